@@ -1,0 +1,42 @@
+/** What calibration keeps of a tensor and what a calibrator answers. */
+
+/** Fixed number of bins over |x|. */
+export const BINS = 2048;
+
+/** Statistics of one tensor over all calibration images. Same result for any order of images and any batch split. */
+export interface TensorStatistics {
+  readonly name: string;
+  /** Finite elements seen. */
+  readonly count: number;
+  readonly min: number;
+  readonly max: number;
+  /** Elements equal to 0. */
+  readonly zeros: number;
+  /** NaN or infinite elements (a fault when not 0). */
+  readonly nonFinite: number;
+  /** Images seen. */
+  readonly images: number;
+  /** Histogram of |x|: `BINS` float64 counts over [0, limit], limit a power of two not below the largest |x|. */
+  readonly limit: number;
+  readonly bins: Float64Array;
+  /** Dimensions of the tensor at batch 1, as observed. */
+  readonly shape: readonly number[];
+}
+
+/** The clipping range that a calibrator chose: values beyond ±amax saturate. */
+export interface TensorRange {
+  readonly amax: number;
+  /** Observed extremes, for explanations. */
+  readonly min: number;
+  readonly max: number;
+  /** The calibrator that set it, e.g. `minmax`, `percentile:99.999`. */
+  readonly calibrator: string;
+}
+
+export type Ranges = ReadonlyMap<string, TensorRange>;
+
+/** Turns statistics of a tensor into a range. Pure. */
+export interface Calibrator {
+  readonly name: string;
+  range(statistics: TensorStatistics): TensorRange;
+}

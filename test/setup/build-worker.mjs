@@ -1,0 +1,3 @@
+import { buildWorker } from '../../scripts/bundle.mjs';
+
+export default () => buildWorker('build/dist');

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { open, rename, rm, stat, access, readFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema, TensorProto_DataLocation, type ModelProto } from './generated/onnx_pb.js';
+import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
+import { structureDigest } from './structure.js';
+
+declare const digestBrand: unique symbol;
+/** SHA-256 of a model file, hexadecimal. */
+export type ModelDigest = string & { readonly [digestBrand]: 'model' };
+/** SHA-256 of a graph's operators, attributes and topology: names and weights do not matter. */
+export type StructureDigest = string & { readonly [digestBrand]: 'structure' };
+
+/** An ONNX model in memory. */
+export interface Model {
+  readonly proto: ModelProto;
+  /** Absolute path, when it came from a file. */
+  readonly path: string | undefined;
+  /** File name, for messages. */
+  readonly name: string;
+  readonly digest: ModelDigest;
+  readonly structure: StructureDigest;
+  readonly sizeBytes: number;
+}
+
+/** Protobuf's own limit for a message. */
+const PROTOBUF_LIMIT = 2 ** 31 - 1;
+const EXPORT_HINT = 'Export the model again, e.g. `yolo export format=onnx`, and check that the file was copied whole (Git LFS pointer?).';
+
+/** Reads a model. @throws InputFault when the file is missing, too large, damaged or no ONNX. */
+export async function readModel(path: string): Promise<Model> {
+  const size = await fileSize(path);
+  if (size > PROTOBUF_LIMIT)
+    throw new InputFault({
+      where: path,
+      what: `is ${(size / 2 ** 30).toFixed(2)} GiB; an ONNX file is limited to 2 GiB`,
+      fix: 'Save it with external data (onnx.save(..., save_as_external_data=True)).',
+    });
+  const model = parseModel(await readFile(path), basename(path), resolve(path));
+  await checkExternalData(model);
+  return model;
+}
+
+async function fileSize(path: string): Promise<number> {
+  try {
+    const info = await stat(path);
+    if (info.isFile()) return info.size;
+    throw new InputFault({ where: path, what: 'is a folder, expected an .onnx file' });
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new InputFault({ where: path, what: 'there is no such file', fix: 'Name the .onnx file of the detector as `model`.' }, { cause: error });
+  }
+}
+
+/** Parses the bytes of a model. @throws InputFault when they are no ONNX model. */
+export function parseModel(bytes: Uint8Array, name: string, path?: string): Model {
+  if (bytes.length === 0) throw new InputFault({ where: name, what: 'the file is empty', fix: EXPORT_HINT });
+  let proto: ModelProto;
+  try {
+    proto = fromBinary(ModelProtoSchema, bytes);
+  } catch (error) {
+    throw new InputFault(
+      { where: name, what: `is no ONNX model, or is cut short (${messageOf(error)})`, fix: EXPORT_HINT },
+      { cause: error },
+    );
+  }
+  const graph = proto.graph;
+  if (graph === undefined || graph.node.length === 0 || proto.opsetImport.length === 0)
+    throw new InputFault({ where: name, what: 'is no ONNX model: it has no graph with nodes and an opset', fix: EXPORT_HINT });
+  return {
+    proto,
+    path,
+    name,
+    digest: createHash('sha256').update(bytes).digest('hex') as ModelDigest,
+    structure: structureDigest(graph) as StructureDigest,
+    sizeBytes: bytes.length,
+  };
+}
+
+/** Version of the default ONNX operator set. */
+export function opsetOf(proto: ModelProto): number {
+  const entry = proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx');
+  return Number(entry?.version ?? 1n);
+}
+
+/** The bytes of a model; fields that this version of ONNX does not know are kept. */
+export function encodeModel(proto: ModelProto): Uint8Array {
+  return toBinary(ModelProtoSchema, proto);
+}
+
+/** Writes a model: a temporary file beside it, then a rename, so that nothing half written is left. */
+export async function writeModel(proto: ModelProto, path: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(encodeModel(proto));
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new SurroundingsFault({ where: path, what: `the model cannot be written: ${messageOf(error)}` }, { cause: error });
+  }
+}
+
+/** External weights must lie beside the model: a path that leaves its folder is refused. */
+async function checkExternalData(model: Model): Promise<void> {
+  if (model.path === undefined) return;
+  const folder = dirname(model.path);
+  for (const location of externalFiles(model.proto)) {
+    const away = relative(folder, resolve(folder, location));
+    if (isAbsolute(location) || isAbsolute(away) || away.startsWith('..'))
+      throw new InputFault({
+        where: `${model.name}, external data ${location}`,
+        what: 'the path leaves the folder of the model',
+        fix: 'Keep the file of weights beside the .onnx file.',
+      });
+    await access(join(folder, location)).catch((cause: unknown) => {
+      throw new InputFault(
+        { where: `${model.name}, external data ${location}`, what: 'the file of weights is missing', fix: 'Copy it beside the .onnx file.' },
+        { cause },
+      );
+    });
+  }
+}
+
+/** Names of the files that hold weights outside the model. */
+export function externalFiles(proto: ModelProto): ReadonlySet<string> {
+  const files = new Set<string>();
+  for (const tensor of proto.graph?.initializer ?? []) {
+    if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
+    const location = tensor.externalData.find(({ key }) => key === 'location')?.value;
+    if (location !== undefined) files.add(location);
+  }
+  return files;
+}

@@ -1,0 +1,93 @@
+import { create } from '@bufbuild/protobuf';
+import { TensorProtoSchema, TensorProto_DataLocation, TensorProto_DataType, type TensorProto } from './generated/onnx_pb.js';
+import { InputFault } from '../faults/index.js';
+
+const { FLOAT, FLOAT16, DOUBLE, INT8, UINT8, INT32, INT64, BOOL } = TensorProto_DataType;
+
+/** Number of elements. */
+export function elementCount(tensor: TensorProto): number {
+  return tensor.dims.reduce((product, dim) => product * Number(dim), 1);
+}
+
+/** Dimensions as numbers. */
+export function dimensionsOf(tensor: TensorProto): number[] {
+  return tensor.dims.map(Number);
+}
+
+/** Bytes that one element takes, by ONNX data type; undefined for types that int8-gate never computes with. */
+export function bytesPerElement(type: number): number | undefined {
+  if (type === FLOAT || type === INT32) return 4;
+  if (type === DOUBLE || type === INT64) return 8;
+  if (type === FLOAT16) return 2;
+  if (type === INT8 || type === UINT8 || type === BOOL) return 1;
+  return undefined;
+}
+
+/** Values of a FLOAT, FLOAT16 or DOUBLE tensor as float32, a copy. @throws InputFault for another type or external data. */
+export function tensorToFloats(tensor: TensorProto): Float32Array {
+  const where = `initializer ${tensor.name}`;
+  if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL)
+    throw new InputFault({ where, what: 'its data lies outside the model file and has not been loaded' });
+  const raw = tensor.rawData;
+  switch (tensor.dataType) {
+    case FLOAT:
+      if (raw.length === 0) return Float32Array.from(tensor.floatData);
+      return new Float32Array(aligned(raw, 4, where));
+    case DOUBLE:
+      if (raw.length === 0) return Float32Array.from(tensor.doubleData);
+      return Float32Array.from(new Float64Array(aligned(raw, 8, where)));
+    case FLOAT16: {
+      const bits = raw.length === 0 ? Uint16Array.from(tensor.int32Data) : new Uint16Array(aligned(raw, 2, where));
+      return Float32Array.from(bits, halfToFloat);
+    }
+    default:
+      throw new InputFault({ where, what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats` });
+  }
+}
+
+/** Values of an integer tensor (INT64, INT32, INT8, UINT8, BOOL) as numbers. */
+export function tensorToIntegers(tensor: TensorProto): number[] {
+  const where = `initializer ${tensor.name}`;
+  const raw = tensor.rawData;
+  switch (tensor.dataType) {
+    case INT64:
+      return raw.length === 0 ? tensor.int64Data.map(Number) : Array.from(new BigInt64Array(aligned(raw, 8, where)), Number);
+    case INT32:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(new Int32Array(aligned(raw, 4, where)));
+    case INT8:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(new Int8Array(aligned(raw, 1, where)));
+    case UINT8:
+    case BOOL:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(raw);
+    default:
+      throw new InputFault({ where, what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers` });
+  }
+}
+
+/** A FLOAT initializer. */
+export function floatsToTensor(name: string, dims: readonly number[], data: Float32Array): TensorProto {
+  const rawData = new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+  return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: FLOAT, rawData });
+}
+
+/** An INT8 initializer. */
+export function int8Tensor(name: string, dims: readonly number[], data: Int8Array): TensorProto {
+  return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: INT8, rawData: new Uint8Array(data) });
+}
+
+/** raw_data starts anywhere in the file; typed arrays want aligned memory, so it is copied. */
+function aligned(raw: Uint8Array, size: number, where: string): ArrayBuffer {
+  if (raw.length % size !== 0)
+    throw new InputFault({ where, what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged` });
+  return raw.slice().buffer as ArrayBuffer;
+}
+
+/** IEEE 754 binary16 to binary32. */
+export function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const mantissa = bits & 0x3ff;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
+  return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
+}

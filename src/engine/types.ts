@@ -62,6 +62,8 @@ export interface LoadOptions {
 export interface Engine {
   readonly name: 'onnxruntime' | 'tensorrt';
   readonly version: string;
+  /** Models that run side by side. */
+  readonly threads: number;
   /** @throws InputFault when the engine refuses the model (with its reason), SurroundingsFault when the engine itself fails. */
   load(model: EngineModel, options?: LoadOptions): Promise<LoadedModel>;
   /** One pass over the feed that keeps statistics of the named tensors; memory does not grow with the number of images. */

@@ -39,6 +39,7 @@ export async function readModel(path: string): Promise<Model> {
     });
   const model = parseModel(await readFile(path), basename(path), resolve(path));
   await checkExternalData(model);
+  await inlineExternalData(model);
   return model;
 }
 
@@ -124,6 +125,32 @@ async function checkExternalData(model: Model): Promise<void> {
         { cause },
       );
     });
+  }
+}
+
+/** Brings external weights into the model, so that every room sees one kind of tensor. */
+async function inlineExternalData(model: Model): Promise<void> {
+  if (model.path === undefined) return;
+  const folder = dirname(model.path);
+  const files = new Map<string, Uint8Array>();
+  let total = 0;
+  for (const tensor of model.proto.graph?.initializer ?? []) {
+    if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
+    const entry = (key: string) => tensor.externalData.find((one) => one.key === key)?.value;
+    const location = entry('location') ?? '';
+    const data = files.get(location) ?? (await readFile(join(folder, location)));
+    files.set(location, data);
+    const offset = Number(entry('offset') ?? 0);
+    const length = Number(entry('length') ?? data.length - offset);
+    const where = `${model.name}, external data ${location}, tensor ${tensor.name}`;
+    if (offset + length > data.length)
+      throw new InputFault({ where, what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`, fix: EXPORT_HINT });
+    total += length;
+    if (total > PROTOBUF_LIMIT)
+      throw new InputFault({ where, what: 'the weights exceed 2 GiB, more than int8-gate can quantize' });
+    tensor.rawData = data.subarray(offset, offset + length);
+    tensor.dataLocation = TensorProto_DataLocation.DEFAULT;
+    tensor.externalData = [];
   }
 }
 

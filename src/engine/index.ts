@@ -1,0 +1,3 @@
+/** Inference engines behind one interface. */
+export * from './types.js';
+export { createOnnxRuntimeEngine, type OnnxRuntimeOptions } from './onnxruntime.js';

@@ -1,0 +1,188 @@
+import { availableParallelism, freemem } from 'node:os';
+import { RangeCollector, type TensorStatistics } from '../calibration/index.js';
+import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
+import { onnxruntime } from '../native/index.js';
+import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
+import { EngineWorker, type Ask } from './pool.js';
+import type { ImageTask, Reply } from './protocol.js';
+import type { Engine, EngineModel, ImageFeed, LoadOptions, LoadedModel, OutputHandler, RunOptions, TensorSpec } from './types.js';
+
+/** Memory that one session with its activations is expected to need, bytes. */
+const SESSION_BYTES = 768 * 2 ** 20;
+
+/** Options of the embedded engine. */
+export interface OnnxRuntimeOptions {
+  /** Worker threads, one session each; `auto` = the cores, as far as memory allows. */
+  readonly threads: 'auto' | number;
+  /** Images a run where the model's batch is free; `auto` = 1. */
+  readonly batch: 'auto' | number;
+}
+
+/** The embedded engine: onnxruntime in worker threads, one intra-op thread each. */
+export function createOnnxRuntimeEngine(options: OnnxRuntimeOptions): Promise<Engine> {
+  const { env } = onnxruntime();
+  const cores = availableParallelism();
+  const fitting = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
+  const threads = options.threads === 'auto' ? Math.min(cores, fitting) : options.threads;
+  const workers = Array.from({ length: threads }, (_, i) => new EngineWorker(i));
+  return Promise.resolve(new OnnxRuntimeEngine(env.versions.node ?? 'unknown', workers, options.batch));
+}
+
+class OnnxRuntimeEngine implements Engine {
+  readonly name = 'onnxruntime';
+  private nextModel = 0;
+
+  constructor(
+    readonly version: string,
+    private readonly workers: readonly EngineWorker[],
+    private readonly batch: 'auto' | number,
+  ) {}
+
+  get threads(): number {
+    return this.workers.length;
+  }
+
+  async load(model: EngineModel, options: LoadOptions = {}): Promise<LoadedModel> {
+    const id = this.nextModel++;
+    const { extraOutputs = [] } = options;
+    const bytes =
+      extraOutputs.length === 0
+        ? model.bytes
+        : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
+    const replies = await Promise.all(
+      this.workers.map((worker) => worker.ask({ kind: 'load', model: id, name: model.name, bytes })),
+    );
+    const failed = replies.find((reply) => reply.kind === 'failed');
+    if (failed !== undefined) throw refused(model.name, failed.message);
+    const loaded = replies[0] as Extract<Reply, { kind: 'loaded' }>;
+    return new Session(this.workers, id, model.name, loaded.inputs, loaded.outputs, this.batch);
+  }
+
+  async collect(
+    model: EngineModel,
+    tensors: readonly string[],
+    feed: ImageFeed,
+    options: RunOptions = {},
+  ): Promise<ReadonlyMap<string, TensorStatistics>> {
+    const parsed = parseModel(model.bytes, model.name);
+    const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
+    const session = (await this.load(model, { extraOutputs: tensors.filter((name) => !inputs.has(name)) })) as Session;
+    try {
+      return await session.collect(tensors, feed, options);
+    } finally {
+      await session.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.close()));
+  }
+}
+
+function refused(name: string, message: string): InputFault {
+  return new InputFault({
+    where: name,
+    what: `onnxruntime refuses the model: ${message.split('\n')[0] ?? message}`,
+    fix: 'The model must load in onnxruntime by itself; check it with `python -m onnxruntime.tools.check_onnx_model_mobile_usability` or export it again.',
+  });
+}
+
+class Session implements LoadedModel {
+  private readonly times: number[] = [];
+  private readonly batch: number;
+
+  constructor(
+    private readonly workers: readonly EngineWorker[],
+    private readonly id: number,
+    private readonly name: string,
+    readonly inputs: readonly TensorSpec[],
+    readonly outputs: readonly TensorSpec[],
+    wanted: 'auto' | number,
+  ) {
+    const fixed = inputs[0]?.dims[0] ?? -1;
+    const cuttable = outputs.every(({ dims }) => dims.length === 0 || dims[0] === -1);
+    this.batch = fixed > 0 ? fixed : wanted === 'auto' || !cuttable ? 1 : wanted;
+  }
+
+  async run(feed: ImageFeed, onOutput: OutputHandler, options: RunOptions = {}): Promise<void> {
+    const { batch } = this;
+    const batches = Math.ceil(feed.count / batch);
+    let done = 0;
+    await inOrder(batches, this.workers.length * 2, options.signal, async (b) => {
+      const indexes = Array.from({ length: Math.min(batch, feed.count - b * batch) }, (_, i) => b * batch + i);
+      const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
+      const reply = await this.ask({ kind: 'run', model: this.id, batch, spec: feed.spec, images });
+      if (reply.kind !== 'ran') throw new Error(`unexpected answer ${reply.kind}`);
+      return { reply, indexes };
+    }, ({ reply, indexes }) => {
+      this.times.push(reply.ms);
+      reply.images.forEach((outputs, i) => onOutput(indexes[i] as number, outputs));
+      done += indexes.length;
+      options.onProgress?.(done, feed.count);
+    });
+  }
+
+  async collect(tensors: readonly string[], feed: ImageFeed, options: RunOptions): Promise<ReadonlyMap<string, TensorStatistics>> {
+    let done = 0;
+    await inOrder(feed.count, this.workers.length * 2, options.signal, async (i) => {
+      const image = await taskOf(feed, i);
+      return this.ask({ kind: 'observe', model: this.id, spec: feed.spec, tensors, image });
+    }, () => options.onProgress?.(++done, feed.count));
+    const merged = new RangeCollector();
+    for (const worker of this.workers) {
+      const reply = await worker.ask({ kind: 'statistics', model: this.id });
+      if (reply.kind !== 'statistics') throw new Error(`unexpected answer ${reply.kind}`);
+      merged.merge(RangeCollector.fromMessage(reply.message));
+    }
+    return merged.statistics();
+  }
+
+  /** Asks the worker that has least to do. */
+  private async ask(request: Ask): Promise<Reply> {
+    const worker = this.workers.reduce((least, one) => (one.load < least.load ? one : least));
+    const reply = await worker.ask(request);
+    if (reply.kind === 'failed')
+      throw new SurroundingsFault({ where: this.name, what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}` });
+    return reply;
+  }
+
+  latency(): { medianMs: number; p99Ms: number } | undefined {
+    if (this.times.length === 0) return undefined;
+    const sorted = [...this.times].sort((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+    return { medianMs: at(0.5), p99Ms: at(0.99) };
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'release', model: this.id })));
+  }
+}
+
+async function taskOf(feed: ImageFeed, index: number): Promise<ImageTask> {
+  const image = await feed.image(index);
+  const { pixels, width, height } = image;
+  return { pixels, width, height, extras: feed.extras?.(index, image) };
+}
+
+/** Runs `count` jobs, at most `ahead` at once, and hands results on in order. The first fault stops all. */
+async function inOrder<T>(
+  count: number,
+  ahead: number,
+  signal: AbortSignal | undefined,
+  job: (index: number) => Promise<T>,
+  deliver: (result: T) => void,
+): Promise<void> {
+  const running: Promise<T>[] = [];
+  let started = 0;
+  try {
+    for (let finished = 0; finished < count; finished++) {
+      while (started < count && running.length < ahead) running.push(job(started++));
+      const result = await (running.shift() as Promise<T>);
+      if (signal?.aborted === true) throw new Interrupted();
+      deliver(result);
+    }
+  } finally {
+    // Jobs still under way after a fault end unheard; only the first fault is told.
+    await Promise.allSettled(running);
+  }
+}

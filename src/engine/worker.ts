@@ -1,0 +1,208 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { RangeCollector } from '../calibration/index.js';
+import { messageOf } from '../faults/index.js';
+import { onnxruntime, setNativeRoot } from '../native/index.js';
+import { halfToFloat } from '../onnx/index.js';
+import { fillInput, floatToHalf } from './canvas.js';
+import type { ImageTask, Reply, Request, WorkerSetup } from './protocol.js';
+import type { ElementType, HostTensor, TensorSpec } from './types.js';
+
+interface Held {
+  readonly session: InferenceSession;
+  readonly collector: RangeCollector;
+  /** Chunks of tensors whose values fit the memory for outputs together; known after the first image. */
+  chunks: readonly (readonly string[])[] | undefined;
+}
+
+/** Most bytes of intermediate tensors fetched by one run. */
+const FETCH_BYTES = 256 * 2 ** 20;
+
+/** Runs in the worker thread: sessions are blocking, and statistics stay where activations are. */
+export function serve(): void {
+  if (parentPort === null) throw new Error('this is the entry of a worker thread, not a program');
+  const port = parentPort;
+  setNativeRoot((workerData as WorkerSetup).nativeRoot);
+  const models = new Map<number, Held>();
+  port.on('message', (request: Request) => {
+    answer(models, request).then(
+      (reply) => port.postMessage(reply, transfersOf(reply)),
+      (error: unknown) => {
+        const stage = request.kind === 'load' ? 'load' : 'run';
+        port.postMessage({ kind: 'failed', id: request.id, stage, message: messageOf(error) } satisfies Reply);
+      },
+    );
+  });
+}
+
+async function answer(models: Map<number, Held>, request: Request): Promise<Reply> {
+  const { id } = request;
+  if (request.kind === 'load') {
+    const session = await createSession(request.bytes);
+    models.set(request.model, { session, collector: new RangeCollector(), chunks: undefined });
+    return { kind: 'loaded', id, inputs: specsOf(session.inputMetadata), outputs: specsOf(session.outputMetadata) };
+  }
+  const held = models.get(request.model);
+  if (held === undefined) throw new Error(`model ${request.model} is not loaded`);
+  switch (request.kind) {
+    case 'run': {
+      const started = performance.now();
+      const outputs = await held.session.run(inputsOf(held.session, request.spec, request.images, request.batch));
+      const ms = (performance.now() - started) / request.batch;
+      return { kind: 'ran', id, ms, images: split(outputs, request.images.length, request.batch) };
+    }
+    case 'observe':
+      await observe(held, request);
+      return { kind: 'done', id };
+    case 'statistics':
+      return { kind: 'statistics', id, message: held.collector.toMessage() };
+    case 'release':
+      models.delete(request.model);
+      await held.session.release();
+      return { kind: 'done', id };
+  }
+}
+
+function createSession(bytes: Uint8Array): Promise<InferenceSession> {
+  return onnxruntime().InferenceSession.create(bytes, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    // Q/DQ pairs run as float fake quantization: what TensorRT computes, at FP32's speed.
+    extra: { session: { disable_quant_qdq: '1' } },
+  });
+}
+
+function specsOf(metadata: InferenceSession['inputMetadata']): TensorSpec[] {
+  return metadata.flatMap((one) =>
+    one.isTensor
+      ? [{ name: one.name, type: one.type as ElementType, dims: one.shape.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1)) }]
+      : [],
+  );
+}
+
+function inputsOf(
+  session: InferenceSession,
+  spec: Extract<Request, { kind: 'run' }>['spec'],
+  images: readonly ImageTask[],
+  batch: number,
+): Record<string, Tensor> {
+  const first = images[0] as ImageTask;
+  const each = 3 * first.width * first.height;
+  const floats = spec.dtype === 'uint8' ? new Uint8Array(batch * each) : new Float32Array(batch * each);
+  for (let i = 0; i < batch; i++)
+    // A fixed batch is filled up with the last image.
+    fillInput(images[Math.min(i, images.length - 1)] as ImageTask, spec, floats.subarray(i * each, (i + 1) * each));
+  const dims = spec.layout === 'nchw' ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
+  const { Tensor: OrtTensor } = onnxruntime();
+  const feeds: Record<string, Tensor> = {};
+  for (const name of session.inputNames) {
+    const extra = images[0]?.extras?.[name];
+    if (extra !== undefined) feeds[name] = joined(images, name, batch);
+    else if (spec.dtype === 'float16') feeds[name] = halfTensor(floats as Float32Array, dims);
+    else feeds[name] = new OrtTensor(spec.dtype, floats as Float32Array, dims) as Tensor;
+  }
+  return feeds;
+}
+
+function halfTensor(floats: Float32Array, dims: readonly number[]): Tensor {
+  const { Tensor: OrtTensor } = onnxruntime();
+  const bits = Uint16Array.from(floats, floatToHalf);
+  // Node 24 has Float16Array and onnxruntime insists on it; Node 20 wants the bits.
+  const Half = (globalThis as { Float16Array?: new (buffer: ArrayBufferLike) => Uint16Array }).Float16Array;
+  return new OrtTensor('float16', Half === undefined ? bits : new Half(bits.buffer), dims);
+}
+
+/** A further input of all images, joined along the batch. */
+function joined(images: readonly ImageTask[], name: string, batch: number): Tensor {
+  const { Tensor: OrtTensor } = onnxruntime();
+  const parts = Array.from({ length: batch }, (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name] as HostTensor);
+  const first = parts[0] as HostTensor;
+  const values = parts.flatMap(({ data }) => Array.from(data));
+  const dims = [batch, ...first.dims.slice(1)];
+  if (first.type === 'int64') return new OrtTensor('int64', BigInt64Array.from(values, (v) => BigInt(v)), dims);
+  if (first.type === 'int32') return new OrtTensor('int32', Int32Array.from(values), dims);
+  return new OrtTensor('float32', Float32Array.from(values), dims);
+}
+
+/** Cuts batched outputs into one map an image. */
+function split(outputs: InferenceSession.OnnxValueMapType, count: number, batch: number): ReadonlyMap<string, HostTensor>[] {
+  const images = Array.from({ length: count }, () => new Map<string, HostTensor>());
+  for (const [name, value] of Object.entries(outputs)) {
+    const whole = hostTensor(value as Tensor);
+    if (batch > 1 && whole.dims[0] !== batch)
+      throw new Error(`output ${name} has dimensions [${whole.dims.join(', ')}] at a batch of ${batch}: it cannot be cut into images`);
+    const each = whole.data.length / batch;
+    const dims = batch > 1 ? [1, ...whole.dims.slice(1)] : whole.dims;
+    images.forEach((map, i) =>
+      map.set(name, { type: whole.type, dims, data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each) }),
+    );
+  }
+  return images;
+}
+
+function hostTensor(tensor: Tensor): HostTensor {
+  const dims = [...tensor.dims];
+  switch (tensor.type) {
+    case 'float32':
+      return { type: 'float32', dims, data: tensor.data as Float32Array };
+    case 'float16': {
+      const { buffer, byteOffset, length } = tensor.data as Uint16Array;
+      return { type: 'float16', dims, data: Float32Array.from(new Uint16Array(buffer, byteOffset, length), halfToFloat) };
+    }
+    case 'int64':
+      return { type: 'int64', dims, data: Float64Array.from(tensor.data as BigInt64Array, Number) };
+    case 'int32':
+      return { type: 'int32', dims, data: tensor.data as Int32Array };
+    case 'uint8':
+    case 'bool':
+      return { type: tensor.type, dims, data: tensor.data as Uint8Array };
+    case 'int8':
+      return { type: 'int8', dims, data: tensor.data as Int8Array };
+    default:
+      throw new Error(`an output has type ${tensor.type}, which int8-gate does not read`);
+  }
+}
+
+async function observe(held: Held, request: Extract<Request, { kind: 'observe' }>): Promise<void> {
+  const feeds = inputsOf(held.session, request.spec, [request.image], 1);
+  const sizes = new Map<string, number>();
+  // Until the sizes are known, few tensors at a time.
+  const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
+  for (const chunk of chunks) {
+    const inputs = chunk.filter((name) => name in feeds);
+    const fetched = chunk.filter((name) => !(name in feeds));
+    const outputs = fetched.length === 0 ? {} : await held.session.run(feeds, fetched);
+    for (const name of chunk) {
+      const { data, dims } = hostTensor((inputs.includes(name) ? feeds[name] : outputs[name]) as Tensor);
+      sizes.set(name, data.byteLength);
+      if (data instanceof Float32Array) held.collector.observe(name, data, dims);
+    }
+  }
+  held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
+}
+
+function chunked(names: readonly string[], bytesOf: (name: string) => number): string[][] {
+  const chunks: string[][] = [];
+  let room = 0;
+  for (const name of names) {
+    const bytes = bytesOf(name);
+    if (chunks.length === 0 || bytes > room) {
+      chunks.push([]);
+      room = FETCH_BYTES;
+    }
+    chunks.at(-1)?.push(name);
+    room -= bytes;
+  }
+  return chunks;
+}
+
+/** Memory that moves with a reply instead of being copied. */
+function transfersOf(reply: Reply): ArrayBuffer[] {
+  if (reply.kind !== 'ran') return [];
+  const buffers = new Set<ArrayBuffer>();
+  for (const image of reply.images) for (const { data } of image.values()) buffers.add(data.buffer as ArrayBuffer);
+  return [...buffers];
+}

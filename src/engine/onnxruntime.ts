@@ -83,7 +83,7 @@ function refused(name: string, message: string): InputFault {
   return new InputFault({
     where: name,
     what: `onnxruntime refuses the model: ${message.split('\n')[0] ?? message}`,
-    fix: 'The model must load in onnxruntime by itself; check it with `python -m onnxruntime.tools.check_onnx_model_mobile_usability` or export it again.',
+    fix: 'The model must load in onnxruntime by itself; export it again, with standard ONNX operators only.',
   });
 }
 
@@ -176,7 +176,11 @@ async function inOrder<T>(
   let started = 0;
   try {
     for (let finished = 0; finished < count; finished++) {
-      while (started < count && running.length < ahead) running.push(job(started++));
+      while (started < count && running.length < ahead) {
+        const one = job(started++);
+        one.catch(() => undefined); // told when its turn comes; until then it is no unhandled rejection
+        running.push(one);
+      }
       const result = await (running.shift() as Promise<T>);
       if (signal?.aborted === true) throw new Interrupted();
       deliver(result);

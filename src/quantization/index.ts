@@ -1,0 +1,6 @@
+/** Precision plans, where Q/DQ is placed and with which scales, and evidence of scales that destroy. */
+export * from './types.js';
+export { headNodes, isCompute, isDfl, listLayers, withMacs } from './layers.js';
+export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, resolvePlan } from './plan.js';
+export { channelScales, quantize, scaleOf, tensorsToCalibrate, type QuantizedModel } from './quantize.js';
+export { findSharedScales, type SharedScale } from './shared-scales.js';

@@ -1,0 +1,169 @@
+import {
+  TensorProto_DataType, attributeOf, elementCount, intAttribute, tensorToFloats, type Graph, type GraphNode,
+} from '../onnx/index.js';
+import type { Layer, OperatorScope } from './types.js';
+
+/** Operators with weights (or two activations to multiply) that INT8 hardware speeds up. */
+const COMPUTE = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+/** Operators that read a tensor's form, not its values, or that no tool quantizes. */
+const NEVER = new Set(['Shape', 'Size', 'Constant', 'ConstantOfShape', 'Cast', 'Identity', 'If', 'Loop', 'Scan', 'NonMaxSuppression', 'Range']);
+/** Operators that only their first input is data of. */
+const FIRST_ONLY = new Set(['Resize', 'Upsample', 'Pad', 'Clip', 'Conv', 'ConvTranspose', 'Slice', 'TopK', 'Tile', 'Expand', 'Reshape', 'BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization', 'PRelu']);
+
+/** True for operators that carry most of the arithmetic. */
+export function isCompute(node: GraphNode): boolean {
+  return COMPUTE.has(node.opType);
+}
+
+/** Layers that a plan can switch, along the network's depth. */
+export function listLayers(graph: Graph, scope: OperatorScope): readonly Layer[] {
+  const heads = headNodes(graph);
+  return graph.nodes
+    .filter((node) => inScope(graph, node, scope))
+    .map((node, depth) => ({
+      name: node.name,
+      opType: node.opType,
+      nodes: [node.index],
+      depth,
+      macs: undefined,
+      parameters: node.inputs.reduce((sum, name) => sum + weightsIn(graph, name), 0),
+      activations: activationsOf(graph, node, scope),
+      head: heads.has(node.index),
+    }));
+}
+
+function inScope(graph: Graph, node: GraphNode, scope: OperatorScope): boolean {
+  const named = scope === 'all' ? !NEVER.has(node.opType) : scope === 'tensorrt' ? COMPUTE.has(node.opType) : scope.includes(node.opType);
+  return named && floatData(graph, node).length > 0;
+}
+
+function weightsIn(graph: Graph, name: string): number {
+  const tensor = graph.initializer(name);
+  return tensor === undefined || !graph.isFloat(name) ? 0 : elementCount(tensor);
+}
+
+/** Float inputs of a node that are computed, not constant. */
+export function floatData(graph: Graph, node: GraphNode): readonly string[] {
+  const inputs = FIRST_ONLY.has(node.opType) ? node.inputs.slice(0, 1) : node.inputs;
+  return [...new Set(inputs)].filter((name) => name !== '' && graph.isFloat(name) && graph.constant(name) === undefined && !fromWeights(graph, name));
+}
+
+/** A weight that reaches its node through Identity, as some exporters write shared weights. */
+function fromWeights(graph: Graph, name: string): boolean {
+  const producer = graph.producerOf(name);
+  return producer?.opType === 'Identity' && graph.constant(producer.inputs[0] ?? '') !== undefined;
+}
+
+/** Tensors that get Q/DQ because this node runs in INT8. */
+export function activationsOf(graph: Graph, node: GraphNode, scope: OperatorScope): readonly string[] {
+  const own = floatData(graph, node);
+  const skip = scope === 'tensorrt' ? skipInput(graph, node) : undefined;
+  return skip === undefined ? own : [...new Set([...own, skip.tensor])];
+}
+
+/** The other input of the residual Add that this layer's output ends in, which must be INT8 too for TensorRT to fuse the Add. */
+export function skipInput(graph: Graph, node: GraphNode): { readonly add: GraphNode; readonly tensor: string } | undefined {
+  if (node.opType !== 'Conv') return undefined;
+  const end = afterActivation(graph, node);
+  const readers = graph.consumersOf(end);
+  const add = readers.length === 1 ? readers[0] : undefined;
+  if (add === undefined || add.opType !== 'Add') return undefined;
+  const tensor = add.inputs.find((name) => name !== end);
+  if (tensor === undefined || !graph.isFloat(tensor) || graph.constant(tensor) !== undefined) return undefined;
+  const producer = graph.producerOf(tensor);
+  // Of two branches, the one that was ready earlier is the skip.
+  return producer !== undefined && producer.index > (graph.producerOf(end)?.index ?? 0) ? undefined : { add, tensor };
+}
+
+/** Output of a node behind the activation function that fuses with it: itself, Relu, or SiLU as Sigmoid and Mul. */
+function afterActivation(graph: Graph, node: GraphNode): string {
+  const output = node.outputs[0] ?? '';
+  const readers = graph.consumersOf(output);
+  const only = readers.length === 1 ? readers[0] : undefined;
+  if (only !== undefined && ['Relu', 'LeakyRelu', 'HardSwish', 'Clip', 'Swish'].includes(only.opType)) return only.outputs[0] ?? output;
+  const mul = readers.find(({ opType }) => opType === 'Mul');
+  const sigmoid = readers.find(({ opType }) => opType === 'Sigmoid' || opType === 'HardSigmoid');
+  return readers.length === 2 && mul !== undefined && sigmoid !== undefined && mul.inputs.includes(sigmoid.outputs[0] ?? '') ? (mul.outputs[0] ?? output) : output;
+}
+
+/** Indexes of the last weighted nodes, those in front of post-processing, and of DFL's fixed convolution. */
+export function headNodes(graph: Graph): ReadonlySet<number> {
+  const heads = new Set<number>();
+  const weightedAfter = new Set<string>();
+  for (const node of [...graph.nodes].reverse()) {
+    const compute = isCompute(node) && floatData(graph, node).length > 0;
+    const dfl = compute && isDfl(graph, node);
+    const after = node.outputs.some((name) => weightedAfter.has(name));
+    if (compute && (dfl || !after)) heads.add(node.index);
+    if (after || (compute && !dfl)) for (const name of node.inputs) weightedAfter.add(name);
+  }
+  return heads;
+}
+
+/** Distribution focal loss's decoding: a 1×1 convolution with the fixed weights 0, 1, 2, … */
+export function isDfl(graph: Graph, node: GraphNode): boolean {
+  const weights = node.opType === 'Conv' ? graph.constant(node.inputs[1] ?? '') : undefined;
+  if (weights === undefined || Number(weights.dims[0]) !== 1 || elementCount(weights) < 4 || elementCount(weights) > 64) return false;
+  return tensorToFloats(weights).every((value, i) => Math.abs(value - i) < 1e-3);
+}
+
+/** The constant second input of a compute node with the axis of its output channels; undefined when it has none. */
+export function weightOf(graph: Graph, node: GraphNode): { readonly name: string; readonly axis: number | undefined } | undefined {
+  const name = node.inputs[1] ?? '';
+  const tensor = graph.initializer(name) ?? graph.constant(name) ?? identityWeight(graph, name);
+  if (tensor === undefined || tensor.dataType !== TensorProto_DataType.FLOAT) return undefined;
+  switch (node.opType) {
+    case 'Conv':
+      return { name, axis: 0 };
+    case 'ConvTranspose':
+      // With groups, output channels repeat along axis 1: one scale for all is the faithful choice.
+      return { name, axis: intAttribute(node, 'group', 1) === 1 ? 1 : undefined };
+    case 'Gemm':
+      return { name, axis: intAttribute(node, 'transB', 0) === 1 ? 0 : 1 };
+    case 'MatMul':
+      return { name, axis: tensor.dims.length === 2 ? 1 : undefined };
+    default:
+      return undefined;
+  }
+}
+
+function identityWeight(graph: Graph, name: string): ReturnType<Graph['constant']> {
+  return fromWeights(graph, name) ? graph.constant(graph.producerOf(name)?.inputs[0] ?? '') : undefined;
+}
+
+/** The value of a constant, also through Identity. */
+export function weightValues(graph: Graph, name: string): NonNullable<ReturnType<Graph['constant']>> | undefined {
+  return graph.constant(name) ?? identityWeight(graph, name);
+}
+
+/** Layers with their multiply-accumulates, from the shapes of their inputs at batch 1. */
+export function withMacs(layers: readonly Layer[], graph: Graph, shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>): readonly Layer[] {
+  return layers.map((layer) => ({ ...layer, macs: macsOf(graph, graph.nodes[layer.nodes[0] as number] as GraphNode, shapes) }));
+}
+
+function macsOf(graph: Graph, node: GraphNode, shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>): number | undefined {
+  const input = shapes.get(node.inputs[0] ?? '')?.shape;
+  const weights = weightValues(graph, node.inputs[1] ?? '');
+  if (input === undefined) return undefined;
+  if (node.opType === 'Conv' && weights !== undefined) {
+    const kernel = weights.dims.slice(2).map(Number);
+    return kernel.reduce((product, k, i) => product * outputLength(node, input[2 + i] ?? 1, k, i), 1) * elementCount(weights);
+  }
+  if (node.opType === 'ConvTranspose' && weights !== undefined) return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
+  if (!isCompute(node)) return 0;
+  const right = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? '')?.shape;
+  if (right === undefined) return undefined;
+  const transposed = node.opType === 'Gemm' && intAttribute(node, 'transB', 0) === 1;
+  return input.reduce((a, b) => a * b, 1) * ((transposed ? right[0] : right.at(-1)) ?? 1);
+}
+
+function outputLength(node: GraphNode, length: number, kernel: number, axis: number): number {
+  const ints = (name: string): number[] => attributeOf(node, name)?.ints.map(Number) ?? [];
+  const stride = ints('strides')[axis] ?? 1;
+  const auto = Buffer.from(attributeOf(node, 'auto_pad')?.s ?? []).toString();
+  if (auto.startsWith('SAME')) return Math.ceil(length / stride);
+  const pads = ints('pads');
+  const rank = pads.length / 2;
+  const span = (ints('dilations')[axis] ?? 1) * (kernel - 1) + 1;
+  return Math.floor((length + (pads[axis] ?? 0) + (pads[axis + rank] ?? 0) - span) / stride) + 1;
+}

@@ -1,0 +1,121 @@
+import { readFile } from 'node:fs/promises';
+import { distance } from 'fastest-levenshtein';
+import { InputFault, messageOf, systemCode, type Problem } from '../faults/index.js';
+import type { Layer, OperatorScope, Precision, PrecisionPlan } from './types.js';
+
+const PRECISIONS: readonly Precision[] = ['int8', 'fp16', 'fp32'];
+const KEYS = ['version', 'operators', 'default', 'layers', 'model', 'comment'];
+
+/** Everything in INT8 but what stays float by rule (the head) or by wish (`keepFloat`). */
+export function defaultPlan(
+  layers: readonly Layer[],
+  operators: OperatorScope,
+  options: { readonly head: 'float' | 'int8'; readonly keepFloat: readonly string[] },
+): PrecisionPlan {
+  const unmatched = options.keepFloat.filter((pattern) => !layers.some(({ name }) => matches(pattern, name)));
+  if (unmatched.length > 0) throw new InputFault(unmatched.map((pattern) => unknownLayer('quantization.keepFloat', pattern, layers)));
+  const float = layers.filter(
+    ({ name, head }) => (head && options.head === 'float') || options.keepFloat.some((pattern) => matches(pattern, name)),
+  );
+  return { version: 1, operators, default: 'int8', layers: Object.fromEntries(float.map(({ name }) => [name, 'fp16'])) };
+}
+
+/** The plan with these layers kept float as well. */
+export function keepFloat(plan: PrecisionPlan, names: readonly string[]): PrecisionPlan {
+  return { ...plan, layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, 'fp16' as const])) } };
+}
+
+/** Precision of every layer. @throws InputFault naming entries that match no layer. */
+export function resolvePlan(plan: PrecisionPlan, layers: readonly Layer[], file = 'plan'): ReadonlyMap<string, Precision> {
+  const resolved = new Map(layers.map(({ name }) => [name, plan.default]));
+  const problems: Problem[] = [];
+  for (const [pattern, precision] of Object.entries(plan.layers)) {
+    const hits = layers.filter(({ name }) => matches(pattern, name));
+    if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers));
+    for (const { name } of hits) resolved.set(name, precision);
+  }
+  if (problems.length > 0) throw new InputFault(problems);
+  return resolved;
+}
+
+/** `*` stands for any run of characters; everything else is itself. */
+function matches(pattern: string, name: string): boolean {
+  if (!pattern.includes('*')) return pattern === name;
+  const parts = pattern.split('*');
+  const first = parts[0] as string;
+  const last = parts.at(-1) as string;
+  if (!name.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return name.length - last.length >= at && name.endsWith(last);
+}
+
+function unknownLayer(where: string, pattern: string, layers: readonly Layer[]): Problem {
+  const nearest = [...layers].sort((a, b) => distance(a.name, pattern) - distance(b.name, pattern))[0];
+  return {
+    where,
+    what: `no layer of the model is called "${pattern}"`,
+    fix: nearest === undefined ? 'The model has no layer that this scope quantizes.' : `Did you mean "${nearest.name}"? \`*\` matches any run of characters.`,
+  };
+}
+
+/** Reads a plan file and checks it against the model's layers. */
+export async function readPlan(file: string, layers: readonly Layer[]): Promise<PrecisionPlan> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') throw cause;
+    throw new InputFault({ where: file, what: 'there is no such plan file' }, { cause });
+  }
+  const plan = parsePlan(text, file);
+  resolvePlan(plan, layers, file);
+  return plan;
+}
+
+/** Parses a plan; all mistakes at once. @throws InputFault naming file and key. */
+export function parsePlan(text: string, file: string): PrecisionPlan {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputFault({ where: file, what: 'a plan must be a JSON object with version, operators, default and layers' });
+  const problems = [...checkPlan(value as Record<string, unknown>)].map(([key, what]) => ({ where: `${file} ${key}`, what }));
+  if (problems.length > 0) throw new InputFault(problems);
+  return value as PrecisionPlan;
+}
+
+function* checkPlan(plan: Record<string, unknown>): Generator<[key: string, what: string]> {
+  const show = (one: unknown): string => JSON.stringify(one) ?? 'missing';
+  for (const key of Object.keys(plan))
+    if (!KEYS.includes(key)) {
+      const nearest = [...KEYS].sort((a, b) => distance(a, key) - distance(b, key))[0];
+      yield [key, `unknown key, did you mean "${nearest}"?`];
+    }
+  if (plan.version !== 1) yield ['version', `must be 1, is ${show(plan.version)}`];
+  const { operators } = plan;
+  if (operators !== 'tensorrt' && operators !== 'all' && !(Array.isArray(operators) && operators.every((one) => typeof one === 'string')))
+    yield ['operators', `must be "tensorrt", "all" or a list of operators, is ${show(operators)}`];
+  if (!isPrecision(plan.default)) yield ['default', `must be one of ${PRECISIONS.join(', ')}, is ${show(plan.default)}`];
+  if (typeof plan.layers !== 'object' || plan.layers === null || Array.isArray(plan.layers)) yield ['layers', 'must map layer names to precisions'];
+  else
+    for (const [name, precision] of Object.entries(plan.layers))
+      if (!isPrecision(precision)) yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(', ')}, is ${show(precision)}`];
+}
+
+function isPrecision(value: unknown): value is Precision {
+  return typeof value === 'string' && (PRECISIONS as readonly string[]).includes(value);
+}
+
+/** The text of a plan file: layers one a line, keys in a fixed order. */
+export function formatPlan(plan: PrecisionPlan): string {
+  const { version, operators, default: otherwise, model, comment, layers } = plan;
+  return `${JSON.stringify({ version, ...(comment !== undefined && { comment }), ...(model !== undefined && { model }), operators, default: otherwise, layers }, null, 2)}\n`;
+}

@@ -1,0 +1,199 @@
+import { create } from '@bufbuild/protobuf';
+import type { Ranges } from '../calibration/index.js';
+import { InputFault } from '../faults/index.js';
+import {
+  AttributeProtoSchema, AttributeProto_AttributeType, NodeProtoSchema, buildGraph, floatsToTensor, int8Tensor, opsetOf, tensorToFloats,
+  type Graph, type GraphNode, type GraphProto, type Model, type ModelProto, type NodeProto, type TensorProto,
+} from '../onnx/index.js';
+import { scaleGroups } from './groups.js';
+import { activationsOf, floatData, listLayers, skipInput, weightOf, weightValues } from './layers.js';
+import { resolvePlan } from './plan.js';
+import type { Layer, OperatorScope, PrecisionPlan, ScaleRecord } from './types.js';
+
+/** A quantized model. */
+export interface QuantizedModel {
+  readonly proto: ModelProto;
+  readonly scales: readonly ScaleRecord[];
+  readonly int8Layers: readonly Layer[];
+  readonly floatLayers: readonly Layer[];
+}
+
+/** Symmetric codes run from -127 to 127. */
+const LEVELS = 127;
+/** First operator set whose QuantizeLinear knows an axis. */
+const OPSET = 13;
+
+/**
+ * scale = amax / 127 in float32, the division in float64 as onnxruntime.quantization does it.
+ * A tensor of zeros gets scale 1, so that nothing divides by zero.
+ */
+export function scaleOf(amax: number): number {
+  const scale = Math.fround(amax / LEVELS);
+  return scale < 1.1754943508222875e-38 ? 1 : scale;
+}
+
+/**
+ * Writes Q/DQ as a plan says: INT8 symmetric with zero point 0, activations per tensor, weights per output channel,
+ * weights kept in FP32 in front of their Q/DQ, biases float. What every TensorRT from 8.6 on accepts.
+ * @throws InputFault when the model is quantized already, its opset is below 13, or a range is missing.
+ */
+export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): QuantizedModel {
+  const graph = buildGraph(model);
+  refuseQuantized(graph, model.name);
+  if (opsetOf(model.proto) < OPSET)
+    throw new InputFault({
+      where: model.name,
+      what: `has opset ${opsetOf(model.proto)}; per-channel Q/DQ needs ${OPSET} or newer`,
+      fix: 'Export it again with opset 17, or convert it with onnx.version_converter.',
+    });
+  const layers = listLayers(graph, plan.operators);
+  const precision = resolvePlan(plan, layers);
+  const int8Layers = layers.filter(({ name }) => precision.get(name) === 'int8');
+  const writer = new Writer(graph, plan.operators, int8Layers, ranges);
+  const proto = { ...model.proto, graph: writer.write(graph.proto) };
+  return { proto, scales: writer.scales(), int8Layers, floatLayers: layers.filter((layer) => !int8Layers.includes(layer)) };
+}
+
+/** Tensors whose ranges a scope needs, and those whose statistics explain a bad scale (the parts of a Concat). */
+export function tensorsToCalibrate(graph: Graph, scope: OperatorScope): readonly string[] {
+  const tensors = new Set(listLayers(graph, scope).flatMap(({ activations }) => activations));
+  if (scope === 'all') for (const name of graph.outputs) if (graph.isFloat(name)) tensors.add(name);
+  for (const node of graph.nodes)
+    if (node.opType === 'Concat' && tensors.has(node.outputs[0] ?? ''))
+      for (const input of node.inputs) if (graph.isFloat(input) && graph.constant(input) === undefined) tensors.add(input);
+  return [...tensors];
+}
+
+function refuseQuantized(graph: Graph, name: string): void {
+  const node = graph.nodes.find(({ opType }) => /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType));
+  if (node === undefined) return;
+  throw new InputFault({
+    where: `${name}, node ${node.name}`,
+    what: `the model is quantized already (it contains ${node.opType})`,
+    fix: 'Give the float model that it was made from.',
+  });
+}
+
+class Writer {
+  private readonly consumers = new Map<number, Set<string>>();
+  private readonly amax = new Map<string, number>();
+  private readonly weights: { readonly record: ScaleRecord; readonly node: GraphNode }[] = [];
+  private readonly initializers: TensorProto[] = [];
+  private readonly users = new Map<string, string[]>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly scope: OperatorScope,
+    private readonly layers: readonly Layer[],
+    ranges: Ranges,
+  ) {
+    for (const layer of layers) this.mark(layer);
+    this.setRanges(ranges);
+  }
+
+  /** Notes which node reads which tensor through Q/DQ. */
+  private mark(layer: Layer): void {
+    const node = this.graph.nodes[layer.nodes[0] as number] as GraphNode;
+    const note = (reader: number, tensor: string): void => {
+      this.consumers.set(reader, (this.consumers.get(reader) ?? new Set()).add(tensor));
+      this.users.set(tensor, [...(this.users.get(tensor) ?? []), layer.name]);
+    };
+    for (const tensor of floatData(this.graph, node)) note(node.index, tensor);
+    const skip = this.scope === 'tensorrt' ? skipInput(this.graph, node) : undefined;
+    if (skip !== undefined) note(skip.add.index, skip.tensor);
+    // What leaves the model is quantized too where everything is.
+    if (this.scope === 'all') for (const output of node.outputs) if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
+    const weight = weightOf(this.graph, node);
+    if (weight !== undefined) this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+  }
+
+  private setRanges(ranges: Ranges): void {
+    const quantized = new Set(this.users.keys());
+    const group = this.scope === 'tensorrt' ? scaleGroups(this.graph, quantized) : (name: string): string => name;
+    const shared = new Map<string, number>();
+    for (const tensor of quantized) {
+      const range = ranges.get(tensor);
+      if (range === undefined)
+        throw new InputFault({ where: `tensor ${tensor}`, what: 'has no calibrated range', fix: 'Calibrate again with the same operators as the plan.' });
+      shared.set(group(tensor), Math.max(shared.get(group(tensor)) ?? 0, range.amax));
+    }
+    for (const tensor of quantized) this.amax.set(tensor, shared.get(group(tensor)) as number);
+  }
+
+  private weightScale(name: string, axis: number | undefined, layer: string): ScaleRecord {
+    const tensor = weightValues(this.graph, name) as TensorProto;
+    const values = tensorToFloats(tensor);
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw new InputFault({ where: `weights ${name} of ${layer}`, what: `element ${bad} is ${values[bad]}`, fix: 'The export is damaged: weights must be finite.' });
+    return { tensor: name, kind: 'weight', axis, layers: [layer], scale: channelScales(values, tensor.dims.map(Number), axis) };
+  }
+
+  scales(): readonly ScaleRecord[] {
+    const activations = [...this.amax].map(([tensor, amax]): ScaleRecord => ({
+      tensor, kind: 'activation', axis: undefined, scale: Float32Array.of(scaleOf(amax)), layers: this.users.get(tensor) ?? [],
+    }));
+    return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
+  }
+
+  write(source: GraphProto): GraphProto {
+    const before = new Map<number, NodeProto[]>();
+    const put = (index: number, nodes: NodeProto[]): void => void before.set(index, [...(before.get(index) ?? []), ...nodes]);
+    const renamed = new Map<string, string>();
+    for (const [tensor, amax] of this.amax) {
+      const leaves = this.consumers.get(-1)?.has(tensor) === true;
+      const inner = leaves ? `${tensor}_float` : tensor;
+      if (leaves) renamed.set(tensor, inner);
+      const target = leaves ? tensor : `${tensor}_dq`;
+      const producer = this.graph.producerOf(tensor);
+      put(producer === undefined ? -1 : producer.index, this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), undefined));
+    }
+    const done = new Set<string>();
+    for (const { record, node } of this.weights) {
+      if (done.has(record.tensor)) continue;
+      done.add(record.tensor);
+      const producer = this.graph.producerOf(record.tensor);
+      put(producer === undefined ? -1 : producer.index, this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis));
+      void node;
+    }
+    const nodes = [...(before.get(-1) ?? [])];
+    for (const node of this.graph.nodes) nodes.push(this.rewire(node, renamed), ...(before.get(node.index) ?? []));
+    return { ...source, node: nodes, initializer: [...source.initializer, ...this.initializers] };
+  }
+
+  private rewire(node: GraphNode, renamed: ReadonlyMap<string, string>): NodeProto {
+    const through = this.consumers.get(node.index);
+    const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
+    const input = node.inputs.map((name, i) => {
+      if (i === 1 && weights.includes(name)) return `${name}_dq`;
+      if (through?.has(name) === true) return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
+      return renamed.get(name) ?? name;
+    });
+    return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
+  }
+
+  /** QuantizeLinear and DequantizeLinear with their constants. */
+  private pair(base: string, from: string, to: string, scale: Float32Array, axis: number | undefined): NodeProto[] {
+    const dims = axis === undefined ? [] : [scale.length];
+    this.initializers.push(floatsToTensor(`${base}_scale`, dims, scale), int8Tensor(`${base}_zero_point`, dims, new Int8Array(scale.length)));
+    const attribute = axis === undefined ? [] : [create(AttributeProtoSchema, { name: 'axis', type: AttributeProto_AttributeType.INT, i: BigInt(axis) })];
+    const constants = [`${base}_scale`, `${base}_zero_point`];
+    return [
+      create(NodeProtoSchema, { name: `${base}_QuantizeLinear`, opType: 'QuantizeLinear', input: [from, ...constants], output: [`${base}_q`], attribute }),
+      create(NodeProtoSchema, { name: `${base}_DequantizeLinear`, opType: 'DequantizeLinear', input: [`${base}_q`, ...constants], output: [to], attribute }),
+    ];
+  }
+}
+
+/** Scales of weights: one an output channel along `axis`, or one for all. */
+export function channelScales(values: Float32Array, dims: readonly number[], axis: number | undefined): Float32Array {
+  const channels = axis === undefined ? 1 : (dims[axis] as number);
+  const inner = axis === undefined ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const amax = new Float64Array(channels);
+  values.forEach((value, i) => {
+    const channel = Math.floor(i / inner) % channels;
+    amax[channel] = Math.max(amax[channel] as number, Math.abs(value));
+  });
+  return Float32Array.from(amax, scaleOf);
+}
+
+export { activationsOf };

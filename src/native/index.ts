@@ -30,7 +30,7 @@ export function onnxruntime(): typeof import('onnxruntime-node') {
 }
 
 /** sharp. @throws SurroundingsFault when it is not installed or does not load here. */
-export function sharp(): typeof import('sharp') {
+export function sharp(): typeof import('sharp').default {
   return load('sharp');
 }
 

@@ -1,0 +1,84 @@
+/** Reading of files, with system errors turned into faults that name the file. */
+import { readFile, readdir, stat } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
+
+function faultOf(error: unknown, path: string, kind: string): Error {
+  const code = systemCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new InputFault(
+      { where: path, what: `this ${kind} does not exist`, fix: 'Check the path in the settings file; it is relative to that file.' },
+      { cause: error },
+    );
+  }
+  if (code === 'EISDIR') {
+    return new InputFault({ where: path, what: `this is a folder, a ${kind} is needed` }, { cause: error });
+  }
+  return new SurroundingsFault({ where: path, what: `cannot read the ${kind}: ${messageOf(error)}` }, { cause: error });
+}
+
+/** @throws InputFault when the file does not exist, SurroundingsFault when it cannot be read. */
+export async function readBytes(path: string, kind: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw faultOf(error, path, kind);
+  }
+}
+
+/** Entries of a folder, sorted by name in code-unit order (the same on every machine). */
+export async function readFolder(path: string, kind: string): Promise<Dirent[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  } catch (error) {
+    if (systemCode(error) === 'ENOTDIR') {
+      throw new InputFault({ where: path, what: `this is a file, a ${kind} is needed` }, { cause: error });
+    }
+    throw faultOf(error, path, kind);
+  }
+}
+
+/** What a path is; `none` when nothing is there. */
+export async function kindOf(path: string): Promise<'file' | 'folder' | 'none'> {
+  try {
+    const found = await stat(path);
+    return found.isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return 'none';
+    throw faultOf(error, path, 'file');
+  }
+}
+
+/** V8 strings end at 2^29 - 24 characters; a longer file cannot be decoded into one. */
+const LONGEST_TEXT = 0x1fffffe8;
+
+/** Parses a JSON file. @throws InputFault with `file:line:col` when it is no JSON. */
+export async function readJson(path: string, kind: string): Promise<unknown> {
+  const bytes = await readBytes(path, kind);
+  if (bytes.length > LONGEST_TEXT) {
+    throw new InputFault({
+      where: path,
+      what: `the ${kind} has ${(bytes.length / 2 ** 20).toFixed(0)} MiB, more than the 512 MiB that can be read`,
+      fix: 'Drop segmentations (only boxes are used) or split the set.',
+    });
+  }
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new InputFault(
+      { where: placeOfError(path, text, messageOf(cause)), what: `the ${kind} is not valid JSON: ${messageOf(cause)}` },
+      { cause },
+    );
+  }
+}
+
+function placeOfError(path: string, text: string, message: string): string {
+  const found = /at position (\d+)/.exec(message);
+  const position = found ? Number(found[1]) : /end of JSON/i.test(message) ? text.length : undefined;
+  if (position === undefined) return path;
+  const before = text.slice(0, position);
+  const line = before.split('\n').length;
+  return `${path}:${line}:${position - before.lastIndexOf('\n')}`;
+}

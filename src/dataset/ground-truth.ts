@@ -1,0 +1,39 @@
+import { loadCoco } from './coco.js';
+import type { GroundTruth } from './types.js';
+
+/** Where a labelled set lies. */
+export interface GroundTruthSource {
+  readonly format: 'coco';
+  readonly annotations: string;
+  readonly images: string;
+  /** Use only this many images, spread evenly over the set. */
+  readonly limit?: number | undefined;
+}
+
+/** Loads a labelled set. @throws InputFault naming record and key of every mistake. */
+export async function loadGroundTruth({ annotations, images, limit }: GroundTruthSource): Promise<GroundTruth> {
+  const truth = await loadCoco(annotations, images);
+  return limit === undefined || limit >= truth.images.length ? truth : subset(truth, limit);
+}
+
+/** The set cut to `count` images, evenly spread, with their annotations. */
+function subset(truth: GroundTruth, count: number): GroundTruth {
+  const kept = Array.from({ length: count }, (_, i) => Math.floor((i * truth.images.length) / count));
+  const place = new Map(kept.map((index, i) => [index, i]));
+  const { annotations } = truth;
+  const rows = Array.from(annotations.image.keys()).filter((row) => place.has(annotations.image[row] as number));
+  return {
+    ...truth,
+    images: kept.map((index) => truth.images[index] as GroundTruth['images'][number]),
+    annotations: {
+      count: rows.length,
+      image: Int32Array.from(rows, (row) => place.get(annotations.image[row] as number) as number),
+      category: Int32Array.from(rows, (row) => annotations.category[row] as number),
+      bbox: Float64Array.from(rows.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
+      area: Float64Array.from(rows, (row) => annotations.area[row] as number),
+      crowd: Uint8Array.from(rows, (row) => annotations.crowd[row] as number),
+      ignore: Uint8Array.from(rows, (row) => annotations.ignore[row] as number),
+      id: Float64Array.from(rows, (row) => annotations.id[row] as number),
+    },
+  };
+}

@@ -1,0 +1,11 @@
+/** Labelled image sets, detections as files and tables, and images on their way to the model. */
+export * from './types.js';
+export { loadGroundTruth, type GroundTruthSource } from './ground-truth.js';
+export { parseCoco } from './coco.js';
+export { loadDetections, parseDetections } from './detections.js';
+export { DetectionBuilder } from './table.js';
+export { listImages, looksLikeImage } from './list.js';
+export { decodeImage } from './decode.js';
+export { place, prepareImage } from './preprocess.js';
+export { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';
+export { openImages } from './store.js';

@@ -1,0 +1,3 @@
+/** Thresholds and numbers in, verdict out. Pure. */
+export * from './types.js';
+export { exitStatusOf, judge, type Judgement } from './judge.js';

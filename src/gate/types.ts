@@ -1,0 +1,40 @@
+import type { ClassResult, CocoStats, OutputDistances } from '../evaluation/index.js';
+
+/** The numbers of one engine that thresholds speak of. */
+export interface Candidate {
+  readonly stats: CocoStats;
+  readonly perClass: readonly ClassResult[];
+  readonly distances: OutputDistances | undefined;
+  /** dB; Infinity when outputs are equal. */
+  readonly sqnr: number | undefined;
+  readonly modelSizeMiB: number;
+  readonly latencyMs: number | undefined;
+}
+
+/** One threshold held against one number. */
+export interface Check {
+  readonly kind: 'pass' | 'fail' | 'inconclusive' | 'missing';
+  readonly metric: string;
+  /** The class, where the check is of one. */
+  readonly subject?: string;
+  /** The limit in words, e.g. `drop ≤ 0.010`. */
+  readonly limit: string;
+  /** The candidate's number; null when it is missing. */
+  readonly value: number | null;
+  /** FP32 minus candidate. */
+  readonly drop?: number;
+  readonly interval?: readonly [low: number, high: number];
+  /** The finding in one sentence. */
+  readonly sentence: string;
+}
+
+/** What the gate says. */
+export type Verdict =
+  | { readonly kind: 'pass'; readonly checks: readonly Check[] }
+  | { readonly kind: 'fail'; readonly checks: readonly Check[] }
+  | {
+      readonly kind: 'inconclusive';
+      readonly checks: readonly Check[];
+      /** How the settings want it taken. */
+      readonly counts: 'fail' | 'pass';
+    };

@@ -1,0 +1,94 @@
+import type { Ranges } from '../calibration/index.js';
+import type { Engine, HostTensor, ImageFeed } from '../engine/index.js';
+import { encodeModel, type Model } from '../onnx/index.js';
+import { quantize, type Layer, type OperatorScope } from '../quantization/index.js';
+import { Interrupted } from '../faults/index.js';
+import { SqnrMeter, type ReferenceOutputs } from './sqnr.js';
+
+/** What one layer does to the output when it alone runs in INT8. */
+export interface SweepRow {
+  readonly layer: Layer;
+  /** dB against FP32; Infinity when nothing changed. */
+  readonly sqnr: number;
+  /** Fall of mAP50-95 on the subset; undefined when it could not be measured. */
+  readonly mapDrop: number | undefined;
+}
+
+/** What a sweep needs. */
+export interface SweepInput {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly layers: readonly Layer[];
+  readonly scope: OperatorScope;
+  readonly ranges: Ranges;
+  readonly reference: ReferenceOutputs;
+  readonly feed: ImageFeed;
+  /** Collects detections of the subset and answers their mAP50-95. */
+  readonly scorer: () => Scorer;
+  /** mAP50-95 of FP32 on the subset. */
+  readonly baseline: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** Decodes and scores the subset for one candidate. */
+export interface Scorer {
+  add(index: number, outputs: ReadonlyMap<string, HostTensor>): void;
+  /** mAP50-95; undefined when the outputs could not be decoded. */
+  map(): number | undefined;
+}
+
+/** One layer in INT8 at a time, everything else float: worst first, ties along the network's depth. */
+export async function sweep(input: SweepInput): Promise<readonly SweepRow[]> {
+  const { layers } = input;
+  const rows: SweepRow[] = [];
+  let prepared = prepare(input, layers[0]);
+  for (let i = 0; i < layers.length; i++) {
+    if (input.signal.aborted) throw new Interrupted();
+    const bytes = prepared;
+    const running = measureLayer(input, layers[i] as Layer, bytes as Uint8Array);
+    // The next candidate is written while this one runs; a fault of it is told at its own turn.
+    running.catch(() => undefined);
+    prepared = prepare(input, layers[i + 1]);
+    rows.push(await running);
+    input.onProgress(i + 1, layers.length);
+  }
+  return rank(rows);
+}
+
+/** Worst first. */
+export function rank(rows: readonly SweepRow[]): readonly SweepRow[] {
+  return [...rows].sort((a, b) => compare(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function prepare({ model, scope, ranges }: SweepInput, layer: Layer | undefined): Uint8Array | undefined {
+  if (layer === undefined) return undefined;
+  const plan = { version: 1, operators: scope, default: 'fp32', layers: { [layer.name]: 'int8' } } as const;
+  return encodeModel(quantize(model, plan, ranges).proto);
+}
+
+async function measureLayer(input: SweepInput, layer: Layer, bytes: Uint8Array): Promise<SweepRow> {
+  const { engine, model, reference, feed, signal } = input;
+  const session = await engine.load({ name: `${model.name} with ${layer.name} in INT8`, bytes }, { extraOutputs: reference.heads });
+  try {
+    const meter = new SqnrMeter(reference);
+    const scorer = input.scorer();
+    await session.run(
+      feed,
+      (i, outputs) => {
+        meter.add(i, outputs);
+        scorer.add(i, outputs);
+      },
+      { signal },
+    );
+    const map = scorer.map();
+    return { layer, sqnr: meter.sqnr(), mapDrop: map === undefined ? undefined : input.baseline - map };
+  } finally {
+    await session.release();
+  }
+}
+

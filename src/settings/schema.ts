@@ -1,0 +1,201 @@
+/** The settings file as one JSON Schema: the single source for types, defaults, messages, editor completion and docs. */
+
+const fraction = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description }) as const;
+const positive = (description: string) => ({ type: 'number', exclusiveMinimum: 0, description }) as const;
+
+const accuracy = (what: string) =>
+  ({
+    type: 'object',
+    description: `Limits on ${what}.`,
+    additionalProperties: false,
+    minProperties: 1,
+    properties: {
+      min: fraction(`Smallest ${what} that passes, 0…1.`),
+      maxDrop: fraction(`Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`),
+      maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`),
+    },
+  }) as const;
+
+const limits = <const K extends 'min' | 'max'>(what: string, unit: string, side: K) =>
+  ({
+    type: 'object',
+    description: `Limit on ${what}.`,
+    additionalProperties: false,
+    required: [side],
+    properties: {
+      [side]: { type: 'number', description: `${side === 'min' ? 'Smallest' : 'Largest'} ${what} that passes${unit}.` },
+    } as Record<K, { readonly type: 'number'; readonly description: string }>,
+  }) as const;
+
+const triple = (description: string) =>
+  ({ type: 'array', items: { type: 'number' }, minItems: 3, maxItems: 3, description }) as const;
+
+/** Draft 2020-12. Paths are relative to the settings file. */
+export const settingsSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'int8-gate settings',
+  description: 'What int8-gate judges, on which data, and how strictly.',
+  type: 'object',
+  additionalProperties: false,
+  required: ['version', 'model', 'validation', 'calibration', 'gate'],
+  properties: {
+    version: { const: 1, description: 'Version of this format.' },
+    model: { type: 'string', minLength: 1, description: 'The FP32 detector, an .onnx file.' },
+    decoder: {
+      description: 'How outputs become boxes. `auto` finds out from metadata, names and shapes.',
+      default: 'auto',
+      anyOf: [
+        { const: 'auto' },
+        {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            format: { enum: ['auto', 'yolov10', 'yolov8', 'yolov5', 'yolox'], description: 'Layout of the outputs.' },
+            confidence: fraction('Detections at or below this score are dropped. Keep it low: mAP needs the tail.'),
+            iou: fraction('Overlap above which non-maximum suppression drops a box of the same class.'),
+            maxDetections: { type: 'integer', minimum: 1, description: 'Most detections kept per image.' },
+            classes: { type: 'array', items: { type: 'string' }, minItems: 1, description: 'Class names in the order of the model.' },
+          },
+        },
+      ],
+    },
+    preprocessing: {
+      description: 'How pixels become the input. `auto` follows the family of the detector.',
+      default: 'auto',
+      anyOf: [
+        { const: 'auto' },
+        {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            resize: { enum: ['letterbox', 'letterbox-top-left', 'stretch', 'shortest-side'], description: 'How the image is fitted.' },
+            height: { type: 'integer', minimum: 1, description: 'Input height in pixels.' },
+            width: { type: 'integer', minimum: 1, description: 'Input width in pixels.' },
+            interpolation: { enum: ['opencv', 'pil'], description: 'cv2.INTER_LINEAR, or the antialiased bilinear of Pillow.' },
+            color: { enum: ['rgb', 'bgr'], description: 'Order of channels.' },
+            pad: { type: 'integer', minimum: 0, maximum: 255, description: 'Value of padded pixels.' },
+            scale: positive('input = (pixel * scale - mean) / std.'),
+            mean: triple('Per channel.'),
+            std: triple('Per channel.'),
+            layout: { enum: ['nchw', 'nhwc'], description: 'Order of dimensions.' },
+            dtype: { enum: ['float32', 'float16', 'uint8'], description: 'Element type.' },
+            exif: { type: 'boolean', description: 'Turn images as their EXIF orientation says.' },
+          },
+        },
+      ],
+    },
+    validation: {
+      type: 'object',
+      description: 'The labelled images that mAP is measured on.',
+      additionalProperties: false,
+      required: ['images', 'annotations'],
+      properties: {
+        format: { enum: ['coco'], default: 'coco', description: 'Format of the annotations.' },
+        images: { type: 'string', minLength: 1, description: 'Folder of the images.' },
+        annotations: { type: 'string', minLength: 1, description: 'Annotation file (COCO instances JSON).' },
+        limit: { type: 'integer', minimum: 1, description: 'Use only this many images, spread evenly. For trying things out.' },
+      },
+    },
+    calibration: {
+      type: 'object',
+      description: 'The images that ranges are taken from, and how.',
+      additionalProperties: false,
+      required: ['images'],
+      properties: {
+        images: { type: 'string', minLength: 1, description: 'Folder of images; no labels needed.' },
+        count: { type: 'integer', minimum: 1, description: 'Use only this many, spread evenly over the folder. All when left out.' },
+        calibrator: { enum: ['minmax', 'percentile', 'entropy', 'mse'], default: 'percentile', description: 'How a range is chosen from the histogram.' },
+        percentile: { type: 'number', exclusiveMinimum: 50, maximum: 100, default: 99.999, description: 'Share of values kept by the percentile calibrator, in percent.' },
+      },
+    },
+    quantization: {
+      type: 'object',
+      description: 'What runs in INT8.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        operators: {
+          description: '`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.',
+          default: 'tensorrt',
+          anyOf: [{ enum: ['tensorrt', 'all'] }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
+        },
+        head: { enum: ['float', 'int8'], description: 'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise.' },
+        keepFloat: { type: 'array', items: { type: 'string' }, default: [], description: 'Layers that stay float, by name; `*` matches any run of characters.' },
+        plan: { type: 'string', minLength: 1, description: 'A committed precision plan. With it nothing is searched: the plan is checked.' },
+      },
+    },
+    engine: {
+      type: 'object',
+      description: 'What runs the models.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        name: { enum: ['onnxruntime'], default: 'onnxruntime', description: 'The embedded engine: onnxruntime, INT8 simulated in float.' },
+        threads: { description: 'Worker threads; `auto` = cores, as memory allows.', default: 'auto', anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }] },
+        batch: { description: 'Images a run, for models with a free batch dimension; `auto` = 1.', default: 'auto', anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }] },
+        memoryMiB: { type: 'integer', minimum: 16, default: 256, description: 'Memory for prepared images; more are decoded again.' },
+      },
+    },
+    gate: {
+      type: 'object',
+      description: 'What passes.',
+      additionalProperties: false,
+      required: ['thresholds'],
+      properties: {
+        candidate: { enum: ['mixed', 'int8'], default: 'mixed', description: 'The engine that you ship and that is judged.' },
+        thresholds: {
+          type: 'object',
+          description: 'At least one limit. A metric that is missing or not a number fails.',
+          additionalProperties: false,
+          minProperties: 1,
+          properties: {
+            'mAP50-95': accuracy('mAP50-95'),
+            mAP50: accuracy('mAP50'),
+            AR100: accuracy('AR100'),
+            classAP: {
+              type: 'object',
+              description: 'Limits on AP50-95 of every class.',
+              additionalProperties: false,
+              minProperties: 1,
+              properties: {
+                ...accuracy('AP of a class').properties,
+                minBoxes: { type: 'integer', minimum: 1, default: 20, description: 'Classes with fewer boxes are not judged.' },
+              },
+            },
+            scoreDivergence: limits('Jensen-Shannon divergence of the score distributions', ', 0…1', 'max'),
+            detectionRatio: limits('number of detections above 0.25 over that of FP32', '', 'min'),
+            boxShift: limits('mean 1 − IoU of boxes against FP32', ', 0…1', 'max'),
+            sqnr: limits('SQNR of the raw head outputs', ', in dB', 'min'),
+            modelSizeMiB: limits('size of the weights as deployed', ', in MiB', 'max'),
+            latencyMs: limits('median latency of one image', ', in milliseconds', 'max'),
+          },
+        },
+        confidence: { type: 'number', exclusiveMinimum: 0.5, exclusiveMaximum: 1, default: 0.95, description: 'Level of the intervals.' },
+        resamples: { type: 'integer', minimum: 100, maximum: 100000, default: 1000, description: 'Bootstrap resamples of the images.' },
+        inconclusive: { enum: ['fail', 'pass'], default: 'fail', description: 'What an interval that straddles a limit means.' },
+        seed: { type: 'integer', minimum: 0, default: 1, description: 'Seed of resampling and of the choice of subsets.' },
+      },
+    },
+    sensitivity: {
+      type: 'object',
+      description: 'The ranking of layers, from which mixed precision is found.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Rank layers. Without it there is no mixed precision but by a plan.' },
+        images: { type: 'integer', minimum: 1, default: 32, description: 'Validation images that layers are ranked on.' },
+        maxFloatLayers: { type: 'integer', minimum: 0, description: 'Most layers that the search may keep float, beside the head.' },
+      },
+    },
+    report: {
+      type: 'object',
+      description: 'What is written.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        folder: { type: 'string', minLength: 1, default: 'int8-gate-report', description: 'Folder of the report, relative to where the command runs.' },
+        keepModels: { type: 'boolean', default: true, description: 'Keep the quantized models beside the report.' },
+      },
+    },
+  },
+} as const;

@@ -1,0 +1,31 @@
+import type { FromSchema } from 'json-schema-to-ts';
+import type { settingsSchema } from './schema.js';
+
+type Deep = FromSchema<typeof settingsSchema>;
+
+/** A section whose defaults are filled in. */
+type Filled<T, Keys extends keyof NonNullable<T>> = NonNullable<T> & Required<Pick<NonNullable<T>, Keys>>;
+
+/** Settings with every default filled in and every path absolute. */
+export type Settings = Omit<Deep, 'decoder' | 'preprocessing' | 'validation' | 'calibration' | 'quantization' | 'engine' | 'gate' | 'sensitivity' | 'report'> & {
+  readonly decoder: NonNullable<Deep['decoder']>;
+  readonly preprocessing: NonNullable<Deep['preprocessing']>;
+  readonly validation: Filled<Deep['validation'], 'format'>;
+  readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile'>;
+  readonly quantization: Filled<Deep['quantization'], 'operators' | 'keepFloat'>;
+  readonly engine: Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>;
+  readonly gate: Filled<Deep['gate'], 'candidate' | 'confidence' | 'resamples' | 'inconclusive' | 'seed'>;
+  readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images'>;
+  readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
+};
+
+export type Thresholds = Settings['gate']['thresholds'];
+
+/** Settings with the file that they came from. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** Absolute path. */
+  readonly file: string;
+  /** `file:line:col key` of a JSON pointer such as `/calibration/count`. */
+  place(pointer: string): string;
+}

@@ -74,15 +74,15 @@ function candidates({ rows, layers, basePlan }: SearchInput): readonly string[] 
 async function firstPassing(attempt: (k: number) => Promise<Try>, most: number): Promise<number | undefined> {
   if ((await attempt(0)).passes) return 0;
   let failed = 0;
-  let passed: number | undefined;
-  for (let k = 1; passed === undefined; k = Math.min(k * 2, most)) {
-    if (k > most) return undefined;
-    if ((await attempt(k)).passes) passed = k;
-    else if (k === most) return undefined;
-    else failed = k;
+  let passed = 1;
+  for (; ; passed = Math.min(passed * 2, most)) {
+    if (passed > most) return undefined;
+    if ((await attempt(passed)).passes) break;
+    if (passed === most) return undefined;
+    failed = passed;
   }
   while (passed - failed > 1) {
-    const middle = (passed + failed) >> 1;
+    const middle: number = (passed + failed) >> 1;
     if ((await attempt(middle)).passes) passed = middle;
     else failed = middle;
   }

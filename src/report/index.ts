@@ -1,0 +1,7 @@
+/** The report: its schema, its texts, and the one border that escapes untrusted names. */
+export * from './types.js';
+export { reportSchema } from './schema.js';
+export { formatMarkdown } from './markdown.js';
+export { formatTerminal } from './terminal.js';
+export { markdownSentence, markdownText, terminalText } from './escape.js';
+export { checkReportFolder, writeReport, type ExtraFiles } from './write.js';

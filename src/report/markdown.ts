@@ -1,0 +1,76 @@
+import { markdownTable } from 'markdown-table';
+import { markdownSentence, markdownText } from './escape.js';
+import { VERDICTS, change, decibels, mebibytes, percent, precisionOf, rate, signed, variantsOf } from './numbers.js';
+import type { LayerRow, Report } from './types.js';
+
+const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️', missing: '❌' } as const;
+
+/** The report as Markdown: verdict in the first line, at most `maxBytes` long, cut by rows of the sensitivity table. */
+export function formatMarkdown(report: Report, { maxBytes }: { readonly maxBytes: number }): string {
+  const head = [headline(report), variants(report), checks(report), findings(report)].filter((part) => part !== '').join('\n\n');
+  const tail = footer(report);
+  const room = maxBytes - bytes(head) - bytes(tail) - 200;
+  return `${[head, sensitivity(report, room), tail].filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function bytes(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+function headline({ verdict }: Report): string {
+  const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join('\n');
+  return [`## ${SIGNS[verdict.kind]} int8-gate: ${VERDICTS[verdict.kind]}`, markdownSentence(verdict.why), todo === '' ? '' : `**What to do**\n\n${todo}`].filter((part) => part !== '').join('\n\n');
+}
+
+function variants(report: Report): string {
+  const rows = variantsOf(report).map(([name, one]) => [
+    name, rate(one.stats.AP), rate(one.stats.AP50), change(one.drop), String(one.detections), mebibytes(one.weightBytes),
+    one.int8Layers === undefined ? '' : `${one.int8Layers} of ${one.int8Layers + (one.floatLayers ?? 0)}`,
+  ]);
+  return table([['', 'mAP50-95', 'mAP50', 'change against FP32', 'detections ≥ 0.25', 'weights', 'INT8 layers'], ...rows], ['l', 'r', 'r', 'r', 'r', 'r', 'r']);
+}
+
+function checks({ verdict }: Report): string {
+  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 } as const;
+  const sorted = [...verdict.checks].sort((a, b) => order[a.kind] - order[b.kind]);
+  return `### Thresholds (${verdict.candidate})\n\n${sorted.map(({ kind, sentence }) => `- ${SIGNS[kind]} ${markdownSentence(sentence)}`).join('\n')}`;
+}
+
+function findings(report: Report): string {
+  if (report.findings.length === 0) return '';
+  return `### Causes\n\n${report.findings.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join('\n')}`;
+}
+
+function sensitivity({ sensitivity: found }: Report, room: number): string {
+  if (found === undefined) return '';
+  const header = ['#', 'layer', 'op', 'in the plan', 'SQNR dB', 'mAP change', 'MACs'];
+  const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n`;
+  const build = (count: number): string => {
+    const rest = found.layers.length - count;
+    const rows = found.layers.slice(0, count).map(cells);
+    return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r'])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
+  };
+  let [low, high] = [0, found.layers.length];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (bytes(build(middle)) <= room) low = middle;
+    else high = middle - 1;
+  }
+  return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
+}
+
+function cells(row: LayerRow): string[] {
+  return [
+    String(row.rank), markdownText(row.name) + (row.head ? ' (head)' : ''), markdownText(row.opType), precisionOf(row), decibels(row.sqnr),
+    row.mapDrop === null ? '–' : signed(-row.mapDrop), percent(row.macShare),
+  ];
+}
+
+function footer({ tool, model, data, engine, decoder }: Report): string {
+  const { validation, calibration } = data;
+  return `<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
+}
+
+function table(rows: readonly (readonly string[])[], align: readonly string[]): string {
+  return markdownTable(rows.map((row) => [...row]), { align: [...align], alignDelimiters: false });
+}

@@ -1,0 +1,45 @@
+import type { LayerRow, Report, ReportVariant } from './types.js';
+
+/** mAP and the like: three digits, `n/a` for COCO's -1. */
+export function rate(value: number): string {
+  return value < 0 ? 'n/a' : value.toFixed(3);
+}
+
+/** A drop against FP32 with its interval: `−0.011 (−0.018…−0.004)`, minus meaning worse. */
+export function change(drop: { readonly drop: number; readonly low: number | null; readonly high: number | null } | undefined, spread = true): string {
+  if (drop === undefined) return '';
+  const point = signed(-drop.drop);
+  return !spread || drop.low === null || drop.high === null ? point : `${point} (${signed(-drop.high)}…${signed(-drop.low)})`;
+}
+
+/** A number with its sign, three digits. */
+export function signed(value: number): string {
+  const text = Math.abs(value).toFixed(3);
+  return text === '0.000' ? '0.000' : `${value < 0 ? '−' : '+'}${text}`;
+}
+
+export function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+}
+
+/** dB of a layer; null stands for an output that did not change. */
+export function decibels(sqnr: number | null): string {
+  return sqnr === null ? '–' : sqnr.toFixed(1);
+}
+
+export function percent(share: number | null): string {
+  return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
+}
+
+/** The variants that a report holds, with the names of their columns. */
+export function variantsOf(report: Report): readonly (readonly [name: string, variant: ReportVariant])[] {
+  const { fp32, int8, mixed } = report.variants;
+  return [['FP32', fp32] as const, ['INT8', int8] as const, ...(mixed === undefined ? [] : [['mixed', mixed] as const])];
+}
+
+/** `int8` in the plan or not, as tables show it. */
+export function precisionOf({ precision }: LayerRow): string {
+  return precision.toUpperCase();
+}
+
+export const VERDICTS = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' } as const;

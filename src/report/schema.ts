@@ -1,0 +1,117 @@
+/** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
+
+const text = { type: 'string' } as const;
+const number = { type: 'number' } as const;
+const nullable = { type: ['number', 'null'] } as const;
+const texts = { type: 'array', items: text } as const;
+const object = <const P extends object, const R extends readonly (keyof P)[]>(properties: P, required: R) =>
+  ({ type: 'object', additionalProperties: false, properties, required }) as const;
+
+const drop = object({ drop: number, low: nullable, high: nullable }, ['drop', 'low', 'high']);
+
+const variant = object(
+  {
+    stats: object(
+      { AP: number, AP50: number, AP75: number, APs: number, APm: number, APl: number, AR1: number, AR10: number, AR100: number, ARs: number, ARm: number, ARl: number },
+      ['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl'],
+    ),
+    perClass: { type: 'array', items: object({ name: text, AP: number, AP50: number, AR100: number, boxes: number }, ['name', 'AP', 'AP50', 'AR100', 'boxes']) },
+    detections: number,
+    /** Weights as deployed: one byte in INT8 layers, two in float layers of a quantized engine, four in FP32. */
+    weightBytes: number,
+    latency: object({ medianMs: number, p99Ms: number }, ['medianMs', 'p99Ms']),
+    distances: object(
+      { scoreDivergence: number, detectionRatio: number, boxShift: number, scoreShift: number, unmatched: number },
+      ['scoreDivergence', 'detectionRatio', 'boxShift', 'scoreShift', 'unmatched'],
+    ),
+    /** dB; null when outputs equal FP32's or are not finite. */
+    sqnr: nullable,
+    drop,
+    drop50: drop,
+    int8Layers: number,
+    floatLayers: number,
+  },
+  ['stats', 'perClass', 'detections', 'weightBytes'],
+);
+
+const check = object(
+  {
+    kind: { enum: ['pass', 'fail', 'inconclusive', 'missing'] },
+    metric: text,
+    subject: text,
+    limit: text,
+    value: nullable,
+    drop: number,
+    interval: { type: 'array', items: number, minItems: 2, maxItems: 2 },
+    sentence: text,
+  },
+  ['kind', 'metric', 'limit', 'value', 'sentence'],
+);
+
+/** Draft 2020-12. */
+export const reportSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'int8-gate report',
+  ...object(
+    {
+      schema: { const: 'int8-gate/report' },
+      version: { const: 1 },
+      tool: object({ name: text, version: text }, ['name', 'version']),
+      createdAt: text,
+      durationMs: number,
+      model: object(
+        { file: text, digest: text, structure: text, opset: number, inputs: texts, outputs: texts, sizeBytes: number, layers: number, macs: nullable },
+        ['file', 'digest', 'structure', 'opset', 'inputs', 'outputs', 'sizeBytes', 'layers', 'macs'],
+      ),
+      decoder: object({ format: text, why: texts }, ['format', 'why']),
+      preprocessing: object({ spec: { type: 'object', additionalProperties: true }, reasons: texts }, ['spec', 'reasons']),
+      data: object(
+        {
+          validation: object(
+            { source: text, images: number, boxes: number, categories: texts, skipped: { type: 'array', items: object({ what: text, count: number }, ['what', 'count']) } },
+            ['source', 'images', 'boxes', 'categories', 'skipped'],
+          ),
+          calibration: object({ source: text, images: number, calibrator: text }, ['source', 'images', 'calibrator']),
+        },
+        ['validation', 'calibration'],
+      ),
+      engine: object({ name: text, version: text, threads: number }, ['name', 'version', 'threads']),
+      variants: object({ fp32: variant, int8: variant, mixed: variant }, ['fp32', 'int8']),
+      sensitivity: object(
+        {
+          images: number,
+          layers: {
+            type: 'array',
+            items: object(
+              {
+                rank: number,
+                name: text,
+                opType: text,
+                depth: number,
+                /** dB with this layer alone in INT8; null when nothing changed or the output was not finite. */
+                sqnr: nullable,
+                mapDrop: nullable,
+                macShare: nullable,
+                parameters: number,
+                precision: { enum: ['int8', 'fp16', 'fp32'] },
+                head: { type: 'boolean' },
+              },
+              ['rank', 'name', 'opType', 'depth', 'sqnr', 'mapDrop', 'macShare', 'parameters', 'precision', 'head'],
+            ),
+          },
+        },
+        ['images', 'layers'],
+      ),
+      search: { type: 'array', items: object({ floatLayers: number, passes: { type: 'boolean' }, score: number }, ['floatLayers', 'passes', 'score']) },
+      findings: {
+        type: 'array',
+        items: object({ kind: text, severity: { enum: ['error', 'warning', 'info'] }, subject: text, sentence: text, advice: text }, ['kind', 'severity', 'subject', 'sentence', 'advice']),
+      },
+      verdict: object(
+        { kind: { enum: ['pass', 'fail', 'inconclusive'] }, blocks: { type: 'boolean' }, candidate: { enum: ['mixed', 'int8'] }, why: text, todo: texts, checks: { type: 'array', items: check } },
+        ['kind', 'blocks', 'candidate', 'why', 'todo', 'checks'],
+      ),
+    },
+    ['schema', 'version', 'tool', 'createdAt', 'durationMs', 'model', 'decoder', 'preprocessing', 'data', 'engine', 'variants', 'findings', 'verdict'],
+  ),
+} as const;

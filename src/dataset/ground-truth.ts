@@ -5,7 +5,8 @@ import type { GroundTruth } from './types.js';
 export interface GroundTruthSource {
   readonly format: 'coco';
   readonly annotations: string;
-  readonly images: string;
+  /** Folder of the images; undefined when only boxes matter. */
+  readonly images: string | undefined;
   /** Use only this many images, spread evenly over the set. */
   readonly limit?: number | undefined;
 }
@@ -13,12 +14,12 @@ export interface GroundTruthSource {
 /** Loads a labelled set. @throws InputFault naming record and key of every mistake. */
 export async function loadGroundTruth({ annotations, images, limit }: GroundTruthSource): Promise<GroundTruth> {
   const truth = await loadCoco(annotations, images);
-  return limit === undefined || limit >= truth.images.length ? truth : subset(truth, limit);
+  if (limit === undefined || limit >= truth.images.length) return truth;
+  return pickImages(truth, Array.from({ length: limit }, (_, i) => Math.floor((i * truth.images.length) / limit)));
 }
 
-/** The set cut to `count` images, evenly spread, with their annotations. */
-function subset(truth: GroundTruth, count: number): GroundTruth {
-  const kept = Array.from({ length: count }, (_, i) => Math.floor((i * truth.images.length) / count));
+/** The set cut to the images at these places (ascending), with their annotations. */
+export function pickImages(truth: GroundTruth, kept: readonly number[]): GroundTruth {
   const place = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
   const rows = Array.from(annotations.image.keys()).filter((row) => place.has(annotations.image[row] as number));

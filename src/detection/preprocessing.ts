@@ -6,7 +6,13 @@ import type { DecoderChoice, DecoderFormat, ModelView } from './types.js';
 type Fixed = Pick<PreprocessingSpec, 'resize' | 'interpolation' | 'color' | 'pad' | 'scale' | 'mean' | 'std'>;
 
 /** A key of the settings that is set overrides; one that is not keeps the family's value. */
-export type PreprocessingOverride = 'auto' | { readonly [K in keyof PreprocessingSpec]?: PreprocessingSpec[K] | undefined };
+export type PreprocessingOverride =
+  | 'auto'
+  | ({ readonly [K in Exclude<keyof PreprocessingSpec, 'mean' | 'std'>]?: PreprocessingSpec[K] | undefined } & {
+      /** Three numbers each, as the schema makes sure. */
+      readonly mean?: readonly number[] | undefined;
+      readonly std?: readonly number[] | undefined;
+    });
 
 const ULTRALYTICS: Fixed = { resize: 'letterbox', interpolation: 'opencv', color: 'rgb', pad: 114, scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] };
 

@@ -22,6 +22,8 @@ export interface Model {
   readonly digest: ModelDigest;
   readonly structure: StructureDigest;
   readonly sizeBytes: number;
+  /** True when weights came from files beside the model and are now part of it. */
+  readonly inlined: boolean;
 }
 
 /** Protobuf's own limit for a message. */
@@ -39,8 +41,9 @@ export async function readModel(path: string): Promise<Model> {
     });
   const model = parseModel(await readFile(path), basename(path), resolve(path));
   await checkExternalData(model);
+  const inlined = externalFiles(model.proto).size > 0;
   await inlineExternalData(model);
-  return model;
+  return { ...model, inlined };
 }
 
 async function fileSize(path: string): Promise<number> {
@@ -76,6 +79,7 @@ export function parseModel(bytes: Uint8Array, name: string, path?: string): Mode
     digest: createHash('sha256').update(bytes).digest('hex') as ModelDigest,
     structure: structureDigest(graph) as StructureDigest,
     sizeBytes: bytes.length,
+    inlined: false,
   };
 }
 

@@ -79,7 +79,8 @@ export function int8Tensor(name: string, dims: readonly number[], data: Int8Arra
 function aligned(raw: Uint8Array, size: number, where: string): ArrayBuffer {
   if (raw.length % size !== 0)
     throw new InputFault({ where, what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged` });
-  return raw.slice().buffer as ArrayBuffer;
+  // A Buffer's own slice() would share memory; the copy must start at 0.
+  return Uint8Array.from(raw).buffer;
 }
 
 /** IEEE 754 binary16 to binary32. */

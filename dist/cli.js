@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { cli } from './int8-gate.js';
+await cli();

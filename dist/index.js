@@ -1,0 +1,2 @@
+import { action } from './int8-gate.js';
+await action();

@@ -1,0 +1,2 @@
+import { worker } from './int8-gate.js';
+await worker();

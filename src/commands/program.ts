@@ -1,0 +1,136 @@
+import { writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
+import { runEvaluate, runGate, runQuantize, runSensitivity, VERSION, type Context } from '../pipeline/index.js';
+import { formatTerminal, terminalText } from '../report/index.js';
+import { loadSettings, type LoadedSettings } from '../settings/index.js';
+import { examine, formatFindings } from './doctor.js';
+import { evaluateFiles, formatStats } from './evaluate-files.js';
+import { endingOf, endingText } from './faults.js';
+import { init, type InitOptions } from './init.js';
+import { createProgress } from './progress.js';
+
+interface JobOptions {
+  readonly config: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+interface EvaluateOptions extends JobOptions {
+  readonly groundTruth?: string;
+  readonly detections?: string;
+}
+
+const DEFAULT_CONFIG = 'int8-gate.yml';
+
+/** Runs the command line; answers the exit status. Never throws for what a user can do. */
+export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
+  const abort = new AbortController();
+  const stop = (): void => abort.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  let status: ExitStatus = EXIT.pass;
+  const program = build(abort.signal, (next) => (status = next));
+  try {
+    await program.parseAsync([...argv]);
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.pass : EXIT.badInput;
+    return tell(error, argv.includes('--json'));
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+function tell(error: unknown, json: boolean): ExitStatus {
+  const ending = endingOf(error);
+  process.stderr.write(`${endingText(ending)}\n`);
+  if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (json) print(JSON.stringify({ error: ending }));
+  return ending.exitStatus;
+}
+
+/** Written at once: a pipe would lose what is still buffered when the program ends. */
+function print(text: string): void {
+  const bytes = Buffer.from(`${text}\n`);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    }
+  }
+}
+
+function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command {
+  const program = new Command('int8-gate')
+    .description('Tells whether a detector survives INT8, which layers break it, and what to do.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError();
+  const job = (name: string, description: string): Command =>
+    program.command(name).description(description).option('-c, --config <file>', 'settings file', DEFAULT_CONFIG).option('-o, --out <dir>', 'folder of the report').option('--json', 'print JSON instead of text');
+  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report').action(async (options: JobOptions) => {
+    const { loaded, context } = await open(options, signal);
+    const { report, exitStatus, reportFolder } = await runGate(loaded, context);
+    print(options.json === true ? JSON.stringify(report) : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(reportFolder)}`);
+    end(exitStatus);
+  });
+  job('quantize', 'calibrate and write the model with Q/DQ, without evaluating').action(async (options: JobOptions) => {
+    const { loaded, context } = await open(options, signal);
+    const made = await runQuantize(loaded, context);
+    print(options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float\nmodel: ${made.model}\nplan:  ${made.plan}`);
+  });
+  job('evaluate', 'mAP of the FP32 model, or of a COCO results file')
+    .option('--ground-truth <file>', 'COCO annotations, with --detections')
+    .option('--detections <file>', 'COCO results, with --ground-truth')
+    .action(async (options: EvaluateOptions) => {
+      const stats = await evaluate(options, signal);
+      print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
+    });
+  job('sensitivity', 'rank layers by what INT8 does to the output').action(async (options: JobOptions) => {
+    const { loaded, context } = await open(options, signal);
+    const rows = await runSensitivity(loaded, context);
+    const line = ({ rank, sqnr, name }: (typeof rows)[number]): string => `${String(rank).padStart(4)}  ${(sqnr === null ? '–' : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
+    print(options.json === true ? JSON.stringify(rows) : rows.map(line).join('\n'));
+  });
+  program
+    .command('init')
+    .description('look at a model and its data, and write a settings file')
+    .option('-c, --config <file>', 'settings file to write', DEFAULT_CONFIG)
+    .option('--model <file>', 'the .onnx file')
+    .option('--images <dir>', 'validation images')
+    .option('--annotations <file>', 'COCO annotations of the validation images')
+    .option('--calibration <dir>', 'calibration images')
+    .option('--force', 'overwrite an existing settings file')
+    .action(async (options: InitOptions) => print(await init(options)));
+  program
+    .command('doctor')
+    .description('tell which engines, GPU and versions are here and what is missing')
+    .option('--json', 'print JSON instead of text')
+    .action(async (options: { readonly json?: boolean }) => {
+      const findings = await examine();
+      print(options.json === true ? JSON.stringify(findings) : formatFindings(findings));
+      end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
+    });
+  return program;
+}
+
+async function evaluate({ groundTruth, detections, ...options }: EvaluateOptions, signal: AbortSignal): ReturnType<typeof runEvaluate> {
+  if (groundTruth !== undefined && detections !== undefined) return evaluateFiles(groundTruth, detections);
+  if (groundTruth !== undefined || detections !== undefined)
+    throw new InputFault({ where: 'evaluate', what: '--ground-truth and --detections go together', fix: 'Name both, or neither to evaluate the FP32 model of the settings.' });
+  const { loaded, context } = await open(options, signal);
+  return runEvaluate(loaded, context);
+}
+
+async function open(options: JobOptions, signal: AbortSignal): Promise<{ readonly loaded: LoadedSettings; readonly context: Context }> {
+  const loaded = await loadSettings(options.config);
+  const out = resolve(options.out ?? loaded.settings.report.folder);
+  return { loaded, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
+}
+
+function style(): { readonly color: boolean; readonly width: number } {
+  const color = process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '';
+  return { color, width: Math.min(process.stdout.columns || 80, 120) };
+}

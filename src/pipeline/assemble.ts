@@ -1,0 +1,162 @@
+import type { BootstrapResult, Drop } from '../evaluation/index.js';
+import { exitStatusOf, type Check, type Verdict } from '../gate/index.js';
+import { opsetOf } from '../onnx/index.js';
+import { resolvePlan, withMacs } from '../quantization/index.js';
+import type { Finding, LayerRow, Report, ReportVariant } from '../report/index.js';
+import type { Measured } from './measure.js';
+import type { Bench } from './prepare.js';
+import type { Found, Variant } from './run.js';
+import { VERSION } from './version.js';
+import { basename } from 'node:path';
+
+/** Everything that a run found, as the report. Pure but for the clock. */
+export function assembleReport(found: Found, findings: readonly Finding[]): Report {
+  const { bench, fp32, int8, mixed, search, startedAt } = found;
+  const { settings } = bench;
+  return {
+    schema: 'int8-gate/report',
+    version: 1,
+    tool: { name: 'int8-gate', version: VERSION },
+    createdAt: new Date(startedAt).toISOString(),
+    durationMs: Date.now() - startedAt,
+    model: modelSection(found),
+    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why] },
+    preprocessing: { spec: { ...bench.spec }, reasons: [...bench.preprocessingReasons] },
+    data: dataSection(bench),
+    engine: { name: bench.engine.name, version: bench.engine.version, threads: bench.engine.threads },
+    variants: {
+      fp32: variantSection(fp32),
+      int8: quantizedSection(int8),
+      ...(mixed !== undefined && { mixed: quantizedSection(mixed) }),
+    },
+    ...(found.rows !== undefined && { sensitivity: { images: bench.subset.length, layers: layerRows(found) } }),
+    ...(search !== undefined && { search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })) }),
+    findings: [...findings],
+    verdict: verdictSection(found, settings.gate.candidate, findings),
+  };
+}
+
+function modelSection({ bench, statistics }: Found): Report['model'] {
+  const { model, graph } = bench;
+  const macs = withMacs(bench.layers, graph, statistics).reduce<number | undefined>((sum, layer) => (sum === undefined || layer.macs === undefined ? undefined : sum + layer.macs), 0);
+  return {
+    file: model.name,
+    digest: model.digest,
+    structure: model.structure,
+    opset: opsetOf(model.proto),
+    inputs: [...graph.inputs],
+    outputs: [...graph.outputs],
+    sizeBytes: model.sizeBytes,
+    layers: bench.layers.length,
+    macs: macs ?? null,
+  };
+}
+
+function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
+  const { calibrator, percentile, images } = settings.calibration;
+  return {
+    validation: {
+      source: basename(truth.source),
+      images: truth.images.length,
+      boxes: truth.annotations.count,
+      categories: truth.categories.map(({ name }) => name),
+      skipped: [...truth.skipped],
+    },
+    calibration: {
+      source: basename(images),
+      images: calibration.count,
+      calibrator: calibrator === 'percentile' ? `percentile ${percentile}` : calibrator,
+    },
+  };
+}
+
+function variantSection({ evaluation, detections, weightBytes, latency, distances, sqnr }: Measured): ReportVariant {
+  return {
+    stats: { ...evaluation.stats },
+    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({ name, AP, AP50, AR100, boxes })),
+    detections: detections.score.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0),
+    weightBytes,
+    ...(latency !== undefined && { latency: { ...latency } }),
+    ...(distances !== undefined && { distances: { ...distances } }),
+    ...(sqnr !== undefined && { sqnr: finite(sqnr) }),
+  };
+}
+
+function quantizedSection({ measured, drop, model }: Variant): ReportVariant {
+  return {
+    ...variantSection(measured),
+    ...dropsOf(drop),
+    int8Layers: model.int8Layers.length,
+    floatLayers: model.floatLayers.length,
+  };
+}
+
+function dropsOf({ map, map50 }: BootstrapResult): Pick<ReportVariant, 'drop' | 'drop50'> {
+  const section = ({ drop, low, high }: Drop): NonNullable<ReportVariant['drop']> => ({ drop, low: finite(low), high: finite(high) });
+  return { ...(Number.isFinite(map.drop) && { drop: section(map) }), ...(Number.isFinite(map50.drop) && { drop50: section(map50) }) };
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** The table that people read: worst first. */
+function layerRows({ bench, rows = [], int8, mixed, statistics }: Found): LayerRow[] {
+  const layers = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
+  const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
+  return rows.map(({ layer, sqnr, mapDrop }, i) => {
+    const macs = layers.get(layer.name)?.macs;
+    return {
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      depth: layer.depth,
+      sqnr: finite(sqnr),
+      mapDrop: mapDrop === undefined ? null : finite(mapDrop),
+      macShare: macs === undefined || total === 0 ? null : macs / total,
+      parameters: layer.parameters,
+      precision: precision.get(layer.name) ?? 'int8',
+      head: layer.head,
+    };
+  });
+}
+
+function verdictSection(found: Found, candidate: 'mixed' | 'int8', findings: readonly Finding[]): Report['verdict'] {
+  const { verdict } = found;
+  return {
+    kind: verdict.kind,
+    blocks: exitStatusOf(verdict) !== 0,
+    candidate,
+    why: whyOf(found, verdict, candidate),
+    todo: verdict.kind === 'pass' ? [] : todoOf(found, verdict, findings),
+    checks: verdict.checks.map(({ interval, ...check }: Check) => ({
+      ...check,
+      ...(interval !== undefined && { interval: [...interval] }),
+    })),
+  };
+}
+
+function whyOf({ search, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixed' | 'int8'): string {
+  const engine = candidate === 'mixed' ? 'The mixed-precision engine' : 'The INT8 engine';
+  if (verdict.kind === 'pass') {
+    const kept = search?.kept.length ?? 0;
+    const float = (mixed ?? int8).model.floatLayers.length;
+    const how = candidate === 'mixed' ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ', the head and what the settings name' : ''}` : '';
+    return `${engine} holds every threshold${how}.`;
+  }
+  const failing = verdict.checks.find(({ kind }) => kind === 'fail' || kind === 'missing') ?? verdict.checks.find(({ kind }) => kind === 'inconclusive');
+  const none = search !== undefined && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : '';
+  return `${engine} ${verdict.kind === 'fail' ? 'fails' : 'cannot be judged'}: ${failing?.sentence ?? ''}${none}`;
+}
+
+function todoOf({ rows, bench, int8, mixed }: Found, verdict: Verdict, findings: readonly Finding[]): string[] {
+  const advice = [...new Set(findings.filter(({ severity }) => severity !== 'info').map((finding) => finding.advice))];
+  if (verdict.kind === 'inconclusive') advice.push('Add validation images, or allow a larger drop: the interval is wider than the room to the limit.');
+  if (bench.settings.gate.candidate === 'int8' && mixed === undefined)
+    advice.push('Let int8-gate look for a mixed-precision plan: `gate.candidate: mixed`.');
+  const precision = resolvePlan(int8.plan, bench.layers);
+  const worst = (rows ?? []).filter(({ layer }) => precision.get(layer.name) === 'int8').slice(0, 3).map(({ layer }) => layer.name);
+  if (worst.length > 0) advice.push(`Most sensitive in INT8: ${worst.join(', ')}. Keep them float with \`quantization.keepFloat\`.`);
+  return advice;
+}

@@ -1,0 +1,14 @@
+/** What a job is given besides its settings. */
+export interface Context {
+  readonly signal: AbortSignal;
+  /** Absolute folder of the report. */
+  readonly out: string;
+  readonly progress: Progress;
+}
+
+/** Where long work shows how far it is. */
+export interface Progress {
+  phase(title: string): void;
+  update(done: number, total: number): void;
+  end(): void;
+}

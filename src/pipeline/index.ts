@@ -1,0 +1,5 @@
+/** The jobs that both borders call: run the gate, quantize, evaluate, rank layers. */
+export type { Context, Progress } from './context.js';
+export { runGate, type RunResult } from './run.js';
+export { runEvaluate, runQuantize, runSensitivity, type QuantizeResult, type RankedLayer } from './jobs.js';
+export { VERSION } from './version.js';

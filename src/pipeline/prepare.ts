@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises';
+import type { LoadedSettings, Settings } from '../settings/index.js';
+import { buildGraph, encodeModel, readModel, type Graph, type Model } from '../onnx/index.js';
+import {
+  listImages,
+  loadGroundTruth,
+  openImages,
+  pickImages,
+  type GroundTruth,
+  type ImageRecord,
+  type ImageStore,
+  type PreprocessingSpec,
+} from '../dataset/index.js';
+import { createOnnxRuntimeEngine, type Engine, type ImageFeed } from '../engine/index.js';
+import { chooseDecoder, inferPreprocessing, mapClasses, type DecoderChoice, type ModelView } from '../detection/index.js';
+import { listLayers, tensorsToCalibrate, type Layer } from '../quantization/index.js';
+import { chooseSubset } from '../sensitivity/index.js';
+import { InputFault } from '../faults/index.js';
+import type { Context } from './context.js';
+
+/** Everything that the jobs need, read and checked before the first minute of work is spent. */
+export interface Bench {
+  readonly loaded: LoadedSettings;
+  readonly settings: Settings;
+  readonly context: Context;
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly graph: Graph;
+  readonly bytes: Uint8Array;
+  readonly layers: readonly Layer[];
+  /** Tensors whose statistics calibration keeps. */
+  readonly tensors: readonly string[];
+  readonly choice: DecoderChoice;
+  readonly spec: PreprocessingSpec;
+  readonly preprocessingReasons: readonly string[];
+  readonly truth: GroundTruth;
+  /** Class index of the model → index of the category, -1 where the annotations lack the class. */
+  readonly classes: Int32Array;
+  readonly validation: ImageStore;
+  readonly calibrationRecords: readonly ImageRecord[];
+  readonly calibration: ImageStore;
+  /** Indexes of validation images that sensitivity and SQNR look at, ascending. */
+  readonly subset: readonly number[];
+  /** The ground truth of the subset alone, images in the same order. */
+  readonly subsetTruth: GroundTruth;
+}
+
+/**
+ * Reads settings' inputs, cheapest checks first.
+ * @throws InputFault for anything that the user can mend.
+ */
+export async function prepare(loaded: LoadedSettings, context: Context): Promise<Bench> {
+  const { settings } = loaded;
+  context.progress.phase('Reading the model and the data');
+  const model = await readModel(settings.model);
+  const graph = buildGraph(model);
+  const truth = await loadGroundTruth({
+    format: settings.validation.format,
+    annotations: settings.validation.annotations,
+    images: settings.validation.images,
+    limit: settings.validation.limit,
+  });
+  if (truth.images.length === 0)
+    throw new InputFault({
+      where: loaded.place('/validation/annotations'),
+      what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
+      fix: 'Name an annotation file that lists the validation images.',
+    });
+  const calibrationRecords = await calibrationImages(settings);
+  const scope = settings.quantization.operators;
+  const layers = listLayers(graph, scope);
+  const engine = await createOnnxRuntimeEngine({ threads: settings.engine.threads, batch: settings.engine.batch });
+  try {
+    const bytes = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile(settings.model));
+    const view = await viewOf(engine, model, bytes, graph);
+    const choice = chooseDecoder(view, settings.decoder);
+    const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
+    const classes = mapClasses(choice.decoder, view, truth.categories, settings.decoder);
+    const memoryMiB = settings.engine.memoryMiB;
+    const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
+    return {
+      loaded,
+      settings,
+      context,
+      engine,
+      model,
+      graph,
+      bytes,
+      layers,
+      tensors: tensorsToCalibrate(graph, scope),
+      choice,
+      spec,
+      preprocessingReasons: reasons,
+      truth,
+      classes,
+      validation: openImages(truth.images, spec, { memoryMiB }),
+      calibrationRecords,
+      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      subset,
+      subsetTruth: pickImages(truth, subset),
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function calibrationImages(settings: Settings): Promise<readonly ImageRecord[]> {
+  const records = await listImages(settings.calibration.images);
+  const { count } = settings.calibration;
+  return count === undefined || count >= records.length ? records : spread(records, count);
+}
+
+/** `count` of the records, evenly spaced, so that a sorted folder is not cut to its beginning. */
+function spread<T>(records: readonly T[], count: number): readonly T[] {
+  return Array.from({ length: count }, (_, i) => records[Math.floor((i * records.length) / count)] as T);
+}
+
+/** What decoders look at; inputs and outputs as the engine itself reports them. */
+async function viewOf(engine: Engine, model: Model, bytes: Uint8Array, graph: Graph): Promise<ModelView> {
+  const session = await engine.load({ name: model.name, bytes, ...(model.path !== undefined && { path: model.path }) });
+  try {
+    return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
+  } finally {
+    await session.release();
+  }
+}
+
+/** The images of a store (or some of them, by index) as the engine wants them. */
+export function feedOf(bench: Bench, store: ImageStore, indexes?: readonly number[]): ImageFeed {
+  const at = (i: number): number => (indexes === undefined ? i : (indexes[i] as number));
+  const { decoder } = bench.choice;
+  return {
+    count: indexes?.length ?? store.count,
+    spec: store.spec,
+    image: (i) => store.get(at(i)),
+    ...(decoder.extras !== undefined && {
+      extras: (_i, image) => decoder.extras?.(image.geometry) ?? {},
+    }),
+  };
+}

@@ -1,0 +1,245 @@
+import { calibratorFor, computeRanges, type Ranges, type TensorStatistics } from '../calibration/index.js';
+import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
+import type { ExitStatus } from '../faults/index.js';
+import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
+import { encodeModel } from '../onnx/index.js';
+import { defaultPlan, formatPlan, quantize, readPlan, type Layer, type PrecisionPlan, type QuantizedModel } from '../quantization/index.js';
+import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
+import { headTensors, referenceOutputs, searchMixed, sweep, type MixedSearch, type SweepRow } from '../sensitivity/index.js';
+import type { LoadedSettings } from '../settings/index.js';
+import { assembleReport } from './assemble.js';
+import type { Context } from './context.js';
+import { collectFindings } from './findings.js';
+import { measure, modelOf, subsetScorer, type Measured, type Reference } from './measure.js';
+import { feedOf, prepare, type Bench } from './prepare.js';
+
+/** What a run leaves behind. */
+export interface RunResult {
+  readonly report: Report;
+  readonly exitStatus: ExitStatus;
+  readonly reportFolder: string;
+}
+
+/** A quantized model together with what was measured of it. */
+export interface Variant {
+  readonly plan: PrecisionPlan;
+  readonly model: QuantizedModel;
+  readonly bytes: Uint8Array;
+  readonly measured: Measured;
+  /** FP32 minus this one, with an interval from paired resampling of images. */
+  readonly drop: BootstrapResult;
+}
+
+/** Everything that a run found, from which the report is assembled. */
+export interface Found {
+  readonly bench: Bench;
+  readonly fp32: Measured;
+  readonly int8: Variant;
+  readonly mixed: Variant | undefined;
+  readonly search: MixedSearch | undefined;
+  readonly rows: readonly SweepRow[] | undefined;
+  readonly statistics: ReadonlyMap<string, TensorStatistics>;
+  readonly verdict: Verdict;
+  readonly startedAt: number;
+}
+
+/** What every quantized variant is made from and compared with. */
+export interface Basis {
+  readonly bench: Bench;
+  readonly fp32: Measured;
+  readonly reference: Reference;
+  readonly statistics: ReadonlyMap<string, TensorStatistics>;
+  readonly ranges: Ranges;
+}
+
+/** The main job: FP32, INT8 and mixed precision held against the thresholds. */
+export async function runGate(loaded: LoadedSettings, context: Context): Promise<RunResult> {
+  const startedAt = Date.now();
+  await checkReportFolder(context.out);
+  return withBench(loaded, context, async (bench) => {
+    const basis = await basisOf(bench);
+    const { fp32, statistics } = basis;
+    const int8 = await buildVariant(basis, 'INT8', await planOf(bench));
+    const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : undefined;
+    const { mixed, search } = await findMixed(basis, int8, rows);
+    const candidate = bench.settings.gate.candidate === 'int8' ? int8 : (mixed ?? int8);
+    const verdict = judgeVariant(bench, fp32, candidate);
+    const found: Found = { bench, fp32, int8, mixed, search, rows, statistics, verdict, startedAt };
+    const report = assembleReport(found, await collectFindings(found));
+    context.progress.phase('Writing the report');
+    await writeReport(report, context.out, filesOf(found, candidate));
+    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
+  });
+}
+
+/** Opens the bench for a job and closes it after, whatever happens. */
+export async function withBench<T>(loaded: LoadedSettings, context: Context, job: (bench: Bench) => Promise<T>): Promise<T> {
+  const bench = await prepare(loaded, context);
+  try {
+    return await job(bench);
+  } finally {
+    context.progress.end();
+    await bench.engine.close();
+  }
+}
+
+function filesOf({ bench, int8, mixed }: Found, candidate: Variant): ExtraFiles {
+  const models = bench.settings.report.keepModels
+    ? { 'int8.onnx': int8.bytes, ...(mixed !== undefined && mixed !== int8 && { 'mixed.onnx': mixed.bytes }) }
+    : {};
+  return { 'plan.json': formatPlan(candidate.plan), ...models };
+}
+
+/** FP32 on the whole set, its head tensors on the subset, and calibrated ranges. */
+export async function basisOf(bench: Bench): Promise<Basis> {
+  const fp32 = await measure(bench, 'FP32', bench.bytes, weightBytes(bench.layers, [], 4));
+  const reference = await referenceOf(bench, fp32);
+  return { bench, fp32, reference, ...(await calibrate(bench)) };
+}
+
+async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
+  const heads = headTensors(bench.graph);
+  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes), { extraOutputs: heads });
+  try {
+    const outputs = await referenceOutputs(session, heads, feedOf(bench, bench.validation, bench.subset), bench.context.signal);
+    return { detections: fp32.detections, heads, outputs };
+  } finally {
+    await session.release();
+  }
+}
+
+/** One streaming pass over the calibration images. */
+export async function calibrate(bench: Bench): Promise<{ statistics: ReadonlyMap<string, TensorStatistics>; ranges: Ranges }> {
+  const { context, settings } = bench;
+  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const statistics = await bench.engine.collect(modelOf(bench, 'FP32', bench.bytes), bench.tensors, feedOf(bench, bench.calibration), {
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total),
+  });
+  context.progress.end();
+  const { calibrator, percentile } = settings.calibration;
+  return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
+}
+
+/** The plan of the settings: a committed file, or everything in INT8 but the head (and what `keepFloat` names). */
+export async function planOf(bench: Bench): Promise<PrecisionPlan> {
+  const { quantization } = bench.settings;
+  if (quantization.plan !== undefined) return readPlan(quantization.plan, bench.layers);
+  const head = quantization.head ?? (quantization.operators === 'tensorrt' ? 'float' : 'int8');
+  const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
+  return { ...plan, model: bench.model.structure };
+}
+
+/** Bytes of the weights as deployed: one an INT8 weight, `floatBytes` for the others. */
+function weightBytes(layers: readonly Layer[], int8: readonly Layer[], floatBytes: number): number {
+  const names = new Set(int8.map(({ name }) => name));
+  return layers.reduce((sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes), 0);
+}
+
+/** Quantizes by a plan, evaluates, and sets the result against FP32. */
+export async function buildVariant({ bench, fp32, reference, ranges }: Basis, name: string, plan: PrecisionPlan): Promise<Variant> {
+  const model = quantize(bench.model, plan, ranges);
+  const bytes = encodeModel(model.proto);
+  const measured = await measure(bench, name, bytes, weightBytes(bench.layers, model.int8Layers, 2), reference);
+  const { gate } = bench.settings;
+  const drop = pairedBootstrap({
+    truth: bench.truth,
+    reference: fp32.detections,
+    candidate: measured.detections,
+    resamples: gate.resamples,
+    confidence: gate.confidence,
+    seed: gate.seed,
+  });
+  return { plan, model, bytes, measured, drop };
+}
+
+/** One layer in INT8 at a time, on the subset. */
+export async function rankLayers({ bench, ranges, reference }: Basis): Promise<readonly SweepRow[]> {
+  const { context, settings, subset } = bench;
+  context.progress.phase(`Sensitivity of ${bench.layers.length} layers on ${subset.length} images`);
+  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
+  const feed = feedOf(bench, bench.validation, subset);
+  const baseline = await baselineOf(bench, geometries);
+  const rows = await sweep({
+    engine: bench.engine,
+    model: bench.model,
+    layers: bench.layers,
+    scope: settings.quantization.operators,
+    ranges,
+    reference: reference.outputs,
+    feed,
+    scorer: () => subsetScorer(bench, 'candidate', geometries),
+    baseline,
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total),
+  });
+  context.progress.end();
+  return rows;
+}
+
+async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScorer>[2]): Promise<number> {
+  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
+  try {
+    const scorer = subsetScorer(bench, 'FP32', geometries);
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), { signal: bench.context.signal });
+    return scorer.map() ?? NaN;
+  } finally {
+    await session.release();
+  }
+}
+
+async function findMixed(
+  basis: Basis,
+  int8: Variant,
+  rows: readonly SweepRow[] | undefined,
+): Promise<{ mixed: Variant | undefined; search: MixedSearch | undefined }> {
+  const { bench, fp32 } = basis;
+  const { settings, context } = bench;
+  if (settings.quantization.plan !== undefined) return { mixed: int8, search: undefined };
+  if (rows === undefined || settings.gate.candidate === 'int8') return { mixed: undefined, search: undefined };
+  const tried = new Map<string, Variant>([[formatPlan(int8.plan), int8]]);
+  const build = async (plan: PrecisionPlan): Promise<Variant> => {
+    const known = tried.get(formatPlan(plan));
+    if (known !== undefined) return known;
+    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
+    const variant = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
+    tried.set(formatPlan(plan), variant);
+    return variant;
+  };
+  const search = await searchMixed({
+    rows,
+    layers: bench.layers,
+    basePlan: int8.plan,
+    evaluatePlan: async (plan) => {
+      const variant = await build(plan);
+      return { passes: judgeVariant(bench, fp32, variant).kind === 'pass', score: variant.measured.evaluation.stats.AP };
+    },
+    ...(settings.sensitivity.maxFloatLayers !== undefined && { maxFloatLayers: settings.sensitivity.maxFloatLayers }),
+    signal: context.signal,
+  });
+  return { mixed: await build(search.plan), search };
+}
+
+/** Holds a variant against the thresholds of the settings. */
+export function judgeVariant(bench: Bench, fp32: Measured, variant: Variant): Verdict {
+  const { gate } = bench.settings;
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: numbersOf(variant.measured),
+    intervals: variant.drop,
+    images: bench.truth.images.length,
+    inconclusive: gate.inconclusive,
+  });
+}
+
+function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes, latency }: Measured): Candidate {
+  return {
+    stats: evaluation.stats,
+    perClass: evaluation.perClass,
+    distances,
+    sqnr,
+    modelSizeMiB: bytes / 2 ** 20,
+    latencyMs: latency?.medianMs,
+  };
+}

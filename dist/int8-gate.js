@@ -4166,12 +4166,12 @@ function extremes(data, running) {
   }
   return bad;
 }
-function powerOfTwoAbove(amax2) {
-  const power = 2 ** Math.ceil(Math.log2(amax2));
-  return power < amax2 ? power * 2 : power / 2 >= amax2 ? power / 2 : power;
+function powerOfTwoAbove(amax) {
+  const power = 2 ** Math.ceil(Math.log2(amax));
+  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
 }
-function grow(running, amax2) {
-  const limit2 = powerOfTwoAbove(amax2);
+function grow(running, amax) {
+  const limit2 = powerOfTwoAbove(amax);
   if (running.limit === 0) {
     running.limit = limit2;
     return;
@@ -4227,8 +4227,8 @@ var init_collector = __esm({
         const running = this.tensors.get(name) ?? this.start(name, shape);
         running.images++;
         const nonFinite = extremes(data, running);
-        const amax2 = Math.max(-running.min, running.max);
-        if (amax2 > running.limit) grow(running, amax2);
+        const amax = Math.max(-running.min, running.max);
+        if (amax > running.limit) grow(running, amax);
         if (nonFinite === 0) fill(data, running);
         else fillFinite(data, running);
         running.nonFinite += nonFinite;
@@ -4307,8 +4307,8 @@ function computeRanges(statistics, calibrator) {
 function amaxOf({ min, max }) {
   return Math.max(Math.abs(min), Math.abs(max));
 }
-function rangeAt(statistics, amax2, calibrator) {
-  return { amax: Math.min(amax2, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
+function rangeAt(statistics, amax, calibrator) {
+  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
 }
 function percentileOf(statistics, p) {
   const { bins, limit: limit2, count } = statistics;
@@ -4374,13 +4374,13 @@ function divergenceAt(bins, kept, tail, total) {
   return divergence;
 }
 function mseOf(statistics) {
-  const amax2 = amaxOf(statistics);
+  const amax = amaxOf(statistics);
   const { bins, limit: limit2 } = statistics;
   const width = limit2 / BINS;
   let best = Infinity;
-  let at = amax2;
+  let at = amax;
   for (let step = 512; step >= 16; step--) {
-    const threshold = amax2 * step / 512;
+    const threshold = amax * step / 512;
     const rounding = (threshold / LEVELS) ** 2 / 12;
     const edge = Math.min(BINS, Math.ceil(threshold / width));
     let error2 = 0;
@@ -9589,8 +9589,8 @@ var init_groups = __esm({
 });
 
 // src/quantization/quantize.ts
-function scaleOf(amax2) {
-  const scale = Math.fround(amax2 / LEVELS2);
+function scaleOf(amax) {
+  const scale = Math.fround(amax / LEVELS2);
   return scale < 11754943508222875e-54 ? 1 : scale;
 }
 function quantize(model, plan, ranges) {
@@ -9632,12 +9632,12 @@ function refuseQuantized(graph, name) {
 function channelScales(values, dims, axis) {
   const channels = axis === void 0 ? 1 : dims[axis];
   const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const amax2 = new Float64Array(channels);
+  const amax = new Float64Array(channels);
   values.forEach((value, i) => {
     const channel = Math.floor(i / inner) % channels;
-    amax2[channel] = Math.max(amax2[channel], Math.abs(value));
+    amax[channel] = Math.max(amax[channel], Math.abs(value));
   });
-  return Float32Array.from(amax2, scaleOf);
+  return Float32Array.from(amax, scaleOf);
 }
 var LEVELS2, OPSET, Writer;
 var init_quantize = __esm({
@@ -9703,11 +9703,11 @@ var init_quantize = __esm({
         return { tensor: name, kind: "weight", axis, layers: [layer], scale: channelScales(values, tensor.dims.map(Number), axis) };
       }
       scales() {
-        const activations = [...this.amax].map(([tensor, amax2]) => ({
+        const activations = [...this.amax].map(([tensor, amax]) => ({
           tensor,
           kind: "activation",
           axis: void 0,
-          scale: Float32Array.of(scaleOf(amax2)),
+          scale: Float32Array.of(scaleOf(amax)),
           layers: this.users.get(tensor) ?? []
         }));
         return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
@@ -9716,13 +9716,13 @@ var init_quantize = __esm({
         const before = /* @__PURE__ */ new Map();
         const put = (index, nodes2) => void before.set(index, [...before.get(index) ?? [], ...nodes2]);
         const renamed = /* @__PURE__ */ new Map();
-        for (const [tensor, amax2] of this.amax) {
+        for (const [tensor, amax] of this.amax) {
           const leaves = this.consumers.get(-1)?.has(tensor) === true;
           const inner = leaves ? `${tensor}_float` : tensor;
           if (leaves) renamed.set(tensor, inner);
           const target = leaves ? tensor : `${tensor}_dq`;
           const producer = this.graph.producerOf(tensor);
-          put(producer === void 0 ? -1 : producer.index, this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax2)), void 0));
+          put(producer === void 0 ? -1 : producer.index, this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), void 0));
         }
         const done = /* @__PURE__ */ new Set();
         for (const { record, node } of this.weights) {
@@ -11936,7 +11936,7 @@ function nothingDetected({ fp32, int8 }) {
       severity: "error",
       subject: "INT8",
       sentence: `The INT8 model finds ${after} objects with a score of 0.25 or more where FP32 finds ${before}: in production it detects nothing.`,
-      advice: "Do not ship this engine; the mixed-precision plan and the findings beside this one say what to keep in float."
+      advice: "Do not ship this engine."
     }
   ];
 }
@@ -11951,7 +11951,7 @@ async function oneSidedCalibration({ bench, statistics }) {
     feedOf(bench, bench.validation, bench.subset),
     { signal: bench.context.signal }
   );
-  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: amax(now), calibrated: amax(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
+  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach(now), calibrated: reach(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
   const worst = beyond[0];
   if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
   const [calibration, validation] = await Promise.all([brightness(bench, "calibration"), brightness(bench, "validation")]);
@@ -11961,13 +11961,13 @@ async function oneSidedCalibration({ bench, statistics }) {
       kind: "one-sided-calibration",
       severity: "error",
       subject: bench.settings.calibration.images,
-      sentence: `The calibration set is one-sided: on ${bench.subset.length} validation images ${beyond.length} of ${seen.size} tensors go beyond the range that calibration saw by more than a quarter; worst is ${worst.name}, ${worst.now.toPrecision(3)} against ${worst.calibrated.toPrecision(3)}.` + lighting,
+      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${seen.size} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.now.toPrecision(3)} against ${worst.calibrated.toPrecision(3)}.` + lighting,
       advice: lighting === "" ? "Add calibration images of the kinds that the validation set has." : `Add ${calibration < validation ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.`
     }
   ];
 }
-function amax(statistics) {
-  return statistics === void 0 ? 0 : Math.max(Math.abs(statistics.min), Math.abs(statistics.max));
+function reach(statistics) {
+  return statistics === void 0 ? 0 : REACH.range(statistics).amax;
 }
 async function brightness(bench, set) {
   const store = bench[set];
@@ -11994,15 +11994,17 @@ function fewImages(bench) {
     }
   ];
 }
-var BEYOND, ONE_SIDED, FEW_IMAGES;
+var BEYOND, REACH, ONE_SIDED, FEW_IMAGES;
 var init_findings = __esm({
   "src/pipeline/findings.ts"() {
     "use strict";
     init_quantization();
+    init_calibration();
     init_prepare();
     init_measure();
     BEYOND = 1.25;
-    ONE_SIDED = 0.2;
+    REACH = calibratorFor("percentile", { percentile: 99.9 });
+    ONE_SIDED = 0.1;
     FEW_IMAGES = 32;
   }
 });

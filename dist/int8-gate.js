@@ -115,16 +115,44 @@ var init_schema = __esm({
     variant = object(
       {
         stats: object(
-          { AP: number, AP50: number, AP75: number, APs: number, APm: number, APl: number, AR1: number, AR10: number, AR100: number, ARs: number, ARm: number, ARl: number },
+          {
+            AP: number,
+            AP50: number,
+            AP75: number,
+            APs: number,
+            APm: number,
+            APl: number,
+            AR1: number,
+            AR10: number,
+            AR100: number,
+            ARs: number,
+            ARm: number,
+            ARl: number
+          },
           ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
         ),
-        perClass: { type: "array", items: object({ name: text, AP: number, AP50: number, AR100: number, boxes: number }, ["name", "AP", "AP50", "AR100", "boxes"]) },
+        perClass: {
+          type: "array",
+          items: object({ name: text, AP: number, AP50: number, AR100: number, boxes: number }, [
+            "name",
+            "AP",
+            "AP50",
+            "AR100",
+            "boxes"
+          ])
+        },
         detections: number,
         /** Weights as deployed: one byte in INT8 layers, two in float layers of a quantized engine, four in FP32. */
         weightBytes: number,
         latency: object({ medianMs: number, p99Ms: number }, ["medianMs", "p99Ms"]),
         distances: object(
-          { scoreDivergence: number, detectionRatio: number, boxShift: number, scoreShift: number, unmatched: number },
+          {
+            scoreDivergence: number,
+            detectionRatio: number,
+            boxShift: number,
+            scoreShift: number,
+            unmatched: number
+          },
           ["scoreDivergence", "detectionRatio", "boxShift", "scoreShift", "unmatched"]
         ),
         /** dB; null when outputs equal FP32's or are not finite. */
@@ -160,18 +188,41 @@ var init_schema = __esm({
           createdAt: text,
           durationMs: number,
           model: object(
-            { file: text, digest: text, structure: text, opset: number, inputs: texts, outputs: texts, sizeBytes: number, layers: number, macs: nullable },
+            {
+              file: text,
+              digest: text,
+              structure: text,
+              opset: number,
+              inputs: texts,
+              outputs: texts,
+              sizeBytes: number,
+              layers: number,
+              macs: nullable
+            },
             ["file", "digest", "structure", "opset", "inputs", "outputs", "sizeBytes", "layers", "macs"]
           ),
           decoder: object({ format: text, why: texts }, ["format", "why"]),
-          preprocessing: object({ spec: { type: "object", additionalProperties: true }, reasons: texts }, ["spec", "reasons"]),
+          preprocessing: object({ spec: { type: "object", additionalProperties: true }, reasons: texts }, [
+            "spec",
+            "reasons"
+          ]),
           data: object(
             {
               validation: object(
-                { source: text, images: number, boxes: number, categories: texts, skipped: { type: "array", items: object({ what: text, count: number }, ["what", "count"]) } },
+                {
+                  source: text,
+                  images: number,
+                  boxes: number,
+                  categories: texts,
+                  skipped: { type: "array", items: object({ what: text, count: number }, ["what", "count"]) }
+                },
                 ["source", "images", "boxes", "categories", "skipped"]
               ),
-              calibration: object({ source: text, images: number, calibrator: text }, ["source", "images", "calibrator"])
+              calibration: object({ source: text, images: number, calibrator: text }, [
+                "source",
+                "images",
+                "calibrator"
+              ])
             },
             ["validation", "calibration"]
           ),
@@ -196,23 +247,71 @@ var init_schema = __esm({
                     precision: { enum: ["int8", "fp16", "fp32"] },
                     head: { type: "boolean" }
                   },
-                  ["rank", "name", "opType", "depth", "sqnr", "mapDrop", "macShare", "parameters", "precision", "head"]
+                  [
+                    "rank",
+                    "name",
+                    "opType",
+                    "depth",
+                    "sqnr",
+                    "mapDrop",
+                    "macShare",
+                    "parameters",
+                    "precision",
+                    "head"
+                  ]
                 )
               }
             },
             ["images", "layers"]
           ),
-          search: { type: "array", items: object({ floatLayers: number, passes: { type: "boolean" }, score: number }, ["floatLayers", "passes", "score"]) },
+          search: {
+            type: "array",
+            items: object({ floatLayers: number, passes: { type: "boolean" }, score: number }, [
+              "floatLayers",
+              "passes",
+              "score"
+            ])
+          },
           findings: {
             type: "array",
-            items: object({ kind: text, severity: { enum: ["error", "warning", "info"] }, subject: text, sentence: text, advice: text }, ["kind", "severity", "subject", "sentence", "advice"])
+            items: object(
+              {
+                kind: text,
+                severity: { enum: ["error", "warning", "info"] },
+                subject: text,
+                sentence: text,
+                advice: text
+              },
+              ["kind", "severity", "subject", "sentence", "advice"]
+            )
           },
           verdict: object(
-            { kind: { enum: ["pass", "fail", "inconclusive"] }, blocks: { type: "boolean" }, candidate: { enum: ["mixed", "int8"] }, why: text, todo: texts, checks: { type: "array", items: check } },
+            {
+              kind: { enum: ["pass", "fail", "inconclusive"] },
+              blocks: { type: "boolean" },
+              candidate: { enum: ["mixed", "int8"] },
+              why: text,
+              todo: texts,
+              checks: { type: "array", items: check }
+            },
             ["kind", "blocks", "candidate", "why", "todo", "checks"]
           )
         },
-        ["schema", "version", "tool", "createdAt", "durationMs", "model", "decoder", "preprocessing", "data", "engine", "variants", "findings", "verdict"]
+        [
+          "schema",
+          "version",
+          "tool",
+          "createdAt",
+          "durationMs",
+          "model",
+          "decoder",
+          "preprocessing",
+          "data",
+          "engine",
+          "variants",
+          "findings",
+          "verdict"
+        ]
       )
     };
   }
@@ -369,7 +468,10 @@ function terminalText(text2) {
   return plain3.startsWith("::") ? ` ${plain3}` : plain3;
 }
 function markdownText(text2) {
-  return text2.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(/^(\s*)([-+=]|\d+\.)/, (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`);
+  return text2.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
+    /^(\s*)([-+=]|\d+\.)/,
+    (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
+  );
 }
 function markdownSentence(text2) {
   return text2.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
@@ -428,7 +530,11 @@ function percent(share) {
 }
 function variantsOf(report) {
   const { fp32, int8, mixed } = report.variants;
-  return [["FP32", fp32], ["INT8", int8], ...mixed === void 0 ? [] : [["mixed", mixed]]];
+  return [
+    ["FP32", fp32],
+    ["INT8", int8],
+    ...mixed === void 0 ? [] : [["mixed", mixed]]
+  ];
 }
 function precisionOf({ precision }) {
   return precision.toUpperCase();
@@ -454,9 +560,13 @@ function bytes(text2) {
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
-  return [`## ${SIGNS[verdict.kind]} int8-gate: ${VERDICTS[verdict.kind]}`, markdownSentence(verdict.why), todo === "" ? "" : `**What to do**
+  return [
+    `## ${SIGNS[verdict.kind]} int8-gate: ${VERDICTS[verdict.kind]}`,
+    markdownSentence(verdict.why),
+    todo === "" ? "" : `**What to do**
 
-${todo}`].filter((part) => part !== "").join("\n\n");
+${todo}`
+  ].filter((part) => part !== "").join("\n\n");
 }
 function variants(report) {
   const rows = variantsOf(report).map(([name, one]) => [
@@ -468,7 +578,13 @@ function variants(report) {
     mebibytes(one.weightBytes),
     one.int8Layers === void 0 ? "" : `${one.int8Layers} of ${one.int8Layers + (one.floatLayers ?? 0)}`
   ]);
-  return table([["", "mAP50-95", "mAP50", "change against FP32", "detections ≥ 0.25", "weights", "INT8 layers"], ...rows], ["l", "r", "r", "r", "r", "r", "r"]);
+  return table(
+    [
+      ["", "mAP50-95", "mAP50", "change against FP32", "detections ≥ 0.25", "weights", "INT8 layers"],
+      ...rows
+    ],
+    ["l", "r", "r", "r", "r", "r", "r"]
+  );
 }
 function checks({ verdict }) {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
@@ -520,7 +636,10 @@ function footer({ tool, model, data, engine, decoder }) {
   return `<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
 }
 function table(rows, align) {
-  return markdownTable(rows.map((row) => [...row]), { align: [...align], alignDelimiters: false });
+  return markdownTable(
+    rows.map((row) => [...row]),
+    { align: [...align], alignDelimiters: false }
+  );
 }
 var SIGNS;
 var init_markdown = __esm({
@@ -539,7 +658,16 @@ function formatTerminal(report, { color, width }) {
   const paint = (text2, code) => color ? `\x1B[${code}m${text2}\x1B[0m` : text2;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
   return [
-    columns([["", "mAP50-95", "mAP50", "drop", "weights"], ...variantsOf(report).map(([name, one]) => [name, rate(one.stats.AP), rate(one.stats.AP50), change(one.drop, false), mebibytes(one.weightBytes)])]),
+    columns([
+      ["", "mAP50-95", "mAP50", "drop", "weights"],
+      ...variantsOf(report).map(([name, one]) => [
+        name,
+        rate(one.stats.AP),
+        rate(one.stats.AP50),
+        change(one.drop, false),
+        mebibytes(one.weightBytes)
+      ])
+    ]),
     layers(report, width),
     report.findings.length === 0 ? "" : `Causes
 ${bullets(report.findings.map(({ sentence }) => sentence))}`,
@@ -569,7 +697,9 @@ function shorten(text2, width) {
 }
 function columns(rows, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
-  return rows.map((row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()).join("\n");
+  return rows.map(
+    (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
+  ).join("\n");
 }
 function wrap(text2, width, indent) {
   const lines2 = [];
@@ -607,10 +737,21 @@ async function checkReportFolder(folder) {
   }
   const files = await readdir(folder);
   if (files.length > 0 && !await isReport(folder))
-    throw new InputFault({ where: folder, what: "holds files that are not a report of int8-gate", fix: "Name an empty or new folder with `--out`." });
+    throw new InputFault({
+      where: folder,
+      what: "holds files that are not a report of int8-gate",
+      fix: "Name an empty or new folder with `--out`."
+    });
 }
 function unwritable(folder, cause) {
-  return new InputFault({ where: folder, what: `the report cannot be written there (${systemCode(cause) ?? messageOf(cause)})`, fix: "Name a folder that can be written with `--out`." }, { cause });
+  return new InputFault(
+    {
+      where: folder,
+      what: `the report cannot be written there (${systemCode(cause) ?? messageOf(cause)})`,
+      fix: "Name a folder that can be written with `--out`."
+    },
+    { cause }
+  );
 }
 async function isReport(folder) {
   try {
@@ -664,10 +805,17 @@ var init_report = __esm({
 function endingOf(error2) {
   if (error2 instanceof InputFault) return { exitStatus: error2.exitStatus, problems: error2.problems };
   if (error2 instanceof SurroundingsFault) return { exitStatus: error2.exitStatus, problems: [error2.problem] };
-  if (error2 instanceof Interrupted) return { exitStatus: error2.exitStatus, problems: [{ where: "int8-gate", what: error2.message }] };
+  if (error2 instanceof Interrupted)
+    return { exitStatus: error2.exitStatus, problems: [{ where: "int8-gate", what: error2.message }] };
   return {
     exitStatus: EXIT.surroundings,
-    problems: [{ where: "int8-gate", what: `unexpected: ${messageOf(error2)}`, fix: "This is a bug in int8-gate. Run again with INT8_GATE_DEBUG=1 and report what it prints." }]
+    problems: [
+      {
+        where: "int8-gate",
+        what: `unexpected: ${messageOf(error2)}`,
+        fix: "This is a bug in int8-gate. Run again with INT8_GATE_DEBUG=1 and report what it prints."
+      }
+    ]
   };
 }
 function endingText({ problems }) {
@@ -4453,7 +4601,8 @@ function pairwiseSum(values) {
   }
   const r = values.slice(0, 8);
   let i = 8;
-  for (; i < n - n % 8; i += 8) for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
+  for (; i < n - n % 8; i += 8)
+    for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
   const [a, b, c, d, e, f, g, h] = r;
   let sum = a + b + (c + d) + (e + f + (g + h));
   for (; i < n; i++) sum += values[i];
@@ -4479,14 +4628,21 @@ var init_numeric = __esm({
 function prepareMatches(truth, detections) {
   const bad = detections.score.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0)
-    throw new InputFault({ where: `detection ${bad}`, what: `has the score ${String(detections.score[bad])}; a score must be a finite number` });
+    throw new InputFault({
+      where: `detection ${bad}`,
+      what: `has the score ${String(detections.score[bad])}; a score must be a finite number`
+    });
   const boxes = bucket(truth.annotations.count, truth.annotations.image, truth.annotations.category, truth);
   const found = bucket(detections.count, detections.image, detections.category, truth);
-  const perCategory = truth.categories.map((_, category) => matchCategory(truth, detections, category, boxes, found));
+  const perCategory = truth.categories.map(
+    (_, category) => matchCategory(truth, detections, category, boxes, found)
+  );
   return { truth, classes: AREAS.map((_, area) => perCategory.map((list) => list[area])) };
 }
 function bucket(count, image, category, truth) {
-  const buckets = truth.categories.map(() => /* @__PURE__ */ new Map());
+  const buckets = truth.categories.map(
+    () => /* @__PURE__ */ new Map()
+  );
   for (let row = 0; row < count; row++) {
     const map = buckets[category[row]];
     const known2 = map?.get(image[row]);
@@ -4496,13 +4652,21 @@ function bucket(count, image, category, truth) {
   return buckets;
 }
 function matchCategory(truth, detections, category, boxes, found) {
-  const grown2 = AREAS.map(() => ({ score: [], image: [], rank: [], outcome: [], positives: new Int32Array(truth.images.length) }));
+  const grown2 = AREAS.map(() => ({
+    score: [],
+    image: [],
+    rank: [],
+    outcome: [],
+    positives: new Int32Array(truth.images.length)
+  }));
   for (let image = 0; image < truth.images.length; image++) {
     const gts = boxes[category]?.get(image)?.rows ?? [];
     const dts = strongest(detections, found[category]?.get(image)?.rows ?? []);
     if (gts.length === 0 && dts.length === 0) continue;
     const ious = intersections(truth, detections, gts, dts);
-    AREAS.forEach((area, a) => matchImage(truth, detections, gts, dts, ious, area, image, grown2[a]));
+    AREAS.forEach(
+      (area, a) => matchImage(truth, detections, gts, dts, ious, area, image, grown2[a])
+    );
   }
   return grown2.map((one, area) => sortMatches(one, category, area));
 }
@@ -4527,7 +4691,9 @@ function intersections(truth, detections, gts, dts) {
 }
 function matchImage(truth, detections, gts, dts, ious, area, image, into) {
   const { area: areas, crowd, ignore } = truth.annotations;
-  const ignored = gts.map((g) => crowd[g] === 1 || ignore[g] === 1 || areas[g] < area.from || areas[g] > area.to);
+  const ignored = gts.map(
+    (g) => crowd[g] === 1 || ignore[g] === 1 || areas[g] < area.from || areas[g] > area.to
+  );
   const order = gts.map((_, j) => j).sort((a, b) => Number(ignored[a]) - Number(ignored[b]));
   into.positives[image] = ignored.reduce((sum, one) => sum + (one ? 0 : 1), 0);
   const outcomes = dts.map(() => new Array(IOU_THRESHOLDS.length).fill(0));
@@ -4614,13 +4780,26 @@ function evaluateCoco(truth, detections) {
       if (one.total === 0) return;
       for (let m = 0; m < M; m++)
         for (let t = 0; t < T; t++) {
-          recall[((t * K + k) * A + a) * M + m] = precisionCurve(one, t, MAX_DETECTIONS[m], void 0, one.total, curve2);
+          recall[((t * K + k) * A + a) * M + m] = precisionCurve(
+            one,
+            t,
+            MAX_DETECTIONS[m],
+            void 0,
+            one.total,
+            curve2
+          );
           for (let r = 0; r < R; r++) precision[(((t * R + r) * K + k) * A + a) * M + m] = curve2[r];
         }
     })
   );
   const view = new Tensors(precision, recall, K);
-  return { stats: view.stats(), perClass: truth.categories.map(({ name }, k) => view.ofClass(k, name, matches2)), precision, recall, matches: matches2 };
+  return {
+    stats: view.stats(),
+    perClass: truth.categories.map(({ name }, k) => view.ofClass(k, name, matches2)),
+    precision,
+    recall,
+    matches: matches2
+  };
 }
 function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
   let tp = 0;
@@ -4638,7 +4817,8 @@ function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDe
     if (++steps === recalls.length) enlarge();
   }
   for (let i = steps - 1; i > 0; i--)
-    if (precisions[i] > precisions[i - 1]) precisions[i - 1] = precisions[i];
+    if (precisions[i] > precisions[i - 1])
+      precisions[i - 1] = precisions[i];
   let at = 0;
   for (let r = 0; r < R; r++) {
     while (at < steps && recalls[at] < RECALL_POINTS[r]) at++;
@@ -4698,7 +4878,14 @@ var init_coco = __esm({
       }
       ofClass(k, name, matches2) {
         const boxes = matches2.classes[0]?.[k]?.total ?? 0;
-        return { category: k, name, AP: this.ap(0, M - 1, void 0, k), AP50: this.ap(0, M - 1, 0, k), AR100: this.ar(0, M - 1, k), boxes };
+        return {
+          category: k,
+          name,
+          AP: this.ap(0, M - 1, void 0, k),
+          AP50: this.ap(0, M - 1, 0, k),
+          AR100: this.ar(0, M - 1, k),
+          boxes
+        };
       }
       ap(a, m, only2, k) {
         const values = [];
@@ -4713,7 +4900,8 @@ var init_coco = __esm({
       ar(a, m, k) {
         const values = [];
         for (let t = 0; t < T; t++)
-          for (let c = k ?? 0; c < (k === void 0 ? this.K : k + 1); c++) values.push(this.recall[((t * this.K + c) * A + a) * M + m]);
+          for (let c = k ?? 0; c < (k === void 0 ? this.K : k + 1); c++)
+            values.push(this.recall[((t * this.K + c) * A + a) * M + m]);
         return meanOfKnown(values);
       }
     };
@@ -4721,7 +4909,14 @@ var init_coco = __esm({
 });
 
 // src/evaluation/bootstrap.ts
-function pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed }) {
+function pairedBootstrap({
+  truth,
+  reference,
+  candidate,
+  resamples,
+  confidence,
+  seed
+}) {
   const matches2 = [prepareMatches(truth, reference), prepareMatches(truth, candidate)];
   const n = truth.images.length;
   const point = difference(matches2, void 0);
@@ -4737,12 +4932,18 @@ function pairedBootstrap({ truth, reference, candidate, resamples, confidence, s
   });
   const interval = (of) => {
     const sorted = Float64Array.from(draws, of).filter(Number.isFinite).sort();
-    return { drop: of(point), low: quantile(sorted, (1 - confidence) / 2), high: quantile(sorted, (1 + confidence) / 2) };
+    return {
+      drop: of(point),
+      low: quantile(sorted, (1 - confidence) / 2),
+      high: quantile(sorted, (1 + confidence) / 2)
+    };
   };
   return {
     map: interval(({ map }) => map),
     map50: interval(({ map50 }) => map50),
-    perClass: truth.categories.map((_, k) => Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : void 0),
+    perClass: truth.categories.map(
+      (_, k) => Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : void 0
+    ),
     resamples,
     confidence,
     images: n
@@ -4835,14 +5036,22 @@ function jensenShannon(p, q) {
   const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
   if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
   const half = (x, m) => x === 0 ? 0 : x * Math.log2(x / m) / 2;
-  return Math.max(0, p.reduce((sum, x, i) => sum + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2), 0));
+  return Math.max(
+    0,
+    p.reduce(
+      (sum, x, i) => sum + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
+      0
+    )
+  );
 }
 function matchPairs(reference, candidate, before, after) {
   const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
   const partners = /* @__PURE__ */ new Map();
   for (const b of after) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
   const pairs = [];
-  for (const a of [...before].sort((x, y) => reference.score[y] - reference.score[x])) {
+  for (const a of [...before].sort(
+    (x, y) => reference.score[y] - reference.score[x]
+  )) {
     const open4 = partners.get(key(reference, a)) ?? [];
     let best;
     for (const b of open4) {
@@ -4897,9 +5106,14 @@ var init_types4 = __esm({
 function judge(judgement) {
   const checks2 = [...accuracyChecks(judgement), ...classChecks(judgement), ...plainChecks(judgement)];
   if (checks2.length === 0)
-    throw new InputFault({ where: "gate.thresholds", what: "nothing is judged", fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`." });
+    throw new InputFault({
+      where: "gate.thresholds",
+      what: "nothing is judged",
+      fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`."
+    });
   if (checks2.some(({ kind }) => kind === "fail" || kind === "missing")) return { kind: "fail", checks: checks2 };
-  if (checks2.some(({ kind }) => kind === "inconclusive")) return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
+  if (checks2.some(({ kind }) => kind === "inconclusive"))
+    return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
   return { kind: "pass", checks: checks2 };
 }
 function exitStatusOf(verdict) {
@@ -4926,10 +5140,26 @@ function classChecks({ thresholds, reference, candidate, intervals, images }) {
   if (limit2 === void 0) return [];
   const judged = candidate.perClass.filter(({ boxes }) => boxes >= (limit2.minBoxes ?? 20));
   if (judged.length === 0)
-    return [{ kind: "missing", metric: "classAP", limit: "any", value: null, sentence: `No class has ${limit2.minBoxes} boxes or more, so classAP judges nothing.` }];
+    return [
+      {
+        kind: "missing",
+        metric: "classAP",
+        limit: "any",
+        value: null,
+        sentence: `No class has ${limit2.minBoxes} boxes or more, so classAP judges nothing.`
+      }
+    ];
   return judged.flatMap((one) => {
     const before = reference.perClass.find(({ category }) => category === one.category);
-    return limitChecks({ metric: "classAP", subject: one.name, limit: limit2, before: before?.AP ?? NaN, after: one.AP, interval: intervals?.perClass[one.category], images });
+    return limitChecks({
+      metric: "classAP",
+      subject: one.name,
+      limit: limit2,
+      before: before?.AP ?? NaN,
+      after: one.AP,
+      interval: intervals?.perClass[one.category],
+      images
+    });
   });
 }
 function limitChecks(held) {
@@ -4937,13 +5167,30 @@ function limitChecks(held) {
   const name = subject === void 0 ? metric : `AP of ${subject}`;
   const base = { metric, ...subject !== void 0 && { subject } };
   if (!known(after) || !known(before))
-    return [{ ...base, kind: "missing", limit: "any", value: null, sentence: `${name} could not be measured (${known(before) ? "candidate" : "FP32"}: no ground truth or not a number); what is not measured does not pass.` }];
+    return [
+      {
+        ...base,
+        kind: "missing",
+        limit: "any",
+        value: null,
+        sentence: `${name} could not be measured (${known(before) ? "candidate" : "FP32"}: no ground truth or not a number); what is not measured does not pass.`
+      }
+    ];
   const checks2 = [];
   if (limit2.min !== void 0) {
     const ok3 = after >= limit2.min;
-    checks2.push({ ...base, kind: ok3 ? "pass" : "fail", limit: `≥ ${fixed(limit2.min)}`, value: after, sentence: `${name} is ${fixed(after)}; at least ${fixed(limit2.min)} is asked.` });
+    checks2.push({
+      ...base,
+      kind: ok3 ? "pass" : "fail",
+      limit: `≥ ${fixed(limit2.min)}`,
+      value: after,
+      sentence: `${name} is ${fixed(after)}; at least ${fixed(limit2.min)} is asked.`
+    });
   }
-  const allowed = [limit2.maxDrop, limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before].filter((one) => one !== void 0);
+  const allowed = [
+    limit2.maxDrop,
+    limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before
+  ].filter((one) => one !== void 0);
   if (allowed.length > 0) checks2.push({ ...base, ...dropCheck(name, Math.min(...allowed), held) });
   return checks2;
 }
@@ -4976,12 +5223,42 @@ function imagesNeeded(drop2, allowed, width, images) {
 function plainChecks({ thresholds, candidate }) {
   const { distances, sqnr } = candidate;
   return [
-    plain("scoreDivergence", "The divergence of scores from FP32", distances?.scoreDivergence, void 0, thresholds.scoreDivergence?.max),
-    plain("detectionRatio", "The number of detections over that of FP32", distances?.detectionRatio, thresholds.detectionRatio?.min, void 0),
-    plain("boxShift", "The shift of boxes against FP32 (mean 1 − IoU)", distances?.boxShift, void 0, thresholds.boxShift?.max),
+    plain(
+      "scoreDivergence",
+      "The divergence of scores from FP32",
+      distances?.scoreDivergence,
+      void 0,
+      thresholds.scoreDivergence?.max
+    ),
+    plain(
+      "detectionRatio",
+      "The number of detections over that of FP32",
+      distances?.detectionRatio,
+      thresholds.detectionRatio?.min,
+      void 0
+    ),
+    plain(
+      "boxShift",
+      "The shift of boxes against FP32 (mean 1 − IoU)",
+      distances?.boxShift,
+      void 0,
+      thresholds.boxShift?.max
+    ),
     plain("sqnr", "The SQNR of the raw head outputs in dB", sqnr, thresholds.sqnr?.min, void 0),
-    plain("modelSizeMiB", "The size of the weights in MiB", candidate.modelSizeMiB, void 0, thresholds.modelSizeMiB?.max),
-    plain("latencyMs", "The median latency in milliseconds", candidate.latencyMs, void 0, thresholds.latencyMs?.max)
+    plain(
+      "modelSizeMiB",
+      "The size of the weights in MiB",
+      candidate.modelSizeMiB,
+      void 0,
+      thresholds.modelSizeMiB?.max
+    ),
+    plain(
+      "latencyMs",
+      "The median latency in milliseconds",
+      candidate.latencyMs,
+      void 0,
+      thresholds.latencyMs?.max
+    )
   ].flat();
 }
 function plain(metric, name, value, min, max) {
@@ -4989,9 +5266,25 @@ function plain(metric, name, value, min, max) {
   if (limit2 === void 0) return [];
   const words = typeof min === "number" ? `≥ ${short(limit2)}` : `≤ ${short(limit2)}`;
   if (value === void 0 || Number.isNaN(value))
-    return [{ kind: "missing", metric, limit: words, value: null, sentence: `${name} could not be measured; what is not measured does not pass.` }];
+    return [
+      {
+        kind: "missing",
+        metric,
+        limit: words,
+        value: null,
+        sentence: `${name} could not be measured; what is not measured does not pass.`
+      }
+    ];
   const ok3 = typeof min === "number" ? value >= limit2 : value <= limit2;
-  return [{ kind: ok3 ? "pass" : "fail", metric, limit: words, value: Number.isFinite(value) ? value : null, sentence: `${name} is ${short(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short(limit2)} is asked.` }];
+  return [
+    {
+      kind: ok3 ? "pass" : "fail",
+      metric,
+      limit: words,
+      value: Number.isFinite(value) ? value : null,
+      sentence: `${name} is ${short(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short(limit2)} is asked.`
+    }
+  ];
 }
 function fixed(value) {
   return value.toFixed(3);
@@ -8779,7 +9072,8 @@ function structureDigest(graph) {
   const hash = createHash("sha256");
   const ids = /* @__PURE__ */ new Map();
   graph.input.forEach(({ name }, i) => ids.set(name, `input${i}`));
-  for (const { name, dims, dataType } of graph.initializer) ids.set(name, `weight${dataType}:${dims.join("x")}`);
+  for (const { name, dims, dataType } of graph.initializer)
+    ids.set(name, `weight${dataType}:${dims.join("x")}`);
   graph.node.forEach((node, i) => {
     const inputs = node.input.map((name) => ids.get(name) ?? "?");
     node.output.forEach((name, j) => ids.set(name, `${i}.${j}`));
@@ -8790,7 +9084,9 @@ function structureDigest(graph) {
   return hash.digest("hex");
 }
 function attributes(list) {
-  return [...list].sort((a, b) => a.name < b.name ? -1 : 1).map((a) => `${a.name}=${a.i}|${a.f}|${a.ints.join(",")}|${a.floats.join(",")}|${Buffer.from(a.s).toString("hex")}|${a.t ? a.t.dims.join("x") : ""}|${a.g ? structureDigest(a.g) : ""}`).join(";");
+  return [...list].sort((a, b) => a.name < b.name ? -1 : 1).map(
+    (a) => `${a.name}=${a.i}|${a.f}|${a.ints.join(",")}|${a.floats.join(",")}|${Buffer.from(a.s).toString("hex")}|${a.t ? a.t.dims.join("x") : ""}|${a.g ? structureDigest(a.g) : ""}`
+  ).join(";");
 }
 var init_structure = __esm({
   "src/onnx/structure.ts"() {
@@ -8823,7 +9119,10 @@ async function fileSize(path3) {
     throw new InputFault({ where: path3, what: "is a folder, expected an .onnx file" });
   } catch (error2) {
     if (systemCode(error2) !== "ENOENT") throw error2;
-    throw new InputFault({ where: path3, what: "there is no such file", fix: "Name the .onnx file of the detector as `model`." }, { cause: error2 });
+    throw new InputFault(
+      { where: path3, what: "there is no such file", fix: "Name the .onnx file of the detector as `model`." },
+      { cause: error2 }
+    );
   }
 }
 function parseModel(bytes2, name, path3) {
@@ -8839,7 +9138,11 @@ function parseModel(bytes2, name, path3) {
   }
   const graph = proto.graph;
   if (graph === void 0 || graph.node.length === 0 || proto.opsetImport.length === 0)
-    throw new InputFault({ where: name, what: "is no ONNX model: it has no graph with nodes and an opset", fix: EXPORT_HINT });
+    throw new InputFault({
+      where: name,
+      what: "is no ONNX model: it has no graph with nodes and an opset",
+      fix: EXPORT_HINT
+    });
   return {
     proto,
     path: path3,
@@ -8869,7 +9172,10 @@ async function writeModel(proto, path3) {
     await rename2(temporary, path3);
   } catch (error2) {
     await rm2(temporary, { force: true });
-    throw new SurroundingsFault({ where: path3, what: `the model cannot be written: ${messageOf(error2)}` }, { cause: error2 });
+    throw new SurroundingsFault(
+      { where: path3, what: `the model cannot be written: ${messageOf(error2)}` },
+      { cause: error2 }
+    );
   }
 }
 async function checkExternalData(model) {
@@ -8885,7 +9191,11 @@ async function checkExternalData(model) {
       });
     await access(join2(folder, location)).catch((cause) => {
       throw new InputFault(
-        { where: `${model.name}, external data ${location}`, what: "the file of weights is missing", fix: "Copy it beside the .onnx file." },
+        {
+          where: `${model.name}, external data ${location}`,
+          what: "the file of weights is missing",
+          fix: "Copy it beside the .onnx file."
+        },
         { cause }
       );
     });
@@ -8906,7 +9216,11 @@ async function inlineExternalData(model) {
     const length = Number(entry("length") ?? data.length - offset);
     const where = `${model.name}, external data ${location}, tensor ${tensor.name}`;
     if (offset + length > data.length)
-      throw new InputFault({ where, what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`, fix: EXPORT_HINT });
+      throw new InputFault({
+        where,
+        what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`,
+        fix: EXPORT_HINT
+      });
     total += length;
     if (total > PROTOBUF_LIMIT)
       throw new InputFault({ where, what: "the weights exceed 2 GiB, more than int8-gate can quantize" });
@@ -9026,7 +9340,9 @@ function buildGraph(model) {
     const value = node.opType === "Constant" ? attributeOf(node, "value")?.t : void 0;
     if (value !== void 0 && node.outputs[0] !== void 0) constants3.set(node.outputs[0], value);
   }
-  const infos = new Map([...proto.input, ...proto.valueInfo, ...proto.output].map((info2) => [info2.name, info2]));
+  const infos = new Map(
+    [...proto.input, ...proto.valueInfo, ...proto.output].map((info2) => [info2.name, info2])
+  );
   const types = inferElementTypes(nodes, infos, initializers);
   return {
     proto,
@@ -9113,7 +9429,10 @@ function tensorToFloats(tensor) {
       return Float32Array.from(bits, halfToFloat);
     }
     default:
-      throw new InputFault({ where, what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats` });
+      throw new InputFault({
+        where,
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`
+      });
   }
 }
 function floatsToTensor(name, dims, data) {
@@ -9121,11 +9440,19 @@ function floatsToTensor(name, dims, data) {
   return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: FLOAT2, rawData });
 }
 function int8Tensor(name, dims, data) {
-  return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: INT82, rawData: new Uint8Array(data) });
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: INT82,
+    rawData: new Uint8Array(data)
+  });
 }
 function aligned(raw, size, where) {
   if (raw.length % size !== 0)
-    throw new InputFault({ where, what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged` });
+    throw new InputFault({
+      where,
+      what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged`
+    });
   return Uint8Array.from(raw).buffer;
 }
 function halfToFloat(bits) {
@@ -9193,7 +9520,9 @@ function weightsIn(graph, name) {
 }
 function floatData(graph, node) {
   const inputs = FIRST_ONLY.has(node.opType) ? node.inputs.slice(0, 1) : node.inputs;
-  return [...new Set(inputs)].filter((name) => name !== "" && graph.isFloat(name) && graph.constant(name) === void 0 && !fromWeights(graph, name));
+  return [...new Set(inputs)].filter(
+    (name) => name !== "" && graph.isFloat(name) && graph.constant(name) === void 0 && !fromWeights(graph, name)
+  );
 }
 function fromWeights(graph, name) {
   const producer = graph.producerOf(name);
@@ -9211,7 +9540,8 @@ function skipInput(graph, node) {
   const add = readers.length === 1 ? readers[0] : void 0;
   if (add === void 0 || add.opType !== "Add") return void 0;
   const tensor = add.inputs.find((name) => name !== end);
-  if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0) return void 0;
+  if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
+    return void 0;
   const producer = graph.producerOf(tensor);
   return producer !== void 0 && producer.index > (graph.producerOf(end)?.index ?? 0) ? void 0 : { add, tensor };
 }
@@ -9219,7 +9549,8 @@ function afterActivation(graph, node) {
   const output = node.outputs[0] ?? "";
   const readers = graph.consumersOf(output);
   const only2 = readers.length === 1 ? readers[0] : void 0;
-  if (only2 !== void 0 && ["Relu", "LeakyRelu", "HardSwish", "Clip", "Swish"].includes(only2.opType)) return only2.outputs[0] ?? output;
+  if (only2 !== void 0 && ["Relu", "LeakyRelu", "HardSwish", "Clip", "Swish"].includes(only2.opType))
+    return only2.outputs[0] ?? output;
   const mul = readers.find(({ opType }) => opType === "Mul");
   const sigmoid = readers.find(({ opType }) => opType === "Sigmoid" || opType === "HardSigmoid");
   return readers.length === 2 && mul !== void 0 && sigmoid !== void 0 && mul.inputs.includes(sigmoid.outputs[0] ?? "") ? mul.outputs[0] ?? output : output;
@@ -9238,7 +9569,8 @@ function headNodes(graph) {
 }
 function isDfl(graph, node) {
   const weights = node.opType === "Conv" ? graph.constant(node.inputs[1] ?? "") : void 0;
-  if (weights === void 0 || Number(weights.dims[0]) !== 1 || elementCount(weights) < 4 || elementCount(weights) > 64) return false;
+  if (weights === void 0 || Number(weights.dims[0]) !== 1 || elementCount(weights) < 4 || elementCount(weights) > 64)
+    return false;
   return tensorToFloats(weights).every((value, i) => Math.abs(value - i) < 1e-3);
 }
 function weightOf(graph, node) {
@@ -9265,7 +9597,10 @@ function weightValues(graph, name) {
   return graph.constant(name) ?? identityWeight(graph, name);
 }
 function withMacs(layers2, graph, shapes) {
-  return layers2.map((layer) => ({ ...layer, macs: macsOf(graph, graph.nodes[layer.nodes[0]], shapes) }));
+  return layers2.map((layer) => ({
+    ...layer,
+    macs: macsOf(graph, graph.nodes[layer.nodes[0]], shapes)
+  }));
 }
 function macsOf(graph, node, shapes) {
   const input = shapes.get(node.inputs[0] ?? "")?.shape;
@@ -9275,7 +9610,8 @@ function macsOf(graph, node, shapes) {
     const kernel = weights.dims.slice(2).map(Number);
     return kernel.reduce((product, k, i) => product * outputLength(node, input[2 + i] ?? 1, k, i), 1) * elementCount(weights);
   }
-  if (node.opType === "ConvTranspose" && weights !== void 0) return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
+  if (node.opType === "ConvTranspose" && weights !== void 0)
+    return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
   if (!isCompute(node)) return 0;
   const right = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? "")?.shape;
   if (right === void 0) return void 0;
@@ -9298,8 +9634,37 @@ var init_layers = __esm({
     "use strict";
     init_onnx();
     COMPUTE = /* @__PURE__ */ new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
-    NEVER = /* @__PURE__ */ new Set(["Shape", "Size", "Constant", "ConstantOfShape", "Cast", "Identity", "If", "Loop", "Scan", "NonMaxSuppression", "Range"]);
-    FIRST_ONLY = /* @__PURE__ */ new Set(["Resize", "Upsample", "Pad", "Clip", "Conv", "ConvTranspose", "Slice", "TopK", "Tile", "Expand", "Reshape", "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization", "PRelu"]);
+    NEVER = /* @__PURE__ */ new Set([
+      "Shape",
+      "Size",
+      "Constant",
+      "ConstantOfShape",
+      "Cast",
+      "Identity",
+      "If",
+      "Loop",
+      "Scan",
+      "NonMaxSuppression",
+      "Range"
+    ]);
+    FIRST_ONLY = /* @__PURE__ */ new Set([
+      "Resize",
+      "Upsample",
+      "Pad",
+      "Clip",
+      "Conv",
+      "ConvTranspose",
+      "Slice",
+      "TopK",
+      "Tile",
+      "Expand",
+      "Reshape",
+      "BatchNormalization",
+      "InstanceNormalization",
+      "LayerNormalization",
+      "GroupNormalization",
+      "PRelu"
+    ]);
   }
 });
 
@@ -9455,14 +9820,23 @@ var require_mod = __commonJS({
 import { readFile as readFile3 } from "node:fs/promises";
 function defaultPlan(layers2, operators, options) {
   const unmatched = options.keepFloat.filter((pattern) => !layers2.some(({ name }) => matches(pattern, name)));
-  if (unmatched.length > 0) throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers2)));
+  if (unmatched.length > 0)
+    throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers2)));
   const float = layers2.filter(
     ({ name, head }) => head && options.head === "float" || options.keepFloat.some((pattern) => matches(pattern, name))
   );
-  return { version: 1, operators, default: "int8", layers: Object.fromEntries(float.map(({ name }) => [name, "fp16"])) };
+  return {
+    version: 1,
+    operators,
+    default: "int8",
+    layers: Object.fromEntries(float.map(({ name }) => [name, "fp16"]))
+  };
 }
 function keepFloat(plan, names) {
-  return { ...plan, layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, "fp16"])) } };
+  return {
+    ...plan,
+    layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, "fp16"])) }
+  };
 }
 function resolvePlan(plan, layers2, file = "plan") {
   const resolved = new Map(layers2.map(({ name }) => [name, plan.default]));
@@ -9517,8 +9891,14 @@ function parsePlan(text2, file) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new InputFault({ where: file, what: "a plan must be a JSON object with version, operators, default and layers" });
-  const problems = [...checkPlan(value)].map(([key, what]) => ({ where: `${file} ${key}`, what }));
+    throw new InputFault({
+      where: file,
+      what: "a plan must be a JSON object with version, operators, default and layers"
+    });
+  const problems = [...checkPlan(value)].map(([key, what]) => ({
+    where: `${file} ${key}`,
+    what
+  }));
   if (problems.length > 0) throw new InputFault(problems);
   return value;
 }
@@ -9533,11 +9913,14 @@ function* checkPlan(plan) {
   const { operators } = plan;
   if (operators !== "tensorrt" && operators !== "all" && !(Array.isArray(operators) && operators.every((one) => typeof one === "string")))
     yield ["operators", `must be "tensorrt", "all" or a list of operators, is ${show3(operators)}`];
-  if (!isPrecision(plan.default)) yield ["default", `must be one of ${PRECISIONS.join(", ")}, is ${show3(plan.default)}`];
-  if (typeof plan.layers !== "object" || plan.layers === null || Array.isArray(plan.layers)) yield ["layers", "must map layer names to precisions"];
+  if (!isPrecision(plan.default))
+    yield ["default", `must be one of ${PRECISIONS.join(", ")}, is ${show3(plan.default)}`];
+  if (typeof plan.layers !== "object" || plan.layers === null || Array.isArray(plan.layers))
+    yield ["layers", "must map layer names to precisions"];
   else
     for (const [name, precision] of Object.entries(plan.layers))
-      if (!isPrecision(precision)) yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision)}`];
+      if (!isPrecision(precision))
+        yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision)}`];
 }
 function isPrecision(value) {
   return typeof value === "string" && PRECISIONS.includes(value);
@@ -9576,7 +9959,8 @@ function scaleGroups(graph, quantized) {
     if (node.opType === "Concat" && quantized.has(output)) {
       for (const input of node.inputs) if (quantized.has(input)) union(input, output);
     }
-    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? "")) union(node.inputs[0], output);
+    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? ""))
+      union(node.inputs[0], output);
   }
   return find2;
 }
@@ -9584,7 +9968,15 @@ var PASS_THROUGH;
 var init_groups = __esm({
   "src/quantization/groups.ts"() {
     "use strict";
-    PASS_THROUGH = /* @__PURE__ */ new Set(["MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity"]);
+    PASS_THROUGH = /* @__PURE__ */ new Set([
+      "MaxPool",
+      "Reshape",
+      "Transpose",
+      "Flatten",
+      "Squeeze",
+      "Unsqueeze",
+      "Identity"
+    ]);
   }
 });
 
@@ -9607,7 +9999,12 @@ function quantize(model, plan, ranges) {
   const int8Layers = layers2.filter(({ name }) => precision.get(name) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = { ...model.proto, graph: writer.write(graph.proto) };
-  return { proto, scales: writer.scales(), int8Layers, floatLayers: layers2.filter((layer) => !int8Layers.includes(layer)) };
+  return {
+    proto,
+    scales: writer.scales(),
+    int8Layers,
+    floatLayers: layers2.filter((layer) => !int8Layers.includes(layer))
+  };
 }
 function tensorsToCalibrate(graph, scope) {
   const tensors = new Set(listLayers(graph, scope).flatMap(({ activations }) => activations));
@@ -9616,12 +10013,15 @@ function tensorsToCalibrate(graph, scope) {
   }
   for (const node of graph.nodes)
     if (node.opType === "Concat" && tensors.has(node.outputs[0] ?? "")) {
-      for (const input of node.inputs) if (graph.isFloat(input) && graph.constant(input) === void 0) tensors.add(input);
+      for (const input of node.inputs)
+        if (graph.isFloat(input) && graph.constant(input) === void 0) tensors.add(input);
     }
   return [...tensors];
 }
 function refuseQuantized(graph, name) {
-  const node = graph.nodes.find(({ opType }) => /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType));
+  const node = graph.nodes.find(
+    ({ opType }) => /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType)
+  );
   if (node === void 0) return;
   throw new InputFault({
     where: `${name}, node ${node.name}`,
@@ -9678,10 +10078,12 @@ var init_quantize = __esm({
         const skip = this.scope === "tensorrt" ? skipInput(this.graph, node) : void 0;
         if (skip !== void 0) note(skip.add.index, skip.tensor);
         if (this.scope === "all") {
-          for (const output of node.outputs) if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
+          for (const output of node.outputs)
+            if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
         }
         const weight = weightOf(this.graph, node);
-        if (weight !== void 0) this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+        if (weight !== void 0)
+          this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
       }
       setRanges(ranges) {
         const quantized = new Set(this.users.keys());
@@ -9690,7 +10092,11 @@ var init_quantize = __esm({
         for (const tensor of quantized) {
           const range = ranges.get(tensor);
           if (range === void 0)
-            throw new InputFault({ where: `tensor ${tensor}`, what: "has no calibrated range", fix: "Calibrate again with the same operators as the plan." });
+            throw new InputFault({
+              where: `tensor ${tensor}`,
+              what: "has no calibrated range",
+              fix: "Calibrate again with the same operators as the plan."
+            });
           shared.set(group(tensor), Math.max(shared.get(group(tensor)) ?? 0, range.amax));
         }
         for (const tensor of quantized) this.amax.set(tensor, shared.get(group(tensor)));
@@ -9699,8 +10105,19 @@ var init_quantize = __esm({
         const tensor = weightValues(this.graph, name);
         const values = tensorToFloats(tensor);
         const bad = values.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) throw new InputFault({ where: `weights ${name} of ${layer}`, what: `element ${bad} is ${values[bad]}`, fix: "The export is damaged: weights must be finite." });
-        return { tensor: name, kind: "weight", axis, layers: [layer], scale: channelScales(values, tensor.dims.map(Number), axis) };
+        if (bad >= 0)
+          throw new InputFault({
+            where: `weights ${name} of ${layer}`,
+            what: `element ${bad} is ${values[bad]}`,
+            fix: "The export is damaged: weights must be finite."
+          });
+        return {
+          tensor: name,
+          kind: "weight",
+          axis,
+          layers: [layer],
+          scale: channelScales(values, tensor.dims.map(Number), axis)
+        };
       }
       scales() {
         const activations = [...this.amax].map(([tensor, amax]) => ({
@@ -9722,18 +10139,25 @@ var init_quantize = __esm({
           if (leaves) renamed.set(tensor, inner);
           const target = leaves ? tensor : `${tensor}_dq`;
           const producer = this.graph.producerOf(tensor);
-          put(producer === void 0 ? -1 : producer.index, this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), void 0));
+          put(
+            producer === void 0 ? -1 : producer.index,
+            this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), void 0)
+          );
         }
         const done = /* @__PURE__ */ new Set();
         for (const { record, node } of this.weights) {
           if (done.has(record.tensor)) continue;
           done.add(record.tensor);
           const producer = this.graph.producerOf(record.tensor);
-          put(producer === void 0 ? -1 : producer.index, this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis));
+          put(
+            producer === void 0 ? -1 : producer.index,
+            this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis)
+          );
           void node;
         }
         const nodes = [...before.get(-1) ?? []];
-        for (const node of this.graph.nodes) nodes.push(this.rewire(node, renamed), ...before.get(node.index) ?? []);
+        for (const node of this.graph.nodes)
+          nodes.push(this.rewire(node, renamed), ...before.get(node.index) ?? []);
         return { ...source, node: nodes, initializer: [...source.initializer, ...this.initializers] };
       }
       rewire(node, renamed) {
@@ -9741,7 +10165,8 @@ var init_quantize = __esm({
         const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
         const input = node.inputs.map((name, i) => {
           if (i === 1 && weights.includes(name)) return `${name}_dq`;
-          if (through?.has(name) === true) return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
+          if (through?.has(name) === true)
+            return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
           return renamed.get(name) ?? name;
         });
         return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
@@ -9749,12 +10174,33 @@ var init_quantize = __esm({
       /** QuantizeLinear and DequantizeLinear with their constants. */
       pair(base, from, to, scale, axis) {
         const dims = axis === void 0 ? [] : [scale.length];
-        this.initializers.push(floatsToTensor(`${base}_scale`, dims, scale), int8Tensor(`${base}_zero_point`, dims, new Int8Array(scale.length)));
-        const attribute = axis === void 0 ? [] : [create(AttributeProtoSchema, { name: "axis", type: 2 /* INT */, i: BigInt(axis) })];
+        this.initializers.push(
+          floatsToTensor(`${base}_scale`, dims, scale),
+          int8Tensor(`${base}_zero_point`, dims, new Int8Array(scale.length))
+        );
+        const attribute = axis === void 0 ? [] : [
+          create(AttributeProtoSchema, {
+            name: "axis",
+            type: 2 /* INT */,
+            i: BigInt(axis)
+          })
+        ];
         const constants3 = [`${base}_scale`, `${base}_zero_point`];
         return [
-          create(NodeProtoSchema, { name: `${base}_QuantizeLinear`, opType: "QuantizeLinear", input: [from, ...constants3], output: [`${base}_q`], attribute }),
-          create(NodeProtoSchema, { name: `${base}_DequantizeLinear`, opType: "DequantizeLinear", input: [`${base}_q`, ...constants3], output: [to], attribute })
+          create(NodeProtoSchema, {
+            name: `${base}_QuantizeLinear`,
+            opType: "QuantizeLinear",
+            input: [from, ...constants3],
+            output: [`${base}_q`],
+            attribute
+          }),
+          create(NodeProtoSchema, {
+            name: `${base}_DequantizeLinear`,
+            opType: "DequantizeLinear",
+            input: [`${base}_q`, ...constants3],
+            output: [to],
+            attribute
+          })
         ];
       }
     };
@@ -9774,7 +10220,8 @@ function findSharedScales(graph, scales, statistics) {
     });
     const smallest = [...parts].sort((a, b) => a.steps - b.steps)[0];
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
-    if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest) continue;
+    if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
+      continue;
     const words = { tensor, node: join12.name, scale: step, parts, roundsToZero: step / 2 };
     found.set(join12.name, { ...words, sentence: describe(words, smallest, largest) });
   }
@@ -9805,7 +10252,23 @@ var MOVES, LOST_STEPS;
 var init_shared_scales = __esm({
   "src/quantization/shared-scales.ts"() {
     "use strict";
-    MOVES = /* @__PURE__ */ new Set(["Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Split", "Slice", "Gather", "GatherElements", "GatherND", "TopK", "ReduceMax", "Tile", "Expand"]);
+    MOVES = /* @__PURE__ */ new Set([
+      "Transpose",
+      "Reshape",
+      "Flatten",
+      "Squeeze",
+      "Unsqueeze",
+      "Identity",
+      "Split",
+      "Slice",
+      "Gather",
+      "GatherElements",
+      "GatherND",
+      "TopK",
+      "ReduceMax",
+      "Tile",
+      "Expand"
+    ]);
     LOST_STEPS = 4;
   }
 });
@@ -9830,7 +10293,11 @@ function headTensors(graph) {
 }
 async function referenceOutputs(session, heads, feed, signal) {
   const images = [];
-  await session.run(feed, (i, outputs) => images[i] = new Map(heads.map((name) => [name, floatsOf(outputs, name)])), { signal });
+  await session.run(
+    feed,
+    (i, outputs) => images[i] = new Map(heads.map((name) => [name, floatsOf(outputs, name)])),
+    { signal }
+  );
   return { heads, images };
 }
 function floatsOf(outputs, name) {
@@ -9868,7 +10335,9 @@ var init_sqnr = __esm({
       }
       /** dB; Infinity when nothing differs, -Infinity when the candidate is not finite. */
       sqnr() {
-        const ratios = this.reference.heads.map((name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE));
+        const ratios = this.reference.heads.map(
+          (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE)
+        );
         const mean2 = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
         return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
       }
@@ -9905,7 +10374,10 @@ function prepare({ model, scope, ranges }, layer) {
 }
 async function measureLayer(input, layer, bytes2) {
   const { engine, model, reference, feed, signal } = input;
-  const session = await engine.load({ name: `${model.name} with ${layer.name} in INT8`, bytes: bytes2 }, { extraOutputs: reference.heads });
+  const session = await engine.load(
+    { name: `${model.name} with ${layer.name} in INT8`, bytes: bytes2 },
+    { extraOutputs: reference.heads }
+  );
   try {
     const meter = new SqnrMeter(reference);
     const scorer = input.scorer();
@@ -9942,7 +10414,10 @@ async function searchMixed(input) {
     const known2 = tries.get(k);
     if (known2 !== void 0) return known2;
     if (input.signal.aborted) throw new Interrupted();
-    const outcome = { floatLayers: k, ...await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k))) };
+    const outcome = {
+      floatLayers: k,
+      ...await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k)))
+    };
     tries.set(k, outcome);
     return outcome;
   };
@@ -10013,18 +10488,23 @@ function chooseSubset(truth, count, seed) {
     const rarest = rarestClass(seen, order, boxes, chosen);
     const next = pick(order, boxes, chosen, rarest);
     chosen.add(next);
-    for (const [category, n] of boxes[next]) seen[category] = seen[category] + n;
+    for (const [category, n] of boxes[next])
+      seen[category] = seen[category] + n;
   }
   return [...chosen].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes, chosen) {
-  const open4 = new Set(order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes[i].keys()]));
+  const open4 = new Set(
+    order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes[i].keys()])
+  );
   return [...open4].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes, chosen, category) {
   const open4 = order.filter((i) => !chosen.has(i));
   if (category === void 0) return open4[0];
-  return open4.reduce((best, i) => (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best);
+  return open4.reduce(
+    (best, i) => (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best
+  );
 }
 function shuffled(items, seed) {
   const out = [...items];
@@ -10083,15 +10563,22 @@ function assembleReport(found, findings2) {
       int8: quantizedSection(int8),
       ...mixed !== void 0 && { mixed: quantizedSection(mixed) }
     },
-    ...found.rows !== void 0 && { sensitivity: { images: bench.subset.length, layers: layerRows(found) } },
-    ...search !== void 0 && { search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })) },
+    ...found.rows !== void 0 && {
+      sensitivity: { images: bench.subset.length, layers: layerRows(found) }
+    },
+    ...search !== void 0 && {
+      search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score }))
+    },
     findings: [...findings2],
     verdict: verdictSection(found, settings.gate.candidate, findings2)
   };
 }
 function modelSection({ bench, statistics }) {
   const { model, graph } = bench;
-  const macs = withMacs(bench.layers, graph, statistics).reduce((sum, layer) => sum === void 0 || layer.macs === void 0 ? void 0 : sum + layer.macs, 0);
+  const macs = withMacs(bench.layers, graph, statistics).reduce(
+    (sum, layer) => sum === void 0 || layer.macs === void 0 ? void 0 : sum + layer.macs,
+    0
+  );
   return {
     file: model.name,
     digest: model.digest,
@@ -10121,10 +10608,23 @@ function dataSection({ truth, calibration, settings }) {
     }
   };
 }
-function variantSection({ evaluation, detections, weightBytes: weightBytes2, latency, distances, sqnr }) {
+function variantSection({
+  evaluation,
+  detections,
+  weightBytes: weightBytes2,
+  latency,
+  distances,
+  sqnr
+}) {
   return {
     stats: { ...evaluation.stats },
-    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({ name, AP, AP50, AR100, boxes })),
+    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({
+      name,
+      AP,
+      AP50,
+      AR100,
+      boxes
+    })),
     detections: detections.score.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0),
     weightBytes: weightBytes2,
     ...latency !== void 0 && { latency: { ...latency } },
@@ -10141,8 +10641,15 @@ function quantizedSection({ measured, drop: drop2, model }) {
   };
 }
 function dropsOf({ map, map50 }) {
-  const section = ({ drop: drop2, low, high }) => ({ drop: drop2, low: finite(low), high: finite(high) });
-  return { ...Number.isFinite(map.drop) && { drop: section(map) }, ...Number.isFinite(map50.drop) && { drop50: section(map50) } };
+  const section = ({ drop: drop2, low, high }) => ({
+    drop: drop2,
+    low: finite(low),
+    high: finite(high)
+  });
+  return {
+    ...Number.isFinite(map.drop) && { drop: section(map) },
+    ...Number.isFinite(map50.drop) && { drop50: section(map50) }
+  };
 }
 function finite(value) {
   return Number.isFinite(value) ? value : null;
@@ -10194,13 +10701,21 @@ function whyOf({ search, mixed, int8 }, verdict, candidate) {
   return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
 }
 function todoOf({ rows, bench, int8, mixed }, verdict, findings2) {
-  const advice = [...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))];
-  if (verdict.kind === "inconclusive") advice.push("Add validation images, or allow a larger drop: the interval is wider than the room to the limit.");
+  const advice = [
+    ...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))
+  ];
+  if (verdict.kind === "inconclusive")
+    advice.push(
+      "Add validation images, or allow a larger drop: the interval is wider than the room to the limit."
+    );
   if (bench.settings.gate.candidate === "int8" && mixed === void 0)
     advice.push("Let int8-gate look for a mixed-precision plan: `gate.candidate: mixed`.");
   const precision = resolvePlan(int8.plan, bench.layers);
   const worst = (rows ?? []).filter(({ layer }) => precision.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
-  if (worst.length > 0) advice.push(`Most sensitive in INT8: ${worst.join(", ")}. Keep them float with \`quantization.keepFloat\`.`);
+  if (worst.length > 0)
+    advice.push(
+      `Most sensitive in INT8: ${worst.join(", ")}. Keep them float with \`quantization.keepFloat\`.`
+    );
   return advice;
 }
 var init_assemble = __esm({
@@ -10226,14 +10741,21 @@ function faultOf(error2, path3, kind) {
   const code = systemCode(error2);
   if (code === "ENOENT" || code === "ENOTDIR") {
     return new InputFault(
-      { where: path3, what: `this ${kind} does not exist`, fix: "Check the path in the settings file; it is relative to that file." },
+      {
+        where: path3,
+        what: `this ${kind} does not exist`,
+        fix: "Check the path in the settings file; it is relative to that file."
+      },
       { cause: error2 }
     );
   }
   if (code === "EISDIR") {
     return new InputFault({ where: path3, what: `this is a folder, a ${kind} is needed` }, { cause: error2 });
   }
-  return new SurroundingsFault({ where: path3, what: `cannot read the ${kind}: ${messageOf(error2)}` }, { cause: error2 });
+  return new SurroundingsFault(
+    { where: path3, what: `cannot read the ${kind}: ${messageOf(error2)}` },
+    { cause: error2 }
+  );
 }
 async function readBytes(path3, kind) {
   try {
@@ -10276,7 +10798,10 @@ async function readJson(path3, kind) {
     return JSON.parse(text2);
   } catch (cause) {
     throw new InputFault(
-      { where: placeOfError(path3, text2, messageOf(cause)), what: `the ${kind} is not valid JSON: ${messageOf(cause)}` },
+      {
+        where: placeOfError(path3, text2, messageOf(cause)),
+        what: `the ${kind} is not valid JSON: ${messageOf(cause)}`
+      },
       { cause }
     );
   }
@@ -10526,7 +11051,8 @@ function parseCoco(json, source, folder) {
   const categories = readCategories(json, source, problems);
   const images = readImages(json, source, folder, problems);
   const rows = readAnnotations(json, source, indexById(images), indexById(categories), problems);
-  if (images.length === 0 && !problems.any) problems.add(`${source} images`, "is empty: there is nothing to evaluate");
+  if (images.length === 0 && !problems.any)
+    problems.add(`${source} images`, "is empty: there is nothing to evaluate");
   problems.throwIfAny(source);
   return { source, images, categories, annotations: annotationTable(rows), skipped: [] };
 }
@@ -10588,7 +11114,18 @@ function readAnnotations(top, source, images, categories, problems) {
     if (id !== void 0) noteDuplicate(reader, seen, id, i, "annotations");
     if (id === void 0 || image === void 0 || category === void 0) return;
     if (box === void 0 || crowd === void 0 || area === void 0) return;
-    rows.push({ id, image, category, x: box[0], y: box[1], w: box[2], h: box[3], area, crowd, ignore: false });
+    rows.push({
+      id,
+      image,
+      category,
+      x: box[0],
+      y: box[1],
+      w: box[2],
+      h: box[3],
+      area,
+      crowd,
+      ignore: false
+    });
   });
   return rows;
 }
@@ -10629,15 +11166,24 @@ var init_coco2 = __esm({
 });
 
 // src/dataset/ground-truth.ts
-async function loadGroundTruth({ annotations, images, limit: limit2 }) {
+async function loadGroundTruth({
+  annotations,
+  images,
+  limit: limit2
+}) {
   const truth = await loadCoco(annotations, images);
   if (limit2 === void 0 || limit2 >= truth.images.length) return truth;
-  return pickImages(truth, Array.from({ length: limit2 }, (_, i) => Math.floor(i * truth.images.length / limit2)));
+  return pickImages(
+    truth,
+    Array.from({ length: limit2 }, (_, i) => Math.floor(i * truth.images.length / limit2))
+  );
 }
 function pickImages(truth, kept) {
   const place2 = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
-  const rows = Array.from(annotations.image.keys()).filter((row) => place2.has(annotations.image[row]));
+  const rows = Array.from(annotations.image.keys()).filter(
+    (row) => place2.has(annotations.image[row])
+  );
   return {
     ...truth,
     images: kept.map((index) => truth.images[index]),
@@ -10794,11 +11340,26 @@ async function decodeImage(file, exif) {
     const image = sharp()(file, { failOn: "truncated" });
     const { data, info: info2 } = await (exif ? image.autoOrient() : image).toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     if (info2.channels !== 3) throw new Error(`has ${info2.channels} channels after conversion to RGB`);
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info2.width, height: info2.height };
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
+      width: info2.width,
+      height: info2.height
+    };
   } catch (cause) {
-    const missing = await access2(file).then(() => false, () => true);
+    const missing = await access2(file).then(
+      () => false,
+      () => true
+    );
     throw new InputFault(
-      missing ? { where: file, what: "there is no such image", fix: "Check the folder of images in the settings, or remove the image from the annotations." } : { where: file, what: `is no image that can be read: ${messageOf(cause)}`, fix: "Replace or remove the file." },
+      missing ? {
+        where: file,
+        what: "there is no such image",
+        fix: "Check the folder of images in the settings, or remove the image from the annotations."
+      } : {
+        where: file,
+        what: `is no image that can be read: ${messageOf(cause)}`,
+        fix: "Replace or remove the file."
+      },
       { cause }
     );
   }
@@ -10896,15 +11457,23 @@ function triangleWindows(from, to) {
     const centre = (i + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support + 0.5));
     const last = Math.min(from, Math.trunc(centre + support + 0.5));
-    const weights = Array.from({ length: last - first }, (_unused, k) => Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support))));
+    const weights = Array.from(
+      { length: last - first },
+      (_unused, k) => Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support)))
+    );
     const sum = weights.reduce((total, w) => total + w, 0);
-    return { from: first, weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum * 2 ** PIL_BITS)) };
+    return {
+      from: first,
+      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum * 2 ** PIL_BITS))
+    };
   });
 }
 function resizePil(image, width, height) {
   let { data } = image;
-  if (image.width !== width) data = pass(data, triangleWindows(image.width, width), image.height, image.width * 3, 3, width * 3, 3);
-  if (image.height !== height) data = pass(data, triangleWindows(image.height, height), width, 3, width * 3, 3, width * 3);
+  if (image.width !== width)
+    data = pass(data, triangleWindows(image.width, width), image.height, image.width * 3, 3, width * 3, 3);
+  if (image.height !== height)
+    data = pass(data, triangleWindows(image.height, height), width, 3, width * 3, 3, width * 3);
   return { data, width, height };
 }
 function pass(data, windows, lines2, line, step, outLine, outStep) {
@@ -10915,7 +11484,8 @@ function pass(data, windows, lines2, line, step, outLine, outStep) {
       for (let c = 0; c < 3; c++) {
         let sum = 2 ** (PIL_BITS - 1);
         let at = l * line + from * step + c;
-        for (let k = 0; k < weights.length; k++, at += step) sum += data[at] * weights[k];
+        for (let k = 0; k < weights.length; k++, at += step)
+          sum += data[at] * weights[k];
         out[l * outLine + i * outStep + c] = Math.min(255, sum >> PIL_BITS);
       }
   }
@@ -10935,7 +11505,14 @@ function place(width, height, spec) {
   const ratio = Math.min(spec.height / height, spec.width / width);
   switch (spec.resize) {
     case "stretch":
-      return { width: spec.width, height: spec.height, left: 0, top: 0, scaleX: spec.width / width, scaleY: spec.height / height };
+      return {
+        width: spec.width,
+        height: spec.height,
+        left: 0,
+        top: 0,
+        scaleX: spec.width / width,
+        scaleY: spec.height / height
+      };
     case "letterbox": {
       const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
       const left = roundHalfEven((spec.width - w) / 2 - 0.1);
@@ -10943,11 +11520,21 @@ function place(width, height, spec) {
       return { width: w, height: h, left, top, scaleX: w / width, scaleY: h / height };
     }
     case "letterbox-top-left":
-      return { width: Math.max(1, Math.trunc(width * ratio)), height: Math.max(1, Math.trunc(height * ratio)), left: 0, top: 0, scaleX: ratio, scaleY: ratio };
+      return {
+        width: Math.max(1, Math.trunc(width * ratio)),
+        height: Math.max(1, Math.trunc(height * ratio)),
+        left: 0,
+        top: 0,
+        scaleX: ratio,
+        scaleY: ratio
+      };
     case "shortest-side": {
       const short3 = Math.min(spec.height, spec.width) / Math.min(height, width);
       const fit = Math.min(short3, ratio);
-      const [w, h] = [Math.max(1, Math.floor(width * fit + 0.5)), Math.max(1, Math.floor(height * fit + 0.5))];
+      const [w, h] = [
+        Math.max(1, Math.floor(width * fit + 0.5)),
+        Math.max(1, Math.floor(height * fit + 0.5))
+      ];
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
     }
   }
@@ -10958,7 +11545,10 @@ function prepareImage(image, spec) {
   const pixels = new Uint8Array(new SharedArrayBuffer(spec.width * spec.height * 3));
   if (where.width !== spec.width || where.height !== spec.height) pixels.fill(spec.pad);
   for (let y = 0; y < where.height; y++)
-    pixels.set(resized.data.subarray(y * where.width * 3, (y + 1) * where.width * 3), ((y + where.top) * spec.width + where.left) * 3);
+    pixels.set(
+      resized.data.subarray(y * where.width * 3, (y + 1) * where.width * 3),
+      ((y + where.top) * spec.width + where.left) * 3
+    );
   if (spec.color === "bgr") swapChannels(pixels);
   const geometry = {
     scaleX: where.scaleX,
@@ -11213,7 +11803,9 @@ var init_onnxruntime = __esm({
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
         const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
-        const session = await this.load(model, { extraOutputs: tensors.filter((name) => !inputs.has(name)) });
+        const session = await this.load(model, {
+          extraOutputs: tensors.filter((name) => !inputs.has(name))
+        });
         try {
           return await session.collect(tensors, feed, options);
         } finally {
@@ -11246,25 +11838,40 @@ var init_onnxruntime = __esm({
         const { batch } = this;
         const batches = Math.ceil(feed.count / batch);
         let done = 0;
-        await inOrder(batches, this.workers.length * 2, options.signal, async (b) => {
-          const indexes = Array.from({ length: Math.min(batch, feed.count - b * batch) }, (_, i) => b * batch + i);
-          const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
-          const reply = await this.ask({ kind: "run", model: this.id, batch, spec: feed.spec, images });
-          if (reply.kind !== "ran") throw new Error(`unexpected answer ${reply.kind}`);
-          return { reply, indexes };
-        }, ({ reply, indexes }) => {
-          this.times.push(reply.ms);
-          reply.images.forEach((outputs, i) => onOutput(indexes[i], outputs));
-          done += indexes.length;
-          options.onProgress?.(done, feed.count);
-        });
+        await inOrder(
+          batches,
+          this.workers.length * 2,
+          options.signal,
+          async (b) => {
+            const indexes = Array.from(
+              { length: Math.min(batch, feed.count - b * batch) },
+              (_, i) => b * batch + i
+            );
+            const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
+            const reply = await this.ask({ kind: "run", model: this.id, batch, spec: feed.spec, images });
+            if (reply.kind !== "ran") throw new Error(`unexpected answer ${reply.kind}`);
+            return { reply, indexes };
+          },
+          ({ reply, indexes }) => {
+            this.times.push(reply.ms);
+            reply.images.forEach((outputs, i) => onOutput(indexes[i], outputs));
+            done += indexes.length;
+            options.onProgress?.(done, feed.count);
+          }
+        );
       }
       async collect(tensors, feed, options) {
         let done = 0;
-        await inOrder(feed.count, this.workers.length * 2, options.signal, async (i) => {
-          const image = await taskOf(feed, i);
-          return this.ask({ kind: "observe", model: this.id, spec: feed.spec, tensors, image });
-        }, () => options.onProgress?.(++done, feed.count));
+        await inOrder(
+          feed.count,
+          this.workers.length * 2,
+          options.signal,
+          async (i) => {
+            const image = await taskOf(feed, i);
+            return this.ask({ kind: "observe", model: this.id, spec: feed.spec, tensors, image });
+          },
+          () => options.onProgress?.(++done, feed.count)
+        );
         const merged = new RangeCollector();
         for (const worker2 of this.workers) {
           const reply = await worker2.ask({ kind: "statistics", model: this.id });
@@ -11278,7 +11885,10 @@ var init_onnxruntime = __esm({
         const worker2 = this.workers.reduce((least, one) => one.load < least.load ? one : least);
         const reply = await worker2.ask(request);
         if (reply.kind === "failed")
-          throw new SurroundingsFault({ where: this.name, what: `onnxruntime failed to run the model: ${reply.message.split("\n")[0] ?? ""}` });
+          throw new SurroundingsFault({
+            where: this.name,
+            what: `onnxruntime failed to run the model: ${reply.message.split("\n")[0] ?? ""}`
+          });
         return reply;
       }
       latency() {
@@ -11395,7 +12005,8 @@ function yolov10(output, options) {
       const rows = Math.min(data.length / 6, options.maxDetections);
       for (let i = 0; i < rows; i++) {
         const at = (k) => data[6 * i + k];
-        if (at(4) > options.confidence) emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
+        if (at(4) > options.confidence)
+          emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
       }
     }
   };
@@ -11413,7 +12024,15 @@ function yolov8(output, classCount, options) {
         for (let i = 0; i < n; i++) {
           const score = data[(4 + cls) * n + i];
           if (score > options.confidence)
-            addCentred(found, cls, score, data[i], data[n + i], data[2 * n + i], data[3 * n + i]);
+            addCentred(
+              found,
+              cls,
+              score,
+              data[i],
+              data[n + i],
+              data[2 * n + i],
+              data[3 * n + i]
+            );
         }
       emitKept(found, options, geometry, emit);
     }
@@ -11433,7 +12052,15 @@ function yolov5(output, classCount, options) {
         for (let cls = 0; cls < classCount; cls++) {
           const score = objectness * data[at + 5 + cls];
           if (score > options.confidence)
-            addCentred(found, cls, score, data[at], data[at + 1], data[at + 2], data[at + 3]);
+            addCentred(
+              found,
+              cls,
+              score,
+              data[at],
+              data[at + 1],
+              data[at + 2],
+              data[at + 3]
+            );
         }
       }
       emitKept(found, options, geometry, emit);
@@ -11452,20 +12079,35 @@ function yolox(output, classCount, options) {
       grid.forEach(([x, y, stride], i) => {
         const at = i * (5 + classCount);
         let best = 0;
-        for (let cls = 1; cls < classCount; cls++) if (data[at + 5 + cls] > data[at + 5 + best]) best = cls;
+        for (let cls = 1; cls < classCount; cls++)
+          if (data[at + 5 + cls] > data[at + 5 + best]) best = cls;
         const score = data[at + 4] * data[at + 5 + best];
         if (score <= options.confidence) return;
         const [cx, cy] = [(data[at] + x) * stride, (data[at + 1] + y) * stride];
-        addCentred(found, best, score, cx, cy, Math.exp(data[at + 2]) * stride, Math.exp(data[at + 3]) * stride);
+        addCentred(
+          found,
+          best,
+          score,
+          cx,
+          cy,
+          Math.exp(data[at + 2]) * stride,
+          Math.exp(data[at + 3]) * stride
+        );
       });
       emitKept(found, options, geometry, emit);
     }
   };
 }
-function gridOf({ inputHeight, inputWidth }) {
+function gridOf({
+  inputHeight,
+  inputWidth
+}) {
   return STRIDES.flatMap((stride) => {
     const [rows, columns2] = [Math.floor(inputHeight / stride), Math.floor(inputWidth / stride)];
-    return Array.from({ length: rows * columns2 }, (_, i) => [i % columns2, Math.floor(i / columns2), stride]);
+    return Array.from(
+      { length: rows * columns2 },
+      (_, i) => [i % columns2, Math.floor(i / columns2), stride]
+    );
   });
 }
 function cellCount(height, width) {
@@ -11510,7 +12152,10 @@ function layoutOf(view) {
   if (dims[1] === 3) return "nchw";
   if (dims[3] === 3) return "nhwc";
   if (dims[1] === -1 && dims[3] === -1) return "nchw";
-  throw new InputFault({ where: `model input ${name}`, what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place 1 or 3` });
+  throw new InputFault({
+    where: `model input ${name}`,
+    what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place 1 or 3`
+  });
 }
 function inputSize(view) {
   const { name, dims } = imageInput(view);
@@ -11534,7 +12179,9 @@ function classNamesOf(view) {
   if (names.length > 0 && !names.includes(void 0)) return names;
   const list = /^\[(.*)\]$/s.exec(text2.trim());
   if (list === null) return void 0;
-  return [...list[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(([, a, b]) => a ?? b ?? "");
+  return [...list[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+    ([, a, b]) => a ?? b ?? ""
+  );
 }
 var init_view = __esm({
   "src/detection/view.ts"() {
@@ -11579,12 +12226,28 @@ function candidatesOf(view) {
   const found = [];
   const add = (format, classCount, why) => void found.push({ format, output, classCount, why: `${shape}: ${why}` });
   const endToEnd = view.metadata.get("end2end");
-  if (columns2 === 6 && endToEnd !== "False" && rows !== cells2 && rows !== 3 * cells2) add("yolov10", names ?? 0, `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`);
-  if (rows > 4 && columns2 === cells2 && (names === void 0 || rows === 4 + names)) add("yolov8", rows - 4, `${rows} numbers for each of ${cells2} cells${names === void 0 ? "" : `, 4 for the box and one for each of ${names} classes`}`);
-  if (columns2 > 5 && rows === 3 * cells2) add("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${cells2} cells`);
+  if (columns2 === 6 && endToEnd !== "False" && rows !== cells2 && rows !== 3 * cells2)
+    add(
+      "yolov10",
+      names ?? 0,
+      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
+    );
+  if (rows > 4 && columns2 === cells2 && (names === void 0 || rows === 4 + names))
+    add(
+      "yolov8",
+      rows - 4,
+      `${rows} numbers for each of ${cells2} cells${names === void 0 ? "" : `, 4 for the box and one for each of ${names} classes`}`
+    );
+  if (columns2 > 5 && rows === 3 * cells2)
+    add("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${cells2} cells`);
   if (columns2 > 5 && rows === cells2) {
-    add("yolox", columns2 - 5, `${columns2} numbers for each of ${cells2} cells, one anchor a cell, and no metadata of Ultralytics`);
-    if (view.metadata.has("stride")) add("yolov5", columns2 - 5, `${columns2} numbers for each of ${cells2} cells`);
+    add(
+      "yolox",
+      columns2 - 5,
+      `${columns2} numbers for each of ${cells2} cells, one anchor a cell, and no metadata of Ultralytics`
+    );
+    if (view.metadata.has("stride"))
+      add("yolov5", columns2 - 5, `${columns2} numbers for each of ${cells2} cells`);
   }
   return found;
 }
@@ -11629,7 +12292,8 @@ function mapClasses(decoder, view, categories, override = "auto") {
       fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
     });
   }
-  if (decoder.classCount === void 0 || decoder.classCount === categories.length) return Int32Array.from(categories, (_, i) => i);
+  if (decoder.classCount === void 0 || decoder.classCount === categories.length)
+    return Int32Array.from(categories, (_, i) => i);
   throw new InputFault({
     where: "categories of the annotations",
     what: `there are ${categories.length}, the model has ${decoder.classCount} classes and does not name them`,
@@ -11655,10 +12319,15 @@ var init_classes = __esm({
 function inferPreprocessing(view, choice, override = "auto") {
   const family = FAMILIES[choice.decoder.format];
   const input = imageInput(view);
-  const given = Object.fromEntries(Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0));
+  const given = Object.fromEntries(
+    Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
+  );
   const size = "height" in given && "width" in given ? { height: 0, width: 0 } : inputSize(view);
   if (input.type !== "float32" && input.type !== "float16" && input.type !== "uint8")
-    throw new InputFault({ where: `model input ${input.name}`, what: `has type ${input.type}; float32, float16 and uint8 are known` });
+    throw new InputFault({
+      where: `model input ${input.name}`,
+      what: `has type ${input.type}; float32, float16 and uint8 are known`
+    });
   const spec = {
     ...family.fixed,
     ...input.type === "uint8" && { scale: 1 },
@@ -11670,7 +12339,10 @@ function inferPreprocessing(view, choice, override = "auto") {
   };
   contradict(view, spec);
   const set = Object.keys(given);
-  return { spec, reasons: [family.words, ...set.length > 0 ? [`set by the settings: ${set.join(", ")}`] : []] };
+  return {
+    spec,
+    reasons: [family.words, ...set.length > 0 ? [`set by the settings: ${set.join(", ")}`] : []]
+  };
 }
 function contradict(view, spec) {
   const { name, dims } = imageInput(view);
@@ -11688,12 +12360,23 @@ var init_preprocessing = __esm({
     "use strict";
     init_faults();
     init_view();
-    ULTRALYTICS = { resize: "letterbox", interpolation: "opencv", color: "rgb", pad: 114, scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] };
+    ULTRALYTICS = {
+      resize: "letterbox",
+      interpolation: "opencv",
+      color: "rgb",
+      pad: 114,
+      scale: 1 / 255,
+      mean: [0, 0, 0],
+      std: [1, 1, 1]
+    };
     FAMILIES = {
       yolov10: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
       yolov8: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
       yolov5: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolox: { fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 }, words: "BGR 0…255, letterbox to the top left with 114, as YOLOX" }
+      yolox: {
+        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
+        words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
+      }
     };
   }
 });
@@ -11733,7 +12416,10 @@ async function prepare3(loaded2, context) {
   const calibrationRecords = await calibrationImages(settings);
   const scope = settings.quantization.operators;
   const layers2 = listLayers(graph, scope);
-  const engine = await createOnnxRuntimeEngine({ threads: settings.engine.threads, batch: settings.engine.batch });
+  const engine = await createOnnxRuntimeEngine({
+    threads: settings.engine.threads,
+    batch: settings.engine.batch
+  });
   try {
     const bytes2 = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile5(settings.model));
     const view = await viewOf(engine, model, bytes2, graph);
@@ -11777,7 +12463,11 @@ function spread(records, count) {
   return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
 }
 async function viewOf(engine, model, bytes2, graph) {
-  const session = await engine.load({ name: model.name, bytes: bytes2, ...model.path !== void 0 && { path: model.path } });
+  const session = await engine.load({
+    name: model.name,
+    bytes: bytes2,
+    ...model.path !== void 0 && { path: model.path }
+  });
   try {
     return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
   } finally {
@@ -11954,7 +12644,10 @@ async function oneSidedCalibration({ bench, statistics }) {
   const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach(now), calibrated: reach(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
   const worst = beyond[0];
   if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
-  const [calibration, validation] = await Promise.all([brightness(bench, "calibration"), brightness(bench, "validation")]);
+  const [calibration, validation] = await Promise.all([
+    brightness(bench, "calibration"),
+    brightness(bench, "validation")
+  ]);
   const lighting = Math.abs(calibration - validation) > 25 ? ` Calibration images have a mean brightness of ${calibration.toFixed(0)} (0…255), validation images of ${validation.toFixed(0)}: the lighting differs.` : "";
   return [
     {
@@ -12050,7 +12743,12 @@ async function referenceOf(bench, fp32) {
   const heads = headTensors(bench.graph);
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes), { extraOutputs: heads });
   try {
-    const outputs = await referenceOutputs(session, heads, feedOf(bench, bench.validation, bench.subset), bench.context.signal);
+    const outputs = await referenceOutputs(
+      session,
+      heads,
+      feedOf(bench, bench.validation, bench.subset),
+      bench.context.signal
+    );
     return { detections: fp32.detections, heads, outputs };
   } finally {
     await session.release();
@@ -12059,10 +12757,15 @@ async function referenceOf(bench, fp32) {
 async function calibrate(bench) {
   const { context, settings } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(modelOf(bench, "FP32", bench.bytes), bench.tensors, feedOf(bench, bench.calibration), {
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
-  });
+  const statistics = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.calibration),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total)
+    }
+  );
   context.progress.end();
   const { calibrator, percentile } = settings.calibration;
   return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
@@ -12076,12 +12779,21 @@ async function planOf(bench) {
 }
 function weightBytes(layers2, int8, floatBytes) {
   const names = new Set(int8.map(({ name }) => name));
-  return layers2.reduce((sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes), 0);
+  return layers2.reduce(
+    (sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes),
+    0
+  );
 }
 async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
   const model = quantize(bench.model, plan, ranges);
   const bytes2 = encodeModel(model.proto);
-  const measured = await measure(bench, name, bytes2, weightBytes(bench.layers, model.int8Layers, 2), reference);
+  const measured = await measure(
+    bench,
+    name,
+    bytes2,
+    weightBytes(bench.layers, model.int8Layers, 2),
+    reference
+  );
   const { gate } = bench.settings;
   const drop2 = pairedBootstrap({
     truth: bench.truth,
@@ -12119,7 +12831,9 @@ async function baselineOf(bench, geometries) {
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes));
   try {
     const scorer = subsetScorer(bench, "FP32", geometries);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), { signal: bench.context.signal });
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal
+    });
     return scorer.map() ?? NaN;
   } finally {
     await session.release();
@@ -12129,7 +12843,8 @@ async function findMixed(basis, int8, rows) {
   const { bench, fp32 } = basis;
   const { settings, context } = bench;
   if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows === void 0 || settings.gate.candidate === "int8") return { mixed: void 0, search: void 0 };
+  if (rows === void 0 || settings.gate.candidate === "int8")
+    return { mixed: void 0, search: void 0 };
   const tried = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
   const build2 = async (plan) => {
     const known2 = tried.get(formatPlan(plan));
@@ -12145,9 +12860,14 @@ async function findMixed(basis, int8, rows) {
     basePlan: int8.plan,
     evaluatePlan: async (plan) => {
       const variant2 = await build2(plan);
-      return { passes: judgeVariant(bench, fp32, variant2).kind === "pass", score: variant2.measured.evaluation.stats.AP };
+      return {
+        passes: judgeVariant(bench, fp32, variant2).kind === "pass",
+        score: variant2.measured.evaluation.stats.AP
+      };
     },
-    ...settings.sensitivity.maxFloatLayers !== void 0 && { maxFloatLayers: settings.sensitivity.maxFloatLayers },
+    ...settings.sensitivity.maxFloatLayers !== void 0 && {
+      maxFloatLayers: settings.sensitivity.maxFloatLayers
+    },
     signal: context.signal
   });
   return { mixed: await build2(search.plan), search };
@@ -12203,14 +12923,25 @@ function runQuantize(loaded2, context) {
       await mkdir2(context.out, { recursive: true });
       await writeFile2(planFile, formatPlan(plan));
     } catch (cause) {
-      throw new SurroundingsFault({ where: context.out, what: `cannot be written: ${messageOf(cause)}`, fix: "Name another folder with `--out`." }, { cause });
+      throw new SurroundingsFault(
+        {
+          where: context.out,
+          what: `cannot be written: ${messageOf(cause)}`,
+          fix: "Name another folder with `--out`."
+        },
+        { cause }
+      );
     }
     await writeModel(proto, model);
     return { model, plan: planFile, int8Layers: int8Layers.length, floatLayers: floatLayers.length };
   });
 }
 function runEvaluate(loaded2, context) {
-  return withBench(loaded2, context, async (bench) => (await measure(bench, "FP32", bench.bytes, 0)).evaluation.stats);
+  return withBench(
+    loaded2,
+    context,
+    async (bench) => (await measure(bench, "FP32", bench.bytes, 0)).evaluation.stats
+  );
 }
 function runSensitivity(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
@@ -12259,7 +12990,9 @@ var init_schema2 = __esm({
       minProperties: 1,
       properties: {
         min: fraction(`Smallest ${what} that passes, 0…1.`),
-        maxDrop: fraction(`Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`),
+        maxDrop: fraction(
+          `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
+        ),
         maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
       }
     });
@@ -12269,7 +13002,10 @@ var init_schema2 = __esm({
       additionalProperties: false,
       required: [side],
       properties: {
-        [side]: { type: "number", description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.` }
+        [side]: {
+          type: "number",
+          description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.`
+        }
       }
     });
     triple = (description) => ({ type: "array", items: { type: "number" }, minItems: 3, maxItems: 3, description });
@@ -12292,11 +13028,21 @@ var init_schema2 = __esm({
               type: "object",
               additionalProperties: false,
               properties: {
-                format: { enum: ["auto", "yolov10", "yolov8", "yolov5", "yolox"], description: "Layout of the outputs." },
-                confidence: fraction("Detections at or below this score are dropped. Keep it low: mAP needs the tail."),
+                format: {
+                  enum: ["auto", "yolov10", "yolov8", "yolov5", "yolox"],
+                  description: "Layout of the outputs."
+                },
+                confidence: fraction(
+                  "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
+                ),
                 iou: fraction("Overlap above which non-maximum suppression drops a box of the same class."),
                 maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
-                classes: { type: "array", items: { type: "string" }, minItems: 1, description: "Class names in the order of the model." }
+                classes: {
+                  type: "array",
+                  items: { type: "string" },
+                  minItems: 1,
+                  description: "Class names in the order of the model."
+                }
               }
             }
           ]
@@ -12310,10 +13056,16 @@ var init_schema2 = __esm({
               type: "object",
               additionalProperties: false,
               properties: {
-                resize: { enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"], description: "How the image is fitted." },
+                resize: {
+                  enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"],
+                  description: "How the image is fitted."
+                },
                 height: { type: "integer", minimum: 1, description: "Input height in pixels." },
                 width: { type: "integer", minimum: 1, description: "Input width in pixels." },
-                interpolation: { enum: ["opencv", "pil"], description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow." },
+                interpolation: {
+                  enum: ["opencv", "pil"],
+                  description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow."
+                },
                 color: { enum: ["rgb", "bgr"], description: "Order of channels." },
                 pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
                 scale: positive("input = (pixel * scale - mean) / std."),
@@ -12335,7 +13087,11 @@ var init_schema2 = __esm({
             format: { enum: ["coco"], default: "coco", description: "Format of the annotations." },
             images: { type: "string", minLength: 1, description: "Folder of the images." },
             annotations: { type: "string", minLength: 1, description: "Annotation file (COCO instances JSON)." },
-            limit: { type: "integer", minimum: 1, description: "Use only this many images, spread evenly. For trying things out." }
+            limit: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many images, spread evenly. For trying things out."
+            }
           }
         },
         calibration: {
@@ -12345,9 +13101,23 @@ var init_schema2 = __esm({
           required: ["images"],
           properties: {
             images: { type: "string", minLength: 1, description: "Folder of images; no labels needed." },
-            count: { type: "integer", minimum: 1, description: "Use only this many, spread evenly over the folder. All when left out." },
-            calibrator: { enum: ["minmax", "percentile", "entropy", "mse"], default: "percentile", description: "How a range is chosen from the histogram." },
-            percentile: { type: "number", exclusiveMinimum: 50, maximum: 100, default: 99.999, description: "Share of values kept by the percentile calibrator, in percent." }
+            count: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many, spread evenly over the folder. All when left out."
+            },
+            calibrator: {
+              enum: ["minmax", "percentile", "entropy", "mse"],
+              default: "percentile",
+              description: "How a range is chosen from the histogram."
+            },
+            percentile: {
+              type: "number",
+              exclusiveMinimum: 50,
+              maximum: 100,
+              default: 99.999,
+              description: "Share of values kept by the percentile calibrator, in percent."
+            }
           }
         },
         quantization: {
@@ -12361,9 +13131,21 @@ var init_schema2 = __esm({
               default: "tensorrt",
               anyOf: [{ enum: ["tensorrt", "all"] }, { type: "array", items: { type: "string" }, minItems: 1 }]
             },
-            head: { enum: ["float", "int8"], description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise." },
-            keepFloat: { type: "array", items: { type: "string" }, default: [], description: "Layers that stay float, by name; `*` matches any run of characters." },
-            plan: { type: "string", minLength: 1, description: "A committed precision plan. With it nothing is searched: the plan is checked." }
+            head: {
+              enum: ["float", "int8"],
+              description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise."
+            },
+            keepFloat: {
+              type: "array",
+              items: { type: "string" },
+              default: [],
+              description: "Layers that stay float, by name; `*` matches any run of characters."
+            },
+            plan: {
+              type: "string",
+              minLength: 1,
+              description: "A committed precision plan. With it nothing is searched: the plan is checked."
+            }
           }
         },
         engine: {
@@ -12372,10 +13154,27 @@ var init_schema2 = __esm({
           additionalProperties: false,
           default: {},
           properties: {
-            name: { enum: ["onnxruntime"], default: "onnxruntime", description: "The embedded engine: onnxruntime, INT8 simulated in float." },
-            threads: { description: "Worker threads; `auto` = cores, as memory allows.", default: "auto", anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }] },
-            batch: { description: "Images a run, for models with a free batch dimension; `auto` = 1.", default: "auto", anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }] },
-            memoryMiB: { type: "integer", minimum: 16, default: 256, description: "Memory for prepared images; more are decoded again." }
+            name: {
+              enum: ["onnxruntime"],
+              default: "onnxruntime",
+              description: "The embedded engine: onnxruntime, INT8 simulated in float."
+            },
+            threads: {
+              description: "Worker threads; `auto` = cores, as memory allows.",
+              default: "auto",
+              anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+            },
+            batch: {
+              description: "Images a run, for models with a free batch dimension; `auto` = 1.",
+              default: "auto",
+              anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+            },
+            memoryMiB: {
+              type: "integer",
+              minimum: 16,
+              default: 256,
+              description: "Memory for prepared images; more are decoded again."
+            }
           }
         },
         gate: {
@@ -12384,7 +13183,11 @@ var init_schema2 = __esm({
           additionalProperties: false,
           required: ["thresholds"],
           properties: {
-            candidate: { enum: ["mixed", "int8"], default: "mixed", description: "The engine that you ship and that is judged." },
+            candidate: {
+              enum: ["mixed", "int8"],
+              default: "mixed",
+              description: "The engine that you ship and that is judged."
+            },
             thresholds: {
               type: "object",
               description: "At least one limit. A metric that is missing or not a number fails.",
@@ -12401,7 +13204,12 @@ var init_schema2 = __esm({
                   minProperties: 1,
                   properties: {
                     ...accuracy("AP of a class").properties,
-                    minBoxes: { type: "integer", minimum: 1, default: 20, description: "Classes with fewer boxes are not judged." }
+                    minBoxes: {
+                      type: "integer",
+                      minimum: 1,
+                      default: 20,
+                      description: "Classes with fewer boxes are not judged."
+                    }
                   }
                 },
                 scoreDivergence: limits("Jensen-Shannon divergence of the score distributions", ", 0…1", "max"),
@@ -12412,10 +13220,31 @@ var init_schema2 = __esm({
                 latencyMs: limits("median latency of one image", ", in milliseconds", "max")
               }
             },
-            confidence: { type: "number", exclusiveMinimum: 0.5, exclusiveMaximum: 1, default: 0.95, description: "Level of the intervals." },
-            resamples: { type: "integer", minimum: 100, maximum: 1e5, default: 1e3, description: "Bootstrap resamples of the images." },
-            inconclusive: { enum: ["fail", "pass"], default: "fail", description: "What an interval that straddles a limit means." },
-            seed: { type: "integer", minimum: 0, default: 1, description: "Seed of resampling and of the choice of subsets." }
+            confidence: {
+              type: "number",
+              exclusiveMinimum: 0.5,
+              exclusiveMaximum: 1,
+              default: 0.95,
+              description: "Level of the intervals."
+            },
+            resamples: {
+              type: "integer",
+              minimum: 100,
+              maximum: 1e5,
+              default: 1e3,
+              description: "Bootstrap resamples of the images."
+            },
+            inconclusive: {
+              enum: ["fail", "pass"],
+              default: "fail",
+              description: "What an interval that straddles a limit means."
+            },
+            seed: {
+              type: "integer",
+              minimum: 0,
+              default: 1,
+              description: "Seed of resampling and of the choice of subsets."
+            }
           }
         },
         sensitivity: {
@@ -12424,9 +13253,22 @@ var init_schema2 = __esm({
           additionalProperties: false,
           default: {},
           properties: {
-            enabled: { type: "boolean", default: true, description: "Rank layers. Without it there is no mixed precision but by a plan." },
-            images: { type: "integer", minimum: 1, default: 32, description: "Validation images that layers are ranked on." },
-            maxFloatLayers: { type: "integer", minimum: 0, description: "Most layers that the search may keep float, beside the head." }
+            enabled: {
+              type: "boolean",
+              default: true,
+              description: "Rank layers. Without it there is no mixed precision but by a plan."
+            },
+            images: {
+              type: "integer",
+              minimum: 1,
+              default: 32,
+              description: "Validation images that layers are ranked on."
+            },
+            maxFloatLayers: {
+              type: "integer",
+              minimum: 0,
+              description: "Most layers that the search may keep float, beside the head."
+            }
           }
         },
         report: {
@@ -12435,8 +13277,17 @@ var init_schema2 = __esm({
           additionalProperties: false,
           default: {},
           properties: {
-            folder: { type: "string", minLength: 1, default: "int8-gate-report", description: "Folder of the report, relative to where the command runs." },
-            keepModels: { type: "boolean", default: true, description: "Keep the quantized models beside the report." }
+            folder: {
+              type: "string",
+              minLength: 1,
+              default: "int8-gate-report",
+              description: "Folder of the report, relative to where the command runs."
+            },
+            keepModels: {
+              type: "boolean",
+              default: true,
+              description: "Keep the quantized models beside the report."
+            }
           }
         }
       }
@@ -27265,7 +28116,11 @@ async function loadSettings(path3) {
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT" && systemCode(cause) !== "EISDIR") throw cause;
     throw new InputFault(
-      { where: path3, what: "there is no such settings file", fix: "Write one with `int8-gate init`, or name another with `--config`." },
+      {
+        where: path3,
+        what: "there is no such settings file",
+        fix: "Write one with `int8-gate init`, or name another with `--config`."
+      },
       { cause }
     );
   }
@@ -27286,7 +28141,9 @@ function parseSettings(text2, file) {
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
   const place2 = (pointer) => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
-  const validate = new import__.Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(settingsSchema);
+  const validate = new import__.Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(
+    settingsSchema
+  );
   if (!validate(value)) throw new InputFault(problemsOf(validate.errors ?? [], place2, document, at));
   return { settings: absolute(value, dirname3(file)), file, place: place2 };
 }
@@ -27303,9 +28160,16 @@ function absolute(settings, folder) {
   return {
     ...settings,
     model: to(settings.model),
-    validation: { ...settings.validation, images: to(settings.validation.images), annotations: to(settings.validation.annotations) },
+    validation: {
+      ...settings.validation,
+      images: to(settings.validation.images),
+      annotations: to(settings.validation.annotations)
+    },
     calibration: { ...settings.calibration, images: to(settings.calibration.images) },
-    quantization: { ...quantization, ...quantization.plan !== void 0 && { plan: to(quantization.plan) } }
+    quantization: {
+      ...quantization,
+      ...quantization.plan !== void 0 && { plan: to(quantization.plan) }
+    }
   };
 }
 async function missingInputs({ settings, place: place2 }) {
@@ -27313,7 +28177,10 @@ async function missingInputs({ settings, place: place2 }) {
   for (const [pointer, kind] of INPUTS) {
     const path3 = valueAt(settings, pointer);
     if (typeof path3 !== "string") continue;
-    const found = await stat3(path3).then((info2) => info2.isDirectory() ? "folder" : "file", () => void 0);
+    const found = await stat3(path3).then(
+      (info2) => info2.isDirectory() ? "folder" : "file",
+      () => void 0
+    );
     if (found === kind) continue;
     const what = found === void 0 ? `there is no ${kind} ${path3}` : `${path3} is a ${found}, expected a ${kind}`;
     problems.push({ where: place2(pointer), what, fix: "Paths are relative to the settings file." });
@@ -27321,13 +28188,19 @@ async function missingInputs({ settings, place: place2 }) {
   return problems;
 }
 function valueAt(value, pointer) {
-  return keysOf(pointer).reduce((at, key) => typeof at === "object" && at !== null ? at[key] : void 0, value);
+  return keysOf(pointer).reduce(
+    (at, key) => typeof at === "object" && at !== null ? at[key] : void 0,
+    value
+  );
 }
 function keysOf(pointer) {
   return pointer.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 function dotted(pointer) {
-  return keysOf(pointer).reduce((path3, key) => /^\d+$/.test(key) ? `${path3}[${key}]` : path3 === "" ? key : `${path3}.${key}`, "") || "settings";
+  return keysOf(pointer).reduce(
+    (path3, key) => /^\d+$/.test(key) ? `${path3}[${key}]` : path3 === "" ? key : `${path3}.${key}`,
+    ""
+  ) || "settings";
 }
 function offsetOf(document, pointer) {
   for (const keys = keysOf(pointer); ; keys.pop()) {
@@ -27344,8 +28217,12 @@ function keyOffset(document, parent, key) {
   return pair?.key?.range?.[0] ?? offsetOf(document, parent);
 }
 function problemsOf(errors, place2, document, at) {
-  const meant = errors.filter(({ keyword, schemaPath }) => keyword !== "anyOf" && !otherBranch(errors, schemaPath));
-  const anyOf = errors.filter((error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath)));
+  const meant = errors.filter(
+    ({ keyword, schemaPath }) => keyword !== "anyOf" && !otherBranch(errors, schemaPath)
+  );
+  const anyOf = errors.filter(
+    (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
+  );
   const seen = /* @__PURE__ */ new Set();
   return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf(a.where) - lineOf(b.where));
 }
@@ -27369,10 +28246,16 @@ function problemOf(error2, place2, document, at) {
       const known2 = Object.keys(error2.parentSchema.properties ?? {});
       const nearest = [...known2].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, key) - (0, import_fastest_levenshtein2.distance)(b, key))[0];
       const guess = nearest !== void 0 && (0, import_fastest_levenshtein2.distance)(nearest, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest}"?` : `known are ${known2.join(", ")}`;
-      return { where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`, what: `unknown key, ${guess}` };
+      return {
+        where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
+        what: `unknown key, ${guess}`
+      };
     }
     case "required":
-      return { where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`, what: `is missing: ${describe2(error2.parentSchema, String(params["missingProperty"]))}` };
+      return {
+        where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`,
+        what: `is missing: ${describe2(error2.parentSchema, String(params["missingProperty"]))}`
+      };
     case "minProperties":
       return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
     default:
@@ -27387,11 +28270,23 @@ function expected({ keyword, params, parentSchema }) {
   const schema = parentSchema;
   if (keyword === "const") return show2(params["allowedValue"]);
   if (keyword === "enum") return `one of ${params["allowedValues"].join(", ")}`;
-  if (keyword === "anyOf") return (schema.anyOf ?? []).map((one) => one.const !== void 0 ? show2(one.const) : one.enum !== void 0 ? one.enum.join(", ") : one.type === "integer" ? "a whole number" : one.type === "array" ? "a list" : "a section of keys").join(" or ");
+  if (keyword === "anyOf")
+    return (schema.anyOf ?? []).map(
+      (one) => one.const !== void 0 ? show2(one.const) : one.enum !== void 0 ? one.enum.join(", ") : one.type === "integer" ? "a whole number" : one.type === "array" ? "a list" : "a section of keys"
+    ).join(" or ");
   if (keyword === "minLength") return "a text that is not empty";
-  if (keyword === "minItems" || keyword === "maxItems") return `a list of ${keyword === "minItems" ? "at least" : "at most"} ${String(params["limit"])}`;
-  const kind = { integer: "a whole number", number: "a number", string: "a text", boolean: "true or false", array: "a list", object: "a section of keys" }[schema.type ?? "object"] ?? schema.type;
-  if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0) return "a positive whole number";
+  if (keyword === "minItems" || keyword === "maxItems")
+    return `a list of ${keyword === "minItems" ? "at least" : "at most"} ${String(params["limit"])}`;
+  const kind = {
+    integer: "a whole number",
+    number: "a number",
+    string: "a text",
+    boolean: "true or false",
+    array: "a list",
+    object: "a section of keys"
+  }[schema.type ?? "object"] ?? schema.type;
+  if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
+    return "a positive whole number";
   const bounds = [
     schema.minimum !== void 0 && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
@@ -27443,9 +28338,23 @@ async function examine() {
     major > 20 || major === 20 && minor >= 20 ? { what: "Node", state: "ok", detail: process.version } : { what: "Node", state: "missing", detail: `${process.version}; 20.20 or newer is needed` },
     native("onnxruntime-node", () => onnxruntime().env.versions.node ?? "unknown version"),
     native("sharp", () => sharp().versions.sharp ?? "unknown version"),
-    { what: "cores and memory", state: "ok", detail: `${availableParallelism2()} cores, ${gibibytes(freemem2())} free of ${gibibytes(totalmem())}` },
-    await program2("NVIDIA GPU", "nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], "no driver; the embedded engine needs none"),
-    await program2("TensorRT for Python", "python3", ["-c", "import tensorrt; print(tensorrt.__version__)"], "the embedded engine needs none"),
+    {
+      what: "cores and memory",
+      state: "ok",
+      detail: `${availableParallelism2()} cores, ${gibibytes(freemem2())} free of ${gibibytes(totalmem())}`
+    },
+    await program2(
+      "NVIDIA GPU",
+      "nvidia-smi",
+      ["--query-gpu=name,driver_version", "--format=csv,noheader"],
+      "no driver; the embedded engine needs none"
+    ),
+    await program2(
+      "TensorRT for Python",
+      "python3",
+      ["-c", "import tensorrt; print(tensorrt.__version__)"],
+      "the embedded engine needs none"
+    ),
     await program2("trtexec", "trtexec", ["--help"], "the embedded engine needs none")
   ];
 }
@@ -27486,7 +28395,9 @@ async function evaluateFiles(groundTruth, detections) {
   return evaluateCoco(truth, await loadDetections(detections, truth)).stats;
 }
 function formatStats(stats) {
-  return LINES.map(([key, name]) => `${key.padEnd(6)} ${(stats[key] < 0 ? "n/a" : stats[key].toFixed(4)).padStart(7)}  ${name}`).join("\n");
+  return LINES.map(
+    ([key, name]) => `${key.padEnd(6)} ${(stats[key] < 0 ? "n/a" : stats[key].toFixed(4)).padStart(7)}  ${name}`
+  ).join("\n");
 }
 var LINES;
 var init_evaluate_files = __esm({
@@ -27516,8 +28427,15 @@ import { readdir as readdir3, rename as rename3, writeFile as writeFile3, access
 import { dirname as dirname4, join as join7, relative as relative2, resolve as resolve3 } from "node:path";
 async function init(options) {
   const file = resolve3(options.config);
-  if (options.force !== true && await access3(file).then(() => true, () => false))
-    throw new InputFault({ where: options.config, what: "exists already", fix: "Use `--force` to overwrite it, or name another file with `--config`." });
+  if (options.force !== true && await access3(file).then(
+    () => true,
+    () => false
+  ))
+    throw new InputFault({
+      where: options.config,
+      what: "exists already",
+      fix: "Use `--force` to overwrite it, or name another file with `--config`."
+    });
   const survey = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
   await look(process.cwd(), DEPTH, survey);
   const model = options.model ?? only(survey.models, "model", "--model", "an .onnx file");
@@ -27528,7 +28446,13 @@ async function init(options) {
   const found = await inspect(model, annotations, images, calibration);
   const to = (path3) => JSON.stringify(relative2(dirname4(file), resolve3(path3)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile3(temporary, settingsText({ model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) }, found));
+  await writeFile3(
+    temporary,
+    settingsText(
+      { model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) },
+      found
+    )
+  );
   await rename3(temporary, file);
   await loadSettings(file);
   return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
@@ -27574,21 +28498,38 @@ async function imagesOf(annotations, folders) {
   const truth = await loadGroundTruth({ format: "coco", annotations, images: void 0 });
   const name = truth.images[0]?.name ?? "";
   for (const folder of folders.keys())
-    if (await access3(join7(folder, name)).then(() => true, () => false)) return folder;
-  throw new InputFault({ where: annotations, what: `no folder here holds its images (looked for ${name})`, fix: "Name the folder with `--images`." });
+    if (await access3(join7(folder, name)).then(
+      () => true,
+      () => false
+    ))
+      return folder;
+  throw new InputFault({
+    where: annotations,
+    what: `no folder here holds its images (looked for ${name})`,
+    fix: "Name the folder with `--images`."
+  });
 }
 function calibrationOf(folders) {
   const names = [...folders.keys()];
   const speaking = names.filter((path3) => /calib/i.test(path3));
   const training = names.filter((path3) => /train/i.test(path3));
-  return only(speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names, "calibration", "--calibration", "a folder of calibration images");
+  return only(
+    speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names,
+    "calibration",
+    "--calibration",
+    "a folder of calibration images"
+  );
 }
 async function inspect(path3, annotations, images, calibration) {
   const model = await readModel(path3);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
-    const view = { inputs: session.inputs, outputs: session.outputs, metadata: buildGraph(model).metadata };
+    const view = {
+      inputs: session.inputs,
+      outputs: session.outputs,
+      metadata: buildGraph(model).metadata
+    };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);
     const truth = await loadGroundTruth({ format: "coco", annotations, images });
@@ -27744,7 +28685,8 @@ function tell(error2, json) {
   const ending = endingOf(error2);
   process.stderr.write(`${endingText(ending)}
 `);
-  if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error) process.stderr.write(`${error2.stack ?? ""}
+  if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
+    process.stderr.write(`${error2.stack ?? ""}
 `);
   if (json) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
@@ -27763,22 +28705,30 @@ function print(text2) {
 function build(signal, end) {
   const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION).exitOverride().showHelpAfterError();
   const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
-  job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(async (options) => {
-    const { loaded: loaded2, context } = await open2(options, signal);
-    const { report, exitStatus, reportFolder } = await runGate(loaded2, context);
-    print(options.json === true ? JSON.stringify(report) : `
+  job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(
+    async (options) => {
+      const { loaded: loaded2, context } = await open2(options, signal);
+      const { report, exitStatus, reportFolder } = await runGate(loaded2, context);
+      print(
+        options.json === true ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(reportFolder)}`);
-    end(exitStatus);
-  });
-  job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(async (options) => {
-    const { loaded: loaded2, context } = await open2(options, signal);
-    const made = await runQuantize(loaded2, context);
-    print(options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float
+Report: ${terminalText(reportFolder)}`
+      );
+      end(exitStatus);
+    }
+  );
+  job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
+    async (options) => {
+      const { loaded: loaded2, context } = await open2(options, signal);
+      const made = await runQuantize(loaded2, context);
+      print(
+        options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float
 model: ${made.model}
-plan:  ${made.plan}`);
-  });
+plan:  ${made.plan}`
+      );
+    }
+  );
   job("evaluate", "mAP of the FP32 model, or of a COCO results file").option("--ground-truth <file>", "COCO annotations, with --detections").option("--detections <file>", "COCO results, with --ground-truth").action(async (options) => {
     const stats = await evaluate(options, signal);
     print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
@@ -27800,7 +28750,11 @@ plan:  ${made.plan}`);
 async function evaluate({ groundTruth, detections, ...options }, signal) {
   if (groundTruth !== void 0 && detections !== void 0) return evaluateFiles(groundTruth, detections);
   if (groundTruth !== void 0 || detections !== void 0)
-    throw new InputFault({ where: "evaluate", what: "--ground-truth and --detections go together", fix: "Name both, or neither to evaluate the FP32 model of the settings." });
+    throw new InputFault({
+      where: "evaluate",
+      what: "--ground-truth and --detections go together",
+      fix: "Name both, or neither to evaluate the FP32 model of the settings."
+    });
   const { loaded: loaded2, context } = await open2(options, signal);
   return runEvaluate(loaded2, context);
 }
@@ -47714,10 +48668,18 @@ var init_core = __esm({
 import { isAbsolute as isAbsolute2, relative as relative4, resolve as resolve5 } from "node:path";
 function readInputs() {
   const workspace = resolve5(process.env.GITHUB_WORKSPACE ?? process.cwd());
-  const workingDirectory = inside(workspace, resolve5(workspace, getInput("working-directory") || "."), "working-directory");
+  const workingDirectory = inside(
+    workspace,
+    resolve5(workspace, getInput("working-directory") || "."),
+    "working-directory"
+  );
   const folder = getInput("report-folder");
   return {
-    config: inside(workspace, resolve5(workingDirectory, getInput("config") || "int8-gate.yml"), "config"),
+    config: inside(
+      workspace,
+      resolve5(workingDirectory, getInput("config") || "int8-gate.yml"),
+      "config"
+    ),
     workingDirectory,
     reportFolder: folder === "" ? void 0 : inside(workspace, resolve5(workingDirectory, folder), "report-folder")
   };
@@ -47725,7 +48687,11 @@ function readInputs() {
 function inside(workspace, path3, input) {
   const away = relative4(workspace, path3);
   if (!away.startsWith("..") && !isAbsolute2(away)) return path3;
-  throw new InputFault({ where: `input ${input}`, what: `${path3} lies outside the workspace`, fix: "Name a path inside the checked-out repository." });
+  throw new InputFault({
+    where: `input ${input}`,
+    what: `${path3} lies outside the workspace`,
+    fix: "Name a path inside the checked-out repository."
+  });
 }
 async function publish(report, folder, exitStatus) {
   const { fp32, int8, mixed } = report.variants;
@@ -47743,7 +48709,8 @@ async function publish(report, folder, exitStatus) {
   };
   for (const [name, value] of Object.entries(outputs)) setOutput(name, value ?? "");
   await summarize(report);
-  if (exitStatus !== EXIT.pass) error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
+  if (exitStatus !== EXIT.pass)
+    error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
 }
 async function summarize(report) {
   try {
@@ -50184,7 +51151,11 @@ async function ensureNativePackages(actionRoot, say) {
     setNativeRoot(kept);
   } catch (cause) {
     throw new SurroundingsFault(
-      { where: "native packages", what: `onnxruntime-node and sharp cannot be installed: ${messageOf(cause).split("\n").slice(0, 3).join(" ")}`, fix: "The runner needs npm and a package registry once, or the packages baked into its image (docs/self-hosted-runner.md)." },
+      {
+        where: "native packages",
+        what: `onnxruntime-node and sharp cannot be installed: ${messageOf(cause).split("\n").slice(0, 3).join(" ")}`,
+        fix: "The runner needs npm and a package registry once, or the packages baked into its image (docs/self-hosted-runner.md)."
+      },
       { cause }
     );
   } finally {
@@ -50208,13 +51179,22 @@ async function cacheVersion(actionRoot) {
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
-  for (const name of ["package.json", "package-lock.json"]) await copyFile3(join10(actionRoot, name), join10(staging, name));
+  for (const name of ["package.json", "package-lock.json"])
+    await copyFile3(join10(actionRoot, name), join10(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
   const bundled = join10(dirname7(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
-  const hasBundled = await access5(bundled).then(() => true, () => false);
+  const hasBundled = await access5(bundled).then(
+    () => true,
+    () => false
+  );
   const [file, before] = hasBundled ? [process.execPath, [bundled]] : ["npm", []];
-  await run2(file, [...before, ...args], { cwd: staging, env: environment, timeout: TIMEOUT_MS2, maxBuffer: 2 ** 26 });
+  await run2(file, [...before, ...args], {
+    cwd: staging,
+    env: environment,
+    timeout: TIMEOUT_MS2,
+    maxBuffer: 2 ** 26
+  });
 }
 async function prune(staging) {
   const binaries = join10(staging, "node_modules", "onnxruntime-node", "bin");
@@ -50222,7 +51202,9 @@ async function prune(staging) {
     for (const platform2 of await readdir5(join10(binaries, api))) {
       const folder = join10(binaries, api, platform2);
       if (platform2 !== process.platform) await rm4(folder, { recursive: true, force: true });
-      else for (const arch3 of await readdir5(folder)) if (arch3 !== process.arch) await rm4(join10(folder, arch3), { recursive: true, force: true });
+      else
+        for (const arch3 of await readdir5(folder))
+          if (arch3 !== process.arch) await rm4(join10(folder, arch3), { recursive: true, force: true });
     }
   await mkdir4(staging, { recursive: true });
 }
@@ -50265,17 +51247,25 @@ async function runAction() {
     const inputs = readInputs();
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(join11(dirname8(fileURLToPath(import.meta.url)), ".."), (line) => progress.phase(line));
+    await ensureNativePackages(
+      join11(dirname8(fileURLToPath(import.meta.url)), ".."),
+      (line) => progress.phase(line)
+    );
     const loaded2 = await loadSettings(inputs.config);
     const out = inputs.reportFolder ?? resolve6(inputs.workingDirectory, loaded2.settings.report.folder);
-    const { report, exitStatus, reportFolder } = await runGate(loaded2, { signal: abort.signal, out, progress });
+    const { report, exitStatus, reportFolder } = await runGate(loaded2, {
+      signal: abort.signal,
+      out,
+      progress
+    });
     await publish(report, reportFolder, exitStatus);
     process.exitCode = exitStatus;
   } catch (error2) {
     const ending = endingOf(error2);
     const file = relative5(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
-    if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error) process.stderr.write(`${error2.stack ?? ""}
+    if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
+      process.stderr.write(`${error2.stack ?? ""}
 `);
     process.exitCode = ending.exitStatus;
   }
@@ -50315,7 +51305,8 @@ function fillInput(task, spec, target) {
     const nchw = spec.layout === "nchw";
     let out = nchw ? channel * plane : channel;
     const step = nchw ? 1 : 3;
-    for (let i = channel; i < plane * 3; i += 3, out += step) target[out] = table2[pixels[i]];
+    for (let i = channel; i < plane * 3; i += 3, out += step)
+      target[out] = table2[pixels[i]];
   }
 }
 function lookup(spec, channel) {
@@ -50367,7 +51358,12 @@ function serve() {
       (reply) => port.postMessage(reply, transfersOf(reply)),
       (error2) => {
         const stage = request.kind === "load" ? "load" : "run";
-        port.postMessage({ kind: "failed", id: request.id, stage, message: messageOf(error2) });
+        port.postMessage({
+          kind: "failed",
+          id: request.id,
+          stage,
+          message: messageOf(error2)
+        });
       }
     );
   });
@@ -50377,14 +51373,21 @@ async function answer(models, request) {
   if (request.kind === "load") {
     const session = await createSession(request.bytes);
     models.set(request.model, { session, collector: new RangeCollector(), chunks: void 0 });
-    return { kind: "loaded", id, inputs: specsOf(session.inputMetadata), outputs: specsOf(session.outputMetadata) };
+    return {
+      kind: "loaded",
+      id,
+      inputs: specsOf(session.inputMetadata),
+      outputs: specsOf(session.outputMetadata)
+    };
   }
   const held = models.get(request.model);
   if (held === void 0) throw new Error(`model ${request.model} is not loaded`);
   switch (request.kind) {
     case "run": {
       const started = performance.now();
-      const outputs = await held.session.run(inputsOf(held.session, request.spec, request.images, request.batch));
+      const outputs = await held.session.run(
+        inputsOf(held.session, request.spec, request.images, request.batch)
+      );
       const ms = (performance.now() - started) / request.batch;
       return { kind: "ran", id, ms, images: split(outputs, request.images.length, request.batch) };
     }
@@ -50412,7 +51415,13 @@ function createSession(bytes2) {
 }
 function specsOf(metadata) {
   return metadata.flatMap(
-    (one) => one.isTensor ? [{ name: one.name, type: one.type, dims: one.shape.map((dim) => typeof dim === "number" && dim >= 0 ? dim : -1) }] : []
+    (one) => one.isTensor ? [
+      {
+        name: one.name,
+        type: one.type,
+        dims: one.shape.map((dim) => typeof dim === "number" && dim >= 0 ? dim : -1)
+      }
+    ] : []
   );
 }
 function inputsOf(session, spec, images, batch) {
@@ -50420,7 +51429,11 @@ function inputsOf(session, spec, images, batch) {
   const each = 3 * first.width * first.height;
   const floats = spec.dtype === "uint8" ? new Uint8Array(batch * each) : new Float32Array(batch * each);
   for (let i = 0; i < batch; i++)
-    fillInput(images[Math.min(i, images.length - 1)], spec, floats.subarray(i * each, (i + 1) * each));
+    fillInput(
+      images[Math.min(i, images.length - 1)],
+      spec,
+      floats.subarray(i * each, (i + 1) * each)
+    );
   const dims = spec.layout === "nchw" ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds = {};
@@ -50440,11 +51453,19 @@ function halfTensor(floats, dims) {
 }
 function joined(images, name, batch) {
   const { Tensor: OrtTensor } = onnxruntime();
-  const parts = Array.from({ length: batch }, (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name]);
+  const parts = Array.from(
+    { length: batch },
+    (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name]
+  );
   const first = parts[0];
   const values = parts.flatMap(({ data }) => Array.from(data));
   const dims = [batch, ...first.dims.slice(1)];
-  if (first.type === "int64") return new OrtTensor("int64", BigInt64Array.from(values, (v) => BigInt(v)), dims);
+  if (first.type === "int64")
+    return new OrtTensor(
+      "int64",
+      BigInt64Array.from(values, (v) => BigInt(v)),
+      dims
+    );
   if (first.type === "int32") return new OrtTensor("int32", Int32Array.from(values), dims);
   return new OrtTensor("float32", Float32Array.from(values), dims);
 }
@@ -50453,11 +51474,17 @@ function split(outputs, count, batch) {
   for (const [name, value] of Object.entries(outputs)) {
     const whole = hostTensor(value);
     if (batch > 1 && whole.dims[0] !== batch)
-      throw new Error(`output ${name} has dimensions [${whole.dims.join(", ")}] at a batch of ${batch}: it cannot be cut into images`);
+      throw new Error(
+        `output ${name} has dimensions [${whole.dims.join(", ")}] at a batch of ${batch}: it cannot be cut into images`
+      );
     const each = whole.data.length / batch;
     const dims = batch > 1 ? [1, ...whole.dims.slice(1)] : whole.dims;
     images.forEach(
-      (map, i) => map.set(name, { type: whole.type, dims, data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each) })
+      (map, i) => map.set(name, {
+        type: whole.type,
+        dims,
+        data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each)
+      })
     );
   }
   return images;
@@ -50469,7 +51496,11 @@ function hostTensor(tensor) {
       return { type: "float32", dims, data: tensor.data };
     case "float16": {
       const { buffer, byteOffset, length } = tensor.data;
-      return { type: "float16", dims, data: Float32Array.from(new Uint16Array(buffer, byteOffset, length), halfToFloat) };
+      return {
+        type: "float16",
+        dims,
+        data: Float32Array.from(new Uint16Array(buffer, byteOffset, length), halfToFloat)
+      };
     }
     case "int64":
       return { type: "int64", dims, data: Float64Array.from(tensor.data, Number) };
@@ -50517,7 +51548,8 @@ function chunked(names, bytesOf) {
 function transfersOf(reply) {
   if (reply.kind !== "ran") return [];
   const buffers = /* @__PURE__ */ new Set();
-  for (const image of reply.images) for (const { data } of image.values()) buffers.add(data.buffer);
+  for (const image of reply.images)
+    for (const { data } of image.values()) buffers.add(data.buffer);
   return [...buffers];
 }
 var FETCH_BYTES;

@@ -15,17 +15,24 @@ export async function runAction(): Promise<void> {
     const inputs = readInputs();
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(join(dirname(fileURLToPath(import.meta.url)), '..'), (line) => progress.phase(line));
+    await ensureNativePackages(join(dirname(fileURLToPath(import.meta.url)), '..'), (line) =>
+      progress.phase(line),
+    );
     const loaded = await loadSettings(inputs.config);
     const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
-    const { report, exitStatus, reportFolder } = await runGate(loaded, { signal: abort.signal, out, progress });
+    const { report, exitStatus, reportFolder } = await runGate(loaded, {
+      signal: abort.signal,
+      out,
+      progress,
+    });
     await publish(report, reportFolder, exitStatus);
     process.exitCode = exitStatus;
   } catch (error) {
     const ending = endingOf(error);
     const file = relative(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
-    if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error)
+      process.stderr.write(`${error.stack ?? ''}\n`);
     process.exitCode = ending.exitStatus;
   }
 }

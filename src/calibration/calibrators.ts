@@ -25,12 +25,18 @@ export type CalibratorName = keyof typeof REGISTRY;
 export const CALIBRATORS = Object.keys(REGISTRY) as readonly CalibratorName[];
 
 /** The calibrator of that name. */
-export function calibratorFor(name: CalibratorName, options: CalibratorOptions = { percentile: 99.999 }): Calibrator {
+export function calibratorFor(
+  name: CalibratorName,
+  options: CalibratorOptions = { percentile: 99.999 },
+): Calibrator {
   return REGISTRY[name](options);
 }
 
 /** A range for every tensor. @throws InputFault naming all tensors that were never seen or held NaN or infinity. */
-export function computeRanges(statistics: ReadonlyMap<string, TensorStatistics>, calibrator: Calibrator): Ranges {
+export function computeRanges(
+  statistics: ReadonlyMap<string, TensorStatistics>,
+  calibrator: Calibrator,
+): Ranges {
   const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(

@@ -41,8 +41,15 @@ export class RangeCollector {
 
   private start(name: string, shape: readonly number[]): Running {
     const running: Running = {
-      count: 0, min: Infinity, max: -Infinity, zeros: 0, nonFinite: 0, images: 0, limit: 0,
-      bins: new Float64Array(BINS), shape: [...shape],
+      count: 0,
+      min: Infinity,
+      max: -Infinity,
+      zeros: 0,
+      nonFinite: 0,
+      images: 0,
+      limit: 0,
+      bins: new Float64Array(BINS),
+      shape: [...shape],
     };
     this.tensors.set(name, running);
     return running;

@@ -1,4 +1,10 @@
 /** Statistics of tensors over calibration images, in one streaming pass, and the calibrators that turn them into ranges. */
 export * from './types.js';
 export { RangeCollector, type CollectorMessage } from './collector.js';
-export { CALIBRATORS, calibratorFor, computeRanges, type CalibratorName, type CalibratorOptions } from './calibrators.js';
+export {
+  CALIBRATORS,
+  calibratorFor,
+  computeRanges,
+  type CalibratorName,
+  type CalibratorOptions,
+} from './calibrators.js';

@@ -25,9 +25,23 @@ export async function examine(): Promise<readonly Finding[]> {
       : { what: 'Node', state: 'missing', detail: `${process.version}; 20.20 or newer is needed` },
     native('onnxruntime-node', () => onnxruntime().env.versions.node ?? 'unknown version'),
     native('sharp', () => sharp().versions.sharp ?? 'unknown version'),
-    { what: 'cores and memory', state: 'ok', detail: `${availableParallelism()} cores, ${gibibytes(freemem())} free of ${gibibytes(totalmem())}` },
-    await program('NVIDIA GPU', 'nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader'], 'no driver; the embedded engine needs none'),
-    await program('TensorRT for Python', 'python3', ['-c', 'import tensorrt; print(tensorrt.__version__)'], 'the embedded engine needs none'),
+    {
+      what: 'cores and memory',
+      state: 'ok',
+      detail: `${availableParallelism()} cores, ${gibibytes(freemem())} free of ${gibibytes(totalmem())}`,
+    },
+    await program(
+      'NVIDIA GPU',
+      'nvidia-smi',
+      ['--query-gpu=name,driver_version', '--format=csv,noheader'],
+      'no driver; the embedded engine needs none',
+    ),
+    await program(
+      'TensorRT for Python',
+      'python3',
+      ['-c', 'import tensorrt; print(tensorrt.__version__)'],
+      'the embedded engine needs none',
+    ),
     await program('trtexec', 'trtexec', ['--help'], 'the embedded engine needs none'),
   ];
 }
@@ -40,12 +54,20 @@ function native(what: string, version: () => string): Finding {
   }
 }
 
-async function program(what: string, file: string, args: readonly string[], otherwise: string): Promise<Finding> {
+async function program(
+  what: string,
+  file: string,
+  args: readonly string[],
+  otherwise: string,
+): Promise<Finding> {
   try {
     const { stdout } = await run(file, [...args], { timeout: TIMEOUT_MS });
     return { what, state: 'ok', detail: stdout.trim().split('\n')[0] ?? '' };
   } catch (error) {
-    const reason = systemCode(error) === 'ENOENT' ? `${file} is not installed` : (messageOf(error).trim().split('\n').at(-1) ?? '');
+    const reason =
+      systemCode(error) === 'ENOENT'
+        ? `${file} is not installed`
+        : (messageOf(error).trim().split('\n').at(-1) ?? '');
     return { what, state: 'absent', detail: `${reason} (${otherwise})` };
   }
 }
@@ -53,5 +75,7 @@ async function program(what: string, file: string, args: readonly string[], othe
 /** The findings as lines. */
 export function formatFindings(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  return findings.map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`).join('\n');
+  return findings
+    .map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`)
+    .join('\n');
 }

@@ -31,19 +31,37 @@ interface Survey {
 /** Writes a commented settings file after looking at model and data; answers what it found. */
 export async function init(options: InitOptions): Promise<string> {
   const file = resolve(options.config);
-  if (options.force !== true && (await access(file).then(() => true, () => false)))
-    throw new InputFault({ where: options.config, what: 'exists already', fix: 'Use `--force` to overwrite it, or name another file with `--config`.' });
+  if (
+    options.force !== true &&
+    (await access(file).then(
+      () => true,
+      () => false,
+    ))
+  )
+    throw new InputFault({
+      where: options.config,
+      what: 'exists already',
+      fix: 'Use `--force` to overwrite it, or name another file with `--config`.',
+    });
   const survey: Survey = { models: [], annotations: [], folders: new Map() };
   await look(process.cwd(), DEPTH, survey);
   const model = options.model ?? only(survey.models, 'model', '--model', 'an .onnx file');
-  const annotations = options.annotations ?? only(await cocoFiles(survey.annotations), 'annotations', '--annotations', 'a COCO annotation file');
+  const annotations =
+    options.annotations ??
+    only(await cocoFiles(survey.annotations), 'annotations', '--annotations', 'a COCO annotation file');
   const images = options.images ?? (await imagesOf(annotations, survey.folders));
   const others = new Map([...survey.folders].filter(([folder]) => resolve(folder) !== resolve(images)));
   const calibration = options.calibration ?? calibrationOf(others);
   const found = await inspect(model, annotations, images, calibration);
   const to = (path: string): string => JSON.stringify(relative(dirname(file), resolve(path)) || '.');
   const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, settingsText({ model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) }, found));
+  await writeFile(
+    temporary,
+    settingsText(
+      { model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) },
+      found,
+    ),
+  );
   await rename(temporary, file);
   await loadSettings(file);
   return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), 'Next: int8-gate run'].join('\n');
@@ -71,7 +89,10 @@ function only(found: readonly string[], what: string, flag: string, kind: string
   const list = found.map((path) => relative(process.cwd(), path)).join(', ');
   throw new InputFault({
     where: what,
-    what: found.length === 0 ? `no ${kind.replace(/^an? /, '')} lies in this folder` : `several could be meant: ${list}`,
+    what:
+      found.length === 0
+        ? `no ${kind.replace(/^an? /, '')} lies in this folder`
+        : `several could be meant: ${list}`,
     fix: `Name ${kind} with \`${flag}\`.`,
   });
 }
@@ -95,8 +116,18 @@ async function imagesOf(annotations: string, folders: ReadonlyMap<string, number
   const truth = await loadGroundTruth({ format: 'coco', annotations, images: undefined });
   const name = truth.images[0]?.name ?? '';
   for (const folder of folders.keys())
-    if (await access(join(folder, name)).then(() => true, () => false)) return folder;
-  throw new InputFault({ where: annotations, what: `no folder here holds its images (looked for ${name})`, fix: 'Name the folder with `--images`.' });
+    if (
+      await access(join(folder, name)).then(
+        () => true,
+        () => false,
+      )
+    )
+      return folder;
+  throw new InputFault({
+    where: annotations,
+    what: `no folder here holds its images (looked for ${name})`,
+    fix: 'Name the folder with `--images`.',
+  });
 }
 
 /** The folder whose name speaks of calibration or training, else the only other one. */
@@ -104,16 +135,30 @@ function calibrationOf(folders: ReadonlyMap<string, number>): string {
   const names = [...folders.keys()];
   const speaking = names.filter((path) => /calib/i.test(path));
   const training = names.filter((path) => /train/i.test(path));
-  return only(speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names, 'calibration', '--calibration', 'a folder of calibration images');
+  return only(
+    speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names,
+    'calibration',
+    '--calibration',
+    'a folder of calibration images',
+  );
 }
 
 /** Reads everything once, so that the settings are known to work. */
-async function inspect(path: string, annotations: string, images: string, calibration: string): Promise<string[]> {
+async function inspect(
+  path: string,
+  annotations: string,
+  images: string,
+  calibration: string,
+): Promise<string[]> {
   const model = await readModel(path);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
-    const view: ModelView = { inputs: session.inputs, outputs: session.outputs, metadata: buildGraph(model).metadata };
+    const view: ModelView = {
+      inputs: session.inputs,
+      outputs: session.outputs,
+      metadata: buildGraph(model).metadata,
+    };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);
     const truth = await loadGroundTruth({ format: 'coco', annotations, images });
@@ -129,7 +174,10 @@ async function inspect(path: string, annotations: string, images: string, calibr
   }
 }
 
-function settingsText(paths: Readonly<Record<'model' | 'images' | 'annotations' | 'calibration', string>>, found: readonly string[]): string {
+function settingsText(
+  paths: Readonly<Record<'model' | 'images' | 'annotations' | 'calibration', string>>,
+  found: readonly string[],
+): string {
   return `# Settings of int8-gate. Reference: docs/settings.md
 # Found:
 ${found.map((line) => `#   ${line}`).join('\n')}

@@ -2,7 +2,14 @@ import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
-import { runEvaluate, runGate, runQuantize, runSensitivity, VERSION, type Context } from '../pipeline/index.js';
+import {
+  runEvaluate,
+  runGate,
+  runQuantize,
+  runSensitivity,
+  VERSION,
+  type Context,
+} from '../pipeline/index.js';
 import { formatTerminal, terminalText } from '../report/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
 import { examine, formatFindings } from './doctor.js';
@@ -45,7 +52,8 @@ export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
 function tell(error: unknown, json: boolean): ExitStatus {
   const ending = endingOf(error);
   process.stderr.write(`${endingText(ending)}\n`);
-  if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error)
+    process.stderr.write(`${error.stack ?? ''}\n`);
   if (json) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
@@ -53,7 +61,7 @@ function tell(error: unknown, json: boolean): ExitStatus {
 /** Written at once: a pipe would lose what is still buffered when the program ends. */
 function print(text: string): void {
   const bytes = Buffer.from(`${text}\n`);
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(1, bytes, at);
     } catch (error) {
@@ -69,18 +77,35 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .exitOverride()
     .showHelpAfterError();
   const job = (name: string, description: string): Command =>
-    program.command(name).description(description).option('-c, --config <file>', 'settings file', DEFAULT_CONFIG).option('-o, --out <dir>', 'folder of the report').option('--json', 'print JSON instead of text');
-  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report').action(async (options: JobOptions) => {
-    const { loaded, context } = await open(options, signal);
-    const { report, exitStatus, reportFolder } = await runGate(loaded, context);
-    print(options.json === true ? JSON.stringify(report) : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(reportFolder)}`);
-    end(exitStatus);
-  });
-  job('quantize', 'calibrate and write the model with Q/DQ, without evaluating').action(async (options: JobOptions) => {
-    const { loaded, context } = await open(options, signal);
-    const made = await runQuantize(loaded, context);
-    print(options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float\nmodel: ${made.model}\nplan:  ${made.plan}`);
-  });
+    program
+      .command(name)
+      .description(description)
+      .option('-c, --config <file>', 'settings file', DEFAULT_CONFIG)
+      .option('-o, --out <dir>', 'folder of the report')
+      .option('--json', 'print JSON instead of text');
+  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report').action(
+    async (options: JobOptions) => {
+      const { loaded, context } = await open(options, signal);
+      const { report, exitStatus, reportFolder } = await runGate(loaded, context);
+      print(
+        options.json === true
+          ? JSON.stringify(report)
+          : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(reportFolder)}`,
+      );
+      end(exitStatus);
+    },
+  );
+  job('quantize', 'calibrate and write the model with Q/DQ, without evaluating').action(
+    async (options: JobOptions) => {
+      const { loaded, context } = await open(options, signal);
+      const made = await runQuantize(loaded, context);
+      print(
+        options.json === true
+          ? JSON.stringify(made)
+          : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float\nmodel: ${made.model}\nplan:  ${made.plan}`,
+      );
+    },
+  );
   job('evaluate', 'mAP of the FP32 model, or of a COCO results file')
     .option('--ground-truth <file>', 'COCO annotations, with --detections')
     .option('--detections <file>', 'COCO results, with --ground-truth')
@@ -91,7 +116,8 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   job('sensitivity', 'rank layers by what INT8 does to the output').action(async (options: JobOptions) => {
     const { loaded, context } = await open(options, signal);
     const rows = await runSensitivity(loaded, context);
-    const line = ({ rank, sqnr, name }: (typeof rows)[number]): string => `${String(rank).padStart(4)}  ${(sqnr === null ? '–' : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
+    const line = ({ rank, sqnr, name }: (typeof rows)[number]): string =>
+      `${String(rank).padStart(4)}  ${(sqnr === null ? '–' : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join('\n'));
   });
   program
@@ -116,15 +142,25 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   return program;
 }
 
-async function evaluate({ groundTruth, detections, ...options }: EvaluateOptions, signal: AbortSignal): ReturnType<typeof runEvaluate> {
+async function evaluate(
+  { groundTruth, detections, ...options }: EvaluateOptions,
+  signal: AbortSignal,
+): ReturnType<typeof runEvaluate> {
   if (groundTruth !== undefined && detections !== undefined) return evaluateFiles(groundTruth, detections);
   if (groundTruth !== undefined || detections !== undefined)
-    throw new InputFault({ where: 'evaluate', what: '--ground-truth and --detections go together', fix: 'Name both, or neither to evaluate the FP32 model of the settings.' });
+    throw new InputFault({
+      where: 'evaluate',
+      what: '--ground-truth and --detections go together',
+      fix: 'Name both, or neither to evaluate the FP32 model of the settings.',
+    });
   const { loaded, context } = await open(options, signal);
   return runEvaluate(loaded, context);
 }
 
-async function open(options: JobOptions, signal: AbortSignal): Promise<{ readonly loaded: LoadedSettings; readonly context: Context }> {
+async function open(
+  options: JobOptions,
+  signal: AbortSignal,
+): Promise<{ readonly loaded: LoadedSettings; readonly context: Context }> {
   const loaded = await loadSettings(options.config);
   const out = resolve(options.out ?? loaded.settings.report.folder);
   return { loaded, context: { signal, out, progress: createProgress(process.stderr, process.env) } };

@@ -37,7 +37,8 @@ export function parseCoco(json: unknown, source: string, folder: string): Ground
   const categories = readCategories(json, source, problems);
   const images = readImages(json, source, folder, problems);
   const rows = readAnnotations(json, source, indexById(images), indexById(categories), problems);
-  if (images.length === 0 && !problems.any) problems.add(`${source} images`, 'is empty: there is nothing to evaluate');
+  if (images.length === 0 && !problems.any)
+    problems.add(`${source} images`, 'is empty: there is nothing to evaluate');
   problems.throwIfAny(source);
   return { source, images, categories, annotations: annotationTable(rows), skipped: [] };
 }
@@ -82,7 +83,13 @@ function readImages(top: JsonObject, source: string, folder: string, problems: P
   return found.sort(byId);
 }
 
-function noteDuplicate(reader: RecordReader, seen: Map<number, number>, id: number, i: number, what: string): void {
+function noteDuplicate(
+  reader: RecordReader,
+  seen: Map<number, number>,
+  id: number,
+  i: number,
+  what: string,
+): void {
   const first = seen.get(id);
   if (first === undefined) seen.set(id, i);
   else reader.wrong('id', `${id} was used before, by ${what}[${first}]`, 'Ids must be unique.');
@@ -111,7 +118,18 @@ function readAnnotations(
     if (id !== undefined) noteDuplicate(reader, seen, id, i, 'annotations');
     if (id === undefined || image === undefined || category === undefined) return;
     if (box === undefined || crowd === undefined || area === undefined) return;
-    rows.push({ id, image, category, x: box[0], y: box[1], w: box[2], h: box[3], area, crowd, ignore: false });
+    rows.push({
+      id,
+      image,
+      category,
+      x: box[0],
+      y: box[1],
+      w: box[2],
+      h: box[3],
+      area,
+      crowd,
+      ignore: false,
+    });
   });
   return rows;
 }
@@ -131,7 +149,11 @@ function lookUp(
  * Finds each image's file: under its name, else under the last part of its name
  * (exports often prefix the split's folder).
  */
-async function locate(images: readonly ImageRecord[], folder: string, source: string): Promise<ImageRecord[]> {
+async function locate(
+  images: readonly ImageRecord[],
+  folder: string,
+  source: string,
+): Promise<ImageRecord[]> {
   const present = new Set((await readFolder(folder, 'folder of images')).map((entry) => entry.name));
   const problems = new Problems();
   const found: ImageRecord[] = [];

@@ -16,13 +16,28 @@ export async function decodeImage(file: string, exif: boolean): Promise<Raster> 
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`has ${info.channels} channels after conversion to RGB`);
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
+      width: info.width,
+      height: info.height,
+    };
   } catch (cause) {
-    const missing = await access(file).then(() => false, () => true);
+    const missing = await access(file).then(
+      () => false,
+      () => true,
+    );
     throw new InputFault(
       missing
-        ? { where: file, what: 'there is no such image', fix: 'Check the folder of images in the settings, or remove the image from the annotations.' }
-        : { where: file, what: `is no image that can be read: ${messageOf(cause)}`, fix: 'Replace or remove the file.' },
+        ? {
+            where: file,
+            what: 'there is no such image',
+            fix: 'Check the folder of images in the settings, or remove the image from the annotations.',
+          }
+        : {
+            where: file,
+            what: `is no image that can be read: ${messageOf(cause)}`,
+            fix: 'Replace or remove the file.',
+          },
       { cause },
     );
   }

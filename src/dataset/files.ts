@@ -7,14 +7,21 @@ function faultOf(error: unknown, path: string, kind: string): Error {
   const code = systemCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new InputFault(
-      { where: path, what: `this ${kind} does not exist`, fix: 'Check the path in the settings file; it is relative to that file.' },
+      {
+        where: path,
+        what: `this ${kind} does not exist`,
+        fix: 'Check the path in the settings file; it is relative to that file.',
+      },
       { cause: error },
     );
   }
   if (code === 'EISDIR') {
     return new InputFault({ where: path, what: `this is a folder, a ${kind} is needed` }, { cause: error });
   }
-  return new SurroundingsFault({ where: path, what: `cannot read the ${kind}: ${messageOf(error)}` }, { cause: error });
+  return new SurroundingsFault(
+    { where: path, what: `cannot read the ${kind}: ${messageOf(error)}` },
+    { cause: error },
+  );
 }
 
 /** @throws InputFault when the file does not exist, SurroundingsFault when it cannot be read. */
@@ -68,7 +75,10 @@ export async function readJson(path: string, kind: string): Promise<unknown> {
     return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new InputFault(
-      { where: placeOfError(path, text, messageOf(cause)), what: `the ${kind} is not valid JSON: ${messageOf(cause)}` },
+      {
+        where: placeOfError(path, text, messageOf(cause)),
+        what: `the ${kind} is not valid JSON: ${messageOf(cause)}`,
+      },
       { cause },
     );
   }

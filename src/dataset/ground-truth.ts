@@ -12,17 +12,26 @@ export interface GroundTruthSource {
 }
 
 /** Loads a labelled set. @throws InputFault naming record and key of every mistake. */
-export async function loadGroundTruth({ annotations, images, limit }: GroundTruthSource): Promise<GroundTruth> {
+export async function loadGroundTruth({
+  annotations,
+  images,
+  limit,
+}: GroundTruthSource): Promise<GroundTruth> {
   const truth = await loadCoco(annotations, images);
   if (limit === undefined || limit >= truth.images.length) return truth;
-  return pickImages(truth, Array.from({ length: limit }, (_, i) => Math.floor((i * truth.images.length) / limit)));
+  return pickImages(
+    truth,
+    Array.from({ length: limit }, (_, i) => Math.floor((i * truth.images.length) / limit)),
+  );
 }
 
 /** The set cut to the images at these places (ascending), with their annotations. */
 export function pickImages(truth: GroundTruth, kept: readonly number[]): GroundTruth {
   const place = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
-  const rows = Array.from(annotations.image.keys()).filter((row) => place.has(annotations.image[row] as number));
+  const rows = Array.from(annotations.image.keys()).filter((row) =>
+    place.has(annotations.image[row] as number),
+  );
   return {
     ...truth,
     images: kept.map((index) => truth.images[index] as GroundTruth['images'][number]),

@@ -30,7 +30,9 @@ export function looksLikeImage(name: string): boolean {
  */
 export async function listImages(folder: string): Promise<ImageRecord[]> {
   const entries = await readFolder(folder, 'folder of images');
-  const names = entries.filter((entry) => !entry.isDirectory() && looksLikeImage(entry.name)).map((e) => e.name);
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && looksLikeImage(entry.name))
+    .map((e) => e.name);
   if (names.length === 0) {
     throw new InputFault({
       where: folder,

@@ -15,7 +15,14 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
   const ratio = Math.min(spec.height / height, spec.width / width);
   switch (spec.resize) {
     case 'stretch':
-      return { width: spec.width, height: spec.height, left: 0, top: 0, scaleX: spec.width / width, scaleY: spec.height / height };
+      return {
+        width: spec.width,
+        height: spec.height,
+        left: 0,
+        top: 0,
+        scaleX: spec.width / width,
+        scaleY: spec.height / height,
+      };
     case 'letterbox': {
       // As Ultralytics: rounded size, and half-pixel pads go up and left.
       const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
@@ -25,11 +32,21 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
     }
     case 'letterbox-top-left':
       // As YOLOX: truncated size, and its own inverse divides by the ratio.
-      return { width: Math.max(1, Math.trunc(width * ratio)), height: Math.max(1, Math.trunc(height * ratio)), left: 0, top: 0, scaleX: ratio, scaleY: ratio };
+      return {
+        width: Math.max(1, Math.trunc(width * ratio)),
+        height: Math.max(1, Math.trunc(height * ratio)),
+        left: 0,
+        top: 0,
+        scaleX: ratio,
+        scaleY: ratio,
+      };
     case 'shortest-side': {
       const short = Math.min(spec.height, spec.width) / Math.min(height, width);
       const fit = Math.min(short, ratio);
-      const [w, h] = [Math.max(1, Math.floor(width * fit + 0.5)), Math.max(1, Math.floor(height * fit + 0.5))];
+      const [w, h] = [
+        Math.max(1, Math.floor(width * fit + 0.5)),
+        Math.max(1, Math.floor(height * fit + 0.5)),
+      ];
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
     }
   }
@@ -42,7 +59,10 @@ export function prepareImage(image: Raster, spec: PreprocessingSpec): PreparedIm
   const pixels = new Uint8Array(new SharedArrayBuffer(spec.width * spec.height * 3));
   if (where.width !== spec.width || where.height !== spec.height) pixels.fill(spec.pad);
   for (let y = 0; y < where.height; y++)
-    pixels.set(resized.data.subarray(y * where.width * 3, (y + 1) * where.width * 3), ((y + where.top) * spec.width + where.left) * 3);
+    pixels.set(
+      resized.data.subarray(y * where.width * 3, (y + 1) * where.width * 3),
+      ((y + where.top) * spec.width + where.left) * 3,
+    );
   if (spec.color === 'bgr') swapChannels(pixels);
   const geometry: ImageGeometry = {
     scaleX: where.scaleX,

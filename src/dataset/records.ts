@@ -1,5 +1,6 @@
 /** Typed access to the records of a JSON file; every mistake names the record's index and key. */
-import { Problems, show } from './problems.js';
+import type { Problems } from './problems.js';
+import { show } from './problems.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -90,7 +91,12 @@ export class RecordReader {
 }
 
 /** An array under a key of the top object; an empty one (and a noted mistake) when it is none. */
-export function arrayOf(top: JsonObject, key: string, source: string, problems: Problems): readonly unknown[] {
+export function arrayOf(
+  top: JsonObject,
+  key: string,
+  source: string,
+  problems: Problems,
+): readonly unknown[] {
   const value = top[key];
   if (Array.isArray(value)) return value as unknown[];
   problems.add(

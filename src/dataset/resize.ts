@@ -19,7 +19,10 @@ export function roundHalfEven(value: number): number {
 const COEFFICIENT = 2048;
 
 /** For each output pixel of an axis: the left source pixel, the right one, and their weights out of 2048. */
-function linearTaps(from: number, to: number): { left: Int32Array; right: Int32Array; a: Int32Array; b: Int32Array } {
+function linearTaps(
+  from: number,
+  to: number,
+): { left: Int32Array; right: Int32Array; a: Int32Array; b: Int32Array } {
   const left = new Int32Array(to);
   const right = new Int32Array(to);
   const a = new Int32Array(to);
@@ -67,7 +70,12 @@ export function resizeOpenCv(image: Raster, width: number, height: number): Rast
   return { data: out, width, height };
 }
 
-function horizontal(image: Raster, row: number, taps: ReturnType<typeof linearTaps>, target: Int32Array): void {
+function horizontal(
+  image: Raster,
+  row: number,
+  taps: ReturnType<typeof linearTaps>,
+  target: Int32Array,
+): void {
   const { data } = image;
   const base = row * image.width * 3;
   const { left, right, a, b } = taps;
@@ -81,9 +89,17 @@ function horizontal(image: Raster, row: number, taps: ReturnType<typeof linearTa
   }
 }
 
-function vertical(top: Int32Array, bottom: Int32Array, a: number, b: number, out: Uint8Array, at: number): void {
+function vertical(
+  top: Int32Array,
+  bottom: Int32Array,
+  a: number,
+  b: number,
+  out: Uint8Array,
+  at: number,
+): void {
   for (let i = 0; i < top.length; i++)
-    out[at + i] = (((a * ((top[i] as number) >> 4)) >> 16) + ((b * ((bottom[i] as number) >> 4)) >> 16) + 2) >> 2;
+    out[at + i] =
+      (((a * ((top[i] as number) >> 4)) >> 16) + ((b * ((bottom[i] as number) >> 4)) >> 16) + 2) >> 2;
 }
 
 function halve(image: Raster, width: number, height: number): Raster {
@@ -94,7 +110,13 @@ function halve(image: Raster, width: number, height: number): Raster {
     for (let i = 0; i < width; i++)
       for (let c = 0; c < 3; c++, o++) {
         const p = 2 * j * stride + 6 * i + c;
-        out[o] = ((data[p] as number) + (data[p + 3] as number) + (data[p + stride] as number) + (data[p + stride + 3] as number) + 2) >> 2;
+        out[o] =
+          ((data[p] as number) +
+            (data[p + 3] as number) +
+            (data[p + stride] as number) +
+            (data[p + stride + 3] as number) +
+            2) >>
+          2;
       }
   return { data: out, width, height };
 }
@@ -115,22 +137,37 @@ function triangleWindows(from: number, to: number): Window[] {
     const centre = (i + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support + 0.5));
     const last = Math.min(from, Math.trunc(centre + support + 0.5));
-    const weights = Array.from({ length: last - first }, (_unused, k) => Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support))));
+    const weights = Array.from({ length: last - first }, (_unused, k) =>
+      Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support))),
+    );
     const sum = weights.reduce((total, w) => total + w, 0);
-    return { from: first, weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + (w / sum) * 2 ** PIL_BITS)) };
+    return {
+      from: first,
+      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + (w / sum) * 2 ** PIL_BITS)),
+    };
   });
 }
 
 /** Image.resize(..., BILINEAR) of Pillow on 8-bit images: two passes with 8 bits in between. */
 export function resizePil(image: Raster, width: number, height: number): Raster {
   let { data } = image;
-  if (image.width !== width) data = pass(data, triangleWindows(image.width, width), image.height, image.width * 3, 3, width * 3, 3);
-  if (image.height !== height) data = pass(data, triangleWindows(image.height, height), width, 3, width * 3, 3, width * 3);
+  if (image.width !== width)
+    data = pass(data, triangleWindows(image.width, width), image.height, image.width * 3, 3, width * 3, 3);
+  if (image.height !== height)
+    data = pass(data, triangleWindows(image.height, height), width, 3, width * 3, 3, width * 3);
   return { data, width, height };
 }
 
 /** Filters along one axis; `step` and `outStep` walk along it, `line` and `outLine` from line to line. */
-function pass(data: Uint8Array, windows: readonly Window[], lines: number, line: number, step: number, outLine: number, outStep: number): Uint8Array {
+function pass(
+  data: Uint8Array,
+  windows: readonly Window[],
+  lines: number,
+  line: number,
+  step: number,
+  outLine: number,
+  outStep: number,
+): Uint8Array {
   const out = new Uint8Array(windows.length * lines * 3);
   for (let i = 0; i < windows.length; i++) {
     const { from, weights } = windows[i] as Window;
@@ -138,7 +175,8 @@ function pass(data: Uint8Array, windows: readonly Window[], lines: number, line:
       for (let c = 0; c < 3; c++) {
         let sum = 2 ** (PIL_BITS - 1);
         let at = l * line + from * step + c;
-        for (let k = 0; k < weights.length; k++, at += step) sum += (data[at] as number) * (weights[k] as number);
+        for (let k = 0; k < weights.length; k++, at += step)
+          sum += (data[at] as number) * (weights[k] as number);
         out[l * outLine + i * outStep + c] = Math.min(255, sum >> PIL_BITS);
       }
   }

@@ -59,21 +59,46 @@ function candidatesOf(view: ModelView): readonly Candidate[] {
   const cells = cellCount(height, width);
   const shape = `output ${output.name} is [${output.dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;
   const found: Candidate[] = [];
-  const add = (format: DecoderFormat, classCount: number, why: string): void => void found.push({ format, output, classCount, why: `${shape}: ${why}` });
+  const add = (format: DecoderFormat, classCount: number, why: string): void =>
+    void found.push({ format, output, classCount, why: `${shape}: ${why}` });
   const endToEnd = view.metadata.get('end2end');
-  if (columns === 6 && endToEnd !== 'False' && rows !== cells && rows !== 3 * cells) add('yolov10', names ?? 0, `rows of six numbers${endToEnd === 'True' ? ', and the metadata says end2end' : ''}`);
-  if (rows > 4 && columns === cells && (names === undefined || rows === 4 + names)) add('yolov8', rows - 4, `${rows} numbers for each of ${cells} cells${names === undefined ? '' : `, 4 for the box and one for each of ${names} classes`}`);
-  if (columns > 5 && rows === 3 * cells) add('yolov5', columns - 5, `${columns} numbers for each of 3 anchors on ${cells} cells`);
+  if (columns === 6 && endToEnd !== 'False' && rows !== cells && rows !== 3 * cells)
+    add(
+      'yolov10',
+      names ?? 0,
+      `rows of six numbers${endToEnd === 'True' ? ', and the metadata says end2end' : ''}`,
+    );
+  if (rows > 4 && columns === cells && (names === undefined || rows === 4 + names))
+    add(
+      'yolov8',
+      rows - 4,
+      `${rows} numbers for each of ${cells} cells${names === undefined ? '' : `, 4 for the box and one for each of ${names} classes`}`,
+    );
+  if (columns > 5 && rows === 3 * cells)
+    add('yolov5', columns - 5, `${columns} numbers for each of 3 anchors on ${cells} cells`);
   if (columns > 5 && rows === cells) {
-    add('yolox', columns - 5, `${columns} numbers for each of ${cells} cells, one anchor a cell, and no metadata of Ultralytics`);
-    if (view.metadata.has('stride')) add('yolov5', columns - 5, `${columns} numbers for each of ${cells} cells`);
+    add(
+      'yolox',
+      columns - 5,
+      `${columns} numbers for each of ${cells} cells, one anchor a cell, and no metadata of Ultralytics`,
+    );
+    if (view.metadata.has('stride'))
+      add('yolov5', columns - 5, `${columns} numbers for each of ${cells} cells`);
   }
   return found;
 }
 
-function undecided(view: ModelView, candidates: readonly Candidate[], wanted: DecoderFormat | undefined): InputFault {
-  const shapes = view.outputs.map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`).join('; ');
-  const formats = Object.entries(LAYOUTS).map(([format, layout]) => `${format} ${layout}`).join('; ');
+function undecided(
+  view: ModelView,
+  candidates: readonly Candidate[],
+  wanted: DecoderFormat | undefined,
+): InputFault {
+  const shapes = view.outputs
+    .map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`)
+    .join('; ');
+  const formats = Object.entries(LAYOUTS)
+    .map(([format, layout]) => `${format} ${layout}`)
+    .join('; ');
   const what =
     wanted !== undefined
       ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}`

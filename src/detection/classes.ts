@@ -8,7 +8,12 @@ import { classNamesOf } from './view.js';
  * By name where the model (or the settings) names its classes, else by order when the counts agree.
  * @throws InputFault naming categories that the model does not know.
  */
-export function mapClasses(decoder: Decoder, view: ModelView, categories: readonly Category[], override: DecoderOverride = 'auto'): Int32Array {
+export function mapClasses(
+  decoder: Decoder,
+  view: ModelView,
+  categories: readonly Category[],
+  override: DecoderOverride = 'auto',
+): Int32Array {
   const declared = override === 'auto' ? undefined : override.classes;
   const names = declared ?? classNamesOf(view);
   if (names !== undefined) {
@@ -22,7 +27,8 @@ export function mapClasses(decoder: Decoder, view: ModelView, categories: readon
       fix: 'Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on.',
     });
   }
-  if (decoder.classCount === undefined || decoder.classCount === categories.length) return Int32Array.from(categories, (_, i) => i);
+  if (decoder.classCount === undefined || decoder.classCount === categories.length)
+    return Int32Array.from(categories, (_, i) => i);
   throw new InputFault({
     where: 'categories of the annotations',
     what: `there are ${categories.length}, the model has ${decoder.classCount} classes and does not name them`,
@@ -35,6 +41,9 @@ function plain(name: string): string {
 }
 
 function quote(names: readonly string[]): string {
-  const shown = names.slice(0, 12).map((name) => `"${name}"`).join(', ');
+  const shown = names
+    .slice(0, 12)
+    .map((name) => `"${name}"`)
+    .join(', ');
   return names.length > 12 ? `${shown} and ${names.length - 12} more` : shown;
 }

@@ -9,7 +9,11 @@ export interface Candidates {
  * Class-aware non-maximum suppression with torchvision's `batched_nms` semantics: by falling score (ties keep their
  * order), a box is dropped when its IoU with a kept box of its class is above `iou`. Answers kept indexes, best first.
  */
-export function nonMaximumSuppression({ corners, classes, scores }: Candidates, iou: number, limit: number): number[] {
+export function nonMaximumSuppression(
+  { corners, classes, scores }: Candidates,
+  iou: number,
+  limit: number,
+): number[] {
   const order = scores.map((_, i) => i).sort((a, b) => (scores[b] as number) - (scores[a] as number));
   const keptOfClass = new Map<number, number[]>();
   const kept: number[] = [];

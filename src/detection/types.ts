@@ -10,7 +10,14 @@ export interface ModelView {
 }
 
 /** One decoded object, in pixels of the original image: top left corner, width, height. */
-export type Emit = (classIndex: number, x: number, y: number, width: number, height: number, score: number) => void;
+export type Emit = (
+  classIndex: number,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  score: number,
+) => void;
 
 export type DecoderFormat = 'yolov10' | 'yolov8' | 'yolov5' | 'yolox';
 

@@ -20,7 +20,10 @@ export function layoutOf(view: ModelView): 'nchw' | 'nhwc' {
   if (dims[1] === 3) return 'nchw';
   if (dims[3] === 3) return 'nhwc';
   if (dims[1] === -1 && dims[3] === -1) return 'nchw';
-  throw new InputFault({ where: `model input ${name}`, what: `has dimensions [${dims.join(', ')}]: three colour channels are expected at place 1 or 3` });
+  throw new InputFault({
+    where: `model input ${name}`,
+    what: `has dimensions [${dims.join(', ')}]: three colour channels are expected at place 1 or 3`,
+  });
 }
 
 /** Input size in pixels; free dimensions are taken from the metadata's `imgsz`. */
@@ -48,5 +51,7 @@ export function classNamesOf(view: ModelView): readonly string[] | undefined {
   if (names.length > 0 && !names.includes(undefined as unknown as string)) return names;
   const list = /^\[(.*)\]$/s.exec(text.trim());
   if (list === null) return undefined;
-  return [...(list[1] as string).matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(([, a, b]) => a ?? b ?? '');
+  return [...(list[1] as string).matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+    ([, a, b]) => a ?? b ?? '',
+  );
 }

@@ -14,7 +14,8 @@ export function fillInput(task: ImageTask, spec: PreprocessingSpec, target: Floa
     const nchw = spec.layout === 'nchw';
     let out = nchw ? channel * plane : channel;
     const step = nchw ? 1 : 3;
-    for (let i = channel; i < plane * 3; i += 3, out += step) target[out] = table[pixels[i] as number] as number;
+    for (let i = channel; i < plane * 3; i += 3, out += step)
+      target[out] = table[pixels[i] as number] as number;
   }
 }
 

@@ -5,7 +5,16 @@ import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
 import { EngineWorker, type Ask } from './pool.js';
 import type { ImageTask, Reply } from './protocol.js';
-import type { Engine, EngineModel, ImageFeed, LoadOptions, LoadedModel, OutputHandler, RunOptions, TensorSpec } from './types.js';
+import type {
+  Engine,
+  EngineModel,
+  ImageFeed,
+  LoadOptions,
+  LoadedModel,
+  OutputHandler,
+  RunOptions,
+  TensorSpec,
+} from './types.js';
 
 /** Memory that one session with its activations is expected to need, bytes. */
 const SESSION_BYTES = 768 * 2 ** 20;
@@ -66,7 +75,9 @@ class OnnxRuntimeEngine implements Engine {
   ): Promise<ReadonlyMap<string, TensorStatistics>> {
     const parsed = parseModel(model.bytes, model.name);
     const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
-    const session = (await this.load(model, { extraOutputs: tensors.filter((name) => !inputs.has(name)) })) as Session;
+    const session = (await this.load(model, {
+      extraOutputs: tensors.filter((name) => !inputs.has(name)),
+    })) as Session;
     try {
       return await session.collect(tensors, feed, options);
     } finally {
@@ -108,26 +119,45 @@ class Session implements LoadedModel {
     const { batch } = this;
     const batches = Math.ceil(feed.count / batch);
     let done = 0;
-    await inOrder(batches, this.workers.length * 2, options.signal, async (b) => {
-      const indexes = Array.from({ length: Math.min(batch, feed.count - b * batch) }, (_, i) => b * batch + i);
-      const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
-      const reply = await this.ask({ kind: 'run', model: this.id, batch, spec: feed.spec, images });
-      if (reply.kind !== 'ran') throw new Error(`unexpected answer ${reply.kind}`);
-      return { reply, indexes };
-    }, ({ reply, indexes }) => {
-      this.times.push(reply.ms);
-      reply.images.forEach((outputs, i) => onOutput(indexes[i] as number, outputs));
-      done += indexes.length;
-      options.onProgress?.(done, feed.count);
-    });
+    await inOrder(
+      batches,
+      this.workers.length * 2,
+      options.signal,
+      async (b) => {
+        const indexes = Array.from(
+          { length: Math.min(batch, feed.count - b * batch) },
+          (_, i) => b * batch + i,
+        );
+        const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
+        const reply = await this.ask({ kind: 'run', model: this.id, batch, spec: feed.spec, images });
+        if (reply.kind !== 'ran') throw new Error(`unexpected answer ${reply.kind}`);
+        return { reply, indexes };
+      },
+      ({ reply, indexes }) => {
+        this.times.push(reply.ms);
+        reply.images.forEach((outputs, i) => onOutput(indexes[i] as number, outputs));
+        done += indexes.length;
+        options.onProgress?.(done, feed.count);
+      },
+    );
   }
 
-  async collect(tensors: readonly string[], feed: ImageFeed, options: RunOptions): Promise<ReadonlyMap<string, TensorStatistics>> {
+  async collect(
+    tensors: readonly string[],
+    feed: ImageFeed,
+    options: RunOptions,
+  ): Promise<ReadonlyMap<string, TensorStatistics>> {
     let done = 0;
-    await inOrder(feed.count, this.workers.length * 2, options.signal, async (i) => {
-      const image = await taskOf(feed, i);
-      return this.ask({ kind: 'observe', model: this.id, spec: feed.spec, tensors, image });
-    }, () => options.onProgress?.(++done, feed.count));
+    await inOrder(
+      feed.count,
+      this.workers.length * 2,
+      options.signal,
+      async (i) => {
+        const image = await taskOf(feed, i);
+        return this.ask({ kind: 'observe', model: this.id, spec: feed.spec, tensors, image });
+      },
+      () => options.onProgress?.(++done, feed.count),
+    );
     const merged = new RangeCollector();
     for (const worker of this.workers) {
       const reply = await worker.ask({ kind: 'statistics', model: this.id });
@@ -142,14 +172,18 @@ class Session implements LoadedModel {
     const worker = this.workers.reduce((least, one) => (one.load < least.load ? one : least));
     const reply = await worker.ask(request);
     if (reply.kind === 'failed')
-      throw new SurroundingsFault({ where: this.name, what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}` });
+      throw new SurroundingsFault({
+        where: this.name,
+        what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}`,
+      });
     return reply;
   }
 
   latency(): { medianMs: number; p99Ms: number } | undefined {
     if (this.times.length === 0) return undefined;
     const sorted = [...this.times].sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
     return { medianMs: at(0.5), p99Ms: at(0.99) };
   }
 

@@ -11,8 +11,8 @@ function workerUrl(): URL {
 }
 
 interface Pending {
-  resolve(reply: Reply): void;
-  reject(error: unknown): void;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 type Unnumbered<T> = T extends Request ? Omit<T, 'id'> : never;

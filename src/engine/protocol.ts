@@ -12,19 +12,54 @@ export interface ImageTask {
 
 /** What the pool asks of a worker. `id` numbers the request. */
 export type Request =
-  | { readonly kind: 'load'; readonly id: number; readonly model: number; readonly name: string; readonly bytes: Uint8Array }
-  | { readonly kind: 'run'; readonly id: number; readonly model: number; readonly batch: number; readonly spec: PreprocessingSpec; readonly images: readonly ImageTask[] }
-  | { readonly kind: 'observe'; readonly id: number; readonly model: number; readonly spec: PreprocessingSpec; readonly tensors: readonly string[]; readonly image: ImageTask }
+  | {
+      readonly kind: 'load';
+      readonly id: number;
+      readonly model: number;
+      readonly name: string;
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: 'run';
+      readonly id: number;
+      readonly model: number;
+      readonly batch: number;
+      readonly spec: PreprocessingSpec;
+      readonly images: readonly ImageTask[];
+    }
+  | {
+      readonly kind: 'observe';
+      readonly id: number;
+      readonly model: number;
+      readonly spec: PreprocessingSpec;
+      readonly tensors: readonly string[];
+      readonly image: ImageTask;
+    }
   | { readonly kind: 'statistics'; readonly id: number; readonly model: number }
   | { readonly kind: 'release'; readonly id: number; readonly model: number };
 
 /** What comes back. */
 export type Reply =
-  | { readonly kind: 'loaded'; readonly id: number; readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] }
-  | { readonly kind: 'ran'; readonly id: number; readonly images: readonly ReadonlyMap<string, HostTensor>[]; readonly ms: number }
+  | {
+      readonly kind: 'loaded';
+      readonly id: number;
+      readonly inputs: readonly TensorSpec[];
+      readonly outputs: readonly TensorSpec[];
+    }
+  | {
+      readonly kind: 'ran';
+      readonly id: number;
+      readonly images: readonly ReadonlyMap<string, HostTensor>[];
+      readonly ms: number;
+    }
   | { readonly kind: 'statistics'; readonly id: number; readonly message: CollectorMessage }
   | { readonly kind: 'done'; readonly id: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly stage: 'load' | 'run'; readonly message: string };
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly stage: 'load' | 'run';
+      readonly message: string;
+    };
 
 /** Given to a worker at birth. */
 export interface WorkerSetup {

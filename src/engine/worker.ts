@@ -29,7 +29,12 @@ export function serve(): void {
       (reply) => port.postMessage(reply, transfersOf(reply)),
       (error: unknown) => {
         const stage = request.kind === 'load' ? 'load' : 'run';
-        port.postMessage({ kind: 'failed', id: request.id, stage, message: messageOf(error) } satisfies Reply);
+        port.postMessage({
+          kind: 'failed',
+          id: request.id,
+          stage,
+          message: messageOf(error),
+        } satisfies Reply);
       },
     );
   });
@@ -40,14 +45,21 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
   if (request.kind === 'load') {
     const session = await createSession(request.bytes);
     models.set(request.model, { session, collector: new RangeCollector(), chunks: undefined });
-    return { kind: 'loaded', id, inputs: specsOf(session.inputMetadata), outputs: specsOf(session.outputMetadata) };
+    return {
+      kind: 'loaded',
+      id,
+      inputs: specsOf(session.inputMetadata),
+      outputs: specsOf(session.outputMetadata),
+    };
   }
   const held = models.get(request.model);
   if (held === undefined) throw new Error(`model ${request.model} is not loaded`);
   switch (request.kind) {
     case 'run': {
       const started = performance.now();
-      const outputs = await held.session.run(inputsOf(held.session, request.spec, request.images, request.batch));
+      const outputs = await held.session.run(
+        inputsOf(held.session, request.spec, request.images, request.batch),
+      );
       const ms = (performance.now() - started) / request.batch;
       return { kind: 'ran', id, ms, images: split(outputs, request.images.length, request.batch) };
     }
@@ -78,7 +90,13 @@ function createSession(bytes: Uint8Array): Promise<InferenceSession> {
 function specsOf(metadata: InferenceSession['inputMetadata']): TensorSpec[] {
   return metadata.flatMap((one) =>
     one.isTensor
-      ? [{ name: one.name, type: one.type as ElementType, dims: one.shape.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1)) }]
+      ? [
+          {
+            name: one.name,
+            type: one.type as ElementType,
+            dims: one.shape.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1)),
+          },
+        ]
       : [],
   );
 }
@@ -94,15 +112,20 @@ function inputsOf(
   const floats = spec.dtype === 'uint8' ? new Uint8Array(batch * each) : new Float32Array(batch * each);
   for (let i = 0; i < batch; i++)
     // A fixed batch is filled up with the last image.
-    fillInput(images[Math.min(i, images.length - 1)] as ImageTask, spec, floats.subarray(i * each, (i + 1) * each));
-  const dims = spec.layout === 'nchw' ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
+    fillInput(
+      images[Math.min(i, images.length - 1)] as ImageTask,
+      spec,
+      floats.subarray(i * each, (i + 1) * each),
+    );
+  const dims =
+    spec.layout === 'nchw' ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds: Record<string, Tensor> = {};
   for (const name of session.inputNames) {
     const extra = images[0]?.extras?.[name];
     if (extra !== undefined) feeds[name] = joined(images, name, batch);
     else if (spec.dtype === 'float16') feeds[name] = halfTensor(floats as Float32Array, dims);
-    else feeds[name] = new OrtTensor(spec.dtype, floats as Float32Array, dims) as Tensor;
+    else feeds[name] = new OrtTensor(spec.dtype, floats as Float32Array, dims);
   }
   return feeds;
 }
@@ -118,26 +141,44 @@ function halfTensor(floats: Float32Array, dims: readonly number[]): Tensor {
 /** A further input of all images, joined along the batch. */
 function joined(images: readonly ImageTask[], name: string, batch: number): Tensor {
   const { Tensor: OrtTensor } = onnxruntime();
-  const parts = Array.from({ length: batch }, (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name] as HostTensor);
+  const parts = Array.from(
+    { length: batch },
+    (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name] as HostTensor,
+  );
   const first = parts[0] as HostTensor;
   const values = parts.flatMap(({ data }) => Array.from(data));
   const dims = [batch, ...first.dims.slice(1)];
-  if (first.type === 'int64') return new OrtTensor('int64', BigInt64Array.from(values, (v) => BigInt(v)), dims);
+  if (first.type === 'int64')
+    return new OrtTensor(
+      'int64',
+      BigInt64Array.from(values, (v) => BigInt(v)),
+      dims,
+    );
   if (first.type === 'int32') return new OrtTensor('int32', Int32Array.from(values), dims);
   return new OrtTensor('float32', Float32Array.from(values), dims);
 }
 
 /** Cuts batched outputs into one map an image. */
-function split(outputs: InferenceSession.OnnxValueMapType, count: number, batch: number): ReadonlyMap<string, HostTensor>[] {
+function split(
+  outputs: InferenceSession.OnnxValueMapType,
+  count: number,
+  batch: number,
+): ReadonlyMap<string, HostTensor>[] {
   const images = Array.from({ length: count }, () => new Map<string, HostTensor>());
   for (const [name, value] of Object.entries(outputs)) {
-    const whole = hostTensor(value as Tensor);
+    const whole = hostTensor(value);
     if (batch > 1 && whole.dims[0] !== batch)
-      throw new Error(`output ${name} has dimensions [${whole.dims.join(', ')}] at a batch of ${batch}: it cannot be cut into images`);
+      throw new Error(
+        `output ${name} has dimensions [${whole.dims.join(', ')}] at a batch of ${batch}: it cannot be cut into images`,
+      );
     const each = whole.data.length / batch;
     const dims = batch > 1 ? [1, ...whole.dims.slice(1)] : whole.dims;
     images.forEach((map, i) =>
-      map.set(name, { type: whole.type, dims, data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each) }),
+      map.set(name, {
+        type: whole.type,
+        dims,
+        data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each),
+      }),
     );
   }
   return images;
@@ -150,7 +191,11 @@ function hostTensor(tensor: Tensor): HostTensor {
       return { type: 'float32', dims, data: tensor.data as Float32Array };
     case 'float16': {
       const { buffer, byteOffset, length } = tensor.data as Uint16Array;
-      return { type: 'float16', dims, data: Float32Array.from(new Uint16Array(buffer, byteOffset, length), halfToFloat) };
+      return {
+        type: 'float16',
+        dims,
+        data: Float32Array.from(new Uint16Array(buffer, byteOffset, length), halfToFloat),
+      };
     }
     case 'int64':
       return { type: 'int64', dims, data: Float64Array.from(tensor.data as BigInt64Array, Number) };
@@ -203,6 +248,7 @@ function chunked(names: readonly string[], bytesOf: (name: string) => number): s
 function transfersOf(reply: Reply): ArrayBuffer[] {
   if (reply.kind !== 'ran') return [];
   const buffers = new Set<ArrayBuffer>();
-  for (const image of reply.images) for (const { data } of image.values()) buffers.add(data.buffer as ArrayBuffer);
+  for (const image of reply.images)
+    for (const { data } of image.values()) buffers.add(data.buffer as ArrayBuffer);
   return [...buffers];
 }

@@ -38,7 +38,14 @@ export interface BootstrapOptions {
  * Paired bootstrap over images: the same resample, with true multiplicities, for both. Boxes of an image are not
  * independent, so the image is the unit. Matching is done once; a resample only re-weighs.
  */
-export function pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed }: BootstrapOptions): BootstrapResult {
+export function pairedBootstrap({
+  truth,
+  reference,
+  candidate,
+  resamples,
+  confidence,
+  seed,
+}: BootstrapOptions): BootstrapResult {
   const matches = [prepareMatches(truth, reference), prepareMatches(truth, candidate)] as const;
   const n = truth.images.length;
   const point = difference(matches, undefined);
@@ -54,12 +61,18 @@ export function pairedBootstrap({ truth, reference, candidate, resamples, confid
   });
   const interval = (of: (one: Difference) => number): Drop => {
     const sorted = Float64Array.from(draws, of).filter(Number.isFinite).sort();
-    return { drop: of(point), low: quantile(sorted, (1 - confidence) / 2), high: quantile(sorted, (1 + confidence) / 2) };
+    return {
+      drop: of(point),
+      low: quantile(sorted, (1 - confidence) / 2),
+      high: quantile(sorted, (1 + confidence) / 2),
+    };
   };
   return {
     map: interval(({ map }) => map),
     map50: interval(({ map50 }) => map50),
-    perClass: truth.categories.map((_, k) => (Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : undefined)),
+    perClass: truth.categories.map((_, k) =>
+      Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : undefined,
+    ),
     resamples,
     confidence,
     images: n,
@@ -107,7 +120,12 @@ function weigh(positives: Int32Array, weights: Float64Array): number {
 
 const curve = new Float64Array(101);
 
-function averagePrecision(matches: Matches, k: number, weights: Float64Array | undefined, total: number): { map: number; map50: number } {
+function averagePrecision(
+  matches: Matches,
+  k: number,
+  weights: Float64Array | undefined,
+  total: number,
+): { map: number; map50: number } {
   const one = matches.classes[0]?.[k];
   if (one === undefined) return { map: 0, map50: 0 };
   let sum = 0;

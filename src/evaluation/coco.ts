@@ -1,5 +1,14 @@
 import type { DetectionTable, GroundTruth } from '../dataset/index.js';
-import { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, OUTCOME, RECALL_POINTS, prepareMatches, type ClassMatches, type Matches } from './matching.js';
+import {
+  AREAS,
+  IOU_THRESHOLDS,
+  MAX_DETECTIONS,
+  OUTCOME,
+  RECALL_POINTS,
+  prepareMatches,
+  type ClassMatches,
+  type Matches,
+} from './matching.js';
 import { pairwiseSum } from './numeric.js';
 import type { ClassResult, CocoStats } from './types.js';
 
@@ -31,13 +40,26 @@ export function evaluateCoco(truth: GroundTruth, detections: DetectionTable): Co
       if (one.total === 0) return;
       for (let m = 0; m < M; m++)
         for (let t = 0; t < T; t++) {
-          recall[((t * K + k) * A + a) * M + m] = precisionCurve(one, t, MAX_DETECTIONS[m] as number, undefined, one.total, curve);
+          recall[((t * K + k) * A + a) * M + m] = precisionCurve(
+            one,
+            t,
+            MAX_DETECTIONS[m] as number,
+            undefined,
+            one.total,
+            curve,
+          );
           for (let r = 0; r < R; r++) precision[(((t * R + r) * K + k) * A + a) * M + m] = curve[r] as number;
         }
     }),
   );
   const view = new Tensors(precision, recall, K);
-  return { stats: view.stats(), perClass: truth.categories.map(({ name }, k) => view.ofClass(k, name, matches)), precision, recall, matches };
+  return {
+    stats: view.stats(),
+    perClass: truth.categories.map(({ name }, k) => view.ofClass(k, name, matches)),
+    precision,
+    recall,
+    matches,
+  };
 }
 
 /** float64 epsilon, which COCOeval adds to the denominator of precision. */
@@ -70,7 +92,8 @@ export function precisionCurve(
     if (++steps === recalls.length) enlarge();
   }
   for (let i = steps - 1; i > 0; i--)
-    if ((precisions[i] as number) > (precisions[i - 1] as number)) precisions[i - 1] = precisions[i] as number;
+    if ((precisions[i] as number) > (precisions[i - 1] as number))
+      precisions[i - 1] = precisions[i] as number;
   let at = 0;
   for (let r = 0; r < R; r++) {
     while (at < steps && (recalls[at] as number) < (RECALL_POINTS[r] as number)) at++;
@@ -102,16 +125,31 @@ class Tensors {
   stats(): CocoStats {
     const last = M - 1;
     return {
-      AP: this.ap(0, last), AP50: this.ap(0, last, 0), AP75: this.ap(0, last, 5),
-      APs: this.ap(1, last), APm: this.ap(2, last), APl: this.ap(3, last),
-      AR1: this.ar(0, 0), AR10: this.ar(0, 1), AR100: this.ar(0, last),
-      ARs: this.ar(1, last), ARm: this.ar(2, last), ARl: this.ar(3, last),
+      AP: this.ap(0, last),
+      AP50: this.ap(0, last, 0),
+      AP75: this.ap(0, last, 5),
+      APs: this.ap(1, last),
+      APm: this.ap(2, last),
+      APl: this.ap(3, last),
+      AR1: this.ar(0, 0),
+      AR10: this.ar(0, 1),
+      AR100: this.ar(0, last),
+      ARs: this.ar(1, last),
+      ARm: this.ar(2, last),
+      ARl: this.ar(3, last),
     };
   }
 
   ofClass(k: number, name: string, matches: Matches): ClassResult {
     const boxes = matches.classes[0]?.[k]?.total ?? 0;
-    return { category: k, name, AP: this.ap(0, M - 1, undefined, k), AP50: this.ap(0, M - 1, 0, k), AR100: this.ar(0, M - 1, k), boxes };
+    return {
+      category: k,
+      name,
+      AP: this.ap(0, M - 1, undefined, k),
+      AP50: this.ap(0, M - 1, 0, k),
+      AR100: this.ar(0, M - 1, k),
+      boxes,
+    };
   }
 
   private ap(a: number, m: number, only?: number, k?: number): number {
@@ -128,7 +166,8 @@ class Tensors {
   private ar(a: number, m: number, k?: number): number {
     const values: number[] = [];
     for (let t = 0; t < T; t++)
-      for (let c = k ?? 0; c < (k === undefined ? this.K : k + 1); c++) values.push(this.recall[((t * this.K + c) * A + a) * M + m] as number);
+      for (let c = k ?? 0; c < (k === undefined ? this.K : k + 1); c++)
+        values.push(this.recall[((t * this.K + c) * A + a) * M + m] as number);
     return meanOfKnown(values);
   }
 }

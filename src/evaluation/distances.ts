@@ -28,9 +28,13 @@ export function outputDistances(reference: DetectionTable, candidate: DetectionT
   const pairs = matchPairs(reference, candidate, before, after);
   return {
     scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
-    detectionRatio: before.length === 0 ? (after.length === 0 ? 1 : after.length) : after.length / before.length,
+    detectionRatio:
+      before.length === 0 ? (after.length === 0 ? 1 : after.length) : after.length / before.length,
     boxShift: pairs.length === 0 ? (before.length === 0 ? 0 : 1) : mean(pairs.map(({ iou }) => 1 - iou)),
-    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => (candidate.score[b] as number) - (reference.score[a] as number))),
+    scoreShift:
+      pairs.length === 0
+        ? 0
+        : mean(pairs.map(({ a, b }) => (candidate.score[b] as number) - (reference.score[a] as number))),
     unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length,
   };
 }
@@ -60,7 +64,14 @@ function jensenShannon(p: Float64Array, q: Float64Array): number {
   const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
   if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
   const half = (x: number, m: number): number => (x === 0 ? 0 : (x * Math.log2(x / m)) / 2);
-  return Math.max(0, p.reduce((sum, x, i) => sum + half(x, (x + (q[i] as number)) / 2) + half(q[i] as number, (x + (q[i] as number)) / 2), 0));
+  return Math.max(
+    0,
+    p.reduce(
+      (sum, x, i) =>
+        sum + half(x, (x + (q[i] as number)) / 2) + half(q[i] as number, (x + (q[i] as number)) / 2),
+      0,
+    ),
+  );
 }
 
 interface Pair {
@@ -70,12 +81,20 @@ interface Pair {
 }
 
 /** Greedy pairs of one class in one image, best score first, IoU of 0.5 or more. */
-function matchPairs(reference: DetectionTable, candidate: DetectionTable, before: readonly number[], after: readonly number[]): Pair[] {
-  const key = (table: DetectionTable, i: number): string => `${table.image[i] as number}/${table.category[i] as number}`;
+function matchPairs(
+  reference: DetectionTable,
+  candidate: DetectionTable,
+  before: readonly number[],
+  after: readonly number[],
+): Pair[] {
+  const key = (table: DetectionTable, i: number): string =>
+    `${table.image[i] as number}/${table.category[i] as number}`;
   const partners = new Map<string, number[]>();
   for (const b of after) partners.set(key(candidate, b), [...(partners.get(key(candidate, b)) ?? []), b]);
   const pairs: Pair[] = [];
-  for (const a of [...before].sort((x, y) => (reference.score[y] as number) - (reference.score[x] as number))) {
+  for (const a of [...before].sort(
+    (x, y) => (reference.score[y] as number) - (reference.score[x] as number),
+  )) {
     const open = partners.get(key(reference, a)) ?? [];
     let best: Pair | undefined;
     for (const b of open) {

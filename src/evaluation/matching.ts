@@ -57,10 +57,15 @@ interface Box {
 export function prepareMatches(truth: GroundTruth, detections: DetectionTable): Matches {
   const bad = detections.score.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0)
-    throw new InputFault({ where: `detection ${bad}`, what: `has the score ${String(detections.score[bad])}; a score must be a finite number` });
+    throw new InputFault({
+      where: `detection ${bad}`,
+      what: `has the score ${String(detections.score[bad])}; a score must be a finite number`,
+    });
   const boxes = bucket(truth.annotations.count, truth.annotations.image, truth.annotations.category, truth);
   const found = bucket(detections.count, detections.image, detections.category, truth);
-  const perCategory = truth.categories.map((_, category) => matchCategory(truth, detections, category, boxes, found));
+  const perCategory = truth.categories.map((_, category) =>
+    matchCategory(truth, detections, category, boxes, found),
+  );
   return { truth, classes: AREAS.map((_, area) => perCategory.map((list) => list[area] as ClassMatches)) };
 }
 
@@ -68,7 +73,9 @@ type Buckets = readonly (ReadonlyMap<number, Box> | undefined)[];
 
 /** Rows by category and image, in order of the table. */
 function bucket(count: number, image: Int32Array, category: Int32Array, truth: GroundTruth): Buckets {
-  const buckets: Map<number, { rows: number[] }>[] = truth.categories.map(() => new Map<number, { rows: number[] }>());
+  const buckets: Map<number, { rows: number[] }>[] = truth.categories.map(
+    () => new Map<number, { rows: number[] }>(),
+  );
   for (let row = 0; row < count; row++) {
     const map = buckets[category[row] as number];
     const known = map?.get(image[row] as number);
@@ -86,29 +93,55 @@ interface Growing {
   readonly positives: Int32Array;
 }
 
-function matchCategory(truth: GroundTruth, detections: DetectionTable, category: number, boxes: Buckets, found: Buckets): ClassMatches[] {
-  const grown = AREAS.map((): Growing => ({ score: [], image: [], rank: [], outcome: [], positives: new Int32Array(truth.images.length) }));
+function matchCategory(
+  truth: GroundTruth,
+  detections: DetectionTable,
+  category: number,
+  boxes: Buckets,
+  found: Buckets,
+): ClassMatches[] {
+  const grown = AREAS.map((): Growing => ({
+    score: [],
+    image: [],
+    rank: [],
+    outcome: [],
+    positives: new Int32Array(truth.images.length),
+  }));
   for (let image = 0; image < truth.images.length; image++) {
     const gts = boxes[category]?.get(image)?.rows ?? [];
     const dts = strongest(detections, found[category]?.get(image)?.rows ?? []);
     if (gts.length === 0 && dts.length === 0) continue;
     const ious = intersections(truth, detections, gts, dts);
-    AREAS.forEach((area, a) => matchImage(truth, detections, gts, dts, ious, area, image, grown[a] as Growing));
+    AREAS.forEach((area, a) =>
+      matchImage(truth, detections, gts, dts, ious, area, image, grown[a] as Growing),
+    );
   }
   return grown.map((one, area) => sortMatches(one, category, area));
 }
 
 /** The 100 strongest detections, ties in order of the table. */
 function strongest(detections: DetectionTable, rows: readonly number[]): number[] {
-  return [...rows].sort((a, b) => (detections.score[b] as number) - (detections.score[a] as number)).slice(0, MAX_DETECTIONS[2]);
+  return [...rows]
+    .sort((a, b) => (detections.score[b] as number) - (detections.score[a] as number))
+    .slice(0, MAX_DETECTIONS[2]);
 }
 
 /** `[detections, boxes]` IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
-function intersections(truth: GroundTruth, detections: DetectionTable, gts: readonly number[], dts: readonly number[]): Float64Array {
+function intersections(
+  truth: GroundTruth,
+  detections: DetectionTable,
+  gts: readonly number[],
+  dts: readonly number[],
+): Float64Array {
   const { bbox, crowd } = truth.annotations;
   const ious = new Float64Array(gts.length * dts.length);
   dts.forEach((d, i) => {
-    const [dx, dy, dw, dh] = detections.bbox.subarray(4 * d, 4 * d + 4) as unknown as [number, number, number, number];
+    const [dx, dy, dw, dh] = detections.bbox.subarray(4 * d, 4 * d + 4) as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
     gts.forEach((g, j) => {
       const [gx, gy, gw, gh] = bbox.subarray(4 * g, 4 * g + 4) as unknown as [number, number, number, number];
       const w = Math.min(dw + dx, gw + gx) - Math.max(dx, gx);
@@ -132,7 +165,10 @@ function matchImage(
   into: Growing,
 ): void {
   const { area: areas, crowd, ignore } = truth.annotations;
-  const ignored = gts.map((g) => crowd[g] === 1 || ignore[g] === 1 || (areas[g] as number) < area.from || (areas[g] as number) > area.to);
+  const ignored = gts.map(
+    (g) =>
+      crowd[g] === 1 || ignore[g] === 1 || (areas[g] as number) < area.from || (areas[g] as number) > area.to,
+  );
   // Boxes that count first, each group in order of the file.
   const order = gts.map((_, j) => j).sort((a, b) => Number(ignored[a]) - Number(ignored[b]));
   into.positives[image] = ignored.reduce((sum, one) => sum + (one ? 0 : 1), 0);
@@ -184,7 +220,11 @@ function bestMatch(
   return match;
 }
 
-function sortMatches({ score, image, rank, outcome, positives }: Growing, category: number, area: number): ClassMatches {
+function sortMatches(
+  { score, image, rank, outcome, positives }: Growing,
+  category: number,
+  area: number,
+): ClassMatches {
   const order = score.map((_, i) => i).sort((a, b) => (score[b] as number) - (score[a] as number));
   const n = order.length;
   const outcomes = new Uint8Array(IOU_THRESHOLDS.length * n);

@@ -22,8 +22,18 @@ export function pairwiseSum(values: Float64Array): number {
   }
   const r = values.slice(0, 8);
   let i = 8;
-  for (; i < n - (n % 8); i += 8) for (let k = 0; k < 8; k++) r[k] = (r[k] as number) + (values[i + k] as number);
-  const [a, b, c, d, e, f, g, h] = r as unknown as [number, number, number, number, number, number, number, number];
+  for (; i < n - (n % 8); i += 8)
+    for (let k = 0; k < 8; k++) r[k] = (r[k] as number) + (values[i + k] as number);
+  const [a, b, c, d, e, f, g, h] = r as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   let sum = a + b + (c + d) + (e + f + (g + h));
   for (; i < n; i++) sum += values[i] as number;
   return sum;

@@ -23,7 +23,9 @@ interface AccuracyLimit {
 }
 
 /** The accuracy metrics with where their numbers are. */
-const ACCURACY: Readonly<Record<'mAP50-95' | 'mAP50' | 'AR100', { stat: keyof CocoStats; drop?: 'map' | 'map50' }>> = {
+const ACCURACY: Readonly<
+  Record<'mAP50-95' | 'mAP50' | 'AR100', { stat: keyof CocoStats; drop?: 'map' | 'map50' }>
+> = {
   'mAP50-95': { stat: 'AP', drop: 'map' },
   mAP50: { stat: 'AP50', drop: 'map50' },
   AR100: { stat: 'AR100' },
@@ -36,15 +38,22 @@ const ACCURACY: Readonly<Record<'mAP50-95' | 'mAP50' | 'AR100', { stat: keyof Co
 export function judge(judgement: Judgement): Verdict {
   const checks = [...accuracyChecks(judgement), ...classChecks(judgement), ...plainChecks(judgement)];
   if (checks.length === 0)
-    throw new InputFault({ where: 'gate.thresholds', what: 'nothing is judged', fix: 'Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`.' });
+    throw new InputFault({
+      where: 'gate.thresholds',
+      what: 'nothing is judged',
+      fix: 'Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`.',
+    });
   if (checks.some(({ kind }) => kind === 'fail' || kind === 'missing')) return { kind: 'fail', checks };
-  if (checks.some(({ kind }) => kind === 'inconclusive')) return { kind: 'inconclusive', checks, counts: judgement.inconclusive };
+  if (checks.some(({ kind }) => kind === 'inconclusive'))
+    return { kind: 'inconclusive', checks, counts: judgement.inconclusive };
   return { kind: 'pass', checks };
 }
 
 /** 0 for a pass, 1 for anything that blocks. */
 export function exitStatusOf(verdict: Verdict): ExitStatus {
-  return verdict.kind === 'pass' || (verdict.kind === 'inconclusive' && verdict.counts === 'pass') ? EXIT.pass : EXIT.fail;
+  return verdict.kind === 'pass' || (verdict.kind === 'inconclusive' && verdict.counts === 'pass')
+    ? EXIT.pass
+    : EXIT.fail;
 }
 
 function accuracyChecks({ thresholds, reference, candidate, intervals, images }: Judgement): Check[] {
@@ -53,8 +62,13 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images }:
     if (limit === undefined) return [];
     const { stat, drop } = ACCURACY[metric];
     return limitChecks({
-      metric, subject: undefined, limit, before: reference.stats[stat], after: candidate.stats[stat],
-      interval: drop === undefined ? undefined : intervals?.[drop], images,
+      metric,
+      subject: undefined,
+      limit,
+      before: reference.stats[stat],
+      after: candidate.stats[stat],
+      interval: drop === undefined ? undefined : intervals?.[drop],
+      images,
     });
   });
 }
@@ -64,10 +78,26 @@ function classChecks({ thresholds, reference, candidate, intervals, images }: Ju
   if (limit === undefined) return [];
   const judged = candidate.perClass.filter(({ boxes }) => boxes >= (limit.minBoxes ?? 20));
   if (judged.length === 0)
-    return [{ kind: 'missing', metric: 'classAP', limit: 'any', value: null, sentence: `No class has ${limit.minBoxes} boxes or more, so classAP judges nothing.` }];
+    return [
+      {
+        kind: 'missing',
+        metric: 'classAP',
+        limit: 'any',
+        value: null,
+        sentence: `No class has ${limit.minBoxes} boxes or more, so classAP judges nothing.`,
+      },
+    ];
   return judged.flatMap((one: ClassResult) => {
     const before = reference.perClass.find(({ category }) => category === one.category);
-    return limitChecks({ metric: 'classAP', subject: one.name, limit, before: before?.AP ?? NaN, after: one.AP, interval: intervals?.perClass[one.category], images });
+    return limitChecks({
+      metric: 'classAP',
+      subject: one.name,
+      limit,
+      before: before?.AP ?? NaN,
+      after: one.AP,
+      interval: intervals?.perClass[one.category],
+      images,
+    });
   });
 }
 
@@ -86,13 +116,30 @@ function limitChecks(held: Held): Check[] {
   const name = subject === undefined ? metric : `AP of ${subject}`;
   const base = { metric, ...(subject !== undefined && { subject }) };
   if (!known(after) || !known(before))
-    return [{ ...base, kind: 'missing', limit: 'any', value: null, sentence: `${name} could not be measured (${known(before) ? 'candidate' : 'FP32'}: no ground truth or not a number); what is not measured does not pass.` }];
+    return [
+      {
+        ...base,
+        kind: 'missing',
+        limit: 'any',
+        value: null,
+        sentence: `${name} could not be measured (${known(before) ? 'candidate' : 'FP32'}: no ground truth or not a number); what is not measured does not pass.`,
+      },
+    ];
   const checks: Check[] = [];
   if (limit.min !== undefined) {
     const ok = after >= limit.min;
-    checks.push({ ...base, kind: ok ? 'pass' : 'fail', limit: `≥ ${fixed(limit.min)}`, value: after, sentence: `${name} is ${fixed(after)}; at least ${fixed(limit.min)} is asked.` });
+    checks.push({
+      ...base,
+      kind: ok ? 'pass' : 'fail',
+      limit: `≥ ${fixed(limit.min)}`,
+      value: after,
+      sentence: `${name} is ${fixed(after)}; at least ${fixed(limit.min)} is asked.`,
+    });
   }
-  const allowed = [limit.maxDrop, limit.maxDropRelative === undefined ? undefined : limit.maxDropRelative * before].filter((one) => one !== undefined);
+  const allowed = [
+    limit.maxDrop,
+    limit.maxDropRelative === undefined ? undefined : limit.maxDropRelative * before,
+  ].filter((one) => one !== undefined);
   if (allowed.length > 0) checks.push({ ...base, ...dropCheck(name, Math.min(...allowed), held) });
   return checks;
 }
@@ -102,16 +149,25 @@ function known(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
-function dropCheck(name: string, allowed: number, { before, after, interval, images }: Held): Omit<Check, 'metric' | 'subject'> {
+function dropCheck(
+  name: string,
+  allowed: number,
+  { before, after, interval, images }: Held,
+): Omit<Check, 'metric' | 'subject'> {
   const drop = before - after;
-  const usable = interval !== undefined && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : undefined;
+  const usable =
+    interval !== undefined && Number.isFinite(interval.low) && Number.isFinite(interval.high)
+      ? interval
+      : undefined;
   const low = usable?.low ?? drop;
   const high = usable?.high ?? drop;
   const kind = high <= allowed ? 'pass' : low > allowed ? 'fail' : 'inconclusive';
   const moved = drop >= 0 ? `fell by ${fixed(drop)}` : `rose by ${fixed(-drop)}`;
   const spread = usable === undefined ? '' : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   const undecided =
-    kind !== 'inconclusive' ? '' : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop, allowed, high - low, images)}.`;
+    kind !== 'inconclusive'
+      ? ''
+      : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop, allowed, high - low, images)}.`;
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
@@ -132,12 +188,42 @@ function imagesNeeded(drop: number, allowed: number, width: number, images: numb
 function plainChecks({ thresholds, candidate }: Judgement): Check[] {
   const { distances, sqnr } = candidate;
   return [
-    plain('scoreDivergence', 'The divergence of scores from FP32', distances?.scoreDivergence, undefined, thresholds.scoreDivergence?.max),
-    plain('detectionRatio', 'The number of detections over that of FP32', distances?.detectionRatio, thresholds.detectionRatio?.min, undefined),
-    plain('boxShift', 'The shift of boxes against FP32 (mean 1 − IoU)', distances?.boxShift, undefined, thresholds.boxShift?.max),
+    plain(
+      'scoreDivergence',
+      'The divergence of scores from FP32',
+      distances?.scoreDivergence,
+      undefined,
+      thresholds.scoreDivergence?.max,
+    ),
+    plain(
+      'detectionRatio',
+      'The number of detections over that of FP32',
+      distances?.detectionRatio,
+      thresholds.detectionRatio?.min,
+      undefined,
+    ),
+    plain(
+      'boxShift',
+      'The shift of boxes against FP32 (mean 1 − IoU)',
+      distances?.boxShift,
+      undefined,
+      thresholds.boxShift?.max,
+    ),
     plain('sqnr', 'The SQNR of the raw head outputs in dB', sqnr, thresholds.sqnr?.min, undefined),
-    plain('modelSizeMiB', 'The size of the weights in MiB', candidate.modelSizeMiB, undefined, thresholds.modelSizeMiB?.max),
-    plain('latencyMs', 'The median latency in milliseconds', candidate.latencyMs, undefined, thresholds.latencyMs?.max),
+    plain(
+      'modelSizeMiB',
+      'The size of the weights in MiB',
+      candidate.modelSizeMiB,
+      undefined,
+      thresholds.modelSizeMiB?.max,
+    ),
+    plain(
+      'latencyMs',
+      'The median latency in milliseconds',
+      candidate.latencyMs,
+      undefined,
+      thresholds.latencyMs?.max,
+    ),
   ].flat();
 }
 
@@ -146,9 +232,25 @@ function plain(metric: string, name: string, value: number | undefined, min: unk
   if (limit === undefined) return [];
   const words = typeof min === 'number' ? `≥ ${short(limit)}` : `≤ ${short(limit)}`;
   if (value === undefined || Number.isNaN(value))
-    return [{ kind: 'missing', metric, limit: words, value: null, sentence: `${name} could not be measured; what is not measured does not pass.` }];
+    return [
+      {
+        kind: 'missing',
+        metric,
+        limit: words,
+        value: null,
+        sentence: `${name} could not be measured; what is not measured does not pass.`,
+      },
+    ];
   const ok = typeof min === 'number' ? value >= limit : value <= limit;
-  return [{ kind: ok ? 'pass' : 'fail', metric, limit: words, value: Number.isFinite(value) ? value : null, sentence: `${name} is ${short(value)}; ${typeof min === 'number' ? 'at least' : 'at most'} ${short(limit)} is asked.` }];
+  return [
+    {
+      kind: ok ? 'pass' : 'fail',
+      metric,
+      limit: words,
+      value: Number.isFinite(value) ? value : null,
+      sentence: `${name} is ${short(value)}; ${typeof min === 'number' ? 'at least' : 'at most'} ${short(limit)} is asked.`,
+    },
+  ];
 }
 
 function fixed(value: number): string {

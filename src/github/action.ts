@@ -1,6 +1,13 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import * as core from '@actions/core';
-import { EXIT, InputFault, describeProblem, messageOf, type ExitStatus, type Problem } from '../faults/index.js';
+import {
+  EXIT,
+  InputFault,
+  describeProblem,
+  messageOf,
+  type ExitStatus,
+  type Problem,
+} from '../faults/index.js';
 import { formatMarkdown, type Report } from '../report/index.js';
 
 /** The action's inputs. */
@@ -13,19 +20,32 @@ export interface ActionInputs {
 /** Inputs as the workflow gives them. @throws InputFault when a path leaves the workspace. */
 export function readInputs(): ActionInputs {
   const workspace = resolve(process.env.GITHUB_WORKSPACE ?? process.cwd());
-  const workingDirectory = inside(workspace, resolve(workspace, core.getInput('working-directory') || '.'), 'working-directory');
+  const workingDirectory = inside(
+    workspace,
+    resolve(workspace, core.getInput('working-directory') || '.'),
+    'working-directory',
+  );
   const folder = core.getInput('report-folder');
   return {
-    config: inside(workspace, resolve(workingDirectory, core.getInput('config') || 'int8-gate.yml'), 'config'),
+    config: inside(
+      workspace,
+      resolve(workingDirectory, core.getInput('config') || 'int8-gate.yml'),
+      'config',
+    ),
     workingDirectory,
-    reportFolder: folder === '' ? undefined : inside(workspace, resolve(workingDirectory, folder), 'report-folder'),
+    reportFolder:
+      folder === '' ? undefined : inside(workspace, resolve(workingDirectory, folder), 'report-folder'),
   };
 }
 
 function inside(workspace: string, path: string, input: string): string {
   const away = relative(workspace, path);
   if (!away.startsWith('..') && !isAbsolute(away)) return path;
-  throw new InputFault({ where: `input ${input}`, what: `${path} lies outside the workspace`, fix: 'Name a path inside the checked-out repository.' });
+  throw new InputFault({
+    where: `input ${input}`,
+    what: `${path} lies outside the workspace`,
+    fix: 'Name a path inside the checked-out repository.',
+  });
 }
 
 /** GitHub drops a summary of 1 MiB or more. */
@@ -48,7 +68,8 @@ export async function publish(report: Report, folder: string, exitStatus: ExitSt
   };
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '');
   await summarize(report);
-  if (exitStatus !== EXIT.pass) core.error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
+  if (exitStatus !== EXIT.pass)
+    core.error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
 }
 
 /** A summary that cannot be written is told, and changes nothing about the verdict. */

@@ -34,7 +34,11 @@ export async function ensureNativePackages(actionRoot: string, say: (line: strin
     setNativeRoot(kept);
   } catch (cause) {
     throw new SurroundingsFault(
-      { where: 'native packages', what: `onnxruntime-node and sharp cannot be installed: ${messageOf(cause).split('\n').slice(0, 3).join(' ')}`, fix: 'The runner needs npm and a package registry once, or the packages baked into its image (docs/self-hosted-runner.md).' },
+      {
+        where: 'native packages',
+        what: `onnxruntime-node and sharp cannot be installed: ${messageOf(cause).split('\n').slice(0, 3).join(' ')}`,
+        fix: 'The runner needs npm and a package registry once, or the packages baked into its image (docs/self-hosted-runner.md).',
+      },
       { cause },
     );
   } finally {
@@ -57,18 +61,30 @@ function resolves(root: string): boolean {
 /** A semantic version from what decides the packages: lock file, platform, Node's ABI. */
 async function cacheVersion(actionRoot: string): Promise<string> {
   const lock = await readFile(join(actionRoot, 'package-lock.json'));
-  const hash = createHash('sha256').update(lock).update(`${process.platform}-${process.versions.modules}`).digest('hex');
+  const hash = createHash('sha256')
+    .update(lock)
+    .update(`${process.platform}-${process.versions.modules}`)
+    .digest('hex');
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 
 async function install(actionRoot: string, staging: string): Promise<void> {
-  for (const name of ['package.json', 'package-lock.json']) await copyFile(join(actionRoot, name), join(staging, name));
+  for (const name of ['package.json', 'package-lock.json'])
+    await copyFile(join(actionRoot, name), join(staging, name));
   const args = ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const bundled = join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
-  const hasBundled = await access(bundled).then(() => true, () => false);
+  const hasBundled = await access(bundled).then(
+    () => true,
+    () => false,
+  );
   const [file, before] = hasBundled ? [process.execPath, [bundled]] : ['npm', []];
-  await run(file, [...before, ...args], { cwd: staging, env: environment, timeout: TIMEOUT_MS, maxBuffer: 2 ** 26 });
+  await run(file, [...before, ...args], {
+    cwd: staging,
+    env: environment,
+    timeout: TIMEOUT_MS,
+    maxBuffer: 2 ** 26,
+  });
 }
 
 /** onnxruntime-node carries the libraries of all platforms in one package; the others' are dropped. */
@@ -78,7 +94,9 @@ async function prune(staging: string): Promise<void> {
     for (const platform of await readdir(join(binaries, api))) {
       const folder = join(binaries, api, platform);
       if (platform !== process.platform) await rm(folder, { recursive: true, force: true });
-      else for (const arch of await readdir(folder)) if (arch !== process.arch) await rm(join(folder, arch), { recursive: true, force: true });
+      else
+        for (const arch of await readdir(folder))
+          if (arch !== process.arch) await rm(join(folder, arch), { recursive: true, force: true });
     }
   await mkdir(staging, { recursive: true });
 }

@@ -65,7 +65,9 @@ export function buildGraph(model: Pick<Model, 'proto'>): Graph {
     const value = node.opType === 'Constant' ? attributeOf(node, 'value')?.t : undefined;
     if (value !== undefined && node.outputs[0] !== undefined) constants.set(node.outputs[0], value);
   }
-  const infos = new Map([...proto.input, ...proto.valueInfo, ...proto.output].map((info) => [info.name, info]));
+  const infos = new Map(
+    [...proto.input, ...proto.valueInfo, ...proto.output].map((info) => [info.name, info]),
+  );
   const types = inferElementTypes(nodes, infos, initializers);
   return {
     proto,

@@ -1,18 +1,46 @@
 /** Reads and writes ONNX files and answers questions about their graphs. Knows nothing of quantization. */
 export {
-  encodeModel, externalFiles, opsetOf, parseModel, readModel, writeModel,
-  type Model, type ModelDigest, type StructureDigest,
+  encodeModel,
+  externalFiles,
+  opsetOf,
+  parseModel,
+  readModel,
+  writeModel,
+  type Model,
+  type ModelDigest,
+  type StructureDigest,
 } from './model.js';
 export {
-  attributeOf, buildGraph, cloneModel, exposeOutputs, intAttribute,
-  type Graph, type GraphNode,
+  attributeOf,
+  buildGraph,
+  cloneModel,
+  exposeOutputs,
+  intAttribute,
+  type Graph,
+  type GraphNode,
 } from './graph.js';
 export {
-  bytesPerElement, dimensionsOf, elementCount, floatsToTensor, halfToFloat, int8Tensor, tensorToFloats, tensorToIntegers,
+  bytesPerElement,
+  dimensionsOf,
+  elementCount,
+  floatsToTensor,
+  halfToFloat,
+  int8Tensor,
+  tensorToFloats,
+  tensorToIntegers,
 } from './tensor.js';
 export { structureDigest } from './structure.js';
 export {
-  NodeProtoSchema, AttributeProtoSchema, TensorProto_DataType, AttributeProto_AttributeType, ModelProtoSchema, GraphProtoSchema,
+  NodeProtoSchema,
+  AttributeProtoSchema,
+  TensorProto_DataType,
+  AttributeProto_AttributeType,
+  ModelProtoSchema,
+  GraphProtoSchema,
   ValueInfoProtoSchema,
-  type AttributeProto, type GraphProto, type ModelProto, type NodeProto, type TensorProto,
+  type AttributeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
 } from './generated/onnx_pb.js';

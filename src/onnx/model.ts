@@ -28,7 +28,8 @@ export interface Model {
 
 /** Protobuf's own limit for a message. */
 const PROTOBUF_LIMIT = 2 ** 31 - 1;
-const EXPORT_HINT = 'Export the model again, e.g. `yolo export format=onnx`, and check that the file was copied whole (Git LFS pointer?).';
+const EXPORT_HINT =
+  'Export the model again, e.g. `yolo export format=onnx`, and check that the file was copied whole (Git LFS pointer?).';
 
 /** Reads a model. @throws InputFault when the file is missing, too large, damaged or no ONNX. */
 export async function readModel(path: string): Promise<Model> {
@@ -53,7 +54,10 @@ async function fileSize(path: string): Promise<number> {
     throw new InputFault({ where: path, what: 'is a folder, expected an .onnx file' });
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
-    throw new InputFault({ where: path, what: 'there is no such file', fix: 'Name the .onnx file of the detector as `model`.' }, { cause: error });
+    throw new InputFault(
+      { where: path, what: 'there is no such file', fix: 'Name the .onnx file of the detector as `model`.' },
+      { cause: error },
+    );
   }
 }
 
@@ -71,7 +75,11 @@ export function parseModel(bytes: Uint8Array, name: string, path?: string): Mode
   }
   const graph = proto.graph;
   if (graph === undefined || graph.node.length === 0 || proto.opsetImport.length === 0)
-    throw new InputFault({ where: name, what: 'is no ONNX model: it has no graph with nodes and an opset', fix: EXPORT_HINT });
+    throw new InputFault({
+      where: name,
+      what: 'is no ONNX model: it has no graph with nodes and an opset',
+      fix: EXPORT_HINT,
+    });
   return {
     proto,
     path,
@@ -107,7 +115,10 @@ export async function writeModel(proto: ModelProto, path: string): Promise<void>
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw new SurroundingsFault({ where: path, what: `the model cannot be written: ${messageOf(error)}` }, { cause: error });
+    throw new SurroundingsFault(
+      { where: path, what: `the model cannot be written: ${messageOf(error)}` },
+      { cause: error },
+    );
   }
 }
 
@@ -125,7 +136,11 @@ async function checkExternalData(model: Model): Promise<void> {
       });
     await access(join(folder, location)).catch((cause: unknown) => {
       throw new InputFault(
-        { where: `${model.name}, external data ${location}`, what: 'the file of weights is missing', fix: 'Copy it beside the .onnx file.' },
+        {
+          where: `${model.name}, external data ${location}`,
+          what: 'the file of weights is missing',
+          fix: 'Copy it beside the .onnx file.',
+        },
         { cause },
       );
     });
@@ -148,7 +163,11 @@ async function inlineExternalData(model: Model): Promise<void> {
     const length = Number(entry('length') ?? data.length - offset);
     const where = `${model.name}, external data ${location}, tensor ${tensor.name}`;
     if (offset + length > data.length)
-      throw new InputFault({ where, what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`, fix: EXPORT_HINT });
+      throw new InputFault({
+        where,
+        what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`,
+        fix: EXPORT_HINT,
+      });
     total += length;
     if (total > PROTOBUF_LIMIT)
       throw new InputFault({ where, what: 'the weights exceed 2 GiB, more than int8-gate can quantize' });

@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { TensorProtoSchema, TensorProto_DataLocation, TensorProto_DataType, type TensorProto } from './generated/onnx_pb.js';
+import {
+  TensorProtoSchema,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  type TensorProto,
+} from './generated/onnx_pb.js';
 import { InputFault } from '../faults/index.js';
 
 const { FLOAT, FLOAT16, DOUBLE, INT8, UINT8, INT32, INT64, BOOL } = TensorProto_DataType;
@@ -37,11 +42,15 @@ export function tensorToFloats(tensor: TensorProto): Float32Array {
       if (raw.length === 0) return Float32Array.from(tensor.doubleData);
       return Float32Array.from(new Float64Array(aligned(raw, 8, where)));
     case FLOAT16: {
-      const bits = raw.length === 0 ? Uint16Array.from(tensor.int32Data) : new Uint16Array(aligned(raw, 2, where));
+      const bits =
+        raw.length === 0 ? Uint16Array.from(tensor.int32Data) : new Uint16Array(aligned(raw, 2, where));
       return Float32Array.from(bits, halfToFloat);
     }
     default:
-      throw new InputFault({ where, what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats` });
+      throw new InputFault({
+        where,
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`,
+      });
   }
 }
 
@@ -51,7 +60,9 @@ export function tensorToIntegers(tensor: TensorProto): number[] {
   const raw = tensor.rawData;
   switch (tensor.dataType) {
     case INT64:
-      return raw.length === 0 ? tensor.int64Data.map(Number) : Array.from(new BigInt64Array(aligned(raw, 8, where)), Number);
+      return raw.length === 0
+        ? tensor.int64Data.map(Number)
+        : Array.from(new BigInt64Array(aligned(raw, 8, where)), Number);
     case INT32:
       return raw.length === 0 ? [...tensor.int32Data] : Array.from(new Int32Array(aligned(raw, 4, where)));
     case INT8:
@@ -60,7 +71,10 @@ export function tensorToIntegers(tensor: TensorProto): number[] {
     case BOOL:
       return raw.length === 0 ? [...tensor.int32Data] : Array.from(raw);
     default:
-      throw new InputFault({ where, what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers` });
+      throw new InputFault({
+        where,
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers`,
+      });
   }
 }
 
@@ -72,13 +86,21 @@ export function floatsToTensor(name: string, dims: readonly number[], data: Floa
 
 /** An INT8 initializer. */
 export function int8Tensor(name: string, dims: readonly number[], data: Int8Array): TensorProto {
-  return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: INT8, rawData: new Uint8Array(data) });
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: INT8,
+    rawData: new Uint8Array(data),
+  });
 }
 
 /** raw_data starts anywhere in the file; typed arrays want aligned memory, so it is copied. */
 function aligned(raw: Uint8Array, size: number, where: string): ArrayBuffer {
   if (raw.length % size !== 0)
-    throw new InputFault({ where, what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged` });
+    throw new InputFault({
+      where,
+      what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged`,
+    });
   // A Buffer's own slice() would share memory; the copy must start at 0.
   return Uint8Array.from(raw).buffer;
 }

@@ -5,9 +5,27 @@ const { FLOAT, INT64, BOOL, UINT8, INT8, INT32 } = TensorProto_DataType;
 
 /** Operators whose every output has a fixed type. */
 const FIXED: Readonly<Record<string, TensorProto_DataType>> = {
-  Shape: INT64, Size: INT64, ArgMax: INT64, ArgMin: INT64, NonZero: INT64, NonMaxSuppression: INT64,
-  Equal: BOOL, Less: BOOL, LessOrEqual: BOOL, Greater: BOOL, GreaterOrEqual: BOOL, Not: BOOL, And: BOOL, Or: BOOL,
-  Xor: BOOL, IsNaN: BOOL, IsInf: BOOL, ConvInteger: INT32, MatMulInteger: INT32, RandomNormal: FLOAT, RandomUniform: FLOAT,
+  Shape: INT64,
+  Size: INT64,
+  ArgMax: INT64,
+  ArgMin: INT64,
+  NonZero: INT64,
+  NonMaxSuppression: INT64,
+  Equal: BOOL,
+  Less: BOOL,
+  LessOrEqual: BOOL,
+  Greater: BOOL,
+  GreaterOrEqual: BOOL,
+  Not: BOOL,
+  And: BOOL,
+  Or: BOOL,
+  Xor: BOOL,
+  IsNaN: BOOL,
+  IsInf: BOOL,
+  ConvInteger: INT32,
+  MatMulInteger: INT32,
+  RandomNormal: FLOAT,
+  RandomUniform: FLOAT,
 };
 /** Operators whose type is that of another input than the first. */
 const LIKE_INPUT: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1, OneHot: 2, Pad: 0 };
@@ -46,7 +64,10 @@ function outputType(
     case 'Cast':
       return Number(attribute('to')?.i ?? 1n);
     case 'Constant':
-      return attribute('value')?.t?.dataType ?? (attribute('value_ints') ?? attribute('value_int') ? INT64 : FLOAT);
+      return (
+        attribute('value')?.t?.dataType ??
+        ((attribute('value_ints') ?? attribute('value_int')) ? INT64 : FLOAT)
+      );
     case 'ConstantOfShape':
       return attribute('value')?.t?.dataType ?? FLOAT;
     case 'QuantizeLinear':

@@ -29,8 +29,12 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
       int8: quantizedSection(int8),
       ...(mixed !== undefined && { mixed: quantizedSection(mixed) }),
     },
-    ...(found.rows !== undefined && { sensitivity: { images: bench.subset.length, layers: layerRows(found) } }),
-    ...(search !== undefined && { search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })) }),
+    ...(found.rows !== undefined && {
+      sensitivity: { images: bench.subset.length, layers: layerRows(found) },
+    }),
+    ...(search !== undefined && {
+      search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })),
+    }),
     findings: [...findings],
     verdict: verdictSection(found, settings.gate.candidate, findings),
   };
@@ -38,7 +42,10 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
 
 function modelSection({ bench, statistics }: Found): Report['model'] {
   const { model, graph } = bench;
-  const macs = withMacs(bench.layers, graph, statistics).reduce<number | undefined>((sum, layer) => (sum === undefined || layer.macs === undefined ? undefined : sum + layer.macs), 0);
+  const macs = withMacs(bench.layers, graph, statistics).reduce<number | undefined>(
+    (sum, layer) => (sum === undefined || layer.macs === undefined ? undefined : sum + layer.macs),
+    0,
+  );
   return {
     file: model.name,
     digest: model.digest,
@@ -70,10 +77,23 @@ function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
   };
 }
 
-function variantSection({ evaluation, detections, weightBytes, latency, distances, sqnr }: Measured): ReportVariant {
+function variantSection({
+  evaluation,
+  detections,
+  weightBytes,
+  latency,
+  distances,
+  sqnr,
+}: Measured): ReportVariant {
   return {
     stats: { ...evaluation.stats },
-    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({ name, AP, AP50, AR100, boxes })),
+    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({
+      name,
+      AP,
+      AP50,
+      AR100,
+      boxes,
+    })),
     detections: detections.score.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0),
     weightBytes,
     ...(latency !== undefined && { latency: { ...latency } }),
@@ -92,8 +112,15 @@ function quantizedSection({ measured, drop, model }: Variant): ReportVariant {
 }
 
 function dropsOf({ map, map50 }: BootstrapResult): Pick<ReportVariant, 'drop' | 'drop50'> {
-  const section = ({ drop, low, high }: Drop): NonNullable<ReportVariant['drop']> => ({ drop, low: finite(low), high: finite(high) });
-  return { ...(Number.isFinite(map.drop) && { drop: section(map) }), ...(Number.isFinite(map50.drop) && { drop50: section(map50) }) };
+  const section = ({ drop, low, high }: Drop): NonNullable<ReportVariant['drop']> => ({
+    drop,
+    low: finite(low),
+    high: finite(high),
+  });
+  return {
+    ...(Number.isFinite(map.drop) && { drop: section(map) }),
+    ...(Number.isFinite(map50.drop) && { drop50: section(map50) }),
+  };
 }
 
 function finite(value: number): number | null {
@@ -122,7 +149,11 @@ function layerRows({ bench, rows = [], int8, mixed, statistics }: Found): LayerR
   });
 }
 
-function verdictSection(found: Found, candidate: 'mixed' | 'int8', findings: readonly Finding[]): Report['verdict'] {
+function verdictSection(
+  found: Found,
+  candidate: 'mixed' | 'int8',
+  findings: readonly Finding[],
+): Report['verdict'] {
   const { verdict } = found;
   return {
     kind: verdict.kind,
@@ -142,21 +173,42 @@ function whyOf({ search, mixed, int8 }: Found, verdict: Verdict, candidate: 'mix
   if (verdict.kind === 'pass') {
     const kept = search?.kept.length ?? 0;
     const float = (mixed ?? int8).model.floatLayers.length;
-    const how = candidate === 'mixed' ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ', the head and what the settings name' : ''}` : '';
+    const how =
+      candidate === 'mixed'
+        ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ', the head and what the settings name' : ''}`
+        : '';
     return `${engine} holds every threshold${how}.`;
   }
-  const failing = verdict.checks.find(({ kind }) => kind === 'fail' || kind === 'missing') ?? verdict.checks.find(({ kind }) => kind === 'inconclusive');
-  const none = search !== undefined && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : '';
+  const failing =
+    verdict.checks.find(({ kind }) => kind === 'fail' || kind === 'missing') ??
+    verdict.checks.find(({ kind }) => kind === 'inconclusive');
+  const none =
+    search !== undefined && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : '';
   return `${engine} ${verdict.kind === 'fail' ? 'fails' : 'cannot be judged'}: ${failing?.sentence ?? ''}${none}`;
 }
 
-function todoOf({ rows, bench, int8, mixed }: Found, verdict: Verdict, findings: readonly Finding[]): string[] {
-  const advice = [...new Set(findings.filter(({ severity }) => severity !== 'info').map((finding) => finding.advice))];
-  if (verdict.kind === 'inconclusive') advice.push('Add validation images, or allow a larger drop: the interval is wider than the room to the limit.');
+function todoOf(
+  { rows, bench, int8, mixed }: Found,
+  verdict: Verdict,
+  findings: readonly Finding[],
+): string[] {
+  const advice = [
+    ...new Set(findings.filter(({ severity }) => severity !== 'info').map((finding) => finding.advice)),
+  ];
+  if (verdict.kind === 'inconclusive')
+    advice.push(
+      'Add validation images, or allow a larger drop: the interval is wider than the room to the limit.',
+    );
   if (bench.settings.gate.candidate === 'int8' && mixed === undefined)
     advice.push('Let int8-gate look for a mixed-precision plan: `gate.candidate: mixed`.');
   const precision = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows ?? []).filter(({ layer }) => precision.get(layer.name) === 'int8').slice(0, 3).map(({ layer }) => layer.name);
-  if (worst.length > 0) advice.push(`Most sensitive in INT8: ${worst.join(', ')}. Keep them float with \`quantization.keepFloat\`.`);
+  const worst = (rows ?? [])
+    .filter(({ layer }) => precision.get(layer.name) === 'int8')
+    .slice(0, 3)
+    .map(({ layer }) => layer.name);
+  if (worst.length > 0)
+    advice.push(
+      `Most sensitive in INT8: ${worst.join(', ')}. Keep them float with \`quantization.keepFloat\`.`,
+    );
   return advice;
 }

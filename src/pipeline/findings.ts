@@ -72,7 +72,10 @@ async function oneSidedCalibration({ bench, statistics }: Evidence): Promise<rea
     .sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
   const worst = beyond[0];
   if (worst === undefined || beyond.length < seen.size * ONE_SIDED) return [];
-  const [calibration, validation] = await Promise.all([brightness(bench, 'calibration'), brightness(bench, 'validation')]);
+  const [calibration, validation] = await Promise.all([
+    brightness(bench, 'calibration'),
+    brightness(bench, 'validation'),
+  ]);
   const lighting =
     Math.abs(calibration - validation) > 25
       ? ` Calibration images have a mean brightness of ${calibration.toFixed(0)} (0…255), validation images of ${validation.toFixed(0)}: the lighting differs.`

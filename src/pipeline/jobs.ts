@@ -28,7 +28,14 @@ export function runQuantize(loaded: LoadedSettings, context: Context): Promise<Q
       await mkdir(context.out, { recursive: true });
       await writeFile(planFile, formatPlan(plan));
     } catch (cause) {
-      throw new SurroundingsFault({ where: context.out, what: `cannot be written: ${messageOf(cause)}`, fix: 'Name another folder with `--out`.' }, { cause });
+      throw new SurroundingsFault(
+        {
+          where: context.out,
+          what: `cannot be written: ${messageOf(cause)}`,
+          fix: 'Name another folder with `--out`.',
+        },
+        { cause },
+      );
     }
     await writeModel(proto, model);
     return { model, plan: planFile, int8Layers: int8Layers.length, floatLayers: floatLayers.length };
@@ -37,7 +44,11 @@ export function runQuantize(loaded: LoadedSettings, context: Context): Promise<Q
 
 /** FP32 alone on the validation set. */
 export function runEvaluate(loaded: LoadedSettings, context: Context): Promise<CocoStats> {
-  return withBench(loaded, context, async (bench) => (await measure(bench, 'FP32', bench.bytes, 0)).evaluation.stats);
+  return withBench(
+    loaded,
+    context,
+    async (bench) => (await measure(bench, 'FP32', bench.bytes, 0)).evaluation.stats,
+  );
 }
 
 /** A row of the ranking. */

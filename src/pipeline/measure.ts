@@ -1,7 +1,12 @@
 import type { DetectionTable, ImageGeometry } from '../dataset/index.js';
 import { DetectionBuilder } from '../dataset/index.js';
 import type { HostTensor, ImageFeed, LoadedModel } from '../engine/index.js';
-import { evaluateCoco, outputDistances, type CocoEvaluation, type OutputDistances } from '../evaluation/index.js';
+import {
+  evaluateCoco,
+  outputDistances,
+  type CocoEvaluation,
+  type OutputDistances,
+} from '../evaluation/index.js';
 import { SqnrMeter, type ReferenceOutputs, type Scorer } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
 import { feedOf, type Bench } from './prepare.js';
@@ -121,7 +126,11 @@ export function decodeInto(
 }
 
 /** A model for the engine; external data is looked for beside the original file. */
-export function modelOf(bench: Bench, name: string, bytes: Uint8Array): { name: string; bytes: Uint8Array; path?: string } {
+export function modelOf(
+  bench: Bench,
+  name: string,
+  bytes: Uint8Array,
+): { name: string; bytes: Uint8Array; path?: string } {
   return { name, bytes, ...(bench.model.path !== undefined && { path: bench.model.path }) };
 }
 

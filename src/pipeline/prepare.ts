@@ -12,7 +12,13 @@ import {
   type PreprocessingSpec,
 } from '../dataset/index.js';
 import { createOnnxRuntimeEngine, type Engine, type ImageFeed } from '../engine/index.js';
-import { chooseDecoder, inferPreprocessing, mapClasses, type DecoderChoice, type ModelView } from '../detection/index.js';
+import {
+  chooseDecoder,
+  inferPreprocessing,
+  mapClasses,
+  type DecoderChoice,
+  type ModelView,
+} from '../detection/index.js';
 import { listLayers, tensorsToCalibrate, type Layer } from '../quantization/index.js';
 import { chooseSubset } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
@@ -69,7 +75,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
   const calibrationRecords = await calibrationImages(settings);
   const scope = settings.quantization.operators;
   const layers = listLayers(graph, scope);
-  const engine = await createOnnxRuntimeEngine({ threads: settings.engine.threads, batch: settings.engine.batch });
+  const engine = await createOnnxRuntimeEngine({
+    threads: settings.engine.threads,
+    batch: settings.engine.batch,
+  });
   try {
     const bytes = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile(settings.model));
     const view = await viewOf(engine, model, bytes, graph);
@@ -118,7 +127,11 @@ function spread<T>(records: readonly T[], count: number): readonly T[] {
 
 /** What decoders look at; inputs and outputs as the engine itself reports them. */
 async function viewOf(engine: Engine, model: Model, bytes: Uint8Array, graph: Graph): Promise<ModelView> {
-  const session = await engine.load({ name: model.name, bytes, ...(model.path !== undefined && { path: model.path }) });
+  const session = await engine.load({
+    name: model.name,
+    bytes,
+    ...(model.path !== undefined && { path: model.path }),
+  });
   try {
     return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
   } finally {

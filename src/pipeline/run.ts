@@ -3,9 +3,24 @@ import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
-import { defaultPlan, formatPlan, quantize, readPlan, type Layer, type PrecisionPlan, type QuantizedModel } from '../quantization/index.js';
+import {
+  defaultPlan,
+  formatPlan,
+  quantize,
+  readPlan,
+  type Layer,
+  type PrecisionPlan,
+  type QuantizedModel,
+} from '../quantization/index.js';
 import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
-import { headTensors, referenceOutputs, searchMixed, sweep, type MixedSearch, type SweepRow } from '../sensitivity/index.js';
+import {
+  headTensors,
+  referenceOutputs,
+  searchMixed,
+  sweep,
+  type MixedSearch,
+  type SweepRow,
+} from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
 import type { Context } from './context.js';
@@ -73,7 +88,11 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
 }
 
 /** Opens the bench for a job and closes it after, whatever happens. */
-export async function withBench<T>(loaded: LoadedSettings, context: Context, job: (bench: Bench) => Promise<T>): Promise<T> {
+export async function withBench<T>(
+  loaded: LoadedSettings,
+  context: Context,
+  job: (bench: Bench) => Promise<T>,
+): Promise<T> {
   const bench = await prepare(loaded, context);
   try {
     return await job(bench);
@@ -101,7 +120,12 @@ async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
   const heads = headTensors(bench.graph);
   const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes), { extraOutputs: heads });
   try {
-    const outputs = await referenceOutputs(session, heads, feedOf(bench, bench.validation, bench.subset), bench.context.signal);
+    const outputs = await referenceOutputs(
+      session,
+      heads,
+      feedOf(bench, bench.validation, bench.subset),
+      bench.context.signal,
+    );
     return { detections: fp32.detections, heads, outputs };
   } finally {
     await session.release();
@@ -109,13 +133,20 @@ async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
 }
 
 /** One streaming pass over the calibration images. */
-export async function calibrate(bench: Bench): Promise<{ statistics: ReadonlyMap<string, TensorStatistics>; ranges: Ranges }> {
+export async function calibrate(
+  bench: Bench,
+): Promise<{ statistics: ReadonlyMap<string, TensorStatistics>; ranges: Ranges }> {
   const { context, settings } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(modelOf(bench, 'FP32', bench.bytes), bench.tensors, feedOf(bench, bench.calibration), {
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total),
-  });
+  const statistics = await bench.engine.collect(
+    modelOf(bench, 'FP32', bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.calibration),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total),
+    },
+  );
   context.progress.end();
   const { calibrator, percentile } = settings.calibration;
   return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
@@ -133,14 +164,27 @@ export async function planOf(bench: Bench): Promise<PrecisionPlan> {
 /** Bytes of the weights as deployed: one an INT8 weight, `floatBytes` for the others. */
 function weightBytes(layers: readonly Layer[], int8: readonly Layer[], floatBytes: number): number {
   const names = new Set(int8.map(({ name }) => name));
-  return layers.reduce((sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes), 0);
+  return layers.reduce(
+    (sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes),
+    0,
+  );
 }
 
 /** Quantizes by a plan, evaluates, and sets the result against FP32. */
-export async function buildVariant({ bench, fp32, reference, ranges }: Basis, name: string, plan: PrecisionPlan): Promise<Variant> {
+export async function buildVariant(
+  { bench, fp32, reference, ranges }: Basis,
+  name: string,
+  plan: PrecisionPlan,
+): Promise<Variant> {
   const model = quantize(bench.model, plan, ranges);
   const bytes = encodeModel(model.proto);
-  const measured = await measure(bench, name, bytes, weightBytes(bench.layers, model.int8Layers, 2), reference);
+  const measured = await measure(
+    bench,
+    name,
+    bytes,
+    weightBytes(bench.layers, model.int8Layers, 2),
+    reference,
+  );
   const { gate } = bench.settings;
   const drop = pairedBootstrap({
     truth: bench.truth,
@@ -181,7 +225,9 @@ async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScor
   const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
   try {
     const scorer = subsetScorer(bench, 'FP32', geometries);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), { signal: bench.context.signal });
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal,
+    });
     return scorer.map() ?? NaN;
   } finally {
     await session.release();
@@ -196,7 +242,8 @@ async function findMixed(
   const { bench, fp32 } = basis;
   const { settings, context } = bench;
   if (settings.quantization.plan !== undefined) return { mixed: int8, search: undefined };
-  if (rows === undefined || settings.gate.candidate === 'int8') return { mixed: undefined, search: undefined };
+  if (rows === undefined || settings.gate.candidate === 'int8')
+    return { mixed: undefined, search: undefined };
   const tried = new Map<string, Variant>([[formatPlan(int8.plan), int8]]);
   const build = async (plan: PrecisionPlan): Promise<Variant> => {
     const known = tried.get(formatPlan(plan));
@@ -212,9 +259,14 @@ async function findMixed(
     basePlan: int8.plan,
     evaluatePlan: async (plan) => {
       const variant = await build(plan);
-      return { passes: judgeVariant(bench, fp32, variant).kind === 'pass', score: variant.measured.evaluation.stats.AP };
+      return {
+        passes: judgeVariant(bench, fp32, variant).kind === 'pass',
+        score: variant.measured.evaluation.stats.AP,
+      };
     },
-    ...(settings.sensitivity.maxFloatLayers !== undefined && { maxFloatLayers: settings.sensitivity.maxFloatLayers }),
+    ...(settings.sensitivity.maxFloatLayers !== undefined && {
+      maxFloatLayers: settings.sensitivity.maxFloatLayers,
+    }),
     signal: context.signal,
   });
   return { mixed: await build(search.plan), search };

@@ -1,7 +1,15 @@
 import type { Graph } from '../onnx/index.js';
 
 /** Operators whose output has the values of their input: Q/DQ moves through them, so both sides share a scale. */
-const PASS_THROUGH = new Set(['MaxPool', 'Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity']);
+const PASS_THROUGH = new Set([
+  'MaxPool',
+  'Reshape',
+  'Transpose',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Identity',
+]);
 
 /**
  * Sets of tensors that must share one scale under TensorRT: the inputs and the output of a Concat (else every input
@@ -24,7 +32,8 @@ export function scaleGroups(graph: Graph, quantized: ReadonlySet<string>): (tens
     if (!graph.isFloat(output)) continue;
     if (node.opType === 'Concat' && quantized.has(output))
       for (const input of node.inputs) if (quantized.has(input)) union(input, output);
-    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? '')) union(node.inputs[0] as string, output);
+    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? ''))
+      union(node.inputs[0] as string, output);
   }
   return find;
 }

@@ -1,14 +1,49 @@
 import {
-  TensorProto_DataType, attributeOf, elementCount, intAttribute, tensorToFloats, type Graph, type GraphNode,
+  TensorProto_DataType,
+  attributeOf,
+  elementCount,
+  intAttribute,
+  tensorToFloats,
+  type Graph,
+  type GraphNode,
 } from '../onnx/index.js';
 import type { Layer, OperatorScope } from './types.js';
 
 /** Operators with weights (or two activations to multiply) that INT8 hardware speeds up. */
 const COMPUTE = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 /** Operators that read a tensor's form, not its values, or that no tool quantizes. */
-const NEVER = new Set(['Shape', 'Size', 'Constant', 'ConstantOfShape', 'Cast', 'Identity', 'If', 'Loop', 'Scan', 'NonMaxSuppression', 'Range']);
+const NEVER = new Set([
+  'Shape',
+  'Size',
+  'Constant',
+  'ConstantOfShape',
+  'Cast',
+  'Identity',
+  'If',
+  'Loop',
+  'Scan',
+  'NonMaxSuppression',
+  'Range',
+]);
 /** Operators that only their first input is data of. */
-const FIRST_ONLY = new Set(['Resize', 'Upsample', 'Pad', 'Clip', 'Conv', 'ConvTranspose', 'Slice', 'TopK', 'Tile', 'Expand', 'Reshape', 'BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization', 'PRelu']);
+const FIRST_ONLY = new Set([
+  'Resize',
+  'Upsample',
+  'Pad',
+  'Clip',
+  'Conv',
+  'ConvTranspose',
+  'Slice',
+  'TopK',
+  'Tile',
+  'Expand',
+  'Reshape',
+  'BatchNormalization',
+  'InstanceNormalization',
+  'LayerNormalization',
+  'GroupNormalization',
+  'PRelu',
+]);
 
 /** True for operators that carry most of the arithmetic. */
 export function isCompute(node: GraphNode): boolean {
@@ -33,7 +68,12 @@ export function listLayers(graph: Graph, scope: OperatorScope): readonly Layer[]
 }
 
 function inScope(graph: Graph, node: GraphNode, scope: OperatorScope): boolean {
-  const named = scope === 'all' ? !NEVER.has(node.opType) : scope === 'tensorrt' ? COMPUTE.has(node.opType) : scope.includes(node.opType);
+  const named =
+    scope === 'all'
+      ? !NEVER.has(node.opType)
+      : scope === 'tensorrt'
+        ? COMPUTE.has(node.opType)
+        : scope.includes(node.opType);
   return named && floatData(graph, node).length > 0;
 }
 
@@ -45,7 +85,10 @@ function weightsIn(graph: Graph, name: string): number {
 /** Float inputs of a node that are computed, not constant. */
 export function floatData(graph: Graph, node: GraphNode): readonly string[] {
   const inputs = FIRST_ONLY.has(node.opType) ? node.inputs.slice(0, 1) : node.inputs;
-  return [...new Set(inputs)].filter((name) => name !== '' && graph.isFloat(name) && graph.constant(name) === undefined && !fromWeights(graph, name));
+  return [...new Set(inputs)].filter(
+    (name) =>
+      name !== '' && graph.isFloat(name) && graph.constant(name) === undefined && !fromWeights(graph, name),
+  );
 }
 
 /** A weight that reaches its node through Identity, as some exporters write shared weights. */
@@ -62,17 +105,23 @@ export function activationsOf(graph: Graph, node: GraphNode, scope: OperatorScop
 }
 
 /** The other input of the residual Add that this layer's output ends in, which must be INT8 too for TensorRT to fuse the Add. */
-export function skipInput(graph: Graph, node: GraphNode): { readonly add: GraphNode; readonly tensor: string } | undefined {
+export function skipInput(
+  graph: Graph,
+  node: GraphNode,
+): { readonly add: GraphNode; readonly tensor: string } | undefined {
   if (node.opType !== 'Conv') return undefined;
   const end = afterActivation(graph, node);
   const readers = graph.consumersOf(end);
   const add = readers.length === 1 ? readers[0] : undefined;
   if (add === undefined || add.opType !== 'Add') return undefined;
   const tensor = add.inputs.find((name) => name !== end);
-  if (tensor === undefined || !graph.isFloat(tensor) || graph.constant(tensor) !== undefined) return undefined;
+  if (tensor === undefined || !graph.isFloat(tensor) || graph.constant(tensor) !== undefined)
+    return undefined;
   const producer = graph.producerOf(tensor);
   // Of two branches, the one that was ready earlier is the skip.
-  return producer !== undefined && producer.index > (graph.producerOf(end)?.index ?? 0) ? undefined : { add, tensor };
+  return producer !== undefined && producer.index > (graph.producerOf(end)?.index ?? 0)
+    ? undefined
+    : { add, tensor };
 }
 
 /** Output of a node behind the activation function that fuses with it: itself, Relu, or SiLU as Sigmoid and Mul. */
@@ -80,10 +129,16 @@ function afterActivation(graph: Graph, node: GraphNode): string {
   const output = node.outputs[0] ?? '';
   const readers = graph.consumersOf(output);
   const only = readers.length === 1 ? readers[0] : undefined;
-  if (only !== undefined && ['Relu', 'LeakyRelu', 'HardSwish', 'Clip', 'Swish'].includes(only.opType)) return only.outputs[0] ?? output;
+  if (only !== undefined && ['Relu', 'LeakyRelu', 'HardSwish', 'Clip', 'Swish'].includes(only.opType))
+    return only.outputs[0] ?? output;
   const mul = readers.find(({ opType }) => opType === 'Mul');
   const sigmoid = readers.find(({ opType }) => opType === 'Sigmoid' || opType === 'HardSigmoid');
-  return readers.length === 2 && mul !== undefined && sigmoid !== undefined && mul.inputs.includes(sigmoid.outputs[0] ?? '') ? (mul.outputs[0] ?? output) : output;
+  return readers.length === 2 &&
+    mul !== undefined &&
+    sigmoid !== undefined &&
+    mul.inputs.includes(sigmoid.outputs[0] ?? '')
+    ? (mul.outputs[0] ?? output)
+    : output;
 }
 
 /** Indexes of the last weighted nodes, those in front of post-processing, and of DFL's fixed convolution. */
@@ -103,12 +158,21 @@ export function headNodes(graph: Graph): ReadonlySet<number> {
 /** Distribution focal loss's decoding: a 1×1 convolution with the fixed weights 0, 1, 2, … */
 export function isDfl(graph: Graph, node: GraphNode): boolean {
   const weights = node.opType === 'Conv' ? graph.constant(node.inputs[1] ?? '') : undefined;
-  if (weights === undefined || Number(weights.dims[0]) !== 1 || elementCount(weights) < 4 || elementCount(weights) > 64) return false;
+  if (
+    weights === undefined ||
+    Number(weights.dims[0]) !== 1 ||
+    elementCount(weights) < 4 ||
+    elementCount(weights) > 64
+  )
+    return false;
   return tensorToFloats(weights).every((value, i) => Math.abs(value - i) < 1e-3);
 }
 
 /** The constant second input of a compute node with the axis of its output channels; undefined when it has none. */
-export function weightOf(graph: Graph, node: GraphNode): { readonly name: string; readonly axis: number | undefined } | undefined {
+export function weightOf(
+  graph: Graph,
+  node: GraphNode,
+): { readonly name: string; readonly axis: number | undefined } | undefined {
   const name = node.inputs[1] ?? '';
   const tensor = graph.initializer(name) ?? graph.constant(name) ?? identityWeight(graph, name);
   if (tensor === undefined || tensor.dataType !== TensorProto_DataType.FLOAT) return undefined;
@@ -132,24 +196,42 @@ function identityWeight(graph: Graph, name: string): ReturnType<Graph['constant'
 }
 
 /** The value of a constant, also through Identity. */
-export function weightValues(graph: Graph, name: string): NonNullable<ReturnType<Graph['constant']>> | undefined {
+export function weightValues(
+  graph: Graph,
+  name: string,
+): NonNullable<ReturnType<Graph['constant']>> | undefined {
   return graph.constant(name) ?? identityWeight(graph, name);
 }
 
 /** Layers with their multiply-accumulates, from the shapes of their inputs at batch 1. */
-export function withMacs(layers: readonly Layer[], graph: Graph, shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>): readonly Layer[] {
-  return layers.map((layer) => ({ ...layer, macs: macsOf(graph, graph.nodes[layer.nodes[0] as number] as GraphNode, shapes) }));
+export function withMacs(
+  layers: readonly Layer[],
+  graph: Graph,
+  shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): readonly Layer[] {
+  return layers.map((layer) => ({
+    ...layer,
+    macs: macsOf(graph, graph.nodes[layer.nodes[0] as number] as GraphNode, shapes),
+  }));
 }
 
-function macsOf(graph: Graph, node: GraphNode, shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>): number | undefined {
+function macsOf(
+  graph: Graph,
+  node: GraphNode,
+  shapes: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): number | undefined {
   const input = shapes.get(node.inputs[0] ?? '')?.shape;
   const weights = weightValues(graph, node.inputs[1] ?? '');
   if (input === undefined) return undefined;
   if (node.opType === 'Conv' && weights !== undefined) {
     const kernel = weights.dims.slice(2).map(Number);
-    return kernel.reduce((product, k, i) => product * outputLength(node, input[2 + i] ?? 1, k, i), 1) * elementCount(weights);
+    return (
+      kernel.reduce((product, k, i) => product * outputLength(node, input[2 + i] ?? 1, k, i), 1) *
+      elementCount(weights)
+    );
   }
-  if (node.opType === 'ConvTranspose' && weights !== undefined) return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
+  if (node.opType === 'ConvTranspose' && weights !== undefined)
+    return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
   if (!isCompute(node)) return 0;
   const right = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? '')?.shape;
   if (right === undefined) return undefined;

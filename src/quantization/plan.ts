@@ -13,20 +13,34 @@ export function defaultPlan(
   options: { readonly head: 'float' | 'int8'; readonly keepFloat: readonly string[] },
 ): PrecisionPlan {
   const unmatched = options.keepFloat.filter((pattern) => !layers.some(({ name }) => matches(pattern, name)));
-  if (unmatched.length > 0) throw new InputFault(unmatched.map((pattern) => unknownLayer('quantization.keepFloat', pattern, layers)));
+  if (unmatched.length > 0)
+    throw new InputFault(unmatched.map((pattern) => unknownLayer('quantization.keepFloat', pattern, layers)));
   const float = layers.filter(
-    ({ name, head }) => (head && options.head === 'float') || options.keepFloat.some((pattern) => matches(pattern, name)),
+    ({ name, head }) =>
+      (head && options.head === 'float') || options.keepFloat.some((pattern) => matches(pattern, name)),
   );
-  return { version: 1, operators, default: 'int8', layers: Object.fromEntries(float.map(({ name }) => [name, 'fp16'])) };
+  return {
+    version: 1,
+    operators,
+    default: 'int8',
+    layers: Object.fromEntries(float.map(({ name }) => [name, 'fp16'])),
+  };
 }
 
 /** The plan with these layers kept float as well. */
 export function keepFloat(plan: PrecisionPlan, names: readonly string[]): PrecisionPlan {
-  return { ...plan, layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, 'fp16' as const])) } };
+  return {
+    ...plan,
+    layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, 'fp16' as const])) },
+  };
 }
 
 /** Precision of every layer. @throws InputFault naming entries that match no layer. */
-export function resolvePlan(plan: PrecisionPlan, layers: readonly Layer[], file = 'plan'): ReadonlyMap<string, Precision> {
+export function resolvePlan(
+  plan: PrecisionPlan,
+  layers: readonly Layer[],
+  file = 'plan',
+): ReadonlyMap<string, Precision> {
   const resolved = new Map(layers.map(({ name }) => [name, plan.default]));
   const problems: Problem[] = [];
   for (const [pattern, precision] of Object.entries(plan.layers)) {
@@ -59,7 +73,10 @@ function unknownLayer(where: string, pattern: string, layers: readonly Layer[]):
   return {
     where,
     what: `no layer of the model is called "${pattern}"`,
-    fix: nearest === undefined ? 'The model has no layer that this scope quantizes.' : `Did you mean "${nearest.name}"? \`*\` matches any run of characters.`,
+    fix:
+      nearest === undefined
+        ? 'The model has no layer that this scope quantizes.'
+        : `Did you mean "${nearest.name}"? \`*\` matches any run of characters.`,
   };
 }
 
@@ -86,8 +103,14 @@ export function parsePlan(text: string, file: string): PrecisionPlan {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InputFault({ where: file, what: 'a plan must be a JSON object with version, operators, default and layers' });
-  const problems = [...checkPlan(value as Record<string, unknown>)].map(([key, what]) => ({ where: `${file} ${key}`, what }));
+    throw new InputFault({
+      where: file,
+      what: 'a plan must be a JSON object with version, operators, default and layers',
+    });
+  const problems = [...checkPlan(value as Record<string, unknown>)].map(([key, what]) => ({
+    where: `${file} ${key}`,
+    what,
+  }));
   if (problems.length > 0) throw new InputFault(problems);
   return value as PrecisionPlan;
 }
@@ -101,13 +124,20 @@ function* checkPlan(plan: Record<string, unknown>): Generator<[key: string, what
     }
   if (plan.version !== 1) yield ['version', `must be 1, is ${show(plan.version)}`];
   const { operators } = plan;
-  if (operators !== 'tensorrt' && operators !== 'all' && !(Array.isArray(operators) && operators.every((one) => typeof one === 'string')))
+  if (
+    operators !== 'tensorrt' &&
+    operators !== 'all' &&
+    !(Array.isArray(operators) && operators.every((one) => typeof one === 'string'))
+  )
     yield ['operators', `must be "tensorrt", "all" or a list of operators, is ${show(operators)}`];
-  if (!isPrecision(plan.default)) yield ['default', `must be one of ${PRECISIONS.join(', ')}, is ${show(plan.default)}`];
-  if (typeof plan.layers !== 'object' || plan.layers === null || Array.isArray(plan.layers)) yield ['layers', 'must map layer names to precisions'];
+  if (!isPrecision(plan.default))
+    yield ['default', `must be one of ${PRECISIONS.join(', ')}, is ${show(plan.default)}`];
+  if (typeof plan.layers !== 'object' || plan.layers === null || Array.isArray(plan.layers))
+    yield ['layers', 'must map layer names to precisions'];
   else
     for (const [name, precision] of Object.entries(plan.layers))
-      if (!isPrecision(precision)) yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(', ')}, is ${show(precision)}`];
+      if (!isPrecision(precision))
+        yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(', ')}, is ${show(precision)}`];
 }
 
 function isPrecision(value: unknown): value is Precision {

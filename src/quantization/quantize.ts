@@ -2,8 +2,21 @@ import { create } from '@bufbuild/protobuf';
 import type { Ranges } from '../calibration/index.js';
 import { InputFault } from '../faults/index.js';
 import {
-  AttributeProtoSchema, AttributeProto_AttributeType, NodeProtoSchema, buildGraph, floatsToTensor, int8Tensor, opsetOf, tensorToFloats,
-  type Graph, type GraphNode, type GraphProto, type Model, type ModelProto, type NodeProto, type TensorProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType,
+  NodeProtoSchema,
+  buildGraph,
+  floatsToTensor,
+  int8Tensor,
+  opsetOf,
+  tensorToFloats,
+  type Graph,
+  type GraphNode,
+  type GraphProto,
+  type Model,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
 } from '../onnx/index.js';
 import { scaleGroups } from './groups.js';
 import { activationsOf, floatData, listLayers, skipInput, weightOf, weightValues } from './layers.js';
@@ -51,7 +64,12 @@ export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): Qua
   const int8Layers = layers.filter(({ name }) => precision.get(name) === 'int8');
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = { ...model.proto, graph: writer.write(graph.proto) };
-  return { proto, scales: writer.scales(), int8Layers, floatLayers: layers.filter((layer) => !int8Layers.includes(layer)) };
+  return {
+    proto,
+    scales: writer.scales(),
+    int8Layers,
+    floatLayers: layers.filter((layer) => !int8Layers.includes(layer)),
+  };
 }
 
 /** Tensors whose ranges a scope needs, and those whose statistics explain a bad scale (the parts of a Concat). */
@@ -60,12 +78,15 @@ export function tensorsToCalibrate(graph: Graph, scope: OperatorScope): readonly
   if (scope === 'all') for (const name of graph.outputs) if (graph.isFloat(name)) tensors.add(name);
   for (const node of graph.nodes)
     if (node.opType === 'Concat' && tensors.has(node.outputs[0] ?? ''))
-      for (const input of node.inputs) if (graph.isFloat(input) && graph.constant(input) === undefined) tensors.add(input);
+      for (const input of node.inputs)
+        if (graph.isFloat(input) && graph.constant(input) === undefined) tensors.add(input);
   return [...tensors];
 }
 
 function refuseQuantized(graph: Graph, name: string): void {
-  const node = graph.nodes.find(({ opType }) => /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType));
+  const node = graph.nodes.find(({ opType }) =>
+    /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType),
+  );
   if (node === undefined) return;
   throw new InputFault({
     where: `${name}, node ${node.name}`,
@@ -102,19 +123,27 @@ class Writer {
     const skip = this.scope === 'tensorrt' ? skipInput(this.graph, node) : undefined;
     if (skip !== undefined) note(skip.add.index, skip.tensor);
     // What leaves the model is quantized too where everything is.
-    if (this.scope === 'all') for (const output of node.outputs) if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
+    if (this.scope === 'all')
+      for (const output of node.outputs)
+        if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
     const weight = weightOf(this.graph, node);
-    if (weight !== undefined) this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+    if (weight !== undefined)
+      this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
   }
 
   private setRanges(ranges: Ranges): void {
     const quantized = new Set(this.users.keys());
-    const group = this.scope === 'tensorrt' ? scaleGroups(this.graph, quantized) : (name: string): string => name;
+    const group =
+      this.scope === 'tensorrt' ? scaleGroups(this.graph, quantized) : (name: string): string => name;
     const shared = new Map<string, number>();
     for (const tensor of quantized) {
       const range = ranges.get(tensor);
       if (range === undefined)
-        throw new InputFault({ where: `tensor ${tensor}`, what: 'has no calibrated range', fix: 'Calibrate again with the same operators as the plan.' });
+        throw new InputFault({
+          where: `tensor ${tensor}`,
+          what: 'has no calibrated range',
+          fix: 'Calibrate again with the same operators as the plan.',
+        });
       shared.set(group(tensor), Math.max(shared.get(group(tensor)) ?? 0, range.amax));
     }
     for (const tensor of quantized) this.amax.set(tensor, shared.get(group(tensor)) as number);
@@ -124,20 +153,36 @@ class Writer {
     const tensor = weightValues(this.graph, name) as TensorProto;
     const values = tensorToFloats(tensor);
     const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) throw new InputFault({ where: `weights ${name} of ${layer}`, what: `element ${bad} is ${values[bad]}`, fix: 'The export is damaged: weights must be finite.' });
-    return { tensor: name, kind: 'weight', axis, layers: [layer], scale: channelScales(values, tensor.dims.map(Number), axis) };
+    if (bad >= 0)
+      throw new InputFault({
+        where: `weights ${name} of ${layer}`,
+        what: `element ${bad} is ${values[bad]}`,
+        fix: 'The export is damaged: weights must be finite.',
+      });
+    return {
+      tensor: name,
+      kind: 'weight',
+      axis,
+      layers: [layer],
+      scale: channelScales(values, tensor.dims.map(Number), axis),
+    };
   }
 
   scales(): readonly ScaleRecord[] {
     const activations = [...this.amax].map(([tensor, amax]): ScaleRecord => ({
-      tensor, kind: 'activation', axis: undefined, scale: Float32Array.of(scaleOf(amax)), layers: this.users.get(tensor) ?? [],
+      tensor,
+      kind: 'activation',
+      axis: undefined,
+      scale: Float32Array.of(scaleOf(amax)),
+      layers: this.users.get(tensor) ?? [],
     }));
     return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
   }
 
   write(source: GraphProto): GraphProto {
     const before = new Map<number, NodeProto[]>();
-    const put = (index: number, nodes: NodeProto[]): void => void before.set(index, [...(before.get(index) ?? []), ...nodes]);
+    const put = (index: number, nodes: NodeProto[]): void =>
+      void before.set(index, [...(before.get(index) ?? []), ...nodes]);
     const renamed = new Map<string, string>();
     for (const [tensor, amax] of this.amax) {
       const leaves = this.consumers.get(-1)?.has(tensor) === true;
@@ -145,18 +190,25 @@ class Writer {
       if (leaves) renamed.set(tensor, inner);
       const target = leaves ? tensor : `${tensor}_dq`;
       const producer = this.graph.producerOf(tensor);
-      put(producer === undefined ? -1 : producer.index, this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), undefined));
+      put(
+        producer === undefined ? -1 : producer.index,
+        this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), undefined),
+      );
     }
     const done = new Set<string>();
     for (const { record, node } of this.weights) {
       if (done.has(record.tensor)) continue;
       done.add(record.tensor);
       const producer = this.graph.producerOf(record.tensor);
-      put(producer === undefined ? -1 : producer.index, this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis));
+      put(
+        producer === undefined ? -1 : producer.index,
+        this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis),
+      );
       void node;
     }
     const nodes = [...(before.get(-1) ?? [])];
-    for (const node of this.graph.nodes) nodes.push(this.rewire(node, renamed), ...(before.get(node.index) ?? []));
+    for (const node of this.graph.nodes)
+      nodes.push(this.rewire(node, renamed), ...(before.get(node.index) ?? []));
     return { ...source, node: nodes, initializer: [...source.initializer, ...this.initializers] };
   }
 
@@ -165,27 +217,62 @@ class Writer {
     const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
     const input = node.inputs.map((name, i) => {
       if (i === 1 && weights.includes(name)) return `${name}_dq`;
-      if (through?.has(name) === true) return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
+      if (through?.has(name) === true)
+        return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
       return renamed.get(name) ?? name;
     });
     return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
   }
 
   /** QuantizeLinear and DequantizeLinear with their constants. */
-  private pair(base: string, from: string, to: string, scale: Float32Array, axis: number | undefined): NodeProto[] {
+  private pair(
+    base: string,
+    from: string,
+    to: string,
+    scale: Float32Array,
+    axis: number | undefined,
+  ): NodeProto[] {
     const dims = axis === undefined ? [] : [scale.length];
-    this.initializers.push(floatsToTensor(`${base}_scale`, dims, scale), int8Tensor(`${base}_zero_point`, dims, new Int8Array(scale.length)));
-    const attribute = axis === undefined ? [] : [create(AttributeProtoSchema, { name: 'axis', type: AttributeProto_AttributeType.INT, i: BigInt(axis) })];
+    this.initializers.push(
+      floatsToTensor(`${base}_scale`, dims, scale),
+      int8Tensor(`${base}_zero_point`, dims, new Int8Array(scale.length)),
+    );
+    const attribute =
+      axis === undefined
+        ? []
+        : [
+            create(AttributeProtoSchema, {
+              name: 'axis',
+              type: AttributeProto_AttributeType.INT,
+              i: BigInt(axis),
+            }),
+          ];
     const constants = [`${base}_scale`, `${base}_zero_point`];
     return [
-      create(NodeProtoSchema, { name: `${base}_QuantizeLinear`, opType: 'QuantizeLinear', input: [from, ...constants], output: [`${base}_q`], attribute }),
-      create(NodeProtoSchema, { name: `${base}_DequantizeLinear`, opType: 'DequantizeLinear', input: [`${base}_q`, ...constants], output: [to], attribute }),
+      create(NodeProtoSchema, {
+        name: `${base}_QuantizeLinear`,
+        opType: 'QuantizeLinear',
+        input: [from, ...constants],
+        output: [`${base}_q`],
+        attribute,
+      }),
+      create(NodeProtoSchema, {
+        name: `${base}_DequantizeLinear`,
+        opType: 'DequantizeLinear',
+        input: [`${base}_q`, ...constants],
+        output: [to],
+        attribute,
+      }),
     ];
   }
 }
 
 /** Scales of weights: one an output channel along `axis`, or one for all. */
-export function channelScales(values: Float32Array, dims: readonly number[], axis: number | undefined): Float32Array {
+export function channelScales(
+  values: Float32Array,
+  dims: readonly number[],
+  axis: number | undefined,
+): Float32Array {
   const channels = axis === undefined ? 1 : (dims[axis] as number);
   const inner = axis === undefined ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   const amax = new Float64Array(channels);

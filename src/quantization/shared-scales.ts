@@ -3,7 +3,23 @@ import type { Graph, GraphNode } from '../onnx/index.js';
 import type { ScaleRecord } from './types.js';
 
 /** Operators that move or select values without changing them. */
-const MOVES = new Set(['Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity', 'Split', 'Slice', 'Gather', 'GatherElements', 'GatherND', 'TopK', 'ReduceMax', 'Tile', 'Expand']);
+const MOVES = new Set([
+  'Transpose',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Identity',
+  'Split',
+  'Slice',
+  'Gather',
+  'GatherElements',
+  'GatherND',
+  'TopK',
+  'ReduceMax',
+  'Tile',
+  'Expand',
+]);
 /** A part that spans fewer INT8 steps than this is lost. */
 const LOST_STEPS = 4;
 
@@ -14,7 +30,12 @@ export interface SharedScale {
   /** Name of the Concat where the parts were joined. */
   readonly node: string;
   readonly scale: number;
-  readonly parts: readonly { readonly tensor: string; readonly min: number; readonly max: number; readonly steps: number }[];
+  readonly parts: readonly {
+    readonly tensor: string;
+    readonly min: number;
+    readonly max: number;
+    readonly steps: number;
+  }[];
   /** Values of this size or smaller become 0. */
   readonly roundsToZero: number;
   readonly sentence: string;
@@ -33,11 +54,20 @@ export function findSharedScales(
     const step = scale[0] as number;
     const parts = join.inputs.flatMap((name) => {
       const one = statistics.get(name);
-      return one === undefined ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step }];
+      return one === undefined
+        ? []
+        : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step }];
     });
     const smallest = [...parts].sort((a, b) => a.steps - b.steps)[0];
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
-    if (smallest === undefined || largest === undefined || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest) continue;
+    if (
+      smallest === undefined ||
+      largest === undefined ||
+      smallest.steps <= 0 ||
+      smallest.steps >= LOST_STEPS ||
+      largest === smallest
+    )
+      continue;
     const words = { tensor, node: join.name, scale: step, parts, roundsToZero: step / 2 };
     found.set(join.name, { ...words, sentence: describe(words, smallest, largest) });
   }
@@ -58,7 +88,8 @@ function joinBefore(graph: Graph, tensor: string): GraphNode | undefined {
 type Part = SharedScale['parts'][number];
 
 function describe(shared: Omit<SharedScale, 'sentence'>, small: Part, large: Part): string {
-  const noun = (part: Part, otherwise: string): string => (part.min >= -1e-3 && part.max <= 1.0001 ? 'scores' : otherwise);
+  const noun = (part: Part, otherwise: string): string =>
+    part.min >= -1e-3 && part.max <= 1.0001 ? 'scores' : otherwise;
   const range = (part: Part): string => `${short(part.min)}…${short(part.max)}`;
   const smallNoun = noun(small, 'values');
   const largeNoun = smallNoun === 'scores' ? 'boxes' : 'values';

@@ -1,13 +1,25 @@
 import { markdownTable } from 'markdown-table';
 import { markdownSentence, markdownText } from './escape.js';
-import { VERDICTS, change, decibels, mebibytes, percent, precisionOf, rate, signed, variantsOf } from './numbers.js';
+import {
+  VERDICTS,
+  change,
+  decibels,
+  mebibytes,
+  percent,
+  precisionOf,
+  rate,
+  signed,
+  variantsOf,
+} from './numbers.js';
 import type { LayerRow, Report } from './types.js';
 
 const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️', missing: '❌' } as const;
 
 /** The report as Markdown: verdict in the first line, at most `maxBytes` long, cut by rows of the sensitivity table. */
 export function formatMarkdown(report: Report, { maxBytes }: { readonly maxBytes: number }): string {
-  const head = [headline(report), variants(report), checks(report), findings(report)].filter((part) => part !== '').join('\n\n');
+  const head = [headline(report), variants(report), checks(report), findings(report)]
+    .filter((part) => part !== '')
+    .join('\n\n');
   const tail = footer(report);
   const room = maxBytes - bytes(head) - bytes(tail) - 200;
   return `${[head, sensitivity(report, room), tail].filter((part) => part !== '').join('\n\n')}\n`;
@@ -19,15 +31,32 @@ function bytes(text: string): number {
 
 function headline({ verdict }: Report): string {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join('\n');
-  return [`## ${SIGNS[verdict.kind]} int8-gate: ${VERDICTS[verdict.kind]}`, markdownSentence(verdict.why), todo === '' ? '' : `**What to do**\n\n${todo}`].filter((part) => part !== '').join('\n\n');
+  return [
+    `## ${SIGNS[verdict.kind]} int8-gate: ${VERDICTS[verdict.kind]}`,
+    markdownSentence(verdict.why),
+    todo === '' ? '' : `**What to do**\n\n${todo}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 function variants(report: Report): string {
   const rows = variantsOf(report).map(([name, one]) => [
-    name, rate(one.stats.AP), rate(one.stats.AP50), change(one.drop), String(one.detections), mebibytes(one.weightBytes),
+    name,
+    rate(one.stats.AP),
+    rate(one.stats.AP50),
+    change(one.drop),
+    String(one.detections),
+    mebibytes(one.weightBytes),
     one.int8Layers === undefined ? '' : `${one.int8Layers} of ${one.int8Layers + (one.floatLayers ?? 0)}`,
   ]);
-  return table([['', 'mAP50-95', 'mAP50', 'change against FP32', 'detections ≥ 0.25', 'weights', 'INT8 layers'], ...rows], ['l', 'r', 'r', 'r', 'r', 'r', 'r']);
+  return table(
+    [
+      ['', 'mAP50-95', 'mAP50', 'change against FP32', 'detections ≥ 0.25', 'weights', 'INT8 layers'],
+      ...rows,
+    ],
+    ['l', 'r', 'r', 'r', 'r', 'r', 'r'],
+  );
 }
 
 function checks({ verdict }: Report): string {
@@ -61,8 +90,13 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
 
 function cells(row: LayerRow): string[] {
   return [
-    String(row.rank), markdownText(row.name) + (row.head ? ' (head)' : ''), markdownText(row.opType), precisionOf(row), decibels(row.sqnr),
-    row.mapDrop === null ? '–' : signed(-row.mapDrop), percent(row.macShare),
+    String(row.rank),
+    markdownText(row.name) + (row.head ? ' (head)' : ''),
+    markdownText(row.opType),
+    precisionOf(row),
+    decibels(row.sqnr),
+    row.mapDrop === null ? '–' : signed(-row.mapDrop),
+    percent(row.macShare),
   ];
 }
 
@@ -72,5 +106,8 @@ function footer({ tool, model, data, engine, decoder }: Report): string {
 }
 
 function table(rows: readonly (readonly string[])[], align: readonly string[]): string {
-  return markdownTable(rows.map((row) => [...row]), { align: [...align], alignDelimiters: false });
+  return markdownTable(
+    rows.map((row) => [...row]),
+    { align: [...align], alignDelimiters: false },
+  );
 }

@@ -6,10 +6,15 @@ export function rate(value: number): string {
 }
 
 /** A drop against FP32 with its interval: `−0.011 (−0.018…−0.004)`, minus meaning worse. */
-export function change(drop: { readonly drop: number; readonly low: number | null; readonly high: number | null } | undefined, spread = true): string {
+export function change(
+  drop: { readonly drop: number; readonly low: number | null; readonly high: number | null } | undefined,
+  spread = true,
+): string {
   if (drop === undefined) return '';
   const point = signed(-drop.drop);
-  return !spread || drop.low === null || drop.high === null ? point : `${point} (${signed(-drop.high)}…${signed(-drop.low)})`;
+  return !spread || drop.low === null || drop.high === null
+    ? point
+    : `${point} (${signed(-drop.high)}…${signed(-drop.low)})`;
 }
 
 /** A number with its sign, three digits. */
@@ -34,7 +39,11 @@ export function percent(share: number | null): string {
 /** The variants that a report holds, with the names of their columns. */
 export function variantsOf(report: Report): readonly (readonly [name: string, variant: ReportVariant])[] {
   const { fp32, int8, mixed } = report.variants;
-  return [['FP32', fp32] as const, ['INT8', int8] as const, ...(mixed === undefined ? [] : [['mixed', mixed] as const])];
+  return [
+    ['FP32', fp32] as const,
+    ['INT8', int8] as const,
+    ...(mixed === undefined ? [] : [['mixed', mixed] as const]),
+  ];
 }
 
 /** `int8` in the plan or not, as tables show it. */

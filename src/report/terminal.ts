@@ -7,12 +7,25 @@ const COLORS = { pass: 32, fail: 31, inconclusive: 33 } as const;
 const TOP = 5;
 
 /** What a person reads at the end of a run: table, layers, verdict. Fits `width` columns. */
-export function formatTerminal(report: Report, { color, width }: { readonly color: boolean; readonly width: number }): string {
+export function formatTerminal(
+  report: Report,
+  { color, width }: { readonly color: boolean; readonly width: number },
+): string {
   const { verdict } = report;
   const paint = (text: string, code: number): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const bullets = (items: readonly string[]): string => items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
+  const bullets = (items: readonly string[]): string =>
+    items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
   return [
-    columns([['', 'mAP50-95', 'mAP50', 'drop', 'weights'], ...variantsOf(report).map(([name, one]) => [name, rate(one.stats.AP), rate(one.stats.AP50), change(one.drop, false), mebibytes(one.weightBytes)])]),
+    columns([
+      ['', 'mAP50-95', 'mAP50', 'drop', 'weights'],
+      ...variantsOf(report).map(([name, one]) => [
+        name,
+        rate(one.stats.AP),
+        rate(one.stats.AP50),
+        change(one.drop, false),
+        mebibytes(one.weightBytes),
+      ]),
+    ]),
     layers(report, width),
     report.findings.length === 0 ? '' : `Causes\n${bullets(report.findings.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})\n${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
@@ -25,9 +38,15 @@ export function formatTerminal(report: Report, { color, width }: { readonly colo
 
 function layers({ sensitivity }: Report, width: number): string {
   if (sensitivity === undefined) return '';
-  const rows = sensitivity.layers.slice(0, TOP).map((row) => [
-    String(row.rank), shorten(terminalText(row.name), Math.max(20, width - 42)), decibels(row.sqnr), row.mapDrop === null ? '–' : signed(-row.mapDrop), precisionOf(row),
-  ]);
+  const rows = sensitivity.layers
+    .slice(0, TOP)
+    .map((row) => [
+      String(row.rank),
+      shorten(terminalText(row.name), Math.max(20, width - 42)),
+      decibels(row.sqnr),
+      row.mapDrop === null ? '–' : signed(-row.mapDrop),
+      precisionOf(row),
+    ]);
   return `Most sensitive layers (each alone in INT8, ${sensitivity.images} images)\n${columns([['#', 'layer', 'SQNR dB', 'mAP change', 'plan'], ...rows], new Set([1]))}`;
 }
 
@@ -40,7 +59,11 @@ function shorten(text: string, width: number): string {
 
 function columns(rows: readonly (readonly string[])[], left: ReadonlySet<number> = new Set([0])): string {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
-  return rows.map((row) => `  ${row.map((cell, i) => (left.has(i) ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  ')}`.trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      `  ${row.map((cell, i) => (left.has(i) ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  ')}`.trimEnd(),
+    )
+    .join('\n');
 }
 
 function wrap(text: string, width: number, indent: string): string {

@@ -25,17 +25,32 @@ export async function checkReportFolder(folder: string): Promise<void> {
   }
   const files = await readdir(folder);
   if (files.length > 0 && !(await isReport(folder)))
-    throw new InputFault({ where: folder, what: 'holds files that are not a report of int8-gate', fix: 'Name an empty or new folder with `--out`.' });
+    throw new InputFault({
+      where: folder,
+      what: 'holds files that are not a report of int8-gate',
+      fix: 'Name an empty or new folder with `--out`.',
+    });
 }
 
 function unwritable(folder: string, cause: unknown): InputFault {
-  return new InputFault({ where: folder, what: `the report cannot be written there (${systemCode(cause) ?? messageOf(cause)})`, fix: 'Name a folder that can be written with `--out`.' }, { cause });
+  return new InputFault(
+    {
+      where: folder,
+      what: `the report cannot be written there (${systemCode(cause) ?? messageOf(cause)})`,
+      fix: 'Name a folder that can be written with `--out`.',
+    },
+    { cause },
+  );
 }
 
 async function isReport(folder: string): Promise<boolean> {
   try {
     const value: unknown = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'));
-    return typeof value === 'object' && value !== null && (value as { schema?: unknown }).schema === 'int8-gate/report';
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      (value as { schema?: unknown }).schema === 'int8-gate/report'
+    );
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return false;
     throw error;

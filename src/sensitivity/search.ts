@@ -49,7 +49,10 @@ export async function searchMixed(input: SearchInput): Promise<MixedSearch> {
     const known = tries.get(k);
     if (known !== undefined) return known;
     if (input.signal.aborted) throw new Interrupted();
-    const outcome = { floatLayers: k, ...(await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k)))) };
+    const outcome = {
+      floatLayers: k,
+      ...(await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k)))),
+    };
     tries.set(k, outcome);
     return outcome;
   };

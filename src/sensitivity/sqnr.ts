@@ -29,7 +29,11 @@ export async function referenceOutputs(
   signal: AbortSignal,
 ): Promise<ReferenceOutputs> {
   const images: ReadonlyMap<string, Float32Array>[] = [];
-  await session.run(feed, (i, outputs) => (images[i] = new Map(heads.map((name) => [name, floatsOf(outputs, name)]))), { signal });
+  await session.run(
+    feed,
+    (i, outputs) => (images[i] = new Map(heads.map((name) => [name, floatsOf(outputs, name)]))),
+    { signal },
+  );
   return { heads, images };
 }
 
@@ -70,7 +74,9 @@ export class SqnrMeter {
 
   /** dB; Infinity when nothing differs, -Infinity when the candidate is not finite. */
   sqnr(): number {
-    const ratios = this.reference.heads.map((name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE));
+    const ratios = this.reference.heads.map(
+      (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE),
+    );
     const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
     return Number.isFinite(mean) ? -10 * Math.log10(mean) : -Infinity;
   }

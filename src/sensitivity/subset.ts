@@ -20,20 +20,35 @@ export function chooseSubset(truth: GroundTruth, count: number, seed: number): r
     const rarest = rarestClass(seen, order, boxes, chosen);
     const next = pick(order, boxes, chosen, rarest);
     chosen.add(next);
-    for (const [category, n] of boxes[next] as Map<number, number>) seen[category] = (seen[category] as number) + n;
+    for (const [category, n] of boxes[next] as Map<number, number>)
+      seen[category] = (seen[category] as number) + n;
   }
   return [...chosen].sort((a, b) => a - b);
 }
 
-function rarestClass(seen: Float64Array, order: readonly number[], boxes: readonly ReadonlyMap<number, number>[], chosen: ReadonlySet<number>): number | undefined {
-  const open = new Set(order.filter((i) => !chosen.has(i)).flatMap((i) => [...(boxes[i] as ReadonlyMap<number, number>).keys()]));
+function rarestClass(
+  seen: Float64Array,
+  order: readonly number[],
+  boxes: readonly ReadonlyMap<number, number>[],
+  chosen: ReadonlySet<number>,
+): number | undefined {
+  const open = new Set(
+    order.filter((i) => !chosen.has(i)).flatMap((i) => [...(boxes[i] as ReadonlyMap<number, number>).keys()]),
+  );
   return [...open].sort((a, b) => (seen[a] as number) - (seen[b] as number) || a - b)[0];
 }
 
-function pick(order: readonly number[], boxes: readonly ReadonlyMap<number, number>[], chosen: ReadonlySet<number>, category: number | undefined): number {
+function pick(
+  order: readonly number[],
+  boxes: readonly ReadonlyMap<number, number>[],
+  chosen: ReadonlySet<number>,
+  category: number | undefined,
+): number {
   const open = order.filter((i) => !chosen.has(i));
   if (category === undefined) return open[0] as number;
-  return open.reduce((best, i) => ((boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best));
+  return open.reduce((best, i) =>
+    (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best,
+  );
 }
 
 /** Fisher-Yates with a linear congruential generator: enough to break ties without favouring file order. */

@@ -73,7 +73,10 @@ function prepare({ model, scope, ranges }: SweepInput, layer: Layer | undefined)
 
 async function measureLayer(input: SweepInput, layer: Layer, bytes: Uint8Array): Promise<SweepRow> {
   const { engine, model, reference, feed, signal } = input;
-  const session = await engine.load({ name: `${model.name} with ${layer.name} in INT8`, bytes }, { extraOutputs: reference.heads });
+  const session = await engine.load(
+    { name: `${model.name} with ${layer.name} in INT8`, bytes },
+    { extraOutputs: reference.heads },
+  );
   try {
     const meter = new SqnrMeter(reference);
     const scorer = input.scorer();
@@ -91,4 +94,3 @@ async function measureLayer(input: SweepInput, layer: Layer, bytes: Uint8Array):
     await session.release();
   }
 }
-

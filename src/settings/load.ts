@@ -25,7 +25,11 @@ export async function loadSettings(path: string): Promise<LoadedSettings> {
   } catch (cause) {
     if (systemCode(cause) !== 'ENOENT' && systemCode(cause) !== 'EISDIR') throw cause;
     throw new InputFault(
-      { where: path, what: 'there is no such settings file', fix: 'Write one with `int8-gate init`, or name another with `--config`.' },
+      {
+        where: path,
+        what: 'there is no such settings file',
+        fix: 'Write one with `int8-gate init`, or name another with `--config`.',
+      },
       { cause },
     );
   }
@@ -48,7 +52,9 @@ export function parseSettings(text: string, file: string): LoadedSettings {
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
   const place = (pointer: string): string => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
-  const validate = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(settingsSchema);
+  const validate = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(
+    settingsSchema,
+  );
   if (!validate(value)) throw new InputFault(problemsOf(validate.errors ?? [], place, document, at));
   return { settings: absolute(value as Settings, dirname(file)), file, place };
 }
@@ -67,9 +73,16 @@ function absolute(settings: Settings, folder: string): Settings {
   return {
     ...settings,
     model: to(settings.model),
-    validation: { ...settings.validation, images: to(settings.validation.images), annotations: to(settings.validation.annotations) },
+    validation: {
+      ...settings.validation,
+      images: to(settings.validation.images),
+      annotations: to(settings.validation.annotations),
+    },
     calibration: { ...settings.calibration, images: to(settings.calibration.images) },
-    quantization: { ...quantization, ...(quantization.plan !== undefined && { plan: to(quantization.plan) }) },
+    quantization: {
+      ...quantization,
+      ...(quantization.plan !== undefined && { plan: to(quantization.plan) }),
+    },
   };
 }
 
@@ -78,24 +91,39 @@ async function missingInputs({ settings, place }: LoadedSettings): Promise<Probl
   for (const [pointer, kind] of INPUTS) {
     const path = valueAt(settings, pointer);
     if (typeof path !== 'string') continue;
-    const found = await stat(path).then((info) => (info.isDirectory() ? 'folder' : 'file'), () => undefined);
+    const found = await stat(path).then(
+      (info) => (info.isDirectory() ? 'folder' : 'file'),
+      () => undefined,
+    );
     if (found === kind) continue;
-    const what = found === undefined ? `there is no ${kind} ${path}` : `${path} is a ${found}, expected a ${kind}`;
+    const what =
+      found === undefined ? `there is no ${kind} ${path}` : `${path} is a ${found}, expected a ${kind}`;
     problems.push({ where: place(pointer), what, fix: 'Paths are relative to the settings file.' });
   }
   return problems;
 }
 
 function valueAt(value: unknown, pointer: string): unknown {
-  return keysOf(pointer).reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined), value);
+  return keysOf(pointer).reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
 }
 
 function keysOf(pointer: string): string[] {
-  return pointer.split('/').slice(1).map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 function dotted(pointer: string): string {
-  return keysOf(pointer).reduce((path, key) => (/^\d+$/.test(key) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`), '') || 'settings';
+  return (
+    keysOf(pointer).reduce(
+      (path, key) => (/^\d+$/.test(key) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`),
+      '',
+    ) || 'settings'
+  );
 }
 
 /** Where a value stands, or the nearest parent that the file has. */
@@ -113,13 +141,26 @@ function keyOffset(document: Document, parent: string, key: string): number {
   const keys = keysOf(parent);
   const map = keys.length === 0 ? document.contents : document.getIn(keys, true);
   const pair = isMap(map) ? map.items.find((item) => isPair(item) && String(item.key) === key) : undefined;
-  return (pair?.key as { range?: [number, number, number] } | undefined)?.range?.[0] ?? offsetOf(document, parent);
+  return (
+    (pair?.key as { range?: [number, number, number] } | undefined)?.range?.[0] ?? offsetOf(document, parent)
+  );
 }
 
-function problemsOf(errors: readonly ErrorObject[], place: (pointer: string) => string, document: Document, at: (offset: number) => string): Problem[] {
+function problemsOf(
+  errors: readonly ErrorObject[],
+  place: (pointer: string) => string,
+  document: Document,
+  at: (offset: number) => string,
+): Problem[] {
   // Of an `anyOf` the branch that the value was meant for speaks; the summary stays silent.
-  const meant = errors.filter(({ keyword, schemaPath }) => keyword !== 'anyOf' && !otherBranch(errors, schemaPath));
-  const anyOf = errors.filter((error) => error.keyword === 'anyOf' && !meant.some(({ instancePath }) => instancePath.startsWith(error.instancePath)));
+  const meant = errors.filter(
+    ({ keyword, schemaPath }) => keyword !== 'anyOf' && !otherBranch(errors, schemaPath),
+  );
+  const anyOf = errors.filter(
+    (error) =>
+      error.keyword === 'anyOf' &&
+      !meant.some(({ instancePath }) => instancePath.startsWith(error.instancePath)),
+  );
   const seen = new Set<string>();
   return [...meant, ...anyOf]
     .map((error) => ({ error, problem: problemOf(error, place, document, at) }))
@@ -139,11 +180,18 @@ function otherBranch(errors: readonly ErrorObject[], schemaPath: string): boolea
   const base = errors.find((error) => error.schemaPath === branch[1])?.instancePath;
   return errors.some(
     (error) =>
-      error.schemaPath.startsWith(`${branch[0]}/`) && error.instancePath === base && ['type', 'const', 'enum'].includes(error.keyword),
+      error.schemaPath.startsWith(`${branch[0]}/`) &&
+      error.instancePath === base &&
+      ['type', 'const', 'enum'].includes(error.keyword),
   );
 }
 
-function problemOf(error: ErrorObject, place: (pointer: string) => string, document: Document, at: (offset: number) => string): Problem {
+function problemOf(
+  error: ErrorObject,
+  place: (pointer: string) => string,
+  document: Document,
+  at: (offset: number) => string,
+): Problem {
   const { instancePath, keyword, params } = error;
   const where = place(instancePath);
   switch (keyword) {
@@ -151,11 +199,20 @@ function problemOf(error: ErrorObject, place: (pointer: string) => string, docum
       const key = String(params['additionalProperty']);
       const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
       const nearest = [...known].sort((a, b) => distance(a, key) - distance(b, key))[0];
-      const guess = nearest !== undefined && distance(nearest, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest}"?` : `known are ${known.join(', ')}`;
-      return { where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`, what: `unknown key, ${guess}` };
+      const guess =
+        nearest !== undefined && distance(nearest, key) <= Math.max(2, key.length / 3)
+          ? `did you mean "${nearest}"?`
+          : `known are ${known.join(', ')}`;
+      return {
+        where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
+        what: `unknown key, ${guess}`,
+      };
     }
     case 'required':
-      return { where: `${where.split(' ')[0] ?? where} ${dotted(`${instancePath}/${String(params['missingProperty'])}`)}`, what: `is missing: ${describe(error.parentSchema, String(params['missingProperty']))}` };
+      return {
+        where: `${where.split(' ')[0] ?? where} ${dotted(`${instancePath}/${String(params['missingProperty'])}`)}`,
+        what: `is missing: ${describe(error.parentSchema, String(params['missingProperty']))}`,
+      };
     case 'minProperties':
       return { where, what: 'is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`' };
     default:
@@ -169,14 +226,44 @@ function describe(schema: unknown, key: string): string {
 }
 
 function expected({ keyword, params, parentSchema }: ErrorObject): string {
-  const schema = parentSchema as { type?: string; minimum?: number; maximum?: number; exclusiveMinimum?: number; exclusiveMaximum?: number; anyOf?: readonly { const?: unknown; enum?: readonly unknown[]; type?: string }[] };
+  const schema = parentSchema as {
+    type?: string;
+    minimum?: number;
+    maximum?: number;
+    exclusiveMinimum?: number;
+    exclusiveMaximum?: number;
+    anyOf?: readonly { const?: unknown; enum?: readonly unknown[]; type?: string }[];
+  };
   if (keyword === 'const') return show(params['allowedValue']);
   if (keyword === 'enum') return `one of ${(params['allowedValues'] as unknown[]).join(', ')}`;
-  if (keyword === 'anyOf') return (schema.anyOf ?? []).map((one) => (one.const !== undefined ? show(one.const) : one.enum !== undefined ? one.enum.join(', ') : one.type === 'integer' ? 'a whole number' : one.type === 'array' ? 'a list' : 'a section of keys')).join(' or ');
+  if (keyword === 'anyOf')
+    return (schema.anyOf ?? [])
+      .map((one) =>
+        one.const !== undefined
+          ? show(one.const)
+          : one.enum !== undefined
+            ? one.enum.join(', ')
+            : one.type === 'integer'
+              ? 'a whole number'
+              : one.type === 'array'
+                ? 'a list'
+                : 'a section of keys',
+      )
+      .join(' or ');
   if (keyword === 'minLength') return 'a text that is not empty';
-  if (keyword === 'minItems' || keyword === 'maxItems') return `a list of ${keyword === 'minItems' ? 'at least' : 'at most'} ${String(params['limit'])}`;
-  const kind = { integer: 'a whole number', number: 'a number', string: 'a text', boolean: 'true or false', array: 'a list', object: 'a section of keys' }[schema.type ?? 'object'] ?? schema.type;
-  if (schema.type === 'integer' && schema.minimum === 1 && schema.maximum === undefined) return 'a positive whole number';
+  if (keyword === 'minItems' || keyword === 'maxItems')
+    return `a list of ${keyword === 'minItems' ? 'at least' : 'at most'} ${String(params['limit'])}`;
+  const kind =
+    {
+      integer: 'a whole number',
+      number: 'a number',
+      string: 'a text',
+      boolean: 'true or false',
+      array: 'a list',
+      object: 'a section of keys',
+    }[schema.type ?? 'object'] ?? schema.type;
+  if (schema.type === 'integer' && schema.minimum === 1 && schema.maximum === undefined)
+    return 'a positive whole number';
   const bounds = [
     schema.minimum !== undefined && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== undefined && `above ${schema.exclusiveMinimum}`,

@@ -11,7 +11,9 @@ const accuracy = (what: string) =>
     minProperties: 1,
     properties: {
       min: fraction(`Smallest ${what} that passes, 0…1.`),
-      maxDrop: fraction(`Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`),
+      maxDrop: fraction(
+        `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`,
+      ),
       maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`),
     },
   }) as const;
@@ -23,7 +25,10 @@ const limits = <const K extends 'min' | 'max'>(what: string, unit: string, side:
     additionalProperties: false,
     required: [side],
     properties: {
-      [side]: { type: 'number', description: `${side === 'min' ? 'Smallest' : 'Largest'} ${what} that passes${unit}.` },
+      [side]: {
+        type: 'number',
+        description: `${side === 'min' ? 'Smallest' : 'Largest'} ${what} that passes${unit}.`,
+      },
     } as Record<K, { readonly type: 'number'; readonly description: string }>,
   }) as const;
 
@@ -50,11 +55,21 @@ export const settingsSchema = {
           type: 'object',
           additionalProperties: false,
           properties: {
-            format: { enum: ['auto', 'yolov10', 'yolov8', 'yolov5', 'yolox'], description: 'Layout of the outputs.' },
-            confidence: fraction('Detections at or below this score are dropped. Keep it low: mAP needs the tail.'),
+            format: {
+              enum: ['auto', 'yolov10', 'yolov8', 'yolov5', 'yolox'],
+              description: 'Layout of the outputs.',
+            },
+            confidence: fraction(
+              'Detections at or below this score are dropped. Keep it low: mAP needs the tail.',
+            ),
             iou: fraction('Overlap above which non-maximum suppression drops a box of the same class.'),
             maxDetections: { type: 'integer', minimum: 1, description: 'Most detections kept per image.' },
-            classes: { type: 'array', items: { type: 'string' }, minItems: 1, description: 'Class names in the order of the model.' },
+            classes: {
+              type: 'array',
+              items: { type: 'string' },
+              minItems: 1,
+              description: 'Class names in the order of the model.',
+            },
           },
         },
       ],
@@ -68,10 +83,16 @@ export const settingsSchema = {
           type: 'object',
           additionalProperties: false,
           properties: {
-            resize: { enum: ['letterbox', 'letterbox-top-left', 'stretch', 'shortest-side'], description: 'How the image is fitted.' },
+            resize: {
+              enum: ['letterbox', 'letterbox-top-left', 'stretch', 'shortest-side'],
+              description: 'How the image is fitted.',
+            },
             height: { type: 'integer', minimum: 1, description: 'Input height in pixels.' },
             width: { type: 'integer', minimum: 1, description: 'Input width in pixels.' },
-            interpolation: { enum: ['opencv', 'pil'], description: 'cv2.INTER_LINEAR, or the antialiased bilinear of Pillow.' },
+            interpolation: {
+              enum: ['opencv', 'pil'],
+              description: 'cv2.INTER_LINEAR, or the antialiased bilinear of Pillow.',
+            },
             color: { enum: ['rgb', 'bgr'], description: 'Order of channels.' },
             pad: { type: 'integer', minimum: 0, maximum: 255, description: 'Value of padded pixels.' },
             scale: positive('input = (pixel * scale - mean) / std.'),
@@ -93,7 +114,11 @@ export const settingsSchema = {
         format: { enum: ['coco'], default: 'coco', description: 'Format of the annotations.' },
         images: { type: 'string', minLength: 1, description: 'Folder of the images.' },
         annotations: { type: 'string', minLength: 1, description: 'Annotation file (COCO instances JSON).' },
-        limit: { type: 'integer', minimum: 1, description: 'Use only this many images, spread evenly. For trying things out.' },
+        limit: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Use only this many images, spread evenly. For trying things out.',
+        },
       },
     },
     calibration: {
@@ -103,9 +128,23 @@ export const settingsSchema = {
       required: ['images'],
       properties: {
         images: { type: 'string', minLength: 1, description: 'Folder of images; no labels needed.' },
-        count: { type: 'integer', minimum: 1, description: 'Use only this many, spread evenly over the folder. All when left out.' },
-        calibrator: { enum: ['minmax', 'percentile', 'entropy', 'mse'], default: 'percentile', description: 'How a range is chosen from the histogram.' },
-        percentile: { type: 'number', exclusiveMinimum: 50, maximum: 100, default: 99.999, description: 'Share of values kept by the percentile calibrator, in percent.' },
+        count: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Use only this many, spread evenly over the folder. All when left out.',
+        },
+        calibrator: {
+          enum: ['minmax', 'percentile', 'entropy', 'mse'],
+          default: 'percentile',
+          description: 'How a range is chosen from the histogram.',
+        },
+        percentile: {
+          type: 'number',
+          exclusiveMinimum: 50,
+          maximum: 100,
+          default: 99.999,
+          description: 'Share of values kept by the percentile calibrator, in percent.',
+        },
       },
     },
     quantization: {
@@ -115,13 +154,27 @@ export const settingsSchema = {
       default: {},
       properties: {
         operators: {
-          description: '`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.',
+          description:
+            '`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.',
           default: 'tensorrt',
           anyOf: [{ enum: ['tensorrt', 'all'] }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
         },
-        head: { enum: ['float', 'int8'], description: 'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise.' },
-        keepFloat: { type: 'array', items: { type: 'string' }, default: [], description: 'Layers that stay float, by name; `*` matches any run of characters.' },
-        plan: { type: 'string', minLength: 1, description: 'A committed precision plan. With it nothing is searched: the plan is checked.' },
+        head: {
+          enum: ['float', 'int8'],
+          description:
+            'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise.',
+        },
+        keepFloat: {
+          type: 'array',
+          items: { type: 'string' },
+          default: [],
+          description: 'Layers that stay float, by name; `*` matches any run of characters.',
+        },
+        plan: {
+          type: 'string',
+          minLength: 1,
+          description: 'A committed precision plan. With it nothing is searched: the plan is checked.',
+        },
       },
     },
     engine: {
@@ -130,10 +183,27 @@ export const settingsSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        name: { enum: ['onnxruntime'], default: 'onnxruntime', description: 'The embedded engine: onnxruntime, INT8 simulated in float.' },
-        threads: { description: 'Worker threads; `auto` = cores, as memory allows.', default: 'auto', anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }] },
-        batch: { description: 'Images a run, for models with a free batch dimension; `auto` = 1.', default: 'auto', anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }] },
-        memoryMiB: { type: 'integer', minimum: 16, default: 256, description: 'Memory for prepared images; more are decoded again.' },
+        name: {
+          enum: ['onnxruntime'],
+          default: 'onnxruntime',
+          description: 'The embedded engine: onnxruntime, INT8 simulated in float.',
+        },
+        threads: {
+          description: 'Worker threads; `auto` = cores, as memory allows.',
+          default: 'auto',
+          anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }],
+        },
+        batch: {
+          description: 'Images a run, for models with a free batch dimension; `auto` = 1.',
+          default: 'auto',
+          anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }],
+        },
+        memoryMiB: {
+          type: 'integer',
+          minimum: 16,
+          default: 256,
+          description: 'Memory for prepared images; more are decoded again.',
+        },
       },
     },
     gate: {
@@ -142,7 +212,11 @@ export const settingsSchema = {
       additionalProperties: false,
       required: ['thresholds'],
       properties: {
-        candidate: { enum: ['mixed', 'int8'], default: 'mixed', description: 'The engine that you ship and that is judged.' },
+        candidate: {
+          enum: ['mixed', 'int8'],
+          default: 'mixed',
+          description: 'The engine that you ship and that is judged.',
+        },
         thresholds: {
           type: 'object',
           description: 'At least one limit. A metric that is missing or not a number fails.',
@@ -159,7 +233,12 @@ export const settingsSchema = {
               minProperties: 1,
               properties: {
                 ...accuracy('AP of a class').properties,
-                minBoxes: { type: 'integer', minimum: 1, default: 20, description: 'Classes with fewer boxes are not judged.' },
+                minBoxes: {
+                  type: 'integer',
+                  minimum: 1,
+                  default: 20,
+                  description: 'Classes with fewer boxes are not judged.',
+                },
               },
             },
             scoreDivergence: limits('Jensen-Shannon divergence of the score distributions', ', 0…1', 'max'),
@@ -170,10 +249,31 @@ export const settingsSchema = {
             latencyMs: limits('median latency of one image', ', in milliseconds', 'max'),
           },
         },
-        confidence: { type: 'number', exclusiveMinimum: 0.5, exclusiveMaximum: 1, default: 0.95, description: 'Level of the intervals.' },
-        resamples: { type: 'integer', minimum: 100, maximum: 100000, default: 1000, description: 'Bootstrap resamples of the images.' },
-        inconclusive: { enum: ['fail', 'pass'], default: 'fail', description: 'What an interval that straddles a limit means.' },
-        seed: { type: 'integer', minimum: 0, default: 1, description: 'Seed of resampling and of the choice of subsets.' },
+        confidence: {
+          type: 'number',
+          exclusiveMinimum: 0.5,
+          exclusiveMaximum: 1,
+          default: 0.95,
+          description: 'Level of the intervals.',
+        },
+        resamples: {
+          type: 'integer',
+          minimum: 100,
+          maximum: 100000,
+          default: 1000,
+          description: 'Bootstrap resamples of the images.',
+        },
+        inconclusive: {
+          enum: ['fail', 'pass'],
+          default: 'fail',
+          description: 'What an interval that straddles a limit means.',
+        },
+        seed: {
+          type: 'integer',
+          minimum: 0,
+          default: 1,
+          description: 'Seed of resampling and of the choice of subsets.',
+        },
       },
     },
     sensitivity: {
@@ -182,9 +282,22 @@ export const settingsSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        enabled: { type: 'boolean', default: true, description: 'Rank layers. Without it there is no mixed precision but by a plan.' },
-        images: { type: 'integer', minimum: 1, default: 32, description: 'Validation images that layers are ranked on.' },
-        maxFloatLayers: { type: 'integer', minimum: 0, description: 'Most layers that the search may keep float, beside the head.' },
+        enabled: {
+          type: 'boolean',
+          default: true,
+          description: 'Rank layers. Without it there is no mixed precision but by a plan.',
+        },
+        images: {
+          type: 'integer',
+          minimum: 1,
+          default: 32,
+          description: 'Validation images that layers are ranked on.',
+        },
+        maxFloatLayers: {
+          type: 'integer',
+          minimum: 0,
+          description: 'Most layers that the search may keep float, beside the head.',
+        },
       },
     },
     report: {
@@ -193,8 +306,17 @@ export const settingsSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        folder: { type: 'string', minLength: 1, default: 'int8-gate-report', description: 'Folder of the report, relative to where the command runs.' },
-        keepModels: { type: 'boolean', default: true, description: 'Keep the quantized models beside the report.' },
+        folder: {
+          type: 'string',
+          minLength: 1,
+          default: 'int8-gate-report',
+          description: 'Folder of the report, relative to where the command runs.',
+        },
+        keepModels: {
+          type: 'boolean',
+          default: true,
+          description: 'Keep the quantized models beside the report.',
+        },
       },
     },
   },

@@ -7,7 +7,18 @@ type Deep = FromSchema<typeof settingsSchema>;
 type Filled<T, Keys extends keyof NonNullable<T>> = NonNullable<T> & Required<Pick<NonNullable<T>, Keys>>;
 
 /** Settings with every default filled in and every path absolute. */
-export type Settings = Omit<Deep, 'decoder' | 'preprocessing' | 'validation' | 'calibration' | 'quantization' | 'engine' | 'gate' | 'sensitivity' | 'report'> & {
+export type Settings = Omit<
+  Deep,
+  | 'decoder'
+  | 'preprocessing'
+  | 'validation'
+  | 'calibration'
+  | 'quantization'
+  | 'engine'
+  | 'gate'
+  | 'sensitivity'
+  | 'report'
+> & {
   readonly decoder: NonNullable<Deep['decoder']>;
   readonly preprocessing: NonNullable<Deep['preprocessing']>;
   readonly validation: Filled<Deep['validation'], 'format'>;
@@ -27,5 +38,5 @@ export interface LoadedSettings {
   /** Absolute path. */
   readonly file: string;
   /** `file:line:col key` of a JSON pointer such as `/calibration/count`. */
-  place(pointer: string): string;
+  readonly place: (pointer: string) => string;
 }

@@ -2,8 +2,20 @@
 import { TestEnvironment } from 'jest-environment-node';
 
 const NAMES = [
-  'ArrayBuffer', 'SharedArrayBuffer', 'DataView', 'Float16Array', 'Float32Array', 'Float64Array', 'Int8Array',
-  'Int16Array', 'Int32Array', 'Uint8Array', 'Uint8ClampedArray', 'Uint16Array', 'Uint32Array', 'BigInt64Array',
+  'ArrayBuffer',
+  'SharedArrayBuffer',
+  'DataView',
+  'Float16Array',
+  'Float32Array',
+  'Float64Array',
+  'Int8Array',
+  'Int16Array',
+  'Int32Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Uint16Array',
+  'Uint32Array',
+  'BigInt64Array',
   'BigUint64Array',
 ];
 

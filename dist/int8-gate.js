@@ -11337,7 +11337,7 @@ var init_native = __esm({
 import { access as access2 } from "node:fs/promises";
 async function decodeImage(file, exif) {
   try {
-    const image = sharp()(file, { failOn: "truncated" });
+    const image = sharp()(file, { failOn: "truncated", ignoreIcc: true });
     const { data, info: info2 } = await (exif ? image.autoOrient() : image).toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     if (info2.channels !== 3) throw new Error(`has ${info2.channels} channels after conversion to RGB`);
     return {
@@ -11379,7 +11379,7 @@ function roundHalfEven(value) {
   if (rest !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
 }
-function linearTaps(from, to) {
+function linearTaps(from, to, axis) {
   const left = new Int32Array(to);
   const right = new Int32Array(to);
   const a = new Int32Array(to);
@@ -11389,10 +11389,10 @@ function linearTaps(from, to) {
     let f = Math.fround((i + 0.5) * scale - 0.5);
     let s = Math.floor(f);
     f = Math.fround(f - s);
-    if (s < 0) [s, f] = [0, 0];
-    if (s >= from - 1) [s, f] = [from - 1, 0];
-    left[i] = s;
-    right[i] = Math.min(s + 1, from - 1);
+    if (axis === "x" && s < 0) [s, f] = [0, 0];
+    if (axis === "x" && s >= from - 1) [s, f] = [from - 1, 0];
+    left[i] = Math.min(Math.max(s, 0), from - 1);
+    right[i] = Math.min(Math.max(s + 1, 0), from - 1);
     a[i] = roundHalfEven(Math.fround(Math.fround(1 - f) * COEFFICIENT));
     b[i] = roundHalfEven(Math.fround(f * COEFFICIENT));
   }
@@ -11401,8 +11401,8 @@ function linearTaps(from, to) {
 function resizeOpenCv(image, width, height) {
   if (image.width === width && image.height === height) return image;
   if (image.width === 2 * width && image.height === 2 * height) return halve(image, width, height);
-  const x = linearTaps(image.width, width);
-  const y = linearTaps(image.height, height);
+  const x = linearTaps(image.width, width, "x");
+  const y = linearTaps(image.height, height, "y");
   const rowLength = width * 3;
   const rows = [new Int32Array(rowLength), new Int32Array(rowLength)];
   const held = [-1, -1];
@@ -11517,7 +11517,7 @@ function place(width, height, spec) {
       const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
       const left = roundHalfEven((spec.width - w) / 2 - 0.1);
       const top = roundHalfEven((spec.height - h) / 2 - 0.1);
-      return { width: w, height: h, left, top, scaleX: w / width, scaleY: h / height };
+      return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
     }
     case "letterbox-top-left":
       return {

@@ -9,7 +9,8 @@ import type { Raster } from './resize.js';
  */
 export async function decodeImage(file: string, exif: boolean): Promise<Raster> {
   try {
-    const image = sharp()(file, { failOn: 'truncated' });
+    // Training code decodes with OpenCV or Pillow, which leave colour profiles aside.
+    const image = sharp()(file, { failOn: 'truncated', ignoreIcc: true });
     const { data, info } = await (exif ? image.autoOrient() : image)
       .toColourspace('srgb')
       .removeAlpha()

@@ -24,11 +24,11 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
         scaleY: spec.height / height,
       };
     case 'letterbox': {
-      // As Ultralytics: rounded size, and half-pixel pads go up and left.
+      // As Ultralytics: rounded size, half-pixel pads go up and left, and the inverse divides by the ratio.
       const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
       const left = roundHalfEven((spec.width - w) / 2 - 0.1);
       const top = roundHalfEven((spec.height - h) / 2 - 0.1);
-      return { width: w, height: h, left, top, scaleX: w / width, scaleY: h / height };
+      return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
     }
     case 'letterbox-top-left':
       // As YOLOX: truncated size, and its own inverse divides by the ratio.

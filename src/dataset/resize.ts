@@ -22,6 +22,7 @@ const COEFFICIENT = 2048;
 function linearTaps(
   from: number,
   to: number,
+  axis: 'x' | 'y',
 ): { left: Int32Array; right: Int32Array; a: Int32Array; b: Int32Array } {
   const left = new Int32Array(to);
   const right = new Int32Array(to);
@@ -32,10 +33,11 @@ function linearTaps(
     let f = Math.fround((i + 0.5) * scale - 0.5);
     let s = Math.floor(f);
     f = Math.fround(f - s);
-    if (s < 0) [s, f] = [0, 0];
-    if (s >= from - 1) [s, f] = [from - 1, 0];
-    left[i] = s;
-    right[i] = Math.min(s + 1, from - 1);
+    // At the border OpenCV drops the second weight along x; along y it clamps the rows and keeps both weights.
+    if (axis === 'x' && s < 0) [s, f] = [0, 0];
+    if (axis === 'x' && s >= from - 1) [s, f] = [from - 1, 0];
+    left[i] = Math.min(Math.max(s, 0), from - 1);
+    right[i] = Math.min(Math.max(s + 1, 0), from - 1);
     a[i] = roundHalfEven(Math.fround(Math.fround(1 - f) * COEFFICIENT));
     b[i] = roundHalfEven(Math.fround(f * COEFFICIENT));
   }
@@ -49,8 +51,8 @@ function linearTaps(
 export function resizeOpenCv(image: Raster, width: number, height: number): Raster {
   if (image.width === width && image.height === height) return image;
   if (image.width === 2 * width && image.height === 2 * height) return halve(image, width, height);
-  const x = linearTaps(image.width, width);
-  const y = linearTaps(image.height, height);
+  const x = linearTaps(image.width, width, 'x');
+  const y = linearTaps(image.height, height, 'y');
   const rowLength = width * 3;
   const rows = [new Int32Array(rowLength), new Int32Array(rowLength)] as [Int32Array, Int32Array];
   const held: [number, number] = [-1, -1];

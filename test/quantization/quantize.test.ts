@@ -1,0 +1,220 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { InferenceSession } from 'onnxruntime-node';
+import type { Ranges } from '../../src/calibration/index.js';
+import {
+  buildGraph,
+  encodeModel,
+  parseModel,
+  readModel,
+  type Graph,
+  type Model,
+} from '../../src/onnx/index.js';
+import {
+  defaultPlan,
+  findSharedScales,
+  formatPlan,
+  listLayers,
+  parsePlan,
+  quantize,
+  resolvePlan,
+  tensorsToCalibrate,
+  type OperatorScope,
+  type PrecisionPlan,
+} from '../../src/quantization/index.js';
+
+const MODELS = ['signs-v10', 'signs-v8'] as const;
+const SCOPES: readonly OperatorScope[] = ['tensorrt', 'all', ['Conv']];
+
+interface Golden {
+  readonly amax: Readonly<Record<string, string>>;
+  readonly activations: Readonly<Record<string, string>>;
+  readonly weights: Readonly<Record<string, string>>;
+}
+
+const golden = JSON.parse(readFileSync('test/quantization/golden/conv-only.json', 'utf8')) as Golden;
+const floats = (hex: string): Float32Array =>
+  new Float32Array(Uint8Array.from(Buffer.from(hex, 'hex')).buffer);
+const hexOf = (data: Float32Array): string => Buffer.from(data.buffer).toString('hex');
+const int8 = (operators: OperatorScope): PrecisionPlan => ({
+  version: 1,
+  operators,
+  default: 'int8',
+  layers: {},
+});
+const ranges = (tensors: readonly string[], amax = 1): Ranges =>
+  new Map(tensors.map((name, i) => [name, { amax: amax + i, min: -amax, max: amax, calibrator: 'test' }]));
+
+let models: Record<(typeof MODELS)[number], Model>;
+let graph: Graph;
+
+beforeAll(async () => {
+  const [v10, v8] = await Promise.all(MODELS.map((name) => readModel(`fixtures/signs/models/${name}.onnx`)));
+  models = { 'signs-v10': v10 as Model, 'signs-v8': v8 as Model };
+  graph = buildGraph(models['signs-v10']);
+});
+
+describe('scales equal those of onnxruntime.quantization to the last bit', () => {
+  const given = (): Ranges =>
+    new Map(
+      Object.entries(golden.amax).map(([name, hex]) => [
+        name,
+        { amax: floats(hex)[0] as number, min: 0, max: 0, calibrator: 'minmax' },
+      ]),
+    );
+
+  test('of activations', () => {
+    const { scales } = quantize(models['signs-v10'], int8(['Conv']), given());
+    const ours = Object.fromEntries(
+      scales.filter(({ kind }) => kind === 'activation').map(({ tensor, scale }) => [tensor, hexOf(scale)]),
+    );
+    expect(ours).toEqual(golden.activations);
+  });
+
+  test('of weights, one an output channel', () => {
+    const { scales } = quantize(models['signs-v10'], int8(['Conv']), given());
+    const ours = Object.fromEntries(
+      scales.filter(({ kind }) => kind === 'weight').map(({ layers, scale }) => [layers[0], hexOf(scale)]),
+    );
+    expect(Object.keys(ours)).toHaveLength(85);
+    expect(ours).toEqual(golden.weights);
+  });
+});
+
+describe.each(MODELS)('%s', (name) => {
+  test.each(SCOPES)('quantized with operators %s loads in onnxruntime', async (scope) => {
+    const tensors = tensorsToCalibrate(buildGraph(models[name]), scope);
+    const { proto } = quantize(models[name], int8(scope), ranges(tensors));
+    const session = await InferenceSession.create(encodeModel(proto), { logSeverityLevel: 3 });
+    expect(session.outputNames).toEqual(['output0']);
+    await session.release();
+  });
+});
+
+describe('placement for TensorRT', () => {
+  const quantized = (): Graph =>
+    buildGraph(
+      parseModel(
+        encodeModel(
+          quantize(models['signs-v10'], int8('tensorrt'), ranges(tensorsToCalibrate(graph, 'tensorrt')))
+            .proto,
+        ),
+        'q',
+      ),
+    );
+
+  test('puts nothing inside SiLU: Sigmoid and its Mul read the convolution itself', () => {
+    const nodes = quantized().nodes.filter(({ opType }) => opType === 'Sigmoid');
+    expect(nodes.length).toBeGreaterThan(70);
+    for (const { inputs } of nodes) expect(inputs[0]).not.toMatch(/_dq/);
+  });
+
+  test('quantizes the skip input of every residual Add', () => {
+    const residual = quantized().nodes.filter(
+      ({ name, opType }) => opType === 'Add' && /\/m\.\d\/Add$/.test(name),
+    );
+    expect(residual.length).toBeGreaterThan(3);
+    for (const { inputs } of residual) expect(inputs.filter((one) => one.endsWith('_dq'))).toHaveLength(1);
+  });
+
+  test('gives all quantized inputs of a Concat one scale with its output', () => {
+    const { scales } = quantize(
+      models['signs-v10'],
+      int8('tensorrt'),
+      ranges(tensorsToCalibrate(graph, 'tensorrt')),
+    );
+    const scaleOf = new Map(scales.map(({ tensor, scale }) => [tensor, scale[0]]));
+    const concats = graph.nodes.filter(
+      ({ opType, outputs }) => opType === 'Concat' && scaleOf.has(outputs[0] as string),
+    );
+    expect(concats.length).toBeGreaterThan(5);
+    for (const { inputs, outputs } of concats)
+      for (const input of inputs.filter((one) => scaleOf.has(one)))
+        expect(scaleOf.get(input)).toBe(scaleOf.get(outputs[0] as string));
+  });
+
+  test('marks the last convolutions as head, and the default plan keeps them float', () => {
+    const layers = listLayers(graph, 'tensorrt');
+    const heads = layers.filter(({ head }) => head).map(({ name }) => name);
+    expect(heads).toHaveLength(6);
+    expect(Object.keys(defaultPlan(layers, 'tensorrt', { head: 'float', keepFloat: [] }).layers)).toEqual(
+      heads,
+    );
+  });
+});
+
+describe('plans', () => {
+  test('round-trip through their file', () => {
+    const plan: PrecisionPlan = {
+      ...int8('tensorrt'),
+      layers: { '/b0/conv/Conv': 'fp16', '/b1/*': 'fp32' },
+      comment: 'by hand',
+    };
+    expect(parsePlan(formatPlan(plan), 'plan.json')).toEqual(plan);
+    const precision = resolvePlan(plan, listLayers(graph, 'tensorrt'));
+    expect(precision.get('/b1/conv/Conv')).toBe('fp32');
+    expect(precision.get('/b2/cv1/conv/Conv')).toBe('int8');
+  });
+
+  test.each([
+    ['{', /plan\.json: is no JSON/],
+    ['{"version":2,"operators":"tensorrt","default":"int8","layers":{}}', /version: must be 1, is 2/],
+    [
+      '{"version":1,"operators":"tensorrt","default":"int4","layers":{}}',
+      /default: must be one of int8, fp16, fp32, is "int4"/,
+    ],
+    [
+      '{"version":1,"operators":"tensorrt","default":"int8","layer":{},"layers":{}}',
+      /layer: unknown key, did you mean "layers"/,
+    ],
+    [
+      '{"version":1,"operators":"tensorrt","default":"int8","layers":{"a":"int9"}}',
+      /layers\["a"\]: must be one of/,
+    ],
+  ])('%s is refused', (text, message) => {
+    expect(() => parsePlan(text, 'plan.json')).toThrow(message);
+  });
+});
+
+test('a model that is quantized already is refused, naming a node', () => {
+  const { proto } = quantize(
+    models['signs-v10'],
+    int8(['Conv']),
+    ranges(tensorsToCalibrate(graph, ['Conv'])),
+  );
+  const again = parseModel(encodeModel(proto), 'again.onnx');
+  expect(() => quantize(again, int8(['Conv']), new Map())).toThrow(
+    /again\.onnx, node .*QuantizeLinear: the model is quantized already/,
+  );
+});
+
+test('boxes and scores under one scale are found where everything is quantized, and nothing where the tail is float', () => {
+  const boxes = { min: 0, max: 190 };
+  const scores = { min: 0, max: 0.99 };
+  const statistics = new Map(
+    tensorsToCalibrate(graph, 'all').map((name) => [
+      name,
+      {
+        name,
+        ...(/Sigmoid_output_0$/.test(name) && !name.includes('/act/') ? scores : boxes),
+        count: 1,
+        zeros: 0,
+        nonFinite: 0,
+        images: 1,
+        limit: 256,
+        bins: new Float64Array(2048),
+        shape: [1],
+      },
+    ]),
+  );
+  const found = (scope: OperatorScope) =>
+    findSharedScales(
+      graph,
+      quantize(models['signs-v10'], int8(scope), ranges(tensorsToCalibrate(graph, scope), 190)).scales,
+      statistics,
+    );
+  expect(found('all')[0]?.sentence).toMatch(
+    /joins boxes \(0…190, .*\) and scores \(0…0\.99, .*\) in \/Concat_9 under one INT8 scale of .*round/,
+  );
+  expect(found('tensorrt')).toEqual([]);
+});

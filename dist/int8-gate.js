@@ -54,11 +54,15 @@ function describeProblem({ where, what, fix }) {
     ${fix}`;
 }
 function messageOf(error2) {
-  return error2 instanceof Error ? error2.message : String(error2);
+  const message = property(error2, "message");
+  return typeof message === "string" ? message : String(error2);
 }
 function systemCode(error2) {
-  if (!(error2 instanceof Error) || !("code" in error2)) return void 0;
-  return typeof error2.code === "string" ? error2.code : void 0;
+  const code = property(error2, "code");
+  return typeof code === "string" ? code : void 0;
+}
+function property(value, key) {
+  return typeof value === "object" && value !== null ? value[key] : void 0;
 }
 var EXIT, InputFault, SurroundingsFault, Interrupted;
 var init_faults = __esm({
@@ -5753,28 +5757,28 @@ function compileCreate(desc) {
       message = { $typeName: typeName };
     }
     for (let i = 0; i < properties.length; i++) {
-      const property = properties[i];
-      const name = property.name;
+      const property2 = properties[i];
+      const name = property2.name;
       const initValue = init2 === null || init2 === void 0 ? void 0 : init2[name];
-      switch (property.kind) {
+      switch (property2.kind) {
         case INIT_SINGULAR:
           if (initValue != null) {
-            message[name] = property.convert !== void 0 ? property.convert(initValue) : initValue;
-          } else if (property.constant !== void 0) {
-            message[name] = property.constant;
+            message[name] = property2.convert !== void 0 ? property2.convert(initValue) : initValue;
+          } else if (property2.constant !== void 0) {
+            message[name] = property2.constant;
           }
           break;
         case INIT_LIST:
-          message[name] = property.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
+          message[name] = property2.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property2.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
           break;
         case INIT_MAP:
-          if (property.convert === void 0 || !isObject(initValue)) {
+          if (property2.convert === void 0 || !isObject(initValue)) {
             message[name] = initValue !== null && initValue !== void 0 ? initValue : {};
           } else {
             const converted = {};
             const keys = Object.keys(initValue);
             for (let k = 0; k < keys.length; k++) {
-              setOwn(converted, keys[k], property.convert(initValue[keys[k]]));
+              setOwn(converted, keys[k], property2.convert(initValue[keys[k]]));
             }
             message[name] = converted;
           }
@@ -5782,7 +5786,7 @@ function compileCreate(desc) {
         case INIT_ONEOF: {
           const oneofValue = initValue;
           if ((oneofValue === null || oneofValue === void 0 ? void 0 : oneofValue.case) != null) {
-            const convert = property.convert.get(oneofValue.case);
+            const convert = property2.convert.get(oneofValue.case);
             if (convert !== void 0) {
               message[name] = {
                 case: oneofValue.case,
@@ -13502,9 +13506,9 @@ var require_scope = __commonJS({
         super(nameStr);
         this.prefix = prefix;
       }
-      setValue(value, { property, itemIndex }) {
+      setValue(value, { property: property2, itemIndex }) {
         this.value = value;
-        this.scopePath = (0, code_1._)`.${new code_1.Name(property)}[${itemIndex}]`;
+        this.scopePath = (0, code_1._)`.${new code_1.Name(property2)}[${itemIndex}]`;
       }
     };
     exports.ValueScopeName = ValueScopeName;
@@ -15003,18 +15007,18 @@ var require_code2 = __commonJS({
       });
     }
     exports.hasPropFunc = hasPropFunc;
-    function isOwnProperty(gen, data, property) {
-      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property})`;
+    function isOwnProperty(gen, data, property2) {
+      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property2})`;
     }
     exports.isOwnProperty = isOwnProperty;
-    function propertyInData(gen, data, property, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property)} !== undefined`;
-      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property)}` : cond;
+    function propertyInData(gen, data, property2, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property2)} !== undefined`;
+      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property2)}` : cond;
     }
     exports.propertyInData = propertyInData;
-    function noPropertyInData(gen, data, property, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property)} === undefined`;
-      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property))) : cond;
+    function noPropertyInData(gen, data, property2, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property2)} === undefined`;
+      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property2))) : cond;
     }
     exports.noPropertyInData = noPropertyInData;
     function allSchemaProperties(schemaMap) {
@@ -19075,11 +19079,11 @@ var require_dependencies = __commonJS({
     var util_1 = require_util();
     var code_1 = require_code2();
     exports.error = {
-      message: ({ params: { property, depsCount, deps } }) => {
+      message: ({ params: { property: property2, depsCount, deps } }) => {
         const property_ies = depsCount === 1 ? "property" : "properties";
-        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property} is present`;
+        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property2} is present`;
       },
-      params: ({ params: { property, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property},
+      params: ({ params: { property: property2, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property2},
     missingProperty: ${missingProperty},
     depsCount: ${depsCount},
     deps: ${deps}}`
@@ -28263,8 +28267,8 @@ function problemOf(error2, place2, document, at) {
   }
 }
 function describe2(schema, key) {
-  const property = schema.properties?.[key];
-  return (property?.description ?? "see the reference").replace(/\.$/, "");
+  const property2 = schema.properties?.[key];
+  return (property2?.description ?? "see the reference").replace(/\.$/, "");
 }
 function expected({ keyword, params, parentSchema }) {
   const schema = parentSchema;

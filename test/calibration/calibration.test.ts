@@ -1,0 +1,114 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  BINS,
+  RangeCollector,
+  calibratorFor,
+  computeRanges,
+  type TensorStatistics,
+} from '../../src/calibration/index.js';
+
+const images = fc.array(
+  fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }), {
+    minLength: 1,
+    maxLength: 40,
+  }),
+  { minLength: 1, maxLength: 12 },
+);
+
+function collect(list: readonly (readonly number[])[]): RangeCollector {
+  const collector = new RangeCollector();
+  for (const values of list) collector.observe('x', Float32Array.from(values), [values.length]);
+  return collector;
+}
+
+const statisticsOf = (collector: RangeCollector): TensorStatistics => ({
+  ...(collector.statistics().get('x') as TensorStatistics),
+  shape: [],
+});
+
+describe('statistics have the same bits', () => {
+  test('for any order of images', () => {
+    fc.assert(
+      fc.property(images, fc.infiniteStream(fc.nat()), (list, stream) => {
+        const shuffled = list
+          .map((one) => [stream.next().value as number, one] as const)
+          .sort((a, b) => a[0] - b[0]);
+        expect(statisticsOf(collect(shuffled.map(([, one]) => one)))).toEqual(statisticsOf(collect(list)));
+      }),
+    );
+  });
+
+  test('for any split among workers and any tree of merges', () => {
+    fc.assert(
+      fc.property(images, fc.nat(11), (list, cut) => {
+        const [left, right] = [collect(list.slice(0, cut)), collect(list.slice(cut))];
+        const forth = new RangeCollector();
+        forth.merge(left);
+        forth.merge(right);
+        const back = new RangeCollector();
+        back.merge(RangeCollector.fromMessage(structuredClone(right.toMessage())));
+        back.merge(RangeCollector.fromMessage(structuredClone(left.toMessage())));
+        expect(statisticsOf(forth)).toEqual(statisticsOf(collect(list)));
+        expect(statisticsOf(back)).toEqual(statisticsOf(collect(list)));
+      }),
+    );
+  });
+
+  test('and hold every value: extremes, zeros, counts', () => {
+    fc.assert(
+      fc.property(images, (list) => {
+        const values = list.flatMap((one) => [...Float32Array.from(one)]);
+        const { min, max, zeros, count, bins, limit, images: seen } = statisticsOf(collect(list));
+        expect([min, max]).toEqual([Math.min(...values) + 0, Math.max(...values) + 0]);
+        expect(zeros).toBe(values.filter((v) => v === 0).length);
+        expect(count).toBe(values.length);
+        expect(bins.reduce((a, b) => a + b, 0)).toBe(values.length);
+        expect(limit === 0 || (Number.isInteger(Math.log2(limit)) && limit >= Math.max(max, -min))).toBe(
+          true,
+        );
+        expect(seen).toBe(list.length);
+      }),
+    );
+  });
+});
+
+test('a value that is not finite is counted and named, not binned', () => {
+  const collector = collect([[1, NaN, -2, Infinity]]);
+  expect(statisticsOf(collector)).toMatchObject({ nonFinite: 2, count: 2, min: -2, max: 1 });
+  expect(() => computeRanges(collector.statistics(), calibratorFor('minmax'))).toThrow(
+    /tensor x: is NaN or infinite in 2 places/,
+  );
+});
+
+describe('calibrators', () => {
+  const uniform = collect([Array.from({ length: 20000 }, (_, i) => (i + 0.5) / 20000)])
+    .statistics()
+    .get('x') as TensorStatistics;
+  const outlier = collect([[...Array.from({ length: 50000 }, (_, i) => Math.sin(i) ** 3), 8]])
+    .statistics()
+    .get('x') as TensorStatistics;
+  const amax = (
+    name: Parameters<typeof calibratorFor>[0],
+    statistics: TensorStatistics,
+    percentile = 99.999,
+  ): number => calibratorFor(name, { percentile }).range(statistics).amax;
+
+  test('minmax keeps everything', () => expect(amax('minmax', outlier)).toBe(8));
+
+  test.each([50.5, 90, 99, 99.9])('percentile %p of a uniform tensor is that share', (percentile) => {
+    expect(Math.abs(amax('percentile', uniform, percentile) - percentile / 100)).toBeLessThan(2 / BINS);
+  });
+
+  test('percentile never goes beyond the largest value', () =>
+    expect(amax('percentile', uniform, 100)).toBeLessThanOrEqual(1));
+
+  test('percentile cuts a lone outlier off', () =>
+    expect(amax('percentile', outlier, 99.99)).toBeLessThan(2));
+
+  test.each(['entropy', 'mse'] as const)('%s keeps a uniform tensor nearly whole', (name) =>
+    expect(amax(name, uniform)).toBeGreaterThan(0.9),
+  );
+
+  test('entropy cuts a lone outlier off', () => expect(amax('entropy', outlier)).toBeLessThan(2));
+});

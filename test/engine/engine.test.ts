@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { RangeCollector } from '../../src/calibration/index.js';
+import { listImages, openImages, type ImageStore, type PreprocessingSpec } from '../../src/dataset/index.js';
+import {
+  createOnnxRuntimeEngine,
+  type Engine,
+  type HostTensor,
+  type ImageFeed,
+} from '../../src/engine/index.js';
+import { floatToHalf } from '../../src/engine/canvas.js';
+import { halfToFloat } from '../../src/onnx/index.js';
+
+const spec: PreprocessingSpec = {
+  resize: 'letterbox',
+  height: 192,
+  width: 192,
+  interpolation: 'opencv',
+  color: 'rgb',
+  pad: 114,
+  scale: 1 / 255,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  layout: 'nchw',
+  dtype: 'float32',
+  exif: true,
+};
+const TENSOR = '/b0/act/Mul_output_0';
+
+let store: ImageStore;
+let v10: { name: string; bytes: Uint8Array };
+let v8: { name: string; bytes: Uint8Array };
+let one: Engine;
+let two: Engine;
+
+beforeAll(async () => {
+  const records = (await listImages('fixtures/signs/val')).slice(0, 10);
+  store = openImages(records, spec, { memoryMiB: 32 });
+  v10 = { name: 'v10', bytes: await readFile('fixtures/signs/models/signs-v10.onnx') };
+  v8 = { name: 'v8', bytes: await readFile('fixtures/signs/models/signs-v8.onnx') };
+  one = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
+  two = await createOnnxRuntimeEngine({ threads: 2, batch: 4 });
+});
+afterAll(async () => {
+  await one.close();
+  await two.close();
+});
+
+const feed = (): ImageFeed => ({ count: store.count, spec, image: (i) => store.get(i) });
+
+async function outputs(engine: Engine, model: typeof v10): Promise<HostTensor[]> {
+  const session = await engine.load(model);
+  const all: HostTensor[] = [];
+  const order: number[] = [];
+  await session.run(feed(), (i, map) => {
+    order.push(i);
+    all.push(map.get('output0') as HostTensor);
+  });
+  expect(order).toEqual(all.map((_, i) => i));
+  expect(session.latency()?.medianMs).toBeGreaterThan(0);
+  await session.release();
+  return all;
+}
+
+describe('the embedded engine', () => {
+  test('gives results in input order, the same whatever the batch and the number of workers', async () => {
+    const [single, batched] = [await outputs(one, v10), await outputs(two, v10)];
+    expect(single).toHaveLength(10);
+    single.forEach(({ dims, data }, i) => {
+      expect(dims).toEqual([1, 100, 6]);
+      expect(batched[i]?.dims).toEqual([1, 100, 6]);
+      // Batches take other kernels: equal to rounding.
+      const scores = (values: HostTensor['data']) =>
+        Array.from({ length: 5 }, (_, k) => values[6 * k + 4] as number);
+      scores(data).forEach((score, k) =>
+        expect(scores(batched[i]?.data as Float32Array)[k]).toBeCloseTo(score, 4),
+      );
+    });
+  });
+
+  test('runs a model of fixed batch', async () => {
+    const all = await outputs(two, v8);
+    expect(all.map(({ dims }) => dims)).toEqual(all.map(() => [1, 12, 756]));
+  });
+
+  test('collects the statistics that a plain loop collects, with one worker or two', async () => {
+    const session = await one.load(v10, { extraOutputs: [TENSOR] });
+    const plain = new RangeCollector();
+    await session.run(feed(), (_, map) => {
+      const { data, dims } = map.get(TENSOR) as HostTensor;
+      plain.observe(TENSOR, data as Float32Array, dims);
+    });
+    await session.release();
+    const expected = plain.statistics();
+    expect(await one.collect(v10, [TENSOR, 'images'], feed())).toEqual(
+      new Map([...expected, ['images', expect.objectContaining({ images: 10 }) as never]]),
+    );
+    expect((await two.collect(v10, [TENSOR], feed())).get(TENSOR)).toEqual(expected.get(TENSOR));
+  });
+
+  test('stops when asked', async () => {
+    const session = await one.load(v10);
+    const abort = new AbortController();
+    let seen = 0;
+    const run = session.run(
+      feed(),
+      () => {
+        if (++seen === 2) abort.abort();
+      },
+      { signal: abort.signal },
+    );
+    await expect(run).rejects.toThrow(/interrupted/);
+    expect(seen).toBeLessThan(10);
+    await session.release();
+  });
+
+  test("refuses a model with onnxruntime's own reason", async () => {
+    await expect(one.load({ name: 'broken.onnx', bytes: v10.bytes.subarray(0, 1000) })).rejects.toThrow(
+      /broken\.onnx: onnxruntime refuses the model: \S/,
+    );
+  });
+});
+
+test('half precision: every finite value survives the way there and back', () => {
+  for (let bits = 0; bits < 65536; bits++) {
+    const value = halfToFloat(bits);
+    if (Number.isNaN(value)) continue;
+    const back = floatToHalf(value);
+    if (back !== bits) expect([bits, value]).toEqual([back, value]);
+  }
+  expect(floatToHalf(65520)).toBe(0x7c00);
+  expect(floatToHalf(1 + 2 ** -11)).toBe(0x3c00);
+});

@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals';
+import type { BootstrapResult, CocoStats } from '../../src/evaluation/index.js';
+import { exitStatusOf, judge, type Candidate, type Judgement } from '../../src/gate/index.js';
+
+const stats = (AP: number, AP50 = AP): CocoStats => ({
+  AP,
+  AP50,
+  AP75: AP,
+  APs: -1,
+  APm: AP,
+  APl: AP,
+  AR1: AP,
+  AR10: AP,
+  AR100: AP,
+  ARs: -1,
+  ARm: AP,
+  ARl: AP,
+});
+const candidate = (AP: number, more: Partial<Candidate> = {}): Candidate => ({
+  stats: stats(AP),
+  perClass: [],
+  distances: undefined,
+  sqnr: undefined,
+  modelSizeMiB: 2,
+  latencyMs: 5,
+  ...more,
+});
+const interval = (low: number, high: number, drop = (low + high) / 2): BootstrapResult => ({
+  map: { drop, low, high },
+  map50: { drop, low, high },
+  perClass: [],
+  resamples: 1000,
+  confidence: 0.95,
+  images: 200,
+});
+const base = { reference: candidate(0.9), images: 200, inconclusive: 'fail', intervals: undefined } as const;
+const verdict = (more: Partial<Judgement> & Pick<Judgement, 'thresholds' | 'candidate'>) =>
+  judge({ ...base, ...more });
+
+describe('a drop', () => {
+  const thresholds = { 'mAP50-95': { maxDrop: 0.02 } };
+  test.each([
+    ['passes when the whole interval clears the limit', 0.895, interval(0.001, 0.009), 'pass', 0],
+    ['fails when the whole interval is beyond it', 0.8, interval(0.08, 0.12), 'fail', 1],
+    ['is inconclusive when the interval straddles it', 0.885, interval(0.005, 0.025), 'inconclusive', 1],
+    ['without an interval is judged by its point', 0.885, undefined, 'pass', 0],
+    ['passes when accuracy rose', 0.95, interval(-0.06, -0.04), 'pass', 0],
+  ] as const)('%s', (_, AP, intervals, kind, status) => {
+    const found = verdict({ thresholds, candidate: candidate(AP), intervals });
+    expect(found.kind).toBe(kind);
+    expect(exitStatusOf(found)).toBe(status);
+  });
+
+  test('inconclusive may be made to pass, and says how many images would decide', () => {
+    const found = verdict({
+      thresholds,
+      candidate: candidate(0.885),
+      intervals: interval(0.005, 0.025),
+      inconclusive: 'pass',
+    });
+    expect(exitStatusOf(found)).toBe(0);
+    expect(found.checks[0]?.sentence).toBe(
+      'mAP50-95 fell by 0.015 (drop between 0.005 and 0.025) from 0.900 to 0.885; a drop of at most 0.020 is allowed. The interval straddles the limit: 200 images cannot decide it, about 850 would.',
+    );
+  });
+
+  test('may be limited relative to FP32; the stricter limit counts', () => {
+    expect(
+      verdict({
+        thresholds: { 'mAP50-95': { maxDrop: 0.5, maxDropRelative: 0.01 } },
+        candidate: candidate(0.88),
+      }).checks[0],
+    ).toMatchObject({ kind: 'fail', limit: 'drop ≤ 0.009' });
+  });
+});
+
+describe('what is not measured does not pass', () => {
+  test.each([NaN, -1])('mAP of %p', (AP) => {
+    const found = verdict({ thresholds: { 'mAP50-95': { min: 0 } }, candidate: candidate(AP) });
+    expect(found.kind).toBe('fail');
+    expect(found.checks[0]?.kind).toBe('missing');
+  });
+  test('a distance that is absent', () =>
+    expect(verdict({ thresholds: { sqnr: { min: 10 } }, candidate: candidate(0.9) }).checks[0]).toMatchObject(
+      { kind: 'missing', value: null },
+    ));
+  test('classes that are all too small', () => {
+    const perClass = [{ category: 0, name: 'disc', AP: 1, AP50: 1, AR100: 1, boxes: 3 }];
+    expect(
+      verdict({
+        thresholds: { classAP: { min: 0.5, minBoxes: 20 } },
+        candidate: candidate(0.9, { perClass }),
+      }).kind,
+    ).toBe('fail');
+  });
+  test('nothing at all', () =>
+    expect(() => verdict({ thresholds: {}, candidate: candidate(0.9) })).toThrow(/nothing is judged/));
+});
+
+describe('other limits', () => {
+  const distances = { scoreDivergence: 0.2, detectionRatio: 0.5, boxShift: 0.1, scoreShift: 0, unmatched: 0 };
+  test.each([
+    [{ scoreDivergence: { max: 0.1 } }, 'fail'],
+    [{ scoreDivergence: { max: 0.3 } }, 'pass'],
+    [{ detectionRatio: { min: 0.9 } }, 'fail'],
+    [{ boxShift: { max: 0.1 } }, 'pass'],
+    [{ sqnr: { min: 20 } }, 'pass'],
+    [{ modelSizeMiB: { max: 1 } }, 'fail'],
+    [{ latencyMs: { max: 10 } }, 'pass'],
+    [{ 'mAP50-95': { min: 0.85 }, mAP50: { min: 0.95 } }, 'fail'],
+  ] as const)('%j: %s', (thresholds, kind) =>
+    expect(verdict({ thresholds, candidate: candidate(0.9, { distances, sqnr: Infinity }) }).kind).toBe(kind),
+  );
+
+  test('the class that fell is named', () => {
+    const perClass = (AP: number) => [
+      { category: 0, name: 'disc', AP: 0.9, AP50: 1, AR100: 1, boxes: 30 },
+      { category: 1, name: 'star', AP, AP50: 1, AR100: 1, boxes: 30 },
+    ];
+    const found = verdict({
+      thresholds: { classAP: { maxDrop: 0.05 } },
+      reference: candidate(0.9, { perClass: perClass(0.9) }),
+      candidate: candidate(0.9, { perClass: perClass(0.7) }),
+    });
+    expect(
+      found.checks.filter(({ kind }) => kind === 'fail').map(({ subject, sentence }) => [subject, sentence]),
+    ).toEqual([
+      ['star', 'AP of star fell by 0.200 from 0.900 to 0.700; a drop of at most 0.050 is allowed.'],
+    ]);
+  });
+});

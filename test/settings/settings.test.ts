@@ -1,0 +1,145 @@
+import { describe, expect, test } from '@jest/globals';
+import { InputFault } from '../../src/faults/index.js';
+import { loadSettings, parseSettings } from '../../src/settings/index.js';
+
+const GOOD = `version: 1
+model: model.onnx
+validation:
+  images: val
+  annotations: val.json
+calibration:
+  images: calib
+gate:
+  thresholds:
+    mAP50-95: { maxDrop: 0.01 }
+`;
+
+const messages = (text: string): string[] => {
+  try {
+    parseSettings(text, '/project/int8-gate.yml');
+    return [];
+  } catch (error) {
+    if (!(error instanceof InputFault)) throw error;
+    return error.problems.map(({ where, what }) => `${where}: ${what}`);
+  }
+};
+const replaced = (from: string, to: string): string => {
+  expect(GOOD).toContain(from);
+  return GOOD.replace(from, to);
+};
+
+test('good settings get every default and absolute paths', () => {
+  const { settings, place } = parseSettings(GOOD, '/project/int8-gate.yml');
+  expect(settings.model).toBe('/project/model.onnx');
+  expect(settings.quantization).toEqual({ operators: 'tensorrt', keepFloat: [] });
+  expect(settings.calibration).toEqual({
+    images: '/project/calib',
+    calibrator: 'percentile',
+    percentile: 99.999,
+  });
+  expect(settings.gate).toMatchObject({
+    candidate: 'mixed',
+    confidence: 0.95,
+    resamples: 1000,
+    inconclusive: 'fail',
+    seed: 1,
+  });
+  expect(settings.sensitivity).toEqual({ enabled: true, images: 32 });
+  expect(place('/calibration/images')).toBe('int8-gate.yml:7:11 calibration.images');
+});
+
+describe('mistakes', () => {
+  test.each<[string, string, string[]]>([
+    [
+      'a word for a number',
+      replaced('images: calib', 'images: calib\n  count: many'),
+      ['int8-gate.yml:8:10 calibration.count: must be a positive whole number, is "many"'],
+    ],
+    [
+      'an unknown key',
+      replaced('calibration:', 'calibraton:'),
+      [
+        'int8-gate.yml:1:1 calibration: is missing: The images that ranges are taken from, and how',
+        'int8-gate.yml:6:1 calibraton: unknown key, did you mean "calibration"?',
+      ],
+    ],
+    [
+      'an unknown key inside',
+      replaced('images: calib', 'images: calib\n  calibrater: minmax'),
+      ['int8-gate.yml:8:3 calibration.calibrater: unknown key, did you mean "calibrator"?'],
+    ],
+    [
+      'a value that is none of the known',
+      replaced('images: calib', 'images: calib\n  calibrator: max'),
+      [
+        'int8-gate.yml:8:15 calibration.calibrator: must be one of minmax, percentile, entropy, mse, is "max"',
+      ],
+    ],
+    [
+      'a missing section',
+      replaced('calibration:\n  images: calib\n', ''),
+      ['int8-gate.yml:1:1 calibration: is missing: The images that ranges are taken from, and how'],
+    ],
+    [
+      'an unknown threshold',
+      replaced('mAP50-95:', 'mAP:'),
+      ['int8-gate.yml:10:5 gate.thresholds.mAP: unknown key, did you mean "mAP50"?'],
+    ],
+    [
+      'no threshold',
+      replaced('    mAP50-95: { maxDrop: 0.01 }\n', '    {}\n'),
+      [
+        'int8-gate.yml:10:5 gate.thresholds: is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`',
+      ],
+    ],
+    [
+      'a limit that is none',
+      replaced('{ maxDrop: 0.01 }', '{ maxDrop: 5 }'),
+      [
+        'int8-gate.yml:10:26 gate.thresholds.mAP50-95.maxDrop: must be a number at least 0 and at most 1, is 5',
+      ],
+    ],
+    [
+      'a misspelt word where a section or a word may stand',
+      `${GOOD}quantization:\n  operators: tensort\n`,
+      ['int8-gate.yml:12:14 quantization.operators: must be tensorrt, all or a list, is "tensort"'],
+    ],
+    [
+      'a number where a section may stand',
+      `${GOOD}decoder: 5\n`,
+      ['int8-gate.yml:11:10 decoder: must be "auto" or a section of keys, is 5'],
+    ],
+    [
+      'a mistake inside the section meant',
+      `${GOOD}decoder: { format: yolov10, confidence: 7 }\n`,
+      ['int8-gate.yml:11:41 decoder.confidence: must be a number at least 0 and at most 1, is 7'],
+    ],
+    [
+      'several at once, in order of lines',
+      replaced('version: 1', 'version: 2').replace('images: calib', 'images: 7'),
+      [
+        'int8-gate.yml:1:10 version: must be 1, is 2',
+        'int8-gate.yml:7:11 calibration.images: must be a text, is 7',
+      ],
+    ],
+    ['a key twice', `${GOOD}model: other.onnx\n`, ['int8-gate.yml:11:1: Map keys must be unique']],
+  ])('%s', (_, text, expected) => expect(messages(text)).toEqual(expected));
+
+  test('YAML that does not parse is named with its place', () => {
+    expect(messages('version: 1\nmodel: [a, b\n')[0]).toMatch(/^int8-gate\.yml:\d+:\d+: /);
+  });
+
+  test('aliases that expand without end are refused', () => {
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((key, i) => `${key}: &${key} [${`*${'abcdefg'[i]},`.repeat(9)}]`),
+    ].join('\n');
+    expect(messages(bomb)).toEqual(['int8-gate.yml: has aliases that expand without end']);
+  });
+
+  test('a missing file says how to make one', async () => {
+    await expect(loadSettings('no-such.yml')).rejects.toThrow(
+      /no-such\.yml: there is no such settings file\n.*int8-gate init/,
+    );
+  });
+});

@@ -473,7 +473,7 @@ function terminalText(text2) {
 }
 function markdownText(text2) {
   return text2.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
-    /^(\s*)([-+=]|\d+\.)/,
+    /^(\s*)([-+=]|\d+\.(?=\s))/,
     (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
   );
 }
@@ -10713,12 +10713,12 @@ function todoOf({ rows, bench, int8, mixed }, verdict, findings2) {
       "Add validation images, or allow a larger drop: the interval is wider than the room to the limit."
     );
   if (bench.settings.gate.candidate === "int8" && mixed === void 0)
-    advice.push("Let int8-gate look for a mixed-precision plan: `gate.candidate: mixed`.");
+    advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
   const precision = resolvePlan(int8.plan, bench.layers);
   const worst = (rows ?? []).filter(({ layer }) => precision.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
   if (worst.length > 0)
     advice.push(
-      `Most sensitive in INT8: ${worst.join(", ")}. Keep them float with \`quantization.keepFloat\`.`
+      `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
     );
   return advice;
 }
@@ -11380,7 +11380,7 @@ var init_decode = __esm({
 function roundHalfEven(value) {
   const floor = Math.floor(value);
   const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
+  if (rest !== 0.5) return Math.round(value) + 0;
   return floor % 2 === 0 ? floor : floor + 1;
 }
 function linearTaps(from, to, axis) {
@@ -12617,7 +12617,7 @@ function sharedScales({ bench, int8, statistics }) {
     severity: "error",
     subject: shared.tensor,
     sentence: shared.sentence,
-    advice: "Keep everything behind the head in float (`quantization.operators: tensorrt`), or export the model with boxes and scores as separate outputs."
+    advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs."
   }));
 }
 function nothingDetected({ fp32, int8 }) {

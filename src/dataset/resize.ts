@@ -11,7 +11,7 @@ export interface Raster {
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
+  if (rest !== 0.5) return Math.round(value) + 0; // never -0
   return floor % 2 === 0 ? floor : floor + 1;
 }
 

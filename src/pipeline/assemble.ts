@@ -200,7 +200,7 @@ function todoOf(
       'Add validation images, or allow a larger drop: the interval is wider than the room to the limit.',
     );
   if (bench.settings.gate.candidate === 'int8' && mixed === undefined)
-    advice.push('Let int8-gate look for a mixed-precision plan: `gate.candidate: mixed`.');
+    advice.push('Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).');
   const precision = resolvePlan(int8.plan, bench.layers);
   const worst = (rows ?? [])
     .filter(({ layer }) => precision.get(layer.name) === 'int8')
@@ -208,7 +208,7 @@ function todoOf(
     .map(({ layer }) => layer.name);
   if (worst.length > 0)
     advice.push(
-      `Most sensitive in INT8: ${worst.join(', ')}. Keep them float with \`quantization.keepFloat\`.`,
+      `Most sensitive in INT8: ${worst.join(', ')}. Name them in quantization.keepFloat to keep them float.`,
     );
   return advice;
 }

@@ -34,7 +34,7 @@ function sharedScales({ bench, int8, statistics }: Evidence): readonly Finding[]
     subject: shared.tensor,
     sentence: shared.sentence,
     advice:
-      'Keep everything behind the head in float (`quantization.operators: tensorrt`), or export the model with boxes and scores as separate outputs.',
+      'Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.',
   }));
 }
 

@@ -41,7 +41,7 @@ export function markdownText(text: string): string {
     .replace(CONTROL, '\ufffd')
     .replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one] as string)
     .replace(
-      /^(\s*)([-+=]|\d+\.)/,
+      /^(\s*)([-+=]|\d+\.(?=\s))/,
       (_, space: string, mark: string) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`,
     );
 }

@@ -35,12 +35,8 @@ async function runnerEnvironment(
 
 /** Outputs as the runner reads them: `name<<delimiter`, value, delimiter. */
 function outputsOf(text: string): Record<string, string> {
-  return Object.fromEntries(
-    [...text.matchAll(/^(.+?)<<(ghadelimiter_\S+)\n([^]*?)\n\2$/gm)].map(([, name, , value]) => [
-      name,
-      value,
-    ]),
-  );
+  const found = [...text.matchAll(/^(.+?)<<(ghadelimiter_\S+)\n([^]*?)\n\2$/gm)];
+  return Object.fromEntries(found.map(([, name = '', , value = '']): [string, string] => [name, value]));
 }
 
 describe('the action, started as the runner starts it', () => {

@@ -118,7 +118,7 @@ describe('other limits', () => {
       { category: 1, name: 'star', AP, AP50: 1, AR100: 1, boxes: 30 },
     ];
     const found = verdict({
-      thresholds: { classAP: { maxDrop: 0.05 } },
+      thresholds: { classAP: { maxDrop: 0.05, minBoxes: 20 } },
       reference: candidate(0.9, { perClass: perClass(0.9) }),
       candidate: candidate(0.9, { perClass: perClass(0.7) }),
     });

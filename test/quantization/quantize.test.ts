@@ -73,8 +73,10 @@ describe('scales equal those of onnxruntime.quantization to the last bit', () =>
 
   test('of weights, one an output channel', () => {
     const { scales } = quantize(models['signs-v10'], int8(['Conv']), given());
-    const ours = Object.fromEntries(
-      scales.filter(({ kind }) => kind === 'weight').map(({ layers, scale }) => [layers[0], hexOf(scale)]),
+    const ours: Record<string, string> = Object.fromEntries(
+      scales
+        .filter(({ kind }) => kind === 'weight')
+        .map(({ layers, scale }): [string, string] => [layers[0] ?? '', hexOf(scale)]),
     );
     expect(Object.keys(ours)).toHaveLength(85);
     expect(ours).toEqual(golden.weights);

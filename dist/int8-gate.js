@@ -28645,6 +28645,7 @@ function grouped(stream) {
   const inner = lines(stream);
   let open4 = false;
   const close = () => {
+    inner.end();
     if (open4) stream.write("::endgroup::\n");
     open4 = false;
   };
@@ -48712,6 +48713,12 @@ async function publish(report, folder, exitStatus) {
     "report-path": folder
   };
   for (const [name, value] of Object.entries(outputs)) setOutput(name, value ?? "");
+  process.stdout.write(
+    `${formatTerminal(report, { color: false, width: 100 })}
+
+Report: ${terminalText(folder)}
+`
+  );
   await summarize(report);
   if (exitStatus !== EXIT.pass)
     error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });

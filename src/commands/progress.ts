@@ -62,6 +62,7 @@ function grouped(stream: ProgressStream): Progress {
   const inner = lines(stream);
   let open = false;
   const close = (): void => {
+    inner.end();
     if (open) stream.write('::endgroup::\n');
     open = false;
   };

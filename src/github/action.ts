@@ -8,7 +8,7 @@ import {
   type ExitStatus,
   type Problem,
 } from '../faults/index.js';
-import { formatMarkdown, type Report } from '../report/index.js';
+import { formatMarkdown, formatTerminal, terminalText, type Report } from '../report/index.js';
 
 /** The action's inputs. */
 export interface ActionInputs {
@@ -67,6 +67,9 @@ export async function publish(report: Report, folder: string, exitStatus: ExitSt
     'report-path': folder,
   };
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '');
+  process.stdout.write(
+    `${formatTerminal(report, { color: false, width: 100 })}\n\nReport: ${terminalText(folder)}\n`,
+  );
   await summarize(report);
   if (exitStatus !== EXIT.pass)
     core.error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });

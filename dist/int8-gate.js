@@ -9946,7 +9946,7 @@ var init_plan = __esm({
 });
 
 // src/quantization/groups.ts
-function scaleGroups(graph, quantized) {
+function scaleGroups(graph) {
   const parent = /* @__PURE__ */ new Map();
   const find2 = (name) => {
     let root2 = name;
@@ -9960,11 +9960,9 @@ function scaleGroups(graph, quantized) {
   for (const node of graph.nodes) {
     const output = node.outputs[0] ?? "";
     if (!graph.isFloat(output)) continue;
-    if (node.opType === "Concat" && quantized.has(output)) {
-      for (const input of node.inputs) if (quantized.has(input)) union(input, output);
-    }
-    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? ""))
-      union(node.inputs[0], output);
+    const sources = node.opType === "Concat" ? node.inputs : PASS_THROUGH.has(node.opType) ? node.inputs.slice(0, 1) : [];
+    for (const input of sources)
+      if (graph.isFloat(input) && graph.constant(input) === void 0) union(input, output);
   }
   return find2;
 }
@@ -9992,6 +9990,7 @@ function scaleOf(amax) {
 function quantize(model, plan, ranges) {
   const graph = buildGraph(model);
   refuseQuantized(graph, model.name);
+  refuseHalf(graph, model.name);
   if (opsetOf(model.proto) < OPSET)
     throw new InputFault({
       where: model.name,
@@ -10021,6 +10020,24 @@ function tensorsToCalibrate(graph, scope) {
         if (graph.isFloat(input) && graph.constant(input) === void 0) tensors.add(input);
     }
   return [...tensors];
+}
+function refuseHalf(graph, name) {
+  const node = graph.nodes.find(
+    (one) => isCompute(one) && weightValues(graph, one.inputs[1] ?? "")?.dataType === 10 /* FLOAT16 */
+  );
+  if (node === void 0) return;
+  throw new InputFault({
+    where: `${name}, node ${node.name}`,
+    what: "has weights in FP16",
+    fix: "Export the model in FP32 (without half=True); the plan decides what runs in FP16."
+  });
+}
+function nameTag(graph) {
+  const taken = [
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+    ...graph.proto.initializer.map(({ name }) => name)
+  ];
+  return taken.some((name) => /_(dq|q|scale|zero_point|float)$/.test(name)) ? ".int8gate" : "";
 }
 function refuseQuantized(graph, name) {
   const node = graph.nodes.find(
@@ -10060,6 +10077,7 @@ var init_quantize = __esm({
         this.graph = graph;
         this.scope = scope;
         this.layers = layers2;
+        this.tag = nameTag(graph);
         for (const layer of layers2) this.mark(layer);
         this.setRanges(ranges);
       }
@@ -10071,6 +10089,8 @@ var init_quantize = __esm({
       weights = [];
       initializers = [];
       users = /* @__PURE__ */ new Map();
+      /** Set apart the names of new tensors where the model has names like them. */
+      tag;
       /** Notes which node reads which tensor through Q/DQ. */
       mark(layer) {
         const node = this.graph.nodes[layer.nodes[0]];
@@ -10091,7 +10111,7 @@ var init_quantize = __esm({
       }
       setRanges(ranges) {
         const quantized = new Set(this.users.keys());
-        const group = this.scope === "tensorrt" ? scaleGroups(this.graph, quantized) : (name) => name;
+        const group = this.scope === "tensorrt" ? scaleGroups(this.graph) : (name) => name;
         const shared = /* @__PURE__ */ new Map();
         for (const tensor of quantized) {
           const range = ranges.get(tensor);
@@ -10139,25 +10159,30 @@ var init_quantize = __esm({
         const renamed = /* @__PURE__ */ new Map();
         for (const [tensor, amax] of this.amax) {
           const leaves = this.consumers.get(-1)?.has(tensor) === true;
-          const inner = leaves ? `${tensor}_float` : tensor;
+          const inner = leaves ? `${tensor}${this.tag}_float` : tensor;
           if (leaves) renamed.set(tensor, inner);
-          const target = leaves ? tensor : `${tensor}_dq`;
+          const target = leaves ? tensor : `${tensor}${this.tag}_dq`;
           const producer = this.graph.producerOf(tensor);
           put(
             producer === void 0 ? -1 : producer.index,
-            this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), void 0)
+            this.pair(`${tensor}${this.tag}`, inner, target, Float32Array.of(scaleOf(amax)), void 0)
           );
         }
         const done = /* @__PURE__ */ new Set();
-        for (const { record, node } of this.weights) {
+        for (const { record } of this.weights) {
           if (done.has(record.tensor)) continue;
           done.add(record.tensor);
           const producer = this.graph.producerOf(record.tensor);
           put(
             producer === void 0 ? -1 : producer.index,
-            this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis)
+            this.pair(
+              `${record.tensor}${this.tag}`,
+              record.tensor,
+              `${record.tensor}${this.tag}_dq`,
+              record.scale,
+              record.axis
+            )
           );
-          void node;
         }
         const nodes = [...before.get(-1) ?? []];
         for (const node of this.graph.nodes)
@@ -10168,9 +10193,9 @@ var init_quantize = __esm({
         const through = this.consumers.get(node.index);
         const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
         const input = node.inputs.map((name, i) => {
-          if (i === 1 && weights.includes(name)) return `${name}_dq`;
+          if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
           if (through?.has(name) === true)
-            return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
+            return this.consumers.get(-1)?.has(name) === true ? name : `${name}${this.tag}_dq`;
           return renamed.get(name) ?? name;
         });
         return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };

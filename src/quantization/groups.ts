@@ -15,7 +15,7 @@ const PASS_THROUGH = new Set([
  * Sets of tensors that must share one scale under TensorRT: the inputs and the output of a Concat (else every input
  * costs a requantization), and both sides of operators that only move values. Answers each tensor's representative.
  */
-export function scaleGroups(graph: Graph, quantized: ReadonlySet<string>): (tensor: string) => string {
+export function scaleGroups(graph: Graph): (tensor: string) => string {
   const parent = new Map<string, string>();
   const find = (name: string): string => {
     let root = name;
@@ -26,14 +26,14 @@ export function scaleGroups(graph: Graph, quantized: ReadonlySet<string>): (tens
     const [x, y] = [find(a), find(b)];
     if (x !== y) parent.set(x, y);
   };
-  // A tensor that is not quantized itself still ties those on both sides of it, e.g. Concat → Reshape → Concat.
+  // Tensors without Q/DQ of their own tie those on both sides of them: Concat → MaxPool → Conv.
   for (const node of graph.nodes) {
     const output = node.outputs[0] ?? '';
     if (!graph.isFloat(output)) continue;
-    if (node.opType === 'Concat' && quantized.has(output))
-      for (const input of node.inputs) if (quantized.has(input)) union(input, output);
-    if (PASS_THROUGH.has(node.opType) && quantized.has(output) && quantized.has(node.inputs[0] ?? ''))
-      union(node.inputs[0] as string, output);
+    const sources =
+      node.opType === 'Concat' ? node.inputs : PASS_THROUGH.has(node.opType) ? node.inputs.slice(0, 1) : [];
+    for (const input of sources)
+      if (graph.isFloat(input) && graph.constant(input) === undefined) union(input, output);
   }
   return find;
 }

@@ -16,10 +16,11 @@ import {
   type Model,
   type ModelProto,
   type NodeProto,
+  TensorProto_DataType,
   type TensorProto,
 } from '../onnx/index.js';
 import { scaleGroups } from './groups.js';
-import { activationsOf, floatData, listLayers, skipInput, weightOf, weightValues } from './layers.js';
+import { floatData, isCompute, listLayers, skipInput, weightOf, weightValues } from './layers.js';
 import { resolvePlan } from './plan.js';
 import type { Layer, OperatorScope, PrecisionPlan, ScaleRecord } from './types.js';
 
@@ -53,6 +54,7 @@ export function scaleOf(amax: number): number {
 export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): QuantizedModel {
   const graph = buildGraph(model);
   refuseQuantized(graph, model.name);
+  refuseHalf(graph, model.name);
   if (opsetOf(model.proto) < OPSET)
     throw new InputFault({
       where: model.name,
@@ -83,6 +85,29 @@ export function tensorsToCalibrate(graph: Graph, scope: OperatorScope): readonly
   return [...tensors];
 }
 
+/** Weights in FP16 mean that the export already chose precisions; scales and Q/DQ start from FP32. */
+function refuseHalf(graph: Graph, name: string): void {
+  const node = graph.nodes.find(
+    (one) =>
+      isCompute(one) && weightValues(graph, one.inputs[1] ?? '')?.dataType === TensorProto_DataType.FLOAT16,
+  );
+  if (node === undefined) return;
+  throw new InputFault({
+    where: `${name}, node ${node.name}`,
+    what: 'has weights in FP16',
+    fix: 'Export the model in FP32 (without half=True); the plan decides what runs in FP16.',
+  });
+}
+
+/** Empty, or a mark for the names of new tensors when the model has names that end as ours do. */
+function nameTag(graph: Graph): string {
+  const taken = [
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+    ...graph.proto.initializer.map(({ name }) => name),
+  ];
+  return taken.some((name) => /_(dq|q|scale|zero_point|float)$/.test(name)) ? '.int8gate' : '';
+}
+
 function refuseQuantized(graph: Graph, name: string): void {
   const node = graph.nodes.find(({ opType }) =>
     /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType),
@@ -101,6 +126,8 @@ class Writer {
   private readonly weights: { readonly record: ScaleRecord; readonly node: GraphNode }[] = [];
   private readonly initializers: TensorProto[] = [];
   private readonly users = new Map<string, string[]>();
+  /** Set apart the names of new tensors where the model has names like them. */
+  private readonly tag: string;
 
   constructor(
     private readonly graph: Graph,
@@ -108,6 +135,7 @@ class Writer {
     private readonly layers: readonly Layer[],
     ranges: Ranges,
   ) {
+    this.tag = nameTag(graph);
     for (const layer of layers) this.mark(layer);
     this.setRanges(ranges);
   }
@@ -133,8 +161,7 @@ class Writer {
 
   private setRanges(ranges: Ranges): void {
     const quantized = new Set(this.users.keys());
-    const group =
-      this.scope === 'tensorrt' ? scaleGroups(this.graph, quantized) : (name: string): string => name;
+    const group = this.scope === 'tensorrt' ? scaleGroups(this.graph) : (name: string): string => name;
     const shared = new Map<string, number>();
     for (const tensor of quantized) {
       const range = ranges.get(tensor);
@@ -186,25 +213,30 @@ class Writer {
     const renamed = new Map<string, string>();
     for (const [tensor, amax] of this.amax) {
       const leaves = this.consumers.get(-1)?.has(tensor) === true;
-      const inner = leaves ? `${tensor}_float` : tensor;
+      const inner = leaves ? `${tensor}${this.tag}_float` : tensor;
       if (leaves) renamed.set(tensor, inner);
-      const target = leaves ? tensor : `${tensor}_dq`;
+      const target = leaves ? tensor : `${tensor}${this.tag}_dq`;
       const producer = this.graph.producerOf(tensor);
       put(
         producer === undefined ? -1 : producer.index,
-        this.pair(tensor, inner, target, Float32Array.of(scaleOf(amax)), undefined),
+        this.pair(`${tensor}${this.tag}`, inner, target, Float32Array.of(scaleOf(amax)), undefined),
       );
     }
     const done = new Set<string>();
-    for (const { record, node } of this.weights) {
+    for (const { record } of this.weights) {
       if (done.has(record.tensor)) continue;
       done.add(record.tensor);
       const producer = this.graph.producerOf(record.tensor);
       put(
         producer === undefined ? -1 : producer.index,
-        this.pair(record.tensor, record.tensor, `${record.tensor}_dq`, record.scale, record.axis),
+        this.pair(
+          `${record.tensor}${this.tag}`,
+          record.tensor,
+          `${record.tensor}${this.tag}_dq`,
+          record.scale,
+          record.axis,
+        ),
       );
-      void node;
     }
     const nodes = [...(before.get(-1) ?? [])];
     for (const node of this.graph.nodes)
@@ -216,9 +248,9 @@ class Writer {
     const through = this.consumers.get(node.index);
     const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
     const input = node.inputs.map((name, i) => {
-      if (i === 1 && weights.includes(name)) return `${name}_dq`;
+      if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
       if (through?.has(name) === true)
-        return this.consumers.get(-1)?.has(name) === true ? name : `${name}_dq`;
+        return this.consumers.get(-1)?.has(name) === true ? name : `${name}${this.tag}_dq`;
       return renamed.get(name) ?? name;
     });
     return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
@@ -282,5 +314,3 @@ export function channelScales(
   });
   return Float32Array.from(amax, scaleOf);
 }
-
-export { activationsOf };

@@ -1,17 +1,17 @@
 """Quantizes signs-v10 with onnxruntime.quantization (Conv only, Q/DQ, int8 symmetric, per channel) from given ranges and
 records its scales and outputs. Writes test/quantization/golden/conv-only.json.
 
-Run with onnx, onnxruntime and numpy: python test/oracles/quantization.py
+Run with onnx, onnxruntime, opencv-python-headless and numpy: python test/oracles/quantization.py
 """
 import base64, json, os, tempfile
-import numpy as np, onnx, onnxruntime as ort
+import cv2, numpy as np, onnx, onnxruntime as ort
 from onnx import numpy_helper
 from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 MODEL = "fixtures/signs/models/signs-v10.onnx"
-rng = np.random.default_rng(3)
-images = [np.clip(rng.normal(0.5, 0.25, (1, 3, 192, 192)), 0, 1).astype(np.float32) for _ in range(2)]
+load = lambda f: np.ascontiguousarray(cv2.imread(f)[:, :, ::-1].transpose(2, 0, 1)[None]).astype(np.float32) / 255
+images = [load(f"fixtures/signs/val/{seed:06d}.jpg") for seed in (1000, 1001)]
 
 
 class Reader(CalibrationDataReader):

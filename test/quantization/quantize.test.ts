@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { InferenceSession } from 'onnxruntime-node';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { decodeImage } from '../../src/dataset/index.js';
 import type { Ranges } from '../../src/calibration/index.js';
 import {
   buildGraph,
+  cloneModel,
   encodeModel,
   parseModel,
   readModel,
@@ -30,6 +32,9 @@ interface Golden {
   readonly amax: Readonly<Record<string, string>>;
   readonly activations: Readonly<Record<string, string>>;
   readonly weights: Readonly<Record<string, string>>;
+  /** Scores of the 20 strongest detections in val/001000.jpg. */
+  readonly fp32Scores: readonly number[];
+  readonly int8Scores: readonly number[];
 }
 
 const golden = JSON.parse(readFileSync('test/quantization/golden/conv-only.json', 'utf8')) as Golden;
@@ -81,6 +86,61 @@ describe('scales equal those of onnxruntime.quantization to the last bit', () =>
     expect(Object.keys(ours)).toHaveLength(85);
     expect(ours).toEqual(golden.weights);
   });
+});
+
+test('outputs agree with those of its file, and part from FP32 by as much', async () => {
+  const given: Ranges = new Map(
+    Object.entries(golden.amax).map(([name, hex]) => [
+      name,
+      { amax: floats(hex)[0] as number, min: 0, max: 0, calibrator: 'minmax' },
+    ]),
+  );
+  const { data } = await decodeImage('fixtures/signs/val/001000.jpg', true);
+  const planes = Float32Array.from(
+    { length: data.length },
+    (_, i) => (data[(i % 36864) * 3 + Math.floor(i / 36864)] as number) / 255,
+  );
+  const scoresOf = async (bytes: Uint8Array): Promise<number[]> => {
+    const session = await InferenceSession.create(bytes, {
+      logSeverityLevel: 3,
+      extra: { session: { disable_quant_qdq: '1' } },
+    });
+    const output = (await session.run({ images: new Tensor('float32', planes, [1, 3, 192, 192]) }))
+      .output0 as Tensor;
+    await session.release();
+    return Array.from({ length: 20 }, (_, i) => (output.data as Float32Array)[6 * i + 4] as number);
+  };
+  const distance = (a: readonly number[], b: readonly number[]): number =>
+    a.reduce((sum, x, i) => sum + Math.abs(x - (b[i] as number)), 0) / a.length;
+  const fp32 = await scoresOf(encodeModel(models['signs-v10'].proto));
+  expect(distance(fp32, golden.fp32Scores)).toBeLessThan(1e-5);
+  const int8Scores = await scoresOf(encodeModel(quantize(models['signs-v10'], int8(['Conv']), given).proto));
+  // Roundings that flip travel through the net, so two right engines differ; but by less than INT8 differs from FP32.
+  const noise = distance(golden.int8Scores, golden.fp32Scores);
+  expect(noise).toBeGreaterThan(0.001);
+  expect(distance(int8Scores, golden.int8Scores)).toBeLessThan(noise);
+});
+
+test('names of the model that end like ours are no trouble', async () => {
+  const renamed = cloneModel(models['signs-v10'].proto);
+  for (const node of renamed.graph!.node)
+    for (const list of [node.input, node.output])
+      list.forEach((name, i) => (list[i] = name === '/b0/conv/Conv_output_0' ? 'images_dq' : name));
+  const model = parseModel(encodeModel(renamed), 'clash.onnx');
+  const { proto } = quantize(
+    model,
+    int8('tensorrt'),
+    ranges(tensorsToCalibrate(buildGraph(model), 'tensorrt')),
+  );
+  await expect(InferenceSession.create(encodeModel(proto), { logSeverityLevel: 3 })).resolves.toBeDefined();
+});
+
+test('a model in FP16 is refused', () => {
+  const half = cloneModel(models['signs-v10'].proto);
+  for (const tensor of half.graph!.initializer) if (tensor.dims.length === 4) tensor.dataType = 10;
+  expect(() => quantize({ ...models['signs-v10'], proto: half }, int8(['Conv']), new Map())).toThrow(
+    /node \/b0\/conv\/Conv: has weights in FP16/,
+  );
 });
 
 describe.each(MODELS)('%s', (name) => {

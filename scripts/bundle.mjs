@@ -29,9 +29,11 @@ const DOORS = {
 
 /** Builds the program into `out`. */
 export async function buildAll(out) {
+  // Built before anything is removed: a mistake in src/ leaves the old bundle as it was.
+  const { outputFiles } = await build({ ...COMMON, entryPoints: ['src/entry.ts'], write: false });
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
-  await build({ ...COMMON, entryPoints: ['src/entry.ts'], outfile: join(out, 'int8-gate.js') });
+  await writeFile(join(out, 'int8-gate.js'), outputFiles[0].contents);
   for (const [name, text] of Object.entries(DOORS)) await writeFile(join(out, name), text);
   await chmod(join(out, 'cli.js'), 0o755);
 }

@@ -37,7 +37,7 @@ export async function ensureNativePackages(actionRoot: string, say: (line: strin
       {
         where: 'native packages',
         what: `onnxruntime-node and sharp cannot be installed: ${messageOf(cause).split('\n').slice(0, 3).join(' ')}`,
-        fix: 'The runner needs npm and a package registry once, or the packages baked into its image (docs/self-hosted-runner.md).',
+        fix: 'The runner needs npm and a package registry once, or `npm ci --omit=dev --ignore-scripts` run in the folder of the action when its image is made.',
       },
       { cause },
     );

@@ -43,6 +43,11 @@ export default {
         context.report({ node, messageId: 'later', data: { from, to } });
       else if (rest.join('/') !== 'index.js') context.report({ node, messageId: 'deep', data: { to } });
     };
-    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check };
+    return {
+      ImportExpression: check,
+      ImportDeclaration: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+    };
   },
 };

@@ -57,7 +57,7 @@ function settingsReference(schema) {
 function typeOf(one) {
   if (one.const !== undefined) return `\`${JSON.stringify(one.const)}\``;
   if (one.enum) return one.enum.map((value) => `\`${value}\``).join(', ');
-  if (one.anyOf) return one.anyOf.map(typeOf).join(' or ');
+  if (one.anyOf && one.type === undefined) return one.anyOf.map(typeOf).join(' or ');
   if (one.type === 'array') return `list of ${one.items.type === 'string' ? 'texts' : 'numbers'}`;
   const bounds = [
     one.minimum !== undefined && `≥ ${one.minimum}`,

@@ -5,6 +5,7 @@ import { listImages, loadGroundTruth, looksLikeImage } from '../dataset/index.js
 import { createOnnxRuntimeEngine } from '../engine/index.js';
 import { InputFault, systemCode } from '../faults/index.js';
 import { buildGraph, encodeModel, readModel } from '../onnx/index.js';
+import { terminalText } from '../report/index.js';
 import { loadSettings } from '../settings/index.js';
 
 /** What the user says; the rest is looked for. */
@@ -132,11 +133,11 @@ async function imagesOf(annotations: string, folders: ReadonlyMap<string, number
 
 /** The folder whose name speaks of calibration or training, else the only other one. */
 function calibrationOf(folders: ReadonlyMap<string, number>): string {
-  const names = [...folders.keys()];
+  const names = [...folders.keys()].sort();
   const speaking = names.filter((path) => /calib/i.test(path));
   const training = names.filter((path) => /train/i.test(path));
   return only(
-    speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names,
+    speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     'calibration',
     '--calibration',
     'a folder of calibration images',
@@ -167,8 +168,8 @@ async function inspect(
       `decoder ${choice.decoder.format}: ${choice.why.join('; ')}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join('; ')}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      `${records.length} calibration images`,
-    ];
+      `${records.length} calibration images in ${relative(process.cwd(), resolve(calibration)) || '.'}`,
+    ].map(terminalText); // names come from the model: none may end the comment that it stands in
   } finally {
     await engine.close();
   }

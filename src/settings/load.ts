@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { distance } from 'fastest-levenshtein';
 import { LineCounter, isMap, isPair, parseDocument, type Document } from 'yaml';
-import { InputFault, systemCode, type Problem } from '../faults/index.js';
+import { InputFault, SurroundingsFault, messageOf, systemCode, type Problem } from '../faults/index.js';
 import { settingsSchema } from './schema.js';
 import type { LoadedSettings, Settings } from './types.js';
 
@@ -23,20 +23,27 @@ export async function loadSettings(path: string): Promise<LoadedSettings> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    if (systemCode(cause) !== 'ENOENT' && systemCode(cause) !== 'EISDIR') throw cause;
-    throw new InputFault(
-      {
-        where: path,
-        what: 'there is no such settings file',
-        fix: 'Write one with `int8-gate init`, or name another with `--config`.',
-      },
-      { cause },
-    );
+    throw unreadable(path, cause);
   }
   const loaded = parseSettings(text, file);
   const problems = await missingInputs(loaded);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded;
+}
+
+function unreadable(path: string, cause: unknown): Error {
+  const code = systemCode(cause) ?? messageOf(cause);
+  const what = {
+    ENOENT: 'there is no such settings file',
+    ENOTDIR: 'there is no such settings file',
+    EISDIR: 'is a folder, expected a settings file',
+  }[code];
+  if (what !== undefined) {
+    const fix = 'Write one with `int8-gate init`, or name another with `--config`.';
+    return new InputFault({ where: path, what, fix }, { cause });
+  }
+  const fix = 'Check its permissions and the disk.';
+  return new SurroundingsFault({ where: path, what: `cannot be read (${code})`, fix }, { cause });
 }
 
 /** The pure part of {@link loadSettings}: paths are made absolute and not looked at. */
@@ -52,9 +59,13 @@ export function parseSettings(text: string, file: string): LoadedSettings {
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
   const place = (pointer: string): string => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
-  const validate = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(
-    settingsSchema,
-  );
+  const validate = new Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    strict: false,
+    strictNumbers: true, // YAML can say .nan and .inf: limits that judge nothing
+    verbose: true,
+  }).compile(settingsSchema);
   if (!validate(value)) throw new InputFault(problemsOf(validate.errors ?? [], place, document, at));
   return { settings: absolute(value as Settings, dirname(file)), file, place };
 }
@@ -154,7 +165,8 @@ function problemsOf(
 ): Problem[] {
   // Of an `anyOf` the branch that the value was meant for speaks; the summary stays silent.
   const meant = errors.filter(
-    ({ keyword, schemaPath }) => keyword !== 'anyOf' && !otherBranch(errors, schemaPath),
+    ({ keyword, schemaPath }) =>
+      keyword !== 'anyOf' && !/anyOf\/\d+\/required$/.test(schemaPath) && !otherBranch(errors, schemaPath),
   );
   const anyOf = errors.filter(
     (error) =>
@@ -215,9 +227,20 @@ function problemOf(
       };
     case 'minProperties':
       return { where, what: 'is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`' };
-    default:
+    default: {
+      const keys = keyword === 'anyOf' ? alternatives(error.schema) : undefined;
+      if (keys !== undefined) return { where, what: `limits nothing: give ${keys}` };
       return { where, what: `must be ${expected(error)}, is ${show(error.data)}` };
+    }
   }
+}
+
+/** The keys of which an `anyOf` asks for one. */
+function alternatives(branches: unknown): string | undefined {
+  const keys = (branches as readonly { required?: readonly string[] }[]).flatMap(
+    ({ required }) => required ?? [],
+  );
+  return keys.length === 0 ? undefined : keys.join(' or ');
 }
 
 function describe(schema: unknown, key: string): string {
@@ -274,6 +297,6 @@ function expected({ keyword, params, parentSchema }: ErrorObject): string {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'missing';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'missing');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -230,7 +230,8 @@ export const settingsSchema = {
               type: 'object',
               description: 'Limits on AP50-95 of every class.',
               additionalProperties: false,
-              minProperties: 1,
+              // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
+              anyOf: [{ required: ['min'] }, { required: ['maxDrop'] }, { required: ['maxDropRelative'] }],
               properties: {
                 ...accuracy('AP of a class').properties,
                 minBoxes: {

@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InputFault } from '../../src/faults/index.js';
 import { loadSettings, parseSettings } from '../../src/settings/index.js';
 
@@ -100,6 +103,21 @@ describe('mistakes', () => {
       ],
     ],
     [
+      'a section that limits nothing',
+      replaced('mAP50-95: { maxDrop: 0.01 }', 'classAP: { minBoxes: 5 }'),
+      ['int8-gate.yml:10:14 gate.thresholds.classAP: limits nothing: give min or maxDrop or maxDropRelative'],
+    ],
+    [
+      'a limit that nothing can exceed',
+      replaced('mAP50-95: { maxDrop: 0.01 }', 'latencyMs: { max: .inf }'),
+      ['int8-gate.yml:10:23 gate.thresholds.latencyMs.max: must be a number, is Infinity'],
+    ],
+    [
+      'a limit that is not a number',
+      replaced('mAP50-95: { maxDrop: 0.01 }', 'sqnr: { min: .nan }'),
+      ['int8-gate.yml:10:18 gate.thresholds.sqnr.min: must be a number, is NaN'],
+    ],
+    [
       'a misspelt word where a section or a word may stand',
       `${GOOD}quantization:\n  operators: tensort\n`,
       ['int8-gate.yml:12:14 quantization.operators: must be tensorrt, all or a list, is "tensort"'],
@@ -141,5 +159,37 @@ describe('mistakes', () => {
     await expect(loadSettings('no-such.yml')).rejects.toThrow(
       /no-such\.yml: there is no such settings file\n.*int8-gate init/,
     );
+  });
+
+  test('a folder is not called a missing file', async () => {
+    await expect(loadSettings('src')).rejects.toThrow(/^src: is a folder, expected a settings file/);
+  });
+
+  test('inputs that are not there, or are of the other kind, are all named with their places', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'int8-gate-settings-'));
+    try {
+      await writeFile(join(folder, 'int8-gate.yml'), GOOD);
+      await writeFile(join(folder, 'val'), '');
+      await mkdir(join(folder, 'model.onnx'));
+      await mkdir(join(folder, 'calib'));
+      const fault: unknown = await loadSettings(join(folder, 'int8-gate.yml')).catch(
+        (error: unknown) => error,
+      );
+      expect((fault as InputFault).problems.map(({ where, what }) => `${where}: ${what}`)).toEqual([
+        `int8-gate.yml:2:8 model: ${folder}/model.onnx is a folder, expected a file`,
+        `int8-gate.yml:4:11 validation.images: ${folder}/val is a file, expected a folder`,
+        `int8-gate.yml:5:16 validation.annotations: there is no file ${folder}/val.json`,
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('classAP with a limit keeps its default of boxes', () => {
+    const text = replaced('mAP50-95: { maxDrop: 0.01 }', 'classAP: { maxDrop: 0.1 }');
+    expect(parseSettings(text, '/project/int8-gate.yml').settings.gate.thresholds.classAP).toEqual({
+      maxDrop: 0.1,
+      minBoxes: 20,
+    });
   });
 });

@@ -4294,29 +4294,43 @@ var init_types2 = __esm({
 
 // src/calibration/collector.ts
 function extremes(data, running) {
-  let min = Infinity;
-  let max = -Infinity;
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) {
-    const x = data[i];
-    min = x < min ? x : min;
-    max = x > max ? x : max;
-    sum += x - x;
-  }
-  if (sum === 0) {
-    running.min = Math.min(running.min, min);
-    running.max = Math.max(running.max, max);
+  const [min, max] = bounds(data);
+  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max)) {
+    widen(running, min, max);
     return 0;
   }
   let bad = 0;
   for (const x of data) {
     if (!Number.isFinite(x)) bad++;
-    else {
-      running.min = Math.min(running.min, x);
-      running.max = Math.max(running.max, x);
-    }
+    else widen(running, x, x);
   }
   return bad;
+}
+function bounds(data) {
+  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
+  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q] = [data[i], data[i + 1]];
+    const [r, s] = [data[i + 2], data[i + 3]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.min(c, r);
+    d = Math.min(d, s);
+    e = Math.max(e, p);
+    f = Math.max(f, q);
+    g = Math.max(g, r);
+    h = Math.max(h, s);
+  }
+  for (let i = whole; i < data.length; i++) {
+    a = Math.min(a, data[i]);
+    e = Math.max(e, data[i]);
+  }
+  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
+}
+function widen(running, min, max) {
+  running.min = Math.min(running.min, min) + 0;
+  running.max = Math.max(running.max, max) + 0;
 }
 function powerOfTwoAbove(amax) {
   const power = 2 ** Math.ceil(Math.log2(amax));
@@ -4335,32 +4349,22 @@ function grow(running, amax) {
   }
 }
 function fill(data, running) {
-  if (running.limit === 0) {
-    running.zeros += data.length;
-    running.bins[0] = running.bins[0] + data.length;
-    return;
-  }
-  const perUnit = BINS / running.limit;
-  let zeros = 0;
+  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
   const n = data.length & ~1;
   for (let i = 0; i < n; i += 2) {
-    const a = Math.abs(data[i]);
-    const b = Math.abs(data[i + 1]);
-    even[a * perUnit | 0]++;
-    odd[b * perUnit | 0]++;
-    zeros += (a === 0 ? 1 : 0) + (b === 0 ? 1 : 0);
+    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
+    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
   }
-  if (n < data.length) {
-    const a = Math.abs(data[n]);
-    even[a * perUnit | 0]++;
-    zeros += a === 0 ? 1 : 0;
-  }
-  running.zeros += zeros;
-  drain(running.bins);
+  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
+  drain(running);
 }
-function drain(bins) {
-  for (let i = 0; i < BINS; i++) bins[i] = bins[i] + even[i] + odd[i];
-  bins[BINS - 1] = bins[BINS - 1] + even[BINS] + odd[BINS];
+function drain(running) {
+  const { bins } = running;
+  const zeros = even[0] + odd[0];
+  running.zeros += zeros;
+  bins[0] = bins[0] + zeros;
+  for (let i = 0; i < BINS; i++)
+    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
   even.fill(0);
   odd.fill(0);
 }
@@ -11605,7 +11609,7 @@ var init_preprocess = __esm({
 
 // src/dataset/store.ts
 function openImages(records, spec, { memoryMiB }) {
-  const keep = Math.max(DECODES, Math.floor(memoryMiB * 2 ** 20 / (spec.width * spec.height * 3)));
+  const keep2 = Math.max(DECODES, Math.floor(memoryMiB * 2 ** 20 / (spec.width * spec.height * 3)));
   const cache = /* @__PURE__ */ new Map();
   const gate = limit(DECODES);
   return {
@@ -11623,7 +11627,7 @@ function openImages(records, spec, { memoryMiB }) {
       cache.set(index, fresh);
       fresh.catch(() => cache.delete(index));
       for (const oldest of cache.keys()) {
-        if (cache.size <= keep) break;
+        if (cache.size <= keep2) break;
         cache.delete(oldest);
       }
       return fresh;
@@ -11770,6 +11774,9 @@ function refused(name, message) {
     fix: "The model must load in onnxruntime by itself; export it again, with standard ONNX operators only."
   });
 }
+function indexesOf(b, batch, count) {
+  return Array.from({ length: Math.min(batch, count - b * batch) }, (_, i) => b * batch + i);
+}
 async function taskOf(feed, index) {
   const image = await feed.image(index);
   const { pixels, width, height } = image;
@@ -11778,6 +11785,10 @@ async function taskOf(feed, index) {
 async function inOrder(count, ahead, signal, job, deliver) {
   const running = [];
   let started = 0;
+  const stopWhenAsked = () => {
+    if (signal?.aborted === true) throw new Interrupted();
+  };
+  stopWhenAsked();
   try {
     for (let finished = 0; finished < count; finished++) {
       while (started < count && running.length < ahead) {
@@ -11786,7 +11797,7 @@ async function inOrder(count, ahead, signal, job, deliver) {
         running.push(one);
       }
       const result = await running.shift();
-      if (signal?.aborted === true) throw new Interrupted();
+      stopWhenAsked();
       deliver(result);
     }
   } finally {
@@ -11825,9 +11836,14 @@ var init_onnxruntime = __esm({
           this.workers.map((worker2) => worker2.ask({ kind: "load", model: id, name: model.name, bytes: bytes2 }))
         );
         const failed = replies.find((reply) => reply.kind === "failed");
-        if (failed !== void 0) throw refused(model.name, failed.message);
+        if (failed !== void 0) {
+          await Promise.all(
+            this.workers.filter((_, i) => replies[i]?.kind === "loaded").map((worker2) => worker2.ask({ kind: "release", model: id }))
+          );
+          throw refused(model.name, failed.message);
+        }
         const loaded2 = replies[0];
-        return new Session(this.workers, id, model.name, loaded2.inputs, loaded2.outputs, this.batch);
+        return new Session(this.workers, id, model.name, loaded2, this.batch);
       }
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
@@ -11846,22 +11862,24 @@ var init_onnxruntime = __esm({
       }
     };
     Session = class {
-      constructor(workers, id, name, inputs, outputs, wanted) {
+      constructor(workers, id, name, loaded2, wanted) {
         this.workers = workers;
         this.id = id;
         this.name = name;
-        this.inputs = inputs;
-        this.outputs = outputs;
-        const fixed2 = inputs[0]?.dims[0] ?? -1;
-        const cuttable = outputs.every(({ dims }) => dims.length === 0 || dims[0] === -1);
-        this.batch = fixed2 > 0 ? fixed2 : wanted === "auto" || !cuttable ? 1 : wanted;
+        this.inputs = loaded2.inputs;
+        this.outputs = loaded2.outputs;
+        const first = loaded2.inputs[0]?.dims[0] ?? -1;
+        this.fixed = first > 0 ? first : 1;
+        this.batch = first > 0 ? first : wanted === "auto" || !loaded2.batchable ? 1 : wanted;
       }
       workers;
       id;
       name;
+      times = [];
       inputs;
       outputs;
-      times = [];
+      /** Images in every run, where the model fixes it; 1 where it does not. */
+      fixed;
       batch;
       async run(feed, onOutput, options = {}) {
         const { batch } = this;
@@ -11872,10 +11890,7 @@ var init_onnxruntime = __esm({
           this.workers.length * 2,
           options.signal,
           async (b) => {
-            const indexes = Array.from(
-              { length: Math.min(batch, feed.count - b * batch) },
-              (_, i) => b * batch + i
-            );
+            const indexes = indexesOf(b, batch, feed.count);
             const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
             const reply = await this.ask({ kind: "run", model: this.id, batch, spec: feed.spec, images });
             if (reply.kind !== "ran") throw new Error(`unexpected answer ${reply.kind}`);
@@ -11890,16 +11905,21 @@ var init_onnxruntime = __esm({
         );
       }
       async collect(tensors, feed, options) {
+        const batch = this.fixed;
         let done = 0;
         await inOrder(
-          feed.count,
+          Math.ceil(feed.count / batch),
           this.workers.length * 2,
           options.signal,
-          async (i) => {
-            const image = await taskOf(feed, i);
-            return this.ask({ kind: "observe", model: this.id, spec: feed.spec, tensors, image });
+          async (b) => {
+            const images = await Promise.all(indexesOf(b, batch, feed.count).map((i) => taskOf(feed, i)));
+            await this.ask({ kind: "observe", model: this.id, spec: feed.spec, batch, tensors, images });
+            return images.length;
           },
-          () => options.onProgress?.(++done, feed.count)
+          (count) => {
+            done += count;
+            options.onProgress?.(done, feed.count);
+          }
         );
         const merged = new RangeCollector();
         for (const worker2 of this.workers) {
@@ -11907,7 +11927,17 @@ var init_onnxruntime = __esm({
           if (reply.kind !== "statistics") throw new Error(`unexpected answer ${reply.kind}`);
           merged.merge(RangeCollector.fromMessage(reply.message));
         }
-        return merged.statistics();
+        const statistics = merged.statistics();
+        const unseen = tensors.filter((name) => !statistics.has(name));
+        if (unseen.length > 0)
+          throw new InputFault(
+            unseen.slice(0, 10).map((name) => ({
+              where: `${this.name}, tensor ${name}`,
+              what: `has no statistics: ${feed.count === 0 ? "there are no images" : "it holds no floats"}`,
+              fix: "Calibrate float activations, on at least one image."
+            }))
+          );
+        return statistics;
       }
       /** Asks the worker that has least to do. */
       async ask(request) {
@@ -13230,7 +13260,8 @@ var init_schema2 = __esm({
                   type: "object",
                   description: "Limits on AP50-95 of every class.",
                   additionalProperties: false,
-                  minProperties: 1,
+                  // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
+                  anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
                   properties: {
                     ...accuracy("AP of a class").properties,
                     minBoxes: {
@@ -28143,20 +28174,26 @@ async function loadSettings(path3) {
   try {
     text2 = await readFile6(file, "utf8");
   } catch (cause) {
-    if (systemCode(cause) !== "ENOENT" && systemCode(cause) !== "EISDIR") throw cause;
-    throw new InputFault(
-      {
-        where: path3,
-        what: "there is no such settings file",
-        fix: "Write one with `int8-gate init`, or name another with `--config`."
-      },
-      { cause }
-    );
+    throw unreadable(path3, cause);
   }
   const loaded2 = parseSettings(text2, file);
   const problems = await missingInputs(loaded2);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
+}
+function unreadable(path3, cause) {
+  const code = systemCode(cause) ?? messageOf(cause);
+  const what = {
+    ENOENT: "there is no such settings file",
+    ENOTDIR: "there is no such settings file",
+    EISDIR: "is a folder, expected a settings file"
+  }[code];
+  if (what !== void 0) {
+    const fix2 = "Write one with `int8-gate init`, or name another with `--config`.";
+    return new InputFault({ where: path3, what, fix: fix2 }, { cause });
+  }
+  const fix = "Check its permissions and the disk.";
+  return new SurroundingsFault({ where: path3, what: `cannot be read (${code})`, fix }, { cause });
 }
 function parseSettings(text2, file) {
   const lines2 = new import_yaml.LineCounter();
@@ -28170,9 +28207,14 @@ function parseSettings(text2, file) {
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
   const place2 = (pointer) => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
-  const validate = new import__.Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true }).compile(
-    settingsSchema
-  );
+  const validate = new import__.Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    strict: false,
+    strictNumbers: true,
+    // YAML can say .nan and .inf: limits that judge nothing
+    verbose: true
+  }).compile(settingsSchema);
   if (!validate(value)) throw new InputFault(problemsOf(validate.errors ?? [], place2, document, at));
   return { settings: absolute(value, dirname3(file)), file, place: place2 };
 }
@@ -28247,7 +28289,7 @@ function keyOffset(document, parent, key) {
 }
 function problemsOf(errors, place2, document, at) {
   const meant = errors.filter(
-    ({ keyword, schemaPath }) => keyword !== "anyOf" && !otherBranch(errors, schemaPath)
+    ({ keyword, schemaPath }) => keyword !== "anyOf" && !/anyOf\/\d+\/required$/.test(schemaPath) && !otherBranch(errors, schemaPath)
   );
   const anyOf = errors.filter(
     (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
@@ -28287,9 +28329,18 @@ function problemOf(error2, place2, document, at) {
       };
     case "minProperties":
       return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
-    default:
+    default: {
+      const keys = keyword === "anyOf" ? alternatives(error2.schema) : void 0;
+      if (keys !== void 0) return { where, what: `limits nothing: give ${keys}` };
       return { where, what: `must be ${expected(error2)}, is ${show2(error2.data)}` };
+    }
   }
+}
+function alternatives(branches) {
+  const keys = branches.flatMap(
+    ({ required }) => required ?? []
+  );
+  return keys.length === 0 ? void 0 : keys.join(" or ");
 }
 function describe2(schema, key) {
   const property2 = schema.properties?.[key];
@@ -28316,16 +28367,16 @@ function expected({ keyword, params, parentSchema }) {
   }[schema.type ?? "object"] ?? schema.type;
   if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
     return "a positive whole number";
-  const bounds = [
+  const bounds2 = [
     schema.minimum !== void 0 && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
     schema.maximum !== void 0 && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
   ].filter(Boolean);
-  return [kind, ...bounds.length > 0 ? [bounds.join(" and ")] : []].join(" ");
+  return [kind, ...bounds2.length > 0 ? [bounds2.join(" and ")] : []].join(" ");
 }
 function show2(value) {
-  const text2 = JSON.stringify(value) ?? "missing";
+  const text2 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
   return text2.length > 60 ? `${text2.slice(0, 57)}...` : text2;
 }
 var import__, import_fastest_levenshtein2, import_yaml, INPUTS;
@@ -28539,11 +28590,11 @@ async function imagesOf(annotations, folders) {
   });
 }
 function calibrationOf(folders) {
-  const names = [...folders.keys()];
+  const names = [...folders.keys()].sort();
   const speaking = names.filter((path3) => /calib/i.test(path3));
   const training = names.filter((path3) => /train/i.test(path3));
   return only(
-    speaking.length > 0 ? speaking.slice(0, 1) : training.length > 0 ? training : names,
+    speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     "calibration",
     "--calibration",
     "a folder of calibration images"
@@ -28567,8 +28618,8 @@ async function inspect(path3, annotations, images, calibration) {
       `decoder ${choice.decoder.format}: ${choice.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      `${records.length} calibration images`
-    ];
+      `${records.length} calibration images in ${relative2(process.cwd(), resolve3(calibration)) || "."}`
+    ].map(terminalText);
   } finally {
     await engine.close();
   }
@@ -28611,6 +28662,7 @@ var init_init = __esm({
     init_engine();
     init_faults();
     init_onnx();
+    init_report();
     init_settings();
     SKIPPED = /* @__PURE__ */ new Set(["node_modules", ".git", "dist", "build", "int8-gate-report", "venv", "__pycache__"]);
     DEPTH = 4;
@@ -51413,7 +51465,8 @@ async function answer(models, request) {
       kind: "loaded",
       id,
       inputs: specsOf(session.inputMetadata),
-      outputs: specsOf(session.outputMetadata)
+      outputs: specsOf(session.outputMetadata),
+      batchable: batchable(session)
     };
   }
   const held = models.get(request.model);
@@ -51459,6 +51512,12 @@ function specsOf(metadata) {
       }
     ] : []
   );
+}
+function batchable({ inputMetadata, outputMetadata }) {
+  const first = inputMetadata[0];
+  const batch = first?.isTensor === true ? first.shape[0] : void 0;
+  if (batch === void 0 || batch === "" || batch === -1) return false;
+  return outputMetadata.every((one) => one.isTensor && one.shape[0] === batch);
 }
 function inputsOf(session, spec, images, batch) {
   const first = images[0];
@@ -51552,7 +51611,8 @@ function hostTensor(tensor) {
   }
 }
 async function observe(held, request) {
-  const feeds = inputsOf(held.session, request.spec, [request.image], 1);
+  const { images, batch } = request;
+  const feeds = inputsOf(held.session, request.spec, images, batch);
   const sizes = /* @__PURE__ */ new Map();
   const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
   for (const chunk of chunks) {
@@ -51562,10 +51622,19 @@ async function observe(held, request) {
     for (const name of chunk) {
       const { data, dims } = hostTensor(inputs.includes(name) ? feeds[name] : outputs[name]);
       sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) held.collector.observe(name, data, dims);
+      if (data instanceof Float32Array) keep(held.collector, name, data, dims, images.length, batch);
     }
   }
   held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
+}
+function keep(collector, name, data, dims, count, batch) {
+  if (batch === 1 || dims[0] !== batch) {
+    collector.observe(name, data, dims);
+    return;
+  }
+  const each = data.length / batch;
+  for (let i = 0; i < count; i++)
+    collector.observe(name, data.subarray(i * each, (i + 1) * each), [1, ...dims.slice(1)]);
 }
 function chunked(names, bytesOf) {
   const chunks = [];

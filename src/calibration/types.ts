@@ -16,7 +16,10 @@ export interface TensorStatistics {
   readonly nonFinite: number;
   /** Images seen. */
   readonly images: number;
-  /** Histogram of |x|: `BINS` float64 counts over [0, limit], limit a power of two not below the largest |x|. */
+  /**
+   * Histogram of |x|: `BINS` float64 counts over [0, limit], limit a power of two not below the largest |x|.
+   * Bin i holds i < |x| * BINS / limit <= i + 1, bin 0 the zeros too.
+   */
   readonly limit: number;
   readonly bins: Float64Array;
   /** Dimensions of the tensor at batch 1, as observed. */

@@ -62,9 +62,16 @@ class OnnxRuntimeEngine implements Engine {
       this.workers.map((worker) => worker.ask({ kind: 'load', model: id, name: model.name, bytes })),
     );
     const failed = replies.find((reply) => reply.kind === 'failed');
-    if (failed !== undefined) throw refused(model.name, failed.message);
+    if (failed !== undefined) {
+      await Promise.all(
+        this.workers
+          .filter((_, i) => replies[i]?.kind === 'loaded')
+          .map((worker) => worker.ask({ kind: 'release', model: id })),
+      );
+      throw refused(model.name, failed.message);
+    }
     const loaded = replies[0] as Extract<Reply, { kind: 'loaded' }>;
-    return new Session(this.workers, id, model.name, loaded.inputs, loaded.outputs, this.batch);
+    return new Session(this.workers, id, model.name, loaded, this.batch);
   }
 
   async collect(
@@ -100,19 +107,24 @@ function refused(name: string, message: string): InputFault {
 
 class Session implements LoadedModel {
   private readonly times: number[] = [];
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Images in every run, where the model fixes it; 1 where it does not. */
+  private readonly fixed: number;
   private readonly batch: number;
 
   constructor(
     private readonly workers: readonly EngineWorker[],
     private readonly id: number,
     private readonly name: string,
-    readonly inputs: readonly TensorSpec[],
-    readonly outputs: readonly TensorSpec[],
+    loaded: Extract<Reply, { kind: 'loaded' }>,
     wanted: 'auto' | number,
   ) {
-    const fixed = inputs[0]?.dims[0] ?? -1;
-    const cuttable = outputs.every(({ dims }) => dims.length === 0 || dims[0] === -1);
-    this.batch = fixed > 0 ? fixed : wanted === 'auto' || !cuttable ? 1 : wanted;
+    this.inputs = loaded.inputs;
+    this.outputs = loaded.outputs;
+    const first = loaded.inputs[0]?.dims[0] ?? -1;
+    this.fixed = first > 0 ? first : 1;
+    this.batch = first > 0 ? first : wanted === 'auto' || !loaded.batchable ? 1 : wanted;
   }
 
   async run(feed: ImageFeed, onOutput: OutputHandler, options: RunOptions = {}): Promise<void> {
@@ -124,10 +136,7 @@ class Session implements LoadedModel {
       this.workers.length * 2,
       options.signal,
       async (b) => {
-        const indexes = Array.from(
-          { length: Math.min(batch, feed.count - b * batch) },
-          (_, i) => b * batch + i,
-        );
+        const indexes = indexesOf(b, batch, feed.count);
         const images = await Promise.all(indexes.map((i) => taskOf(feed, i)));
         const reply = await this.ask({ kind: 'run', model: this.id, batch, spec: feed.spec, images });
         if (reply.kind !== 'ran') throw new Error(`unexpected answer ${reply.kind}`);
@@ -147,16 +156,22 @@ class Session implements LoadedModel {
     feed: ImageFeed,
     options: RunOptions,
   ): Promise<ReadonlyMap<string, TensorStatistics>> {
+    // One image a run unless the model fixes more: statistics then do not depend on what shares a run.
+    const batch = this.fixed;
     let done = 0;
     await inOrder(
-      feed.count,
+      Math.ceil(feed.count / batch),
       this.workers.length * 2,
       options.signal,
-      async (i) => {
-        const image = await taskOf(feed, i);
-        return this.ask({ kind: 'observe', model: this.id, spec: feed.spec, tensors, image });
+      async (b) => {
+        const images = await Promise.all(indexesOf(b, batch, feed.count).map((i) => taskOf(feed, i)));
+        await this.ask({ kind: 'observe', model: this.id, spec: feed.spec, batch, tensors, images });
+        return images.length;
       },
-      () => options.onProgress?.(++done, feed.count),
+      (count) => {
+        done += count;
+        options.onProgress?.(done, feed.count);
+      },
     );
     const merged = new RangeCollector();
     for (const worker of this.workers) {
@@ -164,7 +179,17 @@ class Session implements LoadedModel {
       if (reply.kind !== 'statistics') throw new Error(`unexpected answer ${reply.kind}`);
       merged.merge(RangeCollector.fromMessage(reply.message));
     }
-    return merged.statistics();
+    const statistics = merged.statistics();
+    const unseen = tensors.filter((name) => !statistics.has(name));
+    if (unseen.length > 0)
+      throw new InputFault(
+        unseen.slice(0, 10).map((name) => ({
+          where: `${this.name}, tensor ${name}`,
+          what: `has no statistics: ${feed.count === 0 ? 'there are no images' : 'it holds no floats'}`,
+          fix: 'Calibrate float activations, on at least one image.',
+        })),
+      );
+    return statistics;
   }
 
   /** Asks the worker that has least to do. */
@@ -192,6 +217,11 @@ class Session implements LoadedModel {
   }
 }
 
+/** Indexes of the images of batch `b`. */
+function indexesOf(b: number, batch: number, count: number): number[] {
+  return Array.from({ length: Math.min(batch, count - b * batch) }, (_, i) => b * batch + i);
+}
+
 async function taskOf(feed: ImageFeed, index: number): Promise<ImageTask> {
   const image = await feed.image(index);
   const { pixels, width, height } = image;
@@ -208,6 +238,10 @@ async function inOrder<T>(
 ): Promise<void> {
   const running: Promise<T>[] = [];
   let started = 0;
+  const stopWhenAsked = (): void => {
+    if (signal?.aborted === true) throw new Interrupted();
+  };
+  stopWhenAsked();
   try {
     for (let finished = 0; finished < count; finished++) {
       while (started < count && running.length < ahead) {
@@ -216,7 +250,7 @@ async function inOrder<T>(
         running.push(one);
       }
       const result = await (running.shift() as Promise<T>);
-      if (signal?.aborted === true) throw new Interrupted();
+      stopWhenAsked();
       deliver(result);
     }
   } finally {

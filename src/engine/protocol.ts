@@ -32,8 +32,10 @@ export type Request =
       readonly id: number;
       readonly model: number;
       readonly spec: PreprocessingSpec;
+      /** Images that the run holds: 1, or the batch that the model fixes. */
+      readonly batch: number;
       readonly tensors: readonly string[];
-      readonly image: ImageTask;
+      readonly images: readonly ImageTask[];
     }
   | { readonly kind: 'statistics'; readonly id: number; readonly model: number }
   | { readonly kind: 'release'; readonly id: number; readonly model: number };
@@ -45,6 +47,8 @@ export type Reply =
       readonly id: number;
       readonly inputs: readonly TensorSpec[];
       readonly outputs: readonly TensorSpec[];
+      /** Every output's first dimension is the first input's: outputs of several images can be told apart. */
+      readonly batchable: boolean;
     }
   | {
       readonly kind: 'ran';

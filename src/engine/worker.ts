@@ -50,6 +50,7 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
       id,
       inputs: specsOf(session.inputMetadata),
       outputs: specsOf(session.outputMetadata),
+      batchable: batchable(session),
     };
   }
   const held = models.get(request.model);
@@ -99,6 +100,18 @@ function specsOf(metadata: InferenceSession['inputMetadata']): TensorSpec[] {
         ]
       : [],
   );
+}
+
+/**
+ * Whether all outputs carry the first input's batch dimension. Names tell: an output of detections in rows, [rows, 7]
+ * with the image's index in a column, has a free first dimension too, and cut into equal parts would give objects to
+ * the wrong images.
+ */
+function batchable({ inputMetadata, outputMetadata }: InferenceSession): boolean {
+  const first = inputMetadata[0];
+  const batch = first?.isTensor === true ? first.shape[0] : undefined;
+  if (batch === undefined || batch === '' || batch === -1) return false;
+  return outputMetadata.every((one) => one.isTensor && one.shape[0] === batch);
 }
 
 function inputsOf(
@@ -212,7 +225,8 @@ function hostTensor(tensor: Tensor): HostTensor {
 }
 
 async function observe(held: Held, request: Extract<Request, { kind: 'observe' }>): Promise<void> {
-  const feeds = inputsOf(held.session, request.spec, [request.image], 1);
+  const { images, batch } = request;
+  const feeds = inputsOf(held.session, request.spec, images, batch);
   const sizes = new Map<string, number>();
   // Until the sizes are known, few tensors at a time.
   const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
@@ -223,10 +237,28 @@ async function observe(held: Held, request: Extract<Request, { kind: 'observe' }
     for (const name of chunk) {
       const { data, dims } = hostTensor((inputs.includes(name) ? feeds[name] : outputs[name]) as Tensor);
       sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) held.collector.observe(name, data, dims);
+      if (data instanceof Float32Array) keep(held.collector, name, data, dims, images.length, batch);
     }
   }
   held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
+}
+
+/** Image by image, without the copies that fill a fixed batch up. What has no batch dimension belongs to them all. */
+function keep(
+  collector: RangeCollector,
+  name: string,
+  data: Float32Array,
+  dims: readonly number[],
+  count: number,
+  batch: number,
+): void {
+  if (batch === 1 || dims[0] !== batch) {
+    collector.observe(name, data, dims);
+    return;
+  }
+  const each = data.length / batch;
+  for (let i = 0; i < count; i++)
+    collector.observe(name, data.subarray(i * each, (i + 1) * each), [1, ...dims.slice(1)]);
 }
 
 function chunked(names: readonly string[], bytesOf: (name: string) => number): string[][] {

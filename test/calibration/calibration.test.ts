@@ -8,13 +8,13 @@ import {
   type TensorStatistics,
 } from '../../src/calibration/index.js';
 
-const images = fc.array(
-  fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }), {
-    minLength: 1,
-    maxLength: 40,
-  }),
-  { minLength: 1, maxLength: 12 },
+// Values on the edges of bins (powers of two above all, as a saturated sigmoid's 1) are where a bin can go wrong.
+const value = fc.oneof(
+  fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }),
+  fc.integer({ min: -4, max: 8 }).map((exponent) => 2 ** exponent),
+  fc.integer({ min: -4096, max: 4096 }).map((edge) => edge / 1024),
 );
+const images = fc.array(fc.array(value, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 12 });
 
 function collect(list: readonly (readonly number[])[]): RangeCollector {
   const collector = new RangeCollector();
@@ -28,6 +28,12 @@ const statisticsOf = (collector: RangeCollector): TensorStatistics => ({
 });
 
 describe('statistics have the same bits', () => {
+  test('when a value equals the limit before the histogram widens', () => {
+    const [early, late] = [statisticsOf(collect([[1], [1.5]])), statisticsOf(collect([[1.5], [1]]))];
+    expect(early).toEqual(late);
+    expect([early.limit, early.bins[1023], early.bins[1535]]).toEqual([2, 1, 1]);
+  });
+
   test('for any order of images', () => {
     fc.assert(
       fc.property(images, fc.infiniteStream(fc.nat()), (list, stream) => {
@@ -58,7 +64,7 @@ describe('statistics have the same bits', () => {
   test('and hold every value: extremes, zeros, counts', () => {
     fc.assert(
       fc.property(images, (list) => {
-        const values = list.flatMap((one) => [...Float32Array.from(one)]);
+        const values = list.flatMap((one) => [...Float32Array.from(one)].map((v) => v + 0));
         const { min, max, zeros, count, bins, limit, images: seen } = statisticsOf(collect(list));
         expect([min, max]).toEqual([Math.min(...values) + 0, Math.max(...values) + 0]);
         expect(zeros).toBe(values.filter((v) => v === 0).length);

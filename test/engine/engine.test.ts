@@ -9,7 +9,7 @@ import {
   type ImageFeed,
 } from '../../src/engine/index.js';
 import { floatToHalf } from '../../src/engine/canvas.js';
-import { halfToFloat } from '../../src/onnx/index.js';
+import { encodeModel, halfToFloat, parseModel } from '../../src/onnx/index.js';
 
 const spec: PreprocessingSpec = {
   resize: 'letterbox',
@@ -48,6 +48,22 @@ afterAll(async () => {
 
 const feed = (): ImageFeed => ({ count: store.count, spec, image: (i) => store.get(i) });
 
+/** signs-v10 with another first dimension of its inputs and outputs. */
+function withBatch(name: string, batch: (value: { readonly name: string }) => string | number): typeof v10 {
+  const { proto } = parseModel(v10.bytes, 'v10');
+  for (const value of [...(proto.graph?.input ?? []), ...(proto.graph?.output ?? [])]) {
+    const type = value.type?.value;
+    const first = type?.case === 'tensorType' ? type.value.shape?.dim[0] : undefined;
+    if (first === undefined) throw new Error(`${value.name} has no first dimension`);
+    const wanted = batch(value);
+    first.value =
+      typeof wanted === 'number'
+        ? { case: 'dimValue', value: BigInt(wanted) }
+        : { case: 'dimParam', value: wanted };
+  }
+  return { name, bytes: encodeModel(proto) };
+}
+
 async function outputs(engine: Engine, model: typeof v10): Promise<HostTensor[]> {
   const session = await engine.load(model);
   const all: HostTensor[] = [];
@@ -81,6 +97,32 @@ describe('the embedded engine', () => {
   test('runs a model of fixed batch', async () => {
     const all = await outputs(two, v8);
     expect(all.map(({ dims }) => dims)).toEqual(all.map(() => [1, 12, 756]));
+  });
+
+  test('runs image by image where the outputs do not name the batch of the input', async () => {
+    // As a detector that puts the objects of all images into one list: its first dimension is not the batch.
+    const rows = withBatch('rows.onnx', ({ name }) => (name === 'output0' ? 'rows' : 'batch'));
+    const all = await outputs(two, rows);
+    expect(all.map(({ dims }) => dims)).toEqual(all.map(() => [1, 100, 6]));
+  });
+
+  test('collects from a model of fixed batch without counting the copies that fill the last run', async () => {
+    const fixed = withBatch('fixed.onnx', () => 4);
+    const [single, batched] = [
+      await one.collect(v10, [TENSOR, 'images'], feed()),
+      await two.collect(fixed, [TENSOR, 'images'], feed()),
+    ];
+    expect(batched.get('images')).toEqual(single.get('images'));
+    const [a, b] = [single.get(TENSOR), batched.get(TENSOR)];
+    expect([b?.count, b?.images, b?.shape]).toEqual([a?.count, 10, a?.shape]);
+    expect(b?.max).toBeCloseTo(a?.max as number, 4);
+  });
+
+  test('says which tensor has no statistics', async () => {
+    const none: ImageFeed = { ...feed(), count: 0 };
+    await expect(one.collect(v10, [TENSOR], none)).rejects.toThrow(
+      /b0\/act\/Mul_output_0.*there are no images/s,
+    );
   });
 
   test('collects the statistics that a plain loop collects, with one worker or two', async () => {

@@ -4444,6 +4444,111 @@ var init_collector = __esm({
   }
 });
 
+// src/calibration/extremes.ts
+function above(value, image, peak) {
+  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours > theirs || ours === theirs && image < peak.image;
+}
+function reserve(running, count) {
+  if (running.min.length >= count) return;
+  for (const side of ["min", "max"]) {
+    const wider = new Float32Array(count).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds2(data, from, to) {
+  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
+  const whole = from + (to - from & ~1);
+  for (let i = from; i < whole; i += 2) {
+    const [p, q] = [data[i], data[i + 1]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.max(c, p);
+    d = Math.max(d, q);
+  }
+  if (whole < to) {
+    a = Math.min(a, data[whole]);
+    c = Math.max(c, data[whole]);
+  }
+  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
+}
+var ExtremesObserver;
+var init_extremes = __esm({
+  "src/calibration/extremes.ts"() {
+    "use strict";
+    ExtremesObserver = class _ExtremesObserver {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
+      observe(image, name, data, shape) {
+        const running = this.tensors.get(name) ?? this.start(name, shape);
+        reserve(running, image + 1);
+        const channels = running.channelMin.length;
+        const parts = Math.max(1, channels);
+        const each = data.length / parts;
+        let [least, greatest] = [Infinity, -Infinity];
+        for (let c = 0; c < parts; c++) {
+          const [low, high] = bounds2(data, c * each, (c + 1) * each);
+          least = Math.min(least, low);
+          greatest = Math.max(greatest, high);
+          if (channels === 0) continue;
+          running.channelMin[c] = Math.min(running.channelMin[c], low);
+          running.channelMax[c] = Math.max(running.channelMax[c], high);
+        }
+        running.min[image] = least;
+        running.max[image] = greatest;
+        const value = -least > greatest ? least : greatest;
+        const before = running.peak;
+        if (before === void 0 || above(value, image, before))
+          running.peak = { image, index: data.indexOf(value), value };
+      }
+      start(name, shape) {
+        const channels = shape.length === 4 ? shape[1] : 0;
+        const running = {
+          shape: [...shape],
+          min: new Float32Array(),
+          max: new Float32Array(),
+          channelMin: new Float32Array(channels).fill(Infinity),
+          channelMax: new Float32Array(channels).fill(-Infinity),
+          peak: void 0
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another observer saw of other images. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
+          reserve(ours, theirs.min.length);
+          theirs.min.forEach((value, i) => {
+            if (Number.isNaN(value)) return;
+            ours.min[i] = value;
+            ours.max[i] = theirs.max[i];
+          });
+          theirs.channelMin.forEach((low, c) => {
+            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
+            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+          });
+          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
+            ours.peak = theirs.peak;
+        }
+      }
+      /** Extremes by tensor name. */
+      extremes() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const observer = new _ExtremesObserver();
+        for (const [name, running] of message) observer.tensors.set(name, running);
+        return observer;
+      }
+    };
+  }
+});
+
 // src/calibration/calibrators.ts
 function calibratorFor(name, options = { percentile: 99.999 }) {
   return REGISTRY[name](options);
@@ -4578,6 +4683,7 @@ var init_calibration = __esm({
     "use strict";
     init_types2();
     init_collector();
+    init_extremes();
     init_calibrators();
   }
 });
@@ -11913,7 +12019,16 @@ var init_onnxruntime = __esm({
           options.signal,
           async (b) => {
             const images = await Promise.all(indexesOf(b, batch, feed.count).map((i) => taskOf(feed, i)));
-            await this.ask({ kind: "observe", model: this.id, spec: feed.spec, batch, tensors, images });
+            await this.ask({
+              kind: "observe",
+              model: this.id,
+              spec: feed.spec,
+              batch,
+              tensors,
+              first: b * batch,
+              extremes: options.extremes !== void 0,
+              images
+            });
             return images.length;
           },
           (count) => {
@@ -11926,6 +12041,7 @@ var init_onnxruntime = __esm({
           const reply = await worker2.ask({ kind: "statistics", model: this.id });
           if (reply.kind !== "statistics") throw new Error(`unexpected answer ${reply.kind}`);
           merged.merge(RangeCollector.fromMessage(reply.message));
+          options.extremes?.merge(ExtremesObserver.fromMessage(reply.extremes));
         }
         const statistics = merged.statistics();
         const unseen = tensors.filter((name) => !statistics.has(name));
@@ -28367,13 +28483,13 @@ function expected({ keyword, params, parentSchema }) {
   }[schema.type ?? "object"] ?? schema.type;
   if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
     return "a positive whole number";
-  const bounds2 = [
+  const bounds3 = [
     schema.minimum !== void 0 && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
     schema.maximum !== void 0 && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
   ].filter(Boolean);
-  return [kind, ...bounds2.length > 0 ? [bounds2.join(" and ")] : []].join(" ");
+  return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
 }
 function show2(value) {
   const text2 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
@@ -51460,7 +51576,12 @@ async function answer(models, request) {
   const { id } = request;
   if (request.kind === "load") {
     const session = await createSession(request.bytes);
-    models.set(request.model, { session, collector: new RangeCollector(), chunks: void 0 });
+    models.set(request.model, {
+      session,
+      collector: new RangeCollector(),
+      extremes: new ExtremesObserver(),
+      chunks: void 0
+    });
     return {
       kind: "loaded",
       id,
@@ -51484,7 +51605,12 @@ async function answer(models, request) {
       await observe(held, request);
       return { kind: "done", id };
     case "statistics":
-      return { kind: "statistics", id, message: held.collector.toMessage() };
+      return {
+        kind: "statistics",
+        id,
+        message: held.collector.toMessage(),
+        extremes: held.extremes.toMessage()
+      };
     case "release":
       models.delete(request.model);
       await held.session.release();
@@ -51622,19 +51748,20 @@ async function observe(held, request) {
     for (const name of chunk) {
       const { data, dims } = hostTensor(inputs.includes(name) ? feeds[name] : outputs[name]);
       sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) keep(held.collector, name, data, dims, images.length, batch);
+      if (data instanceof Float32Array) keep(held, request, name, data, dims);
     }
   }
   held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
 }
-function keep(collector, name, data, dims, count, batch) {
-  if (batch === 1 || dims[0] !== batch) {
-    collector.observe(name, data, dims);
-    return;
+function keep({ collector, extremes: extremes2 }, { images, batch, first, ...request }, name, data, dims) {
+  const whole = batch === 1 || dims[0] !== batch;
+  const each = whole ? data.length : data.length / batch;
+  const shape = whole ? dims : [1, ...dims.slice(1)];
+  for (let i = 0; i < (whole ? 1 : images.length); i++) {
+    const values = whole ? data : data.subarray(i * each, (i + 1) * each);
+    collector.observe(name, values, shape);
+    if (request.extremes) extremes2.observe(first + i, name, values, shape);
   }
-  const each = data.length / batch;
-  for (let i = 0; i < count; i++)
-    collector.observe(name, data.subarray(i * each, (i + 1) * each), [1, ...dims.slice(1)]);
 }
 function chunked(names, bytesOf) {
   const chunks = [];

@@ -1,11 +1,12 @@
 import { availableParallelism, freemem } from 'node:os';
-import { RangeCollector, type TensorStatistics } from '../calibration/index.js';
+import { ExtremesObserver, RangeCollector, type TensorStatistics } from '../calibration/index.js';
 import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
 import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
 import { EngineWorker, type Ask } from './pool.js';
 import type { ImageTask, Reply } from './protocol.js';
 import type {
+  CollectOptions,
   Engine,
   EngineModel,
   ImageFeed,
@@ -78,7 +79,7 @@ class OnnxRuntimeEngine implements Engine {
     model: EngineModel,
     tensors: readonly string[],
     feed: ImageFeed,
-    options: RunOptions = {},
+    options: CollectOptions = {},
   ): Promise<ReadonlyMap<string, TensorStatistics>> {
     const parsed = parseModel(model.bytes, model.name);
     const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
@@ -154,7 +155,7 @@ class Session implements LoadedModel {
   async collect(
     tensors: readonly string[],
     feed: ImageFeed,
-    options: RunOptions,
+    options: CollectOptions,
   ): Promise<ReadonlyMap<string, TensorStatistics>> {
     // One image a run unless the model fixes more: statistics then do not depend on what shares a run.
     const batch = this.fixed;
@@ -165,7 +166,16 @@ class Session implements LoadedModel {
       options.signal,
       async (b) => {
         const images = await Promise.all(indexesOf(b, batch, feed.count).map((i) => taskOf(feed, i)));
-        await this.ask({ kind: 'observe', model: this.id, spec: feed.spec, batch, tensors, images });
+        await this.ask({
+          kind: 'observe',
+          model: this.id,
+          spec: feed.spec,
+          batch,
+          tensors,
+          first: b * batch,
+          extremes: options.extremes !== undefined,
+          images,
+        });
         return images.length;
       },
       (count) => {
@@ -178,6 +188,7 @@ class Session implements LoadedModel {
       const reply = await worker.ask({ kind: 'statistics', model: this.id });
       if (reply.kind !== 'statistics') throw new Error(`unexpected answer ${reply.kind}`);
       merged.merge(RangeCollector.fromMessage(reply.message));
+      options.extremes?.merge(ExtremesObserver.fromMessage(reply.extremes));
     }
     const statistics = merged.statistics();
     const unseen = tensors.filter((name) => !statistics.has(name));

@@ -1,5 +1,5 @@
 import type { PreprocessingSpec } from '../dataset/index.js';
-import type { CollectorMessage } from '../calibration/index.js';
+import type { CollectorMessage, ExtremesMessage } from '../calibration/index.js';
 import type { HostTensor, TensorSpec } from './types.js';
 
 /** An input of a run: canvases in shared memory, and further inputs per image. */
@@ -35,6 +35,10 @@ export type Request =
       /** Images that the run holds: 1, or the batch that the model fixes. */
       readonly batch: number;
       readonly tensors: readonly string[];
+      /** Index of the first image; the others follow. */
+      readonly first: number;
+      /** Keep extremes per image and channel too. */
+      readonly extremes: boolean;
       readonly images: readonly ImageTask[];
     }
   | { readonly kind: 'statistics'; readonly id: number; readonly model: number }
@@ -56,7 +60,12 @@ export type Reply =
       readonly images: readonly ReadonlyMap<string, HostTensor>[];
       readonly ms: number;
     }
-  | { readonly kind: 'statistics'; readonly id: number; readonly message: CollectorMessage }
+  | {
+      readonly kind: 'statistics';
+      readonly id: number;
+      readonly message: CollectorMessage;
+      readonly extremes: ExtremesMessage;
+    }
   | { readonly kind: 'done'; readonly id: number }
   | {
       readonly kind: 'failed';

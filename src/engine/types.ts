@@ -1,6 +1,6 @@
 /** The interface that every engine implements: onnxruntime here, TensorRT beside it. */
 import type { PreparedImage, PreprocessingSpec } from '../dataset/index.js';
-import type { TensorStatistics } from '../calibration/index.js';
+import type { ExtremesObserver, TensorStatistics } from '../calibration/index.js';
 
 /** Element types that cross the border of an engine. */
 export type ElementType = 'float32' | 'float16' | 'int64' | 'int32' | 'uint8' | 'int8' | 'bool';
@@ -31,6 +31,12 @@ export interface ImageFeed {
 export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Options of a pass that keeps statistics. */
+export interface CollectOptions extends RunOptions {
+  /** Is given the extremes of every tensor by image and by channel, in addition. */
+  readonly extremes?: ExtremesObserver;
 }
 
 /** Called in input order, once per image; tensors have batch dimension 1. Throwing stops the run. */
@@ -71,7 +77,7 @@ export interface Engine {
     model: EngineModel,
     tensors: readonly string[],
     feed: ImageFeed,
-    options?: RunOptions,
+    options?: CollectOptions,
   ): Promise<ReadonlyMap<string, TensorStatistics>>;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { RangeCollector } from '../calibration/index.js';
+import { ExtremesObserver, RangeCollector } from '../calibration/index.js';
 import { messageOf } from '../faults/index.js';
 import { onnxruntime, setNativeRoot } from '../native/index.js';
 import { halfToFloat } from '../onnx/index.js';
@@ -11,6 +11,7 @@ import type { ElementType, HostTensor, TensorSpec } from './types.js';
 interface Held {
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
+  readonly extremes: ExtremesObserver;
   /** Chunks of tensors whose values fit the memory for outputs together; known after the first image. */
   chunks: readonly (readonly string[])[] | undefined;
 }
@@ -44,7 +45,12 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
   const { id } = request;
   if (request.kind === 'load') {
     const session = await createSession(request.bytes);
-    models.set(request.model, { session, collector: new RangeCollector(), chunks: undefined });
+    models.set(request.model, {
+      session,
+      collector: new RangeCollector(),
+      extremes: new ExtremesObserver(),
+      chunks: undefined,
+    });
     return {
       kind: 'loaded',
       id,
@@ -68,7 +74,12 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
       await observe(held, request);
       return { kind: 'done', id };
     case 'statistics':
-      return { kind: 'statistics', id, message: held.collector.toMessage() };
+      return {
+        kind: 'statistics',
+        id,
+        message: held.collector.toMessage(),
+        extremes: held.extremes.toMessage(),
+      };
     case 'release':
       models.delete(request.model);
       await held.session.release();
@@ -237,7 +248,7 @@ async function observe(held: Held, request: Extract<Request, { kind: 'observe' }
     for (const name of chunk) {
       const { data, dims } = hostTensor((inputs.includes(name) ? feeds[name] : outputs[name]) as Tensor);
       sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) keep(held.collector, name, data, dims, images.length, batch);
+      if (data instanceof Float32Array) keep(held, request, name, data, dims);
     }
   }
   held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
@@ -245,20 +256,20 @@ async function observe(held: Held, request: Extract<Request, { kind: 'observe' }
 
 /** Image by image, without the copies that fill a fixed batch up. What has no batch dimension belongs to them all. */
 function keep(
-  collector: RangeCollector,
+  { collector, extremes }: Held,
+  { images, batch, first, ...request }: Extract<Request, { kind: 'observe' }>,
   name: string,
   data: Float32Array,
   dims: readonly number[],
-  count: number,
-  batch: number,
 ): void {
-  if (batch === 1 || dims[0] !== batch) {
-    collector.observe(name, data, dims);
-    return;
+  const whole = batch === 1 || dims[0] !== batch;
+  const each = whole ? data.length : data.length / batch;
+  const shape = whole ? dims : [1, ...dims.slice(1)];
+  for (let i = 0; i < (whole ? 1 : images.length); i++) {
+    const values = whole ? data : data.subarray(i * each, (i + 1) * each);
+    collector.observe(name, values, shape);
+    if (request.extremes) extremes.observe(first + i, name, values, shape);
   }
-  const each = data.length / batch;
-  for (let i = 0; i < count; i++)
-    collector.observe(name, data.subarray(i * each, (i + 1) * each), [1, ...dims.slice(1)]);
 }
 
 function chunked(names: readonly string[], bytesOf: (name: string) => number): string[][] {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { RangeCollector } from '../../src/calibration/index.js';
+import { ExtremesObserver, RangeCollector, type TensorExtremes } from '../../src/calibration/index.js';
 import { listImages, openImages, type ImageStore, type PreprocessingSpec } from '../../src/dataset/index.js';
 import {
   createOnnxRuntimeEngine,
@@ -138,6 +138,25 @@ describe('the embedded engine', () => {
       new Map([...expected, ['images', expect.objectContaining({ images: 10 }) as never]]),
     );
     expect((await two.collect(v10, [TENSOR], feed())).get(TENSOR)).toEqual(expected.get(TENSOR));
+  });
+
+  test('tells extremes by image when asked, with one worker, two, or a fixed batch', async () => {
+    const fixed = withBatch('fixed.onnx', () => 4);
+    const extremesOf = async (engine: Engine, model: typeof v10): Promise<TensorExtremes[]> => {
+      const extremes = new ExtremesObserver();
+      await engine.collect(model, [TENSOR, 'images'], feed(), { extremes });
+      return [TENSOR, 'images'].map((name) => extremes.extremes().get(name) as TensorExtremes);
+    };
+    const [single, double] = [await extremesOf(one, v10), await extremesOf(two, v10)];
+    expect(double).toEqual(single);
+    expect((await extremesOf(two, fixed))[1]).toEqual(single[1]);
+    const statistics = (await one.collect(v10, [TENSOR], feed())).get(TENSOR);
+    expect(single[0]?.max).toHaveLength(10);
+    expect([Math.min(...(single[0]?.min ?? [])), Math.max(...(single[0]?.max ?? []))]).toEqual([
+      statistics?.min,
+      statistics?.max,
+    ]);
+    expect(single[1]?.channelMax).toHaveLength(3);
   });
 
   test('stops when asked', async () => {

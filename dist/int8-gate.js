@@ -5166,14 +5166,14 @@ function matchPairs(reference, candidate, before, after) {
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
-    const open4 = partners.get(key(reference, a)) ?? [];
+    const open5 = partners.get(key(reference, a)) ?? [];
     let best;
-    for (const b of open4) {
+    for (const b of open5) {
       const iou = overlap(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
-    open4.splice(open4.indexOf(best.b), 1);
+    open5.splice(open5.indexOf(best.b), 1);
     pairs.push(best);
   }
   return pairs;
@@ -10488,13 +10488,13 @@ var init_sqnr = __esm({
 async function sweep(input) {
   const { layers: layers2 } = input;
   const rows = [];
-  let prepared = prepare(input, layers2[0]);
+  let prepared2 = prepare(input, layers2[0]);
   for (let i = 0; i < layers2.length; i++) {
     if (input.signal.aborted) throw new Interrupted();
-    const bytes2 = prepared;
+    const bytes2 = prepared2;
     const running = measureLayer(input, layers2[i], bytes2);
     running.catch(() => void 0);
-    prepared = prepare(input, layers2[i + 1]);
+    prepared2 = prepare(input, layers2[i + 1]);
     rows.push(await running);
     input.onProgress(i + 1, layers2.length);
   }
@@ -10633,15 +10633,15 @@ function chooseSubset(truth, count, seed) {
   return [...chosen].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes, chosen) {
-  const open4 = new Set(
+  const open5 = new Set(
     order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes[i].keys()])
   );
-  return [...open4].sort((a, b) => seen[a] - seen[b] || a - b)[0];
+  return [...open5].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes, chosen, category) {
-  const open4 = order.filter((i) => !chosen.has(i));
-  if (category === void 0) return open4[0];
-  return open4.reduce(
+  const open5 = order.filter((i) => !chosen.has(i));
+  if (category === void 0) return open5[0];
+  return open5.reduce(
     (best, i) => (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best
   );
 }
@@ -10875,7 +10875,7 @@ var init_types9 = __esm({
 });
 
 // src/dataset/files.ts
-import { readFile as readFile4, readdir as readdir2, stat as stat2 } from "node:fs/promises";
+import { open as open2, readFile as readFile4, readdir as readdir2, stat as stat2 } from "node:fs/promises";
 function faultOf(error2, path3, kind) {
   const code = systemCode(error2);
   if (code === "ENOENT" || code === "ENOTDIR") {
@@ -10889,18 +10889,27 @@ function faultOf(error2, path3, kind) {
     );
   }
   if (code === "EISDIR") {
-    return new InputFault({ where: path3, what: `this is a folder, a ${kind} is needed` }, { cause: error2 });
+    return new InputFault({ where: path3, what: `this is a folder, no ${kind}` }, { cause: error2 });
   }
   return new SurroundingsFault(
     { where: path3, what: `cannot read the ${kind}: ${messageOf(error2)}` },
     { cause: error2 }
   );
 }
-async function readBytes(path3, kind) {
+async function readBytes(path3, kind, most) {
   try {
-    return await readFile4(path3);
+    return most === void 0 ? await readFile4(path3) : await readStart(path3, most);
   } catch (error2) {
     throw faultOf(error2, path3, kind);
+  }
+}
+async function readStart(path3, most) {
+  const handle = await open2(path3);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
   }
 }
 async function readFolder(path3, kind) {
@@ -11472,42 +11481,200 @@ var init_native = __esm({
   }
 });
 
-// src/dataset/decode.ts
-import { access as access2 } from "node:fs/promises";
-async function decodeImage(file, exif) {
-  try {
-    const image = sharp()(file, { failOn: "truncated", ignoreIcc: true });
-    const { data, info: info2 } = await (exif ? image.autoOrient() : image).toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-    if (info2.channels !== 3) throw new Error(`has ${info2.channels} channels after conversion to RGB`);
-    return {
-      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
-      width: info2.width,
-      height: info2.height
+// src/dataset/bmp.ts
+function isBmp(bytes2) {
+  return bytes2.length > 2 && bytes2[0] === 66 && bytes2[1] === 77;
+}
+function readBmpHeader(bytes2) {
+  if (bytes2.length < FILE_HEADER + INFO_HEADER) throw new Error("its bitmap header is truncated");
+  const headerSize = bytes2.readUInt32LE(14);
+  const width = bytes2.readInt32LE(18);
+  const signedHeight = bytes2.readInt32LE(22);
+  const bits = bytes2.readUInt16LE(28);
+  const compression = bytes2.readUInt32LE(30);
+  if (headerSize < INFO_HEADER || width <= 0 || signedHeight === 0)
+    throw new Error("its header is not that of a Windows bitmap");
+  if (compression !== 0 && compression !== 3)
+    throw new Error(`bitmaps with compression ${compression} are not read`);
+  if (![1, 4, 8, 16, 24, 32].includes(bits)) throw new Error(`bitmaps of ${bits} bits are not read`);
+  return {
+    width,
+    height: Math.abs(signedHeight),
+    topDown: signedHeight < 0,
+    bits,
+    start: bytes2.readUInt32LE(10),
+    palette: FILE_HEADER + headerSize,
+    wideGreen: compression === 3 && hasWideGreen(bytes2, bits)
+  };
+}
+function hasWideGreen(bytes2, bits) {
+  const masks = [54, 58, 62].map((at) => at + 4 <= bytes2.length ? bytes2.readUInt32LE(at) : 0);
+  const are = (...wanted) => wanted.every((mask, i) => masks[i] === mask);
+  if (bits === 32 && are(16711680, 65280, 255)) return false;
+  if (bits === 16 && are(31744, 992, 31)) return false;
+  if (bits === 16 && are(63488, 2016, 31)) return true;
+  throw new Error("bitmaps with unusual channel masks are not read");
+}
+function decodeBmp(bytes2) {
+  const header = readBmpHeader(bytes2);
+  const { width, height, bits, start, topDown } = header;
+  const stride = Math.ceil(width * bits / 32) * 4;
+  if (bytes2.length < start + stride * height) throw new Error("the bitmap is truncated");
+  const data = new Uint8Array(width * height * 3);
+  const pixel = bits <= 8 ? paletteReader(bytes2, header) : directReader(bytes2, header);
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = start + stride * (topDown ? y : height - 1 - y);
+    for (let x = 0; x < width; x++, to += 3) pixel(row, x, data, to);
+  }
+  return { data, width, height };
+}
+function paletteReader(bytes2, { bits, palette }) {
+  const mask = (1 << bits) - 1;
+  return (row, x, data, to) => {
+    const bit = x * bits;
+    const index = bytes2[row + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
+    const at = palette + index * 4;
+    data[to] = bytes2[at + 2] ?? 0;
+    data[to + 1] = bytes2[at + 1] ?? 0;
+    data[to + 2] = bytes2[at] ?? 0;
+  };
+}
+function directReader(bytes2, { bits, wideGreen }) {
+  if (bits === 16)
+    return (row, x, data, to) => {
+      const value = bytes2.readUInt16LE(row + 2 * x);
+      data[to] = wideGreen ? value >> 8 & 248 : value >> 7 & 248;
+      data[to + 1] = wideGreen ? value >> 3 & 252 : value >> 2 & 248;
+      data[to + 2] = value << 3 & 248;
     };
+  const step = bits / 8;
+  return (row, x, data, to) => {
+    const at = row + x * step;
+    data[to] = bytes2[at + 2];
+    data[to + 1] = bytes2[at + 1];
+    data[to + 2] = bytes2[at];
+  };
+}
+var FILE_HEADER, INFO_HEADER;
+var init_bmp = __esm({
+  "src/dataset/bmp.ts"() {
+    "use strict";
+    FILE_HEADER = 14;
+    INFO_HEADER = 40;
+  }
+});
+
+// src/dataset/decode.ts
+async function decodeImage(file, exif, like = "opencv") {
+  const bytes2 = await imageBytes(file);
+  try {
+    if (isBmp(bytes2)) {
+      const header = bmpHeader(bytes2);
+      return { ...decodeBmp(bytes2), header };
+    }
+    const about = await metadataOf(bytes2);
+    const input = library()(bytes2, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MOST_PIXELS });
+    const turned = exif ? input.autoOrient() : input;
+    const raster = about.space === "cmyk" ? await fromCmyk(turned, like) : await toRgb(turned);
+    return { ...raster, header: headerOf(about) };
   } catch (cause) {
-    const missing = await access2(file).then(
-      () => false,
-      () => true
-    );
-    throw new InputFault(
-      missing ? {
-        where: file,
-        what: "there is no such image",
-        fix: "Check the folder of images in the settings, or remove the image from the annotations."
-      } : {
-        where: file,
-        what: `is no image that can be read: ${messageOf(cause)}`,
-        fix: "Replace or remove the file."
-      },
-      { cause }
-    );
+    throw undecodable(file, cause);
   }
 }
+function shownSize(header, exif) {
+  const { width, height, orientation } = header;
+  return exif && orientation >= 5 ? { width: height, height: width } : { width, height };
+}
+async function imageBytes(file, most) {
+  const bytes2 = await readBytes(file, "image", most).catch((error2) => {
+    if (error2 instanceof InputFault && systemCode(error2.cause) === "ENOENT")
+      throw new InputFault(
+        {
+          where: file,
+          what: "there is no such image",
+          fix: "Check the folder of images in the settings, or remove the image from the annotations."
+        },
+        { cause: error2 }
+      );
+    throw error2;
+  });
+  if (bytes2.length > 0) return bytes2;
+  throw new InputFault({
+    where: file,
+    what: "is empty (0 bytes), no image",
+    fix: "Replace or remove the file; a download that was cut off is the usual cause."
+  });
+}
+function bmpHeader(bytes2) {
+  const { width, height } = readBmpHeader(bytes2);
+  refuseHuge(width, height);
+  return { width, height, orientation: 1 };
+}
+async function metadataOf(source) {
+  const about = await library()(source, { limitInputPixels: false }).metadata();
+  if (!FORMATS.has(about.format)) throw new Error(`${about.format.toUpperCase()} is none of ${KNOWN}`);
+  const pages = about.pages ?? 1;
+  if (pages > 1)
+    throw new Error(`it holds ${pages} frames or pages, and boxes can belong to one picture only`);
+  refuseHuge(about.width, about.height);
+  return about;
+}
+function refuseHuge(width, height) {
+  if (width * height > MOST_PIXELS)
+    throw new Error(`${width}×${height} pixels are more than the ${MOST_PIXELS} that are decoded`);
+}
+function headerOf({ width, height, orientation }) {
+  return { width, height, orientation: orientation ?? 1 };
+}
+async function toRgb(image) {
+  const { data, info: info2 } = await image.toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info2;
+  if (channels === 3)
+    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height };
+  if (channels > 2) throw new Error(`it has ${channels} channels after conversion to RGB`);
+  const rgb = new Uint8Array(width * height * 3);
+  for (let i = 0; i < width * height; i++) rgb.fill(data[i * channels], i * 3, i * 3 + 3);
+  return { data: rgb, width, height };
+}
+async function fromCmyk(image, like) {
+  const { data, info: info2 } = await image.pipelineColourspace("cmyk").toColourspace("cmyk").raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  if (info2.channels !== 4) throw new Error(`it has ${info2.channels} channels instead of the 4 of CMYK`);
+  const plane = info2.width * info2.height;
+  const rgb = new Uint8Array(plane * 3);
+  for (let i = 0; i < plane; i++) {
+    const white = 255 - data[i * 4 + 3];
+    for (let c = 0; c < 3; c++) {
+      const product = data[i * 4 + c] * white;
+      const ink = like === "opencv" ? product >> 8 : product + 128 + (product + 128 >> 8) >> 8;
+      rgb[i * 3 + c] = white - ink;
+    }
+  }
+  return { data: rgb, width: info2.width, height: info2.height };
+}
+function undecodable(file, cause) {
+  const reason = messageOf(cause).replace(/\s+/g, " ").trim();
+  const what = /unsupported image format/.test(reason) ? `is no ${KNOWN}, whatever its name says` : `is no image that can be read: ${reason}`;
+  return new InputFault({ where: file, what, fix: "Replace or remove the file." }, { cause });
+}
+function library() {
+  const sharp2 = sharp();
+  if (prepared !== sharp2) {
+    sharp2.cache(false);
+    prepared = sharp2;
+  }
+  return sharp2;
+}
+var MOST_PIXELS, FORMATS, KNOWN, prepared;
 var init_decode = __esm({
   "src/dataset/decode.ts"() {
     "use strict";
     init_faults();
     init_native();
+    init_bmp();
+    init_files();
+    MOST_PIXELS = 2 ** 27;
+    FORMATS = /* @__PURE__ */ new Set(["jpeg", "png", "webp", "gif", "tiff", "heif"]);
+    KNOWN = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";
   }
 });
 
@@ -11714,53 +11881,73 @@ var init_preprocess = __esm({
 });
 
 // src/dataset/store.ts
+import { availableParallelism } from "node:os";
 function openImages(records, spec, { memoryMiB }) {
   const keep2 = Math.max(DECODES, Math.floor(memoryMiB * 2 ** 20 / (spec.width * spec.height * 3)));
+  const ahead = Math.min(DECODES, keep2 - 1);
   const cache = /* @__PURE__ */ new Map();
   const gate = limit(DECODES);
+  let last = -1;
+  const fetch = (index) => {
+    const known2 = cache.get(index);
+    if (known2 !== void 0) {
+      cache.delete(index);
+      cache.set(index, known2);
+      return known2;
+    }
+    const fresh = gate(() => prepare2(records[index], spec));
+    cache.set(index, fresh);
+    fresh.catch(() => cache.delete(index));
+    for (const oldest of cache.keys()) {
+      if (cache.size <= keep2) break;
+      cache.delete(oldest);
+    }
+    return fresh;
+  };
   return {
     count: records.length,
     records,
     spec,
     get(index) {
-      const known2 = cache.get(index);
-      if (known2 !== void 0) {
-        cache.delete(index);
-        cache.set(index, known2);
-        return known2;
+      const inOrder2 = index === last + 1;
+      last = index;
+      const wanted = fetch(index);
+      if (inOrder2) {
+        for (let next = index + 1; next <= Math.min(index + ahead, records.length - 1); next++)
+          if (!cache.has(next)) void fetch(next);
       }
-      const fresh = gate(() => prepare2(records[index], spec));
-      cache.set(index, fresh);
-      fresh.catch(() => cache.delete(index));
-      for (const oldest of cache.keys()) {
-        if (cache.size <= keep2) break;
-        cache.delete(oldest);
-      }
-      return fresh;
+      return wanted;
     }
   };
 }
 async function prepare2(record, spec) {
-  const image = await decodeImage(record.file, spec.exif);
-  if (record.width > 0 && (record.width !== image.width || record.height !== image.height))
-    throw new InputFault({
-      where: record.file,
-      what: `is ${image.width}×${image.height} pixels, the annotations say ${record.width}×${record.height}`,
-      fix: record.width === image.height && record.height === image.width ? `The sizes are swapped: set \`preprocessing.exif: ${String(!spec.exif)}\`.` : "The boxes would not fit: use the images that were annotated."
-    });
+  const image = await decodeImage(record.file, spec.exif, spec.interpolation);
+  refuseOtherSize(record, image, spec.exif);
   return prepareImage(image, spec);
+}
+function refuseOtherSize(record, image, exif) {
+  const fits = ({ width, height }) => record.width === width && record.height === height;
+  if (record.width === 0 || fits(image)) return;
+  const { orientation } = image.header;
+  const turned = orientation === 1 ? "" : ` (EXIF orientation ${orientation}, ${exif ? "followed" : "left aside"})`;
+  throw new InputFault({
+    where: record.file,
+    what: `is ${image.width}×${image.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
+    fix: fits(shownSize(image.header, !exif)) ? `The annotations were made on the image ${exif ? "as stored" : "as shown"}: set \`preprocessing.exif: ${String(!exif)}\`.` : "The boxes would not fit: use the images that were annotated."
+  });
 }
 function limit(count) {
   let running = 0;
   const waiting = [];
   return async (job) => {
-    if (running >= count) await new Promise((resolve7) => waiting.push(resolve7));
-    running++;
+    if (running < count) running++;
+    else await new Promise((resolve7) => waiting.push(resolve7));
     try {
       return await job();
     } finally {
-      running--;
-      waiting.shift()?.();
+      const next = waiting.shift();
+      if (next === void 0) running--;
+      else next();
     }
   };
 }
@@ -11771,7 +11958,7 @@ var init_store = __esm({
     init_faults();
     init_decode();
     init_preprocess();
-    DECODES = 4;
+    DECODES = Math.min(4, availableParallelism());
   }
 });
 
@@ -11864,10 +12051,10 @@ var init_pool = __esm({
 });
 
 // src/engine/onnxruntime.ts
-import { availableParallelism, freemem } from "node:os";
+import { availableParallelism as availableParallelism2, freemem } from "node:os";
 function createOnnxRuntimeEngine(options) {
   const { env } = onnxruntime();
-  const cores = availableParallelism();
+  const cores = availableParallelism2();
   const fitting = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
   const threads = options.threads === "auto" ? Math.min(cores, fitting) : options.threads;
   const workers = Array.from({ length: threads }, (_, i) => new EngineWorker(i));
@@ -28525,7 +28712,7 @@ var init_settings = __esm({
 
 // src/commands/doctor.ts
 import { execFile } from "node:child_process";
-import { availableParallelism as availableParallelism2, freemem as freemem2, totalmem } from "node:os";
+import { availableParallelism as availableParallelism3, freemem as freemem2, totalmem } from "node:os";
 import { promisify } from "node:util";
 async function examine() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -28537,7 +28724,7 @@ async function examine() {
     {
       what: "cores and memory",
       state: "ok",
-      detail: `${availableParallelism2()} cores, ${gibibytes(freemem2())} free of ${gibibytes(totalmem())}`
+      detail: `${availableParallelism3()} cores, ${gibibytes(freemem2())} free of ${gibibytes(totalmem())}`
     },
     await program2(
       "NVIDIA GPU",
@@ -28619,11 +28806,11 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/init.ts
-import { readdir as readdir3, rename as rename3, writeFile as writeFile3, access as access3 } from "node:fs/promises";
+import { readdir as readdir3, rename as rename3, writeFile as writeFile3, access as access2 } from "node:fs/promises";
 import { dirname as dirname4, join as join7, relative as relative2, resolve as resolve3 } from "node:path";
 async function init(options) {
   const file = resolve3(options.config);
-  if (options.force !== true && await access3(file).then(
+  if (options.force !== true && await access2(file).then(
     () => true,
     () => false
   ))
@@ -28694,7 +28881,7 @@ async function imagesOf(annotations, folders) {
   const truth = await loadGroundTruth({ format: "coco", annotations, images: void 0 });
   const name = truth.images[0]?.name ?? "";
   for (const folder of folders.keys())
-    if (await access3(join7(folder, name)).then(
+    if (await access2(join7(folder, name)).then(
       () => true,
       () => false
     ))
@@ -28836,18 +29023,18 @@ function lines(stream) {
 }
 function grouped(stream) {
   const inner = lines(stream);
-  let open4 = false;
+  let open5 = false;
   const close = () => {
     inner.end();
-    if (open4) stream.write("::endgroup::\n");
-    open4 = false;
+    if (open5) stream.write("::endgroup::\n");
+    open5 = false;
   };
   return {
     phase(title) {
       close();
       stream.write(`::group::${terminalText(title)}
 `);
-      open4 = true;
+      open5 = true;
     },
     update: (done, total) => inner.update(done, total),
     end: close
@@ -28905,7 +29092,7 @@ function build(signal, end) {
   const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
   job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(
     async (options) => {
-      const { loaded: loaded2, context } = await open2(options, signal);
+      const { loaded: loaded2, context } = await open3(options, signal);
       const { report, exitStatus, reportFolder } = await runGate(loaded2, context);
       print(
         options.json === true ? JSON.stringify(report) : `
@@ -28918,7 +29105,7 @@ Report: ${terminalText(reportFolder)}`
   );
   job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
-      const { loaded: loaded2, context } = await open2(options, signal);
+      const { loaded: loaded2, context } = await open3(options, signal);
       const made = await runQuantize(loaded2, context);
       print(
         options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float
@@ -28932,7 +29119,7 @@ plan:  ${made.plan}`
     print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
   });
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
-    const { loaded: loaded2, context } = await open2(options, signal);
+    const { loaded: loaded2, context } = await open3(options, signal);
     const rows = await runSensitivity(loaded2, context);
     const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join("\n"));
@@ -28953,10 +29140,10 @@ async function evaluate({ groundTruth, detections, ...options }, signal) {
       what: "--ground-truth and --detections go together",
       fix: "Name both, or neither to evaluate the FP32 model of the settings."
     });
-  const { loaded: loaded2, context } = await open2(options, signal);
+  const { loaded: loaded2, context } = await open3(options, signal);
   return runEvaluate(loaded2, context);
 }
-async function open2(options, signal) {
+async function open3(options, signal) {
   const loaded2 = await loadSettings(options.config);
   const out = resolve4(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
@@ -48301,7 +48488,7 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access4, appendFile, writeFile4, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access3, appendFile, writeFile4, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
@@ -48331,7 +48518,7 @@ var init_summary = __esm({
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access4, appendFile, writeFile: writeFile4 } = promises);
+    ({ access: access3, appendFile, writeFile: writeFile4 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -48353,7 +48540,7 @@ var init_summary = __esm({
             throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
           }
           try {
-            yield access4(pathFromEnv, constants.R_OK | constants.W_OK);
+            yield access3(pathFromEnv, constants.R_OK | constants.W_OK);
           } catch (_a) {
             throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
           }
@@ -48618,7 +48805,7 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir3, open3, readdir4, rename4, rm3, rmdir, stat4, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir3, open4, readdir4, rename4, rm3, rmdir, stat4, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -48648,7 +48835,7 @@ var init_io_util = __esm({
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir3, open: open3, readdir: readdir4, rename: rename4, rm: rm3, rmdir, stat: stat4, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir3, open: open4, readdir: readdir4, rename: rename4, rm: rm3, rmdir, stat: stat4, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -51335,7 +51522,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile2 } from "node:child_process";
 import { createHash as createHash3 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir4, mkdtemp, readFile as readFile7, readdir as readdir5, rm as rm4 } from "node:fs/promises";
+import { access as access4, copyFile as copyFile3, mkdir as mkdir4, mkdtemp, readFile as readFile7, readdir as readdir5, rm as rm4 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname as dirname7, join as join10 } from "node:path";
@@ -51388,7 +51575,7 @@ async function install(actionRoot, staging) {
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
   const bundled = join10(dirname7(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
-  const hasBundled = await access5(bundled).then(
+  const hasBundled = await access4(bundled).then(
     () => true,
     () => false
   );

@@ -1,5 +1,5 @@
 /** Reading of files, with system errors turned into faults that name the file. */
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { open, readFile, readdir, stat } from 'node:fs/promises';
 import type { Dirent } from 'node:fs';
 import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 
@@ -16,7 +16,7 @@ function faultOf(error: unknown, path: string, kind: string): Error {
     );
   }
   if (code === 'EISDIR') {
-    return new InputFault({ where: path, what: `this is a folder, a ${kind} is needed` }, { cause: error });
+    return new InputFault({ where: path, what: `this is a folder, no ${kind}` }, { cause: error });
   }
   return new SurroundingsFault(
     { where: path, what: `cannot read the ${kind}: ${messageOf(error)}` },
@@ -24,12 +24,25 @@ function faultOf(error: unknown, path: string, kind: string): Error {
   );
 }
 
-/** @throws InputFault when the file does not exist, SurroundingsFault when it cannot be read. */
-export async function readBytes(path: string, kind: string): Promise<Buffer> {
+/**
+ * A whole file, or its first `most` bytes.
+ * @throws InputFault when the file does not exist, SurroundingsFault when it cannot be read.
+ */
+export async function readBytes(path: string, kind: string, most?: number): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return most === undefined ? await readFile(path) : await readStart(path, most);
   } catch (error) {
     throw faultOf(error, path, kind);
+  }
+}
+
+async function readStart(path: string, most: number): Promise<Buffer> {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -5,7 +5,7 @@ export { parseCoco } from './coco.js';
 export { loadDetections, parseDetections } from './detections.js';
 export { DetectionBuilder } from './table.js';
 export { listImages, looksLikeImage } from './list.js';
-export { decodeImage } from './decode.js';
+export { decodeImage, readImageHeader, shownSize, type DecodedImage, type ImageHeader } from './decode.js';
 export { place, prepareImage } from './preprocess.js';
 export { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';
 export { openImages } from './store.js';

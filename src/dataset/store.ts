@@ -1,69 +1,96 @@
+/** Prepared images on demand: decoded once, a few ahead, kept while a memory budget lasts. */
+import { availableParallelism } from 'node:os';
 import { InputFault } from '../faults/index.js';
-import { decodeImage } from './decode.js';
+import { decodeImage, shownSize, type DecodedImage } from './decode.js';
 import { prepareImage } from './preprocess.js';
 import type { ImageRecord, ImageStore, PreparedImage, PreprocessingSpec } from './types.js';
 
 /** Decodes under way at once; more would only hold more full-size images. */
-const DECODES = 4;
+const DECODES = Math.min(4, availableParallelism());
 
-/** Opens images for running: decoded on demand, least recently used dropped when `memoryMiB` is spent. */
+/**
+ * Opens images for running: decoded on demand, least recently used dropped when `memoryMiB` is spent.
+ * Requests for one image share one decode; while images are asked for in order, the next ones are decoded ahead.
+ */
 export function openImages(
   records: readonly ImageRecord[],
   spec: PreprocessingSpec,
   { memoryMiB }: { readonly memoryMiB: number },
 ): ImageStore {
   const keep = Math.max(DECODES, Math.floor((memoryMiB * 2 ** 20) / (spec.width * spec.height * 3)));
+  const ahead = Math.min(DECODES, keep - 1);
   const cache = new Map<number, Promise<PreparedImage>>();
   const gate = limit(DECODES);
+  let last = -1;
+  const fetch = (index: number): Promise<PreparedImage> => {
+    const known = cache.get(index);
+    if (known !== undefined) {
+      cache.delete(index);
+      cache.set(index, known);
+      return known;
+    }
+    const fresh = gate(() => prepare(records[index] as ImageRecord, spec));
+    cache.set(index, fresh);
+    fresh.catch(() => cache.delete(index)); // a fault is told to whoever asked, and not kept
+    for (const oldest of cache.keys()) {
+      if (cache.size <= keep) break;
+      cache.delete(oldest);
+    }
+    return fresh;
+  };
   return {
     count: records.length,
     records,
     spec,
     get(index) {
-      const known = cache.get(index);
-      if (known !== undefined) {
-        cache.delete(index);
-        cache.set(index, known);
-        return known;
-      }
-      const fresh = gate(() => prepare(records[index] as ImageRecord, spec));
-      cache.set(index, fresh);
-      fresh.catch(() => cache.delete(index)); // a fault is told to whoever asked, and not kept
-      for (const oldest of cache.keys()) {
-        if (cache.size <= keep) break;
-        cache.delete(oldest);
-      }
-      return fresh;
+      const inOrder = index === last + 1;
+      last = index;
+      const wanted = fetch(index);
+      // At random, reading ahead would only push others out.
+      if (inOrder)
+        for (let next = index + 1; next <= Math.min(index + ahead, records.length - 1); next++)
+          if (!cache.has(next)) void fetch(next);
+      return wanted;
     },
   };
 }
 
 async function prepare(record: ImageRecord, spec: PreprocessingSpec): Promise<PreparedImage> {
-  const image = await decodeImage(record.file, spec.exif);
-  if (record.width > 0 && (record.width !== image.width || record.height !== image.height))
-    throw new InputFault({
-      where: record.file,
-      what: `is ${image.width}×${image.height} pixels, the annotations say ${record.width}×${record.height}`,
-      fix:
-        record.width === image.height && record.height === image.width
-          ? `The sizes are swapped: set \`preprocessing.exif: ${String(!spec.exif)}\`.`
-          : 'The boxes would not fit: use the images that were annotated.',
-    });
+  const image = await decodeImage(record.file, spec.exif, spec.interpolation);
+  refuseOtherSize(record, image, spec.exif);
   return prepareImage(image, spec);
 }
 
+/** Boxes drawn on another size, or on the picture before it was turned, would be held against the wrong pixels. */
+function refuseOtherSize(record: ImageRecord, image: DecodedImage, exif: boolean): void {
+  const fits = ({ width, height }: { readonly width: number; readonly height: number }): boolean =>
+    record.width === width && record.height === height;
+  if (record.width === 0 || fits(image)) return;
+  const { orientation } = image.header;
+  const turned =
+    orientation === 1 ? '' : ` (EXIF orientation ${orientation}, ${exif ? 'followed' : 'left aside'})`;
+  throw new InputFault({
+    where: record.file,
+    what: `is ${image.width}×${image.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
+    fix: fits(shownSize(image.header, !exif))
+      ? `The annotations were made on the image ${exif ? 'as stored' : 'as shown'}: set \`preprocessing.exif: ${String(!exif)}\`.`
+      : 'The boxes would not fit: use the images that were annotated.',
+  });
+}
+
 /** At most `count` jobs at once. */
-function limit(count: number): <T>(job: () => Promise<T>) => Promise<T> {
+export function limit(count: number): <T>(job: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (job) => {
-    if (running >= count) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
+    if (running < count) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve)); // the place is handed over
     try {
       return await job();
     } finally {
-      running--;
-      waiting.shift()?.();
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
     }
   };
 }

@@ -1,10 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import {
-  decodeImage,
   listImages,
   openImages,
   parseCoco,
@@ -13,6 +11,7 @@ import {
   prepareImage,
   type PreprocessingSpec,
 } from '../../src/dataset/index.js';
+import { withFolder } from './folder.js';
 
 const spec: PreprocessingSpec = {
   resize: 'letterbox',
@@ -40,15 +39,6 @@ const coco = (change: Record<string, unknown> = {}) => ({
   annotations: [{ id: 0, image_id: 2, category_id: 4, bbox: [1, 2, 3, 4] }],
   ...change,
 });
-
-async function withFolder(job: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'int8-gate-data-'));
-  try {
-    await job(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 describe('COCO annotations', () => {
   test('are sorted by id; area and iscrowd have defaults', () => {
@@ -91,44 +81,6 @@ describe('COCO annotations', () => {
     expect(parseDetections([], 'dt.json', parseCoco(coco(), 'gt.json', '')).count).toBe(0));
 });
 
-describe('decoding', () => {
-  const red = { create: { width: 6, height: 4, channels: 3, background: '#ff0000' } } as const;
-  test.each([
-    ['grey', () => sharp(red).greyscale().png()],
-    ['palette', () => sharp(red).png({ palette: true })],
-    ['transparent', () => sharp(red).ensureAlpha(0.5).png()],
-    ['16 bit', () => sharp(red).toColourspace('rgb16').png()],
-    ['CMYK', () => sharp(red).toColourspace('cmyk').jpeg()],
-  ] as const)('%s images become 8-bit RGB', (_, make) =>
-    withFolder(async (folder) => {
-      await make().toFile(join(folder, 'image'));
-      const { data, width, height } = await decodeImage(join(folder, 'image'), true);
-      expect([width, height, data.length]).toEqual([6, 4, 72]);
-      expect(data[0]).toBeGreaterThan(50);
-    }),
-  );
-
-  test('EXIF orientation is followed, or left aside', () =>
-    withFolder(async (folder) => {
-      const file = join(folder, 'turned.jpg');
-      await sharp(red).withMetadata({ orientation: 6 }).jpeg().toFile(file);
-      expect(await decodeImage(file, true)).toMatchObject({ width: 4, height: 6 });
-      expect(await decodeImage(file, false)).toMatchObject({ width: 6, height: 4 });
-    }));
-
-  test('truncated, missing and false images are named', () =>
-    withFolder(async (folder) => {
-      const whole = await readFile('fixtures/signs/val/001000.jpg');
-      await writeFile(join(folder, 'cut.jpg'), whole.subarray(0, whole.length / 2));
-      await expect(decodeImage(join(folder, 'cut.jpg'), true)).rejects.toThrow(
-        /cut\.jpg: is no image that can be read/,
-      );
-      await expect(decodeImage(join(folder, 'gone.jpg'), true)).rejects.toThrow(
-        /gone\.jpg: there is no such image/,
-      );
-    }));
-});
-
 describe('placing on the canvas', () => {
   test.each([
     // As Ultralytics' LetterBox computes it: round half to even, pads round(d - 0.1).
@@ -167,6 +119,44 @@ describe('an image store', () => {
     const store = openImages([{ ...record!, width: 100, height: 192 }], spec, { memoryMiB: 16 });
     await expect(store.get(0)).rejects.toThrow(/is 192×192 pixels, the annotations say 100×192/);
   });
+
+  test.each([
+    [6, true, 30, 20, 'as stored', 'false'],
+    [6, false, 20, 30, 'as shown', 'true'],
+  ] as const)(
+    'says so when boxes were made on the other side of EXIF orientation %p',
+    (orientation, exif, width, height, how, set) =>
+      withFolder(async (folder) => {
+        const file = join(folder, 'turned.jpg');
+        await sharp({ create: { width: 30, height: 20, channels: 3, background: 'red' } })
+          .withMetadata({ orientation })
+          .jpeg()
+          .toFile(file);
+        const store = openImages(
+          [{ id: 1, name: 'turned.jpg', file, width, height }],
+          { ...spec, exif },
+          { memoryMiB: 16 },
+        );
+        await expect(store.get(0)).rejects.toThrow(
+          new RegExp(
+            `EXIF orientation 6.*the annotations say ${width}×${height}\\n.*${how}.*preprocessing.exif: ${set}`,
+          ),
+        );
+      }),
+  );
+
+  test('decodes the next images ahead when asked in order, and tells a fault to who asks for that image', () =>
+    withFolder(async (folder) => {
+      const [good] = await listImages('fixtures/signs/calib');
+      const bad = join(folder, 'bad.jpg');
+      await writeFile(bad, 'text');
+      const store = openImages([good!, { ...good!, file: bad }, good!], spec, { memoryMiB: 16 });
+      await store.get(0);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no JPEG/);
+      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no JPEG/);
+      await expect(store.get(2)).resolves.toMatchObject({ width: 64 });
+    }));
 
   test('an empty folder is refused', () =>
     withFolder((folder) => expect(listImages(folder)).rejects.toThrow(/holds no image/)));

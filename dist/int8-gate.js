@@ -514,10 +514,10 @@ var init_escape = __esm({
 function rate(value) {
   return value < 0 ? "n/a" : value.toFixed(3);
 }
-function change(drop2, spread2 = true) {
+function change(drop2, spread3 = true) {
   if (drop2 === void 0) return "";
   const point = signed(-drop2.drop);
-  return !spread2 || drop2.low === null || drop2.high === null ? point : `${point} (${signed(-drop2.high)}…${signed(-drop2.low)})`;
+  return !spread3 || drop2.low === null || drop2.high === null ? point : `${point} (${signed(-drop2.high)}…${signed(-drop2.low)})`;
 }
 function signed(value) {
   const text2 = Math.abs(value).toFixed(3);
@@ -4695,6 +4695,96 @@ var init_types3 = __esm({
   }
 });
 
+// src/evaluation/order.ts
+function groupBy(rows, key, size) {
+  const starts = new Int32Array(size + 1);
+  for (let i = 0; i < rows.length; i++) {
+    const k = key[rows[i]];
+    if (k < 0 || k >= size) throw new RangeError(`row ${rows[i]} has the key ${k} of ${size}`);
+    starts[k + 1] = starts[k + 1] + 1;
+  }
+  for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
+  const next = starts.slice();
+  const sorted = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
+    const k = key[row];
+    const to = next[k];
+    next[k] = to + 1;
+    sorted[to] = row;
+  }
+  return { rows: sorted, starts };
+}
+function everyRow(count) {
+  const rows = new Int32Array(count);
+  for (let i = 0; i < count; i++) rows[i] = i;
+  return rows;
+}
+function byFallingScore(rows, score) {
+  const n = rows.length;
+  const [low, high] = fallingKeys(score);
+  let from = rows;
+  let to = new Int32Array(n);
+  const counts = new Int32Array(SIZE);
+  for (const [half, shift] of DIGITS) {
+    const key = half === 0 ? low : high;
+    counts.fill(0);
+    for (let i = 0; i < n; i++) {
+      const digit = key[from[i]] >>> shift & SIZE - 1;
+      counts[digit] = counts[digit] + 1;
+    }
+    if (n > 0 && counts[key[from[0]] >>> shift & SIZE - 1] === n) continue;
+    let sum = 0;
+    for (let d = 0; d < SIZE; d++) {
+      const count = counts[d];
+      counts[d] = sum;
+      sum += count;
+    }
+    for (let i = 0; i < n; i++) {
+      const row = from[i];
+      const digit = key[row] >>> shift & SIZE - 1;
+      const at = counts[digit];
+      counts[digit] = at + 1;
+      to[at] = row;
+    }
+    [from, to] = [to, from === rows ? new Int32Array(n) : from];
+  }
+  return from;
+}
+function fallingKeys(score) {
+  const n = score.length;
+  const low = new Uint32Array(n);
+  const high = new Uint32Array(n);
+  const one = new Float64Array(1);
+  const bits = new Uint32Array(one.buffer);
+  for (let i = 0; i < n; i++) {
+    one[0] = score[i] + 0;
+    const l = bits[LITTLE_ENDIAN ? 0 : 1];
+    const h = bits[LITTLE_ENDIAN ? 1 : 0];
+    const negative = h >>> 31 === 1;
+    low[i] = negative ? l : ~l;
+    high[i] = negative ? h : h ^ 2147483647;
+  }
+  return [low, high];
+}
+var DIGIT, SIZE, DIGITS, LITTLE_ENDIAN;
+var init_order = __esm({
+  "src/evaluation/order.ts"() {
+    "use strict";
+    DIGIT = 11;
+    SIZE = 1 << DIGIT;
+    DIGITS = [
+      [0, 0],
+      [0, DIGIT],
+      [0, 2 * DIGIT],
+      [1, 0],
+      [1, DIGIT],
+      [1, 2 * DIGIT]
+    ];
+    LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+  }
+});
+
 // src/evaluation/numeric.ts
 function linspace(start, stop, count) {
   const step = (stop - start) / (count - 1);
@@ -4738,136 +4828,11 @@ var init_numeric = __esm({
   }
 });
 
-// src/evaluation/matching.ts
-function prepareMatches(truth, detections) {
-  const bad = detections.score.findIndex((score) => !Number.isFinite(score));
-  if (bad >= 0)
-    throw new InputFault({
-      where: `detection ${bad}`,
-      what: `has the score ${String(detections.score[bad])}; a score must be a finite number`
-    });
-  const boxes = bucket(truth.annotations.count, truth.annotations.image, truth.annotations.category, truth);
-  const found = bucket(detections.count, detections.image, detections.category, truth);
-  const perCategory = truth.categories.map(
-    (_, category) => matchCategory(truth, detections, category, boxes, found)
-  );
-  return { truth, classes: AREAS.map((_, area) => perCategory.map((list) => list[area])) };
-}
-function bucket(count, image, category, truth) {
-  const buckets = truth.categories.map(
-    () => /* @__PURE__ */ new Map()
-  );
-  for (let row = 0; row < count; row++) {
-    const map = buckets[category[row]];
-    const known2 = map?.get(image[row]);
-    if (known2 !== void 0) known2.rows.push(row);
-    else map?.set(image[row], { rows: [row] });
-  }
-  return buckets;
-}
-function matchCategory(truth, detections, category, boxes, found) {
-  const grown2 = AREAS.map(() => ({
-    score: [],
-    image: [],
-    rank: [],
-    outcome: [],
-    positives: new Int32Array(truth.images.length)
-  }));
-  for (let image = 0; image < truth.images.length; image++) {
-    const gts = boxes[category]?.get(image)?.rows ?? [];
-    const dts = strongest(detections, found[category]?.get(image)?.rows ?? []);
-    if (gts.length === 0 && dts.length === 0) continue;
-    const ious = intersections(truth, detections, gts, dts);
-    AREAS.forEach(
-      (area, a) => matchImage(truth, detections, gts, dts, ious, area, image, grown2[a])
-    );
-  }
-  return grown2.map((one, area) => sortMatches(one, category, area));
-}
-function strongest(detections, rows) {
-  return [...rows].sort((a, b) => detections.score[b] - detections.score[a]).slice(0, MAX_DETECTIONS[2]);
-}
-function intersections(truth, detections, gts, dts) {
-  const { bbox, crowd } = truth.annotations;
-  const ious = new Float64Array(gts.length * dts.length);
-  dts.forEach((d, i) => {
-    const [dx, dy, dw, dh] = detections.bbox.subarray(4 * d, 4 * d + 4);
-    gts.forEach((g, j) => {
-      const [gx, gy, gw, gh] = bbox.subarray(4 * g, 4 * g + 4);
-      const w = Math.min(dw + dx, gw + gx) - Math.max(dx, gx);
-      const h = Math.min(dh + dy, gh + gy) - Math.max(dy, gy);
-      if (w <= 0 || h <= 0) return;
-      const inter = w * h;
-      ious[i * gts.length + j] = inter / (crowd[g] === 1 ? dw * dh : dw * dh + gw * gh - inter);
-    });
-  });
-  return ious;
-}
-function matchImage(truth, detections, gts, dts, ious, area, image, into) {
-  const { area: areas, crowd, ignore } = truth.annotations;
-  const ignored = gts.map(
-    (g) => crowd[g] === 1 || ignore[g] === 1 || areas[g] < area.from || areas[g] > area.to
-  );
-  const order = gts.map((_, j) => j).sort((a, b) => Number(ignored[a]) - Number(ignored[b]));
-  into.positives[image] = ignored.reduce((sum, one) => sum + (one ? 0 : 1), 0);
-  const outcomes = dts.map(() => new Array(IOU_THRESHOLDS.length).fill(0));
-  const taken = new Uint8Array(gts.length);
-  IOU_THRESHOLDS.forEach((threshold, t) => {
-    taken.fill(0);
-    dts.forEach((d, i) => {
-      const match = bestMatch(i, threshold, order, ious, gts, taken, ignored, crowd);
-      const outcome = outcomes[i];
-      if (match >= 0) {
-        taken[match] = 1;
-        outcome[t] = ignored[match] === true ? OUTCOME.ignored : OUTCOME.truePositive;
-        return;
-      }
-      const own = detections.bbox[4 * d + 2] * detections.bbox[4 * d + 3];
-      outcome[t] = own < area.from || own > area.to ? OUTCOME.ignored : OUTCOME.falsePositive;
-    });
-  });
-  dts.forEach((d, i) => {
-    into.score.push(detections.score[d]);
-    into.image.push(image);
-    into.rank.push(i);
-    into.outcome.push(outcomes[i]);
-  });
-}
-function bestMatch(detection, threshold, order, ious, gts, taken, ignored, crowd) {
-  let best = Math.min(threshold, 1 - 1e-10);
-  let match = -1;
-  for (const j of order) {
-    if (taken[j] === 1 && crowd[gts[j]] !== 1) continue;
-    if (match >= 0 && ignored[match] === false && ignored[j] === true) break;
-    const iou = ious[detection * gts.length + j];
-    if (iou < best) continue;
-    best = iou;
-    match = j;
-  }
-  return match;
-}
-function sortMatches({ score, image, rank: rank2, outcome, positives }, category, area) {
-  const order = score.map((_, i) => i).sort((a, b) => score[b] - score[a]);
-  const n = order.length;
-  const outcomes = new Uint8Array(IOU_THRESHOLDS.length * n);
-  order.forEach((from, to) => outcome[from].forEach((one, t) => outcomes[t * n + to] = one));
-  return {
-    category,
-    area,
-    count: n,
-    score: Float64Array.from(order, (i) => score[i]),
-    image: Int32Array.from(order, (i) => image[i]),
-    rank: Int32Array.from(order, (i) => rank2[i]),
-    outcome: outcomes,
-    positives,
-    total: positives.reduce((sum, one) => sum + one, 0)
-  };
-}
+// src/evaluation/parameters.ts
 var IOU_THRESHOLDS, RECALL_POINTS, AREAS, MAX_DETECTIONS, OUTCOME;
-var init_matching = __esm({
-  "src/evaluation/matching.ts"() {
+var init_parameters = __esm({
+  "src/evaluation/parameters.ts"() {
     "use strict";
-    init_faults();
     init_numeric();
     IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
     RECALL_POINTS = linspace(0, 1, 101);
@@ -4882,141 +4847,564 @@ var init_matching = __esm({
   }
 });
 
-// src/evaluation/coco.ts
-function evaluateCoco(truth, detections) {
-  const matches2 = prepareMatches(truth, detections);
-  const K = truth.categories.length;
-  const precision = new Float64Array(T * R * K * A * M).fill(-1);
-  const recall = new Float64Array(T * K * A * M).fill(-1);
-  const curve2 = new Float64Array(R);
-  matches2.classes.forEach(
-    (list, a) => list.forEach((one, k) => {
-      if (one.total === 0) return;
-      for (let m = 0; m < M; m++)
-        for (let t = 0; t < T; t++) {
-          recall[((t * K + k) * A + a) * M + m] = precisionCurve(
-            one,
-            t,
-            MAX_DETECTIONS[m],
-            void 0,
-            one.total,
-            curve2
-          );
-          for (let r = 0; r < R; r++) precision[(((t * R + r) * K + k) * A + a) * M + m] = curve2[r];
-        }
-    })
+// src/evaluation/matching.ts
+function matchClasses(truth, detections, { ids = "distinct" } = {}) {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K
   );
-  const view = new Tensors(precision, recall, K);
+  const found = groupBy(
+    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
+    detections.category,
+    K
+  );
+  const matcher = new Matcher(truth, detections, boxes.rows, ids);
+  return truth.categories.map(
+    (_, k) => matcher.match(
+      k,
+      boxes.starts[k],
+      boxes.starts[k + 1],
+      found.rows.subarray(found.starts[k], found.starts[k + 1])
+    )
+  );
+}
+function checkFinite({ count, score, bbox }) {
+  for (let row = 0; row < count; row++) {
+    if (!Number.isFinite(score[row]))
+      throw new InputFault({
+        where: `detection ${row}`,
+        what: `has the score ${String(score[row])}; a score must be a finite number`
+      });
+    for (let i = 4 * row; i < 4 * row + 4; i++)
+      if (!Number.isFinite(bbox[i]))
+        throw new InputFault({
+          where: `detection ${row}`,
+          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
+        });
+  }
+}
+function outside(area) {
+  let bits = 0;
+  for (let a = 0; a < A; a++) {
+    const { from, to } = AREAS[a];
+    if (area < from || area > to) bits |= 1 << a;
+  }
+  return bits;
+}
+function reach(iou) {
+  let t = 0;
+  while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
+  return (1 << t) - 1;
+}
+var T, A, ALL, KEPT, Matcher;
+var init_matching = __esm({
+  "src/evaluation/matching.ts"() {
+    "use strict";
+    init_faults();
+    init_order();
+    init_parameters();
+    T = IOU_THRESHOLDS.length;
+    A = AREAS.length;
+    ALL = (1 << T) - 1;
+    KEPT = MAX_DETECTIONS[2];
+    Matcher = class {
+      constructor(truth, detections, rows, ids) {
+        this.detections = detections;
+        this.rows = rows;
+        const { bbox, area, crowd, ignore, id } = truth.annotations;
+        const n = rows.length;
+        this.left = new Float64Array(n);
+        this.top = new Float64Array(n);
+        this.right = new Float64Array(n);
+        this.bottom = new Float64Array(n);
+        this.size = new Float64Array(n);
+        this.crowd = new Uint8Array(n);
+        this.unwanted = new Uint8Array(n);
+        this.forgotten = new Uint8Array(n);
+        this.taken = new Uint16Array(n * A);
+        for (let g = 0; g < n; g++) {
+          const row = rows[g];
+          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
+          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
+          this.left[g] = x;
+          this.top[g] = y;
+          this.right[g] = w + x;
+          this.bottom[g] = h + y;
+          this.size[g] = w * h;
+          this.crowd[g] = crowd[row];
+          const never = crowd[row] === 1 || ignore[row] === 1;
+          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
+          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
+        }
+        this.image = truth.annotations.image;
+        this.first = new Int32Array(truth.images.length);
+        this.end = new Int32Array(truth.images.length);
+        this.seen = new Int32Array(truth.images.length);
+      }
+      detections;
+      rows;
+      left;
+      top;
+      right;
+      bottom;
+      size;
+      crowd;
+      /** Bit `a`: the box does not count in area range `a`. */
+      unwanted;
+      /** Boxes whose match COCOeval would forget. */
+      forgotten;
+      /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
+      taken;
+      /** Boxes of the present class in an image: from `first` to before `end`. */
+      first;
+      end;
+      seen;
+      // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
+      candidates = new Int32Array(16);
+      ious = new Float64Array(16);
+      reaches = new Int32Array(16);
+      image;
+      /**
+       * @param from - first box of the class in the buckets; `to` is behind the last
+       * @param found - rows of the class's detections, best score first
+       */
+      match(category, from, to, found) {
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          if (this.end[image] === 0) this.first[image] = g;
+          this.end[image] = g + 1;
+        }
+        const kept = this.keep(found);
+        const result = {
+          category,
+          ...kept,
+          dropped: found.length - kept.count,
+          right: new Uint16Array(A * kept.count),
+          ignored: new Uint16Array(A * kept.count),
+          totals: this.totals(from, to),
+          boxes: this.rows.subarray(from, to)
+        };
+        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          this.first[image] = this.end[image] = 0;
+        }
+        return result;
+      }
+      totals(from, to) {
+        const totals = new Int32Array(A);
+        for (let g = from; g < to; g++)
+          for (let a = 0; a < A; a++)
+            if ((this.unwanted[g] >> a & 1) === 0) totals[a] = totals[a] + 1;
+        return totals;
+      }
+      /** The 100 strongest detections of each image. */
+      keep(found) {
+        const { image: images, score: scores } = this.detections;
+        const n = found.length;
+        const [rows, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+        const score = new Float64Array(n);
+        let count = 0;
+        for (let i = 0; i < n; i++) {
+          const row = found[i];
+          const where = images[row];
+          const place2 = this.seen[where];
+          if (place2 === KEPT) continue;
+          this.seen[where] = place2 + 1;
+          rows[count] = row;
+          image[count] = where;
+          rank2[count] = place2;
+          score[count] = scores[row];
+          count++;
+        }
+        for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
+        if (count === n) return { count, rows, image, rank: rank2, score };
+        return {
+          count,
+          rows,
+          image: image.slice(0, count),
+          rank: rank2.slice(0, count),
+          score: score.slice(0, count)
+        };
+      }
+      matchOne(row, i, into) {
+        const w = this.detections.bbox[4 * row + 2];
+        const h = this.detections.bbox[4 * row + 3];
+        const out = outside(w * h);
+        const n = this.gather(row, into.image[i]);
+        for (let a = 0; a < A; a++) {
+          const at = a * into.count + i;
+          const away = out >> a & 1;
+          if (n === 0) {
+            if (away === 1) into.ignored[at] = ALL;
+            continue;
+          }
+          let open5 = ALL;
+          let right = 0;
+          let ignored = 0;
+          for (let unwanted = 0; unwanted < 2; unwanted++)
+            for (let c = 0; c < n; c++) {
+              const g = this.candidates[c];
+              if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
+              const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
+              const won = open5 & this.reaches[c] & ~held;
+              this.taken[g * A + a] = held | won;
+              open5 &= ~won;
+              if (unwanted === 1) ignored |= won;
+              else if (this.forgotten[g] === 0) right |= won;
+            }
+          if (away === 1) ignored |= ALL & ~right;
+          into.right[at] = right;
+          into.ignored[at] = ignored;
+        }
+      }
+      /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
+      gather(row, image) {
+        const end = this.end[image];
+        if (end === 0) return 0;
+        const { bbox } = this.detections;
+        const x = bbox[4 * row];
+        const y = bbox[4 * row + 1];
+        const w = bbox[4 * row + 2];
+        const h = bbox[4 * row + 3];
+        const [right, bottom, size] = [w + x, h + y, w * h];
+        let n = 0;
+        for (let g = this.first[image]; g < end; g++) {
+          const wide = Math.min(right, this.right[g]) - Math.max(x, this.left[g]);
+          if (wide <= 0) continue;
+          const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
+          if (high <= 0) continue;
+          const both = wide * high;
+          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
+          if (iou >= 0.5) this.insert(n++, g, iou);
+        }
+        return n;
+      }
+      insert(n, g, iou) {
+        if (n === this.candidates.length) this.enlarge();
+        let at = n;
+        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
+          this.candidates[at] = this.candidates[at - 1];
+          this.ious[at] = this.ious[at - 1];
+          this.reaches[at] = this.reaches[at - 1];
+        }
+        this.candidates[at] = g;
+        this.ious[at] = iou;
+        this.reaches[at] = reach(iou);
+      }
+      enlarge() {
+        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
+        this.candidates = new Int32Array(candidates2.length * 2);
+        this.ious = new Float64Array(candidates2.length * 2);
+        this.reaches = new Int32Array(candidates2.length * 2);
+        this.candidates.set(candidates2);
+        this.ious.set(ious);
+        this.reaches.set(reaches);
+      }
+    };
+  }
+});
+
+// src/evaluation/matches.ts
+function prepareMatches(truth, detections) {
+  return spread(truth, matchClasses(truth, detections));
+}
+function spread(truth, classes) {
   return {
-    stats: view.stats(),
-    perClass: truth.categories.map(({ name }, k) => view.ofClass(k, name, matches2)),
-    precision,
-    recall,
-    matches: matches2
+    truth,
+    classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
   };
+}
+function classMatches(truth, one, area) {
+  const { category, count, score, image, rank: rank2 } = one;
+  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count);
+  for (let i = 0; i < count; i++) {
+    const right = one.right[area * count + i];
+    const ignored = one.ignored[area * count + i];
+    if ((right | ignored) === 0) continue;
+    for (let t = 0; t < IOU_THRESHOLDS.length; t++)
+      outcome[t * count + i] = (right >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+  }
+  const total = one.totals[area];
+  return {
+    category,
+    area,
+    count,
+    score,
+    image,
+    rank: rank2,
+    outcome,
+    positives: positives(truth, one.boxes, area),
+    total
+  };
+}
+function positives({ annotations, images }, boxes, area) {
+  const { from, to } = AREAS[area];
+  const counts = new Int32Array(images.length);
+  for (const row of boxes) {
+    const size = annotations.area[row];
+    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
+    const image = annotations.image[row];
+    counts[image] = counts[image] + 1;
+  }
+  return counts;
 }
 function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
   let tp = 0;
   let fp = 0;
   let steps = 0;
+  if (recalls.length < count) enlarge(count);
   for (let i = 0; i < count; i++) {
     if (rank2[i] >= maxDetections) continue;
     const weight = weights === void 0 ? 1 : weights[image[i]];
     if (weight === 0) continue;
     const one = outcome[threshold * count + i];
-    if (one === OUTCOME.truePositive) tp += weight;
-    else if (one === OUTCOME.falsePositive) fp += weight;
+    if (one === OUTCOME.falsePositive) fp += weight;
+    if (one !== OUTCOME.truePositive) continue;
+    tp += weight;
     recalls[steps] = tp / total;
     precisions[steps] = tp / (fp + tp + EPSILON);
-    if (++steps === recalls.length) enlarge();
+    steps++;
   }
   for (let i = steps - 1; i > 0; i--)
     if (precisions[i] > precisions[i - 1])
       precisions[i - 1] = precisions[i];
   let at = 0;
-  for (let r = 0; r < R; r++) {
+  for (let r = 0; r < RECALL_POINTS.length; r++) {
     while (at < steps && recalls[at] < RECALL_POINTS[r]) at++;
     curve2[r] = at < steps ? precisions[at] : 0;
   }
   return steps === 0 ? 0 : recalls[steps - 1];
 }
-function enlarge() {
-  const [oldRecalls, oldPrecisions] = [recalls, precisions];
-  recalls = new Float64Array(oldRecalls.length * 2);
-  precisions = new Float64Array(recalls.length);
-  recalls.set(oldRecalls);
-  precisions.set(oldPrecisions);
+function enlarge(count) {
+  recalls = new Float64Array(2 * count);
+  precisions = new Float64Array(2 * count);
 }
-function meanOfKnown(values) {
-  const known2 = Float64Array.from(values.filter((value) => value > -1));
-  return known2.length === 0 ? -1 : pairwiseSum(known2) / known2.length;
-}
-var T, R, A, M, EPSILON, recalls, precisions, Tensors;
-var init_coco = __esm({
-  "src/evaluation/coco.ts"() {
+var EPSILON, recalls, precisions;
+var init_matches = __esm({
+  "src/evaluation/matches.ts"() {
     "use strict";
     init_matching();
-    init_numeric();
-    T = IOU_THRESHOLDS.length;
-    R = RECALL_POINTS.length;
-    A = AREAS.length;
-    M = MAX_DETECTIONS.length;
+    init_parameters();
     EPSILON = 2220446049250313e-31;
     recalls = new Float64Array(1024);
     precisions = new Float64Array(1024);
-    Tensors = class {
-      constructor(precision, recall, K) {
-        this.precision = precision;
-        this.recall = recall;
-        this.K = K;
+  }
+});
+
+// src/evaluation/accumulate.ts
+function accumulate(classes) {
+  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
+  const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
+  const counter = new Counter();
+  classes.forEach((one, k) => {
+    for (let a = 0; a < A2; a++)
+      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
+  });
+  return { precision, recall };
+}
+var T2, R, A2, M, ALL2, Counter;
+var init_accumulate = __esm({
+  "src/evaluation/accumulate.ts"() {
+    "use strict";
+    init_matches();
+    init_parameters();
+    T2 = IOU_THRESHOLDS.length;
+    R = RECALL_POINTS.length;
+    A2 = AREAS.length;
+    M = MAX_DETECTIONS.length;
+    ALL2 = (1 << T2) - 1;
+    Counter = class {
+      /** Detections that were not ignored at every threshold, by limit. */
+      seen = new Int32Array(M);
+      /** `[M, T]`: of those, right ones and ignored ones. */
+      right = new Int32Array(M * T2);
+      ignored = new Int32Array(M * T2);
+      /** Right detections needed to reach each recall point. */
+      needed = new Int32Array(R);
+      /** `[M, T, boxes]`: precision at the n-th right detection. */
+      precisions = new Float64Array(0);
+      /** @param at - first row of the class and area in the results */
+      count(one, a, precision, recall, at) {
+        const total = one.totals[a];
+        if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
+        this.walk(one, a, total);
+        this.findNeeded(total);
+        for (let row = 0; row < M * T2; row++) {
+          const found = this.right[row];
+          recall[at + row] = found / total;
+          this.draw(row * total, found, precision, (at + row) * R);
+        }
       }
-      precision;
-      recall;
-      K;
-      stats() {
-        const last = M - 1;
-        return {
-          AP: this.ap(0, last),
-          AP50: this.ap(0, last, 0),
-          AP75: this.ap(0, last, 5),
-          APs: this.ap(1, last),
-          APm: this.ap(2, last),
-          APl: this.ap(3, last),
-          AR1: this.ar(0, 0),
-          AR10: this.ar(0, 1),
-          AR100: this.ar(0, last),
-          ARs: this.ar(1, last),
-          ARm: this.ar(2, last),
-          ARl: this.ar(3, last)
-        };
+      walk(one, a, total) {
+        const { seen, right, ignored, precisions: precisions2 } = this;
+        seen.fill(0);
+        right.fill(0);
+        ignored.fill(0);
+        const from = a * one.count;
+        for (let i = 0; i < one.count; i++) {
+          const left = one.ignored[from + i];
+          if (left === ALL2) continue;
+          const hit = one.right[from + i];
+          const place2 = one.rank[i];
+          for (let m = M - 1; m >= 0 && place2 < MAX_DETECTIONS[m]; m--) {
+            const n = seen[m] + 1;
+            seen[m] = n;
+            if ((hit | left) === 0) continue;
+            for (let t = 0; t < T2; t++) {
+              const row = m * T2 + t;
+              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
+              if ((hit >> t & 1) === 0) continue;
+              const tp = right[row] + 1;
+              right[row] = tp;
+              precisions2[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
+            }
+          }
+        }
       }
-      ofClass(k, name, matches2) {
-        const boxes = matches2.classes[0]?.[k]?.total ?? 0;
-        return {
+      /** The smallest n with n / total at or above each recall point. */
+      findNeeded(total) {
+        let n = 1;
+        for (let r = 0; r < R; r++) {
+          const point = RECALL_POINTS[r];
+          n = Math.max(n, Math.ceil(point * total) - 1);
+          while (n / total < point) n++;
+          this.needed[r] = n;
+        }
+      }
+      /** Lays the envelope over the precisions and reads it at the recall points. */
+      draw(from, found, precision, to) {
+        const { precisions: precisions2, needed } = this;
+        let highest = 0;
+        for (let i = from + found - 1; i >= from; i--) {
+          if (precisions2[i] < highest) precisions2[i] = highest;
+          else highest = precisions2[i];
+        }
+        for (let r = 0; r < R; r++) {
+          const n = needed[r];
+          precision[to + r] = n <= found ? precisions2[from + n - 1] : 0;
+        }
+      }
+    };
+  }
+});
+
+// src/evaluation/coco.ts
+function evaluateCoco(truth, detections, options = {}) {
+  return new CocoEvaluation(truth, matchClasses(truth, detections, options));
+}
+var T3, R2, A3, M2, CocoEvaluation;
+var init_coco = __esm({
+  "src/evaluation/coco.ts"() {
+    "use strict";
+    init_accumulate();
+    init_matches();
+    init_matching();
+    init_numeric();
+    init_parameters();
+    T3 = IOU_THRESHOLDS.length;
+    R2 = RECALL_POINTS.length;
+    A3 = AREAS.length;
+    M2 = MAX_DETECTIONS.length;
+    CocoEvaluation = class {
+      constructor(truth, classes) {
+        this.truth = truth;
+        this.classes = classes;
+        this.curves = accumulate(classes);
+        this.stats = this.statsOf();
+        this.perClass = truth.categories.map(({ name }, k) => ({
           category: k,
           name,
-          AP: this.ap(0, M - 1, void 0, k),
-          AP50: this.ap(0, M - 1, 0, k),
-          AR100: this.ar(0, M - 1, k),
-          boxes
+          AP: this.ap(0, M2 - 1, void 0, k),
+          AP50: this.ap(0, M2 - 1, 0, k),
+          AR100: this.ar(0, M2 - 1, void 0, k),
+          boxes: classes[k]?.totals[0] ?? 0
+        }));
+      }
+      truth;
+      classes;
+      stats;
+      perClass;
+      curves;
+      /** `[T, R, K, A, M]`, -1 where a class has no box: COCOeval's `eval['precision']`. */
+      get precision() {
+        const { precision: from } = this.curves;
+        const K = this.classes.length;
+        const to = new Float64Array(from.length);
+        let at = 0;
+        for (let row = 0; row < K * A3 * M2; row++)
+          for (let t = 0; t < T3; t++)
+            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
+        return to;
+      }
+      /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
+      get recall() {
+        const { recall: from } = this.curves;
+        const rows = this.classes.length * A3 * M2;
+        const to = new Float64Array(from.length);
+        for (let row = 0; row < rows; row++)
+          for (let t = 0; t < T3; t++) to[t * rows + row] = from[row * T3 + t];
+        return to;
+      }
+      /** The matches behind the numbers, one byte an outcome. */
+      get matches() {
+        return spread(this.truth, this.classes);
+      }
+      /** Detections that had no part because their image has 100 stronger ones of their class. */
+      get dropped() {
+        return this.classes.reduce((sum, one) => sum + one.dropped, 0);
+      }
+      /** Detections of classes without a box that counts: they change no number. */
+      get unjudged() {
+        return this.classes.reduce((sum, one) => sum + (one.totals[0] === 0 ? one.count : 0), 0);
+      }
+      /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
+      perIou(k) {
+        return Array.from(IOU_THRESHOLDS, (iou, t) => ({
+          iou,
+          AP: this.ap(0, M2 - 1, t, k),
+          AR: this.ar(0, M2 - 1, t, k)
+        }));
+      }
+      /** The 12 numbers over all classes, or of one. */
+      statsOf(k) {
+        const last = M2 - 1;
+        return {
+          AP: this.ap(0, last, void 0, k),
+          AP50: this.ap(0, last, 0, k),
+          AP75: this.ap(0, last, 5, k),
+          APs: this.ap(1, last, void 0, k),
+          APm: this.ap(2, last, void 0, k),
+          APl: this.ap(3, last, void 0, k),
+          AR1: this.ar(0, 0, void 0, k),
+          AR10: this.ar(0, 1, void 0, k),
+          AR100: this.ar(0, last, void 0, k),
+          ARs: this.ar(1, last, void 0, k),
+          ARm: this.ar(2, last, void 0, k),
+          ARl: this.ar(3, last, void 0, k)
         };
       }
       ap(a, m, only2, k) {
-        const values = [];
-        for (let t = 0; t < T; t++) {
-          if (only2 !== void 0 && t !== only2) continue;
-          for (let r = 0; r < R; r++)
-            for (let c = k ?? 0; c < (k === void 0 ? this.K : k + 1); c++)
-              values.push(this.precision[(((t * R + r) * this.K + c) * A + a) * M + m]);
-        }
-        return meanOfKnown(values);
+        return this.mean(this.curves.precision, R2, a, m, only2, k);
       }
-      ar(a, m, k) {
-        const values = [];
-        for (let t = 0; t < T; t++)
-          for (let c = k ?? 0; c < (k === void 0 ? this.K : k + 1); c++)
-            values.push(this.recall[((t * this.K + c) * A + a) * M + m]);
-        return meanOfKnown(values);
+      ar(a, m, only2, k) {
+        return this.mean(this.curves.recall, 1, a, m, only2, k);
+      }
+      /** Mean over thresholds, points and classes that have boxes, in NumPy's order of summation; -1 when there is none. */
+      mean(values, points, a, m, only2, k) {
+        const known2 = [];
+        for (let c = k ?? 0; c < (k === void 0 ? this.classes.length : k + 1); c++)
+          if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
+        const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
+        const slice = new Float64Array((to - from) * points * known2.length);
+        let at = 0;
+        for (let p = from * points; p < to * points; p++)
+          for (const start of known2) slice[at++] = values[start + p];
+        return at === 0 ? -1 : pairwiseSum(slice) / at;
       }
     };
   }
@@ -5086,9 +5474,9 @@ function difference([a, b], weights) {
   });
   return { map: known2 === 0 ? NaN : map / known2, map50: known2 === 0 ? NaN : map50 / known2, perClass };
 }
-function weigh(positives, weights) {
+function weigh(positives2, weights) {
   let total = 0;
-  for (let i = 0; i < positives.length; i++) total += positives[i] * weights[i];
+  for (let i = 0; i < positives2.length; i++) total += positives2[i] * weights[i];
   return total;
 }
 function averagePrecision(matches2, k, weights, total) {
@@ -5109,9 +5497,9 @@ var curve;
 var init_bootstrap = __esm({
   "src/evaluation/bootstrap.ts"() {
     "use strict";
-    init_coco();
-    init_matching();
+    init_matches();
     init_numeric();
+    init_parameters();
     curve = new Float64Array(101);
   }
 });
@@ -5204,7 +5592,8 @@ var init_evaluation = __esm({
     init_coco();
     init_bootstrap();
     init_distances();
-    init_matching();
+    init_matches();
+    init_parameters();
     init_numeric();
   }
 });
@@ -5318,7 +5707,7 @@ function dropCheck(name, allowed, { before, after, interval, images }) {
   const high = usable?.high ?? drop2;
   const kind = high <= allowed ? "pass" : low > allowed ? "fail" : "inconclusive";
   const moved = drop2 >= 0 ? `fell by ${fixed(drop2)}` : `rose by ${fixed(-drop2)}`;
-  const spread2 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
+  const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop2, allowed, high - low, images)}.`;
   return {
     kind,
@@ -5326,7 +5715,7 @@ function dropCheck(name, allowed, { before, after, interval, images }) {
     value: after,
     drop: drop2,
     ...usable !== void 0 && { interval: [low, high] },
-    sentence: `${name} ${moved}${spread2} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
+    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
   };
 }
 function imagesNeeded(drop2, allowed, width, images) {
@@ -12335,14 +12724,14 @@ function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
   emit(cls, left, top, Math.max(0, right - left), Math.max(0, bottom - top), score);
 }
 function emitKept(candidates2, options, g, emit) {
-  const trimmed = strongest2(candidates2);
+  const trimmed = strongest(candidates2);
   const { corners, classes, scores } = trimmed;
   for (const i of nonMaximumSuppression(trimmed, options.iou, options.maxDetections)) {
     const at = (side) => corners[4 * i + side];
     emitCorners(g, emit, classes[i], scores[i], at(0), at(1), at(2), at(3));
   }
 }
-function strongest2(candidates2) {
+function strongest(candidates2) {
   const { scores, corners, classes } = candidates2;
   if (scores.length <= BEFORE_NMS) return candidates2;
   const best = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, BEFORE_NMS);
@@ -12819,9 +13208,9 @@ async function prepare3(loaded2, context) {
 async function calibrationImages(settings) {
   const records = await listImages(settings.calibration.images);
   const { count } = settings.calibration;
-  return count === void 0 || count >= records.length ? records : spread(records, count);
+  return count === void 0 || count >= records.length ? records : spread2(records, count);
 }
-function spread(records, count) {
+function spread2(records, count) {
   return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
 }
 async function viewOf(engine, model, bytes2, graph) {
@@ -13003,7 +13392,7 @@ async function oneSidedCalibration({ bench, statistics }) {
     feedOf(bench, bench.validation, bench.subset),
     { signal: bench.context.signal }
   );
-  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach(now), calibrated: reach(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
+  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach2(now), calibrated: reach2(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
   const worst = beyond[0];
   if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
   const [calibration, validation] = await Promise.all([
@@ -13021,7 +13410,7 @@ async function oneSidedCalibration({ bench, statistics }) {
     }
   ];
 }
-function reach(statistics) {
+function reach2(statistics) {
   return statistics === void 0 ? 0 : REACH.range(statistics).amax;
 }
 async function brightness(bench, set) {
@@ -33260,12 +33649,12 @@ var require_webidl = __commonJS({
       }
       return V;
     };
-    webidl.converters.TypedArray = function(V, T2, prefix, name, opts) {
-      if (webidl.util.Type(V) !== "Object" || !types.isTypedArray(V) || V.constructor.name !== T2.name) {
+    webidl.converters.TypedArray = function(V, T4, prefix, name, opts) {
+      if (webidl.util.Type(V) !== "Object" || !types.isTypedArray(V) || V.constructor.name !== T4.name) {
         throw webidl.errors.conversionFailed({
           prefix,
           argument: `${name} ("${webidl.util.Stringify(V)}")`,
-          types: [T2.name]
+          types: [T4.name]
         });
       }
       if (opts?.allowShared === false && types.isSharedArrayBuffer(V.buffer)) {
@@ -33637,8 +34026,8 @@ var require_util3 = __commonJS({
       if (parsedMetadata.length === 0) {
         return true;
       }
-      const strongest3 = getStrongestMetadata(parsedMetadata);
-      const metadata = filterMetadataListByAlgorithm(parsedMetadata, strongest3);
+      const strongest2 = getStrongestMetadata(parsedMetadata);
+      const metadata = filterMetadataListByAlgorithm(parsedMetadata, strongest2);
       for (const item of metadata) {
         const algorithm = item.algo;
         const expectedValue = item.hash;
@@ -33723,11 +34112,11 @@ var require_util3 = __commonJS({
     }
     function tryUpgradeRequestToAPotentiallyTrustworthyURL(request) {
     }
-    function sameOrigin(A2, B) {
-      if (A2.origin === B.origin && A2.origin === "null") {
+    function sameOrigin(A4, B) {
+      if (A4.origin === B.origin && A4.origin === "null") {
         return true;
       }
-      if (A2.protocol === B.protocol && A2.hostname === B.hostname && A2.port === B.port) {
+      if (A4.protocol === B.protocol && A4.hostname === B.hostname && A4.port === B.port) {
         return true;
       }
       return false;
@@ -44663,8 +45052,8 @@ var require_util6 = __commonJS({
     var assert2 = __require("node:assert");
     var { URLSerializer } = require_data_url();
     var { isValidHeaderName } = require_util3();
-    function urlEquals(A2, B, excludeFragment = false) {
-      const serializedA = URLSerializer(A2, excludeFragment);
+    function urlEquals(A4, B, excludeFragment = false) {
+      const serializedA = URLSerializer(A4, excludeFragment);
       const serializedB = URLSerializer(B, excludeFragment);
       return serializedA === serializedB;
     }
@@ -49214,7 +49603,7 @@ var require_re = __commonJS({
     var src = exports.src = [];
     var safeSrc = exports.safeSrc = [];
     var t = exports.t = {};
-    var R2 = 0;
+    var R3 = 0;
     var LETTERDASHNUMBER = "[a-zA-Z0-9-]";
     var safeRegexReplacements = [
       ["\\s", 1],
@@ -49229,7 +49618,7 @@ var require_re = __commonJS({
     };
     var createToken = (name, value, isGlobal) => {
       const safe = makeSafeRegex(value);
-      const index = R2++;
+      const index = R3++;
       debug2(name, index, value);
       t[name] = index;
       src[index] = value;
@@ -50460,27 +50849,27 @@ var require_range = __commonJS({
       return comp;
     };
     var isX = (id) => !id || id.toLowerCase() === "x" || id === "*";
-    var invalidXRangeOrder = (M2, m, p) => isX(M2) && !isX(m) || isX(m) && p && !isX(p);
+    var invalidXRangeOrder = (M3, m, p) => isX(M3) && !isX(m) || isX(m) && p && !isX(p);
     var replaceTildes = (comp, options) => {
       return comp.trim().split(/\s+/).map((c) => replaceTilde(c, options)).join(" ");
     };
     var replaceTilde = (comp, options) => {
       const r = options.loose ? re[t.TILDELOOSE] : re[t.TILDE];
       const z = options.includePrerelease ? "-0" : "";
-      return comp.replace(r, (_, M2, m, p, pr) => {
-        debug2("tilde", comp, _, M2, m, p, pr);
+      return comp.replace(r, (_, M3, m, p, pr) => {
+        debug2("tilde", comp, _, M3, m, p, pr);
         let ret;
-        if (isX(M2)) {
+        if (isX(M3)) {
           ret = "";
         } else if (isX(m)) {
-          ret = `>=${M2}.0.0${z} <${+M2 + 1}.0.0-0`;
+          ret = `>=${M3}.0.0${z} <${+M3 + 1}.0.0-0`;
         } else if (isX(p)) {
-          ret = `>=${M2}.${m}.0${z} <${M2}.${+m + 1}.0-0`;
+          ret = `>=${M3}.${m}.0${z} <${M3}.${+m + 1}.0-0`;
         } else if (pr) {
           debug2("replaceTilde pr", pr);
-          ret = `>=${M2}.${m}.${p}-${pr} <${M2}.${+m + 1}.0-0`;
+          ret = `>=${M3}.${m}.${p}-${pr} <${M3}.${+m + 1}.0-0`;
         } else {
-          ret = `>=${M2}.${m}.${p} <${M2}.${+m + 1}.0-0`;
+          ret = `>=${M3}.${m}.${p} <${M3}.${+m + 1}.0-0`;
         }
         debug2("tilde return", ret);
         return ret;
@@ -50493,40 +50882,40 @@ var require_range = __commonJS({
       debug2("caret", comp, options);
       const r = options.loose ? re[t.CARETLOOSE] : re[t.CARET];
       const z = options.includePrerelease ? "-0" : "";
-      return comp.replace(r, (_, M2, m, p, pr) => {
-        debug2("caret", comp, _, M2, m, p, pr);
+      return comp.replace(r, (_, M3, m, p, pr) => {
+        debug2("caret", comp, _, M3, m, p, pr);
         let ret;
-        if (isX(M2)) {
+        if (isX(M3)) {
           ret = "";
         } else if (isX(m)) {
-          ret = `>=${M2}.0.0${z} <${+M2 + 1}.0.0-0`;
+          ret = `>=${M3}.0.0${z} <${+M3 + 1}.0.0-0`;
         } else if (isX(p)) {
-          if (M2 === "0") {
-            ret = `>=${M2}.${m}.0${z} <${M2}.${+m + 1}.0-0`;
+          if (M3 === "0") {
+            ret = `>=${M3}.${m}.0${z} <${M3}.${+m + 1}.0-0`;
           } else {
-            ret = `>=${M2}.${m}.0${z} <${+M2 + 1}.0.0-0`;
+            ret = `>=${M3}.${m}.0${z} <${+M3 + 1}.0.0-0`;
           }
         } else if (pr) {
           debug2("replaceCaret pr", pr);
-          if (M2 === "0") {
+          if (M3 === "0") {
             if (m === "0") {
-              ret = `>=${M2}.${m}.${p}-${pr} <${M2}.${m}.${+p + 1}-0`;
+              ret = `>=${M3}.${m}.${p}-${pr} <${M3}.${m}.${+p + 1}-0`;
             } else {
-              ret = `>=${M2}.${m}.${p}-${pr} <${M2}.${+m + 1}.0-0`;
+              ret = `>=${M3}.${m}.${p}-${pr} <${M3}.${+m + 1}.0-0`;
             }
           } else {
-            ret = `>=${M2}.${m}.${p}-${pr} <${+M2 + 1}.0.0-0`;
+            ret = `>=${M3}.${m}.${p}-${pr} <${+M3 + 1}.0.0-0`;
           }
         } else {
           debug2("no pr");
-          if (M2 === "0") {
+          if (M3 === "0") {
             if (m === "0") {
-              ret = `>=${M2}.${m}.${p} <${M2}.${m}.${+p + 1}-0`;
+              ret = `>=${M3}.${m}.${p} <${M3}.${m}.${+p + 1}-0`;
             } else {
-              ret = `>=${M2}.${m}.${p} <${M2}.${+m + 1}.0-0`;
+              ret = `>=${M3}.${m}.${p} <${M3}.${+m + 1}.0-0`;
             }
           } else {
-            ret = `>=${M2}.${m}.${p} <${+M2 + 1}.0.0-0`;
+            ret = `>=${M3}.${m}.${p} <${+M3 + 1}.0.0-0`;
           }
         }
         debug2("caret return", ret);
@@ -50540,12 +50929,12 @@ var require_range = __commonJS({
     var replaceXRange = (comp, options) => {
       comp = comp.trim();
       const r = options.loose ? re[t.XRANGELOOSE] : re[t.XRANGE];
-      return comp.replace(r, (ret, gtlt, M2, m, p, pr) => {
-        debug2("xRange", comp, ret, gtlt, M2, m, p, pr);
-        if (invalidXRangeOrder(M2, m, p)) {
+      return comp.replace(r, (ret, gtlt, M3, m, p, pr) => {
+        debug2("xRange", comp, ret, gtlt, M3, m, p, pr);
+        if (invalidXRangeOrder(M3, m, p)) {
           return comp;
         }
-        const xM = isX(M2);
+        const xM = isX(M3);
         const xm = xM || isX(m);
         const xp = xm || isX(p);
         const anyX = xp;
@@ -50567,7 +50956,7 @@ var require_range = __commonJS({
           if (gtlt === ">") {
             gtlt = ">=";
             if (xm) {
-              M2 = +M2 + 1;
+              M3 = +M3 + 1;
               m = 0;
               p = 0;
             } else {
@@ -50577,7 +50966,7 @@ var require_range = __commonJS({
           } else if (gtlt === "<=") {
             gtlt = "<";
             if (xm) {
-              M2 = +M2 + 1;
+              M3 = +M3 + 1;
             } else {
               m = +m + 1;
             }
@@ -50585,11 +50974,11 @@ var require_range = __commonJS({
           if (gtlt === "<") {
             pr = "-0";
           }
-          ret = `${gtlt + M2}.${m}.${p}${pr}`;
+          ret = `${gtlt + M3}.${m}.${p}${pr}`;
         } else if (xm) {
-          ret = `>=${M2}.0.0${pr} <${+M2 + 1}.0.0-0`;
+          ret = `>=${M3}.0.0${pr} <${+M3 + 1}.0.0-0`;
         } else if (xp) {
-          ret = `>=${M2}.${m}.0${pr} <${M2}.${+m + 1}.0-0`;
+          ret = `>=${M3}.${m}.0${pr} <${M3}.${+m + 1}.0-0`;
         }
         debug2("xRange return", ret);
         return ret;
@@ -50942,7 +51331,7 @@ var require_outside = __commonJS({
     var lt = require_lt();
     var lte = require_lte();
     var gte = require_gte();
-    var outside = (version, range, hilo, options) => {
+    var outside2 = (version, range, hilo, options) => {
       version = new SemVer(version, options);
       range = new Range(range, options);
       let gtfn, ltefn, ltfn, comp, ecomp;
@@ -50994,7 +51383,7 @@ var require_outside = __commonJS({
       }
       return true;
     };
-    module.exports = outside;
+    module.exports = outside2;
   }
 });
 
@@ -51002,8 +51391,8 @@ var require_outside = __commonJS({
 var require_gtr = __commonJS({
   "node_modules/semver/ranges/gtr.js"(exports, module) {
     "use strict";
-    var outside = require_outside();
-    var gtr = (version, range, options) => outside(version, range, ">", options);
+    var outside2 = require_outside();
+    var gtr = (version, range, options) => outside2(version, range, ">", options);
     module.exports = gtr;
   }
 });
@@ -51012,8 +51401,8 @@ var require_gtr = __commonJS({
 var require_ltr = __commonJS({
   "node_modules/semver/ranges/ltr.js"(exports, module) {
     "use strict";
-    var outside = require_outside();
-    var ltr = (version, range, options) => outside(version, range, "<", options);
+    var outside2 = require_outside();
+    var ltr = (version, range, options) => outside2(version, range, "<", options);
     module.exports = ltr;
   }
 });
@@ -51284,7 +51673,7 @@ var require_semver2 = __commonJS({
     var minSatisfying = require_min_satisfying();
     var minVersion = require_min_version();
     var validRange = require_valid2();
-    var outside = require_outside();
+    var outside2 = require_outside();
     var gtr = require_gtr();
     var ltr = require_ltr();
     var intersects = require_intersects();
@@ -51323,7 +51712,7 @@ var require_semver2 = __commonJS({
       minSatisfying,
       minVersion,
       validRange,
-      outside,
+      outside: outside2,
       gtr,
       ltr,
       intersects,

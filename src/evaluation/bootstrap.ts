@@ -1,7 +1,7 @@
 import type { DetectionTable, GroundTruth } from '../dataset/index.js';
-import { precisionCurve } from './coco.js';
-import { IOU_THRESHOLDS, prepareMatches, type Matches } from './matching.js';
+import { precisionCurve, prepareMatches, type Matches } from './matches.js';
 import { mulberry32 } from './numeric.js';
+import { IOU_THRESHOLDS } from './parameters.js';
 
 /** How far a candidate falls below a reference, and how sure that is. */
 export interface Drop {

@@ -1,7 +1,9 @@
 /** How good detections are (COCO mAP as pycocotools defines it), how sure that is, and how far two sets of outputs lie apart. */
 export * from './types.js';
-export { evaluateCoco, type CocoEvaluation } from './coco.js';
+export { evaluateCoco, CocoEvaluation } from './coco.js';
+export type { MatchOptions } from './matching.js';
 export { pairedBootstrap, type BootstrapOptions, type BootstrapResult, type Drop } from './bootstrap.js';
 export { outputDistances, type OutputDistances } from './distances.js';
-export { prepareMatches, type Matches } from './matching.js';
+export { prepareMatches, type ClassMatches, type Matches } from './matches.js';
+export { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, RECALL_POINTS } from './parameters.js';
 export { linspace, mulberry32, pairwiseSum } from './numeric.js';

@@ -1,243 +1,321 @@
 import type { DetectionTable, GroundTruth } from '../dataset/index.js';
 import { InputFault } from '../faults/index.js';
-import { linspace } from './numeric.js';
+import { byFallingScore, everyRow, groupBy } from './order.js';
+import { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS } from './parameters.js';
 
-/** IoU thresholds 0.50 … 0.95 as numpy.linspace gives them (the ninth is 0.8999999999999999). */
-export const IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
-/** 101 recall points. */
-export const RECALL_POINTS = linspace(0, 1, 101);
-/** Both ends inclusive: an area of 1024 is small and medium. */
-export const AREAS = [
-  { name: 'all', from: 0, to: 1e10 },
-  { name: 'small', from: 0, to: 32 ** 2 },
-  { name: 'medium', from: 32 ** 2, to: 96 ** 2 },
-  { name: 'large', from: 96 ** 2, to: 1e10 },
-] as const;
-/** Detections that count, per image and class. */
-export const MAX_DETECTIONS = [1, 10, 100] as const;
+const T = IOU_THRESHOLDS.length;
+const A = AREAS.length;
+/** Every threshold. */
+const ALL = (1 << T) - 1;
+const KEPT = MAX_DETECTIONS[2];
 
-/** Outcome of a detection at a threshold. */
-export const OUTCOME = { falsePositive: 0, truePositive: 1, ignored: 2 } as const;
+/** How annotation ids are understood. */
+export interface MatchOptions {
+  /**
+   * `distinct` (the default): an id is a name and 0 is one like any other. `pycocotools`: as COCOeval stores matches,
+   * a detection that takes the box with id 0 counts as unmatched.
+   */
+  readonly ids?: 'distinct' | 'pycocotools';
+}
 
 /**
- * One class at one area range: detections of all images in order of falling score (ties in order of image, then of
- * input), with their outcomes. Made once; evaluation and bootstrap both read it.
+ * One class: detections of all images in order of falling score (ties in order of image, then of input), with their
+ * outcomes at all thresholds and area ranges as bits.
  */
-export interface ClassMatches {
+export interface ClassBits {
   readonly category: number;
-  readonly area: number;
   /** Detections kept: at most 100 an image. */
   readonly count: number;
+  /** Detections beyond the 100 strongest of their image. */
+  readonly dropped: number;
   readonly score: Float64Array;
   /** Index of the detection's image. */
   readonly image: Int32Array;
   /** Place of the detection among those of its image, 0 = highest score. */
   readonly rank: Int32Array;
-  /** `[thresholds, count]`: {@link OUTCOME}. */
-  readonly outcome: Uint8Array;
-  /** Ground-truth boxes that count, per image. */
-  readonly positives: Int32Array;
-  /** Sum of `positives`. */
-  readonly total: number;
+  /** `[areas, count]`: bit `t` is set where the detection is right at threshold `t`. */
+  readonly right: Uint16Array;
+  /** `[areas, count]`: bit `t` is set where it is ignored at threshold `t`; neither bit = false positive. */
+  readonly ignored: Uint16Array;
+  /** `[areas]`: boxes that count. */
+  readonly totals: Int32Array;
+  /** Rows of the class's annotations, ascending by image. */
+  readonly boxes: Int32Array;
 }
 
-/** All matches of detections with a ground truth. */
-export interface Matches {
-  readonly truth: GroundTruth;
-  /** `[areas][categories]`. */
-  readonly classes: readonly (readonly ClassMatches[])[];
-}
-
-interface Box {
-  /** Row of the annotation or detection table. */
-  readonly rows: readonly number[];
-}
-
-/** Matches detections with ground truth as pycocotools' COCOeval.evaluateImg does. @throws InputFault for a score that is NaN or infinite. */
-export function prepareMatches(truth: GroundTruth, detections: DetectionTable): Matches {
-  const bad = detections.score.findIndex((score) => !Number.isFinite(score));
-  if (bad >= 0)
-    throw new InputFault({
-      where: `detection ${bad}`,
-      what: `has the score ${String(detections.score[bad])}; a score must be a finite number`,
-    });
-  const boxes = bucket(truth.annotations.count, truth.annotations.image, truth.annotations.category, truth);
-  const found = bucket(detections.count, detections.image, detections.category, truth);
-  const perCategory = truth.categories.map((_, category) =>
-    matchCategory(truth, detections, category, boxes, found),
+/**
+ * Matches detections with ground truth as pycocotools' COCOeval.evaluateImg does: each IoU once, all thresholds and
+ * areas from it.
+ * @throws InputFault for a score or box that is NaN or infinite
+ */
+export function matchClasses(
+  truth: GroundTruth,
+  detections: DetectionTable,
+  { ids = 'distinct' }: MatchOptions = {},
+): ClassBits[] {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K,
   );
-  return { truth, classes: AREAS.map((_, area) => perCategory.map((list) => list[area] as ClassMatches)) };
+  const found = groupBy(
+    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
+    detections.category,
+    K,
+  );
+  const matcher = new Matcher(truth, detections, boxes.rows, ids);
+  return truth.categories.map((_, k) =>
+    matcher.match(
+      k,
+      boxes.starts[k] as number,
+      boxes.starts[k + 1] as number,
+      found.rows.subarray(found.starts[k], found.starts[k + 1]),
+    ),
+  );
 }
 
-type Buckets = readonly (ReadonlyMap<number, Box> | undefined)[];
-
-/** Rows by category and image, in order of the table. */
-function bucket(count: number, image: Int32Array, category: Int32Array, truth: GroundTruth): Buckets {
-  const buckets: Map<number, { rows: number[] }>[] = truth.categories.map(
-    () => new Map<number, { rows: number[] }>(),
-  );
+function checkFinite({ count, score, bbox }: DetectionTable): void {
   for (let row = 0; row < count; row++) {
-    const map = buckets[category[row] as number];
-    const known = map?.get(image[row] as number);
-    if (known !== undefined) known.rows.push(row);
-    else map?.set(image[row] as number, { rows: [row] });
+    if (!Number.isFinite(score[row]))
+      throw new InputFault({
+        where: `detection ${row}`,
+        what: `has the score ${String(score[row])}; a score must be a finite number`,
+      });
+    for (let i = 4 * row; i < 4 * row + 4; i++)
+      if (!Number.isFinite(bbox[i]))
+        throw new InputFault({
+          where: `detection ${row}`,
+          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(', ')}]; its numbers must be finite`,
+        });
   }
-  return buckets;
 }
 
-interface Growing {
-  readonly score: number[];
-  readonly image: number[];
-  readonly rank: number[];
-  readonly outcome: number[][];
-  readonly positives: Int32Array;
-}
-
-function matchCategory(
-  truth: GroundTruth,
-  detections: DetectionTable,
-  category: number,
-  boxes: Buckets,
-  found: Buckets,
-): ClassMatches[] {
-  const grown = AREAS.map((): Growing => ({
-    score: [],
-    image: [],
-    rank: [],
-    outcome: [],
-    positives: new Int32Array(truth.images.length),
-  }));
-  for (let image = 0; image < truth.images.length; image++) {
-    const gts = boxes[category]?.get(image)?.rows ?? [];
-    const dts = strongest(detections, found[category]?.get(image)?.rows ?? []);
-    if (gts.length === 0 && dts.length === 0) continue;
-    const ious = intersections(truth, detections, gts, dts);
-    AREAS.forEach((area, a) =>
-      matchImage(truth, detections, gts, dts, ious, area, image, grown[a] as Growing),
-    );
+/** Bit `a` is set where an area lies outside of range `a`. */
+function outside(area: number): number {
+  let bits = 0;
+  for (let a = 0; a < A; a++) {
+    const { from, to } = AREAS[a] as (typeof AREAS)[number];
+    if (area < from || area > to) bits |= 1 << a;
   }
-  return grown.map((one, area) => sortMatches(one, category, area));
+  return bits;
 }
 
-/** The 100 strongest detections, ties in order of the table. */
-function strongest(detections: DetectionTable, rows: readonly number[]): number[] {
-  return [...rows]
-    .sort((a, b) => (detections.score[b] as number) - (detections.score[a] as number))
-    .slice(0, MAX_DETECTIONS[2]);
+/** Bits of the thresholds that an IoU reaches; equal is enough. */
+function reach(iou: number): number {
+  let t = 0;
+  while (t < T && iou >= (IOU_THRESHOLDS[t] as number)) t++;
+  return (1 << t) - 1;
 }
 
-/** `[detections, boxes]` IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
-function intersections(
-  truth: GroundTruth,
-  detections: DetectionTable,
-  gts: readonly number[],
-  dts: readonly number[],
-): Float64Array {
-  const { bbox, crowd } = truth.annotations;
-  const ious = new Float64Array(gts.length * dts.length);
-  dts.forEach((d, i) => {
-    const [dx, dy, dw, dh] = detections.bbox.subarray(4 * d, 4 * d + 4) as unknown as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    gts.forEach((g, j) => {
-      const [gx, gy, gw, gh] = bbox.subarray(4 * g, 4 * g + 4) as unknown as [number, number, number, number];
-      const w = Math.min(dw + dx, gw + gx) - Math.max(dx, gx);
-      const h = Math.min(dh + dy, gh + gy) - Math.max(dy, gy);
-      if (w <= 0 || h <= 0) return;
-      const inter = w * h;
-      ious[i * gts.length + j] = inter / (crowd[g] === 1 ? dw * dh : dw * dh + gw * gh - inter);
-    });
-  });
-  return ious;
-}
+/** Boxes as columns in the order of the buckets, and the state of matching. */
+class Matcher {
+  private readonly left: Float64Array;
+  private readonly top: Float64Array;
+  private readonly right: Float64Array;
+  private readonly bottom: Float64Array;
+  private readonly size: Float64Array;
+  private readonly crowd: Uint8Array;
+  /** Bit `a`: the box does not count in area range `a`. */
+  private readonly unwanted: Uint8Array;
+  /** Boxes whose match COCOeval would forget. */
+  private readonly forgotten: Uint8Array;
+  /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
+  private readonly taken: Uint16Array;
+  /** Boxes of the present class in an image: from `first` to before `end`. */
+  private readonly first: Int32Array;
+  private readonly end: Int32Array;
+  private readonly seen: Int32Array;
+  // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
+  private candidates = new Int32Array(16);
+  private ious = new Float64Array(16);
+  private reaches = new Int32Array(16);
 
-function matchImage(
-  truth: GroundTruth,
-  detections: DetectionTable,
-  gts: readonly number[],
-  dts: readonly number[],
-  ious: Float64Array,
-  area: (typeof AREAS)[number],
-  image: number,
-  into: Growing,
-): void {
-  const { area: areas, crowd, ignore } = truth.annotations;
-  const ignored = gts.map(
-    (g) =>
-      crowd[g] === 1 || ignore[g] === 1 || (areas[g] as number) < area.from || (areas[g] as number) > area.to,
-  );
-  // Boxes that count first, each group in order of the file.
-  const order = gts.map((_, j) => j).sort((a, b) => Number(ignored[a]) - Number(ignored[b]));
-  into.positives[image] = ignored.reduce((sum, one) => sum + (one ? 0 : 1), 0);
-  const outcomes = dts.map(() => new Array<number>(IOU_THRESHOLDS.length).fill(0));
-  const taken = new Uint8Array(gts.length);
-  IOU_THRESHOLDS.forEach((threshold, t) => {
-    taken.fill(0);
-    dts.forEach((d, i) => {
-      const match = bestMatch(i, threshold, order, ious, gts, taken, ignored, crowd);
-      const outcome = outcomes[i] as number[];
-      if (match >= 0) {
-        taken[match] = 1;
-        outcome[t] = ignored[match] === true ? OUTCOME.ignored : OUTCOME.truePositive;
-        return;
+  constructor(
+    truth: GroundTruth,
+    private readonly detections: DetectionTable,
+    private readonly rows: Int32Array,
+    ids: 'distinct' | 'pycocotools',
+  ) {
+    const { bbox, area, crowd, ignore, id } = truth.annotations;
+    const n = rows.length;
+    this.left = new Float64Array(n);
+    this.top = new Float64Array(n);
+    this.right = new Float64Array(n);
+    this.bottom = new Float64Array(n);
+    this.size = new Float64Array(n);
+    this.crowd = new Uint8Array(n);
+    this.unwanted = new Uint8Array(n);
+    this.forgotten = new Uint8Array(n);
+    this.taken = new Uint16Array(n * A);
+    for (let g = 0; g < n; g++) {
+      const row = rows[g] as number;
+      const [x, y] = [bbox[4 * row] as number, bbox[4 * row + 1] as number];
+      const [w, h] = [bbox[4 * row + 2] as number, bbox[4 * row + 3] as number];
+      this.left[g] = x;
+      this.top[g] = y;
+      this.right[g] = w + x;
+      this.bottom[g] = h + y;
+      this.size[g] = w * h;
+      this.crowd[g] = crowd[row] as number;
+      const never = crowd[row] === 1 || ignore[row] === 1;
+      this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row] as number);
+      this.forgotten[g] = ids === 'pycocotools' && id[row] === 0 ? 1 : 0;
+    }
+    this.image = truth.annotations.image;
+    this.first = new Int32Array(truth.images.length);
+    this.end = new Int32Array(truth.images.length);
+    this.seen = new Int32Array(truth.images.length);
+  }
+
+  private readonly image: Int32Array;
+
+  /**
+   * @param from - first box of the class in the buckets; `to` is behind the last
+   * @param found - rows of the class's detections, best score first
+   */
+  match(category: number, from: number, to: number, found: Int32Array): ClassBits {
+    for (let g = from; g < to; g++) {
+      const image = this.image[this.rows[g] as number] as number;
+      if (this.end[image] === 0) this.first[image] = g;
+      this.end[image] = g + 1;
+    }
+    const kept = this.keep(found);
+    const result: ClassBits = {
+      category,
+      ...kept,
+      dropped: found.length - kept.count,
+      right: new Uint16Array(A * kept.count),
+      ignored: new Uint16Array(A * kept.count),
+      totals: this.totals(from, to),
+      boxes: this.rows.subarray(from, to),
+    };
+    for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i] as number, i, result);
+    for (let g = from; g < to; g++) {
+      const image = this.image[this.rows[g] as number] as number;
+      this.first[image] = this.end[image] = 0;
+    }
+    return result;
+  }
+
+  private totals(from: number, to: number): Int32Array {
+    const totals = new Int32Array(A);
+    for (let g = from; g < to; g++)
+      for (let a = 0; a < A; a++)
+        if ((((this.unwanted[g] as number) >> a) & 1) === 0) totals[a] = (totals[a] as number) + 1;
+    return totals;
+  }
+
+  /** The 100 strongest detections of each image. */
+  private keep(
+    found: Int32Array,
+  ): Pick<ClassBits, 'count' | 'score' | 'image' | 'rank'> & { rows: Int32Array } {
+    const { image: images, score: scores } = this.detections;
+    const n = found.length;
+    const [rows, image, rank] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+    const score = new Float64Array(n);
+    let count = 0;
+    for (let i = 0; i < n; i++) {
+      const row = found[i] as number;
+      const where = images[row] as number;
+      const place = this.seen[where] as number;
+      if (place === KEPT) continue;
+      this.seen[where] = place + 1;
+      rows[count] = row;
+      image[count] = where;
+      rank[count] = place;
+      score[count] = scores[row] as number;
+      count++;
+    }
+    for (let i = 0; i < n; i++) this.seen[images[found[i] as number] as number] = 0;
+    if (count === n) return { count, rows, image, rank, score };
+    return {
+      count,
+      rows,
+      image: image.slice(0, count),
+      rank: rank.slice(0, count),
+      score: score.slice(0, count),
+    };
+  }
+
+  private matchOne(row: number, i: number, into: ClassBits): void {
+    const w = this.detections.bbox[4 * row + 2] as number;
+    const h = this.detections.bbox[4 * row + 3] as number;
+    const out = outside(w * h);
+    const n = this.gather(row, into.image[i] as number);
+    for (let a = 0; a < A; a++) {
+      const at = a * into.count + i;
+      const away = (out >> a) & 1;
+      if (n === 0) {
+        if (away === 1) into.ignored[at] = ALL;
+        continue;
       }
-      const own = (detections.bbox[4 * d + 2] as number) * (detections.bbox[4 * d + 3] as number);
-      outcome[t] = own < area.from || own > area.to ? OUTCOME.ignored : OUTCOME.falsePositive;
-    });
-  });
-  dts.forEach((d, i) => {
-    into.score.push(detections.score[d] as number);
-    into.image.push(image);
-    into.rank.push(i);
-    into.outcome.push(outcomes[i] as number[]);
-  });
-}
-
-/** Index of the box that a detection takes, -1 for none: the best IoU wins, of equal ones the later, a counting box before an ignored one. */
-function bestMatch(
-  detection: number,
-  threshold: number,
-  order: readonly number[],
-  ious: Float64Array,
-  gts: readonly number[],
-  taken: Uint8Array,
-  ignored: readonly boolean[],
-  crowd: Uint8Array,
-): number {
-  let best = Math.min(threshold, 1 - 1e-10);
-  let match = -1;
-  for (const j of order) {
-    if (taken[j] === 1 && crowd[gts[j] as number] !== 1) continue;
-    if (match >= 0 && ignored[match] === false && ignored[j] === true) break;
-    const iou = ious[detection * gts.length + j] as number;
-    if (iou < best) continue;
-    best = iou;
-    match = j;
+      let open = ALL;
+      let right = 0;
+      let ignored = 0;
+      // A box that counts goes before every one that does not.
+      for (let unwanted = 0; unwanted < 2; unwanted++)
+        for (let c = 0; c < n; c++) {
+          const g = this.candidates[c] as number;
+          if ((((this.unwanted[g] as number) >> a) & 1) !== unwanted) continue;
+          const held = this.crowd[g] === 1 ? 0 : (this.taken[g * A + a] as number);
+          const won = open & (this.reaches[c] as number) & ~held;
+          this.taken[g * A + a] = held | won;
+          open &= ~won;
+          if (unwanted === 1) ignored |= won;
+          else if (this.forgotten[g] === 0) right |= won;
+        }
+      if (away === 1) ignored |= ALL & ~right;
+      into.right[at] = right;
+      into.ignored[at] = ignored;
+    }
   }
-  return match;
-}
 
-function sortMatches(
-  { score, image, rank, outcome, positives }: Growing,
-  category: number,
-  area: number,
-): ClassMatches {
-  const order = score.map((_, i) => i).sort((a, b) => (score[b] as number) - (score[a] as number));
-  const n = order.length;
-  const outcomes = new Uint8Array(IOU_THRESHOLDS.length * n);
-  order.forEach((from, to) => (outcome[from] as number[]).forEach((one, t) => (outcomes[t * n + to] = one)));
-  return {
-    category,
-    area,
-    count: n,
-    score: Float64Array.from(order, (i) => score[i] as number),
-    image: Int32Array.from(order, (i) => image[i] as number),
-    rank: Int32Array.from(order, (i) => rank[i] as number),
-    outcome: outcomes,
-    positives,
-    total: positives.reduce((sum, one) => sum + one, 0),
-  };
+  /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
+  private gather(row: number, image: number): number {
+    const end = this.end[image] as number;
+    if (end === 0) return 0;
+    const { bbox } = this.detections;
+    const x = bbox[4 * row] as number;
+    const y = bbox[4 * row + 1] as number;
+    const w = bbox[4 * row + 2] as number;
+    const h = bbox[4 * row + 3] as number;
+    const [right, bottom, size] = [w + x, h + y, w * h];
+    let n = 0;
+    for (let g = this.first[image] as number; g < end; g++) {
+      const wide = Math.min(right, this.right[g] as number) - Math.max(x, this.left[g] as number);
+      if (wide <= 0) continue;
+      const high = Math.min(bottom, this.bottom[g] as number) - Math.max(y, this.top[g] as number);
+      if (high <= 0) continue;
+      const both = wide * high;
+      const iou = both / (this.crowd[g] === 1 ? size : size + (this.size[g] as number) - both);
+      if (iou >= 0.5) this.insert(n++, g, iou);
+    }
+    return n;
+  }
+
+  private insert(n: number, g: number, iou: number): void {
+    if (n === this.candidates.length) this.enlarge();
+    let at = n;
+    for (; at > 0 && (this.ious[at - 1] as number) <= iou; at--) {
+      this.candidates[at] = this.candidates[at - 1] as number;
+      this.ious[at] = this.ious[at - 1] as number;
+      this.reaches[at] = this.reaches[at - 1] as number;
+    }
+    this.candidates[at] = g;
+    this.ious[at] = iou;
+    this.reaches[at] = reach(iou);
+  }
+
+  private enlarge(): void {
+    const [candidates, ious, reaches] = [this.candidates, this.ious, this.reaches];
+    this.candidates = new Int32Array(candidates.length * 2);
+    this.ious = new Float64Array(candidates.length * 2);
+    this.reaches = new Int32Array(candidates.length * 2);
+    this.candidates.set(candidates);
+    this.ious.set(ious);
+    this.reaches.set(reaches);
+  }
 }

@@ -779,6 +779,15 @@ async function writeReport(report, folder, extra) {
     await rename(fresh, folder);
   } catch (cause) {
     await rm(fresh, { recursive: true, force: true });
+    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(systemCode(cause) ?? ""))
+      throw new SurroundingsFault(
+        {
+          where: folder,
+          what: `the report cannot be written: the disk (or a limit on file sizes) is full: ${messageOf(cause)}`,
+          fix: "Make room, or set `report.keepModels: false`."
+        },
+        { cause }
+      );
     throw unwritable(folder, cause);
   }
 }
@@ -3461,7 +3470,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const negativeNumberArg = (arg) => {
           if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
           return !this._getCommandAndAncestors().some(
-            (cmd) => cmd.options.map((opt) => opt.short).some((short3) => /^-\d$/.test(short3))
+            (cmd) => cmd.options.map((opt) => opt.short).some((short4) => /^-\d$/.test(short4))
           );
         };
         let activeVariadicOption = null;
@@ -9527,7 +9536,7 @@ var init_codegenv2 = __esm({
 });
 
 // src/onnx/generated/onnx_pb.ts
-var file_onnx, AttributeProtoSchema, ValueInfoProtoSchema, NodeProtoSchema, ModelProtoSchema, TensorProtoSchema, TensorProto_DataType;
+var file_onnx, AttributeProtoSchema, ValueInfoProtoSchema, NodeProtoSchema, ModelProtoSchema, TensorProtoSchema, TensorProto_DataType, OperatorSetIdProtoSchema;
 var init_onnx_pb = __esm({
   "src/onnx/generated/onnx_pb.ts"() {
     "use strict";
@@ -9566,6 +9575,7 @@ var init_onnx_pb = __esm({
       TensorProto_DataType2[TensorProto_DataType2["FLOAT8E8M0"] = 24] = "FLOAT8E8M0";
       return TensorProto_DataType2;
     })(TensorProto_DataType || {});
+    OperatorSetIdProtoSchema = /* @__PURE__ */ messageDesc(file_onnx, 18);
   }
 });
 
@@ -9662,24 +9672,6 @@ function opsetOf(proto) {
 }
 function encodeModel(proto) {
   return toBinary(ModelProtoSchema, proto);
-}
-async function writeModel(proto, path3) {
-  const temporary = `${path3}.${process.pid}.tmp`;
-  try {
-    const file = await open(temporary, "w");
-    try {
-      await file.writeFile(encodeModel(proto));
-    } finally {
-      await file.close();
-    }
-    await rename2(temporary, path3);
-  } catch (error2) {
-    await rm2(temporary, { force: true });
-    throw new SurroundingsFault(
-      { where: path3, what: `the model cannot be written: ${messageOf(error2)}` },
-      { cause: error2 }
-    );
-  }
 }
 async function checkExternalData(model) {
   if (model.path === void 0) return;
@@ -9900,7 +9892,10 @@ function exposeOutputs(proto, names) {
   const present = new Set(graph.output.map(({ name }) => name));
   const infos = new Map(graph.valueInfo.map((info2) => [info2.name, info2]));
   const added = [...new Set(names)].filter((name) => !present.has(name)).map((name) => infos.get(name) ?? create(ValueInfoProtoSchema, { name }));
-  return { ...proto, graph: { ...graph, output: [...graph.output, ...added] } };
+  return changed(proto, { graph: changed(graph, { output: [...graph.output, ...added] }) });
+}
+function changed(message, changes) {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, changes);
 }
 var init_graph = __esm({
   "src/onnx/graph.ts"() {
@@ -9950,6 +9945,22 @@ function int8Tensor(name, dims, data) {
     rawData: new Uint8Array(data)
   });
 }
+function integersToTensor(name, dims, data) {
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: INT642,
+    rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer)
+  });
+}
+function halvesToTensor(name, dims, data) {
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: FLOAT16,
+    rawData: new Uint8Array(Uint16Array.from(data, floatToHalf).buffer)
+  });
+}
 function aligned(raw, size, where) {
   if (raw.length % size !== 0)
     throw new InputFault({
@@ -9966,7 +9977,22 @@ function halfToFloat(bits) {
   if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
-var FLOAT2, FLOAT16, DOUBLE, INT82, UINT82, INT322, INT642, BOOL2;
+function floatToHalf(value) {
+  const sign = value < 0 || Object.is(value, -0) ? 32768 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 32256;
+  if (size >= 65520) return sign | 31744;
+  const exponent = size < 2 ** -14 ? -14 : Math.floor(Math.log2(size));
+  const exact = 2 ** exponent > size && size >= 2 ** -14 ? exponent - 1 : exponent;
+  const steps = roundHalfEven(size * 2 ** (10 - exact));
+  return sign | (size < 2 ** -14 ? steps : (exact + 15 << 10) + steps - 1024);
+}
+function roundHalfEven(value) {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || rest === 0.5 && floor % 2 === 1 ? floor + 1 : floor;
+}
+var FLOAT2, FLOAT16, DOUBLE, INT82, UINT82, INT322, INT642, BOOL2, HALF_MAX;
 var init_tensor = __esm({
   "src/onnx/tensor.ts"() {
     "use strict";
@@ -9974,6 +10000,211 @@ var init_tensor = __esm({
     init_onnx_pb();
     init_faults();
     ({ FLOAT: FLOAT2, FLOAT16, DOUBLE, INT8: INT82, UINT8: UINT82, INT32: INT322, INT64: INT642, BOOL: BOOL2 } = TensorProto_DataType);
+    HALF_MAX = 65504;
+  }
+});
+
+// src/onnx/opset.ts
+function convertOpset(proto, target, file) {
+  const from = opsetOf(proto);
+  if (from === target) return proto;
+  if (from < OLDEST_OPSET || from > target || target > NEWEST_OPSET)
+    throw new InputFault({
+      where: file,
+      what: `has opset ${from}, which cannot be converted to ${target}${from > target ? " (only newer ones can be reached)" : ""}`,
+      fix: `Export it again with opset ${Math.min(Math.max(target, OLDEST_OPSET), 17)}.`
+    });
+  const graph = buildGraph({ proto });
+  const place2 = { graph, fresh: freshNames(graph) };
+  const named = graph.nodes.map(
+    ({ proto: node, name }) => node.name === name ? node : changed(node, { name })
+  );
+  const converted = convertNodes(named, from, target, place2, file);
+  const imports = proto.opsetImport.filter(({ domain }) => domain !== "" && domain !== "ai.onnx");
+  const wanted = IR_OF[target] ?? 10n;
+  return changed(proto, {
+    irVersion: proto.irVersion > wanted ? proto.irVersion : wanted,
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(target) }), ...imports],
+    graph: changed(proto.graph, { node: converted })
+  });
+}
+function convertNodes(nodes, from, target, place2, file) {
+  let current = nodes.map((node) => convertBodies(node, from, target, place2, file));
+  for (let version = from + 1; version <= target; version++) {
+    const adapters = ADAPTERS[version];
+    if (adapters === void 0) continue;
+    current = current.flatMap((node) => {
+      const adapter = node.domain === "" || node.domain === "ai.onnx" ? adapters[node.opType] : void 0;
+      const made = adapter === void 0 ? [node] : adapter(node, place2);
+      if (typeof made !== "string") return made;
+      throw new InputFault({
+        where: `${file}, node ${node.name} (${node.opType})`,
+        what: `cannot be converted to opset ${target}: ${made}`,
+        fix: `Export the model with opset ${target} or newer.`
+      });
+    });
+  }
+  return current;
+}
+function convertBodies(node, from, target, place2, file) {
+  if (!node.attribute.some(({ g, graphs }) => g !== void 0 || graphs.length > 0)) return node;
+  const body = (graph) => changed(graph, { node: convertNodes(graph.node, from, target, place2, file) });
+  const attribute = node.attribute.map(
+    (one) => changed(one, { ...one.g !== void 0 && { g: body(one.g) }, graphs: one.graphs.map(body) })
+  );
+  return changed(node, { attribute });
+}
+function flattenedSoftmax(node, { graph, fresh }) {
+  const axis = Number(find(node, "axis")?.i ?? 1n);
+  const input = node.input[0] ?? "";
+  const rank2 = graph.shape(input)?.length;
+  if (axis === -1 || axis + 1 === rank2)
+    return [withAttribute(without(node, "axis"), integerOf("axis", axis))];
+  const [shape, flat, soft] = ["shape", "flat", "soft"].map((word) => fresh(`${node.name}_${word}`));
+  const make = (opType, inputs, output) => create(NodeProtoSchema, {
+    name: fresh(`${node.name}_${opType}`),
+    opType,
+    input: inputs.map((name) => name ?? ""),
+    output: [output ?? ""]
+  });
+  return [
+    make("Shape", [input], shape),
+    withAttribute(make("Flatten", [input], flat), integerOf("axis", axis)),
+    changed(withAttribute(without(node, "axis"), integerOf("axis", -1)), {
+      input: [flat ?? ""],
+      output: [soft ?? ""]
+    }),
+    make("Reshape", [soft, shape], node.output[0])
+  ];
+}
+function attributeToInput(node, { fresh }, name, position) {
+  const attribute = find(node, name);
+  if (attribute === void 0) return [node];
+  const constant = fresh(`${node.name}_${name}`);
+  const value = integersToTensor("", [attribute.ints.length], attribute.ints.map(Number));
+  const input = [...node.input];
+  input[position] = constant;
+  return [
+    create(NodeProtoSchema, {
+      name: constant,
+      opType: "Constant",
+      output: [constant],
+      attribute: [
+        create(AttributeProtoSchema, {
+          name: "value",
+          type: 4 /* TENSOR */,
+          t: value
+        })
+      ]
+    }),
+    changed(without(node, name), { input })
+  ];
+}
+function find(node, name) {
+  return node.attribute.find((attribute) => attribute.name === name);
+}
+function textAttribute(node, name) {
+  const attribute = find(node, name);
+  return attribute === void 0 ? void 0 : Buffer.from(attribute.s).toString();
+}
+function without(node, ...names) {
+  return changed(node, { attribute: node.attribute.filter(({ name }) => !names.includes(name)) });
+}
+function withAttribute(node, attribute) {
+  return changed(node, { attribute: [...node.attribute, attribute] });
+}
+function integerOf(name, value) {
+  return create(AttributeProtoSchema, { name, type: 2 /* INT */, i: BigInt(value) });
+}
+function textOf(name, value) {
+  return create(AttributeProtoSchema, {
+    name,
+    type: 3 /* STRING */,
+    s: Buffer.from(value)
+  });
+}
+function freshNames(graph) {
+  const taken = /* @__PURE__ */ new Set([
+    ...graph.inputs,
+    ...graph.proto.initializer.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs])
+  ]);
+  return (base) => {
+    let name = base;
+    for (let i = 1; taken.has(name); i++) name = `${base}.${i}`;
+    taken.add(name);
+    return name;
+  };
+}
+var OLDEST_OPSET, NEWEST_OPSET, IR_OF, axesToInput, REDUCTIONS, ADAPTERS;
+var init_opset = __esm({
+  "src/onnx/opset.ts"() {
+    "use strict";
+    init_esm2();
+    init_faults();
+    init_onnx_pb();
+    init_graph();
+    init_model();
+    init_tensor();
+    OLDEST_OPSET = 11;
+    NEWEST_OPSET = 21;
+    IR_OF = {
+      11: 6n,
+      12: 7n,
+      13: 7n,
+      14: 7n,
+      15: 8n,
+      16: 8n,
+      17: 8n,
+      18: 8n,
+      19: 9n,
+      20: 9n,
+      21: 10n
+    };
+    axesToInput = (node, place2) => attributeToInput(node, place2, "axes", 1);
+    REDUCTIONS = [
+      "ReduceL1",
+      "ReduceL2",
+      "ReduceLogSum",
+      "ReduceLogSumExp",
+      "ReduceMax",
+      "ReduceMean",
+      "ReduceMin",
+      "ReduceProd",
+      "ReduceSumSquare"
+    ];
+    ADAPTERS = {
+      12: { Dropout: (node) => [without(node, "ratio", "seed")] },
+      13: {
+        Softmax: flattenedSoftmax,
+        LogSoftmax: flattenedSoftmax,
+        Hardmax: flattenedSoftmax,
+        ReduceSum: axesToInput,
+        Squeeze: axesToInput,
+        Unsqueeze: axesToInput,
+        Split: (node, place2) => attributeToInput(node, place2, "split", 1),
+        Resize: (node) => textAttribute(node, "coordinate_transformation_mode") === "tf_half_pixel_for_nn" ? 'coordinate_transformation_mode "tf_half_pixel_for_nn" ended with opset 12' : [node]
+      },
+      14: {
+        BatchNormalization: (node) => node.output.slice(1).some((name) => name !== "") ? "it returns running statistics, as in training" : [changed(node, { output: node.output.slice(0, 1) })]
+      },
+      16: {
+        RoiAlign: (node) => textAttribute(node, "coordinate_transformation_mode") === void 0 ? [withAttribute(node, textOf("coordinate_transformation_mode", "output_half_pixel"))] : [node]
+      },
+      18: {
+        ...Object.fromEntries(REDUCTIONS.map((name) => [name, axesToInput])),
+        Split: (node) => (node.input[1] ?? "") === "" ? [withAttribute(node, integerOf("num_outputs", node.output.length))] : [node]
+      },
+      20: {
+        GridSample: (node) => {
+          const mode = textAttribute(node, "mode") ?? "bilinear";
+          const renamed = { bilinear: "linear", bicubic: "cubic" }[mode] ?? mode;
+          return [withAttribute(without(node, "mode"), textOf("mode", renamed))];
+        },
+        DFT: () => "its axis became an input"
+      },
+      21: { GroupNormalization: () => "its scale and bias changed from one a group to one a channel" }
+    };
   }
 });
 
@@ -9984,6 +10215,7 @@ var init_onnx = __esm({
     init_model();
     init_graph();
     init_tensor();
+    init_opset();
     init_structure();
     init_onnx_pb();
   }
@@ -10045,8 +10277,16 @@ function skipInput(graph, node) {
   const tensor = add.inputs.find((name) => name !== end);
   if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
     return void 0;
-  const producer = graph.producerOf(tensor);
-  return producer !== void 0 && producer.index > (graph.producerOf(end)?.index ?? 0) ? void 0 : { add, tensor };
+  const other = convolutionBefore(graph, tensor);
+  return other !== void 0 && other.index > node.index ? void 0 : { add, tensor };
+}
+function convolutionBefore(graph, tensor) {
+  let node = graph.producerOf(tensor);
+  for (let hops = 0; node !== void 0 && hops < 3; hops++) {
+    if (node.opType === "Conv") return afterActivation(graph, node) === tensor ? node : void 0;
+    node = graph.producerOf(node.inputs[0] ?? "");
+  }
+  return void 0;
 }
 function afterActivation(graph, node) {
   const output = node.outputs[0] ?? "";
@@ -10444,40 +10684,113 @@ var init_plan = __esm({
   }
 });
 
-// src/quantization/groups.ts
-function scaleGroups(graph) {
-  const parent = /* @__PURE__ */ new Map();
-  const find2 = (name) => {
-    let root2 = name;
-    for (let up = parent.get(root2); up !== void 0; up = parent.get(root2)) root2 = up;
-    return root2;
-  };
-  const union = (a, b) => {
-    const [x, y] = [find2(a), find2(b)];
-    if (x !== y) parent.set(x, y);
-  };
-  for (const node of graph.nodes) {
-    const output = node.outputs[0] ?? "";
-    if (!graph.isFloat(output)) continue;
-    const sources = node.opType === "Concat" ? node.inputs : PASS_THROUGH.has(node.opType) ? node.inputs.slice(0, 1) : [];
-    for (const input of sources)
-      if (graph.isFloat(input) && graph.constant(input) === void 0) union(input, output);
+// src/quantization/placement.ts
+function placeQuantizers(graph, scope, int8) {
+  const wanted = wantedBy(graph, scope, int8);
+  const ties = new Ties();
+  const readers = new Map([...wanted].map(([tensor, { nodes }]) => [tensor, new Set(nodes)]));
+  if (scope === "tensorrt") {
+    for (const node of [...graph.nodes].reverse())
+      if (canRise(graph, node, readers)) rise(graph, node, readers, ties);
   }
-  return find2;
+  const members = /* @__PURE__ */ new Map();
+  for (const tensor of wanted.keys()) append(members, ties.find(tensor), tensor);
+  const covers = new Map([...readers.keys()].map((tensor) => [tensor, members.get(ties.find(tensor)) ?? []]));
+  const users = new Map(
+    [...covers].map(([tensor, list]) => [
+      tensor,
+      [
+        ...new Set(
+          (wanted.has(tensor) ? [tensor] : list).flatMap((name) => [...wanted.get(name)?.layers ?? []])
+        )
+      ]
+    ])
+  );
+  return { readers, covers, users };
 }
-var PASS_THROUGH;
-var init_groups = __esm({
-  "src/quantization/groups.ts"() {
+function wantedBy(graph, scope, int8) {
+  const wanted = /* @__PURE__ */ new Map();
+  const note = (tensor, reader, layer) => {
+    const entry = wanted.get(tensor) ?? { nodes: /* @__PURE__ */ new Set(), layers: /* @__PURE__ */ new Set() };
+    entry.nodes.add(reader);
+    entry.layers.add(layer);
+    wanted.set(tensor, entry);
+  };
+  for (const layer of int8)
+    for (const index of layer.nodes) {
+      const node = graph.nodes[index];
+      for (const tensor of floatData(graph, node)) note(tensor, index, layer.name);
+      const skip = scope === "tensorrt" ? skipInput(graph, node) : void 0;
+      if (skip !== void 0) note(skip.tensor, skip.add.index, layer.name);
+      if (scope === "all") {
+        for (const output of node.outputs)
+          if (graph.outputs.includes(output) && graph.isFloat(output)) note(output, LEAVES, layer.name);
+      }
+    }
+  return wanted;
+}
+function rise(graph, node, readers, ties) {
+  for (const output of node.outputs) {
+    if (!readers.delete(output)) continue;
+    for (const input of movedInputs(node)) ties.join(input, output);
+  }
+  for (const input of movedInputs(node))
+    readers.set(input, (readers.get(input) ?? /* @__PURE__ */ new Set()).add(node.index));
+}
+function canRise(graph, node, readers) {
+  const inputs = movedInputs(node);
+  if (inputs.length === 0 || !inputs.every((name) => graph.isFloat(name) && graph.constant(name) === void 0))
+    return false;
+  const used = node.outputs.filter(
+    (name) => graph.outputs.includes(name) || graph.consumersOf(name).length > 0
+  );
+  return used.length > 0 && used.every((name) => {
+    const through = readers.get(name);
+    return through !== void 0 && !graph.outputs.includes(name) && graph.consumersOf(name).every(({ index }) => through.has(index));
+  });
+}
+function movedInputs(node) {
+  if (node.opType === "Concat") return node.inputs;
+  const nearest = (node.opType === "Resize" || node.opType === "Upsample") && ["", "nearest"].includes(Buffer.from(attributeOf(node, "mode")?.s ?? []).toString());
+  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
+}
+function append(lists, key, value) {
+  const list = lists.get(key);
+  if (list === void 0) lists.set(key, [value]);
+  else list.push(value);
+}
+var LEAVES, MOVES, Ties;
+var init_placement = __esm({
+  "src/quantization/placement.ts"() {
     "use strict";
-    PASS_THROUGH = /* @__PURE__ */ new Set([
+    init_onnx();
+    init_layers();
+    LEAVES = -1;
+    MOVES = /* @__PURE__ */ new Set([
       "MaxPool",
       "Reshape",
       "Transpose",
       "Flatten",
       "Squeeze",
       "Unsqueeze",
-      "Identity"
+      "Identity",
+      "Split",
+      "Slice",
+      "DepthToSpace",
+      "SpaceToDepth"
     ]);
+    Ties = class {
+      parent = /* @__PURE__ */ new Map();
+      find(name) {
+        let root2 = name;
+        for (let up = this.parent.get(root2); up !== void 0; up = this.parent.get(root2)) root2 = up;
+        return root2;
+      }
+      join(a, b) {
+        const [x, y] = [this.find(a), this.find(b)];
+        if (x !== y) this.parent.set(x, y);
+      }
+    };
   }
 });
 
@@ -10487,20 +10800,15 @@ function scaleOf(amax) {
   return scale < 11754943508222875e-54 ? 1 : scale;
 }
 function quantize(model, plan, ranges) {
-  const graph = buildGraph(model);
+  const source = opsetOf(model.proto) < OPSET ? convertOpset(model.proto, OPSET, model.name) : model.proto;
+  const graph = buildGraph({ proto: source });
   refuseQuantized(graph, model.name);
   refuseHalf(graph, model.name);
-  if (opsetOf(model.proto) < OPSET)
-    throw new InputFault({
-      where: model.name,
-      what: `has opset ${opsetOf(model.proto)}; per-channel Q/DQ needs ${OPSET} or newer`,
-      fix: "Export it again with opset 17, or convert it with onnx.version_converter."
-    });
   const layers2 = listLayers(graph, plan.operators);
   const precision = resolvePlan(plan, layers2);
   const int8Layers = layers2.filter(({ name }) => precision.get(name) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
-  const proto = { ...model.proto, graph: writer.write(graph.proto) };
+  const proto = changed(source, { graph: writer.write(graph.proto) });
   return {
     proto,
     scales: writer.scales(),
@@ -10566,63 +10874,49 @@ var init_quantize = __esm({
     init_esm2();
     init_faults();
     init_onnx();
-    init_groups();
     init_layers();
+    init_placement();
     init_plan();
     LEVELS2 = 127;
     OPSET = 13;
     Writer = class {
       constructor(graph, scope, layers2, ranges) {
         this.graph = graph;
-        this.scope = scope;
-        this.layers = layers2;
         this.tag = nameTag(graph);
-        for (const layer of layers2) this.mark(layer);
+        this.placement = placeQuantizers(graph, scope, layers2);
         this.setRanges(ranges);
+        for (const layer of layers2) this.addWeights(layer);
       }
       graph;
-      scope;
-      layers;
-      consumers = /* @__PURE__ */ new Map();
+      placement;
       amax = /* @__PURE__ */ new Map();
       weights = [];
       initializers = [];
-      users = /* @__PURE__ */ new Map();
       /** Set apart the names of new tensors where the model has names like them. */
       tag;
-      /** Notes which node reads which tensor through Q/DQ. */
-      mark(layer) {
-        const node = this.graph.nodes[layer.nodes[0]];
-        const note = (reader, tensor) => {
-          this.consumers.set(reader, (this.consumers.get(reader) ?? /* @__PURE__ */ new Set()).add(tensor));
-          this.users.set(tensor, [...this.users.get(tensor) ?? [], layer.name]);
-        };
-        for (const tensor of floatData(this.graph, node)) note(node.index, tensor);
-        const skip = this.scope === "tensorrt" ? skipInput(this.graph, node) : void 0;
-        if (skip !== void 0) note(skip.add.index, skip.tensor);
-        if (this.scope === "all") {
-          for (const output of node.outputs)
-            if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
+      addWeights(layer) {
+        for (const index of layer.nodes) {
+          const node = this.graph.nodes[index];
+          const weight = weightOf(this.graph, node);
+          if (weight !== void 0)
+            this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
         }
-        const weight = weightOf(this.graph, node);
-        if (weight !== void 0)
-          this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
       }
       setRanges(ranges) {
-        const quantized = new Set(this.users.keys());
-        const group = this.scope === "tensorrt" ? scaleGroups(this.graph) : (name) => name;
-        const shared = /* @__PURE__ */ new Map();
-        for (const tensor of quantized) {
-          const range = ranges.get(tensor);
-          if (range === void 0)
-            throw new InputFault({
-              where: `tensor ${tensor}`,
-              what: "has no calibrated range",
-              fix: "Calibrate again with the same operators as the plan."
-            });
-          shared.set(group(tensor), Math.max(shared.get(group(tensor)) ?? 0, range.amax));
+        for (const [tensor, covered] of this.placement.covers) {
+          let amax = 0;
+          for (const name of covered) {
+            const range = ranges.get(name);
+            if (range === void 0)
+              throw new InputFault({
+                where: `tensor ${name}`,
+                what: "has no calibrated range",
+                fix: "Calibrate again with the same operators as the plan."
+              });
+            amax = Math.max(amax, range.amax);
+          }
+          this.amax.set(tensor, amax);
         }
-        for (const tensor of quantized) this.amax.set(tensor, shared.get(group(tensor)));
       }
       weightScale(name, axis, layer) {
         const tensor = weightValues(this.graph, name);
@@ -10648,7 +10942,8 @@ var init_quantize = __esm({
           kind: "activation",
           axis: void 0,
           scale: Float32Array.of(scaleOf(amax)),
-          layers: this.users.get(tensor) ?? []
+          layers: this.placement.users.get(tensor) ?? [],
+          covers: this.placement.covers.get(tensor) ?? []
         }));
         return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
       }
@@ -10657,7 +10952,7 @@ var init_quantize = __esm({
         const put = (index, nodes2) => void before.set(index, [...before.get(index) ?? [], ...nodes2]);
         const renamed = /* @__PURE__ */ new Map();
         for (const [tensor, amax] of this.amax) {
-          const leaves = this.consumers.get(-1)?.has(tensor) === true;
+          const leaves = this.placement.readers.get(tensor)?.has(LEAVES) === true;
           const inner = leaves ? `${tensor}${this.tag}_float` : tensor;
           if (leaves) renamed.set(tensor, inner);
           const target = leaves ? tensor : `${tensor}${this.tag}_dq`;
@@ -10686,18 +10981,17 @@ var init_quantize = __esm({
         const nodes = [...before.get(-1) ?? []];
         for (const node of this.graph.nodes)
           nodes.push(this.rewire(node, renamed), ...before.get(node.index) ?? []);
-        return { ...source, node: nodes, initializer: [...source.initializer, ...this.initializers] };
+        return changed(source, { node: nodes, initializer: [...source.initializer, ...this.initializers] });
       }
       rewire(node, renamed) {
-        const through = this.consumers.get(node.index);
         const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
         const input = node.inputs.map((name, i) => {
           if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
-          if (through?.has(name) === true)
-            return this.consumers.get(-1)?.has(name) === true ? name : `${name}${this.tag}_dq`;
+          const readers = this.placement.readers.get(name);
+          if (readers?.has(node.index) === true) return readers.has(LEAVES) ? name : `${name}${this.tag}_dq`;
           return renamed.get(name) ?? name;
         });
-        return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
+        return changed(node.proto, { input, output: node.outputs.map((name) => renamed.get(name) ?? name) });
       }
       /** QuantizeLinear and DequantizeLinear with their constants. */
       pair(base, from, to, scale, axis) {
@@ -10735,14 +11029,268 @@ var init_quantize = __esm({
   }
 });
 
+// src/quantization/strong.ts
+function toStrong(weak, options) {
+  const raised = convertOpset(weak, STRONG_OPSET, options.name);
+  return new Converter(buildGraph({ proto: raised }), options).convert(raised);
+}
+function postProcessing(graph) {
+  const tail = /* @__PURE__ */ new Set();
+  const weightedAfter = /* @__PURE__ */ new Set();
+  for (const node of [...graph.nodes].reverse()) {
+    const weighted = isCompute(node) && floatData(graph, node).length > 0 && !isDfl(graph, node);
+    const before = weighted || node.outputs.some((name) => weightedAfter.has(name));
+    if (before) for (const name of node.inputs) weightedAfter.add(name);
+    else tail.add(node.index);
+  }
+  return tail;
+}
+function bodyReads(graph) {
+  return graph.nodes.filter(({ proto }) => proto.attribute.some(({ g }) => g !== void 0)).flatMap(
+    (node) => graph.proto.initializer.map(({ name }) => name).filter((name) => graph.consumersOf(name).includes(node))
+  );
+}
+function halfScale(scale) {
+  const near = halfToFloat(floatToHalf(scale));
+  if (near >= scale) return Math.max(near, HALF_TINY);
+  return halfToFloat(floatToHalf(scale) + 1);
+}
+function quantizeValues(values, dims, steps, axis) {
+  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  return Int8Array.from(values, (value, i) => {
+    const code = Math.fround(value / steps[Math.floor(i / inner) % steps.length]);
+    const floor = Math.floor(code);
+    const up = code - floor > 0.5 || code - floor === 0.5 && floor % 2 !== 0;
+    return Math.max(-127, Math.min(127, up ? floor + 1 : floor));
+  });
+}
+function castNode(from, to, half) {
+  return create(NodeProtoSchema, {
+    name: `${to}_Cast`,
+    opType: "Cast",
+    input: [from],
+    output: [to],
+    attribute: [
+      create(AttributeProtoSchema, {
+        name: "to",
+        type: 2 /* INT */,
+        i: BigInt(half ? 10 /* FLOAT16 */ : 1 /* FLOAT */)
+      })
+    ]
+  });
+}
+function short2(value) {
+  return String(Number(value.toPrecision(3)));
+}
+var STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES, Converter;
+var init_strong = __esm({
+  "src/quantization/strong.ts"() {
+    "use strict";
+    init_esm2();
+    init_onnx();
+    init_layers();
+    STRONG_OPSET = 19;
+    HALF_TINY = 2 ** -24;
+    FLOAT_INPUTS = { Resize: [1, 2], Upsample: [1] };
+    FLOAT_ONLY = /* @__PURE__ */ new Set([
+      "NonMaxSuppression",
+      "Range",
+      "If",
+      "Loop",
+      "Scan",
+      "RandomNormal",
+      "RandomUniform"
+    ]);
+    SOURCES = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
+    Converter = class {
+      constructor(graph, options) {
+        this.graph = graph;
+        this.options = options;
+        this.names = /* @__PURE__ */ new Set([
+          ...graph.inputs,
+          ...graph.proto.initializer.map(({ name }) => name),
+          ...graph.nodes.flatMap(({ outputs }) => outputs)
+        ]);
+        const tail = postProcessing(graph);
+        for (const node of graph.nodes) {
+          if (tail.has(node.index) || FLOAT_ONLY.has(node.opType) || node.proto.domain !== "") continue;
+          const why = this.whyFloat(node);
+          if (why === void 0) this.half.add(node.index);
+          else this.kept.push({ node: node.name, why });
+        }
+      }
+      graph;
+      options;
+      half = /* @__PURE__ */ new Set();
+      kept = [];
+      added = [];
+      dropped = /* @__PURE__ */ new Set();
+      /** Element type that a tensor has in the new model, where it is FP16. */
+      halves = /* @__PURE__ */ new Set();
+      casts = /* @__PURE__ */ new Map();
+      out = [];
+      names;
+      whyFloat(node) {
+        if (this.options.fp32.has(node.name)) return "the plan holds it in FP32";
+        if (node.opType === "QuantizeLinear") return void 0;
+        for (const name of node.outputs) {
+          const reach3 = this.reachOf(name);
+          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+        }
+        for (const [i, name] of node.inputs.entries()) {
+          if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
+          const reach3 = this.reachOf(name);
+          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (node.opType === "DequantizeLinear") continue;
+          const value = this.floatConstant(name);
+          if (value === void 0) continue;
+          const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+          if (size > HALF_MAX && Number.isFinite(size))
+            return `its constant ${name} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
+          if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
+            return `its constant ${name} is ${short2(size)}, which is 0 in FP16`;
+        }
+        return void 0;
+      }
+      /** Largest |x|: of a dequantized tensor what its scale allows. */
+      reachOf(name) {
+        const producer = this.graph.producerOf(name);
+        const scale = producer?.opType === "DequantizeLinear" ? this.floatConstant(producer.inputs[1] ?? "") : void 0;
+        return scale === void 0 ? this.options.reach.get(name) ?? 0 : 127 * scale.reduce((a, b) => Math.max(a, b), 0);
+      }
+      floatConstant(name) {
+        const tensor = this.graph.constant(name);
+        return tensor?.dataType === 1 /* FLOAT */ ? tensorToFloats(tensor) : void 0;
+      }
+      convert(raised) {
+        const source = raised.graph;
+        for (const node of this.graph.nodes) this.emit(node);
+        const output = source.output.map((info2) => info2.name);
+        const read = /* @__PURE__ */ new Set([...this.out.flatMap(({ input }) => input), ...output, ...bodyReads(this.graph)]);
+        const graph = changed(source, {
+          node: this.out.filter(
+            (node) => node.opType !== "Constant" || node.output.some((name) => read.has(name))
+          ),
+          initializer: [
+            ...source.initializer.filter(({ name }) => !this.dropped.has(name) && read.has(name)),
+            ...this.added
+          ],
+          valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name))
+        });
+        return { proto: changed(raised, { graph }), kept: this.kept };
+      }
+      emit(node) {
+        if (node.opType === "QuantizeLinear") this.emitQuantize(node);
+        else if (node.opType === "DequantizeLinear") this.emitDequantize(node);
+        else if (SOURCES.has(node.opType)) this.out.push(node.proto);
+        else this.emitPlain(node);
+      }
+      emitPlain(node) {
+        const half = this.half.has(node.index);
+        const input = node.inputs.map((name, i) => {
+          if (name === "" || !this.graph.isFloat(name)) return name;
+          const keep2 = FLOAT_INPUTS[node.opType]?.includes(i) === true;
+          return this.as(name, half && !keep2);
+        });
+        const output = node.outputs.map((name) => {
+          if (!half || !this.graph.isFloat(name)) return name;
+          if (!this.graph.outputs.includes(name)) {
+            this.halves.add(name);
+            return name;
+          }
+          const inner = this.fresh(`${name}_half`);
+          this.casts.set(`${name}:half`, inner);
+          return inner;
+        });
+        this.out.push(changed(node.proto, { input, output }));
+        node.outputs.forEach((name, i) => {
+          if (output[i] !== name) this.out.push(castNode(output[i], name, false));
+        });
+      }
+      /** Weights become INT8 constants; an activation's Q takes the type of what it reads. */
+      emitQuantize(node) {
+        const [from, scale, zero] = node.inputs;
+        const weights = this.floatConstant(from);
+        if (weights !== void 0 && this.allDequantize(node)) {
+          const steps = this.scaleValues(scale, true);
+          const dims = this.graph.constant(from).dims.map(Number);
+          const axis = steps.length === 1 ? void 0 : intAttribute(node, "axis", 1);
+          this.added.push(
+            int8Tensor(node.outputs[0], dims, quantizeValues(weights, dims, steps, axis))
+          );
+          return;
+        }
+        const half = this.halves.has(from);
+        this.out.push(
+          changed(node.proto, {
+            input: [from, this.scaleAs(scale, half), ...zero === void 0 ? [] : [zero]]
+          })
+        );
+      }
+      emitDequantize(node) {
+        const output = node.outputs[0];
+        const readers = this.graph.consumersOf(output);
+        const half = !this.graph.outputs.includes(output) && this.half.has(node.index) && readers.length > 0 && readers.some(({ index }) => this.half.has(index));
+        if (half) this.halves.add(output);
+        const [from, scale, ...rest] = node.inputs;
+        this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
+      }
+      allDequantize(node) {
+        return this.graph.consumersOf(node.outputs[0] ?? "").every(({ opType }) => opType === "DequantizeLinear");
+      }
+      /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
+      scaleValues(name, half) {
+        const values = this.floatConstant(name) ?? new Float32Array();
+        return half ? Float32Array.from(values, halfScale) : values;
+      }
+      scaleAs(name, half) {
+        const key = `${name}:scale:${half}`;
+        const known2 = this.casts.get(key);
+        if (known2 !== void 0) return known2;
+        const tensor = this.graph.constant(name);
+        if (tensor === void 0) return this.as(name, half);
+        const made = this.fresh(half ? `${name}_half` : `${name}_float`);
+        const values = this.scaleValues(name, true);
+        const dims = tensor.dims.map(Number);
+        this.added.push(half ? halvesToTensor(made, dims, values) : floatsToTensor(made, dims, values));
+        this.casts.set(key, made);
+        return made;
+      }
+      /** The tensor in the wanted type: itself, a converted constant, or a Cast. */
+      as(name, half) {
+        if (this.halves.has(name) === half) return name;
+        const key = `${name}:${half ? "half" : "float"}`;
+        const known2 = this.casts.get(key);
+        if (known2 !== void 0) return known2;
+        const made = this.fresh(`${name}_${half ? "half" : "float"}`);
+        this.casts.set(key, made);
+        const tensor = this.graph.constant(name);
+        if (tensor?.dataType === 1 /* FLOAT */ && half)
+          this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
+        else this.out.push(castNode(name, made, half));
+        return made;
+      }
+      fresh(base) {
+        let name = base;
+        for (let i = 1; this.names.has(name); i++) name = `${base}.${i}`;
+        this.names.add(name);
+        return name;
+      }
+    };
+  }
+});
+
 // src/quantization/shared-scales.ts
 function findSharedScales(graph, scales, statistics) {
   const found = /* @__PURE__ */ new Map();
-  for (const { tensor, kind, scale } of scales) {
-    const join12 = kind === "activation" ? joinBefore(graph, tensor) : void 0;
-    if (join12 === void 0 || found.has(join12.name)) continue;
+  const read = scales.flatMap(
+    ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
+  );
+  for (const { tensor, scale } of read) {
+    const join13 = joinBefore(graph, tensor);
+    if (join13 === void 0 || found.has(join13.name)) continue;
     const step = scale[0];
-    const parts = join12.inputs.flatMap((name) => {
+    const parts = join13.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step }];
     });
@@ -10750,8 +11298,8 @@ function findSharedScales(graph, scales, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join12.name, scale: step, parts, roundsToZero: step / 2 };
-    found.set(join12.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join13.name, scale: step, parts, roundsToZero: step / 2 };
+    found.set(join13.name, { ...words, sentence: describe(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -10759,28 +11307,28 @@ function joinBefore(graph, tensor) {
   let node = graph.producerOf(tensor);
   for (let hops = 0; node !== void 0 && hops < 32; hops++) {
     if (node.opType === "Concat") return node;
-    if (!MOVES.has(node.opType)) return void 0;
+    if (!MOVES2.has(node.opType)) return void 0;
     node = graph.producerOf(node.inputs[0] ?? "");
   }
   return void 0;
 }
 function describe(shared, small, large) {
   const noun = (part, otherwise) => part.min >= -1e-3 && part.max <= 1.0001 ? "scores" : otherwise;
-  const range = (part) => `${short2(part.min)}…${short2(part.max)}`;
+  const range = (part) => `${short3(part.min)}…${short3(part.max)}`;
   const smallNoun = noun(small, "values");
   const largeNoun = smallNoun === "scores" ? "boxes" : "values";
   const limit2 = Math.max(Math.abs(small.min), small.max);
-  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short2(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short2(shared.scale) : "few steps"}`;
-  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short2(shared.scale)}: ${lost}.`;
+  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short3(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short3(shared.scale) : "few steps"}`;
+  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short3(shared.scale)}: ${lost}.`;
 }
-function short2(value) {
+function short3(value) {
   return String(Number(value.toPrecision(3)));
 }
-var MOVES, LOST_STEPS;
+var MOVES2, LOST_STEPS;
 var init_shared_scales = __esm({
   "src/quantization/shared-scales.ts"() {
     "use strict";
-    MOVES = /* @__PURE__ */ new Set([
+    MOVES2 = /* @__PURE__ */ new Set([
       "Transpose",
       "Reshape",
       "Flatten",
@@ -10808,7 +11356,9 @@ var init_quantization = __esm({
     init_types8();
     init_layers();
     init_plan();
+    init_placement();
     init_quantize();
+    init_strong();
     init_shared_scales();
   }
 });
@@ -10984,8 +11534,8 @@ async function revert(input, kept) {
   let current = kept;
   for (const name of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
     if (input.signal.aborted) throw new Interrupted();
-    const without = current.filter((one) => one !== name);
-    if ((await input.evaluatePlan(keepFloat(input.basePlan, without))).passes) current = without;
+    const without2 = current.filter((one) => one !== name);
+    if ((await input.evaluatePlan(keepFloat(input.basePlan, without2))).passes) current = without2;
   }
   return current;
 }
@@ -11676,10 +12226,10 @@ async function locate(images, folder, source) {
   const problems = new Problems();
   const found = [];
   for (const image of images) {
-    const short3 = basename3(image.name);
+    const short4 = basename3(image.name);
     if (present.has(image.name)) found.push(image);
-    else if (short3 !== image.name && await kindOf(image.file) === "file") found.push(image);
-    else if (short3 !== image.name && present.has(short3)) found.push({ ...image, file: join3(folder, short3) });
+    else if (short4 !== image.name && await kindOf(image.file) === "file") found.push(image);
+    else if (short4 !== image.name && present.has(short4)) found.push({ ...image, file: join3(folder, short4) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -12068,7 +12618,7 @@ var init_decode = __esm({
 });
 
 // src/dataset/resize.ts
-function roundHalfEven(value) {
+function roundHalfEven2(value) {
   const floor = Math.floor(value);
   const rest = value - floor;
   if (rest !== 0.5) return Math.round(value) + 0;
@@ -12088,8 +12638,8 @@ function linearTaps(from, to, axis) {
     if (axis === "x" && s >= from - 1) [s, f] = [from - 1, 0];
     left[i] = Math.min(Math.max(s, 0), from - 1);
     right[i] = Math.min(Math.max(s + 1, 0), from - 1);
-    a[i] = roundHalfEven(Math.fround(Math.fround(1 - f) * COEFFICIENT));
-    b[i] = roundHalfEven(Math.fround(f * COEFFICIENT));
+    a[i] = roundHalfEven2(Math.fround(Math.fround(1 - f) * COEFFICIENT));
+    b[i] = roundHalfEven2(Math.fround(f * COEFFICIENT));
   }
   return { left, right, a, b };
 }
@@ -12209,9 +12759,9 @@ function place(width, height, spec) {
         scaleY: spec.height / height
       };
     case "letterbox": {
-      const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
-      const left = roundHalfEven((spec.width - w) / 2 - 0.1);
-      const top = roundHalfEven((spec.height - h) / 2 - 0.1);
+      const [w, h] = [roundHalfEven2(width * ratio), roundHalfEven2(height * ratio)];
+      const left = roundHalfEven2((spec.width - w) / 2 - 0.1);
+      const top = roundHalfEven2((spec.height - h) / 2 - 0.1);
       return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
     }
     case "letterbox-top-left":
@@ -12224,8 +12774,8 @@ function place(width, height, spec) {
         scaleY: ratio
       };
     case "shortest-side": {
-      const short3 = Math.min(spec.height, spec.width) / Math.min(height, width);
-      const fit = Math.min(short3, ratio);
+      const short4 = Math.min(spec.height, spec.width) / Math.min(height, width);
+      const fit = Math.min(short4, ratio);
       const [w, h] = [
         Math.max(1, Math.floor(width * fit + 0.5)),
         Math.max(1, Math.floor(height * fit + 0.5))
@@ -13453,6 +14003,32 @@ var init_findings = __esm({
   }
 });
 
+// src/pipeline/flavours.ts
+function flavoursOf({ settings, layers: layers2, model, graph }, plan, quantized, statistics, name = "int8") {
+  const { flavour } = settings.quantization;
+  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
+  if (flavour === "weak") return { models: weak, kept: [] };
+  const precision = resolvePlan(plan, layers2);
+  const fp32 = layers2.filter((layer) => precision.get(layer.name) === "fp32");
+  const { proto, kept } = toStrong(quantized.proto, {
+    name: model.name,
+    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
+    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
+  });
+  const strong = encodeModel(proto);
+  return {
+    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
+    kept
+  };
+}
+var init_flavours = __esm({
+  "src/pipeline/flavours.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+  }
+});
+
 // src/pipeline/run.ts
 async function runGate(loaded2, context) {
   const startedAt = Date.now();
@@ -13481,8 +14057,9 @@ async function withBench(loaded2, context, job) {
     await bench.engine.close();
   }
 }
-function filesOf({ bench, int8, mixed }, candidate) {
-  const models = bench.settings.report.keepModels ? { "int8.onnx": int8.bytes, ...mixed !== void 0 && mixed !== int8 && { "mixed.onnx": mixed.bytes } } : {};
+function filesOf({ bench, int8, mixed, statistics }, candidate) {
+  const filesFor = ({ plan, model }, name) => flavoursOf(bench, plan, model, statistics, name).models;
+  const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
   return { "plan.json": formatPlan(candidate.plan), ...models };
 }
 async function basisOf(bench) {
@@ -13656,35 +14233,66 @@ var init_run = __esm({
     init_sensitivity();
     init_assemble();
     init_findings();
+    init_flavours();
     init_measure();
     init_prepare();
   }
 });
 
-// src/pipeline/jobs.ts
-import { mkdir as mkdir2, writeFile as writeFile2 } from "node:fs/promises";
+// src/pipeline/write-together.ts
+import { mkdir as mkdir2, rename as rename3, rm as rm3, writeFile as writeFile2 } from "node:fs/promises";
 import { join as join6 } from "node:path";
+async function writeTogether(folder, files) {
+  const places = Object.entries(files).map(([name, content]) => {
+    const path3 = join6(folder, name);
+    return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
+  });
+  try {
+    await mkdir2(folder, { recursive: true });
+    for (const { temporary, content } of places) await writeFile2(temporary, content);
+    for (const { path: path3, temporary } of places) await rename3(temporary, path3);
+  } catch (cause) {
+    for (const { temporary } of places) await rm3(temporary, { force: true });
+    const full = FULL.has(systemCode(cause) ?? "");
+    const bytes2 = places.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    throw new SurroundingsFault(
+      {
+        where: folder,
+        what: full ? `the disk (or a limit on file sizes) is full: ${messageOf(cause)}` : `cannot be written: ${messageOf(cause)}`,
+        fix: full ? `Make room for ${Math.ceil(bytes2 / 2 ** 20)} MiB, or name another folder with \`--out\`.` : "Name another folder with `--out`."
+      },
+      { cause }
+    );
+  }
+}
+var FULL;
+var init_write_together = __esm({
+  "src/pipeline/write-together.ts"() {
+    "use strict";
+    init_faults();
+    FULL = /* @__PURE__ */ new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+  }
+});
+
+// src/pipeline/jobs.ts
+import { join as join7 } from "node:path";
 function runQuantize(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
-    const { ranges } = await calibrate(bench);
+    const { ranges, statistics } = await calibrate(bench);
     const plan = await planOf(bench);
-    const { proto, int8Layers, floatLayers } = quantize(bench.model, plan, ranges);
-    const [model, planFile] = [join6(context.out, "int8.onnx"), join6(context.out, "plan.json")];
-    try {
-      await mkdir2(context.out, { recursive: true });
-      await writeFile2(planFile, formatPlan(plan));
-    } catch (cause) {
-      throw new SurroundingsFault(
-        {
-          where: context.out,
-          what: `cannot be written: ${messageOf(cause)}`,
-          fix: "Name another folder with `--out`."
-        },
-        { cause }
-      );
-    }
-    await writeModel(proto, model);
-    return { model, plan: planFile, int8Layers: int8Layers.length, floatLayers: floatLayers.length };
+    const quantized = quantize(bench.model, plan, ranges);
+    const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
+    const files = { ...models, "plan.json": formatPlan(plan) };
+    await writeTogether(context.out, files);
+    const [model, strong] = Object.keys(models).map((name) => join7(context.out, name));
+    return {
+      model,
+      ...strong !== void 0 && { strong },
+      plan: join7(context.out, "plan.json"),
+      int8Layers: quantized.int8Layers.length,
+      floatLayers: quantized.floatLayers.length,
+      fp32: kept
+    };
   });
 }
 function runEvaluate(loaded2, context) {
@@ -13709,10 +14317,10 @@ function runSensitivity(loaded2, context) {
 var init_jobs = __esm({
   "src/pipeline/jobs.ts"() {
     "use strict";
-    init_faults();
-    init_onnx();
     init_quantization();
+    init_flavours();
     init_measure();
+    init_write_together();
     init_run();
   }
 });
@@ -13885,6 +14493,11 @@ var init_schema2 = __esm({
             head: {
               enum: ["float", "int8"],
               description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise."
+            },
+            flavour: {
+              enum: ["weak", "strong", "both"],
+              default: "weak",
+              description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
             },
             keepFloat: {
               type: "array",
@@ -16683,18 +17296,18 @@ var require_validate = __commonJS({
         const { schemaCode } = this;
         this.fail((0, codegen_1._)`${schemaCode} !== undefined && (${(0, codegen_1.or)(this.invalid$data(), condition)})`);
       }
-      error(append, errorParams, errorPaths) {
+      error(append2, errorParams, errorPaths) {
         if (errorParams) {
           this.setParams(errorParams);
-          this._error(append, errorPaths);
+          this._error(append2, errorPaths);
           this.setParams({});
           return;
         }
-        this._error(append, errorPaths);
+        this._error(append2, errorPaths);
       }
-      _error(append, errorPaths) {
+      _error(append2, errorPaths) {
         ;
-        (append ? errors_1.reportExtraError : errors_1.reportError)(this, this.def.error, errorPaths);
+        (append2 ? errors_1.reportExtraError : errors_1.reportError)(this, this.def.error, errorPaths);
       }
       $dataError() {
         (0, errors_1.reportError)(this, this.def.$dataError || errors_1.keyword$DataError);
@@ -29195,8 +29808,8 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/init.ts
-import { readdir as readdir3, rename as rename3, writeFile as writeFile3, access as access2 } from "node:fs/promises";
-import { dirname as dirname4, join as join7, relative as relative2, resolve as resolve3 } from "node:path";
+import { readdir as readdir3, rename as rename4, writeFile as writeFile3, access as access2 } from "node:fs/promises";
+import { dirname as dirname4, join as join8, relative as relative2, resolve as resolve3 } from "node:path";
 async function init(options) {
   const file = resolve3(options.config);
   if (options.force !== true && await access2(file).then(
@@ -29225,7 +29838,7 @@ async function init(options) {
       found
     )
   );
-  await rename3(temporary, file);
+  await rename4(temporary, file);
   await loadSettings(file);
   return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
 }
@@ -29236,7 +29849,7 @@ async function look(folder, depth, survey) {
   });
   let images = 0;
   for (const entry of entries) {
-    const path3 = join7(folder, entry.name);
+    const path3 = join8(folder, entry.name);
     if (entry.isDirectory()) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, survey);
     } else if (entry.name.endsWith(".onnx")) survey.models.push(path3);
@@ -29270,7 +29883,7 @@ async function imagesOf(annotations, folders) {
   const truth = await loadGroundTruth({ format: "coco", annotations, images: void 0 });
   const name = truth.images[0]?.name ?? "";
   for (const folder of folders.keys())
-    if (await access2(join7(folder, name)).then(
+    if (await access2(join8(folder, name)).then(
       () => true,
       () => false
     ))
@@ -29497,9 +30110,13 @@ Report: ${terminalText(reportFolder)}`
       const { loaded: loaded2, context } = await open3(options, signal);
       const made = await runQuantize(loaded2, context);
       print(
-        options.json === true ? JSON.stringify(made) : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float
-model: ${made.model}
-plan:  ${made.plan}`
+        options.json === true ? JSON.stringify(made) : [
+          `${made.int8Layers} layers in INT8, ${made.floatLayers} in float`,
+          `model: ${made.model}`,
+          ...made.strong === void 0 ? [] : [`strong: ${made.strong}`],
+          `plan:  ${made.plan}`,
+          ...made.fp32.map(({ node, why }) => terminalText(`stays FP32: ${node}: ${why}`))
+        ].join("\n")
       );
     }
   );
@@ -49194,7 +49811,7 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir3, open4, readdir4, rename4, rm3, rmdir, stat4, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir3, open4, readdir4, rename5, rm4, rmdir, stat4, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -49224,7 +49841,7 @@ var init_io_util = __esm({
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir3, open: open4, readdir: readdir4, rename: rename4, rm: rm3, rmdir, stat: stat4, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir3, open: open4, readdir: readdir4, rename: rename5, rm: rm4, rmdir, stat: stat4, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -49267,7 +49884,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm3(inputPath, {
+      yield rm4(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -51769,7 +52386,7 @@ function cacheDir(sourceDir, tool, version, arch3) {
     return destPath;
   });
 }
-function find(toolName, versionSpec, arch3) {
+function find2(toolName, versionSpec, arch3) {
   if (!toolName) {
     throw new Error("toolName parameter is required");
   }
@@ -51911,18 +52528,18 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile2 } from "node:child_process";
 import { createHash as createHash3 } from "node:crypto";
-import { access as access4, copyFile as copyFile3, mkdir as mkdir4, mkdtemp, readFile as readFile7, readdir as readdir5, rm as rm4 } from "node:fs/promises";
+import { access as access4, copyFile as copyFile3, mkdir as mkdir4, mkdtemp, readFile as readFile7, readdir as readdir5, rm as rm5 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname as dirname7, join as join10 } from "node:path";
+import { dirname as dirname7, join as join11 } from "node:path";
 import { promisify as promisify2 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
   const version = await cacheVersion(actionRoot);
-  const cached = find(TOOL, version, process.arch);
+  const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join10(process.env.RUNNER_TEMP ?? tmpdir(), "int8-gate-"));
+  const staging = await mkdtemp(join11(process.env.RUNNER_TEMP ?? tmpdir(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune(staging);
@@ -51939,11 +52556,11 @@ async function ensureNativePackages(actionRoot, say) {
       { cause }
     );
   } finally {
-    await rm4(staging, { recursive: true, force: true });
+    await rm5(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join10(root2, "package.json"));
+  const require2 = createRequire2(join11(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -51954,16 +52571,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile7(join10(actionRoot, "package-lock.json"));
+  const lock = await readFile7(join11(actionRoot, "package-lock.json"));
   const hash = createHash3("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join10(actionRoot, name), join10(staging, name));
+    await copyFile3(join11(actionRoot, name), join11(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join10(dirname7(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join11(dirname7(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access4(bundled).then(
     () => true,
     () => false
@@ -51977,14 +52594,14 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune(staging) {
-  const binaries = join10(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join11(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir5(binaries))
-    for (const platform2 of await readdir5(join10(binaries, api))) {
-      const folder = join10(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm4(folder, { recursive: true, force: true });
+    for (const platform2 of await readdir5(join11(binaries, api))) {
+      const folder = join11(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm5(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir5(folder))
-          if (arch3 !== process.arch) await rm4(join10(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm5(join11(folder, arch3), { recursive: true, force: true });
     }
   await mkdir4(staging, { recursive: true });
 }
@@ -52016,7 +52633,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname8, join as join11, relative as relative5, resolve as resolve6 } from "node:path";
+import { dirname as dirname8, join as join12, relative as relative5, resolve as resolve6 } from "node:path";
 import { fileURLToPath } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -52028,7 +52645,7 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join11(dirname8(fileURLToPath(import.meta.url)), ".."),
+      join12(dirname8(fileURLToPath(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
@@ -52094,7 +52711,7 @@ function lookup(spec, channel) {
   const std = spec.std[channel];
   return Float32Array.from({ length: 256 }, (_, value) => (value * spec.scale - mean2) / std);
 }
-function floatToHalf(value) {
+function floatToHalf2(value) {
   floatView[0] = value;
   const bits = bitsView[0];
   const sign = bits >>> 16 & 32768;
@@ -52244,7 +52861,7 @@ function inputsOf(session, spec, images, batch) {
 }
 function halfTensor(floats, dims) {
   const { Tensor: OrtTensor } = onnxruntime();
-  const bits = Uint16Array.from(floats, floatToHalf);
+  const bits = Uint16Array.from(floats, floatToHalf2);
   const Half = globalThis.Float16Array;
   return new OrtTensor("float16", Half === void 0 ? bits : new Half(bits.buffer), dims);
 }

@@ -102,7 +102,13 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       print(
         options.json === true
           ? JSON.stringify(made)
-          : `${made.int8Layers} layers in INT8, ${made.floatLayers} in float\nmodel: ${made.model}\nplan:  ${made.plan}`,
+          : [
+              `${made.int8Layers} layers in INT8, ${made.floatLayers} in float`,
+              `model: ${made.model}`,
+              ...(made.strong === undefined ? [] : [`strong: ${made.strong}`]),
+              `plan:  ${made.plan}`,
+              ...made.fp32.map(({ node, why }) => terminalText(`stays FP32: ${node}: ${why}`)),
+            ].join('\n'),
       );
     },
   );

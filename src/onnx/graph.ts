@@ -139,7 +139,15 @@ export function exposeOutputs(proto: ModelProto, names: readonly string[]): Mode
   const added = [...new Set(names)]
     .filter((name) => !present.has(name))
     .map((name) => infos.get(name) ?? create(ValueInfoProtoSchema, { name }));
-  return { ...proto, graph: { ...graph, output: [...graph.output, ...added] } };
+  return changed(proto, { graph: changed(graph, { output: [...graph.output, ...added] }) });
+}
+
+/**
+ * A message with some fields changed. Spreading one (`{...node}`) would lose the defaults of unset fields, which
+ * protobuf keeps on the prototype.
+ */
+export function changed<T extends object>(message: T, changes: Partial<T>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message) as object) as T, message, changes);
 }
 
 /** A deep copy. */

@@ -13,6 +13,7 @@ export {
 export {
   attributeOf,
   buildGraph,
+  changed,
   cloneModel,
   exposeOutputs,
   intAttribute,
@@ -23,12 +24,17 @@ export {
   bytesPerElement,
   dimensionsOf,
   elementCount,
+  floatToHalf,
   floatsToTensor,
+  HALF_MAX,
+  halvesToTensor,
   halfToFloat,
   int8Tensor,
+  integersToTensor,
   tensorToFloats,
   tensorToIntegers,
 } from './tensor.js';
+export { convertOpset, NEWEST_OPSET, OLDEST_OPSET } from './opset.js';
 export { structureDigest } from './structure.js';
 export {
   NodeProtoSchema,

@@ -94,6 +94,30 @@ export function int8Tensor(name: string, dims: readonly number[], data: Int8Arra
   });
 }
 
+/** An INT64 initializer. */
+export function integersToTensor(
+  name: string,
+  dims: readonly number[],
+  data: readonly number[],
+): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: INT64,
+    rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer),
+  });
+}
+
+/** A FLOAT16 initializer, rounded to nearest even. */
+export function halvesToTensor(name: string, dims: readonly number[], data: Float32Array): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: FLOAT16,
+    rawData: new Uint8Array(Uint16Array.from(data, floatToHalf).buffer),
+  });
+}
+
 /** raw_data starts anywhere in the file; typed arrays want aligned memory, so it is copied. */
 function aligned(raw: Uint8Array, size: number, where: string): ArrayBuffer {
   if (raw.length % size !== 0)
@@ -113,4 +137,26 @@ export function halfToFloat(bits: number): number {
   if (exponent === 0) return sign * mantissa * 2 ** -24;
   if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
+}
+
+/** Largest finite binary16. */
+export const HALF_MAX = 65504;
+
+/** IEEE 754 binary32 to binary16, to nearest, ties to even; beyond 65520 it is infinite. */
+export function floatToHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (size >= 65520) return sign | 0x7c00;
+  // Below 2^-14 steps are 2^-24 wide; a carry into the next exponent falls out of the sum.
+  const exponent = size < 2 ** -14 ? -14 : Math.floor(Math.log2(size));
+  const exact = 2 ** exponent > size && size >= 2 ** -14 ? exponent - 1 : exponent;
+  const steps = roundHalfEven(size * 2 ** (10 - exact));
+  return sign | (size < 2 ** -14 ? steps : ((exact + 15) << 10) + steps - 1024);
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }

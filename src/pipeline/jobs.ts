@@ -1,44 +1,44 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CocoStats } from '../evaluation/index.js';
-import { SurroundingsFault, messageOf } from '../faults/index.js';
-import { writeModel } from '../onnx/index.js';
-import { formatPlan, quantize } from '../quantization/index.js';
+import { formatPlan, quantize, type KeptFloat } from '../quantization/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import type { Context } from './context.js';
+import { flavoursOf } from './flavours.js';
 import { measure } from './measure.js';
+import { writeTogether } from './write-together.js';
 import { basisOf, calibrate, planOf, rankLayers, withBench } from './run.js';
 
 /** What `quantize` made. */
 export interface QuantizeResult {
+  /** Path of the model; of the weak one where both flavours were asked for. */
   readonly model: string;
+  /** Path of the strongly typed model, where it is a second file. */
+  readonly strong?: string;
   readonly plan: string;
   readonly int8Layers: number;
   readonly floatLayers: number;
+  /** Nodes that a strongly typed model keeps in FP32 for the sake of range, with the reason. */
+  readonly fp32: readonly KeptFloat[];
 }
 
 /** Calibrates and writes the model with Q/DQ and its plan, without evaluating. */
 export function runQuantize(loaded: LoadedSettings, context: Context): Promise<QuantizeResult> {
   return withBench(loaded, context, async (bench) => {
-    const { ranges } = await calibrate(bench);
+    const { ranges, statistics } = await calibrate(bench);
     const plan = await planOf(bench);
-    const { proto, int8Layers, floatLayers } = quantize(bench.model, plan, ranges);
-    const [model, planFile] = [join(context.out, 'int8.onnx'), join(context.out, 'plan.json')];
-    try {
-      await mkdir(context.out, { recursive: true });
-      await writeFile(planFile, formatPlan(plan));
-    } catch (cause) {
-      throw new SurroundingsFault(
-        {
-          where: context.out,
-          what: `cannot be written: ${messageOf(cause)}`,
-          fix: 'Name another folder with `--out`.',
-        },
-        { cause },
-      );
-    }
-    await writeModel(proto, model);
-    return { model, plan: planFile, int8Layers: int8Layers.length, floatLayers: floatLayers.length };
+    const quantized = quantize(bench.model, plan, ranges);
+    const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
+    const files = { ...models, 'plan.json': formatPlan(plan) };
+    await writeTogether(context.out, files);
+    const [model, strong] = Object.keys(models).map((name) => join(context.out, name));
+    return {
+      model: model as string,
+      ...(strong !== undefined && { strong }),
+      plan: join(context.out, 'plan.json'),
+      int8Layers: quantized.int8Layers.length,
+      floatLayers: quantized.floatLayers.length,
+      fp32: kept,
+    };
   });
 }
 

@@ -25,6 +25,7 @@ import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
 import type { Context } from './context.js';
 import { collectFindings } from './findings.js';
+import { flavoursOf } from './flavours.js';
 import { measure, modelOf, subsetScorer, type Measured, type Reference } from './measure.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
 
@@ -102,9 +103,11 @@ export async function withBench<T>(
   }
 }
 
-function filesOf({ bench, int8, mixed }: Found, candidate: Variant): ExtraFiles {
+function filesOf({ bench, int8, mixed, statistics }: Found, candidate: Variant): ExtraFiles {
+  const filesFor = ({ plan, model }: Variant, name: string) =>
+    flavoursOf(bench, plan, model, statistics, name).models;
   const models = bench.settings.report.keepModels
-    ? { 'int8.onnx': int8.bytes, ...(mixed !== undefined && mixed !== int8 && { 'mixed.onnx': mixed.bytes }) }
+    ? { ...filesFor(int8, 'int8'), ...(mixed !== undefined && mixed !== int8 && filesFor(mixed, 'mixed')) }
     : {};
   return { 'plan.json': formatPlan(candidate.plan), ...models };
 }

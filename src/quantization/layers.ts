@@ -117,11 +117,19 @@ export function skipInput(
   const tensor = add.inputs.find((name) => name !== end);
   if (tensor === undefined || !graph.isFloat(tensor) || graph.constant(tensor) !== undefined)
     return undefined;
-  const producer = graph.producerOf(tensor);
-  // Of two branches, the one that was ready earlier is the skip.
-  return producer !== undefined && producer.index > (graph.producerOf(end)?.index ?? 0)
-    ? undefined
-    : { add, tensor };
+  // Of two convolutions, the one that was ready earlier is the skip; anything else is.
+  const other = convolutionBefore(graph, tensor);
+  return other !== undefined && other.index > node.index ? undefined : { add, tensor };
+}
+
+/** The convolution that a tensor comes from, through an activation function that fuses with it. */
+function convolutionBefore(graph: Graph, tensor: string): GraphNode | undefined {
+  let node = graph.producerOf(tensor);
+  for (let hops = 0; node !== undefined && hops < 3; hops++) {
+    if (node.opType === 'Conv') return afterActivation(graph, node) === tensor ? node : undefined;
+    node = graph.producerOf(node.inputs[0] ?? '');
+  }
+  return undefined;
 }
 
 /** Output of a node behind the activation function that fuses with it: itself, Relu, or SiLU as Sigmoid and Mul. */

@@ -6,6 +6,8 @@ import {
   AttributeProto_AttributeType,
   NodeProtoSchema,
   buildGraph,
+  changed,
+  convertOpset,
   floatsToTensor,
   int8Tensor,
   opsetOf,
@@ -19,8 +21,8 @@ import {
   TensorProto_DataType,
   type TensorProto,
 } from '../onnx/index.js';
-import { scaleGroups } from './groups.js';
-import { floatData, isCompute, listLayers, skipInput, weightOf, weightValues } from './layers.js';
+import { isCompute, listLayers, weightOf, weightValues } from './layers.js';
+import { LEAVES, placeQuantizers, type Placement } from './placement.js';
 import { resolvePlan } from './plan.js';
 import type { Layer, OperatorScope, PrecisionPlan, ScaleRecord } from './types.js';
 
@@ -49,23 +51,19 @@ export function scaleOf(amax: number): number {
 /**
  * Writes Q/DQ as a plan says: INT8 symmetric with zero point 0, activations per tensor, weights per output channel,
  * weights kept in FP32 in front of their Q/DQ, biases float. What every TensorRT from 8.6 on accepts.
- * @throws InputFault when the model is quantized already, its opset is below 13, or a range is missing.
+ * A model of opset 11 or 12 is raised to 13.
+ * @throws InputFault when the model is quantized already, its opset is older than 11, or a range is missing.
  */
 export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): QuantizedModel {
-  const graph = buildGraph(model);
+  const source = opsetOf(model.proto) < OPSET ? convertOpset(model.proto, OPSET, model.name) : model.proto;
+  const graph = buildGraph({ proto: source });
   refuseQuantized(graph, model.name);
   refuseHalf(graph, model.name);
-  if (opsetOf(model.proto) < OPSET)
-    throw new InputFault({
-      where: model.name,
-      what: `has opset ${opsetOf(model.proto)}; per-channel Q/DQ needs ${OPSET} or newer`,
-      fix: 'Export it again with opset 17, or convert it with onnx.version_converter.',
-    });
   const layers = listLayers(graph, plan.operators);
   const precision = resolvePlan(plan, layers);
   const int8Layers = layers.filter(({ name }) => precision.get(name) === 'int8');
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
-  const proto = { ...model.proto, graph: writer.write(graph.proto) };
+  const proto = changed(source, { graph: writer.write(graph.proto) });
   return {
     proto,
     scales: writer.scales(),
@@ -121,59 +119,49 @@ function refuseQuantized(graph: Graph, name: string): void {
 }
 
 class Writer {
-  private readonly consumers = new Map<number, Set<string>>();
+  private readonly placement: Placement;
   private readonly amax = new Map<string, number>();
   private readonly weights: { readonly record: ScaleRecord; readonly node: GraphNode }[] = [];
   private readonly initializers: TensorProto[] = [];
-  private readonly users = new Map<string, string[]>();
   /** Set apart the names of new tensors where the model has names like them. */
   private readonly tag: string;
 
   constructor(
     private readonly graph: Graph,
-    private readonly scope: OperatorScope,
-    private readonly layers: readonly Layer[],
+    scope: OperatorScope,
+    layers: readonly Layer[],
     ranges: Ranges,
   ) {
     this.tag = nameTag(graph);
-    for (const layer of layers) this.mark(layer);
+    this.placement = placeQuantizers(graph, scope, layers);
     this.setRanges(ranges);
+    for (const layer of layers) this.addWeights(layer);
   }
 
-  /** Notes which node reads which tensor through Q/DQ. */
-  private mark(layer: Layer): void {
-    const node = this.graph.nodes[layer.nodes[0] as number] as GraphNode;
-    const note = (reader: number, tensor: string): void => {
-      this.consumers.set(reader, (this.consumers.get(reader) ?? new Set()).add(tensor));
-      this.users.set(tensor, [...(this.users.get(tensor) ?? []), layer.name]);
-    };
-    for (const tensor of floatData(this.graph, node)) note(node.index, tensor);
-    const skip = this.scope === 'tensorrt' ? skipInput(this.graph, node) : undefined;
-    if (skip !== undefined) note(skip.add.index, skip.tensor);
-    // What leaves the model is quantized too where everything is.
-    if (this.scope === 'all')
-      for (const output of node.outputs)
-        if (this.graph.outputs.includes(output) && this.graph.isFloat(output)) note(-1, output);
-    const weight = weightOf(this.graph, node);
-    if (weight !== undefined)
-      this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+  private addWeights(layer: Layer): void {
+    for (const index of layer.nodes) {
+      const node = this.graph.nodes[index] as GraphNode;
+      const weight = weightOf(this.graph, node);
+      if (weight !== undefined)
+        this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+    }
   }
 
   private setRanges(ranges: Ranges): void {
-    const quantized = new Set(this.users.keys());
-    const group = this.scope === 'tensorrt' ? scaleGroups(this.graph) : (name: string): string => name;
-    const shared = new Map<string, number>();
-    for (const tensor of quantized) {
-      const range = ranges.get(tensor);
-      if (range === undefined)
-        throw new InputFault({
-          where: `tensor ${tensor}`,
-          what: 'has no calibrated range',
-          fix: 'Calibrate again with the same operators as the plan.',
-        });
-      shared.set(group(tensor), Math.max(shared.get(group(tensor)) ?? 0, range.amax));
+    for (const [tensor, covered] of this.placement.covers) {
+      let amax = 0;
+      for (const name of covered) {
+        const range = ranges.get(name);
+        if (range === undefined)
+          throw new InputFault({
+            where: `tensor ${name}`,
+            what: 'has no calibrated range',
+            fix: 'Calibrate again with the same operators as the plan.',
+          });
+        amax = Math.max(amax, range.amax);
+      }
+      this.amax.set(tensor, amax);
     }
-    for (const tensor of quantized) this.amax.set(tensor, shared.get(group(tensor)) as number);
   }
 
   private weightScale(name: string, axis: number | undefined, layer: string): ScaleRecord {
@@ -201,7 +189,8 @@ class Writer {
       kind: 'activation',
       axis: undefined,
       scale: Float32Array.of(scaleOf(amax)),
-      layers: this.users.get(tensor) ?? [],
+      layers: this.placement.users.get(tensor) ?? [],
+      covers: this.placement.covers.get(tensor) ?? [],
     }));
     return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
   }
@@ -212,7 +201,7 @@ class Writer {
       void before.set(index, [...(before.get(index) ?? []), ...nodes]);
     const renamed = new Map<string, string>();
     for (const [tensor, amax] of this.amax) {
-      const leaves = this.consumers.get(-1)?.has(tensor) === true;
+      const leaves = this.placement.readers.get(tensor)?.has(LEAVES) === true;
       const inner = leaves ? `${tensor}${this.tag}_float` : tensor;
       if (leaves) renamed.set(tensor, inner);
       const target = leaves ? tensor : `${tensor}${this.tag}_dq`;
@@ -241,19 +230,18 @@ class Writer {
     const nodes = [...(before.get(-1) ?? [])];
     for (const node of this.graph.nodes)
       nodes.push(this.rewire(node, renamed), ...(before.get(node.index) ?? []));
-    return { ...source, node: nodes, initializer: [...source.initializer, ...this.initializers] };
+    return changed(source, { node: nodes, initializer: [...source.initializer, ...this.initializers] });
   }
 
   private rewire(node: GraphNode, renamed: ReadonlyMap<string, string>): NodeProto {
-    const through = this.consumers.get(node.index);
     const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
     const input = node.inputs.map((name, i) => {
       if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
-      if (through?.has(name) === true)
-        return this.consumers.get(-1)?.has(name) === true ? name : `${name}${this.tag}_dq`;
+      const readers = this.placement.readers.get(name);
+      if (readers?.has(node.index) === true) return readers.has(LEAVES) ? name : `${name}${this.tag}_dq`;
       return renamed.get(name) ?? name;
     });
-    return { ...node.proto, input, output: node.outputs.map((name) => renamed.get(name) ?? name) };
+    return changed(node.proto, { input, output: node.outputs.map((name) => renamed.get(name) ?? name) });
   }
 
   /** QuantizeLinear and DequantizeLinear with their constants. */

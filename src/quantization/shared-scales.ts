@@ -48,8 +48,11 @@ export function findSharedScales(
   statistics: ReadonlyMap<string, TensorStatistics>,
 ): readonly SharedScale[] {
   const found = new Map<string, SharedScale>();
-  for (const { tensor, kind, scale } of scales) {
-    const join = kind === 'activation' ? joinBefore(graph, tensor) : undefined;
+  const read = scales.flatMap(({ tensor, kind, scale, covers }) =>
+    kind === 'activation' ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : [],
+  );
+  for (const { tensor, scale } of read) {
+    const join = joinBefore(graph, tensor);
     if (join === undefined || found.has(join.name)) continue;
     const step = scale[0] as number;
     const parts = join.inputs.flatMap((name) => {

@@ -52,4 +52,6 @@ export interface ScaleRecord {
   readonly axis: number | undefined;
   /** Layers that use it. */
   readonly layers: readonly string[];
+  /** Of an activation: the tensors that INT8 layers read under this scale; more than one where operators tie them. */
+  readonly covers?: readonly string[];
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InputFault, messageOf, systemCode } from '../faults/index.js';
+import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { formatMarkdown } from './markdown.js';
 import type { Report } from './types.js';
 
@@ -70,6 +70,15 @@ export async function writeReport(report: Report, folder: string, extra: ExtraFi
     await rename(fresh, folder);
   } catch (cause) {
     await rm(fresh, { recursive: true, force: true });
+    if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCode(cause) ?? ''))
+      throw new SurroundingsFault(
+        {
+          where: folder,
+          what: `the report cannot be written: the disk (or a limit on file sizes) is full: ${messageOf(cause)}`,
+          fix: 'Make room, or set `report.keepModels: false`.',
+        },
+        { cause },
+      );
     throw unwritable(folder, cause);
   }
 }

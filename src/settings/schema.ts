@@ -164,6 +164,12 @@ export const settingsSchema = {
           description:
             'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise.',
         },
+        flavour: {
+          enum: ['weak', 'strong', 'both'],
+          default: 'weak',
+          description:
+            'What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11.',
+        },
         keepFloat: {
           type: 'array',
           items: { type: 'string' },

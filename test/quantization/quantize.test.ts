@@ -171,30 +171,6 @@ describe('placement for TensorRT', () => {
     for (const { inputs } of nodes) expect(inputs[0]).not.toMatch(/_dq/);
   });
 
-  test('quantizes the skip input of every residual Add', () => {
-    const residual = quantized().nodes.filter(
-      ({ name, opType }) => opType === 'Add' && /\/m\.\d\/Add$/.test(name),
-    );
-    expect(residual.length).toBeGreaterThan(3);
-    for (const { inputs } of residual) expect(inputs.filter((one) => one.endsWith('_dq'))).toHaveLength(1);
-  });
-
-  test('gives all quantized inputs of a Concat one scale with its output', () => {
-    const { scales } = quantize(
-      models['signs-v10'],
-      int8('tensorrt'),
-      ranges(tensorsToCalibrate(graph, 'tensorrt')),
-    );
-    const scaleOf = new Map(scales.map(({ tensor, scale }) => [tensor, scale[0]]));
-    const concats = graph.nodes.filter(
-      ({ opType, outputs }) => opType === 'Concat' && scaleOf.has(outputs[0] as string),
-    );
-    expect(concats.length).toBeGreaterThan(5);
-    for (const { inputs, outputs } of concats)
-      for (const input of inputs.filter((one) => scaleOf.has(one)))
-        expect(scaleOf.get(input)).toBe(scaleOf.get(outputs[0] as string));
-  });
-
   test('marks the last convolutions as head, and the default plan keeps them float', () => {
     const layers = listLayers(graph, 'tensorrt');
     const heads = layers.filter(({ head }) => head).map(({ name }) => name);

@@ -1,0 +1,45 @@
+import { expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { buildGraph, opsetOf, readModel } from '../../src/onnx/index.js';
+import { makeProject, runDist, withFolder } from './child.js';
+
+const withFlavour = (flavour: string) => (settings: string) =>
+  `${settings}quantization: { flavour: ${flavour} }\n`;
+
+test.each([
+  ['weak', { 'int8.onnx': [17, 'float'] }],
+  ['strong', { 'int8.onnx': [19, 'half'] }],
+  ['both', { 'int8-strong.onnx': [19, 'half'], 'int8.onnx': [17, 'float'] }],
+] as const)('quantization.flavour %s writes its files', async (flavour, expected) => {
+  await withFolder(async (folder) => {
+    await makeProject(folder, withFlavour(flavour));
+    const ended = await runDist('cli.js', ['quantize', '--json'], { cwd: folder });
+    expect(ended.stderr).not.toMatch(/int8-gate:/);
+    expect(ended.status).toBe(0);
+    const out = join(folder, 'int8-gate-report');
+    expect((await readdir(out)).sort()).toEqual([...Object.keys(expected), 'plan.json'].sort());
+    for (const [file, [opset, type]] of Object.entries(expected)) {
+      const { proto } = await readModel(join(out, file));
+      expect(opsetOf(proto)).toBe(opset);
+      const types = new Set(buildGraph({ proto }).proto.initializer.map(({ dataType }) => dataType));
+      expect(types.has(10)).toBe(type === 'half');
+    }
+  });
+});
+
+test('a full disk ends with status 3 and leaves nothing', async () => {
+  await withFolder(async (folder) => {
+    await makeProject(folder, withFlavour('both'));
+    // A limit on file sizes fails like a full disk, and needs no disk of its own. 2000 × 512 bytes: one file fits, one does not.
+    const cli = resolve('dist/cli.js');
+    const ended = spawnSync('sh', ['-c', `ulimit -f 2000; exec "$0" "$1" quantize`, process.execPath, cli], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(ended.stderr).toMatch(/int8-gate-report: the disk \(or a limit on file sizes\) is full/);
+    expect(ended.status).toBe(3);
+    expect(await readdir(join(folder, 'int8-gate-report'))).toEqual([]);
+  });
+});

@@ -3,7 +3,7 @@ import { evaluateCoco, type CocoStats } from '../evaluation/index.js';
 
 /** Evaluates a COCO results file against an annotation file; no model, no images. */
 export async function evaluateFiles(groundTruth: string, detections: string): Promise<CocoStats> {
-  const truth = await loadGroundTruth({ format: 'coco', annotations: groundTruth, images: undefined });
+  const truth = await loadGroundTruth({ format: 'coco', annotations: groundTruth, boxesOnly: true });
   return evaluateCoco(truth, await loadDetections(detections, truth)).stats;
 }
 

@@ -103,7 +103,7 @@ async function cocoFiles(files: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const file of files) {
     try {
-      await loadGroundTruth({ format: 'coco', annotations: file, images: undefined });
+      await loadGroundTruth({ format: 'coco', annotations: file, boxesOnly: true });
       found.push(file);
     } catch (error) {
       if (!(error instanceof InputFault)) throw error; // other JSON is not what we look for
@@ -114,7 +114,7 @@ async function cocoFiles(files: readonly string[]): Promise<string[]> {
 
 /** The folder that holds the first image of the annotations. */
 async function imagesOf(annotations: string, folders: ReadonlyMap<string, number>): Promise<string> {
-  const truth = await loadGroundTruth({ format: 'coco', annotations, images: undefined });
+  const truth = await loadGroundTruth({ format: 'coco', annotations, boxesOnly: true });
   const name = truth.images[0]?.name ?? '';
   for (const folder of folders.keys())
     if (

@@ -162,7 +162,7 @@ async function fromCmyk(image: Sharp, like: PreprocessingSpec['interpolation']):
 function undecodable(file: string, cause: unknown): Error {
   const reason = messageOf(cause).replace(/\s+/g, ' ').trim();
   const what = /unsupported image format/.test(reason)
-    ? `is no ${KNOWN}, whatever its name says`
+    ? `is no image that can be read: no ${KNOWN}, whatever its name says`
     : `is no image that can be read: ${reason}`;
   return new InputFault({ where: file, what, fix: 'Replace or remove the file.' }, { cause });
 }

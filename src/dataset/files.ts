@@ -1,6 +1,7 @@
 /** Reading of files, with system errors turned into faults that name the file. */
 import { open, readFile, readdir, stat } from 'node:fs/promises';
 import type { Dirent } from 'node:fs';
+import { join } from 'node:path';
 import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 
 function faultOf(error: unknown, path: string, kind: string): Error {
@@ -57,6 +58,22 @@ export async function readFolder(path: string, kind: string): Promise<Dirent[]> 
     }
     throw faultOf(error, path, kind);
   }
+}
+
+/** Paths of the files in a folder and its subfolders, sorted in code-unit order. Links to folders are not followed. */
+export async function filesBelow(path: string, kind: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readFolder(path, kind)) {
+    const inside = join(path, entry.name);
+    if (entry.isDirectory()) found.push(...(await filesBelow(inside, kind)));
+    else found.push(inside);
+  }
+  return found.sort();
+}
+
+/** The text of a file, undefined when there is none. */
+export async function readTextIfThere(path: string, kind: string): Promise<string | undefined> {
+  return (await kindOf(path)) === 'none' ? undefined : (await readBytes(path, kind)).toString('utf8');
 }
 
 /** What a path is; `none` when nothing is there. */

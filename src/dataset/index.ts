@@ -9,3 +9,9 @@ export { decodeImage, readImageHeader, shownSize, type DecodedImage, type ImageH
 export { place, prepareImage } from './preprocess.js';
 export { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';
 export { openImages } from './store.js';
+export { stratify } from './stratify.js';
+export { parseYoloLabels, type YoloLabels, type YoloRow } from './yolo-labels.js';
+export { parseVoc, type VocFile, type VocObject } from './voc-xml.js';
+export { findFormat, type AnnotationFormat } from './format.js';
+export { checkImages } from './sizes.js';
+export { Problems } from './problems.js';

@@ -1,8 +1,10 @@
 /** Prepared images on demand: decoded once, a few ahead, kept while a memory budget lasts. */
 import { availableParallelism } from 'node:os';
 import { InputFault } from '../faults/index.js';
-import { decodeImage, shownSize, type DecodedImage } from './decode.js';
+import { decodeImage } from './decode.js';
+import { limit } from './limit.js';
 import { prepareImage } from './preprocess.js';
+import { otherSize } from './sizes.js';
 import type { ImageRecord, ImageStore, PreparedImage, PreprocessingSpec } from './types.js';
 
 /** Decodes under way at once; more would only hold more full-size images. */
@@ -57,40 +59,7 @@ export function openImages(
 
 async function prepare(record: ImageRecord, spec: PreprocessingSpec): Promise<PreparedImage> {
   const image = await decodeImage(record.file, spec.exif, spec.interpolation);
-  refuseOtherSize(record, image, spec.exif);
+  const wrong = otherSize(record, image.header, spec.exif);
+  if (wrong !== undefined) throw new InputFault(wrong);
   return prepareImage(image, spec);
-}
-
-/** Boxes drawn on another size, or on the picture before it was turned, would be held against the wrong pixels. */
-function refuseOtherSize(record: ImageRecord, image: DecodedImage, exif: boolean): void {
-  const fits = ({ width, height }: { readonly width: number; readonly height: number }): boolean =>
-    record.width === width && record.height === height;
-  if (record.width === 0 || fits(image)) return;
-  const { orientation } = image.header;
-  const turned =
-    orientation === 1 ? '' : ` (EXIF orientation ${orientation}, ${exif ? 'followed' : 'left aside'})`;
-  throw new InputFault({
-    where: record.file,
-    what: `is ${image.width}×${image.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
-    fix: fits(shownSize(image.header, !exif))
-      ? `The annotations were made on the image ${exif ? 'as stored' : 'as shown'}: set \`preprocessing.exif: ${String(!exif)}\`.`
-      : 'The boxes would not fit: use the images that were annotated.',
-  });
-}
-
-/** At most `count` jobs at once. */
-export function limit(count: number): <T>(job: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (job) => {
-    if (running < count) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve)); // the place is handed over
-    try {
-      return await job();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { LoadedSettings, Settings } from '../settings/index.js';
 import { buildGraph, encodeModel, readModel, type Graph, type Model } from '../onnx/index.js';
 import {
+  checkImages,
   listImages,
   loadGroundTruth,
   openImages,
@@ -64,7 +65,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     format: settings.validation.format,
     annotations: settings.validation.annotations,
     images: settings.validation.images,
+    split: settings.validation.split,
     limit: settings.validation.limit,
+    seed: settings.gate.seed,
+    exif: followsExif(settings),
   });
   if (truth.images.length === 0)
     throw new InputFault({
@@ -116,8 +120,13 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
 
 async function calibrationImages(settings: Settings): Promise<readonly ImageRecord[]> {
   const records = await listImages(settings.calibration.images);
-  const { count } = settings.calibration;
-  return count === undefined || count >= records.length ? records : spread(records, count);
+  const { count, images } = settings.calibration;
+  const used = count === undefined || count >= records.length ? records : spread(records, count);
+  return checkImages(used, followsExif(settings), images);
+}
+
+function followsExif({ preprocessing }: Settings): boolean {
+  return preprocessing === 'auto' || (preprocessing.exif ?? true);
 }
 
 /** `count` of the records, evenly spaced, so that a sorted folder is not cut to its beginning. */

@@ -102,7 +102,9 @@ function cells(row: LayerRow): string[] {
 
 function footer({ tool, model, data, engine, decoder }: Report): string {
   const { validation, calibration } = data;
-  return `<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
+  const skipped = validation.skipped.map(({ what, count }) => `${count} ${markdownText(what)}`).join('; ');
+  const aside = skipped === '' ? '' : `<sub>Validation data: ${skipped}.</sub>\n\n`;
+  return `${aside}<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
 }
 
 function table(rows: readonly (readonly string[])[], align: readonly string[]): string {

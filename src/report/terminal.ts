@@ -12,6 +12,7 @@ export function formatTerminal(
   { color, width }: { readonly color: boolean; readonly width: number },
 ): string {
   const { verdict } = report;
+  const { skipped } = report.data.validation;
   const paint = (text: string, code: number): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
   const bullets = (items: readonly string[]): string =>
     items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
@@ -29,6 +30,9 @@ export function formatTerminal(
     layers(report, width),
     report.findings.length === 0 ? '' : `Causes\n${bullets(report.findings.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})\n${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
+    skipped.length === 0
+      ? ''
+      : `Validation data\n${bullets(skipped.map(({ what, count }) => `${count} ${what}`))}`,
     `${paint(VERDICTS[verdict.kind], COLORS[verdict.kind])}  ${wrap(terminalText(verdict.why), width - 6, '      ')}`,
     verdict.todo.length === 0 ? '' : `What to do\n${bullets(verdict.todo)}`,
   ]

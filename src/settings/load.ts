@@ -11,7 +11,7 @@ import type { LoadedSettings, Settings } from './types.js';
 const INPUTS = [
   ['/model', 'file'],
   ['/validation/images', 'folder'],
-  ['/validation/annotations', 'file'],
+  ['/validation/annotations', 'file or folder'],
   ['/calibration/images', 'folder'],
   ['/quantization/plan', 'file'],
 ] as const;
@@ -86,7 +86,7 @@ function absolute(settings: Settings, folder: string): Settings {
     model: to(settings.model),
     validation: {
       ...settings.validation,
-      images: to(settings.validation.images),
+      ...(settings.validation.images !== undefined && { images: to(settings.validation.images) }),
       annotations: to(settings.validation.annotations),
     },
     calibration: { ...settings.calibration, images: to(settings.calibration.images) },
@@ -106,7 +106,7 @@ async function missingInputs({ settings, place }: LoadedSettings): Promise<Probl
       (info) => (info.isDirectory() ? 'folder' : 'file'),
       () => undefined,
     );
-    if (found === kind) continue;
+    if (found !== undefined && kind.includes(found)) continue;
     const what =
       found === undefined ? `there is no ${kind} ${path}` : `${path} is a ${found}, expected a ${kind}`;
     problems.push({ where: place(pointer), what, fix: 'Paths are relative to the settings file.' });

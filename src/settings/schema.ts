@@ -109,15 +109,35 @@ export const settingsSchema = {
       type: 'object',
       description: 'The labelled images that mAP is measured on.',
       additionalProperties: false,
-      required: ['images', 'annotations'],
+      required: ['annotations'],
       properties: {
-        format: { enum: ['coco'], default: 'coco', description: 'Format of the annotations.' },
-        images: { type: 'string', minLength: 1, description: 'Folder of the images.' },
-        annotations: { type: 'string', minLength: 1, description: 'Annotation file (COCO instances JSON).' },
+        format: {
+          enum: ['auto', 'coco', 'yolo', 'voc'],
+          default: 'auto',
+          description: 'Format of the annotations; `auto` tells by names of files.',
+        },
+        annotations: {
+          type: 'string',
+          minLength: 1,
+          description:
+            'COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files.',
+        },
+        images: {
+          type: 'string',
+          minLength: 1,
+          description:
+            'Folder of the images. May be left out where the format tells: a data.yaml, JPEGImages beside VOC annotations.',
+        },
+        split: {
+          enum: ['train', 'val', 'test'],
+          default: 'val',
+          description: 'Split of a YOLO data.yaml; without effect when `images` is given.',
+        },
         limit: {
           type: 'integer',
           minimum: 1,
-          description: 'Use only this many images, spread evenly. For trying things out.',
+          description:
+            'Use only this many images, chosen by the seed, classes in about the proportions of the set. For trying things out.',
         },
       },
     },

@@ -21,7 +21,7 @@ export type Settings = Omit<
 > & {
   readonly decoder: NonNullable<Deep['decoder']>;
   readonly preprocessing: NonNullable<Deep['preprocessing']>;
-  readonly validation: Filled<Deep['validation'], 'format'>;
+  readonly validation: Filled<Deep['validation'], 'format' | 'split'>;
   readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile'>;
   readonly quantization: Filled<Deep['quantization'], 'operators' | 'keepFloat'>;
   readonly engine: Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>;

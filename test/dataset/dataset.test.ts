@@ -153,8 +153,8 @@ describe('an image store', () => {
       const store = openImages([good!, { ...good!, file: bad }, good!], spec, { memoryMiB: 16 });
       await store.get(0);
       await new Promise((resolve) => setTimeout(resolve, 20));
-      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no JPEG/);
-      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no JPEG/);
+      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no image that can be read: no JPEG/);
+      await expect(store.get(1)).rejects.toThrow(/bad\.jpg: is no image that can be read: no JPEG/);
       await expect(store.get(2)).resolves.toMatchObject({ width: 64 });
     }));
 

@@ -99,7 +99,7 @@ describe('files that are no single readable picture', () => {
     [
       'text',
       () => Buffer.from('not an image'),
-      /x\.jpg: is no JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP, whatever/,
+      /x\.jpg: is no image that can be read: no JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP, whatever/,
     ],
     [
       'a drawing',

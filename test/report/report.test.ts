@@ -44,6 +44,18 @@ describe('texts', () => {
     expect(formatTerminal(sample, { color: true, width: 80 }).replace(/\u001b\[\d+m/g, '')).toBe(plain);
   });
 
+  test('what of the validation data was left aside is said, never silently', () => {
+    const skipped = [{ what: 'objects marked difficult, ignored', count: 12 }];
+    const validation = { ...sample.data.validation, skipped };
+    const report = { ...sample, data: { ...sample.data, validation } };
+    expect(formatMarkdown(report, { maxBytes: 60_000 })).toContain(
+      'Validation data: 12 objects marked difficult, ignored.',
+    );
+    expect(formatTerminal(report, { color: false, width: 80 })).toContain(
+      'Validation data\n- 12 objects marked difficult, ignored',
+    );
+  });
+
   test.each([3000, 5000, 20_000])(
     'Markdown of 2000 layers keeps below %p bytes, whole rows, the verdict first',
     (maxBytes) => {

@@ -178,7 +178,7 @@ describe('mistakes', () => {
       expect((fault as InputFault).problems.map(({ where, what }) => `${where}: ${what}`)).toEqual([
         `int8-gate.yml:2:8 model: ${folder}/model.onnx is a folder, expected a file`,
         `int8-gate.yml:4:11 validation.images: ${folder}/val is a file, expected a folder`,
-        `int8-gate.yml:5:16 validation.annotations: there is no file ${folder}/val.json`,
+        `int8-gate.yml:5:16 validation.annotations: there is no file or folder ${folder}/val.json`,
       ]);
     } finally {
       await rm(folder, { recursive: true });

@@ -73,10 +73,10 @@ var init_faults = __esm({
       exitStatus = EXIT.badInput;
       problems;
       constructor(problems, options) {
-        const list = Array.isArray(problems) ? problems : [problems];
-        super(list.map(describeProblem).join("\n"), options);
+        const list2 = Array.isArray(problems) ? problems : [problems];
+        super(list2.map(describeProblem).join("\n"), options);
         this.name = "InputFault";
-        this.problems = list;
+        this.problems = list2;
       }
     };
     SurroundingsFault = class extends Error {
@@ -468,8 +468,8 @@ var init_markdown_table = __esm({
 
 // src/report/escape.ts
 function terminalText(text2) {
-  const plain3 = text2.replace(CONTROL, "�");
-  return plain3.startsWith("::") ? ` ${plain3}` : plain3;
+  const plain2 = text2.replace(CONTROL, "�");
+  return plain2.startsWith("::") ? ` ${plain2}` : plain2;
 }
 function markdownText(text2) {
   return text2.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
@@ -4878,9 +4878,9 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
     detections.category,
     K
   );
-  const matcher = new Matcher(truth, detections, boxes.rows, ids);
+  const matcher2 = new Matcher(truth, detections, boxes.rows, ids);
   return truth.categories.map(
-    (_, k) => matcher.match(
+    (_, k) => matcher2.match(
       k,
       boxes.starts[k],
       boxes.starts[k + 1],
@@ -9603,8 +9603,8 @@ function structureDigest(graph) {
   hash.update(graph.output.map(({ name }) => ids.get(name) ?? "?").join(","));
   return hash.digest("hex");
 }
-function attributes(list) {
-  return [...list].sort((a, b) => a.name < b.name ? -1 : 1).map(
+function attributes(list2) {
+  return [...list2].sort((a, b) => a.name < b.name ? -1 : 1).map(
     (a) => `${a.name}=${a.i}|${a.f}|${a.ints.join(",")}|${a.floats.join(",")}|${Buffer.from(a.s).toString("hex")}|${a.t ? a.t.dims.join("x") : ""}|${a.g ? structureDigest(a.g) : ""}`
   ).join(";");
 }
@@ -9835,9 +9835,9 @@ function buildGraph(model) {
   for (const node of nodes) {
     for (const output of node.outputs) if (output !== "") producers.set(output, node);
     for (const input of new Set(readsOf(node.proto))) {
-      const list = consumers.get(input);
-      if (list === void 0) consumers.set(input, [node]);
-      else list.push(node);
+      const list2 = consumers.get(input);
+      if (list2 === void 0) consumers.set(input, [node]);
+      else list2.push(node);
     }
     const value = node.opType === "Constant" ? attributeOf(node, "value")?.t : void 0;
     if (value !== void 0 && node.outputs[0] !== void 0) constants3.set(node.outputs[0], value);
@@ -9867,8 +9867,8 @@ function isFloatType(type) {
 function namedNodes(proto) {
   const taken = /* @__PURE__ */ new Set();
   return proto.node.map((node, index) => {
-    const plain3 = node.name === "" ? `${node.opType}_${index}` : node.name;
-    const name = taken.has(plain3) ? `${plain3}#${index}` : plain3;
+    const plain2 = node.name === "" ? `${node.opType}_${index}` : node.name;
+    const name = taken.has(plain2) ? `${plain2}#${index}` : plain2;
     taken.add(name);
     return { index, name, opType: node.opType, inputs: node.input, outputs: node.output, proto: node };
   });
@@ -10704,11 +10704,11 @@ function placeQuantizers(graph, scope, int8) {
   for (const tensor of wanted.keys()) append(members, ties.find(tensor), tensor);
   const covers = new Map([...readers.keys()].map((tensor) => [tensor, members.get(ties.find(tensor)) ?? []]));
   const users = new Map(
-    [...covers].map(([tensor, list]) => [
+    [...covers].map(([tensor, list2]) => [
       tensor,
       [
         ...new Set(
-          (wanted.has(tensor) ? [tensor] : list).flatMap((name) => [...wanted.get(name)?.layers ?? []])
+          (wanted.has(tensor) ? [tensor] : list2).flatMap((name) => [...wanted.get(name)?.layers ?? []])
         )
       ]
     ])
@@ -10762,9 +10762,9 @@ function movedInputs(node) {
   return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 function append(lists, key, value) {
-  const list = lists.get(key);
-  if (list === void 0) lists.set(key, [value]);
-  else list.push(value);
+  const list2 = lists.get(key);
+  if (list2 === void 0) lists.set(key, [value]);
+  else list2.push(value);
 }
 var LEAVES, MOVES, Ties;
 var init_placement = __esm({
@@ -11639,7 +11639,7 @@ function assembleReport(found, findings2) {
     createdAt: new Date(startedAt).toISOString(),
     durationMs: Date.now() - startedAt,
     model: modelSection(found),
-    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why] },
+    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why, bench.classesHow] },
     preprocessing: { spec: { ...bench.spec }, reasons: [...bench.preprocessingReasons] },
     data: dataSection(bench),
     engine: { name: bench.engine.name, version: bench.engine.version, threads: bench.engine.threads },
@@ -18946,15 +18946,15 @@ var require_parser = __commonJS({
     var node_process = __require("process");
     var cst = require_cst();
     var lexer = require_lexer();
-    function includesToken(list, type) {
-      for (let i = 0; i < list.length; ++i)
-        if (list[i].type === type)
+    function includesToken(list2, type) {
+      for (let i = 0; i < list2.length; ++i)
+        if (list2[i].type === type)
           return true;
       return false;
     }
-    function findNonEmptyIndex(list) {
-      for (let i = 0; i < list.length; ++i) {
-        switch (list[i].type) {
+    function findNonEmptyIndex(list2) {
+      for (let i = 0; i < list2.length; ++i) {
+        switch (list2[i].type) {
           case "space":
           case "comment":
           case "newline":
@@ -20037,11 +20037,11 @@ async function findPlaces(yaml, file, split2) {
     });
   }
   const given = yaml.value[key];
-  const list = Array.isArray(given) ? given : [given];
+  const list2 = Array.isArray(given) ? given : [given];
   const base = typeof yaml.value["path"] === "string" ? yaml.value["path"] : "";
   const problems = new Problems();
   const found = [];
-  for (const entry of list) {
+  for (const entry of list2) {
     if (typeof entry !== "string" || entry === "") {
       problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show(entry)}`);
       continue;
@@ -20280,20 +20280,20 @@ async function listPlaces(places, root2) {
   }
   return found;
 }
-async function listFile(list, root2) {
-  const lines2 = (await readBytes(list, "list of images")).toString("utf8").split(/\r\n|\n/);
+async function listFile(list2, root2) {
+  const lines2 = (await readBytes(list2, "list of images")).toString("utf8").split(/\r\n|\n/);
   const problems = new Problems();
   const found = [];
   for (const [i, line] of lines2.entries()) {
     const entry = line.trim();
     if (entry === "") continue;
-    const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list), entry), resolve3(root2, entry)])];
+    const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list2), entry), resolve3(root2, entry)])];
     let there;
     for (const path3 of candidates2) if (there === void 0 && await kindOf(path3) === "file") there = path3;
     if (there !== void 0) found.push(there);
-    else problems.add(`${list}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
+    else problems.add(`${list2}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
   }
-  problems.throwIfAny(list);
+  problems.throwIfAny(list2);
   return found;
 }
 function unique(listed, where) {
@@ -20394,9 +20394,9 @@ function stratify(truth, count, seed) {
   const members = /* @__PURE__ */ new Map();
   for (const image of order)
     for (const c of classes[image]) {
-      const list = members.get(c);
-      if (list === void 0) members.set(c, [image]);
-      else list.push(image);
+      const list2 = members.get(c);
+      if (list2 === void 0) members.set(c, [image]);
+      else list2.push(image);
     }
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
   const chosen = /* @__PURE__ */ new Set();
@@ -22583,8 +22583,8 @@ var init_ExpressionSet = __esm({
        *   // handle stop node
        * }
        */
-      matchesAny(matcher) {
-        return this.findMatch(matcher) !== null;
+      matchesAny(matcher2) {
+        return this.findMatch(matcher2) !== null;
       }
       /**
       * Find and return the first Expression that matches the matcher's current path.
@@ -22603,30 +22603,30 @@ var init_ExpressionSet = __esm({
       *   // access expr.config, expr.pattern, etc.
       * }
       */
-      findMatch(matcher) {
-        const depth = matcher.getDepth();
-        const tag = matcher.getCurrentTag();
+      findMatch(matcher2) {
+        const depth = matcher2.getDepth();
+        const tag = matcher2.getCurrentTag();
         const exactKey = `${depth}:${tag}`;
         const exactBucket = this._byDepthAndTag.get(exactKey);
         if (exactBucket) {
           for (let i = 0; i < exactBucket.length; i++) {
-            if (matcher.matches(exactBucket[i])) return exactBucket[i];
+            if (matcher2.matches(exactBucket[i])) return exactBucket[i];
           }
         }
         const wildcardBucket = this._wildcardByDepth.get(depth);
         if (wildcardBucket) {
           for (let i = 0; i < wildcardBucket.length; i++) {
-            if (matcher.matches(wildcardBucket[i])) return wildcardBucket[i];
+            if (matcher2.matches(wildcardBucket[i])) return wildcardBucket[i];
           }
         }
         const deepBucket = this._deepByTerminalTag.get(tag);
         if (deepBucket) {
           for (let i = 0; i < deepBucket.length; i++) {
-            if (matcher.matches(deepBucket[i])) return deepBucket[i];
+            if (matcher2.matches(deepBucket[i])) return deepBucket[i];
           }
         }
         for (let i = 0; i < this._deepWildcards.length; i++) {
-          if (matcher.matches(this._deepWildcards[i])) return this._deepWildcards[i];
+          if (matcher2.matches(this._deepWildcards[i])) return this._deepWildcards[i];
         }
         return null;
       }
@@ -22642,8 +22642,8 @@ var init_Matcher = __esm({
       /**
        * @param {Matcher} matcher - The parent Matcher instance to read from.
        */
-      constructor(matcher) {
-        this._matcher = matcher;
+      constructor(matcher2) {
+        this._matcher = matcher2;
       }
       /**
        * Get the path separator used by the parent matcher.
@@ -23897,8 +23897,8 @@ function assertContext(context) {
       throw new TypeError("is-unsafe: context must not be an empty array");
     }
     if (Array.isArray(context[0])) {
-      for (const list of context) {
-        if (!Array.isArray(list) || list.length === 0) {
+      for (const list2 of context) {
+        if (!Array.isArray(list2) || list2.length === 0) {
           throw new TypeError(
             "is-unsafe: each context in the array must be a non-empty pattern array (PatternList)"
           );
@@ -23916,15 +23916,15 @@ function normalise(context) {
   if (Array.isArray(context[0])) return { lists: context, regex: null };
   return { lists: [context], regex: null };
 }
-function decodedCopy(value, list) {
-  if (!list.decodeEntities) return null;
+function decodedCopy(value, list2) {
+  if (!list2.decodeEntities) return null;
   const decoded = decodeEntities(value);
   return decoded === value ? null : decoded;
 }
-function matchList(value, list) {
-  const label = list.label ?? "CUSTOM";
-  const decoded = decodedCopy(value, list);
-  for (const rule of list) {
+function matchList(value, list2) {
+  const label = list2.label ?? "CUSTOM";
+  const decoded = decodedCopy(value, list2);
+  for (const rule of list2) {
     if (rule.pattern.test(value) || decoded !== null && rule.pattern.test(decoded)) {
       return { context: label, id: rule.id, description: rule.description, pattern: rule.pattern };
     }
@@ -23936,8 +23936,8 @@ function isUnsafe(value, context) {
   assertContext(context);
   const { lists, regex } = normalise(context);
   if (regex) return regex.test(value);
-  for (const list of lists) {
-    if (matchList(value, list) !== null) return true;
+  for (const list2 of lists) {
+    if (matchList(value, list2) !== null) return true;
   }
   return false;
 }
@@ -24123,9 +24123,9 @@ function getOriginalIndex(index, crlfPositions) {
   }
   return index + low;
 }
-function addChild(currentNode, childNode, matcher, startIndex) {
+function addChild(currentNode, childNode, matcher2, startIndex) {
   if (!this.options.captureMetaData) startIndex = void 0;
-  const jPathOrMatcher = this.options.jPath ? matcher.toString() : matcher;
+  const jPathOrMatcher = this.options.jPath ? matcher2.toString() : matcher2;
   const result = this.options.updateTag(childNode.tagname, jPathOrMatcher, childNode[":@"]);
   if (result === false) {
   } else if (typeof result === "string") {
@@ -24155,13 +24155,13 @@ function replaceEntitiesValue(val, tagName, jPath) {
   }
   return this.entityDecoder.decode(val);
 }
-function saveTextToParentTag(textData, parentNode, matcher, isLeafNode) {
+function saveTextToParentTag(textData, parentNode, matcher2, isLeafNode) {
   if (textData) {
     if (isLeafNode === void 0) isLeafNode = parentNode.child.length === 0;
     textData = this.parseTextData(
       textData,
       parentNode.tagname,
-      matcher,
+      matcher2,
       false,
       parentNode[":@"] ? Object.keys(parentNode[":@"]).length !== 0 : false,
       isLeafNode
@@ -24651,10 +24651,10 @@ function stripAttributePrefix(attrs, prefix) {
   }
   return rawAttrs;
 }
-function prettify(node, options, matcher, readonlyMatcher) {
-  return compress(node, options, matcher, readonlyMatcher);
+function prettify(node, options, matcher2, readonlyMatcher) {
+  return compress(node, options, matcher2, readonlyMatcher);
 }
-function compress(arr, options, matcher, readonlyMatcher) {
+function compress(arr, options, matcher2, readonlyMatcher) {
   let text2;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
@@ -24665,7 +24665,7 @@ function compress(arr, options, matcher, readonlyMatcher) {
         tagObj[":@"] || {},
         options.attributeNamePrefix
       );
-      matcher.push(property2, rawAttrs);
+      matcher2.push(property2, rawAttrs);
     }
     if (property2 === options.textNodeName) {
       if (text2 === void 0) text2 = tagObj[property2];
@@ -24673,7 +24673,7 @@ function compress(arr, options, matcher, readonlyMatcher) {
     } else if (property2 === void 0) {
       continue;
     } else if (tagObj[property2]) {
-      let val = compress(tagObj[property2], options, matcher, readonlyMatcher);
+      let val = compress(tagObj[property2], options, matcher2, readonlyMatcher);
       const isLeaf = isLeafTag(val, options);
       if (Object.keys(val).length === 0 && options.alwaysCreateTextNode) {
         val[options.textNodeName] = "";
@@ -24703,7 +24703,7 @@ function compress(arr, options, matcher, readonlyMatcher) {
         }
       }
       if (property2 !== void 0 && property2 !== options.textNodeName) {
-        matcher.pop();
+        matcher2.pop();
       }
     }
   }
@@ -25504,6 +25504,28 @@ var init_store = __esm({
   }
 });
 
+// src/dataset/class-names.ts
+function plainName(name) {
+  const bare = name.toLowerCase().replace(/[\s_-]+/g, "");
+  return SYNONYMS[bare] ?? bare;
+}
+var COCO, SYNONYMS, COCO_CLASSES;
+var init_class_names = __esm({
+  "src/dataset/class-names.ts"() {
+    "use strict";
+    COCO = "1 person,2 bicycle,3 car,4 motorcycle,5 airplane,6 bus,7 train,8 truck,9 boat,10 traffic light,11 fire hydrant,13 stop sign,14 parking meter,15 bench,16 bird,17 cat,18 dog,19 horse,20 sheep,21 cow,22 elephant,23 bear,24 zebra,25 giraffe,27 backpack,28 umbrella,31 handbag,32 tie,33 suitcase,34 frisbee,35 skis,36 snowboard,37 sports ball,38 kite,39 baseball bat,40 baseball glove,41 skateboard,42 surfboard,43 tennis racket,44 bottle,46 wine glass,47 cup,48 fork,49 knife,50 spoon,51 bowl,52 banana,53 apple,54 sandwich,55 orange,56 broccoli,57 carrot,58 hot dog,59 pizza,60 donut,61 cake,62 chair,63 couch,64 potted plant,65 bed,67 dining table,70 toilet,72 tv,73 laptop,74 mouse,75 remote,76 keyboard,77 cell phone,78 microwave,79 oven,80 toaster,81 sink,82 refrigerator,84 book,85 clock,86 vase,87 scissors,88 teddy bear,89 hair drier,90 toothbrush";
+    SYNONYMS = {
+      aeroplane: "airplane",
+      motorbike: "motorcycle",
+      sofa: "couch",
+      tvmonitor: "tv"
+    };
+    COCO_CLASSES = COCO.split(",").map(
+      (entry) => ({ id: Number.parseInt(entry, 10), name: entry.slice(entry.indexOf(" ") + 1) })
+    );
+  }
+});
+
 // src/dataset/index.ts
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
@@ -25523,6 +25545,7 @@ var init_dataset = __esm({
     init_voc_xml();
     init_format();
     init_sizes();
+    init_class_names();
     init_problems();
   }
 });
@@ -26087,9 +26110,9 @@ function classNamesOf(view) {
   for (const [, bare, quoted, single, double] of text2.matchAll(entry))
     names[Number(bare ?? quoted)] = (single ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
-  const list = /^\[(.*)\]$/s.exec(text2.trim());
-  if (list === null) return void 0;
-  return [...list[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+  const list2 = /^\[(.*)\]$/s.exec(text2.trim());
+  if (list2 === null) return void 0;
+  return [...list2[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
     ([, a, b]) => a ?? b ?? ""
   );
 }
@@ -26188,38 +26211,81 @@ var init_choose = __esm({
 });
 
 // src/detection/classes.ts
-function mapClasses(decoder, view, categories, override = "auto") {
+function mapClasses(decoder, view, categories, override = "auto", boxes) {
   const declared = override === "auto" ? void 0 : override.classes;
   const names = declared ?? classNamesOf(view);
-  if (names !== void 0) {
-    const index = new Map(categories.map(({ name }, i) => [plain2(name), i]));
-    const known2 = new Set(names.map(plain2));
-    const unknown = categories.filter(({ name }) => !known2.has(plain2(name)));
-    if (unknown.length === 0) return Int32Array.from(names, (name) => index.get(plain2(name)) ?? -1);
+  if (names !== void 0)
+    return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
+  const count = decoder.classCount;
+  const coco = asCoco(count, categories);
+  if (coco !== void 0) return coco;
+  if (count === void 0 || count === categories.length)
+    return {
+      index: Int32Array.from(categories, (_, i) => i),
+      how: "classes are matched by order: the model does not name them"
+    };
+  throw new InputFault({
+    where: "categories of the annotations",
+    what: `there are ${categories.length}, the model has ${count} classes and does not name them`,
+    fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
+  });
+}
+function byName(names, categories, boxes, source) {
+  const match = matcher(names, categories);
+  const ofModel = new Set(names.map(match));
+  const missing = categories.filter(({ name }) => !ofModel.has(match(name)));
+  const unknown = missing.filter((category) => boxes?.[categories.indexOf(category)] !== 0);
+  if (unknown.length > 0)
     throw new InputFault({
       where: "categories of the annotations",
       what: `the model has no class called ${quote(unknown.map(({ name }) => name))}; it knows ${quote(names)}`,
       fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
     });
-  }
-  if (decoder.classCount === void 0 || decoder.classCount === categories.length)
-    return Int32Array.from(categories, (_, i) => i);
-  throw new InputFault({
-    where: "categories of the annotations",
-    what: `there are ${categories.length}, the model has ${decoder.classCount} classes and does not name them`,
-    fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
-  });
+  const known2 = new Map(categories.map(({ name }, i) => [match(name), i]));
+  const places = names.map((name) => known2.get(match(name)) ?? -1);
+  const start = `classes are matched by the names of ${source}`;
+  return { index: Int32Array.from(places), how: describe2(start, names, places, categories, missing) };
 }
-function plain2(name) {
-  return name.trim().toLowerCase();
+function matcher(names, categories) {
+  const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
+  return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
+}
+function asCoco(count, categories) {
+  if (count !== 80 && count !== 91) return void 0;
+  const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
+  const places = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
+  if (categories.length === 0 || places.filter((place2) => place2 >= 0).length !== categories.length)
+    return void 0;
+  const index = new Int32Array(count).fill(-1);
+  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places[i]);
+  const numbered = count === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
+  const names = COCO_CLASSES.map(({ name }) => name);
+  const start = `the model’s ${count} classes are taken ${numbered}`;
+  return { index, how: describe2(start, names, places, categories, []) };
+}
+function describe2(start, names, places, categories, missing) {
+  const renamed = names.flatMap((name, i) => {
+    const category = categories[places[i]]?.name.trim();
+    return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
+  });
+  const absent = places.filter((place2) => place2 < 0).length;
+  return [
+    start,
+    ...renamed.length > 0 ? [`read ${list(renamed)}`] : [],
+    ...absent > 0 ? [`${absent} of the model’s ${names.length} do not occur in the annotations`] : [],
+    ...missing.length > 0 ? [`categories without boxes left out: ${quote(missing.map(({ name }) => name))}`] : []
+  ].join("; ");
+}
+function list(items) {
+  return items.length > 12 ? `${items.slice(0, 12).join(", ")} and ${items.length - 12} more` : items.join(", ");
 }
 function quote(names) {
-  const shown = names.slice(0, 12).map((name) => `"${name}"`).join(", ");
-  return names.length > 12 ? `${shown} and ${names.length - 12} more` : shown;
+  return list(names.map((name) => `"${name}"`));
 }
 var init_classes = __esm({
   "src/detection/classes.ts"() {
     "use strict";
+    init_dataset();
     init_faults();
     init_view();
   }
@@ -26338,7 +26404,13 @@ async function prepare3(loaded2, context) {
     const view = await viewOf(engine, model, bytes2, graph);
     const choice = chooseDecoder(view, settings.decoder);
     const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
-    const classes = mapClasses(choice.decoder, view, truth.categories, settings.decoder);
+    const classes = mapClasses(
+      choice.decoder,
+      view,
+      truth.categories,
+      settings.decoder,
+      boxesByCategory(truth)
+    );
     const memoryMiB = settings.engine.memoryMiB;
     const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
     return {
@@ -26355,7 +26427,8 @@ async function prepare3(loaded2, context) {
       spec,
       preprocessingReasons: reasons,
       truth,
-      classes,
+      classes: classes.index,
+      classesHow: classes.how,
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
@@ -26378,6 +26451,11 @@ function followsExif({ preprocessing }) {
 }
 function spread2(records, count) {
   return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
+}
+function boxesByCategory({ categories, annotations }) {
+  const boxes = new Int32Array(categories.length);
+  for (const category of annotations.category) boxes[category] = boxes[category] + 1;
+  return boxes;
 }
 async function viewOf(engine, model, bytes2, graph) {
   const session = await engine.load({
@@ -34933,7 +35011,7 @@ function problemOf(error2, place2, document, at) {
     case "required":
       return {
         where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`,
-        what: `is missing: ${describe2(error2.parentSchema, String(params["missingProperty"]))}`
+        what: `is missing: ${describe3(error2.parentSchema, String(params["missingProperty"]))}`
       };
     case "minProperties":
       return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
@@ -34950,7 +35028,7 @@ function alternatives(branches) {
   );
   return keys.length === 0 ? void 0 : keys.join(" or ");
 }
-function describe2(schema, key) {
+function describe3(schema, key) {
   const property2 = schema.properties?.[key];
   return (property2?.description ?? "see the reference").replace(/\.$/, "");
 }
@@ -35163,10 +35241,10 @@ async function look(folder, depth, survey) {
 }
 function only(found, what, flag, kind) {
   if (found.length === 1) return found[0];
-  const list = found.map((path3) => relative4(process.cwd(), path3)).join(", ");
+  const list2 = found.map((path3) => relative4(process.cwd(), path3)).join(", ");
   throw new InputFault({
     where: what,
-    what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list}`,
+    what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list2}`,
     fix: `Name ${kind} with \`${flag}\`.`
   });
 }
@@ -40427,8 +40505,8 @@ var require_util3 = __commonJS({
       }
       return values;
     }
-    function getDecodeSplit(name, list) {
-      const value = list.get(name, true);
+    function getDecodeSplit(name, list2) {
+      const value = list2.get(name, true);
       if (value === null) {
         return null;
       }
@@ -46488,7 +46566,7 @@ var require_mock_utils = __commonJS({
       const url = new URL(origin);
       if (netConnect === true) {
         return true;
-      } else if (Array.isArray(netConnect) && netConnect.some((matcher) => matchValue(matcher, url.host))) {
+      } else if (Array.isArray(netConnect) && netConnect.some((matcher2) => matchValue(matcher2, url.host))) {
         return true;
       }
       return false;
@@ -46918,14 +46996,14 @@ var require_mock_agent = __commonJS({
       activate() {
         this[kIsMockActive] = true;
       }
-      enableNetConnect(matcher) {
-        if (typeof matcher === "string" || typeof matcher === "function" || matcher instanceof RegExp) {
+      enableNetConnect(matcher2) {
+        if (typeof matcher2 === "string" || typeof matcher2 === "function" || matcher2 instanceof RegExp) {
           if (Array.isArray(this[kNetConnect])) {
-            this[kNetConnect].push(matcher);
+            this[kNetConnect].push(matcher2);
           } else {
-            this[kNetConnect] = [matcher];
+            this[kNetConnect] = [matcher2];
           }
-        } else if (typeof matcher === "undefined") {
+        } else if (typeof matcher2 === "undefined") {
           this[kNetConnect] = true;
         } else {
           throw new InvalidArgumentError2("Unsupported matcher. Must be one of String|Function|RegExp.");
@@ -47840,9 +47918,9 @@ var require_headers = __commonJS({
       // https://fetch.spec.whatwg.org/#dom-headers-getsetcookie
       getSetCookie() {
         webidl.brandCheck(this, _Headers);
-        const list = this.#headersList.cookies;
-        if (list) {
-          return [...list];
+        const list2 = this.#headersList.cookies;
+        if (list2) {
+          return [...list2];
         }
         return [];
       }
@@ -47882,8 +47960,8 @@ var require_headers = __commonJS({
       static getHeadersList(o) {
         return o.#headersList;
       }
-      static setHeadersList(o, list) {
-        o.#headersList = list;
+      static setHeadersList(o, list2) {
+        o.#headersList = list2;
       }
     };
     var { getHeadersGuard, setHeadersGuard, getHeadersList, setHeadersList } = Headers2;
@@ -48851,13 +48929,13 @@ var require_request2 = __commonJS({
         if (this.signal.aborted) {
           ac.abort(this.signal.reason);
         } else {
-          let list = dependentControllerMap.get(this.signal);
-          if (list === void 0) {
-            list = /* @__PURE__ */ new Set();
-            dependentControllerMap.set(this.signal, list);
+          let list2 = dependentControllerMap.get(this.signal);
+          if (list2 === void 0) {
+            list2 = /* @__PURE__ */ new Set();
+            dependentControllerMap.set(this.signal, list2);
           }
           const acRef = new WeakRef(ac);
-          list.add(acRef);
+          list2.add(acRef);
           util.addAbortListener(
             ac.signal,
             buildAbort(acRef)
@@ -56139,7 +56217,7 @@ var require_sort = __commonJS({
   "node_modules/semver/functions/sort.js"(exports2, module) {
     "use strict";
     var compareBuild = require_compare_build();
-    var sort = (list, loose) => list.sort((a, b) => compareBuild(a, b, loose));
+    var sort = (list2, loose) => list2.sort((a, b) => compareBuild(a, b, loose));
     module.exports = sort;
   }
 });
@@ -56149,7 +56227,7 @@ var require_rsort = __commonJS({
   "node_modules/semver/functions/rsort.js"(exports2, module) {
     "use strict";
     var compareBuild = require_compare_build();
-    var rsort = (list, loose) => list.sort((a, b) => compareBuild(b, a, loose));
+    var rsort = (list2, loose) => list2.sort((a, b) => compareBuild(b, a, loose));
     module.exports = rsort;
   }
 });

@@ -14,4 +14,5 @@ export { parseYoloLabels, type YoloLabels, type YoloRow } from './yolo-labels.js
 export { parseVoc, type VocFile, type VocObject } from './voc-xml.js';
 export { findFormat, type AnnotationFormat } from './format.js';
 export { checkImages } from './sizes.js';
+export { COCO_CLASSES, plainName } from './class-names.js';
 export { Problems } from './problems.js';

@@ -1,7 +1,7 @@
 /** From a model's output tensors to boxes: which decoder fits, and what each does. */
 export * from './types.js';
 export { chooseDecoder } from './choose.js';
-export { mapClasses } from './classes.js';
+export { mapClasses, type ClassMap } from './classes.js';
 export { nonMaximumSuppression, type Candidates } from './nms.js';
 export { inferPreprocessing, type PreprocessingOverride } from './preprocessing.js';
 export { classNamesOf, inputSize } from './view.js';

@@ -20,7 +20,7 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
     createdAt: new Date(startedAt).toISOString(),
     durationMs: Date.now() - startedAt,
     model: modelSection(found),
-    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why] },
+    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why, bench.classesHow] },
     preprocessing: { spec: { ...bench.spec }, reasons: [...bench.preprocessingReasons] },
     data: dataSection(bench),
     engine: { name: bench.engine.name, version: bench.engine.version, threads: bench.engine.threads },

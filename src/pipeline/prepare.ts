@@ -43,6 +43,8 @@ export interface Bench {
   readonly truth: GroundTruth;
   /** Class index of the model → index of the category, -1 where the annotations lack the class. */
   readonly classes: Int32Array;
+  /** How classes were matched, for the report. */
+  readonly classesHow: string;
   readonly validation: ImageStore;
   readonly calibrationRecords: readonly ImageRecord[];
   readonly calibration: ImageStore;
@@ -88,7 +90,13 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     const view = await viewOf(engine, model, bytes, graph);
     const choice = chooseDecoder(view, settings.decoder);
     const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
-    const classes = mapClasses(choice.decoder, view, truth.categories, settings.decoder);
+    const classes = mapClasses(
+      choice.decoder,
+      view,
+      truth.categories,
+      settings.decoder,
+      boxesByCategory(truth),
+    );
     const memoryMiB = settings.engine.memoryMiB;
     const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
     return {
@@ -105,7 +113,8 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       spec,
       preprocessingReasons: reasons,
       truth,
-      classes,
+      classes: classes.index,
+      classesHow: classes.how,
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
@@ -132,6 +141,12 @@ function followsExif({ preprocessing }: Settings): boolean {
 /** `count` of the records, evenly spaced, so that a sorted folder is not cut to its beginning. */
 function spread<T>(records: readonly T[], count: number): readonly T[] {
   return Array.from({ length: count }, (_, i) => records[Math.floor((i * records.length) / count)] as T);
+}
+
+function boxesByCategory({ categories, annotations }: GroundTruth): Int32Array {
+  const boxes = new Int32Array(categories.length);
+  for (const category of annotations.category) boxes[category] = (boxes[category] as number) + 1;
+  return boxes;
 }
 
 /** What decoders look at; inputs and outputs as the engine itself reports them. */

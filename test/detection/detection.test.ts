@@ -4,7 +4,6 @@ import {
   chooseDecoder,
   classNamesOf,
   inferPreprocessing,
-  mapClasses,
   nonMaximumSuppression,
   type DecoderOverride,
   type ModelView,
@@ -125,23 +124,6 @@ describe('preprocessing', () => {
 });
 
 describe('classes', () => {
-  const decoder = chooseDecoder(V10).decoder;
-  test('are mapped by name, whatever the case and order', () => {
-    expect([
-      ...mapClasses(decoder, V10, [
-        { id: 5, name: 'C2' },
-        { id: 9, name: 'c0 ' },
-      ]),
-    ]).toEqual([1, -1, 0, -1, -1, -1, -1, -1]);
-  });
-  test('that the model lacks are named', () =>
-    expect(() => mapClasses(decoder, V10, [{ id: 1, name: 'zeppelin' }])).toThrow(
-      /no class called "zeppelin"; it knows "c0", /,
-    ));
-  test('without names need equal counts', () =>
-    expect(() => mapClasses(chooseDecoder(X).decoder, X, [{ id: 1, name: 'a' }])).toThrow(
-      /there are 1, the model has 80 classes/,
-    ));
   test.each([
     [`{0: 'it\\'s', 1: "b"}`, ["it's", 'b']],
     ['{"0": "a", "1": "b, c"}', ['a', 'b, c']],

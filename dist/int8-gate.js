@@ -4905,10 +4905,7 @@ function checkFinite({ count, score, bbox }) {
 }
 function outside(area) {
   let bits = 0;
-  for (let a = 0; a < A; a++) {
-    const { from, to } = AREAS[a];
-    if (area < from || area > to) bits |= 1 << a;
-  }
+  for (let a = 0; a < A; a++) if (area < FROM[a] || area > TO[a]) bits |= 1 << a;
   return bits;
 }
 function reach(iou) {
@@ -4916,7 +4913,7 @@ function reach(iou) {
   while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
   return (1 << t) - 1;
 }
-var T, A, ALL, KEPT, Matcher;
+var T, A, ALL, KEPT, FROM, TO, Matcher;
 var init_matching = __esm({
   "src/evaluation/matching.ts"() {
     "use strict";
@@ -4927,6 +4924,8 @@ var init_matching = __esm({
     A = AREAS.length;
     ALL = (1 << T) - 1;
     KEPT = MAX_DETECTIONS[2];
+    FROM = Float64Array.from(AREAS, ({ from }) => from);
+    TO = Float64Array.from(AREAS, ({ to }) => to);
     Matcher = class {
       constructor(truth, detections, rows, ids) {
         this.detections = detections;
@@ -4960,6 +4959,11 @@ var init_matching = __esm({
         this.first = new Int32Array(truth.images.length);
         this.end = new Int32Array(truth.images.length);
         this.seen = new Int32Array(truth.images.length);
+        this.out = new Uint8Array(detections.count);
+        for (let row = 0; row < detections.count; row++)
+          this.out[row] = outside(
+            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
+          );
       }
       detections;
       rows;
@@ -4979,6 +4983,8 @@ var init_matching = __esm({
       first;
       end;
       seen;
+      /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
+      out;
       // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
       candidates = new Int32Array(16);
       ious = new Float64Array(16);
@@ -5048,9 +5054,7 @@ var init_matching = __esm({
         };
       }
       matchOne(row, i, into) {
-        const w = this.detections.bbox[4 * row + 2];
-        const h = this.detections.bbox[4 * row + 3];
-        const out = outside(w * h);
+        const out = this.out[row];
         const n = this.gather(row, into.image[i]);
         for (let a = 0; a < A; a++) {
           const at = a * into.count + i;
@@ -11891,42 +11895,36 @@ async function kindOf(path3) {
     throw faultOf(error2, path3, "file");
   }
 }
-async function readJson(path3, kind) {
-  const bytes2 = await readBytes(path3, kind);
-  if (bytes2.length > LONGEST_TEXT) {
-    throw new InputFault({
-      where: path3,
-      what: `the ${kind} has ${(bytes2.length / 2 ** 20).toFixed(0)} MiB, more than the 512 MiB that can be read`,
-      fix: "Drop segmentations (only boxes are used) or split the set."
-    });
-  }
-  const text2 = bytes2.toString("utf8").replace(/^\uFEFF/, "");
-  try {
-    return JSON.parse(text2);
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: placeOfError(path3, text2, messageOf(cause)),
-        what: `the ${kind} is not valid JSON: ${messageOf(cause)}`
-      },
-      { cause }
-    );
-  }
-}
-function placeOfError(path3, text2, message) {
-  const found = /at position (\d+)/.exec(message);
-  const position = found ? Number(found[1]) : /end of JSON/i.test(message) ? text2.length : void 0;
-  if (position === void 0) return path3;
-  const before = text2.slice(0, position);
-  const line = before.split("\n").length;
-  return `${path3}:${line}:${position - before.lastIndexOf("\n")}`;
-}
-var LONGEST_TEXT;
 var init_files = __esm({
   "src/dataset/files.ts"() {
     "use strict";
     init_faults();
-    LONGEST_TEXT = 536870888;
+  }
+});
+
+// src/dataset/ids.ts
+var DENSE, IdIndex;
+var init_ids = __esm({
+  "src/dataset/ids.ts"() {
+    "use strict";
+    DENSE = 1 << 22;
+    IdIndex = class {
+      table;
+      map;
+      constructor(items) {
+        const largest = items.reduce((max, { id }) => id < 0 ? Infinity : Math.max(max, id), 0);
+        if (largest < DENSE) {
+          const table2 = new Int32Array(largest + 1).fill(-1);
+          items.forEach(({ id }, i) => table2[id] = i);
+          this.table = table2;
+        } else this.map = new Map(items.map(({ id }, i) => [id, i]));
+      }
+      /** Place of an id; -1 where it is unknown (also for numbers that are no ids). */
+      at(id) {
+        if (this.table !== void 0) return this.table[id] ?? -1;
+        return this.map?.get(id) ?? -1;
+      }
+    };
   }
 });
 
@@ -12050,8 +12048,363 @@ var init_records = __esm({
           return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show(value)}`);
         }
         const [x, y, w, h] = numbers;
+        if (!Number.isFinite(w * h))
+          return this.wrong(key, `width times height must be finite, is ${show(value)}`);
         if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show(value)}`);
         return [x, y, w, h];
+      }
+    };
+  }
+});
+
+// src/dataset/decimal.ts
+function isDigit(byte) {
+  return byte !== void 0 && byte >= ZERO && byte <= NINE;
+}
+var POWERS, ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E, DecimalReader;
+var init_decimal = __esm({
+  "src/dataset/decimal.ts"() {
+    "use strict";
+    POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+    [ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E] = [48, 57, 46, 45, 43, 69, 101];
+    DecimalReader = class {
+      constructor(bytes2) {
+        this.bytes = bytes2;
+      }
+      bytes;
+      value = 0;
+      end = -1;
+      // High and low part of a product, see product().
+      high = 0;
+      low = 0;
+      /** Reads the JSON number at `start` into `value` and `end`. */
+      read(start) {
+        const { bytes: bytes2 } = this;
+        const from = bytes2[start] === MINUS ? start + 1 : start;
+        let at = from;
+        let point = -1;
+        this.end = -1;
+        if (bytes2[at] === ZERO) {
+          at++;
+          if (bytes2[at] === DOT) {
+            point = at++;
+            while (bytes2[at] === ZERO) at++;
+          } else if (isDigit(bytes2[at])) return;
+        }
+        const first = at;
+        let head = 0;
+        let byte = bytes2[at];
+        for (let room = 9; room > 0; byte = bytes2[++at]) {
+          if (byte >= ZERO && byte <= NINE) {
+            head = head * 10 + byte - ZERO | 0;
+            room--;
+          } else if (byte === DOT && point < 0) point = at;
+          else break;
+        }
+        const middle = at;
+        const early = point;
+        let tail = 0;
+        for (let room = 9; room > 0; byte = bytes2[++at]) {
+          if (byte >= ZERO && byte <= NINE) {
+            tail = tail * 10 + byte - ZERO | 0;
+            room--;
+          } else if (byte === DOT && point < 0) point = at;
+          else break;
+        }
+        const behind = at - middle - (point === early ? 0 : 1);
+        let many = false;
+        for (; isDigit(byte) || byte === DOT && point < 0; byte = bytes2[++at]) {
+          if (byte === DOT) point = at;
+          else many = true;
+        }
+        if (at === from || point === from || point === at - 1) return;
+        const power = this.exponent(at) - (point < 0 ? 0 : at - point - 1);
+        if (this.end < 0) return;
+        const digits = middle - first + behind;
+        const size = many ? -1 : this.scale(head, tail, digits, behind, power);
+        const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
+        this.value = from > start ? -value : value;
+      }
+      /** The exponent at `at`, 0 when there is none; sets `end`. */
+      exponent(at) {
+        const { bytes: bytes2 } = this;
+        this.end = at;
+        if (bytes2[at] !== LOWER_E && bytes2[at] !== UPPER_E) return 0;
+        const sign = bytes2[at + 1];
+        const from = sign === MINUS || sign === PLUS ? at + 2 : at + 1;
+        let value = 0;
+        let to = from;
+        for (; bytes2[to] >= ZERO && bytes2[to] <= NINE; to++)
+          value = Math.min(9999, value * 10 + bytes2[to] - ZERO);
+        this.end = to === from ? -1 : to;
+        return sign === MINUS ? -value : value;
+      }
+      text(start) {
+        return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, this.end - start).toString("latin1");
+      }
+      /**
+       * `(head * 10^behind + tail) * 10^power` correctly rounded, or -1 where that is not certain.
+       * Up to 15 digits, one operation of exact operands rounds once (Clinger 1990). Beyond that the quotient is made of
+       * two float64 (Dekker 1971), about 100 bits, and is certain unless it lies next to the middle between two numbers.
+       */
+      scale(head, tail, digits, behind, power) {
+        if (power < -22 || power > 22) return head === 0 && tail === 0 ? 0 : -1;
+        if (digits <= 15) {
+          const whole = head * POWERS[behind] + tail;
+          return power < 0 ? whole / POWERS[-power] : whole * POWERS[power];
+        }
+        if (power > 0) return -1;
+        this.product(head, POWERS[behind]);
+        const sum = this.high + tail;
+        const part = sum - this.high;
+        const top = sum;
+        const rest = this.high - (sum - part) + (tail - part) + this.low;
+        const divisor = POWERS[-power];
+        const first = top / divisor;
+        this.product(first, divisor);
+        const second = (top - this.high - this.low + rest) / divisor;
+        const value = first + second;
+        const error2 = second - (value - first);
+        return value + error2 * 1.0000001 === value ? value : -1;
+      }
+      /** a * b = high + low, exactly (Veltkamp's split, Dekker's product). */
+      product(a, b) {
+        const splitA = 134217729 * a;
+        const highA = splitA - (splitA - a);
+        const lowA = a - highA;
+        const splitB = 134217729 * b;
+        const highB = splitB - (splitB - b);
+        const lowB = b - highB;
+        this.high = a * b;
+        this.low = lowA * lowB - (this.high - highA * highB - lowA * highB - highA * lowB);
+      }
+    };
+  }
+});
+
+// src/dataset/scan.ts
+var QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, MINUS2, ZERO2, NINE2, SPACE, ESCAPES, UNICODE, DEEPEST, WORDS, JsonScanner;
+var init_scan = __esm({
+  "src/dataset/scan.ts"() {
+    "use strict";
+    init_faults();
+    init_decimal();
+    [QUOTE, BACKSLASH, COMMA, COLON] = [34, 92, 44, 58];
+    [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
+    [MINUS2, ZERO2, NINE2, SPACE] = [45, 48, 57, 32];
+    ESCAPES = [...Buffer.from('"\\/bfnrtu')];
+    UNICODE = 117;
+    DEEPEST = 200;
+    WORDS = [
+      ["true", true],
+      ["false", false],
+      ["null", null],
+      ["NaN", NaN],
+      ["Infinity", Infinity],
+      ["-Infinity", -Infinity]
+    ].map(([word, value]) => [Buffer.from(word), value]);
+    JsonScanner = class {
+      /**
+       * @param source - the file, for messages
+       * @param kind - what it should be, e.g. `results file`
+       */
+      constructor(bytes2, source, kind) {
+        this.bytes = bytes2;
+        this.source = source;
+        this.kind = kind;
+        this.decimal = new DecimalReader(bytes2);
+        if (bytes2[0] === 239 && bytes2[1] === 187 && bytes2[2] === 191) this.at = 3;
+      }
+      bytes;
+      source;
+      kind;
+      /** Place of the next byte. */
+      at = 0;
+      depth = 0;
+      decimal;
+      /** The next byte that is no space; it is not consumed. */
+      peek() {
+        const { bytes: bytes2 } = this;
+        let { at } = this;
+        for (; ; ) {
+          const byte = bytes2[at];
+          if (byte > SPACE || byte !== SPACE && byte !== 10 && byte !== 13 && byte !== 9) {
+            this.at = at;
+            return byte;
+          }
+          at++;
+        }
+      }
+      get startsList() {
+        return this.peek() === OPEN_LIST;
+      }
+      get startsObject() {
+        return this.peek() === OPEN_OBJECT;
+      }
+      get startsNumber() {
+        const byte = this.peek();
+        return byte === MINUS2 || byte >= ZERO2 && byte <= NINE2;
+      }
+      /** Whether another element follows in a list or object; call `open()` before the first. */
+      next(index, list2) {
+        const close = list2 ? CLOSE_LIST : CLOSE_OBJECT;
+        const byte = this.peek();
+        if (byte === close) {
+          this.at++;
+          this.depth--;
+          return false;
+        }
+        if (index === 0) return true;
+        if (byte !== COMMA) this.fail(`expected , or ${list2 ? "]" : "}"}`);
+        this.at++;
+        return true;
+      }
+      /** Steps into the list or object that starts here. */
+      open() {
+        if (++this.depth > DEEPEST) this.fail(`nested more than ${DEEPEST} deep`);
+        this.at++;
+      }
+      /** Number of a key among `known`, -1 for another one; the cursor then stands at the value. */
+      key(known2) {
+        const from = this.at;
+        if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
+        const start = this.at + 1;
+        const escaped = this.passString();
+        const length = this.at - 1 - start;
+        let found = -1;
+        for (let k = 0; k < known2.length && !escaped; k++) {
+          const name = known2[k];
+          if (name.length !== length) continue;
+          let i = 0;
+          while (i < length && this.bytes[start + i] === name[i]) i++;
+          if (i === length) found = k;
+        }
+        if (escaped) {
+          const end = this.at;
+          this.at = from;
+          const text2 = this.text();
+          this.at = end;
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text2);
+        }
+        if (this.peek() !== COLON) this.fail("expected :");
+        this.at++;
+        return found;
+      }
+      /** A number; call only where one starts. */
+      number() {
+        this.decimal.read(this.at);
+        if (this.decimal.end < 0) return this.word();
+        this.at = this.decimal.end;
+        return this.decimal.value;
+      }
+      /** Whatever comes next, as JSON.parse would give it. */
+      value() {
+        const byte = this.peek();
+        if (byte === QUOTE) return this.text();
+        if (byte === OPEN_LIST) {
+          const list2 = [];
+          this.open();
+          while (this.next(list2.length, true)) list2.push(this.value());
+          return list2;
+        }
+        if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
+        const object2 = /* @__PURE__ */ Object.create(null);
+        this.open();
+        for (let i = 0; this.next(i, false); i++) {
+          if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
+          const key = this.text();
+          if (this.peek() !== COLON) this.fail("expected :");
+          this.at++;
+          object2[key] = this.value();
+        }
+        return object2;
+      }
+      /** Passes over whatever comes next. */
+      skip() {
+        const byte = this.peek();
+        if (byte === QUOTE) this.passString();
+        else if (byte === OPEN_LIST) {
+          this.open();
+          for (let i = 0; this.next(i, true); i++) this.skip();
+        } else if (byte === OPEN_OBJECT) {
+          this.open();
+          for (let i = 0; this.next(i, false); i++) {
+            this.key([]);
+            this.skip();
+          }
+        } else if (this.startsNumber) this.number();
+        else this.word();
+      }
+      /** @throws InputFault when anything but space follows */
+      end() {
+        this.peek();
+        if (this.at < this.bytes.length) this.fail("the text goes on behind its end");
+      }
+      word() {
+        for (const [word, value] of WORDS) {
+          let i = 0;
+          while (i < word.length && this.bytes[this.at + i] === word[i]) i++;
+          if (i < word.length) continue;
+          this.at += i;
+          return value;
+        }
+        return this.fail("expected a value");
+      }
+      text() {
+        this.peek();
+        const start = this.at;
+        const escaped = this.passString();
+        if (!escaped) return this.bytes.toString("utf8", start + 1, this.at - 1);
+        return JSON.parse(this.bytes.toString("utf8", start, this.at));
+      }
+      /** Passes over a string; answers whether it has escapes. */
+      passString() {
+        const { bytes: bytes2 } = this;
+        let escaped = false;
+        for (let at = this.at + 1; at < bytes2.length; at++) {
+          const byte = bytes2[at];
+          if (byte === QUOTE) {
+            this.at = at + 1;
+            return escaped;
+          }
+          if (byte === BACKSLASH) {
+            escaped = true;
+            at = this.passEscape(at + 1);
+          } else if (byte < SPACE) {
+            this.at = at;
+            this.fail("a text must not hold control characters");
+          }
+        }
+        this.at = bytes2.length;
+        return this.fail("a text without end");
+      }
+      /** Passes over an escape behind its backslash; answers its last byte. */
+      passEscape(at) {
+        const kind = this.bytes[at];
+        if (!ESCAPES.includes(kind)) {
+          this.at = at;
+          this.fail("a false escape");
+        }
+        if (kind !== UNICODE) return at;
+        if (!/^[0-9a-f]{4}$/i.test(this.bytes.toString("latin1", at + 1, at + 5))) {
+          this.at = at;
+          this.fail("expected four hexadecimal digits");
+        }
+        return at + 4;
+      }
+      fail(what) {
+        const at = Math.min(this.at, this.bytes.length);
+        let line = 1;
+        let start = 0;
+        for (let i = this.bytes.indexOf(10); i >= 0 && i < at; i = this.bytes.indexOf(10, i + 1)) {
+          line++;
+          start = i + 1;
+        }
+        const found = at >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at, at + 20).split("\n", 1)[0])}`;
+        throw new InputFault({
+          where: `${this.source}:${line}:${at - start + 1}`,
+          what: `the ${this.kind} is not valid JSON: ${what}, ${found}`
+        });
       }
     };
   }
@@ -12064,29 +12417,11 @@ function grown(old, length) {
   return fresh;
 }
 function annotationTable(rows) {
-  const count = rows.length;
-  const table2 = {
-    count,
-    image: new Int32Array(count),
-    category: new Int32Array(count),
-    bbox: new Float64Array(count * 4),
-    area: new Float64Array(count),
-    crowd: new Uint8Array(count),
-    ignore: new Uint8Array(count),
-    id: new Float64Array(count)
-  };
-  rows.forEach((row, i) => {
-    table2.image[i] = row.image;
-    table2.category[i] = row.category;
-    table2.bbox.set([row.x, row.y, row.w, row.h], i * 4);
-    table2.area[i] = row.area;
-    table2.crowd[i] = row.crowd ? 1 : 0;
-    table2.ignore[i] = row.ignore ? 1 : 0;
-    table2.id[i] = row.id;
-  });
-  return table2;
+  const builder = new AnnotationBuilder();
+  for (const row of rows) builder.push(row);
+  return builder.finish();
 }
-var DetectionBuilder;
+var DetectionBuilder, AnnotationBuilder;
 var init_table = __esm({
   "src/dataset/table.ts"() {
     "use strict";
@@ -12136,35 +12471,408 @@ var init_table = __esm({
         this.score = grown(this.score, this.capacity);
       }
     };
+    AnnotationBuilder = class {
+      size = 0;
+      capacity = 1024;
+      image = new Int32Array(this.capacity);
+      category = new Int32Array(this.capacity);
+      bbox = new Float64Array(this.capacity * 4);
+      area = new Float64Array(this.capacity);
+      crowd = new Uint8Array(this.capacity);
+      ignore = new Uint8Array(this.capacity);
+      id = new Float64Array(this.capacity);
+      push(row) {
+        if (this.size === this.capacity) this.grow();
+        const at = this.size++;
+        this.image[at] = row.image;
+        this.category[at] = row.category;
+        this.bbox[at * 4] = row.x;
+        this.bbox[at * 4 + 1] = row.y;
+        this.bbox[at * 4 + 2] = row.w;
+        this.bbox[at * 4 + 3] = row.h;
+        this.area[at] = row.area;
+        this.crowd[at] = row.crowd ? 1 : 0;
+        this.ignore[at] = row.ignore ? 1 : 0;
+        this.id[at] = row.id;
+      }
+      /** The table so far; later pushes do not change it. */
+      finish() {
+        const { size } = this;
+        return {
+          count: size,
+          image: this.image.slice(0, size),
+          category: this.category.slice(0, size),
+          bbox: this.bbox.slice(0, size * 4),
+          area: this.area.slice(0, size),
+          crowd: this.crowd.slice(0, size),
+          ignore: this.ignore.slice(0, size),
+          id: this.id.slice(0, size)
+        };
+      }
+      grow() {
+        this.capacity *= 2;
+        this.image = grown(this.image, this.capacity);
+        this.category = grown(this.category, this.capacity);
+        this.bbox = grown(this.bbox, this.capacity * 4);
+        this.area = grown(this.area, this.capacity);
+        this.crowd = grown(this.crowd, this.capacity);
+        this.ignore = grown(this.ignore, this.capacity);
+        this.id = grown(this.id, this.capacity);
+      }
+    };
+  }
+});
+
+// src/dataset/detections.ts
+async function loadDetections(file, truth) {
+  return scanDetections(await readBytes(file, "results file"), file, truth);
+}
+function scanDetections(bytes2, source, truth) {
+  const scanner = new JsonScanner(bytes2, source, "results file");
+  if (!scanner.startsList) {
+    const isObject3 = scanner.startsObject;
+    refuse(source, isObject3 ? {} : scanner.value());
+  }
+  const records = new Records(source, truth);
+  const box = new Float64Array(4);
+  scanner.open();
+  for (let i = 0; scanner.next(i, true); i++) {
+    scanner.peek();
+    const start = scanner.at;
+    if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
+    scanner.at = start;
+    records.read(scanner.value(), i);
+  }
+  scanner.end();
+  return records.finish();
+}
+function scanRecord(scanner, records, box) {
+  let [image, category, score] = [NaN, NaN, NaN];
+  let plain2 = true;
+  let boxes = 0;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(KEYS2);
+    if (key < 0) scanner.skip();
+    else if (key === 2) {
+      boxes++;
+      if (!scanBox(scanner, box)) plain2 = false;
+    } else if (!scanner.startsNumber) {
+      scanner.skip();
+      plain2 = false;
+    } else if (key === 0) image = scanner.number();
+    else if (key === 1) category = scanner.number();
+    else score = scanner.number();
+  }
+  return plain2 && boxes > 0 && records.push(image, category, box, score);
+}
+function scanBox(scanner, box) {
+  if (!scanner.startsList) {
+    scanner.skip();
+    return false;
+  }
+  scanner.open();
+  let count = 0;
+  let plain2 = true;
+  for (; scanner.next(count, true); count++) {
+    if (!scanner.startsNumber) {
+      scanner.skip();
+      plain2 = false;
+      continue;
+    }
+    const value = scanner.number();
+    if (count < 4) box[count] = value;
+  }
+  return plain2 && count === 4 && isBox(box);
+}
+function isBox(box) {
+  const [w, h] = [box[2], box[3]];
+  return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
+}
+function refuse(source, json) {
+  throw new InputFault({
+    where: source,
+    what: `a COCO results file is an array of detections, this is ${typeof json === "object" && json !== null ? "an object" : show(json)}`
+  });
+}
+var KEYS2, Records;
+var init_detections = __esm({
+  "src/dataset/detections.ts"() {
+    "use strict";
+    init_faults();
+    init_files();
+    init_ids();
+    init_problems();
+    init_records();
+    init_scan();
+    init_table();
+    KEYS2 = ["image_id", "category_id", "bbox", "score"].map((key) => Buffer.from(key));
+    Records = class {
+      constructor(source, truth) {
+        this.source = source;
+        this.truth = truth;
+        this.images = new IdIndex(truth.images);
+        this.categories = new IdIndex(truth.categories);
+        this.reader = new RecordReader(source, this.problems);
+      }
+      source;
+      truth;
+      images;
+      categories;
+      builder = new DetectionBuilder();
+      problems = new Problems();
+      reader;
+      /** Adds a detection by the ids of its file; answers false where something about it is wrong. */
+      push(imageId, categoryId, box, score) {
+        const image = this.images.at(imageId);
+        const category = this.categories.at(categoryId);
+        if (image < 0 || category < 0 || !Number.isFinite(score)) return false;
+        const [x, y, w, h] = [box[0], box[1], box[2], box[3]];
+        this.builder.push(image, category, x, y, w, h, score);
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `[${i}]`)) return;
+        const image = this.lookUp("image_id", this.images);
+        const category = this.lookUp("category_id", this.categories);
+        const box = reader.box("bbox");
+        const score = reader.finite("score");
+        if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
+        this.push(image, category, box, score);
+      }
+      /** @throws InputFault when anything was wrong */
+      finish() {
+        this.problems.throwIfAny(this.source);
+        return this.builder.finish();
+      }
+      lookUp(key, known2) {
+        const id = this.reader.integer(key);
+        if (id === void 0 || known2.at(id) >= 0) return id;
+        return this.reader.wrong(key, `${id} is not in the annotations ${this.truth.source}`);
+      }
+    };
+  }
+});
+
+// src/dataset/annotations.ts
+function scanAnnotations(scanner) {
+  let fields = new Float64Array(1024 * FIELDS);
+  const box = new Float64Array(4);
+  let count = 0;
+  scanner.open();
+  for (; scanner.next(count, true); count++) {
+    if ((count + 1) * FIELDS > fields.length) {
+      const old = fields;
+      fields = new Float64Array(old.length * 2);
+      fields.set(old);
+    }
+    scanRecord2(scanner, fields.subarray(count * FIELDS, (count + 1) * FIELDS), box);
+  }
+  return { count, fields };
+}
+function scanRecord2(scanner, into, box) {
+  into.fill(NaN);
+  scanner.peek();
+  into[0] = scanner.at;
+  into[5] = 0;
+  if (!scanner.startsObject) return scanner.skip();
+  let plain2 = true;
+  let boxes = 0;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(KEYS3);
+    if (key < 0) scanner.skip();
+    else if (key === 5) {
+      boxes++;
+      if (!scanBox(scanner, box)) plain2 = false;
+    } else if (scanner.startsNumber) {
+      const value = scanner.number();
+      into[1 + key] = value;
+      if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
+    } else {
+      scanner.skip();
+      plain2 = false;
+    }
+  }
+  into.set(box, 6);
+  const crowd = into[5];
+  if (!plain2 || boxes === 0 || crowd !== 0 && crowd !== 1) into[2] = NaN;
+}
+function repeats(ids) {
+  const sorted = ids.slice().sort();
+  for (let i = 1; i < sorted.length; i++) if (sorted[i] === sorted[i - 1]) return true;
+  return false;
+}
+function resolveRepeats(table2) {
+  const last = /* @__PURE__ */ new Map();
+  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
+  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
+    (a, b) => table2.image[a] - table2.image[b]
+  );
+  const builder = new AnnotationBuilder();
+  for (const from of order) {
+    const row = last.get(table2.id[from]);
+    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
+    builder.push({
+      image: table2.image[row],
+      category: table2.category[row],
+      x,
+      y,
+      w,
+      h,
+      area: table2.area[row],
+      crowd: table2.crowd[row] === 1,
+      ignore: table2.ignore[row] === 1,
+      id: table2.id[row]
+    });
+  }
+  return builder.finish();
+}
+var FIELDS, KEYS3, Annotations;
+var init_annotations = __esm({
+  "src/dataset/annotations.ts"() {
+    "use strict";
+    init_detections();
+    init_ids();
+    init_records();
+    init_table();
+    FIELDS = 10;
+    KEYS3 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"].map((key) => Buffer.from(key));
+    Annotations = class {
+      constructor(source, problems, images, categories) {
+        this.source = source;
+        this.problems = problems;
+        this.imageIndex = new IdIndex(images);
+        this.categoryIndex = new IdIndex(categories);
+        this.reader = new RecordReader(source, problems);
+      }
+      source;
+      problems;
+      imageIndex;
+      categoryIndex;
+      builder = new AnnotationBuilder();
+      reader;
+      /** Records with mistakes. */
+      refused = [];
+      /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
+      take({ count, fields }, scanner) {
+        for (let i = 0; i < count; i++) {
+          if (this.push(fields, i * FIELDS)) continue;
+          scanner.at = fields[i * FIELDS];
+          this.read(scanner.value(), i);
+        }
+      }
+      push(fields, at) {
+        const id = fields[at + 1];
+        const image = this.imageIndex.at(fields[at + 2]);
+        const category = this.categoryIndex.at(fields[at + 3]);
+        if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
+        const [x, y] = [fields[at + 6], fields[at + 7]];
+        const [w, h] = [fields[at + 8], fields[at + 9]];
+        const given = fields[at + 4];
+        const area = Number.isNaN(given) ? w * h : given;
+        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at + 5] === 1, ignore: false, id });
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        if (!this.checked(value, i)) this.refused.push(i);
+      }
+      checked(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `annotations[${i}]`)) return false;
+        const id = reader.integer("id");
+        const image = this.lookUp("image_id", this.imageIndex, "images");
+        const category = this.lookUp("category_id", this.categoryIndex, "categories");
+        const box = reader.box("bbox");
+        const crowd = reader.flag("iscrowd");
+        let area = box === void 0 ? void 0 : box[2] * box[3];
+        if (reader.has("area")) area = reader.finite("area");
+        if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
+        if (id === void 0 || image === void 0 || category === void 0) return false;
+        if (box === void 0 || crowd === void 0 || area === void 0) return false;
+        const [x, y, w, h] = box;
+        this.builder.push({ image, category, x, y, w, h, area, crowd, ignore: false, id });
+        return true;
+      }
+      lookUp(key, known2, what) {
+        const id = this.reader.integer(key);
+        if (id === void 0) return void 0;
+        const at = known2.at(id);
+        return at >= 0 ? at : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
+      }
+      /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
+      finish(repeatedIds) {
+        const table2 = this.builder.finish();
+        if (!repeats(table2.id)) return table2;
+        if (repeatedIds === "last") return resolveRepeats(table2);
+        const first = /* @__PURE__ */ new Map();
+        let refused2 = 0;
+        for (let row = 0; row < table2.count; row++) {
+          while (this.refused[refused2] === row + refused2) refused2++;
+          const id = table2.id[row];
+          const before = first.get(id);
+          if (before === void 0) first.set(id, row + refused2);
+          else
+            this.problems.add(
+              `${this.source} annotations[${row + refused2}].id`,
+              `${id} was used before, by annotations[${before}]`,
+              "Ids must be unique."
+            );
+        }
+        return table2;
+      }
+    };
   }
 });
 
 // src/dataset/coco.ts
 import { basename as basename3, join as join4 } from "node:path";
-async function loadCoco(file, images) {
-  const json = await readJson(file, "annotation file");
-  const truth = parseCoco(json, file, images ?? "");
+async function loadCoco(file, images, options = {}) {
+  const truth = scanCoco(await readBytes(file, "annotation file"), file, images ?? "", options);
   return images === void 0 ? truth : { ...truth, images: await locate(truth.images, images, file) };
 }
-function parseCoco(json, source, folder) {
-  if (!isObject2(json)) {
-    const results = Array.isArray(json) ? " (this looks like a results file)" : "";
-    throw new InputFault({
-      where: source,
-      what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? "an array" : show(json)}${results}`
-    });
+function scanCoco(bytes2, source, folder, options = {}) {
+  const scanner = new JsonScanner(bytes2, source, "annotation file");
+  if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
+  const top = {};
+  let rows;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(SECTIONS);
+    if (key < 0) scanner.skip();
+    else if (key < 2 || !scanner.startsList) top[String(SECTIONS[key])] = scanner.value();
+    else {
+      rows = scanAnnotations(scanner);
+      top.annotations = [];
+    }
   }
+  scanner.end();
+  return assemble(top, source, folder, options, (annotations, problems) => {
+    if (rows === void 0) arrayOf(top, "annotations", source, problems);
+    else annotations.take(rows, scanner);
+  });
+}
+function refuse2(source, json) {
+  const results = Array.isArray(json) ? " (this looks like a results file)" : "";
+  throw new InputFault({
+    where: source,
+    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? "an array" : show(json)}${results}`
+  });
+}
+function assemble(top, source, folder, options, fill2) {
   const problems = new Problems();
-  const categories = readCategories(json, source, problems);
-  const images = readImages(json, source, folder, problems);
-  const rows = readAnnotations(json, source, indexById(images), indexById(categories), problems);
+  const categories = readCategories(top, source, problems);
+  const images = readImages(top, source, folder, problems);
+  const annotations = new Annotations(source, problems, images, categories);
+  fill2(annotations, problems);
   if (images.length === 0 && !problems.any)
     problems.add(`${source} images`, "is empty: there is nothing to evaluate");
+  const table2 = annotations.finish(options.repeatedIds ?? "refuse");
   problems.throwIfAny(source);
-  return { source, images, categories, annotations: annotationTable(rows), skipped: [] };
-}
-function indexById(items) {
-  return new Map(items.map((item, index) => [item.id, index]));
+  return { source, images, categories, annotations: table2, skipped: [] };
 }
 function byId(a, b) {
   return a.id - b.id;
@@ -12204,43 +12912,6 @@ function noteDuplicate(reader, seen, id, i, what) {
   if (first === void 0) seen.set(id, i);
   else reader.wrong("id", `${id} was used before, by ${what}[${first}]`, "Ids must be unique.");
 }
-function readAnnotations(top, source, images, categories, problems) {
-  const reader = new RecordReader(source, problems);
-  const seen = /* @__PURE__ */ new Map();
-  const rows = [];
-  arrayOf(top, "annotations", source, problems).forEach((value, i) => {
-    if (!reader.open(value, `annotations[${i}]`)) return;
-    const id = reader.integer("id");
-    const image = lookUp(reader, "image_id", images, "images");
-    const category = lookUp(reader, "category_id", categories, "categories");
-    const box = reader.box("bbox");
-    const crowd = reader.flag("iscrowd");
-    let area = box === void 0 ? void 0 : box[2] * box[3];
-    if (reader.has("area")) area = reader.finite("area");
-    if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
-    if (id !== void 0) noteDuplicate(reader, seen, id, i, "annotations");
-    if (id === void 0 || image === void 0 || category === void 0) return;
-    if (box === void 0 || crowd === void 0 || area === void 0) return;
-    rows.push({
-      id,
-      image,
-      category,
-      x: box[0],
-      y: box[1],
-      w: box[2],
-      h: box[3],
-      area,
-      crowd,
-      ignore: false
-    });
-  });
-  return rows;
-}
-function lookUp(reader, key, known2, what) {
-  const id = reader.integer(key);
-  if (id === void 0) return void 0;
-  return known2.get(id) ?? reader.wrong(key, `${id} is no id in ${what} of this file`);
-}
 async function locate(images, folder, source) {
   const present = new Set((await readFolder(folder, "folder of images")).map((entry) => entry.name));
   const problems = new Problems();
@@ -12261,14 +12932,17 @@ async function locate(images, folder, source) {
   problems.throwIfAny(source);
   return found;
 }
+var SECTIONS;
 var init_coco2 = __esm({
   "src/dataset/coco.ts"() {
     "use strict";
     init_faults();
+    init_annotations();
     init_files();
     init_problems();
     init_records();
-    init_table();
+    init_scan();
+    SECTIONS = ["images", "categories", "annotations"].map((key) => Buffer.from(key));
   }
 });
 
@@ -25196,50 +25870,6 @@ var init_ground_truth = __esm({
     init_stratify();
     init_voc();
     init_yolo();
-  }
-});
-
-// src/dataset/detections.ts
-async function loadDetections(file, truth) {
-  return parseDetections(await readJson(file, "results file"), file, truth);
-}
-function parseDetections(json, source, truth) {
-  if (!Array.isArray(json)) {
-    throw new InputFault({
-      where: source,
-      what: `a COCO results file is an array of detections, this is ${typeof json === "object" ? "an object" : show(json)}`
-    });
-  }
-  const problems = new Problems();
-  const reader = new RecordReader(source, problems);
-  const images = new Map(truth.images.map((image, index) => [image.id, index]));
-  const categories = new Map(truth.categories.map((category, index) => [category.id, index]));
-  const builder = new DetectionBuilder();
-  json.forEach((value, i) => {
-    if (!reader.open(value, `[${i}]`)) return;
-    const image = lookUp2(reader, "image_id", images, truth.source);
-    const category = lookUp2(reader, "category_id", categories, truth.source);
-    const box = reader.box("bbox");
-    const score = reader.finite("score");
-    if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
-    builder.push(image, category, box[0], box[1], box[2], box[3], score);
-  });
-  problems.throwIfAny(source);
-  return builder.finish();
-}
-function lookUp2(reader, key, known2, truth) {
-  const id = reader.integer(key);
-  if (id === void 0) return void 0;
-  return known2.get(id) ?? reader.wrong(key, `${id} is not in the annotations ${truth}`);
-}
-var init_detections = __esm({
-  "src/dataset/detections.ts"() {
-    "use strict";
-    init_faults();
-    init_files();
-    init_problems();
-    init_records();
-    init_table();
   }
 });
 
@@ -53962,8 +54592,8 @@ var require_eventsource_stream = __commonJS({
     var BOM = [239, 187, 191];
     var LF = 10;
     var CR = 13;
-    var COLON = 58;
-    var SPACE = 32;
+    var COLON2 = 58;
+    var SPACE2 = 32;
     var defaultMaxEventSize = buffer.kStringMaxLength;
     var DATA = Buffer.from("data");
     var EVENT = Buffer.from("event");
@@ -54146,7 +54776,7 @@ var require_eventsource_stream = __commonJS({
         if (line.length === 0) {
           return;
         }
-        const colonPosition = line.indexOf(COLON);
+        const colonPosition = line.indexOf(COLON2);
         if (colonPosition === 0) {
           return;
         }
@@ -54155,7 +54785,7 @@ var require_eventsource_stream = __commonJS({
         if (colonPosition !== -1) {
           fieldLength = colonPosition;
           valueStart = colonPosition + 1;
-          if (line[valueStart] === SPACE) {
+          if (line[valueStart] === SPACE2) {
             ++valueStart;
           }
         }
@@ -56482,12 +57112,12 @@ var require_trim_comparator_whitespace = __commonJS({
     }
     var isWhitespace = (char) => char !== void 0 && whitespace[char.charCodeAt(0)] === 1;
     var isVersionPrefix = (char) => char === "v" || char === "=" || isWhitespace(char);
-    var isDigit = (char) => char !== void 0 && char >= "0" && char <= "9";
+    var isDigit2 = (char) => char !== void 0 && char >= "0" && char <= "9";
     var isLetter = (char) => char !== void 0 && (char >= "a" && char <= "z" || char >= "A" && char <= "Z");
-    var isIdentifierCharacter = (char) => isDigit(char) || isLetter(char) || char === "-";
-    var isVersionStart = (char) => isDigit(char) || char === "x" || char === "X" || char === "*";
+    var isIdentifierCharacter = (char) => isDigit2(char) || isLetter(char) || char === "-";
+    var isVersionStart = (char) => isDigit2(char) || char === "x" || char === "X" || char === "*";
     var findDigitsEndIndex = (range, start, limit2, digitRuns) => {
-      if (!isDigit(range[start])) {
+      if (!isDigit2(range[start])) {
         return start;
       }
       if (start >= digitRuns.start && start < digitRuns.end) {
@@ -56497,7 +57127,7 @@ var require_trim_comparator_whitespace = __commonJS({
         return Math.min(start + limit2, digitRuns.previousEnd);
       }
       let end = start + 1;
-      while (isDigit(range[end])) {
+      while (isDigit2(range[end])) {
         end++;
       }
       digitRuns.previousStart = digitRuns.start;
@@ -56589,7 +57219,7 @@ var require_trim_comparator_whitespace = __commonJS({
       return findBuildEndIndex(range, prereleaseEnd);
     };
     var findPartialVersionComponentEndIndex = (range, start, digitRuns) => {
-      if (isDigit(range[start])) {
+      if (isDigit2(range[start])) {
         return findVersionNumberEndIndex(range, start, false, digitRuns);
       }
       return isVersionStart(range[start]) ? start + 1 : start;

@@ -1,12 +1,12 @@
 /** COCO instances JSON. Format: https://cocodataset.org/#format-data (object detection). */
 import { basename, join } from 'node:path';
 import { InputFault } from '../faults/index.js';
-import { readFolder, kindOf, readJson } from './files.js';
+import { Annotations, scanAnnotations, type ScannedAnnotations } from './annotations.js';
+import { readBytes, readFolder, kindOf } from './files.js';
 import { Problems, show } from './problems.js';
 import { RecordReader, arrayOf, isObject } from './records.js';
 import type { JsonObject } from './records.js';
-import { annotationTable } from './table.js';
-import type { AnnotationRow } from './table.js';
+import { JsonScanner } from './scan.js';
 import type { Category, GroundTruth, ImageRecord } from './types.js';
 
 /**
@@ -18,33 +18,92 @@ import type { Category, GroundTruth, ImageRecord } from './types.js';
  * @param images - folder of the images; leave out when only boxes matter, then files are not looked for
  * @throws InputFault naming the record's index and key
  */
-export async function loadCoco(file: string, images: string | undefined): Promise<GroundTruth> {
-  const json = await readJson(file, 'annotation file');
-  const truth = parseCoco(json, file, images ?? '');
+export async function loadCoco(
+  file: string,
+  images: string | undefined,
+  options: CocoOptions = {},
+): Promise<GroundTruth> {
+  const truth = scanCoco(await readBytes(file, 'annotation file'), file, images ?? '', options);
   return images === undefined ? truth : { ...truth, images: await locate(truth.images, images, file) };
 }
 
-/** The pure part of {@link loadCoco}. */
-export function parseCoco(json: unknown, source: string, folder: string): GroundTruth {
-  if (!isObject(json)) {
-    const results = Array.isArray(json) ? ' (this looks like a results file)' : '';
-    throw new InputFault({
-      where: source,
-      what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? 'an array' : show(json)}${results}`,
-    });
-  }
-  const problems = new Problems();
-  const categories = readCategories(json, source, problems);
-  const images = readImages(json, source, folder, problems);
-  const rows = readAnnotations(json, source, indexById(images), indexById(categories), problems);
-  if (images.length === 0 && !problems.any)
-    problems.add(`${source} images`, 'is empty: there is nothing to evaluate');
-  problems.throwIfAny(source);
-  return { source, images, categories, annotations: annotationTable(rows), skipped: [] };
+/** How a file is read. */
+export interface CocoOptions {
+  /**
+   * `refuse` (the default): ids of annotations must be unique. `last`: as pycocotools, every annotation of a repeated
+   * id becomes the last one of that id.
+   */
+  readonly repeatedIds?: 'refuse' | 'last';
 }
 
-function indexById(items: readonly { readonly id: number }[]): ReadonlyMap<number, number> {
-  return new Map(items.map((item, index) => [item.id, index]));
+const SECTIONS = ['images', 'categories', 'annotations'].map((key) => Buffer.from(key));
+
+/** The pure part of {@link loadCoco}: annotations go from bytes to columns, an object only for those that are not as expected. */
+export function scanCoco(
+  bytes: Buffer,
+  source: string,
+  folder: string,
+  options: CocoOptions = {},
+): GroundTruth {
+  const scanner = new JsonScanner(bytes, source, 'annotation file');
+  if (!scanner.startsObject) refuse(source, scanner.startsList ? [] : scanner.value());
+  const top: Record<string, unknown> = {};
+  let rows: ScannedAnnotations | undefined;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(SECTIONS);
+    if (key < 0) scanner.skip();
+    else if (key < 2 || !scanner.startsList) top[String(SECTIONS[key])] = scanner.value();
+    else {
+      rows = scanAnnotations(scanner);
+      top.annotations = [];
+    }
+  }
+  scanner.end();
+  return assemble(top, source, folder, options, (annotations, problems) => {
+    if (rows === undefined) arrayOf(top, 'annotations', source, problems);
+    else annotations.take(rows, scanner);
+  });
+}
+
+/** {@link loadCoco} on what JSON.parse gave. */
+export function parseCoco(
+  json: unknown,
+  source: string,
+  folder: string,
+  options: CocoOptions = {},
+): GroundTruth {
+  if (!isObject(json)) refuse(source, json);
+  return assemble(json, source, folder, options, (annotations, problems) =>
+    arrayOf(json, 'annotations', source, problems).forEach((value, i) => annotations.read(value, i)),
+  );
+}
+
+function refuse(source: string, json: unknown): never {
+  const results = Array.isArray(json) ? ' (this looks like a results file)' : '';
+  throw new InputFault({
+    where: source,
+    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? 'an array' : show(json)}${results}`,
+  });
+}
+
+function assemble(
+  top: JsonObject,
+  source: string,
+  folder: string,
+  options: CocoOptions,
+  fill: (annotations: Annotations, problems: Problems) => void,
+): GroundTruth {
+  const problems = new Problems();
+  const categories = readCategories(top, source, problems);
+  const images = readImages(top, source, folder, problems);
+  const annotations = new Annotations(source, problems, images, categories);
+  fill(annotations, problems);
+  if (images.length === 0 && !problems.any)
+    problems.add(`${source} images`, 'is empty: there is nothing to evaluate');
+  const table = annotations.finish(options.repeatedIds ?? 'refuse');
+  problems.throwIfAny(source);
+  return { source, images, categories, annotations: table, skipped: [] };
 }
 
 function byId(a: { readonly id: number }, b: { readonly id: number }): number {
@@ -93,56 +152,6 @@ function noteDuplicate(
   const first = seen.get(id);
   if (first === undefined) seen.set(id, i);
   else reader.wrong('id', `${id} was used before, by ${what}[${first}]`, 'Ids must be unique.');
-}
-
-function readAnnotations(
-  top: JsonObject,
-  source: string,
-  images: ReadonlyMap<number, number>,
-  categories: ReadonlyMap<number, number>,
-  problems: Problems,
-): AnnotationRow[] {
-  const reader = new RecordReader(source, problems);
-  const seen = new Map<number, number>();
-  const rows: AnnotationRow[] = [];
-  arrayOf(top, 'annotations', source, problems).forEach((value, i) => {
-    if (!reader.open(value, `annotations[${i}]`)) return;
-    const id = reader.integer('id');
-    const image = lookUp(reader, 'image_id', images, 'images');
-    const category = lookUp(reader, 'category_id', categories, 'categories');
-    const box = reader.box('bbox');
-    const crowd = reader.flag('iscrowd');
-    let area = box === undefined ? undefined : box[2] * box[3];
-    if (reader.has('area')) area = reader.finite('area');
-    if (area !== undefined && area < 0) area = reader.wrong('area', `must not be negative, is ${area}`);
-    if (id !== undefined) noteDuplicate(reader, seen, id, i, 'annotations');
-    if (id === undefined || image === undefined || category === undefined) return;
-    if (box === undefined || crowd === undefined || area === undefined) return;
-    rows.push({
-      id,
-      image,
-      category,
-      x: box[0],
-      y: box[1],
-      w: box[2],
-      h: box[3],
-      area,
-      crowd,
-      ignore: false,
-    });
-  });
-  return rows;
-}
-
-function lookUp(
-  reader: RecordReader,
-  key: string,
-  known: ReadonlyMap<number, number>,
-  what: string,
-): number | undefined {
-  const id = reader.integer(key);
-  if (id === undefined) return undefined;
-  return known.get(id) ?? reader.wrong(key, `${id} is no id in ${what} of this file`);
 }
 
 /**

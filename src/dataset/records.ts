@@ -85,6 +85,8 @@ export class RecordReader {
       return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show(value)}`);
     }
     const [x, y, w, h] = numbers as [number, number, number, number];
+    if (!Number.isFinite(w * h))
+      return this.wrong(key, `width times height must be finite, is ${show(value)}`);
     if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show(value)}`);
     return [x, y, w, h];
   }

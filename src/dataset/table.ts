@@ -75,27 +75,63 @@ export interface AnnotationRow {
   readonly id: number;
 }
 
+/** Collects annotations in the order in which they are pushed. */
+export class AnnotationBuilder {
+  private size = 0;
+  private capacity = 1024;
+  private image = new Int32Array(this.capacity);
+  private category = new Int32Array(this.capacity);
+  private bbox = new Float64Array(this.capacity * 4);
+  private area = new Float64Array(this.capacity);
+  private crowd = new Uint8Array(this.capacity);
+  private ignore = new Uint8Array(this.capacity);
+  private id = new Float64Array(this.capacity);
+
+  push(row: AnnotationRow): void {
+    if (this.size === this.capacity) this.grow();
+    const at = this.size++;
+    this.image[at] = row.image;
+    this.category[at] = row.category;
+    this.bbox[at * 4] = row.x;
+    this.bbox[at * 4 + 1] = row.y;
+    this.bbox[at * 4 + 2] = row.w;
+    this.bbox[at * 4 + 3] = row.h;
+    this.area[at] = row.area;
+    this.crowd[at] = row.crowd ? 1 : 0;
+    this.ignore[at] = row.ignore ? 1 : 0;
+    this.id[at] = row.id;
+  }
+
+  /** The table so far; later pushes do not change it. */
+  finish(): AnnotationTable {
+    const { size } = this;
+    return {
+      count: size,
+      image: this.image.slice(0, size),
+      category: this.category.slice(0, size),
+      bbox: this.bbox.slice(0, size * 4),
+      area: this.area.slice(0, size),
+      crowd: this.crowd.slice(0, size),
+      ignore: this.ignore.slice(0, size),
+      id: this.id.slice(0, size),
+    };
+  }
+
+  private grow(): void {
+    this.capacity *= 2;
+    this.image = grown(this.image, this.capacity);
+    this.category = grown(this.category, this.capacity);
+    this.bbox = grown(this.bbox, this.capacity * 4);
+    this.area = grown(this.area, this.capacity);
+    this.crowd = grown(this.crowd, this.capacity);
+    this.ignore = grown(this.ignore, this.capacity);
+    this.id = grown(this.id, this.capacity);
+  }
+}
+
 /** Turns rows into columns. */
 export function annotationTable(rows: readonly AnnotationRow[]): AnnotationTable {
-  const count = rows.length;
-  const table = {
-    count,
-    image: new Int32Array(count),
-    category: new Int32Array(count),
-    bbox: new Float64Array(count * 4),
-    area: new Float64Array(count),
-    crowd: new Uint8Array(count),
-    ignore: new Uint8Array(count),
-    id: new Float64Array(count),
-  };
-  rows.forEach((row, i) => {
-    table.image[i] = row.image;
-    table.category[i] = row.category;
-    table.bbox.set([row.x, row.y, row.w, row.h], i * 4);
-    table.area[i] = row.area;
-    table.crowd[i] = row.crowd ? 1 : 0;
-    table.ignore[i] = row.ignore ? 1 : 0;
-    table.id[i] = row.id;
-  });
-  return table;
+  const builder = new AnnotationBuilder();
+  for (const row of rows) builder.push(row);
+  return builder.finish();
 }

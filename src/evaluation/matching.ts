@@ -93,13 +93,13 @@ function checkFinite({ count, score, bbox }: DetectionTable): void {
   }
 }
 
+const FROM = Float64Array.from(AREAS, ({ from }) => from);
+const TO = Float64Array.from(AREAS, ({ to }) => to);
+
 /** Bit `a` is set where an area lies outside of range `a`. */
 function outside(area: number): number {
   let bits = 0;
-  for (let a = 0; a < A; a++) {
-    const { from, to } = AREAS[a] as (typeof AREAS)[number];
-    if (area < from || area > to) bits |= 1 << a;
-  }
+  for (let a = 0; a < A; a++) if (area < (FROM[a] as number) || area > (TO[a] as number)) bits |= 1 << a;
   return bits;
 }
 
@@ -128,6 +128,8 @@ class Matcher {
   private readonly first: Int32Array;
   private readonly end: Int32Array;
   private readonly seen: Int32Array;
+  /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
+  private readonly out: Uint8Array;
   // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
   private candidates = new Int32Array(16);
   private ious = new Float64Array(16);
@@ -168,6 +170,11 @@ class Matcher {
     this.first = new Int32Array(truth.images.length);
     this.end = new Int32Array(truth.images.length);
     this.seen = new Int32Array(truth.images.length);
+    this.out = new Uint8Array(detections.count);
+    for (let row = 0; row < detections.count; row++)
+      this.out[row] = outside(
+        (detections.bbox[4 * row + 2] as number) * (detections.bbox[4 * row + 3] as number),
+      );
   }
 
   private readonly image: Int32Array;
@@ -241,9 +248,7 @@ class Matcher {
   }
 
   private matchOne(row: number, i: number, into: ClassBits): void {
-    const w = this.detections.bbox[4 * row + 2] as number;
-    const h = this.detections.bbox[4 * row + 3] as number;
-    const out = outside(w * h);
+    const out = this.out[row] as number;
     const n = this.gather(row, into.image[i] as number);
     for (let a = 0; a < A; a++) {
       const at = a * into.count + i;

@@ -43,7 +43,7 @@ const BAD: readonly BadInput[] = [
   {
     name: 'an image that is none',
     spoil: (folder) => writeFile(join(folder, 'calib', '300000.jpg'), 'no jpeg'),
-    says: /300000\.jpg: is no image that can be read/,
+    says: /300000\.jpg: is no image that can be read|is no JPEG/,
   },
   {
     name: 'an empty calibration folder',

@@ -1,5 +1,5 @@
 // The bundles: one for the program, and for tests that run from src/ the worker alone.
-import { mkdir, readFile, readdir, rm, writeFile, chmod } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -42,6 +42,7 @@ export async function buildAll(out) {
   await writeFile(join(out, 'int8-gate.js'), outputFiles[0].contents);
   await writeFile(join(out, 'LICENSES.txt'), licenses);
   for (const [name, text] of Object.entries(DOORS)) await writeFile(join(out, name), text);
+  await copyFile('src/engine/tensorrt/worker.py', join(out, 'tensorrt-worker.py'));
   await chmod(join(out, 'cli.js'), 0o755);
 }
 

@@ -1,3 +1,4 @@
 /** Inference engines behind one interface. */
 export * from './types.js';
 export { createOnnxRuntimeEngine, type OnnxRuntimeOptions } from './onnxruntime.js';
+export * from './tensorrt/index.js';

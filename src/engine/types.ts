@@ -3,7 +3,8 @@ import type { PreparedImage, PreprocessingSpec } from '../dataset/index.js';
 import type { ExtremesObserver, TensorStatistics } from '../calibration/index.js';
 
 /** Element types that cross the border of an engine. */
-export type ElementType = 'float32' | 'float16' | 'int64' | 'int32' | 'uint8' | 'int8' | 'bool';
+export const ELEMENT_TYPES = ['float32', 'float16', 'int64', 'int32', 'uint8', 'int8', 'bool'] as const;
+export type ElementType = (typeof ELEMENT_TYPES)[number];
 
 /** A tensor in memory; float16 is widened to float32, int64 narrowed to float64 (exact to 2^53). */
 export interface HostTensor {
@@ -57,6 +58,8 @@ export interface EngineModel {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly path?: string;
+  /** What a real engine is built for: `int8` follows the file's Q/DQ, with FP16 for the rest. `fp32` when left out. */
+  readonly precision?: 'fp32' | 'fp16' | 'int8';
 }
 
 export interface LoadOptions {
@@ -64,14 +67,19 @@ export interface LoadOptions {
   readonly extraOutputs?: readonly string[];
 }
 
-/** An inference engine. */
-export interface Engine {
+/** What runs models. */
+export interface Runner {
   readonly name: 'onnxruntime' | 'tensorrt';
   readonly version: string;
   /** Models that run side by side. */
   readonly threads: number;
   /** @throws InputFault when the engine refuses the model (with its reason), SurroundingsFault when the engine itself fails. */
   load(model: EngineModel, options?: LoadOptions): Promise<LoadedModel>;
+  close(): Promise<void>;
+}
+
+/** A runner that also gathers statistics of tensors inside the model. */
+export interface Engine extends Runner {
   /** One pass over the feed that keeps statistics of the named tensors; memory does not grow with the number of images. */
   collect(
     model: EngineModel,
@@ -79,5 +87,4 @@ export interface Engine {
     feed: ImageFeed,
     options?: CollectOptions,
   ): Promise<ReadonlyMap<string, TensorStatistics>>;
-  close(): Promise<void>;
 }

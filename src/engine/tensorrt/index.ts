@@ -1,0 +1,9 @@
+/** Real TensorRT engines, built and run by a Python worker on the runner's GPU. */
+export {
+  createTensorRtEngine,
+  type EngineDetails,
+  type TensorRtEngine,
+  type TensorRtModel,
+  type TensorRtOptions,
+} from './engine.js';
+export { parseInspector, withTimes, type EngineLayer, type EnginePrecision } from './inspector.js';

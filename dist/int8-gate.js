@@ -73,10 +73,10 @@ var init_faults = __esm({
       exitStatus = EXIT.badInput;
       problems;
       constructor(problems, options) {
-        const list2 = Array.isArray(problems) ? problems : [problems];
-        super(list2.map(describeProblem).join("\n"), options);
+        const list3 = Array.isArray(problems) ? problems : [problems];
+        super(list3.map(describeProblem).join("\n"), options);
         this.name = "InputFault";
-        this.problems = list2;
+        this.problems = list3;
       }
     };
     SurroundingsFault = class extends Error {
@@ -268,6 +268,77 @@ var init_schema = __esm({
             },
             ["images", "layers"]
           ),
+          /** Real engines, where they were built; the verdict is about them then. */
+          engines: object(
+            {
+              library: text,
+              gpu: text,
+              computeCapability: text,
+              driver: text,
+              cuda: text,
+              clockMHz: nullable,
+              powerState: { type: ["string", "null"] },
+              noise: texts,
+              rows: {
+                type: "array",
+                items: object(
+                  {
+                    variant: { enum: ["fp32", "fp16", "int8", "mixed"] },
+                    AP: number,
+                    AP50: number,
+                    simulatedAP: nullable,
+                    /** mAP50-95 of the FP32 engine minus this one's. */
+                    drop: nullable,
+                    batch: number,
+                    /** Milliseconds of a batch, without copies to and from the GPU. */
+                    medianMs: number,
+                    p99Ms: number,
+                    graphMedianMs: nullable,
+                    imagesPerSecond: number,
+                    engineBytes: number,
+                    deviceBytes: number,
+                    buildSeconds: number,
+                    layers: {
+                      ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [
+                        "int8",
+                        "fp16",
+                        "fp32",
+                        "reformats"
+                      ]),
+                      type: ["object", "null"]
+                    },
+                    reformatMs: nullable,
+                    notInt8: {
+                      type: "array",
+                      items: object(
+                        { layer: text, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable },
+                        ["layer", "got", "ms"]
+                      )
+                    }
+                  },
+                  [
+                    "variant",
+                    "AP",
+                    "AP50",
+                    "simulatedAP",
+                    "drop",
+                    "batch",
+                    "medianMs",
+                    "p99Ms",
+                    "graphMedianMs",
+                    "imagesPerSecond",
+                    "engineBytes",
+                    "deviceBytes",
+                    "buildSeconds",
+                    "layers",
+                    "reformatMs",
+                    "notInt8"
+                  ]
+                )
+              }
+            },
+            ["library", "gpu", "computeCapability", "driver", "cuda", "clockMHz", "powerState", "noise", "rows"]
+          ),
           search: {
             type: "array",
             items: object({ floatLayers: number, passes: { type: "boolean" }, score: number }, [
@@ -373,22 +444,22 @@ function markdownTable(table2, options) {
   while (++columnIndex < mostCellsPerRow) {
     const code = alignments[columnIndex];
     let before = "";
-    let after = "";
+    let after2 = "";
     if (code === 99) {
       before = ":";
-      after = ":";
+      after2 = ":";
     } else if (code === 108) {
       before = ":";
     } else if (code === 114) {
-      after = ":";
+      after2 = ":";
     }
     let size = settings.alignDelimiters === false ? 1 : Math.max(
       1,
-      longestCellByColumn[columnIndex] - before.length - after.length
+      longestCellByColumn[columnIndex] - before.length - after2.length
     );
-    const cell = before + "-".repeat(size) + after;
+    const cell = before + "-".repeat(size) + after2;
     if (settings.alignDelimiters !== false) {
-      size = before.length + size + after.length;
+      size = before.length + size + after2.length;
       if (size > longestCellByColumn[columnIndex]) {
         longestCellByColumn[columnIndex] = size;
       }
@@ -408,7 +479,7 @@ function markdownTable(table2, options) {
     while (++columnIndex < mostCellsPerRow) {
       const cell = row2[columnIndex] || "";
       let before = "";
-      let after = "";
+      let after2 = "";
       if (settings.alignDelimiters !== false) {
         const size = longestCellByColumn[columnIndex] - (sizes2[columnIndex] || 0);
         const code = alignments[columnIndex];
@@ -417,13 +488,13 @@ function markdownTable(table2, options) {
         } else if (code === 99) {
           if (size % 2) {
             before = " ".repeat(size / 2 + 0.5);
-            after = " ".repeat(size / 2 - 0.5);
+            after2 = " ".repeat(size / 2 - 0.5);
           } else {
             before = " ".repeat(size / 2);
-            after = before;
+            after2 = before;
           }
         } else {
-          after = " ".repeat(size);
+          after2 = " ".repeat(size);
         }
       }
       if (settings.delimiterStart !== false && !columnIndex) {
@@ -439,7 +510,7 @@ function markdownTable(table2, options) {
       }
       line.push(cell);
       if (settings.alignDelimiters !== false) {
-        line.push(after);
+        line.push(after2);
       }
       if (settings.padding !== false) {
         line.push(" ");
@@ -467,18 +538,18 @@ var init_markdown_table = __esm({
 });
 
 // src/report/escape.ts
-function terminalText(text2) {
-  const plain2 = text2.replace(CONTROL, "�");
+function terminalText(text3) {
+  const plain2 = text3.replace(CONTROL, "�");
   return plain2.startsWith("::") ? ` ${plain2}` : plain2;
 }
-function markdownText(text2) {
-  return text2.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
+function markdownText(text3) {
+  return text3.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
     /^(\s*)([-+=]|\d+\.(?=\s))/,
     (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
   );
 }
-function markdownSentence(text2) {
-  return text2.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
+function markdownSentence(text3) {
+  return text3.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
 }
 var CONTROL, ENTITIES;
 var init_escape = __esm({
@@ -520,8 +591,8 @@ function change(drop2, spread3 = true) {
   return !spread3 || drop2.low === null || drop2.high === null ? point : `${point} (${signed(-drop2.high)}…${signed(-drop2.low)})`;
 }
 function signed(value) {
-  const text2 = Math.abs(value).toFixed(3);
-  return text2 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text2}`;
+  const text3 = Math.abs(value).toFixed(3);
+  return text3 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text3}`;
 }
 function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
@@ -543,6 +614,21 @@ function variantsOf(report) {
 function precisionOf({ precision }) {
   return precision.toUpperCase();
 }
+function engineRows({ rows }) {
+  const ms = (row) => row.graphMedianMs ?? row.medianMs;
+  const half = rows.find(({ variant: variant2 }) => variant2 === "fp16");
+  return rows.map((row) => ({
+    name: row.variant === "mixed" ? "mixed" : row.variant.toUpperCase(),
+    ap: rate(row.AP),
+    simulated: row.simulatedAP === null ? "–" : rate(row.simulatedAP),
+    ms: ms(row).toFixed(3),
+    p99: row.p99Ms.toFixed(3),
+    speed: half === void 0 ? "–" : `${(ms(half) / ms(row)).toFixed(2)}×`,
+    size: mebibytes(row.engineBytes),
+    precisions: row.layers === null ? "–" : `${row.layers.int8} / ${row.layers.fp16} / ${row.layers.fp32}`,
+    reformats: row.layers === null ? "–" : `${row.layers.reformats} (${(row.reformatMs ?? 0).toFixed(2)} ms)`
+  }));
+}
 var VERDICTS;
 var init_numbers = __esm({
   "src/report/numbers.ts"() {
@@ -553,14 +639,14 @@ var init_numbers = __esm({
 
 // src/report/markdown.ts
 function formatMarkdown(report, { maxBytes }) {
-  const head = [headline(report), variants(report), checks(report), findings(report)].filter((part) => part !== "").join("\n\n");
+  const head = [headline(report), variants(report), engines(report), checks(report), findings(report)].filter((part) => part !== "").join("\n\n");
   const tail = footer(report);
   const room = maxBytes - bytes(head) - bytes(tail) - 200;
   return `${[head, sensitivity(report, room), tail].filter((part) => part !== "").join("\n\n")}
 `;
 }
-function bytes(text2) {
-  return Buffer.byteLength(text2);
+function bytes(text3) {
+  return Buffer.byteLength(text3);
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
@@ -589,6 +675,36 @@ function variants(report) {
     ],
     ["l", "r", "r", "r", "r", "r", "r"]
   );
+}
+function engines({ engines: section }) {
+  if (section === void 0) return "";
+  const rows = engineRows(section).map((one) => [
+    one.name,
+    one.ap,
+    one.simulated,
+    one.ms,
+    one.p99,
+    one.speed,
+    one.size,
+    one.precisions,
+    one.reformats
+  ]);
+  const header = [
+    "",
+    "mAP50-95",
+    "simulated",
+    "ms a batch",
+    "p99",
+    "over FP16",
+    "engine",
+    "INT8 / FP16 / FP32 layers",
+    "reformats"
+  ];
+  const { library: library2, gpu, cuda, driver } = section;
+  const title = `### Engines: ${markdownText(library2)} on ${markdownText(gpu)}, CUDA ${markdownText(cuda)}, driver ${markdownText(driver)}`;
+  return `${title}
+
+${table([header, ...rows], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
 }
 function checks({ verdict }) {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
@@ -664,7 +780,7 @@ var init_markdown = __esm({
 function formatTerminal(report, { color, width }) {
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text2, code) => color ? `\x1B[${code}m${text2}\x1B[0m` : text2;
+  const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
   return [
     columns([
@@ -677,6 +793,7 @@ function formatTerminal(report, { color, width }) {
         mebibytes(one.weightBytes)
       ])
     ]),
+    engines2(report),
     layers(report, width),
     report.findings.length === 0 ? "" : `Causes
 ${bullets(report.findings.map(({ sentence }) => sentence))}`,
@@ -688,6 +805,19 @@ ${bullets(skipped.map(({ what, count }) => `${count} ${what}`))}`,
     verdict.todo.length === 0 ? "" : `What to do
 ${bullets(verdict.todo)}`
   ].filter((part) => part !== "").join("\n\n");
+}
+function engines2({ engines: section }) {
+  if (section === void 0) return "";
+  const rows = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
+    name,
+    ap,
+    simulated,
+    ms,
+    speed,
+    reformats
+  ]);
+  return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})
+${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows])}`;
 }
 function layers({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return "";
@@ -701,10 +831,10 @@ function layers({ sensitivity: sensitivity2 }, width) {
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
 ${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows], /* @__PURE__ */ new Set([1]))}`;
 }
-function shorten(text2, width) {
-  if (text2.length <= width) return text2;
+function shorten(text3, width) {
+  if (text3.length <= width) return text3;
   const head = Math.floor((width - 1) / 2);
-  return `${text2.slice(0, head)}…${text2.slice(text2.length - (width - 1 - head))}`;
+  return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
 }
 function columns(rows, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
@@ -712,10 +842,10 @@ function columns(rows, left = /* @__PURE__ */ new Set([0])) {
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
-function wrap(text2, width, indent) {
+function wrap(text3, width, indent) {
   const lines2 = [];
   let line = "";
-  for (const word of text2.split(" ")) {
+  for (const word of text3.split(" ")) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines2.push(line);
       line = indent + word;
@@ -3731,10 +3861,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} flag
        * @private
        */
-      unknownOption(flag) {
+      unknownOption(flag2) {
         if (this._allowUnknownOption) return;
         let suggestion = "";
-        if (flag.startsWith("--") && this._showSuggestionAfterError) {
+        if (flag2.startsWith("--") && this._showSuggestionAfterError) {
           let candidateFlags = [];
           let command = this;
           do {
@@ -3742,9 +3872,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
             candidateFlags = candidateFlags.concat(moreFlags);
             command = command.parent;
           } while (command && !command._enablePositionalOptions);
-          suggestion = suggestSimilar(flag, candidateFlags);
+          suggestion = suggestSimilar(flag2, candidateFlags);
         }
-        const message = `error: unknown option '${flag}'${suggestion}`;
+        const message = `error: unknown option '${flag2}'${suggestion}`;
         this.error(message, { code: "commander.unknownOption" });
       }
       /**
@@ -4014,9 +4144,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
           helpWidth: context.helpWidth,
           outputHasColors: context.hasColors
         });
-        const text2 = helper.formatHelp(this, helper);
-        if (context.hasColors) return text2;
-        return this._outputConfiguration.stripColor(text2);
+        const text3 = helper.formatHelp(this, helper);
+        if (context.hasColors) return text3;
+        return this._outputConfiguration.stripColor(text3);
       }
       /**
        * @typedef HelpContext
@@ -4176,7 +4306,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {(string | Function)} text - string to add, or a function returning a string
        * @return {Command} `this` command for chaining
        */
-      addHelpText(position, text2) {
+      addHelpText(position, text3) {
         const allowedValues = ["beforeAll", "before", "after", "afterAll"];
         if (!allowedValues.includes(position)) {
           throw new Error(`Unexpected value for position to addHelpText.
@@ -4185,10 +4315,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const helpEvent = `${position}Help`;
         this.on(helpEvent, (context) => {
           let helpStr;
-          if (typeof text2 === "function") {
-            helpStr = text2({ error: context.error, command: context.command });
+          if (typeof text3 === "function") {
+            helpStr = text3({ error: context.error, command: context.command });
           } else {
-            helpStr = text2;
+            helpStr = text3;
           }
           if (helpStr) {
             context.write(`${helpStr}
@@ -4395,8 +4525,8 @@ var init_collector = __esm({
     RangeCollector = class _RangeCollector {
       tensors = /* @__PURE__ */ new Map();
       /** Takes in the values that one image gave a tensor; `shape` at batch 1. */
-      observe(name, data, shape) {
-        const running = this.tensors.get(name) ?? this.start(name, shape);
+      observe(name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
         running.images++;
         const nonFinite = extremes(data, running);
         const amax = Math.max(-running.min, running.max);
@@ -4406,7 +4536,7 @@ var init_collector = __esm({
         running.nonFinite += nonFinite;
         running.count += data.length - nonFinite;
       }
-      start(name, shape) {
+      start(name, shape2) {
         const running = {
           count: 0,
           min: Infinity,
@@ -4416,7 +4546,7 @@ var init_collector = __esm({
           images: 0,
           limit: 0,
           bins: new Float64Array(BINS),
-          shape: [...shape]
+          shape: [...shape2]
         };
         this.tensors.set(name, running);
         return running;
@@ -4496,8 +4626,8 @@ var init_extremes = __esm({
     ExtremesObserver = class _ExtremesObserver {
       tensors = /* @__PURE__ */ new Map();
       /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape) {
-        const running = this.tensors.get(name) ?? this.start(name, shape);
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
         reserve(running, image + 1);
         const channels = running.channelMin.length;
         const parts = Math.max(1, channels);
@@ -4518,10 +4648,10 @@ var init_extremes = __esm({
         if (before === void 0 || above(value, image, before))
           running.peak = { image, index: data.indexOf(value), value };
       }
-      start(name, shape) {
-        const channels = shape.length === 4 ? shape[1] : 0;
+      start(name, shape2) {
+        const channels = shape2.length === 4 ? shape2[1] : 0;
         const running = {
-          shape: [...shape],
+          shape: [...shape2],
           min: new Float32Array(),
           max: new Float32Array(),
           channelMin: new Float32Array(channels).fill(Infinity),
@@ -5063,7 +5193,7 @@ var init_matching = __esm({
             if (away === 1) into.ignored[at] = ALL;
             continue;
           }
-          let open5 = ALL;
+          let open6 = ALL;
           let right = 0;
           let ignored = 0;
           for (let unwanted = 0; unwanted < 2; unwanted++)
@@ -5071,9 +5201,9 @@ var init_matching = __esm({
               const g = this.candidates[c];
               if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
               const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open5 & this.reaches[c] & ~held;
+              const won = open6 & this.reaches[c] & ~held;
               this.taken[g * A + a] = held | won;
-              open5 &= ~won;
+              open6 &= ~won;
               if (unwanted === 1) ignored |= won;
               else if (this.forgotten[g] === 0) right |= won;
             }
@@ -5485,11 +5615,11 @@ function difference([a, b], weights) {
   classes.forEach((one, k) => {
     const total = weights === void 0 ? one.total : weigh(one.positives, weights);
     if (total === 0) return;
-    const first = averagePrecision(a, k, weights, total);
+    const first2 = averagePrecision(a, k, weights, total);
     const second = averagePrecision(b, k, weights, total);
-    perClass[k] = first.map - second.map;
-    map += first.map - second.map;
-    map50 += first.map50 - second.map50;
+    perClass[k] = first2.map - second.map;
+    map += first2.map - second.map;
+    map50 += first2.map50 - second.map50;
     known2++;
   });
   return { map: known2 === 0 ? NaN : map / known2, map50: known2 === 0 ? NaN : map50 / known2, perClass };
@@ -5527,11 +5657,11 @@ var init_bootstrap = __esm({
 // src/evaluation/distances.ts
 function outputDistances(reference, candidate) {
   const before = confident(reference);
-  const after = confident(candidate);
-  const pairs = matchPairs(reference, candidate, before, after);
+  const after2 = confident(candidate);
+  const pairs = matchPairs(reference, candidate, before, after2);
   return {
     scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
-    detectionRatio: before.length === 0 ? after.length === 0 ? 1 : after.length : after.length / before.length,
+    detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
     boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
     scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
     unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
@@ -5566,22 +5696,22 @@ function jensenShannon(p, q) {
     )
   );
 }
-function matchPairs(reference, candidate, before, after) {
+function matchPairs(reference, candidate, before, after2) {
   const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
   const partners = /* @__PURE__ */ new Map();
-  for (const b of after) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
+  for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
   const pairs = [];
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
-    const open5 = partners.get(key(reference, a)) ?? [];
+    const open6 = partners.get(key(reference, a)) ?? [];
     let best;
-    for (const b of open5) {
+    for (const b of open6) {
       const iou = overlap(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
-    open5.splice(open5.indexOf(best.b), 1);
+    open6.splice(open6.indexOf(best.b), 1);
     pairs.push(best);
   }
   return pairs;
@@ -5646,13 +5776,13 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images })
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat5, drop: drop2 } = ACCURACY[metric];
+    const { stat: stat7, drop: drop2 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat5],
-      after: candidate.stats[stat5],
+      before: reference.stats[stat7],
+      after: candidate.stats[stat7],
       interval: drop2 === void 0 ? void 0 : intervals?.[drop2],
       images
     });
@@ -5686,10 +5816,10 @@ function classChecks({ thresholds, reference, candidate, intervals, images }) {
   });
 }
 function limitChecks(held) {
-  const { metric, subject, limit: limit2, before, after } = held;
+  const { metric, subject, limit: limit2, before, after: after2 } = held;
   const name = subject === void 0 ? metric : `AP of ${subject}`;
   const base = { metric, ...subject !== void 0 && { subject } };
-  if (!known(after) || !known(before))
+  if (!known(after2) || !known(before))
     return [
       {
         ...base,
@@ -5701,13 +5831,13 @@ function limitChecks(held) {
     ];
   const checks2 = [];
   if (limit2.min !== void 0) {
-    const ok3 = after >= limit2.min;
+    const ok3 = after2 >= limit2.min;
     checks2.push({
       ...base,
       kind: ok3 ? "pass" : "fail",
       limit: `≥ ${fixed(limit2.min)}`,
-      value: after,
-      sentence: `${name} is ${fixed(after)}; at least ${fixed(limit2.min)} is asked.`
+      value: after2,
+      sentence: `${name} is ${fixed(after2)}; at least ${fixed(limit2.min)} is asked.`
     });
   }
   const allowed = [
@@ -5720,8 +5850,8 @@ function limitChecks(held) {
 function known(value) {
   return Number.isFinite(value) && value >= 0;
 }
-function dropCheck(name, allowed, { before, after, interval, images }) {
-  const drop2 = before - after;
+function dropCheck(name, allowed, { before, after: after2, interval, images }) {
+  const drop2 = before - after2;
   const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
   const low = usable?.low ?? drop2;
   const high = usable?.high ?? drop2;
@@ -5732,10 +5862,10 @@ function dropCheck(name, allowed, { before, after, interval, images }) {
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
-    value: after,
+    value: after2,
     drop: drop2,
     ...usable !== void 0 && { interval: [low, high] },
-    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
+    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
   };
 }
 function imagesNeeded(drop2, allowed, width, images) {
@@ -5775,14 +5905,33 @@ function plainChecks({ thresholds, candidate }) {
       void 0,
       thresholds.modelSizeMiB?.max
     ),
-    plain(
-      "latencyMs",
-      "The median latency in milliseconds",
-      candidate.latencyMs,
-      void 0,
-      thresholds.latencyMs?.max
+    timed(
+      candidate.noise,
+      plain(
+        "latencyMs",
+        "The median latency in milliseconds",
+        candidate.latencyMs,
+        void 0,
+        thresholds.latencyMs?.max
+      )
+    ),
+    timed(
+      candidate.noise,
+      plain(
+        "speedup",
+        "The speed over the FP16 engine",
+        candidate.speedup,
+        thresholds.speedup?.min,
+        void 0
+      )
     )
   ].flat();
+}
+function timed(noise, checks2) {
+  if (noise === void 0) return checks2;
+  return checks2.map(
+    (check2) => check2.kind === "missing" ? check2 : { ...check2, kind: "inconclusive", sentence: `${check2.sentence} It cannot be judged: ${noise}.` }
+  );
 }
 function plain(metric, name, value, min, max) {
   const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
@@ -6257,12 +6406,12 @@ function create(schema, init2) {
   return compiledCreate(schema)(init2);
 }
 function compiledCreate(desc) {
-  let compiled = compiledCreates.get(desc);
-  if (compiled === void 0) {
-    compiled = compileCreate(desc);
-    compiledCreates.set(desc, compiled);
+  let compiled2 = compiledCreates.get(desc);
+  if (compiled2 === void 0) {
+    compiled2 = compileCreate(desc);
+    compiledCreates.set(desc, compiled2);
   }
-  return compiled;
+  return compiled2;
 }
 function compileCreate(desc) {
   const typeName = desc.typeName;
@@ -6276,28 +6425,28 @@ function compileCreate(desc) {
       message = { $typeName: typeName };
     }
     for (let i = 0; i < properties.length; i++) {
-      const property2 = properties[i];
-      const name = property2.name;
+      const property3 = properties[i];
+      const name = property3.name;
       const initValue = init2 === null || init2 === void 0 ? void 0 : init2[name];
-      switch (property2.kind) {
+      switch (property3.kind) {
         case INIT_SINGULAR:
           if (initValue != null) {
-            message[name] = property2.convert !== void 0 ? property2.convert(initValue) : initValue;
-          } else if (property2.constant !== void 0) {
-            message[name] = property2.constant;
+            message[name] = property3.convert !== void 0 ? property3.convert(initValue) : initValue;
+          } else if (property3.constant !== void 0) {
+            message[name] = property3.constant;
           }
           break;
         case INIT_LIST:
-          message[name] = property2.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property2.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
+          message[name] = property3.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property3.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
           break;
         case INIT_MAP:
-          if (property2.convert === void 0 || !isObject(initValue)) {
+          if (property3.convert === void 0 || !isObject(initValue)) {
             message[name] = initValue !== null && initValue !== void 0 ? initValue : {};
           } else {
             const converted = {};
             const keys = Object.keys(initValue);
             for (let k = 0; k < keys.length; k++) {
-              setOwn(converted, keys[k], property2.convert(initValue[keys[k]]));
+              setOwn(converted, keys[k], property3.convert(initValue[keys[k]]));
             }
             message[name] = converted;
           }
@@ -6305,7 +6454,7 @@ function compileCreate(desc) {
         case INIT_ONEOF: {
           const oneofValue = initValue;
           if ((oneofValue === null || oneofValue === void 0 ? void 0 : oneofValue.case) != null) {
-            const convert = property2.convert.get(oneofValue.case);
+            const convert = property3.convert.get(oneofValue.case);
             if (convert !== void 0) {
               message[name] = {
                 case: oneofValue.case,
@@ -6407,13 +6556,13 @@ function compileConvertMessage(field) {
     return void 0;
   }
   const messageDesc2 = field.message;
-  let compiled;
+  let compiled2;
   return (value) => {
     if (!isObject(value) || isMessage(value, messageDesc2)) {
       return value;
     }
-    compiled !== null && compiled !== void 0 ? compiled : compiled = compiledCreate(messageDesc2);
-    return compiled(value);
+    compiled2 !== null && compiled2 !== void 0 ? compiled2 : compiled2 = compiledCreate(messageDesc2);
+    return compiled2(value);
   };
 }
 function toU8Arr(value) {
@@ -6487,8 +6636,8 @@ function getTextEncoding() {
     });
     let textDecoderStrict;
     const config = {
-      encodeUtf8(text2) {
-        return textEncoder.encode(text2);
+      encodeUtf8(text3) {
+        return textEncoder.encode(text3);
       },
       decodeUtf8(bytes2, strict) {
         if (strict) {
@@ -6502,9 +6651,9 @@ function getTextEncoding() {
         }
         return textDecoder.decode(bytes2);
       },
-      checkUtf8(text2) {
+      checkUtf8(text3) {
         try {
-          encodeURIComponent(text2);
+          encodeURIComponent(text3);
           return true;
         } catch (_) {
           return false;
@@ -6516,8 +6665,8 @@ function getTextEncoding() {
     }
     const nativeStringIsWellFormed = String.prototype.isWellFormed;
     if (nativeStringIsWellFormed) {
-      config.checkUtf8 = (text2) => {
-        return nativeStringIsWellFormed.call(text2);
+      config.checkUtf8 = (text3) => {
+        return nativeStringIsWellFormed.call(text3);
       };
     }
     configureTextEncoding(config);
@@ -6525,8 +6674,8 @@ function getTextEncoding() {
   return te;
 }
 function emulateEncodeInto(encodeUtf8) {
-  return (text2, dest) => {
-    const bytes2 = encodeUtf8(text2);
+  return (text3, dest) => {
+    const bytes2 = encodeUtf8(text3);
     dest.set(bytes2);
     return { written: bytes2.byteLength };
   };
@@ -7608,8 +7757,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve9) {
-  return buildFileRegistry([fileDescriptorProto, resolve9]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve10) {
+  return buildFileRegistry([fileDescriptorProto, resolve10]);
 }
 function buildFileRegistry(args, check2) {
   const registry = createBaseRegistry();
@@ -7633,7 +7782,7 @@ function buildFileRegistry(args, check2) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve9(protoFileName);
+        const dep = resolve10(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -7647,7 +7796,7 @@ function buildFileRegistry(args, check2) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve9 = args[1];
+    const resolve10 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check2 === null || check2 === void 0 ? void 0 : check2(file);
@@ -8672,24 +8821,24 @@ function fromBinary(schema, bytes2, options) {
   return message;
 }
 function compiledReader(desc) {
-  let compiled = compiledReaders.get(desc);
-  if (compiled === void 0) {
-    compiled = compileMessage(desc);
+  let compiled2 = compiledReaders.get(desc);
+  if (compiled2 === void 0) {
+    compiled2 = compileMessage(desc);
   }
-  return compiled;
+  return compiled2;
 }
 function compileMessage(desc) {
   const descString = String(desc);
   const fieldReaders = /* @__PURE__ */ new Map();
-  const compiled = {
+  const compiled2 = {
     read: compileMessageReader(descString, fieldReaders),
     readGroup: compileGroupReader(descString, fieldReaders)
   };
-  compiledReaders.set(desc, compiled);
+  compiledReaders.set(desc, compiled2);
   for (const field of desc.fields) {
     fieldReaders.set(field.number, compileFieldReader(field));
   }
-  return compiled;
+  return compiled2;
 }
 function compileMessageReader(descString, fieldReaders) {
   return (message, reader, ctx, length) => {
@@ -9029,18 +9178,18 @@ function toBinary(schema, message, options) {
   return writer.finish();
 }
 function compiledWriter(desc) {
-  let compiled = compiledWriters.get(desc);
-  if (compiled === void 0) {
-    compiled = compileMessage2(desc);
+  let compiled2 = compiledWriters.get(desc);
+  if (compiled2 === void 0) {
+    compiled2 = compileMessage2(desc);
   }
-  return compiled;
+  return compiled2;
 }
 function compileMessage2(desc) {
   const typeName = desc.typeName;
   const sortedFields = desc.fields.concat().sort((a, b) => a.number - b.number);
   const foreignField = sortedFields[0];
   const fieldWriters = [];
-  const compiled = (writer, opts, message) => {
+  const compiled2 = (writer, opts, message) => {
     if (message.$typeName !== typeName && foreignField !== void 0) {
       throw new FieldError(foreignField, `cannot use ${foreignField} with message ${message.$typeName}`, "ForeignFieldError");
     }
@@ -9055,11 +9204,11 @@ function compileMessage2(desc) {
       }
     }
   };
-  compiledWriters.set(desc, compiled);
+  compiledWriters.set(desc, compiled2);
   for (const field of sortedFields) {
     fieldWriters.push(compileField(field));
   }
-  return compiled;
+  return compiled2;
 }
 function compileField(field) {
   switch (field.fieldKind) {
@@ -9607,8 +9756,8 @@ function structureDigest(graph) {
   hash.update(graph.output.map(({ name }) => ids.get(name) ?? "?").join(","));
   return hash.digest("hex");
 }
-function attributes(list2) {
-  return [...list2].sort((a, b) => a.name < b.name ? -1 : 1).map(
+function attributes(list3) {
+  return [...list3].sort((a, b) => a.name < b.name ? -1 : 1).map(
     (a) => `${a.name}=${a.i}|${a.f}|${a.ints.join(",")}|${a.floats.join(",")}|${Buffer.from(a.s).toString("hex")}|${a.t ? a.t.dims.join("x") : ""}|${a.g ? structureDigest(a.g) : ""}`
   ).join(";");
 }
@@ -9839,9 +9988,9 @@ function buildGraph(model) {
   for (const node of nodes) {
     for (const output of node.outputs) if (output !== "") producers.set(output, node);
     for (const input of new Set(readsOf(node.proto))) {
-      const list2 = consumers.get(input);
-      if (list2 === void 0) consumers.set(input, [node]);
-      else list2.push(node);
+      const list3 = consumers.get(input);
+      if (list3 === void 0) consumers.set(input, [node]);
+      else list3.push(node);
     }
     const value = node.opType === "Constant" ? attributeOf(node, "value")?.t : void 0;
     if (value !== void 0 && node.outputs[0] !== void 0) constants3.set(node.outputs[0], value);
@@ -10071,7 +10220,7 @@ function flattenedSoftmax(node, { graph, fresh }) {
   const rank2 = graph.shape(input)?.length;
   if (axis === -1 || axis + 1 === rank2)
     return [withAttribute(without(node, "axis"), integerOf("axis", axis))];
-  const [shape, flat, soft] = ["shape", "flat", "soft"].map((word) => fresh(`${node.name}_${word}`));
+  const [shape2, flat, soft] = ["shape", "flat", "soft"].map((word) => fresh(`${node.name}_${word}`));
   const make = (opType, inputs, output) => create(NodeProtoSchema, {
     name: fresh(`${node.name}_${opType}`),
     opType,
@@ -10079,13 +10228,13 @@ function flattenedSoftmax(node, { graph, fresh }) {
     output: [output ?? ""]
   });
   return [
-    make("Shape", [input], shape),
+    make("Shape", [input], shape2),
     withAttribute(make("Flatten", [input], flat), integerOf("axis", axis)),
     changed(withAttribute(without(node, "axis"), integerOf("axis", -1)), {
       input: [flat ?? ""],
       output: [soft ?? ""]
     }),
-    make("Reshape", [soft, shape], node.output[0])
+    make("Reshape", [soft, shape2], node.output[0])
   ];
 }
 function attributeToInput(node, { fresh }, name, position) {
@@ -10315,9 +10464,9 @@ function headNodes(graph) {
   for (const node of [...graph.nodes].reverse()) {
     const compute = isCompute(node) && floatData(graph, node).length > 0;
     const dfl = compute && isDfl(graph, node);
-    const after = node.outputs.some((name) => weightedAfter.has(name));
-    if (compute && (dfl || !after)) heads.add(node.index);
-    if (after || compute && !dfl) for (const name of node.inputs) weightedAfter.add(name);
+    const after2 = node.outputs.some((name) => weightedAfter.has(name));
+    if (compute && (dfl || !after2)) heads.add(node.index);
+    if (after2 || compute && !dfl) for (const name of node.inputs) weightedAfter.add(name);
   }
   return heads;
 }
@@ -10606,10 +10755,10 @@ function resolvePlan(plan, layers2, file = "plan") {
 function matches(pattern, name) {
   if (!pattern.includes("*")) return pattern === name;
   const parts = pattern.split("*");
-  const first = parts[0];
+  const first2 = parts[0];
   const last = parts.at(-1);
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
+  if (!name.startsWith(first2)) return false;
+  let at = first2.length;
   for (const part of parts.slice(1, -1)) {
     const found = name.indexOf(part, at);
     if (found < 0) return false;
@@ -10626,21 +10775,21 @@ function unknownLayer(where, pattern, layers2) {
   };
 }
 async function readPlan(file, layers2) {
-  let text2;
+  let text3;
   try {
-    text2 = await readFile3(file, "utf8");
+    text3 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
   }
-  const plan = parsePlan(text2, file);
+  const plan = parsePlan(text3, file);
   resolvePlan(plan, layers2, file);
   return plan;
 }
-function parsePlan(text2, file) {
+function parsePlan(text3, file) {
   let value;
   try {
-    value = JSON.parse(text2);
+    value = JSON.parse(text3);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
@@ -10708,11 +10857,11 @@ function placeQuantizers(graph, scope, int8) {
   for (const tensor of wanted.keys()) append(members, ties.find(tensor), tensor);
   const covers = new Map([...readers.keys()].map((tensor) => [tensor, members.get(ties.find(tensor)) ?? []]));
   const users = new Map(
-    [...covers].map(([tensor, list2]) => [
+    [...covers].map(([tensor, list3]) => [
       tensor,
       [
         ...new Set(
-          (wanted.has(tensor) ? [tensor] : list2).flatMap((name) => [...wanted.get(name)?.layers ?? []])
+          (wanted.has(tensor) ? [tensor] : list3).flatMap((name) => [...wanted.get(name)?.layers ?? []])
         )
       ]
     ])
@@ -10766,9 +10915,9 @@ function movedInputs(node) {
   return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 function append(lists, key, value) {
-  const list2 = lists.get(key);
-  if (list2 === void 0) lists.set(key, [value]);
-  else list2.push(value);
+  const list3 = lists.get(key);
+  if (list3 === void 0) lists.set(key, [value]);
+  else list3.push(value);
 }
 var LEAVES, MOVES, Ties;
 var init_placement = __esm({
@@ -11298,10 +11447,10 @@ function findSharedScales(graph, scales, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join17 = joinBefore(graph, tensor);
-    if (join17 === void 0 || found.has(join17.name)) continue;
+    const join20 = joinBefore(graph, tensor);
+    if (join20 === void 0 || found.has(join20.name)) continue;
     const step = scale[0];
-    const parts = join17.inputs.flatMap((name) => {
+    const parts = join20.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step }];
     });
@@ -11309,8 +11458,8 @@ function findSharedScales(graph, scales, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join17.name, scale: step, parts, roundsToZero: step / 2 };
-    found.set(join17.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join20.name, scale: step, parts, roundsToZero: step / 2 };
+    found.set(join20.name, { ...words, sentence: describe(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -11510,14 +11659,14 @@ async function searchMixed(input) {
     tries.set(k, outcome);
     return outcome;
   };
-  const first = await firstPassing(attempt, most);
+  const first2 = await firstPassing(attempt, most);
   const all = [...tries.values()].sort((a, b) => a.floatLayers - b.floatLayers);
-  if (first === void 0) {
+  if (first2 === void 0) {
     const best = all.reduce((a, b) => b.score > a.score ? b : a);
     const kept2 = ranked.slice(0, best.floatLayers);
     return { plan: keepFloat(input.basePlan, kept2), passes: false, kept: kept2, tries: all };
   }
-  const kept = await revert(input, ranked.slice(0, first));
+  const kept = await revert(input, ranked.slice(0, first2));
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
 function candidates({ rows, layers: layers2, basePlan }) {
@@ -11583,15 +11732,15 @@ function chooseSubset(truth, count, seed) {
   return [...chosen].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes, chosen) {
-  const open5 = new Set(
+  const open6 = new Set(
     order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes[i].keys()])
   );
-  return [...open5].sort((a, b) => seen[a] - seen[b] || a - b)[0];
+  return [...open6].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes, chosen, category) {
-  const open5 = order.filter((i) => !chosen.has(i));
-  if (category === void 0) return open5[0];
-  return open5.reduce(
+  const open6 = order.filter((i) => !chosen.has(i));
+  if (category === void 0) return open6[0];
+  return open6.reduce(
     (best, i) => (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best
   );
 }
@@ -11619,6 +11768,132 @@ var init_sensitivity = __esm({
     init_sweep();
     init_search();
     init_subset();
+  }
+});
+
+// src/pipeline/engine-report.ts
+function enginesSection({ gpu, engines: engines3 }) {
+  const { hello } = gpu.engine;
+  const known2 = "unknown" in gpu.state ? void 0 : gpu.state;
+  return {
+    library: `TensorRT ${hello.tensorrt}`,
+    gpu: known2?.name ?? `GPU of compute capability ${hello.gpu.computeCapability}`,
+    computeCapability: hello.gpu.computeCapability,
+    driver: known2?.driver ?? hello.cuda.driver,
+    cuda: hello.cuda.runtime,
+    clockMHz: known2?.smClockMHz ?? null,
+    powerState: known2?.powerState ?? null,
+    noise: [...gpu.noise],
+    rows: engines3.map(rowOf)
+  };
+}
+function rowOf({ variant: variant2, measured, details, drop: drop2, simulated, asked }) {
+  const { layers: layers2 } = details;
+  return {
+    variant: variant2,
+    AP: measured.evaluation.stats.AP,
+    AP50: measured.evaluation.stats.AP50,
+    simulatedAP: simulated ?? null,
+    drop: drop2 === void 0 || !Number.isFinite(drop2.map.drop) ? null : drop2.map.drop,
+    batch: details.batch,
+    medianMs: details.timing.medianMs,
+    p99Ms: details.timing.p99Ms,
+    graphMedianMs: details.graphTiming?.medianMs ?? null,
+    imagesPerSecond: 1e3 * details.batch / (details.graphTiming ?? details.timing).medianMs,
+    engineBytes: details.engineBytes,
+    deviceBytes: details.deviceBytes,
+    buildSeconds: details.buildSeconds,
+    layers: layers2 === void 0 ? null : countsOf(layers2),
+    reformatMs: layers2 === void 0 ? null : sumMs(layers2.filter(({ reformat }) => reformat)),
+    notInt8: layers2 === void 0 ? [] : notInt8(layers2, asked)
+  };
+}
+function countsOf(layers2) {
+  const count = (test) => layers2.filter(test).length;
+  const working = (precision) => (layer) => !layer.reformat && layer.precision === precision;
+  return {
+    int8: count(working("int8")),
+    fp16: count(working("fp16")),
+    fp32: count(working("fp32")),
+    reformats: count(({ reformat }) => reformat)
+  };
+}
+function sumMs(layers2) {
+  return layers2.reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+}
+function notInt8(layers2, asked) {
+  const done = new Set(layers2.filter(({ precision }) => precision === "int8").flatMap(({ nodes }) => nodes));
+  const wanted = new Set(asked.filter((node) => !done.has(node)));
+  return layers2.flatMap(
+    ({ nodes, precision, reformat, ms }) => reformat || precision === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision, ms: ms ?? null }))
+  );
+}
+function engineFindings(confirmation) {
+  const { engines: engines3 } = confirmation;
+  const fp16 = engines3.find(({ variant: variant2 }) => variant2 === "fp16");
+  return [
+    ...engines3.flatMap((one) => fp16 === void 0 || one.asked.length === 0 ? [] : doesNotPay(one, fp16)),
+    ...engines3.flatMap(parted),
+    ...engines3.flatMap(fallenBack),
+    ...confirmation.gpu.noise.map((reason) => ({
+      kind: "noisy-gpu",
+      severity: "warning",
+      subject: "GPU",
+      sentence: `Latencies may be wrong: ${reason}.`,
+      advice: "Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive."
+    }))
+  ];
+}
+function doesNotPay({ variant: variant2, details }, fp16) {
+  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
+  const [own, other] = [ms(details), ms(fp16.details)];
+  if (own < other) return [];
+  const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED);
+  const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
+  return [
+    {
+      kind: "int8-does-not-pay",
+      severity: "warning",
+      subject: variant2,
+      sentence: `The ${variant2.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
+      advice: "Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches."
+    }
+  ];
+}
+function parted({ variant: variant2, measured, simulated }) {
+  const { AP } = measured.evaluation.stats;
+  if (simulated === void 0 || Math.abs(AP - simulated) <= PARTED) return [];
+  return [
+    {
+      kind: "simulation-parts",
+      severity: "warning",
+      subject: variant2,
+      sentence: `The ${variant2.toUpperCase()} engine reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
+      advice: "The engine is what is judged. The ranking of layers comes from simulation: take it with care."
+    }
+  ];
+}
+function fallenBack({ variant: variant2, details, asked }) {
+  const found = notInt8(details.layers ?? [], asked);
+  if (found.length === 0) return [];
+  const names = found.slice(0, NAMED).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  return [
+    {
+      kind: "not-int8",
+      severity: "info",
+      subject: variant2,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED ? ", …" : ""}.`,
+      advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
+    }
+  ];
+}
+var PARTED, NAMED;
+var init_engine_report = __esm({
+  "src/pipeline/engine-report.ts"() {
+    "use strict";
+    PARTED = 0.01;
+    NAMED = 5;
   }
 });
 
@@ -11658,6 +11933,7 @@ function assembleReport(found, findings2) {
     ...search !== void 0 && {
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score }))
     },
+    ...found.confirmation !== void 0 && { engines: enginesSection(found.confirmation) },
     findings: [...findings2],
     verdict: verdictSection(found, settings.gate.candidate, findings2)
   };
@@ -11813,7 +12089,34 @@ var init_assemble = __esm({
     init_gate();
     init_onnx();
     init_quantization();
+    init_engine_report();
     init_version();
+  }
+});
+
+// src/pipeline/flavours.ts
+function flavoursOf({ settings, layers: layers2, model, graph }, plan, quantized, statistics, name = "int8") {
+  const { flavour } = settings.quantization;
+  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
+  if (flavour === "weak") return { models: weak, kept: [] };
+  const precision = resolvePlan(plan, layers2);
+  const fp32 = layers2.filter((layer) => precision.get(layer.name) === "fp32");
+  const { proto, kept } = toStrong(quantized.proto, {
+    name: model.name,
+    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
+    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
+  });
+  const strong = encodeModel(proto);
+  return {
+    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
+    kept
+  };
+}
+var init_flavours = __esm({
+  "src/pipeline/flavours.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
   }
 });
 
@@ -11932,8 +12235,8 @@ var init_ids = __esm({
 function show(value) {
   if (value === void 0) return "missing";
   if (typeof value === "number") return String(value);
-  const text2 = JSON.stringify(value);
-  return text2.length > 60 ? `${text2.slice(0, 57)}...` : text2;
+  const text3 = JSON.stringify(value);
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
 }
 var LISTED, Problems;
 var init_problems = __esm({
@@ -12091,7 +12394,7 @@ var init_decimal = __esm({
             while (bytes2[at] === ZERO) at++;
           } else if (isDigit(bytes2[at])) return;
         }
-        const first = at;
+        const first2 = at;
         let head = 0;
         let byte = bytes2[at];
         for (let room = 9; room > 0; byte = bytes2[++at]) {
@@ -12120,7 +12423,7 @@ var init_decimal = __esm({
         if (at === from || point === from || point === at - 1) return;
         const power = this.exponent(at) - (point < 0 ? 0 : at - point - 1);
         if (this.end < 0) return;
-        const digits = middle - first + behind;
+        const digits = middle - first2 + behind;
         const size = many ? -1 : this.scale(head, tail, digits, behind, power);
         const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
         this.value = from > start ? -value : value;
@@ -12160,11 +12463,11 @@ var init_decimal = __esm({
         const top = sum;
         const rest = this.high - (sum - part) + (tail - part) + this.low;
         const divisor = POWERS[-power];
-        const first = top / divisor;
-        this.product(first, divisor);
+        const first2 = top / divisor;
+        this.product(first2, divisor);
         const second = (top - this.high - this.low + rest) / divisor;
-        const value = first + second;
-        const error2 = second - (value - first);
+        const value = first2 + second;
+        const error2 = second - (value - first2);
         return value + error2 * 1.0000001 === value ? value : -1;
       }
       /** a * b = high + low, exactly (Veltkamp's split, Dekker's product). */
@@ -12246,8 +12549,8 @@ var init_scan = __esm({
         return byte === MINUS2 || byte >= ZERO2 && byte <= NINE2;
       }
       /** Whether another element follows in a list or object; call `open()` before the first. */
-      next(index, list2) {
-        const close = list2 ? CLOSE_LIST : CLOSE_OBJECT;
+      next(index, list3) {
+        const close = list3 ? CLOSE_LIST : CLOSE_OBJECT;
         const byte = this.peek();
         if (byte === close) {
           this.at++;
@@ -12255,7 +12558,7 @@ var init_scan = __esm({
           return false;
         }
         if (index === 0) return true;
-        if (byte !== COMMA) this.fail(`expected , or ${list2 ? "]" : "}"}`);
+        if (byte !== COMMA) this.fail(`expected , or ${list3 ? "]" : "}"}`);
         this.at++;
         return true;
       }
@@ -12282,9 +12585,9 @@ var init_scan = __esm({
         if (escaped) {
           const end = this.at;
           this.at = from;
-          const text2 = this.text();
+          const text3 = this.text();
           this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text2);
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -12302,22 +12605,22 @@ var init_scan = __esm({
         const byte = this.peek();
         if (byte === QUOTE) return this.text();
         if (byte === OPEN_LIST) {
-          const list2 = [];
+          const list3 = [];
           this.open();
-          while (this.next(list2.length, true)) list2.push(this.value());
-          return list2;
+          while (this.next(list3.length, true)) list3.push(this.value());
+          return list3;
         }
         if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
-        const object2 = /* @__PURE__ */ Object.create(null);
+        const object3 = /* @__PURE__ */ Object.create(null);
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
           const key = this.text();
           if (this.peek() !== COLON) this.fail("expected :");
           this.at++;
-          object2[key] = this.value();
+          object3[key] = this.value();
         }
-        return object2;
+        return object3;
       }
       /** Passes over whatever comes next. */
       skip() {
@@ -12808,13 +13111,13 @@ var init_annotations = __esm({
         const table2 = this.builder.finish();
         if (!repeats(table2.id)) return table2;
         if (repeatedIds === "last") return resolveRepeats(table2);
-        const first = /* @__PURE__ */ new Map();
+        const first2 = /* @__PURE__ */ new Map();
         let refused2 = 0;
         for (let row = 0; row < table2.count; row++) {
           while (this.refused[refused2] === row + refused2) refused2++;
           const id = table2.id[row];
-          const before = first.get(id);
-          if (before === void 0) first.set(id, row + refused2);
+          const before = first2.get(id);
+          if (before === void 0) first2.set(id, row + refused2);
           else
             this.problems.add(
               `${this.source} annotations[${row + refused2}].id`,
@@ -12908,9 +13211,9 @@ function readImages(top, source, folder, problems) {
   return found.sort(byId);
 }
 function noteDuplicate(reader, seen, id, i, what) {
-  const first = seen.get(id);
-  if (first === void 0) seen.set(id, i);
-  else reader.wrong("id", `${id} was used before, by ${what}[${first}]`, "Ids must be unique.");
+  const first2 = seen.get(id);
+  if (first2 === void 0) seen.set(id, i);
+  else reader.wrong("id", `${id} was used before, by ${what}[${first2}]`, "Ids must be unique.");
 }
 async function locate(images, folder, source) {
   const present = new Set((await readFolder(folder, "folder of images")).map((entry) => entry.name));
@@ -13240,7 +13543,7 @@ function limit(count) {
   const waiting = [];
   return async (job) => {
     if (running < count) running++;
-    else await new Promise((resolve9) => waiting.push(resolve9));
+    else await new Promise((resolve10) => waiting.push(resolve10));
     try {
       return await job();
     } finally {
@@ -14273,14 +14576,14 @@ var require_foldFlowLines = __commonJS({
     var FOLD_FLOW = "flow";
     var FOLD_BLOCK = "block";
     var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text2, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+    function foldFlowLines(text3, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
       if (!lineWidth || lineWidth < 0)
-        return text2;
+        return text3;
       if (lineWidth < minContentWidth)
         minContentWidth = 0;
       const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text2.length <= endStep)
-        return text2;
+      if (text3.length <= endStep)
+        return text3;
       const folds = [];
       const escapedFolds = {};
       let end = lineWidth - indent.length;
@@ -14297,14 +14600,14 @@ var require_foldFlowLines = __commonJS({
       let escStart = -1;
       let escEnd = -1;
       if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text2, i, indent.length);
+        i = consumeMoreIndentedLines(text3, i, indent.length);
         if (i !== -1)
           end = i + endStep;
       }
-      for (let ch; ch = text2[i += 1]; ) {
+      for (let ch; ch = text3[i += 1]; ) {
         if (mode === FOLD_QUOTED && ch === "\\") {
           escStart = i;
-          switch (text2[i + 1]) {
+          switch (text3[i + 1]) {
             case "x":
               i += 3;
               break;
@@ -14321,12 +14624,12 @@ var require_foldFlowLines = __commonJS({
         }
         if (ch === "\n") {
           if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text2, i, indent.length);
+            i = consumeMoreIndentedLines(text3, i, indent.length);
           end = i + indent.length + endStep;
           split2 = void 0;
         } else {
           if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text2[i + 1];
+            const next = text3[i + 1];
             if (next && next !== " " && next !== "\n" && next !== "	")
               split2 = i;
           }
@@ -14338,12 +14641,12 @@ var require_foldFlowLines = __commonJS({
             } else if (mode === FOLD_QUOTED) {
               while (prev === " " || prev === "	") {
                 prev = ch;
-                ch = text2[i += 1];
+                ch = text3[i += 1];
                 overflow = true;
               }
               const j = i > escEnd + 1 ? i - 2 : escStart - 1;
               if (escapedFolds[j])
-                return text2;
+                return text3;
               folds.push(j);
               escapedFolds[j] = true;
               end = j + endStep;
@@ -14358,39 +14661,39 @@ var require_foldFlowLines = __commonJS({
       if (overflow && onOverflow)
         onOverflow();
       if (folds.length === 0)
-        return text2;
+        return text3;
       if (onFold)
         onFold();
-      let res = text2.slice(0, folds[0]);
+      let res = text3.slice(0, folds[0]);
       for (let i2 = 0; i2 < folds.length; ++i2) {
         const fold = folds[i2];
-        const end2 = folds[i2 + 1] || text2.length;
+        const end2 = folds[i2 + 1] || text3.length;
         if (fold === 0)
           res = `
-${indent}${text2.slice(0, end2)}`;
+${indent}${text3.slice(0, end2)}`;
         else {
           if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text2[fold]}\\`;
+            res += `${text3[fold]}\\`;
           res += `
-${indent}${text2.slice(fold + 1, end2)}`;
+${indent}${text3.slice(fold + 1, end2)}`;
         }
       }
       return res;
     }
-    function consumeMoreIndentedLines(text2, i, indent) {
+    function consumeMoreIndentedLines(text3, i, indent) {
       let end = i;
       let start = i + 1;
-      let ch = text2[start];
+      let ch = text3[start];
       while (ch === " " || ch === "	") {
         if (i < start + indent) {
-          ch = text2[++i];
+          ch = text3[++i];
         } else {
           do {
-            ch = text2[++i];
+            ch = text3[++i];
           } while (ch && ch !== "\n");
           end = i;
           start = i + 1;
-          ch = text2[start];
+          ch = text3[start];
         }
       }
       return end;
@@ -17882,9 +18185,9 @@ var require_resolve_block_scalar = __commonJS({
     }
     function splitLines(source) {
       const split2 = source.split(/\n( *)/);
-      const first = split2[0];
-      const m = first.match(/^( *)/);
-      const line0 = m?.[1] ? [m[1], first.slice(m[1].length)] : ["", first];
+      const first2 = split2[0];
+      const m = first2.match(/^( *)/);
+      const line0 = m?.[1] ? [m[1], first2.slice(m[1].length)] : ["", first2];
       const lines2 = [line0];
       for (let i = 1; i < split2.length; i += 2)
         lines2.push([split2[i], split2[i + 1]]);
@@ -19620,15 +19923,15 @@ var require_parser = __commonJS({
     var node_process = __require("process");
     var cst = require_cst();
     var lexer = require_lexer();
-    function includesToken(list2, type) {
-      for (let i = 0; i < list2.length; ++i)
-        if (list2[i].type === type)
+    function includesToken(list3, type) {
+      for (let i = 0; i < list3.length; ++i)
+        if (list3[i].type === type)
           return true;
       return false;
     }
-    function findNonEmptyIndex(list2) {
-      for (let i = 0; i < list2.length; ++i) {
-        switch (list2[i].type) {
+    function findNonEmptyIndex(list3) {
+      for (let i = 0; i < list3.length; ++i) {
+        switch (list3[i].type) {
           case "space":
           case "comment":
           case "newline":
@@ -20645,9 +20948,9 @@ async function readYoloConfig(file, split2) {
   problems.throwIfAny(file);
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
-function parseYaml(text2, file) {
+function parseYaml(text3, file) {
   const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text2, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -20682,15 +20985,15 @@ function readNames({ value, place: place2 }, problems) {
   const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
   const names = [];
   for (const [key, name] of entries) {
-    const text2 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
-    if (typeof text2 !== "string" || text2.trim() === "")
+    const text3 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
+    if (typeof text3 !== "string" || text3.trim() === "")
       return wrong("names", `the name of class ${key} must be a text, is ${show(name)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
         `class ${show(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
-    names[Number(key)] = text2;
+    names[Number(key)] = text3;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -20711,11 +21014,11 @@ async function findPlaces(yaml, file, split2) {
     });
   }
   const given = yaml.value[key];
-  const list2 = Array.isArray(given) ? given : [given];
+  const list3 = Array.isArray(given) ? given : [given];
   const base = typeof yaml.value["path"] === "string" ? yaml.value["path"] : "";
   const problems = new Problems();
   const found = [];
-  for (const entry of list2) {
+  for (const entry of list3) {
     if (typeof entry !== "string" || entry === "") {
       problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show(entry)}`);
       continue;
@@ -20760,11 +21063,11 @@ var init_yolo_config = __esm({
 });
 
 // src/dataset/yolo-labels.ts
-function parseYoloLabels(text2, file, classes, problems) {
+function parseYoloLabels(text3, file, classes, problems) {
   const rows = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
-  text2.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
+  text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
@@ -20781,15 +21084,15 @@ function parseYoloLabels(text2, file, classes, problems) {
 }
 function readRow(fields, where, classes, problems) {
   const wrong = (what, fix) => void problems.add(where, what, fix);
-  const shape = "A row is `class x-centre y-centre width height`, or `class x1 y1 x2 y2 x3 y3 …` for a polygon.";
+  const shape2 = "A row is `class x-centre y-centre width height`, or `class x1 y1 x2 y2 x3 y3 …` for a polygon.";
   if (fields.length === 6)
-    return wrong("has 6 fields, as rows with a confidence: these are predictions, no labels", shape);
+    return wrong("has 6 fields, as rows with a confidence: these are predictions, no labels", shape2);
   if (fields.length < 5 || fields.length % 2 === 0)
-    return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape);
+    return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
   const numbers = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
   const odd2 = numbers.findIndex((value) => !Number.isFinite(value));
   if (odd2 >= 0)
-    return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape);
+    return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
   const [category, ...values] = numbers;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
@@ -20839,7 +21142,7 @@ async function loadYolo(source) {
   );
   const texts2 = await eachOf(images, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
   const labels = texts2.map(
-    (text2, i) => text2 === void 0 ? void 0 : parseYoloLabels(text2, labelsOf(files[i]), names.length, problems)
+    (text3, i) => text3 === void 0 ? void 0 : parseYoloLabels(text3, labelsOf(files[i]), names.length, problems)
   );
   problems.throwIfAny(source.annotations);
   refuseUnlabelled(labels, source, files, labelsOf);
@@ -20886,10 +21189,10 @@ function countSkipped(labels, repeated, labelFiles) {
 }
 function refuseUnlabelled(labels, { annotations }, files, labelsOf) {
   if (labels.some((found) => found !== void 0)) return;
-  const [first = ""] = files;
+  const [first2 = ""] = files;
   throw new InputFault({
     where: annotations,
-    what: `none of ${files.length} images has a label file (looked for ${labelsOf(first)})`,
+    what: `none of ${files.length} images has a label file (looked for ${labelsOf(first2)})`,
     fix: "Labels lie in a folder `labels` beside `images`, or name their folder as `validation.annotations`."
   });
 }
@@ -20927,9 +21230,9 @@ async function configOf(annotations) {
 async function namesBeside(labels) {
   for (const folder of [labels, dirname4(labels)])
     for (const name of NAME_FILES) {
-      const text2 = await readTextIfThere(join7(folder, name), "file of names");
-      if (text2 === void 0) continue;
-      const names = text2.split(/\r\n|\n/).map((line) => line.trim());
+      const text3 = await readTextIfThere(join7(folder, name), "file of names");
+      if (text3 === void 0) continue;
+      const names = text3.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
@@ -20954,20 +21257,20 @@ async function listPlaces(places, root2) {
   }
   return found;
 }
-async function listFile(list2, root2) {
-  const lines2 = (await readBytes(list2, "list of images")).toString("utf8").split(/\r\n|\n/);
+async function listFile(list3, root2) {
+  const lines2 = (await readBytes(list3, "list of images")).toString("utf8").split(/\r\n|\n/);
   const problems = new Problems();
   const found = [];
   for (const [i, line] of lines2.entries()) {
     const entry = line.trim();
     if (entry === "") continue;
-    const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list2), entry), resolve3(root2, entry)])];
+    const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list3), entry), resolve3(root2, entry)])];
     let there;
     for (const path3 of candidates2) if (there === void 0 && await kindOf(path3) === "file") there = path3;
     if (there !== void 0) found.push(there);
-    else problems.add(`${list2}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
+    else problems.add(`${list3}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
   }
-  problems.throwIfAny(list2);
+  problems.throwIfAny(list3);
   return found;
 }
 function unique(listed, where) {
@@ -21068,9 +21371,9 @@ function stratify(truth, count, seed) {
   const members = /* @__PURE__ */ new Map();
   for (const image of order)
     for (const c of classes[image]) {
-      const list2 = members.get(c);
-      if (list2 === void 0) members.set(c, [image]);
-      else list2.push(image);
+      const list3 = members.get(c);
+      if (list3 === void 0) members.set(c, [image]);
+      else list3.push(image);
     }
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
   const chosen = /* @__PURE__ */ new Set();
@@ -24537,17 +24840,17 @@ function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
   return input.replace(ENTITY_RE, (match, hex, dec, name) => {
     if (name !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED, name) ? NAMED[name] : match;
+      return Object.prototype.hasOwnProperty.call(NAMED2, name) ? NAMED2[name] : match;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
     if (!Number.isFinite(cp2) || cp2 > 1114111) return match;
     return String.fromCodePoint(cp2);
   });
 }
-var NAMED, ENTITY_RE;
+var NAMED2, ENTITY_RE;
 var init_decode_entities = __esm({
   "node_modules/is-unsafe/src/util/decode-entities.js"() {
-    NAMED = Object.freeze({
+    NAMED2 = Object.freeze({
       colon: ":",
       Tab: "	",
       NewLine: "\n"
@@ -24571,8 +24874,8 @@ function assertContext(context) {
       throw new TypeError("is-unsafe: context must not be an empty array");
     }
     if (Array.isArray(context[0])) {
-      for (const list2 of context) {
-        if (!Array.isArray(list2) || list2.length === 0) {
+      for (const list3 of context) {
+        if (!Array.isArray(list3) || list3.length === 0) {
           throw new TypeError(
             "is-unsafe: each context in the array must be a non-empty pattern array (PatternList)"
           );
@@ -24590,15 +24893,15 @@ function normalise(context) {
   if (Array.isArray(context[0])) return { lists: context, regex: null };
   return { lists: [context], regex: null };
 }
-function decodedCopy(value, list2) {
-  if (!list2.decodeEntities) return null;
+function decodedCopy(value, list3) {
+  if (!list3.decodeEntities) return null;
   const decoded = decodeEntities(value);
   return decoded === value ? null : decoded;
 }
-function matchList(value, list2) {
-  const label = list2.label ?? "CUSTOM";
-  const decoded = decodedCopy(value, list2);
-  for (const rule of list2) {
+function matchList(value, list3) {
+  const label = list3.label ?? "CUSTOM";
+  const decoded = decodedCopy(value, list3);
+  for (const rule of list3) {
     if (rule.pattern.test(value) || decoded !== null && rule.pattern.test(decoded)) {
       return { context: label, id: rule.id, description: rule.description, pattern: rule.pattern };
     }
@@ -24610,8 +24913,8 @@ function isUnsafe(value, context) {
   assertContext(context);
   const { lists, regex } = normalise(context);
   if (regex) return regex.test(value);
-  for (const list2 of lists) {
-    if (matchList(value, list2) !== null) return true;
+  for (const list3 of lists) {
+    if (matchList(value, list3) !== null) return true;
   }
   return false;
 }
@@ -25329,25 +25632,25 @@ function prettify(node, options, matcher2, readonlyMatcher) {
   return compress(node, options, matcher2, readonlyMatcher);
 }
 function compress(arr, options, matcher2, readonlyMatcher) {
-  let text2;
+  let text3;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
-    const property2 = propName(tagObj);
-    if (property2 !== void 0 && property2 !== options.textNodeName) {
+    const property3 = propName(tagObj);
+    if (property3 !== void 0 && property3 !== options.textNodeName) {
       const rawAttrs = stripAttributePrefix(
         tagObj[":@"] || {},
         options.attributeNamePrefix
       );
-      matcher2.push(property2, rawAttrs);
+      matcher2.push(property3, rawAttrs);
     }
-    if (property2 === options.textNodeName) {
-      if (text2 === void 0) text2 = tagObj[property2];
-      else text2 += "" + tagObj[property2];
-    } else if (property2 === void 0) {
+    if (property3 === options.textNodeName) {
+      if (text3 === void 0) text3 = tagObj[property3];
+      else text3 += "" + tagObj[property3];
+    } else if (property3 === void 0) {
       continue;
-    } else if (tagObj[property2]) {
-      let val = compress(tagObj[property2], options, matcher2, readonlyMatcher);
+    } else if (tagObj[property3]) {
+      let val = compress(tagObj[property3], options, matcher2, readonlyMatcher);
       const isLeaf = isLeafTag(val, options);
       if (Object.keys(val).length === 0 && options.alwaysCreateTextNode) {
         val[options.textNodeName] = "";
@@ -25363,27 +25666,27 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       if (tagObj[METADATA_SYMBOL2] !== void 0 && typeof val === "object" && val !== null) {
         val[METADATA_SYMBOL2] = tagObj[METADATA_SYMBOL2];
       }
-      if (compressedObj[property2] !== void 0 && Object.prototype.hasOwnProperty.call(compressedObj, property2)) {
-        if (!Array.isArray(compressedObj[property2])) {
-          compressedObj[property2] = [compressedObj[property2]];
+      if (compressedObj[property3] !== void 0 && Object.prototype.hasOwnProperty.call(compressedObj, property3)) {
+        if (!Array.isArray(compressedObj[property3])) {
+          compressedObj[property3] = [compressedObj[property3]];
         }
-        compressedObj[property2].push(val);
+        compressedObj[property3].push(val);
       } else {
         const jPathOrMatcher = options.jPath ? readonlyMatcher.toString() : readonlyMatcher;
-        if (options.isArray(property2, jPathOrMatcher, isLeaf)) {
-          compressedObj[property2] = [val];
+        if (options.isArray(property3, jPathOrMatcher, isLeaf)) {
+          compressedObj[property3] = [val];
         } else {
-          compressedObj[property2] = val;
+          compressedObj[property3] = val;
         }
       }
-      if (property2 !== void 0 && property2 !== options.textNodeName) {
+      if (property3 !== void 0 && property3 !== options.textNodeName) {
         matcher2.pop();
       }
     }
   }
-  if (typeof text2 === "string") {
-    if (text2.length > 0) compressedObj[options.textNodeName] = text2;
-  } else if (text2 !== void 0) compressedObj[options.textNodeName] = text2;
+  if (typeof text3 === "string") {
+    if (text3.length > 0) compressedObj[options.textNodeName] = text3;
+  } else if (text3 !== void 0) compressedObj[options.textNodeName] = text3;
   return compressedObj;
 }
 function propName(obj) {
@@ -25517,8 +25820,8 @@ var init_fxp = __esm({
 });
 
 // src/dataset/voc-xml.ts
-function parseVoc(text2, file, problems) {
-  const xml = text2.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+function parseVoc(text3, file, problems) {
+  const xml = text3.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) {
     problems.add(
       file,
@@ -25536,7 +25839,7 @@ function parseVoc(text2, file, problems) {
     filename: typeof top["filename"] === "string" && top["filename"] !== "" ? top["filename"] : void 0,
     width: reader.pixels(size, "width"),
     height: reader.pixels(size, "height"),
-    objects: objects.map((object2, i) => reader.object(object2, i)).filter((found) => found !== void 0)
+    objects: objects.map((object3, i) => reader.object(object3, i)).filter((found) => found !== void 0)
   };
 }
 function parseXml2(xml, file, problems) {
@@ -25585,19 +25888,19 @@ var init_voc_xml = __esm({
       problems;
       /** A size in pixels; 0 when it is missing. */
       pixels(size, key) {
-        const text2 = size[key];
-        if (text2 === void 0 || text2 === "") return 0;
-        const value = numberOf(text2);
+        const text3 = size[key];
+        if (text3 === void 0 || text3 === "") return 0;
+        const value = numberOf(text3);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text2)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text3)}`);
         return 0;
       }
-      object(object2, index) {
-        const line = this.lineOf(object2);
+      object(object3, index) {
+        const line = this.lineOf(object3);
         const place2 = `${this.file}:${line} object[${index}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
-        if (!isObject2(object2)) return wrong("", "is empty");
-        const { name, difficult, bndbox } = object2;
+        if (!isObject2(object3)) return wrong("", "is empty");
+        const { name, difficult, bndbox } = object3;
         if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
@@ -25628,8 +25931,8 @@ var init_voc_xml = __esm({
           fromZero: xmin < 1 || ymin < 1
         };
       }
-      lineOf(object2) {
-        const start = isObject2(object2) ? object2[START]?.startIndex ?? 0 : 0;
+      lineOf(object3) {
+        const start = isObject2(object3) ? object3[START]?.startIndex ?? 0 : 0;
         let line = 1;
         for (let at = this.xml.indexOf("\n"); at >= 0 && at < start; at = this.xml.indexOf("\n", at + 1)) line++;
         return line;
@@ -25650,7 +25953,7 @@ async function loadVoc({ annotations, images, exif }) {
     });
   const problems = new Problems();
   const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts2.map((text2, i) => parseVoc(text2.toString("utf8"), files[i], problems));
+  const parsed = texts2.map((text3, i) => parseVoc(text3.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
   const found = parsed;
   const place2 = await imagesBeside(folder, images);
@@ -25956,15 +26259,15 @@ function triangleWindows(from, to) {
   const support = Math.max(scale, 1);
   return Array.from({ length: to }, (_, i) => {
     const centre = (i + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - support + 0.5));
+    const first2 = Math.max(0, Math.trunc(centre - support + 0.5));
     const last = Math.min(from, Math.trunc(centre + support + 0.5));
     const weights = Array.from(
-      { length: last - first },
-      (_unused, k) => Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support)))
+      { length: last - first2 },
+      (_unused, k) => Math.max(0, 1 - Math.abs((k + first2 - centre + 0.5) * (1 / support)))
     );
     const sum = weights.reduce((total, w) => total + w, 0);
     return {
-      from: first,
+      from: first2,
       weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum * 2 ** PIL_BITS))
     };
   });
@@ -26063,9 +26366,9 @@ function prepareImage(image, spec) {
 }
 function swapChannels(pixels) {
   for (let i = 0; i < pixels.length; i += 3) {
-    const first = pixels[i];
+    const first2 = pixels[i];
     pixels[i] = pixels[i + 2];
-    pixels[i + 2] = first;
+    pixels[i + 2] = first2;
   }
 }
 var init_preprocess = __esm({
@@ -26181,9 +26484,11 @@ var init_dataset = __esm({
 });
 
 // src/engine/types.ts
+var ELEMENT_TYPES;
 var init_types10 = __esm({
   "src/engine/types.ts"() {
     "use strict";
+    ELEMENT_TYPES = ["float32", "float16", "int64", "int32", "uint8", "int8", "bool"];
   }
 });
 
@@ -26221,8 +26526,8 @@ var init_pool = __esm({
       ask(request) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve9, reject) => {
-          this.pending.set(id, { resolve: resolve9, reject });
+        return new Promise((resolve10, reject) => {
+          this.pending.set(id, { resolve: resolve10, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request, id });
         });
@@ -26362,9 +26667,9 @@ var init_onnxruntime = __esm({
         this.name = name;
         this.inputs = loaded2.inputs;
         this.outputs = loaded2.outputs;
-        const first = loaded2.inputs[0]?.dims[0] ?? -1;
-        this.fixed = first > 0 ? first : 1;
-        this.batch = first > 0 ? first : wanted === "auto" || !loaded2.batchable ? 1 : wanted;
+        const first2 = loaded2.inputs[0]?.dims[0] ?? -1;
+        this.fixed = first2 > 0 ? first2 : 1;
+        this.batch = first2 > 0 ? first2 : wanted === "auto" || !loaded2.batchable ? 1 : wanted;
       }
       workers;
       id;
@@ -26467,1537 +26772,50 @@ var init_onnxruntime = __esm({
   }
 });
 
-// src/engine/index.ts
-var init_engine = __esm({
-  "src/engine/index.ts"() {
+// src/engine/canvas.ts
+function fillInput(task, spec, target) {
+  const { pixels } = task;
+  const plane = task.width * task.height;
+  const tables = [0, 1, 2].map((channel) => lookup(spec, channel));
+  for (let channel = 0; channel < 3; channel++) {
+    const table2 = tables[channel];
+    const nchw = spec.layout === "nchw";
+    let out = nchw ? channel * plane : channel;
+    const step = nchw ? 1 : 3;
+    for (let i = channel; i < plane * 3; i += 3, out += step)
+      target[out] = table2[pixels[i]];
+  }
+}
+function lookup(spec, channel) {
+  const mean2 = spec.mean[channel];
+  const std = spec.std[channel];
+  return Float32Array.from({ length: 256 }, (_, value) => (value * spec.scale - mean2) / std);
+}
+function floatToHalf2(value) {
+  floatView[0] = value;
+  const bits = bitsView[0];
+  const sign = bits >>> 16 & 32768;
+  const exponent = (bits >>> 23 & 255) - 112;
+  const mantissa = bits & 8388607;
+  if (exponent >= 31) return sign | (exponent === 143 && mantissa !== 0 ? 32256 : 31744);
+  if (exponent <= 0) {
+    if (exponent < -10) return sign;
+    return sign | roundShift(mantissa | 8388608, 14 - exponent);
+  }
+  return sign + roundShift(exponent << 23 | mantissa, 13);
+}
+function roundShift(value, shift) {
+  const kept = value >>> shift;
+  const rest = value & (1 << shift) - 1;
+  const half = 1 << shift - 1;
+  return rest > half || rest === half && (kept & 1) === 1 ? kept + 1 : kept;
+}
+var floatView, bitsView;
+var init_canvas = __esm({
+  "src/engine/canvas.ts"() {
     "use strict";
-    init_types10();
-    init_onnxruntime();
-  }
-});
-
-// src/detection/types.ts
-var init_types11 = __esm({
-  "src/detection/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/detection/nms.ts
-function nonMaximumSuppression({ corners, classes, scores }, iou, limit2) {
-  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const keptOfClass = /* @__PURE__ */ new Map();
-  const kept = [];
-  for (const i of order) {
-    if (kept.length >= limit2) break;
-    const rivals = keptOfClass.get(classes[i]) ?? [];
-    if (rivals.some((j) => overlap2(corners, i, j) > iou)) continue;
-    rivals.push(i);
-    keptOfClass.set(classes[i], rivals);
-    kept.push(i);
-  }
-  return kept;
-}
-function overlap2(corners, i, j) {
-  const at = (box, side) => corners[4 * box + side];
-  const width = Math.min(at(i, 2), at(j, 2)) - Math.max(at(i, 0), at(j, 0));
-  const height = Math.min(at(i, 3), at(j, 3)) - Math.max(at(i, 1), at(j, 1));
-  if (width <= 0 || height <= 0) return 0;
-  const inter = width * height;
-  const area = (box) => (at(box, 2) - at(box, 0)) * (at(box, 3) - at(box, 1));
-  return inter / (area(i) + area(j) - inter);
-}
-var init_nms = __esm({
-  "src/detection/nms.ts"() {
-    "use strict";
-  }
-});
-
-// src/detection/decoders.ts
-function finite2(outputs, name) {
-  const tensor = outputs.get(name);
-  if (tensor === void 0) throw new Error(`output ${name} did not come back`);
-  const { data } = tensor;
-  for (let i = 0; i < data.length; i++)
-    if (!Number.isFinite(data[i]))
-      throw new InputFault({
-        where: `output ${name}`,
-        what: `the model answers ${String(data[i])} (element ${i})`,
-        fix: "A model that gives NaN or infinity cannot be judged: check preprocessing and, for INT8 or FP16, overflow."
-      });
-  return tensor;
-}
-function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
-  const clip = (value, most) => Math.min(Math.max(value, 0), most);
-  const left = clip((x1 - g.padX) / g.scaleX, g.originalWidth);
-  const top = clip((y1 - g.padY) / g.scaleY, g.originalHeight);
-  const right = clip((x2 - g.padX) / g.scaleX, g.originalWidth);
-  const bottom = clip((y2 - g.padY) / g.scaleY, g.originalHeight);
-  emit(cls, left, top, Math.max(0, right - left), Math.max(0, bottom - top), score);
-}
-function emitKept(candidates2, options, g, emit) {
-  const trimmed = strongest(candidates2);
-  const { corners, classes, scores } = trimmed;
-  for (const i of nonMaximumSuppression(trimmed, options.iou, options.maxDetections)) {
-    const at = (side) => corners[4 * i + side];
-    emitCorners(g, emit, classes[i], scores[i], at(0), at(1), at(2), at(3));
-  }
-}
-function strongest(candidates2) {
-  const { scores, corners, classes } = candidates2;
-  if (scores.length <= BEFORE_NMS) return candidates2;
-  const best = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, BEFORE_NMS);
-  return {
-    corners: best.flatMap((i) => corners.slice(4 * i, 4 * i + 4)),
-    classes: best.map((i) => classes[i]),
-    scores: best.map((i) => scores[i])
-  };
-}
-function addCentred({ corners, classes, scores }, cls, score, cx, cy, w, h) {
-  corners.push(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2);
-  classes.push(cls);
-  scores.push(score);
-}
-function yolov10(output, options) {
-  return {
-    format: "yolov10",
-    options,
-    classCount: void 0,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const rows = Math.min(data.length / 6, options.maxDetections);
-      for (let i = 0; i < rows; i++) {
-        const at = (k) => data[6 * i + k];
-        if (at(4) > options.confidence)
-          emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
-      }
-    }
-  };
-}
-function yolov8(output, classCount, options) {
-  return {
-    format: "yolov8",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const n = data.length / (4 + classCount);
-      const found = { corners: [], classes: [], scores: [] };
-      for (let cls = 0; cls < classCount; cls++)
-        for (let i = 0; i < n; i++) {
-          const score = data[(4 + cls) * n + i];
-          if (score > options.confidence)
-            addCentred(
-              found,
-              cls,
-              score,
-              data[i],
-              data[n + i],
-              data[2 * n + i],
-              data[3 * n + i]
-            );
-        }
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function yolov5(output, classCount, options) {
-  return {
-    format: "yolov5",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const found = { corners: [], classes: [], scores: [] };
-      for (let at = 0; at < data.length; at += 5 + classCount) {
-        const objectness = data[at + 4];
-        if (objectness <= options.confidence) continue;
-        for (let cls = 0; cls < classCount; cls++) {
-          const score = objectness * data[at + 5 + cls];
-          if (score > options.confidence)
-            addCentred(
-              found,
-              cls,
-              score,
-              data[at],
-              data[at + 1],
-              data[at + 2],
-              data[at + 3]
-            );
-        }
-      }
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function yolox(output, classCount, options) {
-  const grid = gridOf(options);
-  return {
-    format: "yolox",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const found = { corners: [], classes: [], scores: [] };
-      grid.forEach(([x, y, stride], i) => {
-        const at = i * (5 + classCount);
-        let best = 0;
-        for (let cls = 1; cls < classCount; cls++)
-          if (data[at + 5 + cls] > data[at + 5 + best]) best = cls;
-        const score = data[at + 4] * data[at + 5 + best];
-        if (score <= options.confidence) return;
-        const [cx, cy] = [(data[at] + x) * stride, (data[at + 1] + y) * stride];
-        addCentred(
-          found,
-          best,
-          score,
-          cx,
-          cy,
-          Math.exp(data[at + 2]) * stride,
-          Math.exp(data[at + 3]) * stride
-        );
-      });
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function gridOf({
-  inputHeight,
-  inputWidth
-}) {
-  return STRIDES.flatMap((stride) => {
-    const [rows, columns2] = [Math.floor(inputHeight / stride), Math.floor(inputWidth / stride)];
-    return Array.from(
-      { length: rows * columns2 },
-      (_, i) => [i % columns2, Math.floor(i / columns2), stride]
-    );
-  });
-}
-function cellCount(height, width) {
-  return STRIDES.reduce((sum, stride) => sum + Math.floor(height / stride) * Math.floor(width / stride), 0);
-}
-function makeDecoder(format, output, classCount, options) {
-  switch (format) {
-    case "yolov10":
-      return yolov10(output, options);
-    case "yolov8":
-      return yolov8(output, classCount, options);
-    case "yolov5":
-      return yolov5(output, classCount, options);
-    case "yolox":
-      return yolox(output, classCount, options);
-  }
-}
-var BEFORE_NMS, STRIDES;
-var init_decoders = __esm({
-  "src/detection/decoders.ts"() {
-    "use strict";
-    init_faults();
-    init_nms();
-    BEFORE_NMS = 3e4;
-    STRIDES = [8, 16, 32];
-  }
-});
-
-// src/detection/view.ts
-function imageInput(view) {
-  const images = view.inputs.filter(({ dims }) => dims.length === 4);
-  const [first] = images;
-  if (first !== void 0 && images.length === 1) return first;
-  throw new InputFault({
-    where: `model inputs ${view.inputs.map(({ name, dims }) => `${name}[${dims.join(", ")}]`).join("; ")}`,
-    what: `expected one image input of rank 4, found ${images.length}`,
-    fix: "Export the model with one image input, [batch, 3, height, width] or [batch, height, width, 3]."
-  });
-}
-function layoutOf2(view) {
-  const { name, dims } = imageInput(view);
-  if (dims[1] === 3) return "nchw";
-  if (dims[3] === 3) return "nhwc";
-  if (dims[1] === -1 && dims[3] === -1) return "nchw";
-  throw new InputFault({
-    where: `model input ${name}`,
-    what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place 1 or 3`
-  });
-}
-function inputSize(view) {
-  const { name, dims } = imageInput(view);
-  const [height = -1, width = -1] = layoutOf2(view) === "nchw" ? dims.slice(2) : dims.slice(1);
-  if (height > 0 && width > 0) return { height, width };
-  const known2 = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get("imgsz") ?? "");
-  if (known2 !== null) return { height: Number(known2[1]), width: Number(known2[2] ?? known2[1]) };
-  throw new InputFault({
-    where: `model input ${name}`,
-    what: `has free height and width [${dims.join(", ")}] and no metadata that tells them`,
-    fix: "Say the size in the settings: `preprocessing: { height: …, width: … }`."
-  });
-}
-function classNamesOf(view) {
-  const text2 = view.metadata.get("names");
-  if (text2 === void 0) return void 0;
-  const names = [];
-  const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single, double] of text2.matchAll(entry))
-    names[Number(bare ?? quoted)] = (single ?? double ?? "").replace(/\\(.)/g, "$1");
-  if (names.length > 0 && !names.includes(void 0)) return names;
-  const list2 = /^\[(.*)\]$/s.exec(text2.trim());
-  if (list2 === null) return void 0;
-  return [...list2[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
-    ([, a, b]) => a ?? b ?? ""
-  );
-}
-var init_view = __esm({
-  "src/detection/view.ts"() {
-    "use strict";
-    init_faults();
-  }
-});
-
-// src/detection/choose.ts
-function chooseDecoder(view, override = "auto") {
-  const wanted = override === "auto" ? void 0 : override.format === "auto" ? void 0 : override.format;
-  const candidates2 = candidatesOf2(view);
-  const fitting = wanted === void 0 ? candidates2 : candidates2.filter(({ format }) => format === wanted);
-  const chosen = fitting.length === 1 ? fitting[0] : void 0;
-  if (chosen === void 0) throw undecided(view, candidates2, wanted);
-  const options = optionsOf(view, chosen.format, override);
-  return {
-    decoder: makeDecoder(chosen.format, chosen.output.name, chosen.classCount, options),
-    why: [chosen.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
-  };
-}
-function optionsOf(view, format, override) {
-  const given = override === "auto" ? {} : override;
-  const { height, width } = inputSize(view);
-  return {
-    confidence: given.confidence ?? (format === "yolox" ? 0.01 : 1e-3),
-    iou: given.iou ?? (format === "yolox" ? 0.65 : 0.7),
-    maxDetections: given.maxDetections ?? 300,
-    inputHeight: height,
-    inputWidth: width
-  };
-}
-function candidatesOf2(view) {
-  const floats = view.outputs.filter(({ type, dims }) => type.startsWith("float") && dims.length === 3);
-  const output = floats[0];
-  if (output === void 0 || view.outputs.length !== 1) return [];
-  const [, rows = -1, columns2 = -1] = output.dims;
-  const names = classNamesOf(view)?.length;
-  const { height, width } = inputSize(view);
-  const cells2 = cellCount(height, width);
-  const shape = `output ${output.name} is [${output.dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
-  const found = [];
-  const add = (format, classCount, why) => void found.push({ format, output, classCount, why: `${shape}: ${why}` });
-  const endToEnd = view.metadata.get("end2end");
-  if (columns2 === 6 && endToEnd !== "False" && rows !== cells2 && rows !== 3 * cells2)
-    add(
-      "yolov10",
-      names ?? 0,
-      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
-    );
-  if (rows > 4 && columns2 === cells2 && (names === void 0 || rows === 4 + names))
-    add(
-      "yolov8",
-      rows - 4,
-      `${rows} numbers for each of ${cells2} cells${names === void 0 ? "" : `, 4 for the box and one for each of ${names} classes`}`
-    );
-  if (columns2 > 5 && rows === 3 * cells2)
-    add("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${cells2} cells`);
-  if (columns2 > 5 && rows === cells2) {
-    add(
-      "yolox",
-      columns2 - 5,
-      `${columns2} numbers for each of ${cells2} cells, one anchor a cell, and no metadata of Ultralytics`
-    );
-    if (view.metadata.has("stride"))
-      add("yolov5", columns2 - 5, `${columns2} numbers for each of ${cells2} cells`);
-  }
-  return found;
-}
-function undecided(view, candidates2, wanted) {
-  const shapes = view.outputs.map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`).join("; ");
-  const formats = Object.entries(LAYOUTS).map(([format, layout]) => `${format} ${layout}`).join("; ");
-  const what = wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : candidates2.length === 0 ? "no decoder knows these outputs" : `several decoders fit: ${candidates2.map(({ format, why }) => `${format} (${why})`).join("; ")}`;
-  return new InputFault({
-    where: `model outputs ${shapes}`,
-    what,
-    fix: `Declare one in the settings as \`decoder: { format: … }\`. Known: ${formats}.`
-  });
-}
-var LAYOUTS;
-var init_choose = __esm({
-  "src/detection/choose.ts"() {
-    "use strict";
-    init_faults();
-    init_decoders();
-    init_view();
-    LAYOUTS = {
-      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed",
-      yolov8: "[batch, 4 + classes, n]: cx cy w h, class probabilities",
-      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities",
-      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32"
-    };
-  }
-});
-
-// src/detection/classes.ts
-function mapClasses(decoder, view, categories, override = "auto", boxes) {
-  const declared = override === "auto" ? void 0 : override.classes;
-  const names = declared ?? classNamesOf(view);
-  if (names !== void 0)
-    return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
-  const count = decoder.classCount;
-  const coco = asCoco(count, categories);
-  if (coco !== void 0) return coco;
-  if (count === void 0 || count === categories.length)
-    return {
-      index: Int32Array.from(categories, (_, i) => i),
-      how: "classes are matched by order: the model does not name them"
-    };
-  throw new InputFault({
-    where: "categories of the annotations",
-    what: `there are ${categories.length}, the model has ${count} classes and does not name them`,
-    fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
-  });
-}
-function byName(names, categories, boxes, source) {
-  const match = matcher(names, categories);
-  const ofModel = new Set(names.map(match));
-  const missing = categories.filter(({ name }) => !ofModel.has(match(name)));
-  const unknown = missing.filter((category) => boxes?.[categories.indexOf(category)] !== 0);
-  if (unknown.length > 0)
-    throw new InputFault({
-      where: "categories of the annotations",
-      what: `the model has no class called ${quote(unknown.map(({ name }) => name))}; it knows ${quote(names)}`,
-      fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
-    });
-  const known2 = new Map(categories.map(({ name }, i) => [match(name), i]));
-  const places = names.map((name) => known2.get(match(name)) ?? -1);
-  const start = `classes are matched by the names of ${source}`;
-  return { index: Int32Array.from(places), how: describe2(start, names, places, categories, missing) };
-}
-function matcher(names, categories) {
-  const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
-  return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
-}
-function asCoco(count, categories) {
-  if (count !== 80 && count !== 91) return void 0;
-  const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
-  const places = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
-  if (categories.length === 0 || places.filter((place2) => place2 >= 0).length !== categories.length)
-    return void 0;
-  const index = new Int32Array(count).fill(-1);
-  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places[i]);
-  const numbered = count === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
-  const names = COCO_CLASSES.map(({ name }) => name);
-  const start = `the model’s ${count} classes are taken ${numbered}`;
-  return { index, how: describe2(start, names, places, categories, []) };
-}
-function describe2(start, names, places, categories, missing) {
-  const renamed = names.flatMap((name, i) => {
-    const category = categories[places[i]]?.name.trim();
-    return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
-  });
-  const absent = places.filter((place2) => place2 < 0).length;
-  return [
-    start,
-    ...renamed.length > 0 ? [`read ${list(renamed)}`] : [],
-    ...absent > 0 ? [`${absent} of the model’s ${names.length} do not occur in the annotations`] : [],
-    ...missing.length > 0 ? [`categories without boxes left out: ${quote(missing.map(({ name }) => name))}`] : []
-  ].join("; ");
-}
-function list(items) {
-  return items.length > 12 ? `${items.slice(0, 12).join(", ")} and ${items.length - 12} more` : items.join(", ");
-}
-function quote(names) {
-  return list(names.map((name) => `"${name}"`));
-}
-var init_classes = __esm({
-  "src/detection/classes.ts"() {
-    "use strict";
-    init_dataset();
-    init_faults();
-    init_view();
-  }
-});
-
-// src/detection/preprocessing.ts
-function inferPreprocessing(view, choice, override = "auto") {
-  const family = FAMILIES[choice.decoder.format];
-  const input = imageInput(view);
-  const given = Object.fromEntries(
-    Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
-  );
-  const size = "height" in given && "width" in given ? { height: 0, width: 0 } : inputSize(view);
-  if (input.type !== "float32" && input.type !== "float16" && input.type !== "uint8")
-    throw new InputFault({
-      where: `model input ${input.name}`,
-      what: `has type ${input.type}; float32, float16 and uint8 are known`
-    });
-  const spec = {
-    ...family.fixed,
-    ...input.type === "uint8" && { scale: 1 },
-    ...size,
-    layout: layoutOf2(view),
-    dtype: input.type,
-    exif: true,
-    ...given
-  };
-  contradict(view, spec);
-  const set = Object.keys(given);
-  return {
-    spec,
-    reasons: [family.words, ...set.length > 0 ? [`set by the settings: ${set.join(", ")}`] : []]
-  };
-}
-function contradict(view, spec) {
-  const { name, dims } = imageInput(view);
-  const [height, width] = spec.layout === "nchw" ? dims.slice(2) : dims.slice(1);
-  if ((height === -1 || height === spec.height) && (width === -1 || width === spec.width)) return;
-  throw new InputFault({
-    where: "preprocessing",
-    what: `asks for ${spec.height}×${spec.width} (${spec.layout}), the model's input ${name} is fixed at [${dims.join(", ")}]`,
-    fix: "Leave height and width out, or export the model at the size that you want."
-  });
-}
-var ULTRALYTICS, FAMILIES;
-var init_preprocessing = __esm({
-  "src/detection/preprocessing.ts"() {
-    "use strict";
-    init_faults();
-    init_view();
-    ULTRALYTICS = {
-      resize: "letterbox",
-      interpolation: "opencv",
-      color: "rgb",
-      pad: 114,
-      scale: 1 / 255,
-      mean: [0, 0, 0],
-      std: [1, 1, 1]
-    };
-    FAMILIES = {
-      yolov10: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolov8: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolov5: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolox: {
-        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
-        words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
-      }
-    };
-  }
-});
-
-// src/detection/index.ts
-var init_detection = __esm({
-  "src/detection/index.ts"() {
-    "use strict";
-    init_types11();
-    init_choose();
-    init_classes();
-    init_nms();
-    init_preprocessing();
-    init_view();
-  }
-});
-
-// src/pipeline/prepare.ts
-import { readFile as readFile5 } from "node:fs/promises";
-async function prepare3(loaded2, context) {
-  const { settings } = loaded2;
-  context.progress.phase("Reading the model and the data");
-  const model = await readModel(settings.model);
-  const graph = buildGraph(model);
-  const truth = await loadGroundTruth({
-    format: settings.validation.format,
-    annotations: settings.validation.annotations,
-    images: settings.validation.images,
-    split: settings.validation.split,
-    limit: settings.validation.limit,
-    seed: settings.gate.seed,
-    exif: followsExif(settings)
-  });
-  if (truth.images.length === 0)
-    throw new InputFault({
-      where: loaded2.place("/validation/annotations"),
-      what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
-      fix: "Name an annotation file that lists the validation images."
-    });
-  const calibrationRecords = await calibrationImages(settings);
-  const scope = settings.quantization.operators;
-  const layers2 = listLayers(graph, scope);
-  const engine = await createOnnxRuntimeEngine({
-    threads: settings.engine.threads,
-    batch: settings.engine.batch
-  });
-  try {
-    const bytes2 = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile5(settings.model));
-    const view = await viewOf(engine, model, bytes2, graph);
-    const choice = chooseDecoder(view, settings.decoder);
-    const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
-    const classes = mapClasses(
-      choice.decoder,
-      view,
-      truth.categories,
-      settings.decoder,
-      boxesByCategory(truth)
-    );
-    const memoryMiB = settings.engine.memoryMiB;
-    const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
-    return {
-      loaded: loaded2,
-      settings,
-      context,
-      engine,
-      model,
-      graph,
-      bytes: bytes2,
-      layers: layers2,
-      tensors: tensorsToCalibrate(graph, scope),
-      choice,
-      spec,
-      preprocessingReasons: reasons,
-      truth,
-      classes: classes.index,
-      classesHow: classes.how,
-      validation: openImages(truth.images, spec, { memoryMiB }),
-      calibrationRecords,
-      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
-      subset,
-      subsetTruth: pickImages(truth, subset)
-    };
-  } catch (error2) {
-    await engine.close();
-    throw error2;
-  }
-}
-async function calibrationImages(settings) {
-  const records = await listImages(settings.calibration.images);
-  const { count, images } = settings.calibration;
-  const used = count === void 0 || count >= records.length ? records : spread2(records, count);
-  return checkImages(used, followsExif(settings), images);
-}
-function followsExif({ preprocessing }) {
-  return preprocessing === "auto" || (preprocessing.exif ?? true);
-}
-function spread2(records, count) {
-  return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
-}
-function boxesByCategory({ categories, annotations }) {
-  const boxes = new Int32Array(categories.length);
-  for (const category of annotations.category) boxes[category] = boxes[category] + 1;
-  return boxes;
-}
-async function viewOf(engine, model, bytes2, graph) {
-  const session = await engine.load({
-    name: model.name,
-    bytes: bytes2,
-    ...model.path !== void 0 && { path: model.path }
-  });
-  try {
-    return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
-  } finally {
-    await session.release();
-  }
-}
-function feedOf(bench, store, indexes) {
-  const at = (i) => indexes === void 0 ? i : indexes[i];
-  const { decoder } = bench.choice;
-  return {
-    count: indexes?.length ?? store.count,
-    spec: store.spec,
-    image: (i) => store.get(at(i)),
-    ...decoder.extras !== void 0 && {
-      extras: (_i, image) => decoder.extras?.(image.geometry) ?? {}
-    }
-  };
-}
-var init_prepare = __esm({
-  "src/pipeline/prepare.ts"() {
-    "use strict";
-    init_onnx();
-    init_dataset();
-    init_engine();
-    init_detection();
-    init_quantization();
-    init_sensitivity();
-    init_faults();
-  }
-});
-
-// src/pipeline/measure.ts
-async function measure(bench, name, bytes2, weightBytes2, reference) {
-  const { context, engine } = bench;
-  context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
-  const session = await engine.load(modelOf(bench, name, bytes2));
-  try {
-    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
-    const evaluation = evaluateCoco(bench.truth, detections);
-    return {
-      detections,
-      evaluation,
-      latency: session.latency(),
-      weightBytes: weightBytes2,
-      distances: reference && outputDistances(reference.detections, detections),
-      sqnr: reference && await sqnrOf(bench, name, bytes2, reference)
-    };
-  } finally {
-    context.progress.end();
-    await session.release();
-  }
-}
-async function sqnrOf(bench, name, bytes2, reference) {
-  const session = await bench.engine.load(modelOf(bench, name, bytes2), { extraOutputs: reference.heads });
-  try {
-    const meter = new SqnrMeter(reference.outputs);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => meter.add(i, outputs), {
-      signal: bench.context.signal
-    });
-    return meter.sqnr();
-  } finally {
-    await session.release();
-  }
-}
-async function detect(bench, session, name, feed, indexes) {
-  const table2 = new DetectionBuilder();
-  const geometries = /* @__PURE__ */ new Map();
-  const remembering = {
-    ...feed,
-    image: async (i) => {
-      const image = await feed.image(i);
-      geometries.set(i, image.geometry);
-      return image;
-    }
-  };
-  await session.run(
-    remembering,
-    (i, outputs) => {
-      decodeInto(bench, table2, name, indexes?.[i] ?? i, outputs, geometries.get(i));
-      geometries.delete(i);
-    },
-    { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) }
-  );
-  return table2.finish();
-}
-function decodeInto(bench, table2, name, image, outputs, geometry) {
-  try {
-    bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
-      const category = bench.classes[classIndex];
-      if (category !== void 0 && category >= 0) table2.push(image, category, x, y, w, h, score);
-    });
-  } catch (error2) {
-    if (!(error2 instanceof InputFault)) throw error2;
-    const file = bench.truth.images[image]?.name ?? `image ${image}`;
-    throw new InputFault(
-      error2.problems.map((problem) => ({ ...problem, where: `${name}, ${file}, ${problem.where}` })),
-      { cause: error2 }
-    );
-  }
-}
-function modelOf(bench, name, bytes2) {
-  return { name, bytes: bytes2, ...bench.model.path !== void 0 && { path: bench.model.path } };
-}
-function subsetScorer(bench, name, geometries) {
-  const table2 = new DetectionBuilder();
-  let broken = false;
-  return {
-    add(i, outputs) {
-      if (broken) return;
-      try {
-        decodeInto(bench, table2, name, i, outputs, geometries[i]);
-      } catch (error2) {
-        if (!(error2 instanceof InputFault)) throw error2;
-        broken = true;
-      }
-    },
-    map: () => broken ? void 0 : evaluateCoco(bench.subsetTruth, table2.finish()).stats.AP
-  };
-}
-var init_measure = __esm({
-  "src/pipeline/measure.ts"() {
-    "use strict";
-    init_dataset();
-    init_evaluation();
-    init_sensitivity();
-    init_faults();
-    init_prepare();
-  }
-});
-
-// src/pipeline/findings.ts
-async function collectFindings(found) {
-  return [
-    ...sharedScales(found),
-    ...nothingDetected(found),
-    ...await oneSidedCalibration(found),
-    ...fewImages(found.bench)
-  ];
-}
-function sharedScales({ bench, int8, statistics }) {
-  return findSharedScales(bench.graph, int8.model.scales, statistics).map((shared) => ({
-    kind: "shared-scale",
-    severity: "error",
-    subject: shared.tensor,
-    sentence: shared.sentence,
-    advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs."
-  }));
-}
-function nothingDetected({ fp32, int8 }) {
-  const before = confident2(fp32.detections.score);
-  const after = confident2(int8.measured.detections.score);
-  if (before === 0 || after > before / 100) return [];
-  return [
-    {
-      kind: "nothing-detected",
-      severity: "error",
-      subject: "INT8",
-      sentence: `The INT8 model finds ${after} objects with a score of 0.25 or more where FP32 finds ${before}: in production it detects nothing.`,
-      advice: "Do not ship this engine."
-    }
-  ];
-}
-function confident2(scores) {
-  return scores.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0);
-}
-async function oneSidedCalibration({ bench, statistics }) {
-  bench.context.progress.phase("Comparing calibration with validation");
-  const seen = await bench.engine.collect(
-    modelOf(bench, "FP32", bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.validation, bench.subset),
-    { signal: bench.context.signal }
-  );
-  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach2(now), calibrated: reach2(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
-  const worst = beyond[0];
-  if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
-  const [calibration, validation] = await Promise.all([
-    brightness(bench, "calibration"),
-    brightness(bench, "validation")
-  ]);
-  const lighting = Math.abs(calibration - validation) > 25 ? ` Calibration images have a mean brightness of ${calibration.toFixed(0)} (0…255), validation images of ${validation.toFixed(0)}: the lighting differs.` : "";
-  return [
-    {
-      kind: "one-sided-calibration",
-      severity: "error",
-      subject: bench.settings.calibration.images,
-      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${seen.size} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.now.toPrecision(3)} against ${worst.calibrated.toPrecision(3)}.` + lighting,
-      advice: lighting === "" ? "Add calibration images of the kinds that the validation set has." : `Add ${calibration < validation ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.`
-    }
-  ];
-}
-function reach2(statistics) {
-  return statistics === void 0 ? 0 : REACH.range(statistics).amax;
-}
-async function brightness(bench, set) {
-  const store = bench[set];
-  const step = Math.max(1, Math.floor(store.count / 32));
-  let sum = 0;
-  let pixels = 0;
-  for (let i = 0; i < store.count; i += step) {
-    const { pixels: canvas } = await store.get(i);
-    for (let j = 0; j < canvas.length; j += 7) sum += canvas[j];
-    pixels += Math.ceil(canvas.length / 7);
-  }
-  return sum / pixels;
-}
-function fewImages(bench) {
-  const { count } = bench.calibration;
-  if (count >= FEW_IMAGES) return [];
-  return [
-    {
-      kind: "few-calibration-images",
-      severity: "warning",
-      subject: bench.settings.calibration.images,
-      sentence: `Only ${count} calibration images: ranges of rare activations are left to chance.`,
-      advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
-    }
-  ];
-}
-var BEYOND, REACH, ONE_SIDED, FEW_IMAGES;
-var init_findings = __esm({
-  "src/pipeline/findings.ts"() {
-    "use strict";
-    init_quantization();
-    init_calibration();
-    init_prepare();
-    init_measure();
-    BEYOND = 1.25;
-    REACH = calibratorFor("percentile", { percentile: 99.9 });
-    ONE_SIDED = 0.1;
-    FEW_IMAGES = 32;
-  }
-});
-
-// src/pipeline/flavours.ts
-function flavoursOf({ settings, layers: layers2, model, graph }, plan, quantized, statistics, name = "int8") {
-  const { flavour } = settings.quantization;
-  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
-  if (flavour === "weak") return { models: weak, kept: [] };
-  const precision = resolvePlan(plan, layers2);
-  const fp32 = layers2.filter((layer) => precision.get(layer.name) === "fp32");
-  const { proto, kept } = toStrong(quantized.proto, {
-    name: model.name,
-    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
-    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
-  });
-  const strong = encodeModel(proto);
-  return {
-    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
-    kept
-  };
-}
-var init_flavours = __esm({
-  "src/pipeline/flavours.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-  }
-});
-
-// src/pipeline/run.ts
-async function runGate(loaded2, context) {
-  const startedAt = Date.now();
-  await checkReportFolder(context.out);
-  return withBench(loaded2, context, async (bench) => {
-    const basis = await basisOf(bench);
-    const { fp32, statistics } = basis;
-    const int8 = await buildVariant(basis, "INT8", await planOf(bench));
-    const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
-    const { mixed, search } = await findMixed(basis, int8, rows);
-    const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
-    const verdict = judgeVariant(bench, fp32, candidate);
-    const found = { bench, fp32, int8, mixed, search, rows, statistics, verdict, startedAt };
-    const report = assembleReport(found, await collectFindings(found));
-    context.progress.phase("Writing the report");
-    await writeReport(report, context.out, filesOf(found, candidate));
-    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
-  });
-}
-async function withBench(loaded2, context, job) {
-  const bench = await prepare3(loaded2, context);
-  try {
-    return await job(bench);
-  } finally {
-    context.progress.end();
-    await bench.engine.close();
-  }
-}
-function filesOf({ bench, int8, mixed, statistics }, candidate) {
-  const filesFor = ({ plan, model }, name) => flavoursOf(bench, plan, model, statistics, name).models;
-  const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
-  return { "plan.json": formatPlan(candidate.plan), ...models };
-}
-async function basisOf(bench) {
-  const fp32 = await measure(bench, "FP32", bench.bytes, weightBytes(bench.layers, [], 4));
-  const reference = await referenceOf(bench, fp32);
-  return { bench, fp32, reference, ...await calibrate(bench) };
-}
-async function referenceOf(bench, fp32) {
-  const heads = headTensors(bench.graph);
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes), { extraOutputs: heads });
-  try {
-    const outputs = await referenceOutputs(
-      session,
-      heads,
-      feedOf(bench, bench.validation, bench.subset),
-      bench.context.signal
-    );
-    return { detections: fp32.detections, heads, outputs };
-  } finally {
-    await session.release();
-  }
-}
-async function calibrate(bench) {
-  const { context, settings } = bench;
-  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(
-    modelOf(bench, "FP32", bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.calibration),
-    {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total)
-    }
-  );
-  context.progress.end();
-  const { calibrator, percentile } = settings.calibration;
-  return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
-}
-async function planOf(bench) {
-  const { quantization } = bench.settings;
-  if (quantization.plan !== void 0) return readPlan(quantization.plan, bench.layers);
-  const head = quantization.head ?? (quantization.operators === "tensorrt" ? "float" : "int8");
-  const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
-  return { ...plan, model: bench.model.structure };
-}
-function weightBytes(layers2, int8, floatBytes) {
-  const names = new Set(int8.map(({ name }) => name));
-  return layers2.reduce(
-    (sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes),
-    0
-  );
-}
-async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
-  const model = quantize(bench.model, plan, ranges);
-  const bytes2 = encodeModel(model.proto);
-  const measured = await measure(
-    bench,
-    name,
-    bytes2,
-    weightBytes(bench.layers, model.int8Layers, 2),
-    reference
-  );
-  const { gate } = bench.settings;
-  const drop2 = pairedBootstrap({
-    truth: bench.truth,
-    reference: fp32.detections,
-    candidate: measured.detections,
-    resamples: gate.resamples,
-    confidence: gate.confidence,
-    seed: gate.seed
-  });
-  return { plan, model, bytes: bytes2, measured, drop: drop2 };
-}
-async function rankLayers({ bench, ranges, reference }) {
-  const { context, settings, subset } = bench;
-  context.progress.phase(`Sensitivity of ${bench.layers.length} layers on ${subset.length} images`);
-  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const feed = feedOf(bench, bench.validation, subset);
-  const baseline = await baselineOf(bench, geometries);
-  const rows = await sweep({
-    engine: bench.engine,
-    model: bench.model,
-    layers: bench.layers,
-    scope: settings.quantization.operators,
-    ranges,
-    reference: reference.outputs,
-    feed,
-    scorer: () => subsetScorer(bench, "candidate", geometries),
-    baseline,
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
-  });
-  context.progress.end();
-  return rows;
-}
-async function baselineOf(bench, geometries) {
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes));
-  try {
-    const scorer = subsetScorer(bench, "FP32", geometries);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
-      signal: bench.context.signal
-    });
-    return scorer.map() ?? NaN;
-  } finally {
-    await session.release();
-  }
-}
-async function findMixed(basis, int8, rows) {
-  const { bench, fp32 } = basis;
-  const { settings, context } = bench;
-  if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows === void 0 || settings.gate.candidate === "int8")
-    return { mixed: void 0, search: void 0 };
-  const tried = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
-  const build2 = async (plan) => {
-    const known2 = tried.get(formatPlan(plan));
-    if (known2 !== void 0) return known2;
-    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
-    const variant2 = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
-    tried.set(formatPlan(plan), variant2);
-    return variant2;
-  };
-  const search = await searchMixed({
-    rows,
-    layers: bench.layers,
-    basePlan: int8.plan,
-    evaluatePlan: async (plan) => {
-      const variant2 = await build2(plan);
-      return {
-        passes: judgeVariant(bench, fp32, variant2).kind === "pass",
-        score: variant2.measured.evaluation.stats.AP
-      };
-    },
-    ...settings.sensitivity.maxFloatLayers !== void 0 && {
-      maxFloatLayers: settings.sensitivity.maxFloatLayers
-    },
-    signal: context.signal
-  });
-  return { mixed: await build2(search.plan), search };
-}
-function judgeVariant(bench, fp32, variant2) {
-  const { gate } = bench.settings;
-  return judge({
-    thresholds: gate.thresholds,
-    reference: numbersOf(fp32),
-    candidate: numbersOf(variant2.measured),
-    intervals: variant2.drop,
-    images: bench.truth.images.length,
-    inconclusive: gate.inconclusive
-  });
-}
-function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }) {
-  return {
-    stats: evaluation.stats,
-    perClass: evaluation.perClass,
-    distances,
-    sqnr,
-    modelSizeMiB: bytes2 / 2 ** 20,
-    latencyMs: latency?.medianMs
-  };
-}
-var init_run = __esm({
-  "src/pipeline/run.ts"() {
-    "use strict";
-    init_calibration();
-    init_evaluation();
-    init_gate();
-    init_onnx();
-    init_quantization();
-    init_report();
-    init_sensitivity();
-    init_assemble();
-    init_findings();
-    init_flavours();
-    init_measure();
-    init_prepare();
-  }
-});
-
-// src/pipeline/write-together.ts
-import { mkdir as mkdir2, rename as rename3, rm as rm3, writeFile as writeFile2 } from "node:fs/promises";
-import { join as join10 } from "node:path";
-async function writeTogether(folder, files) {
-  const places = Object.entries(files).map(([name, content]) => {
-    const path3 = join10(folder, name);
-    return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
-  });
-  try {
-    await mkdir2(folder, { recursive: true });
-    for (const { temporary, content } of places) await writeFile2(temporary, content);
-    for (const { path: path3, temporary } of places) await rename3(temporary, path3);
-  } catch (cause) {
-    for (const { temporary } of places) await rm3(temporary, { force: true });
-    const full = FULL.has(systemCode(cause) ?? "");
-    const bytes2 = places.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
-    throw new SurroundingsFault(
-      {
-        where: folder,
-        what: full ? `the disk (or a limit on file sizes) is full: ${messageOf(cause)}` : `cannot be written: ${messageOf(cause)}`,
-        fix: full ? `Make room for ${Math.ceil(bytes2 / 2 ** 20)} MiB, or name another folder with \`--out\`.` : "Name another folder with `--out`."
-      },
-      { cause }
-    );
-  }
-}
-var FULL;
-var init_write_together = __esm({
-  "src/pipeline/write-together.ts"() {
-    "use strict";
-    init_faults();
-    FULL = /* @__PURE__ */ new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-  }
-});
-
-// src/pipeline/jobs.ts
-import { join as join11 } from "node:path";
-function runQuantize(loaded2, context) {
-  return withBench(loaded2, context, async (bench) => {
-    const { ranges, statistics } = await calibrate(bench);
-    const plan = await planOf(bench);
-    const quantized = quantize(bench.model, plan, ranges);
-    const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
-    const files = { ...models, "plan.json": formatPlan(plan) };
-    await writeTogether(context.out, files);
-    const [model, strong] = Object.keys(models).map((name) => join11(context.out, name));
-    return {
-      model,
-      ...strong !== void 0 && { strong },
-      plan: join11(context.out, "plan.json"),
-      int8Layers: quantized.int8Layers.length,
-      floatLayers: quantized.floatLayers.length,
-      fp32: kept
-    };
-  });
-}
-function runEvaluate(loaded2, context) {
-  return withBench(
-    loaded2,
-    context,
-    async (bench) => (await measure(bench, "FP32", bench.bytes, 0)).evaluation.stats
-  );
-}
-function runSensitivity(loaded2, context) {
-  return withBench(loaded2, context, async (bench) => {
-    const rows = await rankLayers(await basisOf(bench));
-    return rows.map(({ layer, sqnr, mapDrop }, i) => ({
-      rank: i + 1,
-      name: layer.name,
-      opType: layer.opType,
-      sqnr: Number.isFinite(sqnr) ? sqnr : null,
-      mapDrop: mapDrop ?? null
-    }));
-  });
-}
-var init_jobs = __esm({
-  "src/pipeline/jobs.ts"() {
-    "use strict";
-    init_quantization();
-    init_flavours();
-    init_measure();
-    init_write_together();
-    init_run();
-  }
-});
-
-// src/pipeline/index.ts
-var init_pipeline = __esm({
-  "src/pipeline/index.ts"() {
-    "use strict";
-    init_run();
-    init_jobs();
-    init_version();
-  }
-});
-
-// src/settings/schema.ts
-var fraction, positive, accuracy, limits, triple, settingsSchema;
-var init_schema2 = __esm({
-  "src/settings/schema.ts"() {
-    "use strict";
-    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
-    positive = (description) => ({ type: "number", exclusiveMinimum: 0, description });
-    accuracy = (what) => ({
-      type: "object",
-      description: `Limits on ${what}.`,
-      additionalProperties: false,
-      minProperties: 1,
-      properties: {
-        min: fraction(`Smallest ${what} that passes, 0…1.`),
-        maxDrop: fraction(
-          `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
-        ),
-        maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
-      }
-    });
-    limits = (what, unit, side) => ({
-      type: "object",
-      description: `Limit on ${what}.`,
-      additionalProperties: false,
-      required: [side],
-      properties: {
-        [side]: {
-          type: "number",
-          description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.`
-        }
-      }
-    });
-    triple = (description) => ({ type: "array", items: { type: "number" }, minItems: 3, maxItems: 3, description });
-    settingsSchema = {
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      title: "int8-gate settings",
-      description: "What int8-gate judges, on which data, and how strictly.",
-      type: "object",
-      additionalProperties: false,
-      required: ["version", "model", "validation", "calibration", "gate"],
-      properties: {
-        version: { const: 1, description: "Version of this format." },
-        model: { type: "string", minLength: 1, description: "The FP32 detector, an .onnx file." },
-        decoder: {
-          description: "How outputs become boxes. `auto` finds out from metadata, names and shapes.",
-          default: "auto",
-          anyOf: [
-            { const: "auto" },
-            {
-              type: "object",
-              additionalProperties: false,
-              properties: {
-                format: {
-                  enum: ["auto", "yolov10", "yolov8", "yolov5", "yolox"],
-                  description: "Layout of the outputs."
-                },
-                confidence: fraction(
-                  "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
-                ),
-                iou: fraction("Overlap above which non-maximum suppression drops a box of the same class."),
-                maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
-                classes: {
-                  type: "array",
-                  items: { type: "string" },
-                  minItems: 1,
-                  description: "Class names in the order of the model."
-                }
-              }
-            }
-          ]
-        },
-        preprocessing: {
-          description: "How pixels become the input. `auto` follows the family of the detector.",
-          default: "auto",
-          anyOf: [
-            { const: "auto" },
-            {
-              type: "object",
-              additionalProperties: false,
-              properties: {
-                resize: {
-                  enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"],
-                  description: "How the image is fitted."
-                },
-                height: { type: "integer", minimum: 1, description: "Input height in pixels." },
-                width: { type: "integer", minimum: 1, description: "Input width in pixels." },
-                interpolation: {
-                  enum: ["opencv", "pil"],
-                  description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow."
-                },
-                color: { enum: ["rgb", "bgr"], description: "Order of channels." },
-                pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
-                scale: positive("input = (pixel * scale - mean) / std."),
-                mean: triple("Per channel."),
-                std: triple("Per channel."),
-                layout: { enum: ["nchw", "nhwc"], description: "Order of dimensions." },
-                dtype: { enum: ["float32", "float16", "uint8"], description: "Element type." },
-                exif: { type: "boolean", description: "Turn images as their EXIF orientation says." }
-              }
-            }
-          ]
-        },
-        validation: {
-          type: "object",
-          description: "The labelled images that mAP is measured on.",
-          additionalProperties: false,
-          required: ["annotations"],
-          properties: {
-            format: {
-              enum: ["auto", "coco", "yolo", "voc"],
-              default: "auto",
-              description: "Format of the annotations; `auto` tells by names of files."
-            },
-            annotations: {
-              type: "string",
-              minLength: 1,
-              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files."
-            },
-            images: {
-              type: "string",
-              minLength: 1,
-              description: "Folder of the images. May be left out where the format tells: a data.yaml, JPEGImages beside VOC annotations."
-            },
-            split: {
-              enum: ["train", "val", "test"],
-              default: "val",
-              description: "Split of a YOLO data.yaml; without effect when `images` is given."
-            },
-            limit: {
-              type: "integer",
-              minimum: 1,
-              description: "Use only this many images, chosen by the seed, classes in about the proportions of the set. For trying things out."
-            }
-          }
-        },
-        calibration: {
-          type: "object",
-          description: "The images that ranges are taken from, and how.",
-          additionalProperties: false,
-          required: ["images"],
-          properties: {
-            images: { type: "string", minLength: 1, description: "Folder of images; no labels needed." },
-            count: {
-              type: "integer",
-              minimum: 1,
-              description: "Use only this many, spread evenly over the folder. All when left out."
-            },
-            calibrator: {
-              enum: ["minmax", "percentile", "entropy", "mse"],
-              default: "percentile",
-              description: "How a range is chosen from the histogram."
-            },
-            percentile: {
-              type: "number",
-              exclusiveMinimum: 50,
-              maximum: 100,
-              default: 99.999,
-              description: "Share of values kept by the percentile calibrator, in percent."
-            }
-          }
-        },
-        quantization: {
-          type: "object",
-          description: "What runs in INT8.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            operators: {
-              description: "`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.",
-              default: "tensorrt",
-              anyOf: [{ enum: ["tensorrt", "all"] }, { type: "array", items: { type: "string" }, minItems: 1 }]
-            },
-            head: {
-              enum: ["float", "int8"],
-              description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise."
-            },
-            flavour: {
-              enum: ["weak", "strong", "both"],
-              default: "weak",
-              description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
-            },
-            keepFloat: {
-              type: "array",
-              items: { type: "string" },
-              default: [],
-              description: "Layers that stay float, by name; `*` matches any run of characters."
-            },
-            plan: {
-              type: "string",
-              minLength: 1,
-              description: "A committed precision plan. With it nothing is searched: the plan is checked."
-            }
-          }
-        },
-        engine: {
-          type: "object",
-          description: "What runs the models.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            name: {
-              enum: ["onnxruntime"],
-              default: "onnxruntime",
-              description: "The embedded engine: onnxruntime, INT8 simulated in float."
-            },
-            threads: {
-              description: "Worker threads; `auto` = cores, as memory allows.",
-              default: "auto",
-              anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
-            },
-            batch: {
-              description: "Images a run, for models with a free batch dimension; `auto` = 1.",
-              default: "auto",
-              anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
-            },
-            memoryMiB: {
-              type: "integer",
-              minimum: 16,
-              default: 256,
-              description: "Memory for prepared images; more are decoded again."
-            }
-          }
-        },
-        gate: {
-          type: "object",
-          description: "What passes.",
-          additionalProperties: false,
-          required: ["thresholds"],
-          properties: {
-            candidate: {
-              enum: ["mixed", "int8"],
-              default: "mixed",
-              description: "The engine that you ship and that is judged."
-            },
-            thresholds: {
-              type: "object",
-              description: "At least one limit. A metric that is missing or not a number fails.",
-              additionalProperties: false,
-              minProperties: 1,
-              properties: {
-                "mAP50-95": accuracy("mAP50-95"),
-                mAP50: accuracy("mAP50"),
-                AR100: accuracy("AR100"),
-                classAP: {
-                  type: "object",
-                  description: "Limits on AP50-95 of every class.",
-                  additionalProperties: false,
-                  // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
-                  anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
-                  properties: {
-                    ...accuracy("AP of a class").properties,
-                    minBoxes: {
-                      type: "integer",
-                      minimum: 1,
-                      default: 20,
-                      description: "Classes with fewer boxes are not judged."
-                    }
-                  }
-                },
-                scoreDivergence: limits("Jensen-Shannon divergence of the score distributions", ", 0…1", "max"),
-                detectionRatio: limits("number of detections above 0.25 over that of FP32", "", "min"),
-                boxShift: limits("mean 1 − IoU of boxes against FP32", ", 0…1", "max"),
-                sqnr: limits("SQNR of the raw head outputs", ", in dB", "min"),
-                modelSizeMiB: limits("size of the weights as deployed", ", in MiB", "max"),
-                latencyMs: limits("median latency of one image", ", in milliseconds", "max")
-              }
-            },
-            confidence: {
-              type: "number",
-              exclusiveMinimum: 0.5,
-              exclusiveMaximum: 1,
-              default: 0.95,
-              description: "Level of the intervals."
-            },
-            resamples: {
-              type: "integer",
-              minimum: 100,
-              maximum: 1e5,
-              default: 1e3,
-              description: "Bootstrap resamples of the images."
-            },
-            inconclusive: {
-              enum: ["fail", "pass"],
-              default: "fail",
-              description: "What an interval that straddles a limit means."
-            },
-            seed: {
-              type: "integer",
-              minimum: 0,
-              default: 1,
-              description: "Seed of resampling and of the choice of subsets."
-            }
-          }
-        },
-        sensitivity: {
-          type: "object",
-          description: "The ranking of layers, from which mixed precision is found.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            enabled: {
-              type: "boolean",
-              default: true,
-              description: "Rank layers. Without it there is no mixed precision but by a plan."
-            },
-            images: {
-              type: "integer",
-              minimum: 1,
-              default: 32,
-              description: "Validation images that layers are ranked on."
-            },
-            maxFloatLayers: {
-              type: "integer",
-              minimum: 0,
-              description: "Most layers that the search may keep float, beside the head."
-            }
-          }
-        },
-        report: {
-          type: "object",
-          description: "What is written.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            folder: {
-              type: "string",
-              minLength: 1,
-              default: "int8-gate-report",
-              description: "Folder of the report, relative to where the command runs."
-            },
-            keepModels: {
-              type: "boolean",
-              default: true,
-              description: "Keep the quantized models beside the report."
-            }
-          }
-        }
-      }
-    };
+    floatView = new Float32Array(1);
+    bitsView = new Uint32Array(floatView.buffer);
   }
 });
 
@@ -28208,9 +27026,9 @@ var require_scope = __commonJS({
         super(nameStr);
         this.prefix = prefix;
       }
-      setValue(value, { property: property2, itemIndex }) {
+      setValue(value, { property: property3, itemIndex }) {
         this.value = value;
-        this.scopePath = (0, code_1._)`.${new code_1.Name(property2)}[${itemIndex}]`;
+        this.scopePath = (0, code_1._)`.${new code_1.Name(property3)}[${itemIndex}]`;
       }
     };
     exports2.ValueScopeName = ValueScopeName;
@@ -29709,18 +28527,18 @@ var require_code2 = __commonJS({
       });
     }
     exports2.hasPropFunc = hasPropFunc;
-    function isOwnProperty(gen, data, property2) {
-      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property2})`;
+    function isOwnProperty(gen, data, property3) {
+      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property3})`;
     }
     exports2.isOwnProperty = isOwnProperty;
-    function propertyInData(gen, data, property2, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property2)} !== undefined`;
-      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property2)}` : cond;
+    function propertyInData(gen, data, property3, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property3)} !== undefined`;
+      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property3)}` : cond;
     }
     exports2.propertyInData = propertyInData;
-    function noPropertyInData(gen, data, property2, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property2)} === undefined`;
-      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property2))) : cond;
+    function noPropertyInData(gen, data, property3, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property3)} === undefined`;
+      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property3))) : cond;
     }
     exports2.noPropertyInData = noPropertyInData;
     function allSchemaProperties(schemaMap) {
@@ -30952,7 +29770,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve9.call(this, root2, ref);
+      let _sch = resolve10.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -30979,7 +29797,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve9(root2, ref) {
+    function resolve10(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -31843,7 +30661,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve9(baseURI, relativeURI, options) {
+    function resolve10(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -31879,50 +30697,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved, schemelessOptions);
     }
-    function resolveComponent(base, relative8, options, skipNormalization) {
+    function resolveComponent(base, relative9, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse(serialize2(base, options), options);
-        relative8 = parse(serialize2(relative8, options), options);
+        relative9 = parse(serialize2(relative9, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative8.scheme) {
-        target.scheme = relative8.scheme;
-        target.userinfo = relative8.userinfo;
-        target.host = relative8.host;
-        target.port = relative8.port;
-        target.path = removeDotSegments(relative8.path || "");
-        target.query = relative8.query;
+      if (!options.tolerant && relative9.scheme) {
+        target.scheme = relative9.scheme;
+        target.userinfo = relative9.userinfo;
+        target.host = relative9.host;
+        target.port = relative9.port;
+        target.path = removeDotSegments(relative9.path || "");
+        target.query = relative9.query;
       } else {
-        if (relative8.userinfo !== void 0 || relative8.host !== void 0 || relative8.port !== void 0) {
-          target.userinfo = relative8.userinfo;
-          target.host = relative8.host;
-          target.port = relative8.port;
-          target.path = removeDotSegments(relative8.path || "");
-          target.query = relative8.query;
+        if (relative9.userinfo !== void 0 || relative9.host !== void 0 || relative9.port !== void 0) {
+          target.userinfo = relative9.userinfo;
+          target.host = relative9.host;
+          target.port = relative9.port;
+          target.path = removeDotSegments(relative9.path || "");
+          target.query = relative9.query;
         } else {
-          if (!relative8.path) {
+          if (!relative9.path) {
             target.path = base.path;
-            if (relative8.query !== void 0) {
-              target.query = relative8.query;
+            if (relative9.query !== void 0) {
+              target.query = relative9.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative8.path[0] === "/") {
-              target.path = removeDotSegments(relative8.path);
+            if (relative9.path[0] === "/") {
+              target.path = removeDotSegments(relative9.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative8.path;
+                target.path = "/" + relative9.path;
               } else if (!base.path) {
-                target.path = relative8.path;
+                target.path = relative9.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative8.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative9.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative8.query;
+            target.query = relative9.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -31930,7 +30748,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative8.fragment;
+      target.fragment = relative9.fragment;
       return target;
     }
     function equal(uriA, uriB, options) {
@@ -32234,7 +31052,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve9,
+      resolve: resolve10,
       resolveComponent,
       equal,
       serialize: serialize2,
@@ -32649,7 +31467,7 @@ var require_core = __commonJS({
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
         if (!errors || errors.length === 0)
           return "No errors";
-        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text2, msg) => text2 + separator + msg);
+        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text3, msg) => text3 + separator + msg);
       }
       $dataMetaSchema(metaSchema, keywordsJsonPointers) {
         const rules = this.RULES.all;
@@ -33781,11 +32599,11 @@ var require_dependencies = __commonJS({
     var util_1 = require_util();
     var code_1 = require_code2();
     exports2.error = {
-      message: ({ params: { property: property2, depsCount, deps } }) => {
+      message: ({ params: { property: property3, depsCount, deps } }) => {
         const property_ies = depsCount === 1 ? "property" : "properties";
-        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property2} is present`;
+        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property3} is present`;
       },
-      params: ({ params: { property: property2, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property2},
+      params: ({ params: { property: property3, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property3},
     missingProperty: ${missingProperty},
     depsCount: ${depsCount},
     deps: ${deps}}`
@@ -35396,8 +34214,8 @@ var require_json_schema_2020_12 = __commonJS({
         with$data(this, validation)
       ].forEach((sch) => this.addMetaSchema(sch, void 0, false));
       return this;
-      function with$data(ajv, sch) {
-        return $data ? ajv.$dataMetaSchema(sch, META_SUPPORT_DATA) : sch;
+      function with$data(ajv2, sch) {
+        return $data ? ajv2.$dataMetaSchema(sch, META_SUPPORT_DATA) : sch;
       }
     }
     exports2.default = addMetaSchema2020;
@@ -35415,7 +34233,7 @@ var require__ = __commonJS({
     var discriminator_1 = require_discriminator();
     var json_schema_2020_12_1 = require_json_schema_2020_12();
     var META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema";
-    var Ajv20202 = class extends core_1.default {
+    var Ajv20203 = class extends core_1.default {
       constructor(opts = {}) {
         super({
           ...opts,
@@ -35442,11 +34260,11 @@ var require__ = __commonJS({
         return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
       }
     };
-    exports2.Ajv2020 = Ajv20202;
-    module.exports = exports2 = Ajv20202;
-    module.exports.Ajv2020 = Ajv20202;
+    exports2.Ajv2020 = Ajv20203;
+    module.exports = exports2 = Ajv20203;
+    module.exports.Ajv2020 = Ajv20203;
     Object.defineProperty(exports2, "__esModule", { value: true });
-    exports2.default = Ajv20202;
+    exports2.default = Ajv20203;
     var validate_1 = require_validate();
     Object.defineProperty(exports2, "KeywordCxt", { enumerable: true, get: function() {
       return validate_1.KeywordCxt;
@@ -35481,18 +34299,2778 @@ var require__ = __commonJS({
   }
 });
 
-// src/settings/load.ts
-import { readFile as readFile6, stat as stat3 } from "node:fs/promises";
-import { basename as basename6, dirname as dirname6, resolve as resolve4 } from "node:path";
-async function loadSettings(path3) {
-  const file = resolve4(path3);
-  let text2;
+// src/engine/tensorrt/protocol.ts
+function conforms(schema, value) {
+  const validate2 = compiled.get(schema) ?? ajv.compile(schema);
+  compiled.set(schema, validate2);
+  return validate2(value);
+}
+function parseMessage(line) {
+  let value;
   try {
-    text2 = await readFile6(file, "utf8");
+    value = JSON.parse(line);
+  } catch {
+    return void 0;
+  }
+  return conforms(MESSAGE, value) ? value : void 0;
+}
+function isAnswer(operation, value) {
+  return conforms(ANSWERS[operation], value);
+}
+var import__, PROTOCOL, text2, number2, flag, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
+var init_protocol = __esm({
+  "src/engine/tensorrt/protocol.ts"() {
+    "use strict";
+    import__ = __toESM(require__(), 1);
+    init_types10();
+    PROTOCOL = 1;
+    text2 = { type: "string" };
+    number2 = { type: "number" };
+    flag = { type: "boolean" };
+    shape = { type: "array", items: number2 };
+    object2 = (properties, optional = []) => ({
+      type: "object",
+      properties,
+      required: Object.keys(properties).filter((key) => !optional.includes(key))
+    });
+    list = (items) => ({ type: "array", items });
+    FAILURES = [
+      "refused",
+      "unsupported",
+      "out-of-memory",
+      "missing-library",
+      "no-gpu",
+      "driver",
+      "cuda",
+      "disk",
+      "bad-request",
+      "internal"
+    ];
+    placed = object2({ name: text2, shape, offset: number2 });
+    failure = { code: { enum: FAILURES }, message: text2 };
+    ANSWERS = {
+      build: object2({ engineBytes: number2, digest: text2, seconds: number2, networkLayers: number2 }),
+      load: object2({
+        session: number2,
+        deviceBytes: number2,
+        tensors: list(
+          object2({ name: text2, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
+        )
+      }),
+      run: object2({ outputs: list(placed), ms: number2 }),
+      time: object2({ times: { type: ["array", "null"], items: number2 }, reason: text2 }, ["reason"]),
+      profile: object2({ layers: list(object2({ name: text2, ms: number2 })) }),
+      inspect: object2({ layers: {} }),
+      release: object2({}),
+      ping: object2({ freeBytes: number2, memoryBytes: number2 })
+    };
+    MESSAGE = {
+      anyOf: [
+        object2({
+          event: { const: "ready" },
+          protocol: number2,
+          tensorrt: text2,
+          python: text2,
+          cuda: object2({ runtime: text2, driver: text2 }),
+          capabilities: object2({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
+          gpu: object2({
+            index: number2,
+            bus: text2,
+            computeCapability: text2,
+            memoryBytes: number2,
+            freeBytes: number2
+          })
+        }),
+        object2({ event: { const: "fatal" }, ...failure }),
+        object2({ event: { const: "warning" }, message: text2 }),
+        object2({ id: number2, ok: { type: "object" } }),
+        object2({ id: number2, error: object2(failure) })
+      ]
+    };
+    ajv = new import__.Ajv2020({ strict: false });
+    compiled = /* @__PURE__ */ new Map();
+  }
+});
+
+// src/engine/tensorrt/client.ts
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+function workerScript() {
+  const name = import.meta.url.endsWith(".ts") ? "./worker.py" : "./tensorrt-worker.py";
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+function explain(failure2, subject) {
+  const cure = CURES[failure2.code];
+  return cure === void 0 ? new InputFault({
+    where: subject,
+    what: `TensorRT refuses it: ${failure2.message}`,
+    fix: "`int8-gate lint` names what TensorRT does not take in a Q/DQ file, and how to mend it."
+  }) : new SurroundingsFault({ where: subject, what: failure2.message, fix: cure });
+}
+var STDERR_KEPT, LONGEST_LINE, TensorRtWorker, WorkerFailure, CURES;
+var init_client = __esm({
+  "src/engine/tensorrt/client.ts"() {
+    "use strict";
+    init_faults();
+    init_protocol();
+    STDERR_KEPT = 4e3;
+    LONGEST_LINE = 64 * 2 ** 20;
+    TensorRtWorker = class _TensorRtWorker {
+      constructor(child, options) {
+        this.child = child;
+        this.options = options;
+        child.stderr.setEncoding("utf8").on("data", (text3) => {
+          this.stderr = (this.stderr + text3).slice(-STDERR_KEPT);
+        });
+        child.stdout.on("data", (chunk) => {
+          const newline = chunk.lastIndexOf(10);
+          this.received = newline < 0 ? this.received + chunk.length : chunk.length - newline;
+          if (this.received > LONGEST_LINE)
+            this.die(this.fault("sends a line without end", "It is no worker of int8-gate."));
+        });
+        createInterface({ input: child.stdout }).on("line", (line) => this.hear(line));
+        child.stdin.on("error", () => void 0);
+        child.on("error", (error2) => this.die(this.notStarted(error2)));
+        child.on("close", (code, signal) => this.die(this.ended(code, signal)));
+      }
+      child;
+      options;
+      pending = /* @__PURE__ */ new Map();
+      next = 0;
+      dead;
+      stderr = "";
+      received = 0;
+      greeting;
+      /** Starts a worker and waits for its first words. @throws SurroundingsFault with the reason and the cure. */
+      static async start(options) {
+        const child = spawn(options.python, [options.script ?? workerScript()], {
+          stdio: ["pipe", "pipe", "pipe"],
+          env: {
+            ...process.env,
+            PYTHONUNBUFFERED: "1",
+            INT8_GATE_GPU: String(options.gpu),
+            CUDA_DEVICE_ORDER: "PCI_BUS_ID",
+            CUDA_MODULE_LOADING: "LAZY"
+          }
+        });
+        const worker2 = new _TensorRtWorker(child, options);
+        let timer;
+        try {
+          const hello = await new Promise((resolve10, reject) => {
+            worker2.greeting = { resolve: resolve10, reject };
+            timer = setTimeout(
+              () => reject(
+                worker2.fault(
+                  `does not answer within ${options.startMs / 1e3} s of its start`,
+                  "Look at `nvidia-smi`: a GPU that hangs or is busy is the usual cause."
+                )
+              ),
+              options.startMs
+            );
+          });
+          if (hello.protocol !== PROTOCOL)
+            throw worker2.fault(
+              `speaks protocol ${hello.protocol}, ${PROTOCOL} is spoken here`,
+              "Program and worker are of different versions: install int8-gate anew."
+            );
+          return { worker: worker2, hello };
+        } catch (error2) {
+          await worker2.close();
+          throw error2;
+        } finally {
+          clearTimeout(timer);
+          worker2.greeting = void 0;
+        }
+      }
+      /**
+       * Sends a request. Past its time the worker is killed: what it does on the GPU cannot be taken back otherwise.
+       * @param subject - file or model that a refusal is about
+       */
+      async ask(operation, request, { timeoutMs, subject, signal }) {
+        if (this.dead !== void 0) throw this.dead;
+        if (signal?.aborted === true) throw new Interrupted();
+        const id = this.next++;
+        const stop = () => this.die(new Interrupted());
+        signal?.addEventListener("abort", stop, { once: true });
+        try {
+          const answer2 = await new Promise((resolve10, reject) => {
+            const timer = setTimeout(
+              () => this.die(
+                this.fault(
+                  `did not finish ${operation} of ${subject} within ${Math.round(timeoutMs / 1e3)} s`,
+                  "Raise `engine.tensorrt.timeoutMinutes`, or look at `nvidia-smi` for a GPU that hangs."
+                )
+              ),
+              timeoutMs
+            );
+            this.pending.set(id, { operation, resolve: resolve10, reject, timer });
+            this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
+`);
+          });
+          if (isAnswer(operation, answer2)) return answer2;
+          throw this.fault(
+            `answers ${operation} in a form that is not agreed on`,
+            "Program and worker are of different versions: install int8-gate anew."
+          );
+        } catch (error2) {
+          throw error2 instanceof WorkerFailure ? explain(error2, subject) : error2;
+        } finally {
+          signal?.removeEventListener("abort", stop);
+        }
+      }
+      hear(line) {
+        const message = parseMessage(line);
+        if (message === void 0) {
+          this.die(
+            this.fault(
+              `says what is no message: ${JSON.stringify(line.slice(0, 120))}`,
+              "Something else writes to its standard output; Python start-up files are the usual cause."
+            )
+          );
+          return;
+        }
+        if ("event" in message) this.hearEvent(message);
+        else this.settle(message);
+      }
+      hearEvent(message) {
+        if (message.event === "warning") this.options.onWarning?.(message.message);
+        else if (message.event === "ready") this.greeting?.resolve(message);
+        else this.die(explain(new WorkerFailure(message.code, message.message), this.options.python));
+      }
+      settle(message) {
+        const waiting = this.pending.get(message.id);
+        if (waiting === void 0) {
+          this.die(this.fault(`answers request ${message.id}, which was not asked`, "Install int8-gate anew."));
+          return;
+        }
+        this.pending.delete(message.id);
+        clearTimeout(waiting.timer);
+        if ("error" in message) waiting.reject(new WorkerFailure(message.error.code, message.error.message));
+        else waiting.resolve(message.ok);
+      }
+      die(reason) {
+        this.dead ??= reason;
+        this.greeting?.reject(this.dead);
+        for (const { reject, timer } of this.pending.values()) {
+          clearTimeout(timer);
+          reject(this.dead);
+        }
+        this.pending.clear();
+        this.child.kill("SIGKILL");
+      }
+      notStarted(error2) {
+        return systemCode(error2) === "ENOENT" ? this.fault(
+          "cannot be started: there is no such program",
+          "Install Python 3, or name another in `engine.tensorrt.python`."
+        ) : this.fault(`cannot be started: ${error2.message}`, "Check its permissions.");
+      }
+      ended(code, signal) {
+        const last = this.stderr.trim().split("\n").slice(-3).join(" | ");
+        const said = last === "" ? "" : ` Its last words: ${last}`;
+        if (signal === "SIGKILL")
+          return this.fault(
+            `was killed (SIGKILL).${said}`,
+            "Most often the machine ran out of memory (`dmesg` names it); lower `engine.batch` or `engine.tensorrt.workspaceMiB`."
+          );
+        if (signal !== null)
+          return this.fault(
+            `crashed (${signal}).${said}`,
+            "A crash inside TensorRT or the driver: run `int8-gate doctor`, then try `engine.tensorrt.optimizationLevel: 1`."
+          );
+        return this.fault(`ended with status ${code ?? "unknown"}.${said}`, "Run `int8-gate doctor`.");
+      }
+      fault(what, fix) {
+        return new SurroundingsFault({ where: `TensorRT worker (${this.options.python})`, what, fix });
+      }
+      /** The worker's process, -1 when it never started. */
+      get pid() {
+        return this.child.pid ?? -1;
+      }
+      /** Ends the worker; waits until it is gone, so that the GPU is free. */
+      async close() {
+        const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
+        const closed = new Promise(
+          (resolve10) => gone ? resolve10() : this.child.once("close", () => resolve10())
+        );
+        this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
+        await closed;
+      }
+    };
+    WorkerFailure = class extends Error {
+      constructor(code, message) {
+        super(message);
+        this.code = code;
+      }
+      code;
+    };
+    CURES = {
+      refused: void 0,
+      unsupported: void 0,
+      "out-of-memory": "Free GPU memory (`nvidia-smi` shows who holds it), or lower `engine.batch` or `engine.tensorrt.workspaceMiB`.",
+      "missing-library": "Install TensorRT for this Python (`pip install tensorrt`), or put its libraries on LD_LIBRARY_PATH; `int8-gate doctor` tells what is missing.",
+      "no-gpu": "The container or runner must be given the GPU (`--gpus`, the device plugin), and `engine.tensorrt.gpu` must name one that is there.",
+      driver: "The driver is older than CUDA's libraries ask for: update it, or use a container with an older TensorRT.",
+      cuda: "Look at `nvidia-smi` and `dmesg` for errors of the GPU.",
+      disk: "Make room, or name another folder in `engine.tensorrt.cache`.",
+      "bad-request": "This is a mistake in int8-gate: please report it.",
+      internal: "This is a mistake in int8-gate: please report it."
+    };
+  }
+});
+
+// src/engine/tensorrt/exchange.ts
+import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as join10 } from "node:path";
+function after(offset, size) {
+  return Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
+}
+function toBytes(values, type) {
+  const raw = (() => {
+    switch (type) {
+      case "float32":
+        return values instanceof Float32Array ? values : Float32Array.from(values);
+      case "float16":
+        return Uint16Array.from(values, floatToHalf2);
+      case "int64":
+        return BigInt64Array.from(Array.from(values, (value) => BigInt(value)));
+      case "int32":
+        return Int32Array.from(values);
+      case "int8":
+        return Int8Array.from(values);
+      case "uint8":
+      case "bool":
+        return values instanceof Uint8Array ? values : Uint8Array.from(values);
+    }
+  })();
+  return new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+}
+function toTensor(bytes2, type, dims) {
+  const { buffer } = bytes2;
+  switch (type) {
+    case "float32":
+      return { type, dims, data: new Float32Array(buffer) };
+    case "float16":
+      return { type, dims, data: Float32Array.from(new Uint16Array(buffer), halfToFloat) };
+    case "int64":
+      return { type, dims, data: Float64Array.from(new BigInt64Array(buffer), Number) };
+    case "int32":
+      return { type, dims, data: new Int32Array(buffer) };
+    case "int8":
+      return { type, dims, data: new Int8Array(buffer) };
+    case "uint8":
+    case "bool":
+      return { type, dims, data: bytes2 };
+  }
+}
+var ELEMENT_BYTES, ALIGNMENT, ExchangeFile;
+var init_exchange = __esm({
+  "src/engine/tensorrt/exchange.ts"() {
+    "use strict";
+    init_onnx();
+    init_canvas();
+    ELEMENT_BYTES = {
+      float32: 4,
+      float16: 2,
+      int64: 8,
+      int32: 4,
+      uint8: 1,
+      int8: 1,
+      bool: 1
+    };
+    ALIGNMENT = 64;
+    ExchangeFile = class {
+      constructor(size) {
+        this.size = size;
+        const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+        this.path = join10(folder, `int8-gate-${process.pid}-${randomUUID()}`);
+        this.file = openSync(this.path, "wx+", 384);
+        ftruncateSync(this.file, size);
+      }
+      size;
+      path;
+      file;
+      write(offset, bytes2) {
+        for (let done = 0; done < bytes2.length; )
+          done += writeSync(this.file, bytes2, done, bytes2.length - done, offset + done);
+      }
+      read(offset, size) {
+        const bytes2 = new Uint8Array(size);
+        for (let done = 0; done < size; ) {
+          const got = readSync(this.file, bytes2, done, size - done, offset + done);
+          if (got === 0) throw new Error(`the exchange file ends at ${offset + done}`);
+          done += got;
+        }
+        return bytes2;
+      }
+      close() {
+        closeSync(this.file);
+        rmSync(this.path, { force: true });
+      }
+    };
+  }
+});
+
+// src/engine/tensorrt/inspector.ts
+function parseInspector(json) {
+  const layers2 = property2(json, "Layers");
+  if (!Array.isArray(layers2)) return void 0;
+  const read = layers2.map(
+    (one) => typeof one === "object" && one !== null ? layerOf(one) : void 0
+  );
+  return read.includes(void 0) ? void 0 : read;
+}
+function withTimes(layers2, times) {
+  const byName2 = new Map(times.map(({ name, ms }) => [name, ms]));
+  return layers2.map((layer) => {
+    const ms = byName2.get(layer.name);
+    return ms === void 0 ? layer : { ...layer, ms };
+  });
+}
+function layerOf(layer) {
+  const name = stringOf(layer, "Name");
+  const type = stringOf(layer, "LayerType");
+  const kind = stringOf(layer, "ParameterType");
+  return {
+    name,
+    type,
+    nodes: nodesOf(stringOf(layer, "Metadata")),
+    precision: precisionOf2(layer),
+    reformat: type === "Reformat" || kind === "Reformat" || type === "NoOp" || stringOf(layer, "Origin") === "REFORMAT"
+  };
+}
+function nodesOf(metadata) {
+  return metadata.split(/\x1e|\x1f/).flatMap((part) => {
+    const found = /^\[ONNX Layer: ([^]*)\]$/.exec(part.trim());
+    return found === null ? [] : [found[1]];
+  }).filter((name, i, all) => all.indexOf(name) === i);
+}
+function precisionOf2(layer) {
+  const weights = property2(property2(layer, "Weights"), "Type");
+  const words = [
+    typeof weights === "string" ? weights : "",
+    formatOf(first(property2(layer, "Inputs"))),
+    formatOf(first(property2(layer, "Outputs")))
+  ];
+  return words.map(precisionIn).find((one) => one !== void 0) ?? "other";
+}
+function formatOf(tensor) {
+  return tensor === void 0 ? "" : stringOf(tensor, "DataType") || stringOf(tensor, "Format/Datatype");
+}
+function precisionIn(words) {
+  if (/int8/i.test(words)) return "int8";
+  if (/half|fp16|float16/i.test(words)) return "fp16";
+  if (/float|fp32/i.test(words)) return "fp32";
+  return words === "" ? void 0 : "other";
+}
+function first(value) {
+  return Array.isArray(value) ? value[0] : void 0;
+}
+function property2(value, key) {
+  return typeof value === "object" && value !== null ? value[key] : void 0;
+}
+function stringOf(value, key) {
+  const found = property2(value, key);
+  return typeof found === "string" ? found : "";
+}
+var init_inspector = __esm({
+  "src/engine/tensorrt/inspector.ts"() {
+    "use strict";
+  }
+});
+
+// src/engine/tensorrt/store.ts
+import { createHash as createHash3 } from "node:crypto";
+import { mkdir as mkdir2, readFile as readFile5, rename as rename3, stat as stat3, writeFile as writeFile2 } from "node:fs/promises";
+import { isAbsolute as isAbsolute2, join as join11, relative as relative4, resolve as resolve4 } from "node:path";
+async function openStore(folder, workspace) {
+  if (workspace !== void 0) {
+    const away = relative4(resolve4(workspace), resolve4(folder));
+    if (!away.startsWith("..") && !isAbsolute2(away))
+      throw new InputFault({
+        where: "engine.tensorrt.cache",
+        what: `${folder} lies inside the workspace, where a pull request can put an engine of its own`,
+        fix: "Name a folder of the runner outside the checkout, or leave the key out."
+      });
+  }
+  try {
+    await mkdir2(folder, { recursive: true, mode: 448 });
+    const { uid, mode } = await stat3(folder);
+    if (process.getuid !== void 0 && (uid !== process.getuid() || (mode & 18) !== 0))
+      throw new SurroundingsFault({
+        where: folder,
+        what: "other users may write to the folder of engines",
+        fix: `Run \`chmod 700 ${folder}\` as its owner, or name another folder in engine.tensorrt.cache.`
+      });
+  } catch (cause) {
+    if (systemCode(cause) === void 0) throw cause;
+    throw new SurroundingsFault(
+      {
+        where: folder,
+        what: `the folder of engines cannot be used (${systemCode(cause)})`,
+        fix: "Name another in engine.tensorrt.cache."
+      },
+      { cause }
+    );
+  }
+  return new EngineStore(resolve4(folder));
+}
+var EngineStore;
+var init_store2 = __esm({
+  "src/engine/tensorrt/store.ts"() {
+    "use strict";
+    init_faults();
+    EngineStore = class {
+      constructor(folder) {
+        this.folder = folder;
+      }
+      folder;
+      /** Digest of model, options, library and GPU: engines of others are never mistaken for this one. */
+      static key(model, circumstances) {
+        return createHash3("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
+      }
+      path(key, ending) {
+        return join11(this.folder, `${key}.${ending}`);
+      }
+      /** The record of a kept engine; undefined when there is none or it is damaged. */
+      async find(key) {
+        try {
+          const value = JSON.parse(await readFile5(join11(this.folder, `${key}.json`), "utf8"));
+          const record = value;
+          return typeof record.digest === "string" && typeof record.engineBytes === "number" && typeof record.seconds === "number" ? { digest: record.digest, engineBytes: record.engineBytes, seconds: record.seconds } : void 0;
+        } catch (error2) {
+          if (error2 instanceof SyntaxError || systemCode(error2) === "ENOENT") return void 0;
+          throw error2;
+        }
+      }
+      async keep(key, record) {
+        const path3 = join11(this.folder, `${key}.json`);
+        await writeFile2(`${path3}.tmp`, JSON.stringify(record));
+        await rename3(`${path3}.tmp`, path3);
+      }
+    };
+  }
+});
+
+// src/engine/tensorrt/engine.ts
+import { rm as rm3, writeFile as writeFile3 } from "node:fs/promises";
+async function createTensorRtEngine(options) {
+  const store = await openStore(options.cache, options.workspace);
+  const { worker: worker2, hello } = await TensorRtWorker.start({
+    python: options.python,
+    gpu: options.gpu,
+    startMs: options.startMs ?? START_MS,
+    ...options.script !== void 0 && { script: options.script },
+    ...options.onWarning !== void 0 && { onWarning: options.onWarning }
+  });
+  return new TensorRtEngine(options, store, worker2, hello);
+}
+function timingOf(times) {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+  return { medianMs: at(0.5), p99Ms: at(0.99) };
+}
+var START_MS, RUN_MS, TIMED_RUNS, PROFILED_RUNS, WARM_UP_MS, TensorRtEngine, TensorRtModel;
+var init_engine = __esm({
+  "src/engine/tensorrt/engine.ts"() {
+    "use strict";
+    init_faults();
+    init_onnx();
+    init_canvas();
+    init_client();
+    init_exchange();
+    init_inspector();
+    init_store2();
+    START_MS = 18e4;
+    RUN_MS = 12e4;
+    TIMED_RUNS = 200;
+    PROFILED_RUNS = 50;
+    WARM_UP_MS = 500;
+    TensorRtEngine = class {
+      constructor(options, store, worker2, hello) {
+        this.options = options;
+        this.store = store;
+        this.worker = worker2;
+        this.hello = hello;
+      }
+      options;
+      store;
+      worker;
+      hello;
+      name = "tensorrt";
+      threads = 1;
+      get version() {
+        return this.hello.tensorrt;
+      }
+      /** Process of the worker. */
+      get pid() {
+        return this.worker.pid;
+      }
+      /** Which flavour of Q/DQ file the library takes: `weak` up to TensorRT 10, `strong` where flags are gone. */
+      get typing() {
+        return this.hello.capabilities.weak ? "weak" : "strong";
+      }
+      async load(model, options = {}) {
+        const { extraOutputs = [] } = options;
+        const bytes2 = extraOutputs.length === 0 ? model.bytes : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
+        const mode = this.modeOf(model);
+        const key = EngineStore.key(bytes2, { mode, ...this.circumstances() });
+        const kept = await this.store.find(key);
+        if (kept !== void 0) {
+          const known2 = await this.open(key, kept, model.name).catch((error2) => {
+            if (error2 instanceof InputFault) return void 0;
+            throw error2;
+          });
+          if (known2 !== void 0) return known2;
+        }
+        const record = await this.build(key, bytes2, mode, model);
+        return this.open(key, record, model.name);
+      }
+      modeOf({ precision = "fp32" }) {
+        if (precision === "int8") return this.typing === "weak" ? "int8+fp16" : "strong";
+        if (this.typing === "weak") return precision;
+        return "strong";
+      }
+      circumstances() {
+        const { tensorrt, gpu, cuda } = this.hello;
+        const { batch, optimizationLevel, workspaceMiB, dla } = this.options;
+        return {
+          tensorrt,
+          gpu: [gpu.bus, gpu.computeCapability],
+          cuda,
+          batch,
+          optimizationLevel,
+          workspaceMiB,
+          dla
+        };
+      }
+      async build(key, bytes2, mode, model) {
+        const onnx = this.store.path(key, "onnx");
+        await writeFile3(onnx, bytes2);
+        const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
+        try {
+          const { digest, engineBytes, seconds } = await this.worker.ask(
+            "build",
+            {
+              onnx,
+              engine: this.store.path(key, "engine"),
+              mode,
+              batch: [1, batch, batch],
+              shapes: {},
+              float: [],
+              optimizationLevel,
+              workspaceMiB,
+              timingCache: this.store.path(EngineStore.key(new Uint8Array(0), this.timingKey()), "timing"),
+              calibrationCache: void 0,
+              calibration: void 0,
+              dla
+            },
+            { timeoutMs, subject: model.name, signal: void 0 }
+          );
+          await this.store.keep(key, { digest, engineBytes, seconds });
+          return { digest, engineBytes, seconds };
+        } finally {
+          await rm3(onnx, { force: true });
+        }
+      }
+      /** A timing cache belongs to a library and a GPU, and is shared by all models. */
+      timingKey() {
+        return { tensorrt: this.hello.tensorrt, gpu: this.hello.gpu.computeCapability, cuda: this.hello.cuda };
+      }
+      async open(key, record, name) {
+        const loaded2 = await this.worker.ask(
+          "load",
+          { engine: this.store.path(key, "engine"), digest: record.digest },
+          { timeoutMs: RUN_MS, subject: name }
+        );
+        const { batch, runMs = RUN_MS } = this.options;
+        return new TensorRtModel(this.worker, name, loaded2, record, batch, runMs);
+      }
+      async close() {
+        await this.worker.close();
+      }
+    };
+    TensorRtModel = class {
+      constructor(worker2, name, loaded2, record, wanted, runMs) {
+        this.worker = worker2;
+        this.name = name;
+        this.loaded = loaded2;
+        this.record = record;
+        this.runMs = runMs;
+        const specs = (mode) => loaded2.tensors.filter((one) => one.mode === mode).map(({ name: tensor, type, dims }) => ({ name: tensor, type, dims }));
+        this.inputs = specs("input");
+        this.outputs = specs("output");
+        const first2 = this.inputs[0]?.dims[0] ?? -1;
+        this.batch = first2 > 0 ? first2 : wanted;
+      }
+      worker;
+      name;
+      loaded;
+      record;
+      runMs;
+      inputs;
+      outputs;
+      batch;
+      times = [];
+      lastInputs = [];
+      file;
+      async run(feed, onOutput, { signal, onProgress } = {}) {
+        for (let from = 0; from < feed.count; from += this.batch) {
+          if (signal?.aborted === true) throw new Interrupted();
+          const count = Math.min(this.batch, feed.count - from);
+          const inputs = await this.place(feed, from, count);
+          const { outputs, ms } = await this.ask(
+            "run",
+            { file: this.exchange().path, inputs, at: this.end(inputs) },
+            signal
+          );
+          this.times.push(ms / this.batch);
+          this.deliver(outputs, from, count, onOutput);
+          onProgress?.(from + count, feed.count);
+        }
+      }
+      /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
+      async place(feed, from, count) {
+        const images = await Promise.all(Array.from({ length: count }, (_, i) => feed.image(from + i)));
+        const extras = images.map((image, i) => feed.extras?.(from + i, image) ?? {});
+        const placed2 = [];
+        let offset = 0;
+        for (const { name, type } of this.inputs) {
+          const parts = images.map((image, i) => {
+            const extra = extras[i]?.[name];
+            if (extra !== void 0) return { dims: extra.dims.slice(1), bytes: toBytes(extra.data, type) };
+            const { pixels, width, height } = image;
+            const size = 3 * width * height;
+            const canvas = feed.spec.dtype === "uint8" ? new Uint8Array(size) : new Float32Array(size);
+            fillInput({ pixels, width, height, extras: void 0 }, feed.spec, canvas);
+            const dims = feed.spec.layout === "nchw" ? [3, height, width] : [height, width, 3];
+            return { dims, bytes: toBytes(canvas, type) };
+          });
+          const each = parts[0];
+          for (let i = 0; i < this.batch; i++)
+            this.exchange().write(
+              offset + i * each.bytes.length,
+              parts[Math.min(i, count - 1)].bytes
+            );
+          placed2.push({ name, shape: [this.batch, ...each.dims], offset });
+          offset = after(offset, this.batch * each.bytes.length);
+        }
+        this.lastInputs = placed2;
+        return placed2;
+      }
+      end(inputs) {
+        return inputs.reduce((end, { name, shape: shape2, offset }) => {
+          const type = this.inputs.find((one) => one.name === name)?.type ?? "float32";
+          return Math.max(end, after(offset, shape2.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[type]));
+        }, 0);
+      }
+      deliver(outputs, from, count, onOutput) {
+        const maps = Array.from({ length: count }, () => /* @__PURE__ */ new Map());
+        for (const { name, shape: shape2, offset } of outputs) {
+          const type = this.outputs.find((one) => one.name === name)?.type ?? "float32";
+          if (shape2[0] !== this.batch)
+            throw new InputFault({
+              where: `${this.name}, output ${name}`,
+              what: `has dimensions [${shape2.join(", ")}] at a batch of ${this.batch}: it cannot be cut into images`,
+              fix: "Set `engine.batch: 1`."
+            });
+          const size = shape2.reduce((a, b) => a * b, 1) / this.batch * ELEMENT_BYTES[type];
+          maps.forEach(
+            (map, i) => map.set(name, toTensor(this.exchange().read(offset + i * size, size), type, [1, ...shape2.slice(1)]))
+          );
+        }
+        maps.forEach((map, i) => onOutput(from + i, map));
+      }
+      /** Room for a batch of inputs and outputs; free dimensions of images are allowed 4 megapixels. */
+      exchange() {
+        if (this.file === void 0) {
+          const bytes2 = [...this.inputs, ...this.outputs].reduce((sum, { type, dims }) => {
+            const each = dims.slice(1).reduce((a, b) => a * (b > 0 ? b : 2048), 1);
+            return after(sum, each * this.batch * ELEMENT_BYTES[type]);
+          }, 64);
+          this.file = new ExchangeFile(bytes2);
+        }
+        return this.file;
+      }
+      latency() {
+        return this.times.length === 0 ? void 0 : timingOf(this.times);
+      }
+      /** Times, inspects and profiles the engine on what it ran last. Call after {@link run}. */
+      async details(signal) {
+        const inputs = this.lastInputs.map(({ name, shape: shape2 }) => ({ name, shape: shape2 }));
+        const timed2 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
+        const plain2 = await this.ask("time", { ...timed2, graph: false }, signal);
+        const graph = await this.ask("time", { ...timed2, graph: true }, signal);
+        const { layers: layers2 } = await this.ask("inspect", {}, signal);
+        const profile = await this.ask("profile", { inputs, iterations: PROFILED_RUNS }, signal);
+        const parsed = parseInspector(layers2);
+        return {
+          engineBytes: this.record.engineBytes,
+          buildSeconds: this.record.seconds,
+          deviceBytes: this.loaded.deviceBytes,
+          batch: this.batch,
+          timing: timingOf(plain2.times ?? []),
+          graphTiming: graph.times === null ? void 0 : timingOf(graph.times),
+          layers: parsed && withTimes(parsed, profile.layers)
+        };
+      }
+      ask(operation, request, signal) {
+        const whole = { ...request, session: this.loaded.session };
+        return this.worker.ask(operation, whole, { timeoutMs: this.runMs, subject: this.name, signal });
+      }
+      async release() {
+        this.file?.close();
+        this.file = void 0;
+        await this.ask("release", {});
+      }
+    };
+  }
+});
+
+// src/engine/tensorrt/gpu.ts
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+async function gpuState(bus, ours, program3 = "nvidia-smi") {
+  const ask = async (args) => (await run(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
+  try {
+    const [line, apps] = await Promise.all([
+      ask([`--query-gpu=${FIELDS2.join(",")}`]),
+      ask(["--query-compute-apps=pid,process_name"])
+    ]);
+    return stateOf(line.trim().split("\n")[0] ?? "", apps, ours);
+  } catch (error2) {
+    return {
+      unknown: systemCode(error2) === "ENOENT" ? `${program3} is not installed` : messageOf(error2).split("\n")[0] ?? ""
+    };
+  }
+}
+function stateOf(line, apps, ours) {
+  const cells2 = line.split(",").map((cell) => cell.trim());
+  const at = (field) => cells2[FIELDS2.indexOf(field)] ?? "";
+  const number3 = (field) => {
+    const value = Number.parseFloat(at(field));
+    return Number.isFinite(value) ? value : void 0;
+  };
+  return {
+    name: at("name"),
+    driver: at("driver_version"),
+    utilization: number3("utilization.gpu"),
+    smClockMHz: number3("clocks.sm"),
+    maxSmClockMHz: number3("clocks.max.sm"),
+    memoryClockMHz: number3("clocks.mem"),
+    temperature: number3("temperature.gpu"),
+    powerState: /^P\d+$/.test(at("pstate")) ? at("pstate") : void 0,
+    mig: at("mig.mode.current") === "Enabled",
+    others: apps.split("\n").flatMap((row) => {
+      const [, pid, name] = /^\s*(\d+)\s*,\s*(.*?)\s*$/.exec(row) ?? [];
+      return pid === void 0 ? [] : [{ pid: Number(pid), name: name ?? "" }];
+    }).filter(({ pid }) => !ours.includes(pid))
+  };
+}
+function noiseOf(state) {
+  if ("unknown" in state) return [`the state of the GPU is not known: ${state.unknown}`];
+  const { others, utilization, mig } = state;
+  return [
+    ...others.length > 0 ? [
+      `${others.length} other ${others.length === 1 ? "process computes" : "processes compute"} on the GPU: ${others.slice(0, 3).map(({ pid, name }) => `${name} (${pid})`).join(", ")}`
+    ] : [],
+    ...utilization !== void 0 && utilization > BUSY ? [`the GPU was ${utilization} % busy before the first engine ran`] : [],
+    ...mig ? ["the GPU is divided (MIG): neighbours share its memory bandwidth and clocks"] : []
+  ];
+}
+var run, TIMEOUT_MS, BUSY, FIELDS2;
+var init_gpu = __esm({
+  "src/engine/tensorrt/gpu.ts"() {
+    "use strict";
+    init_faults();
+    run = promisify(execFile);
+    TIMEOUT_MS = 2e4;
+    BUSY = 10;
+    FIELDS2 = [
+      "name",
+      "driver_version",
+      "utilization.gpu",
+      "clocks.sm",
+      "clocks.max.sm",
+      "clocks.mem",
+      "temperature.gpu",
+      "pstate",
+      "mig.mode.current"
+    ];
+  }
+});
+
+// src/engine/tensorrt/lock.ts
+import { open as open3, readFile as readFile6, rm as rm4, stat as stat4 } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+async function lockGpu(path3, options) {
+  const until = Date.now() + options.patienceMs;
+  for (let waited = false; ; waited = true) {
+    if (options.signal?.aborted === true) throw new Interrupted();
+    if (await take(path3)) return { release: () => rm4(path3, { force: true }) };
+    const holder = await holderOf(path3);
+    if (holder === "gone") continue;
+    if (!waited) options.onWait(holder.words);
+    if (Date.now() >= until)
+      throw new SurroundingsFault({
+        where: path3,
+        what: `the GPU is still in use by ${holder.words}`,
+        fix: "One run at a time is allowed on a GPU. Wait for it, or give each runner a GPU of its own."
+      });
+    await sleep(options.pollMs);
+  }
+}
+async function take(path3) {
+  try {
+    const file = await open3(path3, "wx");
+    await file.writeFile(`${process.pid} ${(/* @__PURE__ */ new Date()).toISOString()} ${process.env.GITHUB_RUN_ID ?? ""}
+`);
+    await file.close();
+    return true;
+  } catch (error2) {
+    if (systemCode(error2) === "EEXIST") return false;
+    throw error2;
+  }
+}
+async function holderOf(path3) {
+  try {
+    const [text3, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
+    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
+    if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
+    if (pid !== void 0 && alive(Number(pid)))
+      return {
+        words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
+      };
+    await rm4(path3, { force: true });
+    return "gone";
+  } catch (error2) {
+    if (systemCode(error2) === "ENOENT") return "gone";
+    throw error2;
+  }
+}
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error2) {
+    return systemCode(error2) === "EPERM";
+  }
+}
+var FRESH_MS;
+var init_lock = __esm({
+  "src/engine/tensorrt/lock.ts"() {
+    "use strict";
+    init_faults();
+    FRESH_MS = 2e3;
+  }
+});
+
+// src/engine/tensorrt/index.ts
+var init_tensorrt = __esm({
+  "src/engine/tensorrt/index.ts"() {
+    "use strict";
+    init_engine();
+    init_gpu();
+    init_lock();
+    init_inspector();
+  }
+});
+
+// src/engine/index.ts
+var init_engine2 = __esm({
+  "src/engine/index.ts"() {
+    "use strict";
+    init_types10();
+    init_onnxruntime();
+    init_tensorrt();
+  }
+});
+
+// src/detection/types.ts
+var init_types11 = __esm({
+  "src/detection/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/detection/nms.ts
+function nonMaximumSuppression({ corners, classes, scores }, iou, limit2) {
+  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
+  const keptOfClass = /* @__PURE__ */ new Map();
+  const kept = [];
+  for (const i of order) {
+    if (kept.length >= limit2) break;
+    const rivals = keptOfClass.get(classes[i]) ?? [];
+    if (rivals.some((j) => overlap2(corners, i, j) > iou)) continue;
+    rivals.push(i);
+    keptOfClass.set(classes[i], rivals);
+    kept.push(i);
+  }
+  return kept;
+}
+function overlap2(corners, i, j) {
+  const at = (box, side) => corners[4 * box + side];
+  const width = Math.min(at(i, 2), at(j, 2)) - Math.max(at(i, 0), at(j, 0));
+  const height = Math.min(at(i, 3), at(j, 3)) - Math.max(at(i, 1), at(j, 1));
+  if (width <= 0 || height <= 0) return 0;
+  const inter = width * height;
+  const area = (box) => (at(box, 2) - at(box, 0)) * (at(box, 3) - at(box, 1));
+  return inter / (area(i) + area(j) - inter);
+}
+var init_nms = __esm({
+  "src/detection/nms.ts"() {
+    "use strict";
+  }
+});
+
+// src/detection/decoders.ts
+function finite2(outputs, name) {
+  const tensor = outputs.get(name);
+  if (tensor === void 0) throw new Error(`output ${name} did not come back`);
+  const { data } = tensor;
+  for (let i = 0; i < data.length; i++)
+    if (!Number.isFinite(data[i]))
+      throw new InputFault({
+        where: `output ${name}`,
+        what: `the model answers ${String(data[i])} (element ${i})`,
+        fix: "A model that gives NaN or infinity cannot be judged: check preprocessing and, for INT8 or FP16, overflow."
+      });
+  return tensor;
+}
+function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
+  const clip = (value, most) => Math.min(Math.max(value, 0), most);
+  const left = clip((x1 - g.padX) / g.scaleX, g.originalWidth);
+  const top = clip((y1 - g.padY) / g.scaleY, g.originalHeight);
+  const right = clip((x2 - g.padX) / g.scaleX, g.originalWidth);
+  const bottom = clip((y2 - g.padY) / g.scaleY, g.originalHeight);
+  emit(cls, left, top, Math.max(0, right - left), Math.max(0, bottom - top), score);
+}
+function emitKept(candidates2, options, g, emit) {
+  const trimmed = strongest(candidates2);
+  const { corners, classes, scores } = trimmed;
+  for (const i of nonMaximumSuppression(trimmed, options.iou, options.maxDetections)) {
+    const at = (side) => corners[4 * i + side];
+    emitCorners(g, emit, classes[i], scores[i], at(0), at(1), at(2), at(3));
+  }
+}
+function strongest(candidates2) {
+  const { scores, corners, classes } = candidates2;
+  if (scores.length <= BEFORE_NMS) return candidates2;
+  const best = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, BEFORE_NMS);
+  return {
+    corners: best.flatMap((i) => corners.slice(4 * i, 4 * i + 4)),
+    classes: best.map((i) => classes[i]),
+    scores: best.map((i) => scores[i])
+  };
+}
+function addCentred({ corners, classes, scores }, cls, score, cx, cy, w, h) {
+  corners.push(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2);
+  classes.push(cls);
+  scores.push(score);
+}
+function yolov10(output, options) {
+  return {
+    format: "yolov10",
+    options,
+    classCount: void 0,
+    decode(outputs, geometry, emit) {
+      const { data } = finite2(outputs, output);
+      const rows = Math.min(data.length / 6, options.maxDetections);
+      for (let i = 0; i < rows; i++) {
+        const at = (k) => data[6 * i + k];
+        if (at(4) > options.confidence)
+          emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
+      }
+    }
+  };
+}
+function yolov8(output, classCount, options) {
+  return {
+    format: "yolov8",
+    options,
+    classCount,
+    decode(outputs, geometry, emit) {
+      const { data } = finite2(outputs, output);
+      const n = data.length / (4 + classCount);
+      const found = { corners: [], classes: [], scores: [] };
+      for (let cls = 0; cls < classCount; cls++)
+        for (let i = 0; i < n; i++) {
+          const score = data[(4 + cls) * n + i];
+          if (score > options.confidence)
+            addCentred(
+              found,
+              cls,
+              score,
+              data[i],
+              data[n + i],
+              data[2 * n + i],
+              data[3 * n + i]
+            );
+        }
+      emitKept(found, options, geometry, emit);
+    }
+  };
+}
+function yolov5(output, classCount, options) {
+  return {
+    format: "yolov5",
+    options,
+    classCount,
+    decode(outputs, geometry, emit) {
+      const { data } = finite2(outputs, output);
+      const found = { corners: [], classes: [], scores: [] };
+      for (let at = 0; at < data.length; at += 5 + classCount) {
+        const objectness = data[at + 4];
+        if (objectness <= options.confidence) continue;
+        for (let cls = 0; cls < classCount; cls++) {
+          const score = objectness * data[at + 5 + cls];
+          if (score > options.confidence)
+            addCentred(
+              found,
+              cls,
+              score,
+              data[at],
+              data[at + 1],
+              data[at + 2],
+              data[at + 3]
+            );
+        }
+      }
+      emitKept(found, options, geometry, emit);
+    }
+  };
+}
+function yolox(output, classCount, options) {
+  const grid = gridOf(options);
+  return {
+    format: "yolox",
+    options,
+    classCount,
+    decode(outputs, geometry, emit) {
+      const { data } = finite2(outputs, output);
+      const found = { corners: [], classes: [], scores: [] };
+      grid.forEach(([x, y, stride], i) => {
+        const at = i * (5 + classCount);
+        let best = 0;
+        for (let cls = 1; cls < classCount; cls++)
+          if (data[at + 5 + cls] > data[at + 5 + best]) best = cls;
+        const score = data[at + 4] * data[at + 5 + best];
+        if (score <= options.confidence) return;
+        const [cx, cy] = [(data[at] + x) * stride, (data[at + 1] + y) * stride];
+        addCentred(
+          found,
+          best,
+          score,
+          cx,
+          cy,
+          Math.exp(data[at + 2]) * stride,
+          Math.exp(data[at + 3]) * stride
+        );
+      });
+      emitKept(found, options, geometry, emit);
+    }
+  };
+}
+function gridOf({
+  inputHeight,
+  inputWidth
+}) {
+  return STRIDES.flatMap((stride) => {
+    const [rows, columns2] = [Math.floor(inputHeight / stride), Math.floor(inputWidth / stride)];
+    return Array.from(
+      { length: rows * columns2 },
+      (_, i) => [i % columns2, Math.floor(i / columns2), stride]
+    );
+  });
+}
+function cellCount(height, width) {
+  return STRIDES.reduce((sum, stride) => sum + Math.floor(height / stride) * Math.floor(width / stride), 0);
+}
+function makeDecoder(format, output, classCount, options) {
+  switch (format) {
+    case "yolov10":
+      return yolov10(output, options);
+    case "yolov8":
+      return yolov8(output, classCount, options);
+    case "yolov5":
+      return yolov5(output, classCount, options);
+    case "yolox":
+      return yolox(output, classCount, options);
+  }
+}
+var BEFORE_NMS, STRIDES;
+var init_decoders = __esm({
+  "src/detection/decoders.ts"() {
+    "use strict";
+    init_faults();
+    init_nms();
+    BEFORE_NMS = 3e4;
+    STRIDES = [8, 16, 32];
+  }
+});
+
+// src/detection/view.ts
+function imageInput(view) {
+  const images = view.inputs.filter(({ dims }) => dims.length === 4);
+  const [first2] = images;
+  if (first2 !== void 0 && images.length === 1) return first2;
+  throw new InputFault({
+    where: `model inputs ${view.inputs.map(({ name, dims }) => `${name}[${dims.join(", ")}]`).join("; ")}`,
+    what: `expected one image input of rank 4, found ${images.length}`,
+    fix: "Export the model with one image input, [batch, 3, height, width] or [batch, height, width, 3]."
+  });
+}
+function layoutOf2(view) {
+  const { name, dims } = imageInput(view);
+  if (dims[1] === 3) return "nchw";
+  if (dims[3] === 3) return "nhwc";
+  if (dims[1] === -1 && dims[3] === -1) return "nchw";
+  throw new InputFault({
+    where: `model input ${name}`,
+    what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place 1 or 3`
+  });
+}
+function inputSize(view) {
+  const { name, dims } = imageInput(view);
+  const [height = -1, width = -1] = layoutOf2(view) === "nchw" ? dims.slice(2) : dims.slice(1);
+  if (height > 0 && width > 0) return { height, width };
+  const known2 = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get("imgsz") ?? "");
+  if (known2 !== null) return { height: Number(known2[1]), width: Number(known2[2] ?? known2[1]) };
+  throw new InputFault({
+    where: `model input ${name}`,
+    what: `has free height and width [${dims.join(", ")}] and no metadata that tells them`,
+    fix: "Say the size in the settings: `preprocessing: { height: …, width: … }`."
+  });
+}
+function classNamesOf(view) {
+  const text3 = view.metadata.get("names");
+  if (text3 === void 0) return void 0;
+  const names = [];
+  const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
+  for (const [, bare, quoted, single, double] of text3.matchAll(entry))
+    names[Number(bare ?? quoted)] = (single ?? double ?? "").replace(/\\(.)/g, "$1");
+  if (names.length > 0 && !names.includes(void 0)) return names;
+  const list3 = /^\[(.*)\]$/s.exec(text3.trim());
+  if (list3 === null) return void 0;
+  return [...list3[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+    ([, a, b]) => a ?? b ?? ""
+  );
+}
+var init_view = __esm({
+  "src/detection/view.ts"() {
+    "use strict";
+    init_faults();
+  }
+});
+
+// src/detection/choose.ts
+function chooseDecoder(view, override = "auto") {
+  const wanted = override === "auto" ? void 0 : override.format === "auto" ? void 0 : override.format;
+  const candidates2 = candidatesOf2(view);
+  const fitting = wanted === void 0 ? candidates2 : candidates2.filter(({ format }) => format === wanted);
+  const chosen = fitting.length === 1 ? fitting[0] : void 0;
+  if (chosen === void 0) throw undecided(view, candidates2, wanted);
+  const options = optionsOf(view, chosen.format, override);
+  return {
+    decoder: makeDecoder(chosen.format, chosen.output.name, chosen.classCount, options),
+    why: [chosen.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
+  };
+}
+function optionsOf(view, format, override) {
+  const given = override === "auto" ? {} : override;
+  const { height, width } = inputSize(view);
+  return {
+    confidence: given.confidence ?? (format === "yolox" ? 0.01 : 1e-3),
+    iou: given.iou ?? (format === "yolox" ? 0.65 : 0.7),
+    maxDetections: given.maxDetections ?? 300,
+    inputHeight: height,
+    inputWidth: width
+  };
+}
+function candidatesOf2(view) {
+  const floats = view.outputs.filter(({ type, dims }) => type.startsWith("float") && dims.length === 3);
+  const output = floats[0];
+  if (output === void 0 || view.outputs.length !== 1) return [];
+  const [, rows = -1, columns2 = -1] = output.dims;
+  const names = classNamesOf(view)?.length;
+  const { height, width } = inputSize(view);
+  const cells2 = cellCount(height, width);
+  const shape2 = `output ${output.name} is [${output.dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
+  const found = [];
+  const add = (format, classCount, why) => void found.push({ format, output, classCount, why: `${shape2}: ${why}` });
+  const endToEnd = view.metadata.get("end2end");
+  if (columns2 === 6 && endToEnd !== "False" && rows !== cells2 && rows !== 3 * cells2)
+    add(
+      "yolov10",
+      names ?? 0,
+      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
+    );
+  if (rows > 4 && columns2 === cells2 && (names === void 0 || rows === 4 + names))
+    add(
+      "yolov8",
+      rows - 4,
+      `${rows} numbers for each of ${cells2} cells${names === void 0 ? "" : `, 4 for the box and one for each of ${names} classes`}`
+    );
+  if (columns2 > 5 && rows === 3 * cells2)
+    add("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${cells2} cells`);
+  if (columns2 > 5 && rows === cells2) {
+    add(
+      "yolox",
+      columns2 - 5,
+      `${columns2} numbers for each of ${cells2} cells, one anchor a cell, and no metadata of Ultralytics`
+    );
+    if (view.metadata.has("stride"))
+      add("yolov5", columns2 - 5, `${columns2} numbers for each of ${cells2} cells`);
+  }
+  return found;
+}
+function undecided(view, candidates2, wanted) {
+  const shapes = view.outputs.map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`).join("; ");
+  const formats = Object.entries(LAYOUTS).map(([format, layout]) => `${format} ${layout}`).join("; ");
+  const what = wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : candidates2.length === 0 ? "no decoder knows these outputs" : `several decoders fit: ${candidates2.map(({ format, why }) => `${format} (${why})`).join("; ")}`;
+  return new InputFault({
+    where: `model outputs ${shapes}`,
+    what,
+    fix: `Declare one in the settings as \`decoder: { format: … }\`. Known: ${formats}.`
+  });
+}
+var LAYOUTS;
+var init_choose = __esm({
+  "src/detection/choose.ts"() {
+    "use strict";
+    init_faults();
+    init_decoders();
+    init_view();
+    LAYOUTS = {
+      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed",
+      yolov8: "[batch, 4 + classes, n]: cx cy w h, class probabilities",
+      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities",
+      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32"
+    };
+  }
+});
+
+// src/detection/classes.ts
+function mapClasses(decoder, view, categories, override = "auto", boxes) {
+  const declared = override === "auto" ? void 0 : override.classes;
+  const names = declared ?? classNamesOf(view);
+  if (names !== void 0)
+    return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
+  const count = decoder.classCount;
+  const coco = asCoco(count, categories);
+  if (coco !== void 0) return coco;
+  if (count === void 0 || count === categories.length)
+    return {
+      index: Int32Array.from(categories, (_, i) => i),
+      how: "classes are matched by order: the model does not name them"
+    };
+  throw new InputFault({
+    where: "categories of the annotations",
+    what: `there are ${categories.length}, the model has ${count} classes and does not name them`,
+    fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
+  });
+}
+function byName(names, categories, boxes, source) {
+  const match = matcher(names, categories);
+  const ofModel = new Set(names.map(match));
+  const missing = categories.filter(({ name }) => !ofModel.has(match(name)));
+  const unknown = missing.filter((category) => boxes?.[categories.indexOf(category)] !== 0);
+  if (unknown.length > 0)
+    throw new InputFault({
+      where: "categories of the annotations",
+      what: `the model has no class called ${quote(unknown.map(({ name }) => name))}; it knows ${quote(names)}`,
+      fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
+    });
+  const known2 = new Map(categories.map(({ name }, i) => [match(name), i]));
+  const places = names.map((name) => known2.get(match(name)) ?? -1);
+  const start = `classes are matched by the names of ${source}`;
+  return { index: Int32Array.from(places), how: describe2(start, names, places, categories, missing) };
+}
+function matcher(names, categories) {
+  const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
+  return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
+}
+function asCoco(count, categories) {
+  if (count !== 80 && count !== 91) return void 0;
+  const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
+  const places = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
+  if (categories.length === 0 || places.filter((place2) => place2 >= 0).length !== categories.length)
+    return void 0;
+  const index = new Int32Array(count).fill(-1);
+  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places[i]);
+  const numbered = count === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
+  const names = COCO_CLASSES.map(({ name }) => name);
+  const start = `the model’s ${count} classes are taken ${numbered}`;
+  return { index, how: describe2(start, names, places, categories, []) };
+}
+function describe2(start, names, places, categories, missing) {
+  const renamed = names.flatMap((name, i) => {
+    const category = categories[places[i]]?.name.trim();
+    return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
+  });
+  const absent = places.filter((place2) => place2 < 0).length;
+  return [
+    start,
+    ...renamed.length > 0 ? [`read ${list2(renamed)}`] : [],
+    ...absent > 0 ? [`${absent} of the model’s ${names.length} do not occur in the annotations`] : [],
+    ...missing.length > 0 ? [`categories without boxes left out: ${quote(missing.map(({ name }) => name))}`] : []
+  ].join("; ");
+}
+function list2(items) {
+  return items.length > 12 ? `${items.slice(0, 12).join(", ")} and ${items.length - 12} more` : items.join(", ");
+}
+function quote(names) {
+  return list2(names.map((name) => `"${name}"`));
+}
+var init_classes = __esm({
+  "src/detection/classes.ts"() {
+    "use strict";
+    init_dataset();
+    init_faults();
+    init_view();
+  }
+});
+
+// src/detection/preprocessing.ts
+function inferPreprocessing(view, choice, override = "auto") {
+  const family = FAMILIES[choice.decoder.format];
+  const input = imageInput(view);
+  const given = Object.fromEntries(
+    Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
+  );
+  const size = "height" in given && "width" in given ? { height: 0, width: 0 } : inputSize(view);
+  if (input.type !== "float32" && input.type !== "float16" && input.type !== "uint8")
+    throw new InputFault({
+      where: `model input ${input.name}`,
+      what: `has type ${input.type}; float32, float16 and uint8 are known`
+    });
+  const spec = {
+    ...family.fixed,
+    ...input.type === "uint8" && { scale: 1 },
+    ...size,
+    layout: layoutOf2(view),
+    dtype: input.type,
+    exif: true,
+    ...given
+  };
+  contradict(view, spec);
+  const set = Object.keys(given);
+  return {
+    spec,
+    reasons: [family.words, ...set.length > 0 ? [`set by the settings: ${set.join(", ")}`] : []]
+  };
+}
+function contradict(view, spec) {
+  const { name, dims } = imageInput(view);
+  const [height, width] = spec.layout === "nchw" ? dims.slice(2) : dims.slice(1);
+  if ((height === -1 || height === spec.height) && (width === -1 || width === spec.width)) return;
+  throw new InputFault({
+    where: "preprocessing",
+    what: `asks for ${spec.height}×${spec.width} (${spec.layout}), the model's input ${name} is fixed at [${dims.join(", ")}]`,
+    fix: "Leave height and width out, or export the model at the size that you want."
+  });
+}
+var ULTRALYTICS, FAMILIES;
+var init_preprocessing = __esm({
+  "src/detection/preprocessing.ts"() {
+    "use strict";
+    init_faults();
+    init_view();
+    ULTRALYTICS = {
+      resize: "letterbox",
+      interpolation: "opencv",
+      color: "rgb",
+      pad: 114,
+      scale: 1 / 255,
+      mean: [0, 0, 0],
+      std: [1, 1, 1]
+    };
+    FAMILIES = {
+      yolov10: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
+      yolov8: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
+      yolov5: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
+      yolox: {
+        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
+        words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
+      }
+    };
+  }
+});
+
+// src/detection/index.ts
+var init_detection = __esm({
+  "src/detection/index.ts"() {
+    "use strict";
+    init_types11();
+    init_choose();
+    init_classes();
+    init_nms();
+    init_preprocessing();
+    init_view();
+  }
+});
+
+// src/pipeline/prepare.ts
+import { readFile as readFile7 } from "node:fs/promises";
+async function prepare3(loaded2, context) {
+  const { settings } = loaded2;
+  context.progress.phase("Reading the model and the data");
+  const model = await readModel(settings.model);
+  const graph = buildGraph(model);
+  const truth = await loadGroundTruth({
+    format: settings.validation.format,
+    annotations: settings.validation.annotations,
+    images: settings.validation.images,
+    split: settings.validation.split,
+    limit: settings.validation.limit,
+    seed: settings.gate.seed,
+    exif: followsExif(settings)
+  });
+  if (truth.images.length === 0)
+    throw new InputFault({
+      where: loaded2.place("/validation/annotations"),
+      what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
+      fix: "Name an annotation file that lists the validation images."
+    });
+  const calibrationRecords = await calibrationImages(settings);
+  const scope = settings.quantization.operators;
+  const layers2 = listLayers(graph, scope);
+  const engine = await createOnnxRuntimeEngine({
+    threads: settings.engine.threads,
+    batch: settings.engine.batch
+  });
+  try {
+    const bytes2 = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile7(settings.model));
+    const view = await viewOf(engine, model, bytes2, graph);
+    const choice = chooseDecoder(view, settings.decoder);
+    const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
+    const classes = mapClasses(
+      choice.decoder,
+      view,
+      truth.categories,
+      settings.decoder,
+      boxesByCategory(truth)
+    );
+    const memoryMiB = settings.engine.memoryMiB;
+    const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
+    return {
+      loaded: loaded2,
+      settings,
+      context,
+      engine,
+      model,
+      graph,
+      bytes: bytes2,
+      layers: layers2,
+      tensors: tensorsToCalibrate(graph, scope),
+      choice,
+      spec,
+      preprocessingReasons: reasons,
+      truth,
+      classes: classes.index,
+      classesHow: classes.how,
+      validation: openImages(truth.images, spec, { memoryMiB }),
+      calibrationRecords,
+      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      subset,
+      subsetTruth: pickImages(truth, subset)
+    };
+  } catch (error2) {
+    await engine.close();
+    throw error2;
+  }
+}
+async function calibrationImages(settings) {
+  const records = await listImages(settings.calibration.images);
+  const { count, images } = settings.calibration;
+  const used = count === void 0 || count >= records.length ? records : spread2(records, count);
+  return checkImages(used, followsExif(settings), images);
+}
+function followsExif({ preprocessing }) {
+  return preprocessing === "auto" || (preprocessing.exif ?? true);
+}
+function spread2(records, count) {
+  return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
+}
+function boxesByCategory({ categories, annotations }) {
+  const boxes = new Int32Array(categories.length);
+  for (const category of annotations.category) boxes[category] = boxes[category] + 1;
+  return boxes;
+}
+async function viewOf(engine, model, bytes2, graph) {
+  const session = await engine.load({
+    name: model.name,
+    bytes: bytes2,
+    ...model.path !== void 0 && { path: model.path }
+  });
+  try {
+    return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
+  } finally {
+    await session.release();
+  }
+}
+function feedOf(bench, store, indexes) {
+  const at = (i) => indexes === void 0 ? i : indexes[i];
+  const { decoder } = bench.choice;
+  return {
+    count: indexes?.length ?? store.count,
+    spec: store.spec,
+    image: (i) => store.get(at(i)),
+    ...decoder.extras !== void 0 && {
+      extras: (_i, image) => decoder.extras?.(image.geometry) ?? {}
+    }
+  };
+}
+var init_prepare = __esm({
+  "src/pipeline/prepare.ts"() {
+    "use strict";
+    init_onnx();
+    init_dataset();
+    init_engine2();
+    init_detection();
+    init_quantization();
+    init_sensitivity();
+    init_faults();
+  }
+});
+
+// src/pipeline/measure.ts
+async function measure(bench, name, bytes2, weightBytes2, reference) {
+  const { context, engine } = bench;
+  context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
+  const session = await engine.load(modelOf(bench, name, bytes2));
+  try {
+    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
+    const evaluation = evaluateCoco(bench.truth, detections);
+    return {
+      detections,
+      evaluation,
+      latency: session.latency(),
+      weightBytes: weightBytes2,
+      distances: reference && outputDistances(reference.detections, detections),
+      sqnr: reference && await sqnrOf(bench, name, bytes2, reference)
+    };
+  } finally {
+    context.progress.end();
+    await session.release();
+  }
+}
+async function sqnrOf(bench, name, bytes2, reference) {
+  const session = await bench.engine.load(modelOf(bench, name, bytes2), { extraOutputs: reference.heads });
+  try {
+    const meter = new SqnrMeter(reference.outputs);
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => meter.add(i, outputs), {
+      signal: bench.context.signal
+    });
+    return meter.sqnr();
+  } finally {
+    await session.release();
+  }
+}
+async function detect(bench, session, name, feed, indexes) {
+  const table2 = new DetectionBuilder();
+  const geometries = /* @__PURE__ */ new Map();
+  const remembering = {
+    ...feed,
+    image: async (i) => {
+      const image = await feed.image(i);
+      geometries.set(i, image.geometry);
+      return image;
+    }
+  };
+  await session.run(
+    remembering,
+    (i, outputs) => {
+      decodeInto(bench, table2, name, indexes?.[i] ?? i, outputs, geometries.get(i));
+      geometries.delete(i);
+    },
+    { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) }
+  );
+  return table2.finish();
+}
+function decodeInto(bench, table2, name, image, outputs, geometry) {
+  try {
+    bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
+      const category = bench.classes[classIndex];
+      if (category !== void 0 && category >= 0) table2.push(image, category, x, y, w, h, score);
+    });
+  } catch (error2) {
+    if (!(error2 instanceof InputFault)) throw error2;
+    const file = bench.truth.images[image]?.name ?? `image ${image}`;
+    throw new InputFault(
+      error2.problems.map((problem) => ({ ...problem, where: `${name}, ${file}, ${problem.where}` })),
+      { cause: error2 }
+    );
+  }
+}
+function modelOf(bench, name, bytes2) {
+  return { name, bytes: bytes2, ...bench.model.path !== void 0 && { path: bench.model.path } };
+}
+function subsetScorer(bench, name, geometries) {
+  const table2 = new DetectionBuilder();
+  let broken = false;
+  return {
+    add(i, outputs) {
+      if (broken) return;
+      try {
+        decodeInto(bench, table2, name, i, outputs, geometries[i]);
+      } catch (error2) {
+        if (!(error2 instanceof InputFault)) throw error2;
+        broken = true;
+      }
+    },
+    map: () => broken ? void 0 : evaluateCoco(bench.subsetTruth, table2.finish()).stats.AP
+  };
+}
+var init_measure = __esm({
+  "src/pipeline/measure.ts"() {
+    "use strict";
+    init_dataset();
+    init_evaluation();
+    init_sensitivity();
+    init_faults();
+    init_prepare();
+  }
+});
+
+// src/pipeline/confirm.ts
+async function confirmOnGpu(basis, gpu, int8, mixed) {
+  const engines3 = [];
+  for (const job of jobsOf(basis, gpu.engine, int8, mixed))
+    engines3.push(await measureEngine(basis, gpu.engine, job, engines3[0]?.measured.detections));
+  return { gpu, engines: engines3 };
+}
+function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
+  const reach3 = new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]));
+  const half = () => typing === "weak" ? bench.bytes : encodeModel(toStrong(bench.model.proto, { name: bench.model.name, fp32: /* @__PURE__ */ new Set(), reach: reach3 }).proto);
+  const quantized = (variant2, one) => ({
+    variant: variant2,
+    bytes: inFlavour(bench, one, statistics, typing),
+    precision: "int8",
+    simulation: one.measured,
+    asked: one.model.int8Layers.map(({ name }) => name)
+  });
+  return [
+    { variant: "fp32", bytes: bench.bytes, precision: "fp32", simulation: fp32, asked: [] },
+    { variant: "fp16", bytes: half(), precision: "fp16", simulation: void 0, asked: [] },
+    quantized("int8", int8),
+    ...mixed !== void 0 && mixed !== int8 ? [quantized("mixed", mixed)] : []
+  ];
+}
+function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
+  if (typing === "weak") return bytes2;
+  const quantization = { ...bench.settings.quantization, flavour: "strong" };
+  const strong = { ...bench, settings: { ...bench.settings, quantization } };
+  return Object.values(flavoursOf(strong, plan, model, statistics).models)[0];
+}
+async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision, simulation, asked }, reference) {
+  const { context, settings, truth } = bench;
+  const name = `${variant2.toUpperCase()} engine`;
+  context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
+  const session = await engine.load({ ...modelOf(bench, name, bytes2), precision });
+  try {
+    context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
+    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
+    const details = await session.details(context.signal);
+    const { medianMs, p99Ms } = details.graphTiming ?? details.timing;
+    const { gate } = settings;
+    return {
+      variant: variant2,
+      details,
+      asked,
+      simulated: simulation?.evaluation.stats.AP,
+      measured: {
+        detections,
+        evaluation: evaluateCoco(truth, detections),
+        latency: { medianMs: medianMs / details.batch, p99Ms: p99Ms / details.batch },
+        weightBytes: simulation?.weightBytes ?? 0,
+        distances: reference && outputDistances(reference, detections),
+        sqnr: simulation?.sqnr
+      },
+      drop: reference && pairedBootstrap({
+        truth,
+        reference,
+        candidate: detections,
+        resamples: gate.resamples,
+        confidence: gate.confidence,
+        seed: gate.seed
+      })
+    };
+  } finally {
+    context.progress.end();
+    await session.release();
+  }
+}
+var init_confirm = __esm({
+  "src/pipeline/confirm.ts"() {
+    "use strict";
+    init_evaluation();
+    init_onnx();
+    init_quantization();
+    init_flavours();
+    init_measure();
+    init_prepare();
+  }
+});
+
+// src/pipeline/findings.ts
+async function collectFindings(found) {
+  return [
+    ...sharedScales(found),
+    ...nothingDetected(found),
+    ...await oneSidedCalibration(found),
+    ...fewImages(found.bench)
+  ];
+}
+function sharedScales({ bench, int8, statistics }) {
+  return findSharedScales(bench.graph, int8.model.scales, statistics).map((shared) => ({
+    kind: "shared-scale",
+    severity: "error",
+    subject: shared.tensor,
+    sentence: shared.sentence,
+    advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs."
+  }));
+}
+function nothingDetected({ fp32, int8 }) {
+  const before = confident2(fp32.detections.score);
+  const after2 = confident2(int8.measured.detections.score);
+  if (before === 0 || after2 > before / 100) return [];
+  return [
+    {
+      kind: "nothing-detected",
+      severity: "error",
+      subject: "INT8",
+      sentence: `The INT8 model finds ${after2} objects with a score of 0.25 or more where FP32 finds ${before}: in production it detects nothing.`,
+      advice: "Do not ship this engine."
+    }
+  ];
+}
+function confident2(scores) {
+  return scores.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0);
+}
+async function oneSidedCalibration({ bench, statistics }) {
+  bench.context.progress.phase("Comparing calibration with validation");
+  const seen = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.validation, bench.subset),
+    { signal: bench.context.signal }
+  );
+  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach2(now), calibrated: reach2(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
+  const worst = beyond[0];
+  if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
+  const [calibration, validation] = await Promise.all([
+    brightness(bench, "calibration"),
+    brightness(bench, "validation")
+  ]);
+  const lighting = Math.abs(calibration - validation) > 25 ? ` Calibration images have a mean brightness of ${calibration.toFixed(0)} (0…255), validation images of ${validation.toFixed(0)}: the lighting differs.` : "";
+  return [
+    {
+      kind: "one-sided-calibration",
+      severity: "error",
+      subject: bench.settings.calibration.images,
+      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${seen.size} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.now.toPrecision(3)} against ${worst.calibrated.toPrecision(3)}.` + lighting,
+      advice: lighting === "" ? "Add calibration images of the kinds that the validation set has." : `Add ${calibration < validation ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.`
+    }
+  ];
+}
+function reach2(statistics) {
+  return statistics === void 0 ? 0 : REACH.range(statistics).amax;
+}
+async function brightness(bench, set) {
+  const store = bench[set];
+  const step = Math.max(1, Math.floor(store.count / 32));
+  let sum = 0;
+  let pixels = 0;
+  for (let i = 0; i < store.count; i += step) {
+    const { pixels: canvas } = await store.get(i);
+    for (let j = 0; j < canvas.length; j += 7) sum += canvas[j];
+    pixels += Math.ceil(canvas.length / 7);
+  }
+  return sum / pixels;
+}
+function fewImages(bench) {
+  const { count } = bench.calibration;
+  if (count >= FEW_IMAGES) return [];
+  return [
+    {
+      kind: "few-calibration-images",
+      severity: "warning",
+      subject: bench.settings.calibration.images,
+      sentence: `Only ${count} calibration images: ranges of rare activations are left to chance.`,
+      advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
+    }
+  ];
+}
+var BEYOND, REACH, ONE_SIDED, FEW_IMAGES;
+var init_findings = __esm({
+  "src/pipeline/findings.ts"() {
+    "use strict";
+    init_quantization();
+    init_calibration();
+    init_prepare();
+    init_measure();
+    BEYOND = 1.25;
+    REACH = calibratorFor("percentile", { percentile: 99.9 });
+    ONE_SIDED = 0.1;
+    FEW_IMAGES = 32;
+  }
+});
+
+// src/pipeline/gpu.ts
+import { mkdir as mkdir3 } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join as join12 } from "node:path";
+async function probeGpu(settings, context) {
+  if (settings.engine.name !== "tensorrt") return;
+  context.progress.phase("Looking for TensorRT");
+  const { engine } = await startEngine(settings);
+  await engine.close();
+}
+async function openGpu(settings, context) {
+  const { engine } = settings;
+  if (engine.name !== "tensorrt") return void 0;
+  const { gpu, waitMinutes } = engine.tensorrt;
+  const cache = cacheOf(settings);
+  await mkdir3(cache, { recursive: true, mode: 448 });
+  const lock = await lockGpu(join12(cache, `gpu-${gpu}.lock`), {
+    patienceMs: waitMinutes * 6e4,
+    pollMs: POLL_MS,
+    signal: context.signal,
+    onWait: (holder) => context.progress.phase(`Waiting for the GPU: in use by ${holder}`)
+  });
+  try {
+    context.progress.phase("Starting TensorRT");
+    const { engine: tensorrt, warnings } = await startEngine(settings);
+    const state = await gpuState(tensorrt.hello.gpu.bus, [process.pid, tensorrt.pid]);
+    return {
+      engine: tensorrt,
+      state,
+      noise: noiseOf(state),
+      get warnings() {
+        return [...warnings];
+      },
+      close: async () => {
+        await tensorrt.close();
+        await lock.release();
+      }
+    };
+  } catch (error2) {
+    await lock.release();
+    throw error2;
+  }
+}
+function cacheOf({ engine }) {
+  return engine.tensorrt.cache ?? join12(homedir(), ".cache", "int8-gate", "engines");
+}
+async function startEngine(settings) {
+  const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings.engine.tensorrt;
+  const warnings = /* @__PURE__ */ new Set();
+  const engine = await createTensorRtEngine({
+    python,
+    gpu,
+    batch: settings.engine.batch === "auto" ? 1 : settings.engine.batch,
+    optimizationLevel,
+    workspaceMiB,
+    cache: cacheOf(settings),
+    workspace: process.env.GITHUB_WORKSPACE,
+    timeoutMs: timeoutMinutes * 6e4,
+    dla,
+    onWarning: (message) => warnings.add(message)
+  });
+  return { engine, warnings };
+}
+var POLL_MS;
+var init_gpu2 = __esm({
+  "src/pipeline/gpu.ts"() {
+    "use strict";
+    init_engine2();
+    POLL_MS = 2e3;
+  }
+});
+
+// src/pipeline/run.ts
+async function runGate(loaded2, context) {
+  const startedAt = Date.now();
+  await checkReportFolder(context.out);
+  return withBench(loaded2, context, async (bench) => {
+    await probeGpu(bench.settings, context);
+    const basis = await basisOf(bench);
+    const { fp32, statistics } = basis;
+    const int8 = await buildVariant(basis, "INT8", await planOf(bench));
+    const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
+    const { mixed, search } = await findMixed(basis, int8, rows);
+    const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
+    const confirmation = await confirm(basis, int8, mixed);
+    const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate === int8 ? "int8" : "mixed");
+    const found = {
+      bench,
+      fp32,
+      int8,
+      mixed,
+      search,
+      rows,
+      statistics,
+      verdict,
+      startedAt,
+      ...confirmation !== void 0 && { confirmation }
+    };
+    const findings2 = await collectFindings(found);
+    const report = assembleReport(found, [
+      ...findings2,
+      ...confirmation === void 0 ? [] : engineFindings(confirmation)
+    ]);
+    context.progress.phase("Writing the report");
+    await writeReport(report, context.out, filesOf(found, candidate));
+    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
+  });
+}
+async function confirm(basis, int8, mixed) {
+  const gpu = await openGpu(basis.bench.settings, basis.bench.context);
+  if (gpu === void 0) return void 0;
+  try {
+    return await confirmOnGpu(basis, gpu, int8, mixed);
+  } finally {
+    await gpu.close();
+  }
+}
+function judgeEngine(bench, { engines: engines3, gpu }, variant2) {
+  const { gate } = bench.settings;
+  const of = (name) => {
+    const found = engines3.find((one) => one.variant === name);
+    if (found === void 0) throw new Error(`no ${name} engine was built`);
+    return found;
+  };
+  const candidate = of(engines3.some((one) => one.variant === variant2) ? variant2 : "int8");
+  const speed = ({ measured }) => 1 / (measured.latency?.medianMs ?? NaN);
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(of("fp32").measured),
+    candidate: {
+      ...numbersOf(candidate.measured),
+      speedup: speed(candidate) / speed(of("fp16")),
+      noise: gpu.noise[0]
+    },
+    intervals: candidate.drop,
+    images: bench.truth.images.length,
+    inconclusive: gate.inconclusive
+  });
+}
+async function withBench(loaded2, context, job) {
+  const bench = await prepare3(loaded2, context);
+  try {
+    return await job(bench);
+  } finally {
+    context.progress.end();
+    await bench.engine.close();
+  }
+}
+function filesOf({ bench, int8, mixed, statistics }, candidate) {
+  const filesFor = ({ plan, model }, name) => flavoursOf(bench, plan, model, statistics, name).models;
+  const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
+  return { "plan.json": formatPlan(candidate.plan), ...models };
+}
+async function basisOf(bench) {
+  const fp32 = await measure(bench, "FP32", bench.bytes, weightBytes(bench.layers, [], 4));
+  const reference = await referenceOf(bench, fp32);
+  return { bench, fp32, reference, ...await calibrate(bench) };
+}
+async function referenceOf(bench, fp32) {
+  const heads = headTensors(bench.graph);
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes), { extraOutputs: heads });
+  try {
+    const outputs = await referenceOutputs(
+      session,
+      heads,
+      feedOf(bench, bench.validation, bench.subset),
+      bench.context.signal
+    );
+    return { detections: fp32.detections, heads, outputs };
+  } finally {
+    await session.release();
+  }
+}
+async function calibrate(bench) {
+  const { context, settings } = bench;
+  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const statistics = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.calibration),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total)
+    }
+  );
+  context.progress.end();
+  const { calibrator, percentile } = settings.calibration;
+  return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
+}
+async function planOf(bench) {
+  const { quantization } = bench.settings;
+  if (quantization.plan !== void 0) return readPlan(quantization.plan, bench.layers);
+  const head = quantization.head ?? (quantization.operators === "tensorrt" ? "float" : "int8");
+  const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
+  return { ...plan, model: bench.model.structure };
+}
+function weightBytes(layers2, int8, floatBytes) {
+  const names = new Set(int8.map(({ name }) => name));
+  return layers2.reduce(
+    (sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes),
+    0
+  );
+}
+async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
+  const model = quantize(bench.model, plan, ranges);
+  const bytes2 = encodeModel(model.proto);
+  const measured = await measure(
+    bench,
+    name,
+    bytes2,
+    weightBytes(bench.layers, model.int8Layers, 2),
+    reference
+  );
+  const { gate } = bench.settings;
+  const drop2 = pairedBootstrap({
+    truth: bench.truth,
+    reference: fp32.detections,
+    candidate: measured.detections,
+    resamples: gate.resamples,
+    confidence: gate.confidence,
+    seed: gate.seed
+  });
+  return { plan, model, bytes: bytes2, measured, drop: drop2 };
+}
+async function rankLayers({ bench, ranges, reference }) {
+  const { context, settings, subset } = bench;
+  context.progress.phase(`Sensitivity of ${bench.layers.length} layers on ${subset.length} images`);
+  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
+  const feed = feedOf(bench, bench.validation, subset);
+  const baseline = await baselineOf(bench, geometries);
+  const rows = await sweep({
+    engine: bench.engine,
+    model: bench.model,
+    layers: bench.layers,
+    scope: settings.quantization.operators,
+    ranges,
+    reference: reference.outputs,
+    feed,
+    scorer: () => subsetScorer(bench, "candidate", geometries),
+    baseline,
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total)
+  });
+  context.progress.end();
+  return rows;
+}
+async function baselineOf(bench, geometries) {
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes));
+  try {
+    const scorer = subsetScorer(bench, "FP32", geometries);
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal
+    });
+    return scorer.map() ?? NaN;
+  } finally {
+    await session.release();
+  }
+}
+async function findMixed(basis, int8, rows) {
+  const { bench, fp32 } = basis;
+  const { settings, context } = bench;
+  if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
+  if (rows === void 0 || settings.gate.candidate === "int8")
+    return { mixed: void 0, search: void 0 };
+  const tried = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
+  const build2 = async (plan) => {
+    const known2 = tried.get(formatPlan(plan));
+    if (known2 !== void 0) return known2;
+    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
+    const variant2 = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
+    tried.set(formatPlan(plan), variant2);
+    return variant2;
+  };
+  const search = await searchMixed({
+    rows,
+    layers: bench.layers,
+    basePlan: int8.plan,
+    evaluatePlan: async (plan) => {
+      const variant2 = await build2(plan);
+      return {
+        passes: judgeVariant(bench, fp32, variant2).kind === "pass",
+        score: variant2.measured.evaluation.stats.AP
+      };
+    },
+    ...settings.sensitivity.maxFloatLayers !== void 0 && {
+      maxFloatLayers: settings.sensitivity.maxFloatLayers
+    },
+    signal: context.signal
+  });
+  return { mixed: await build2(search.plan), search };
+}
+function judgeVariant(bench, fp32, variant2) {
+  const { gate } = bench.settings;
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: numbersOf(variant2.measured),
+    intervals: variant2.drop,
+    images: bench.truth.images.length,
+    inconclusive: gate.inconclusive
+  });
+}
+function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }) {
+  return {
+    stats: evaluation.stats,
+    perClass: evaluation.perClass,
+    distances,
+    sqnr,
+    modelSizeMiB: bytes2 / 2 ** 20,
+    latencyMs: latency?.medianMs
+  };
+}
+var init_run = __esm({
+  "src/pipeline/run.ts"() {
+    "use strict";
+    init_calibration();
+    init_evaluation();
+    init_gate();
+    init_onnx();
+    init_quantization();
+    init_report();
+    init_sensitivity();
+    init_assemble();
+    init_confirm();
+    init_engine_report();
+    init_findings();
+    init_flavours();
+    init_gpu2();
+    init_measure();
+    init_prepare();
+  }
+});
+
+// src/pipeline/write-together.ts
+import { mkdir as mkdir4, rename as rename4, rm as rm5, writeFile as writeFile4 } from "node:fs/promises";
+import { join as join13 } from "node:path";
+async function writeTogether(folder, files) {
+  const places = Object.entries(files).map(([name, content]) => {
+    const path3 = join13(folder, name);
+    return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
+  });
+  try {
+    await mkdir4(folder, { recursive: true });
+    for (const { temporary, content } of places) await writeFile4(temporary, content);
+    for (const { path: path3, temporary } of places) await rename4(temporary, path3);
+  } catch (cause) {
+    for (const { temporary } of places) await rm5(temporary, { force: true });
+    const full = FULL.has(systemCode(cause) ?? "");
+    const bytes2 = places.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    throw new SurroundingsFault(
+      {
+        where: folder,
+        what: full ? `the disk (or a limit on file sizes) is full: ${messageOf(cause)}` : `cannot be written: ${messageOf(cause)}`,
+        fix: full ? `Make room for ${Math.ceil(bytes2 / 2 ** 20)} MiB, or name another folder with \`--out\`.` : "Name another folder with `--out`."
+      },
+      { cause }
+    );
+  }
+}
+var FULL;
+var init_write_together = __esm({
+  "src/pipeline/write-together.ts"() {
+    "use strict";
+    init_faults();
+    FULL = /* @__PURE__ */ new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+  }
+});
+
+// src/pipeline/jobs.ts
+import { join as join14 } from "node:path";
+function runQuantize(loaded2, context) {
+  return withBench(loaded2, context, async (bench) => {
+    const { ranges, statistics } = await calibrate(bench);
+    const plan = await planOf(bench);
+    const quantized = quantize(bench.model, plan, ranges);
+    const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
+    const files = { ...models, "plan.json": formatPlan(plan) };
+    await writeTogether(context.out, files);
+    const [model, strong] = Object.keys(models).map((name) => join14(context.out, name));
+    return {
+      model,
+      ...strong !== void 0 && { strong },
+      plan: join14(context.out, "plan.json"),
+      int8Layers: quantized.int8Layers.length,
+      floatLayers: quantized.floatLayers.length,
+      fp32: kept
+    };
+  });
+}
+function runEvaluate(loaded2, context) {
+  return withBench(
+    loaded2,
+    context,
+    async (bench) => (await measure(bench, "FP32", bench.bytes, 0)).evaluation.stats
+  );
+}
+function runSensitivity(loaded2, context) {
+  return withBench(loaded2, context, async (bench) => {
+    const rows = await rankLayers(await basisOf(bench));
+    return rows.map(({ layer, sqnr, mapDrop }, i) => ({
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      sqnr: Number.isFinite(sqnr) ? sqnr : null,
+      mapDrop: mapDrop ?? null
+    }));
+  });
+}
+var init_jobs = __esm({
+  "src/pipeline/jobs.ts"() {
+    "use strict";
+    init_quantization();
+    init_flavours();
+    init_measure();
+    init_write_together();
+    init_run();
+  }
+});
+
+// src/pipeline/index.ts
+var init_pipeline = __esm({
+  "src/pipeline/index.ts"() {
+    "use strict";
+    init_run();
+    init_jobs();
+    init_version();
+  }
+});
+
+// src/settings/engine-schema.ts
+var engineSchema;
+var init_engine_schema = __esm({
+  "src/settings/engine-schema.ts"() {
+    "use strict";
+    engineSchema = {
+      type: "object",
+      description: "What runs the models.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        name: {
+          enum: ["onnxruntime", "tensorrt"],
+          default: "onnxruntime",
+          description: "`onnxruntime`: the embedded engine, INT8 simulated in float. `tensorrt`: layers are ranked in simulation, then real engines are built on the GPU, and they are judged."
+        },
+        threads: {
+          description: "Worker threads; `auto` = cores, as memory allows.",
+          default: "auto",
+          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+        },
+        batch: {
+          description: "Images a run, for models with a free batch dimension; `auto` = 1.",
+          default: "auto",
+          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+        },
+        memoryMiB: {
+          type: "integer",
+          minimum: 16,
+          default: 256,
+          description: "Memory for prepared images; more are decoded again."
+        },
+        tensorrt: {
+          type: "object",
+          description: "How real engines are built. Only with `name: tensorrt`.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            python: {
+              type: "string",
+              minLength: 1,
+              default: "python3",
+              description: "Python that can import `tensorrt` (8.6, 10 or 11); nothing else is needed of it."
+            },
+            gpu: {
+              type: "integer",
+              minimum: 0,
+              default: 0,
+              description: "Index of the GPU, in the order of the PCI bus."
+            },
+            optimizationLevel: {
+              type: "integer",
+              minimum: 0,
+              maximum: 5,
+              default: 3,
+              description: "How long the builder looks for fast kernels. 0 ignores the timing cache."
+            },
+            workspaceMiB: {
+              type: "integer",
+              minimum: 1,
+              description: "Most scratch memory of a kernel. The whole GPU when left out."
+            },
+            cache: {
+              type: "string",
+              minLength: 1,
+              description: "Folder of built engines and the timing cache, outside the workspace. `~/.cache/int8-gate/engines` when left out."
+            },
+            timeoutMinutes: {
+              type: "number",
+              exclusiveMinimum: 0,
+              default: 30,
+              description: "Longest that one build may take."
+            },
+            waitMinutes: {
+              type: "number",
+              minimum: 0,
+              default: 60,
+              description: "How long to wait for another run on the same GPU."
+            },
+            dla: {
+              type: "integer",
+              minimum: 0,
+              description: "DLA core to build for, on devices that have one."
+            }
+          }
+        }
+      }
+    };
+  }
+});
+
+// src/settings/schema.ts
+var fraction, positive, accuracy, limits, triple, settingsSchema;
+var init_schema2 = __esm({
+  "src/settings/schema.ts"() {
+    "use strict";
+    init_engine_schema();
+    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
+    positive = (description) => ({ type: "number", exclusiveMinimum: 0, description });
+    accuracy = (what) => ({
+      type: "object",
+      description: `Limits on ${what}.`,
+      additionalProperties: false,
+      minProperties: 1,
+      properties: {
+        min: fraction(`Smallest ${what} that passes, 0…1.`),
+        maxDrop: fraction(
+          `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
+        ),
+        maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
+      }
+    });
+    limits = (what, unit, side) => ({
+      type: "object",
+      description: `Limit on ${what}.`,
+      additionalProperties: false,
+      required: [side],
+      properties: {
+        [side]: {
+          type: "number",
+          description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.`
+        }
+      }
+    });
+    triple = (description) => ({ type: "array", items: { type: "number" }, minItems: 3, maxItems: 3, description });
+    settingsSchema = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: "int8-gate settings",
+      description: "What int8-gate judges, on which data, and how strictly.",
+      type: "object",
+      additionalProperties: false,
+      required: ["version", "model", "validation", "calibration", "gate"],
+      properties: {
+        version: { const: 1, description: "Version of this format." },
+        model: { type: "string", minLength: 1, description: "The FP32 detector, an .onnx file." },
+        decoder: {
+          description: "How outputs become boxes. `auto` finds out from metadata, names and shapes.",
+          default: "auto",
+          anyOf: [
+            { const: "auto" },
+            {
+              type: "object",
+              additionalProperties: false,
+              properties: {
+                format: {
+                  enum: ["auto", "yolov10", "yolov8", "yolov5", "yolox"],
+                  description: "Layout of the outputs."
+                },
+                confidence: fraction(
+                  "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
+                ),
+                iou: fraction("Overlap above which non-maximum suppression drops a box of the same class."),
+                maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
+                classes: {
+                  type: "array",
+                  items: { type: "string" },
+                  minItems: 1,
+                  description: "Class names in the order of the model."
+                }
+              }
+            }
+          ]
+        },
+        preprocessing: {
+          description: "How pixels become the input. `auto` follows the family of the detector.",
+          default: "auto",
+          anyOf: [
+            { const: "auto" },
+            {
+              type: "object",
+              additionalProperties: false,
+              properties: {
+                resize: {
+                  enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"],
+                  description: "How the image is fitted."
+                },
+                height: { type: "integer", minimum: 1, description: "Input height in pixels." },
+                width: { type: "integer", minimum: 1, description: "Input width in pixels." },
+                interpolation: {
+                  enum: ["opencv", "pil"],
+                  description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow."
+                },
+                color: { enum: ["rgb", "bgr"], description: "Order of channels." },
+                pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
+                scale: positive("input = (pixel * scale - mean) / std."),
+                mean: triple("Per channel."),
+                std: triple("Per channel."),
+                layout: { enum: ["nchw", "nhwc"], description: "Order of dimensions." },
+                dtype: { enum: ["float32", "float16", "uint8"], description: "Element type." },
+                exif: { type: "boolean", description: "Turn images as their EXIF orientation says." }
+              }
+            }
+          ]
+        },
+        validation: {
+          type: "object",
+          description: "The labelled images that mAP is measured on.",
+          additionalProperties: false,
+          required: ["annotations"],
+          properties: {
+            format: {
+              enum: ["auto", "coco", "yolo", "voc"],
+              default: "auto",
+              description: "Format of the annotations; `auto` tells by names of files."
+            },
+            annotations: {
+              type: "string",
+              minLength: 1,
+              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files."
+            },
+            images: {
+              type: "string",
+              minLength: 1,
+              description: "Folder of the images. May be left out where the format tells: a data.yaml, JPEGImages beside VOC annotations."
+            },
+            split: {
+              enum: ["train", "val", "test"],
+              default: "val",
+              description: "Split of a YOLO data.yaml; without effect when `images` is given."
+            },
+            limit: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many images, chosen by the seed, classes in about the proportions of the set. For trying things out."
+            }
+          }
+        },
+        calibration: {
+          type: "object",
+          description: "The images that ranges are taken from, and how.",
+          additionalProperties: false,
+          required: ["images"],
+          properties: {
+            images: { type: "string", minLength: 1, description: "Folder of images; no labels needed." },
+            count: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many, spread evenly over the folder. All when left out."
+            },
+            calibrator: {
+              enum: ["minmax", "percentile", "entropy", "mse"],
+              default: "percentile",
+              description: "How a range is chosen from the histogram."
+            },
+            percentile: {
+              type: "number",
+              exclusiveMinimum: 50,
+              maximum: 100,
+              default: 99.999,
+              description: "Share of values kept by the percentile calibrator, in percent."
+            }
+          }
+        },
+        quantization: {
+          type: "object",
+          description: "What runs in INT8.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            operators: {
+              description: "`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.",
+              default: "tensorrt",
+              anyOf: [{ enum: ["tensorrt", "all"] }, { type: "array", items: { type: "string" }, minItems: 1 }]
+            },
+            head: {
+              enum: ["float", "int8"],
+              description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise."
+            },
+            flavour: {
+              enum: ["weak", "strong", "both"],
+              default: "weak",
+              description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
+            },
+            keepFloat: {
+              type: "array",
+              items: { type: "string" },
+              default: [],
+              description: "Layers that stay float, by name; `*` matches any run of characters."
+            },
+            plan: {
+              type: "string",
+              minLength: 1,
+              description: "A committed precision plan. With it nothing is searched: the plan is checked."
+            }
+          }
+        },
+        engine: engineSchema,
+        gate: {
+          type: "object",
+          description: "What passes.",
+          additionalProperties: false,
+          required: ["thresholds"],
+          properties: {
+            candidate: {
+              enum: ["mixed", "int8"],
+              default: "mixed",
+              description: "The engine that you ship and that is judged."
+            },
+            thresholds: {
+              type: "object",
+              description: "At least one limit. A metric that is missing or not a number fails.",
+              additionalProperties: false,
+              minProperties: 1,
+              properties: {
+                "mAP50-95": accuracy("mAP50-95"),
+                mAP50: accuracy("mAP50"),
+                AR100: accuracy("AR100"),
+                classAP: {
+                  type: "object",
+                  description: "Limits on AP50-95 of every class.",
+                  additionalProperties: false,
+                  // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
+                  anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
+                  properties: {
+                    ...accuracy("AP of a class").properties,
+                    minBoxes: {
+                      type: "integer",
+                      minimum: 1,
+                      default: 20,
+                      description: "Classes with fewer boxes are not judged."
+                    }
+                  }
+                },
+                scoreDivergence: limits("Jensen-Shannon divergence of the score distributions", ", 0…1", "max"),
+                detectionRatio: limits("number of detections above 0.25 over that of FP32", "", "min"),
+                boxShift: limits("mean 1 − IoU of boxes against FP32", ", 0…1", "max"),
+                sqnr: limits("SQNR of the raw head outputs", ", in dB", "min"),
+                modelSizeMiB: limits("size of the weights as deployed", ", in MiB", "max"),
+                latencyMs: limits("median latency of one image", ", in milliseconds", "max"),
+                speedup: limits(
+                  "speed of the judged engine over the FP16 engine",
+                  " (`tensorrt` only; 1 = equal)",
+                  "min"
+                )
+              }
+            },
+            confidence: {
+              type: "number",
+              exclusiveMinimum: 0.5,
+              exclusiveMaximum: 1,
+              default: 0.95,
+              description: "Level of the intervals."
+            },
+            resamples: {
+              type: "integer",
+              minimum: 100,
+              maximum: 1e5,
+              default: 1e3,
+              description: "Bootstrap resamples of the images."
+            },
+            inconclusive: {
+              enum: ["fail", "pass"],
+              default: "fail",
+              description: "What an interval that straddles a limit means."
+            },
+            seed: {
+              type: "integer",
+              minimum: 0,
+              default: 1,
+              description: "Seed of resampling and of the choice of subsets."
+            }
+          }
+        },
+        sensitivity: {
+          type: "object",
+          description: "The ranking of layers, from which mixed precision is found.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            enabled: {
+              type: "boolean",
+              default: true,
+              description: "Rank layers. Without it there is no mixed precision but by a plan."
+            },
+            images: {
+              type: "integer",
+              minimum: 1,
+              default: 32,
+              description: "Validation images that layers are ranked on."
+            },
+            maxFloatLayers: {
+              type: "integer",
+              minimum: 0,
+              description: "Most layers that the search may keep float, beside the head."
+            }
+          }
+        },
+        report: {
+          type: "object",
+          description: "What is written.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            folder: {
+              type: "string",
+              minLength: 1,
+              default: "int8-gate-report",
+              description: "Folder of the report, relative to where the command runs."
+            },
+            keepModels: {
+              type: "boolean",
+              default: true,
+              description: "Keep the quantized models beside the report."
+            }
+          }
+        }
+      }
+    };
+  }
+});
+
+// src/settings/load.ts
+import { readFile as readFile8, stat as stat5 } from "node:fs/promises";
+import { basename as basename6, dirname as dirname6, resolve as resolve5 } from "node:path";
+async function loadSettings(path3) {
+  const file = resolve5(path3);
+  let text3;
+  try {
+    text3 = await readFile8(file, "utf8");
   } catch (cause) {
     throw unreadable(path3, cause);
   }
-  const loaded2 = parseSettings(text2, file);
+  const loaded2 = parseSettings(text3, file);
   const problems = await missingInputs(loaded2);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
@@ -35511,9 +37089,9 @@ function unreadable(path3, cause) {
   const fix = "Check its permissions and the disk.";
   return new SurroundingsFault({ where: path3, what: `cannot be read (${code})`, fix }, { cause });
 }
-function parseSettings(text2, file) {
+function parseSettings(text3, file) {
   const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text2, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const name = basename6(file);
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
@@ -35523,7 +37101,7 @@ function parseSettings(text2, file) {
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
   const place2 = (pointer) => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
-  const validate2 = new import__.Ajv2020({
+  const validate2 = new import__2.Ajv2020({
     allErrors: true,
     useDefaults: true,
     strict: false,
@@ -35542,7 +37120,7 @@ function toValue(document, name) {
   }
 }
 function absolute(settings, folder) {
-  const to = (path3) => resolve4(folder, path3);
+  const to = (path3) => resolve5(folder, path3);
   const { quantization } = settings;
   return {
     ...settings,
@@ -35564,7 +37142,7 @@ async function missingInputs({ settings, place: place2 }) {
   for (const [pointer, kind] of INPUTS) {
     const path3 = valueAt(settings, pointer);
     if (typeof path3 !== "string") continue;
-    const found = await stat3(path3).then(
+    const found = await stat5(path3).then(
       (info2) => info2.isDirectory() ? "folder" : "file",
       () => void 0
     );
@@ -35659,8 +37237,8 @@ function alternatives(branches) {
   return keys.length === 0 ? void 0 : keys.join(" or ");
 }
 function describe3(schema, key) {
-  const property2 = schema.properties?.[key];
-  return (property2?.description ?? "see the reference").replace(/\.$/, "");
+  const property3 = schema.properties?.[key];
+  return (property3?.description ?? "see the reference").replace(/\.$/, "");
 }
 function expected({ keyword, params, parentSchema }) {
   const schema = parentSchema;
@@ -35692,14 +37270,14 @@ function expected({ keyword, params, parentSchema }) {
   return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
 }
 function show2(value) {
-  const text2 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text2.length > 60 ? `${text2.slice(0, 57)}...` : text2;
+  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
 }
-var import__, import_fastest_levenshtein2, import_yaml2, INPUTS;
+var import__2, import_fastest_levenshtein2, import_yaml2, INPUTS;
 var init_load = __esm({
   "src/settings/load.ts"() {
     "use strict";
-    import__ = __toESM(require__(), 1);
+    import__2 = __toESM(require__(), 1);
     import_fastest_levenshtein2 = __toESM(require_mod(), 1);
     import_yaml2 = __toESM(require_dist(), 1);
     init_faults();
@@ -35724,9 +37302,9 @@ var init_settings = __esm({
 });
 
 // src/commands/doctor.ts
-import { execFile } from "node:child_process";
+import { execFile as execFile2 } from "node:child_process";
 import { availableParallelism as availableParallelism4, freemem as freemem2, totalmem } from "node:os";
-import { promisify } from "node:util";
+import { promisify as promisify2 } from "node:util";
 async function examine() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const gibibytes = (bytes2) => `${(bytes2 / 2 ** 30).toFixed(1)} GiB`;
@@ -35763,7 +37341,7 @@ function native(what, version) {
 }
 async function program2(what, file, args, otherwise) {
   try {
-    const { stdout } = await run(file, [...args], { timeout: TIMEOUT_MS });
+    const { stdout } = await run2(file, [...args], { timeout: TIMEOUT_MS2 });
     return { what, state: "ok", detail: stdout.trim().split("\n")[0] ?? "" };
   } catch (error2) {
     const reason = systemCode(error2) === "ENOENT" ? `${file} is not installed` : messageOf(error2).trim().split("\n").at(-1) ?? "";
@@ -35774,14 +37352,14 @@ function formatFindings(findings2) {
   const width = Math.max(...findings2.map(({ what }) => what.length));
   return findings2.map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`).join("\n");
 }
-var run, TIMEOUT_MS;
+var run2, TIMEOUT_MS2;
 var init_doctor = __esm({
   "src/commands/doctor.ts"() {
     "use strict";
     init_faults();
     init_native();
-    run = promisify(execFile);
-    TIMEOUT_MS = 2e4;
+    run2 = promisify2(execFile2);
+    TIMEOUT_MS2 = 2e4;
   }
 });
 
@@ -35819,10 +37397,10 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/init.ts
-import { readdir as readdir3, rename as rename4, writeFile as writeFile3, access as access2 } from "node:fs/promises";
-import { dirname as dirname7, join as join12, relative as relative4, resolve as resolve5 } from "node:path";
+import { readdir as readdir3, rename as rename5, writeFile as writeFile5, access as access2 } from "node:fs/promises";
+import { dirname as dirname7, join as join15, relative as relative5, resolve as resolve6 } from "node:path";
 async function init(options) {
-  const file = resolve5(options.config);
+  const file = resolve6(options.config);
   if (options.force !== true && await access2(file).then(
     () => true,
     () => false
@@ -35837,19 +37415,19 @@ async function init(options) {
   const model = options.model ?? only(survey.models, "model", "--model", "an .onnx file");
   const annotations = options.annotations ?? only(await cocoFiles(survey.annotations), "annotations", "--annotations", "a COCO annotation file");
   const images = options.images ?? await imagesOf(annotations, survey.folders);
-  const others = new Map([...survey.folders].filter(([folder]) => resolve5(folder) !== resolve5(images)));
+  const others = new Map([...survey.folders].filter(([folder]) => resolve6(folder) !== resolve6(images)));
   const calibration = options.calibration ?? calibrationOf(others);
   const found = await inspect(model, annotations, images, calibration);
-  const to = (path3) => JSON.stringify(relative4(dirname7(file), resolve5(path3)) || ".");
+  const to = (path3) => JSON.stringify(relative5(dirname7(file), resolve6(path3)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile3(
+  await writeFile5(
     temporary,
     settingsText(
       { model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) },
       found
     )
   );
-  await rename4(temporary, file);
+  await rename5(temporary, file);
   await loadSettings(file);
   return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
 }
@@ -35860,7 +37438,7 @@ async function look(folder, depth, survey) {
   });
   let images = 0;
   for (const entry of entries) {
-    const path3 = join12(folder, entry.name);
+    const path3 = join15(folder, entry.name);
     if (entry.isDirectory()) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, survey);
     } else if (entry.name.endsWith(".onnx")) survey.models.push(path3);
@@ -35869,13 +37447,13 @@ async function look(folder, depth, survey) {
   }
   if (images > 0) survey.folders.set(folder, images);
 }
-function only(found, what, flag, kind) {
+function only(found, what, flag2, kind) {
   if (found.length === 1) return found[0];
-  const list2 = found.map((path3) => relative4(process.cwd(), path3)).join(", ");
+  const list3 = found.map((path3) => relative5(process.cwd(), path3)).join(", ");
   throw new InputFault({
     where: what,
-    what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list2}`,
-    fix: `Name ${kind} with \`${flag}\`.`
+    what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
+    fix: `Name ${kind} with \`${flag2}\`.`
   });
 }
 async function cocoFiles(files) {
@@ -35894,7 +37472,7 @@ async function imagesOf(annotations, folders) {
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
   const name = truth.images[0]?.name ?? "";
   for (const folder of folders.keys())
-    if (await access2(join12(folder, name)).then(
+    if (await access2(join15(folder, name)).then(
       () => true,
       () => false
     ))
@@ -35934,7 +37512,7 @@ async function inspect(path3, annotations, images, calibration) {
       `decoder ${choice.decoder.format}: ${choice.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      `${records.length} calibration images in ${relative4(process.cwd(), resolve5(calibration)) || "."}`
+      `${records.length} calibration images in ${relative5(process.cwd(), resolve6(calibration)) || "."}`
     ].map(terminalText);
   } finally {
     await engine.close();
@@ -35975,7 +37553,7 @@ var init_init = __esm({
     "use strict";
     init_detection();
     init_dataset();
-    init_engine();
+    init_engine2();
     init_faults();
     init_onnx();
     init_report();
@@ -35994,9 +37572,9 @@ function bar(stream) {
   let title = "";
   let shown = "";
   const clear = () => void (shown !== "" && stream.write(`\r${" ".repeat(shown.length)}\r`));
-  const paint = (text2) => {
+  const paint = (text3) => {
     clear();
-    shown = text2.slice(0, (stream.columns ?? 80) - 1);
+    shown = text3.slice(0, (stream.columns ?? 80) - 1);
     stream.write(shown);
   };
   return {
@@ -36036,18 +37614,18 @@ function lines(stream) {
 }
 function grouped(stream) {
   const inner = lines(stream);
-  let open5 = false;
+  let open6 = false;
   const close = () => {
     inner.end();
-    if (open5) stream.write("::endgroup::\n");
-    open5 = false;
+    if (open6) stream.write("::endgroup::\n");
+    open6 = false;
   };
   return {
     phase(title) {
       close();
       stream.write(`::group::${terminalText(title)}
 `);
-      open5 = true;
+      open6 = true;
     },
     update: (done, total) => inner.update(done, total),
     end: close
@@ -36061,8 +37639,8 @@ var init_progress = __esm({
 });
 
 // src/commands/program.ts
-import { writeSync } from "node:fs";
-import { resolve as resolve6 } from "node:path";
+import { writeSync as writeSync2 } from "node:fs";
+import { resolve as resolve7 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -36089,12 +37667,12 @@ function tell(error2, json) {
   if (json) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
-function print(text2) {
-  const bytes2 = Buffer.from(`${text2}
+function print(text3) {
+  const bytes2 = Buffer.from(`${text3}
 `);
   for (let at = 0; at < bytes2.length; ) {
     try {
-      at += writeSync(1, bytes2, at);
+      at += writeSync2(1, bytes2, at);
     } catch (error2) {
       if (!(error2 instanceof Error && "code" in error2 && error2.code === "EAGAIN")) throw error2;
     }
@@ -36105,7 +37683,7 @@ function build(signal, end) {
   const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
   job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(
     async (options) => {
-      const { loaded: loaded2, context } = await open3(options, signal);
+      const { loaded: loaded2, context } = await open4(options, signal);
       const { report, exitStatus, reportFolder } = await runGate(loaded2, context);
       print(
         options.json === true ? JSON.stringify(report) : `
@@ -36118,7 +37696,7 @@ Report: ${terminalText(reportFolder)}`
   );
   job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
-      const { loaded: loaded2, context } = await open3(options, signal);
+      const { loaded: loaded2, context } = await open4(options, signal);
       const made = await runQuantize(loaded2, context);
       print(
         options.json === true ? JSON.stringify(made) : [
@@ -36136,7 +37714,7 @@ Report: ${terminalText(reportFolder)}`
     print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
   });
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
-    const { loaded: loaded2, context } = await open3(options, signal);
+    const { loaded: loaded2, context } = await open4(options, signal);
     const rows = await runSensitivity(loaded2, context);
     const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join("\n"));
@@ -36157,12 +37735,12 @@ async function evaluate({ groundTruth, detections, ...options }, signal) {
       what: "--ground-truth and --detections go together",
       fix: "Name both, or neither to evaluate the FP32 model of the settings."
     });
-  const { loaded: loaded2, context } = await open3(options, signal);
+  const { loaded: loaded2, context } = await open4(options, signal);
   return runEvaluate(loaded2, context);
 }
-async function open3(options, signal) {
+async function open4(options, signal) {
   const loaded2 = await loadSettings(options.config);
-  const out = resolve6(options.out ?? loaded2.settings.report.folder);
+  const out = resolve7(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -36254,13 +37832,13 @@ var init_command = __esm({
         let cmdStr = CMD_STRING + this.command;
         if (this.properties && Object.keys(this.properties).length > 0) {
           cmdStr += " ";
-          let first = true;
+          let first2 = true;
           for (const key in this.properties) {
             if (this.properties.hasOwnProperty(key)) {
               const val = this.properties[key];
               if (val) {
-                if (first) {
-                  first = false;
+                if (first2) {
+                  first2 = false;
                 } else {
                   cmdStr += ",";
                 }
@@ -37293,16 +38871,16 @@ var require_util2 = __commonJS({
     function isStream(obj) {
       return obj && typeof obj === "object" && typeof obj.pipe === "function" && typeof obj.on === "function";
     }
-    function isBlobLike(object2) {
-      if (object2 === null) {
+    function isBlobLike(object3) {
+      if (object3 === null) {
         return false;
-      } else if (object2 instanceof Blob2) {
+      } else if (object3 instanceof Blob2) {
         return true;
-      } else if (typeof object2 !== "object") {
+      } else if (typeof object3 !== "object") {
         return false;
       } else {
-        const sTag = object2[Symbol.toStringTag];
-        return (sTag === "Blob" || sTag === "File") && ("stream" in object2 && typeof object2.stream === "function" || "arrayBuffer" in object2 && typeof object2.arrayBuffer === "function");
+        const sTag = object3[Symbol.toStringTag];
+        return (sTag === "Blob" || sTag === "File") && ("stream" in object3 && typeof object3.stream === "function" || "arrayBuffer" in object3 && typeof object3.arrayBuffer === "function");
       }
     }
     function buildURL(url, queryParams) {
@@ -37584,8 +39162,8 @@ var require_util2 = __commonJS({
         }
       );
     }
-    function isFormDataLike(object2) {
-      return object2 && typeof object2 === "object" && typeof object2.append === "function" && typeof object2.delete === "function" && typeof object2.get === "function" && typeof object2.getAll === "function" && typeof object2.has === "function" && typeof object2.set === "function" && object2[Symbol.toStringTag] === "FormData";
+    function isFormDataLike(object3) {
+      return object3 && typeof object3 === "object" && typeof object3.append === "function" && typeof object3.delete === "function" && typeof object3.get === "function" && typeof object3.getAll === "function" && typeof object3.has === "function" && typeof object3.set === "function" && object3[Symbol.toStringTag] === "FormData";
     }
     function addAbortListener(signal, listener) {
       if ("addEventListener" in signal) {
@@ -38440,9 +40018,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve9, reject) => {
+          return new Promise((resolve10, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve9(data);
+              return err ? reject(err) : resolve10(data);
             });
           });
         }
@@ -38480,12 +40058,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve9, reject) => {
+          return new Promise((resolve10, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve9(data);
+              ) : resolve10(data);
             });
           });
         }
@@ -40418,8 +41996,8 @@ var require_util3 = __commonJS({
       }
       return "allowed";
     }
-    function isErrorLike(object2) {
-      return object2 instanceof Error || (object2?.constructor?.name === "Error" || object2?.constructor?.name === "DOMException");
+    function isErrorLike(object3) {
+      return object3 instanceof Error || (object3?.constructor?.name === "Error" || object3?.constructor?.name === "DOMException");
     }
     function isValidReasonPhrase(statusText) {
       for (let i = 0; i < statusText.length; ++i) {
@@ -40752,8 +42330,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve9, reject) => {
-        res = resolve9;
+      const promise = new Promise((resolve10, reject) => {
+        res = resolve10;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -40844,7 +42422,7 @@ var require_util3 = __commonJS({
         return new FastIterableIterator(target, kind);
       };
     }
-    function iteratorMixin(name, object2, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+    function iteratorMixin(name, object3, kInternalIterator, keyIndex = 0, valueIndex = 1) {
       const makeIterator = createIterator(name, kInternalIterator, keyIndex, valueIndex);
       const properties = {
         keys: {
@@ -40852,7 +42430,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function keys() {
-            webidl.brandCheck(this, object2);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "key");
           }
         },
@@ -40861,7 +42439,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function values() {
-            webidl.brandCheck(this, object2);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "value");
           }
         },
@@ -40870,7 +42448,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function entries() {
-            webidl.brandCheck(this, object2);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "key+value");
           }
         },
@@ -40879,7 +42457,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function forEach(callbackfn, thisArg = globalThis) {
-            webidl.brandCheck(this, object2);
+            webidl.brandCheck(this, object3);
             webidl.argumentLengthCheck(arguments, 1, `${name}.forEach`);
             if (typeof callbackfn !== "function") {
               throw new TypeError(
@@ -40892,7 +42470,7 @@ var require_util3 = __commonJS({
           }
         }
       };
-      return Object.defineProperties(object2.prototype, {
+      return Object.defineProperties(object3.prototype, {
         ...properties,
         [Symbol.iterator]: {
           writable: true,
@@ -41135,8 +42713,8 @@ var require_util3 = __commonJS({
       }
       return values;
     }
-    function getDecodeSplit(name, list2) {
-      const value = list2.get(name, true);
+    function getDecodeSplit(name, list3) {
+      const value = list3.get(name, true);
       if (value === null) {
         return null;
       }
@@ -41292,8 +42870,8 @@ var require_file = __commonJS({
       }
     };
     webidl.converters.Blob = webidl.interfaceConverter(Blob2);
-    function isFileLike(object2) {
-      return object2 instanceof File || object2 && (typeof object2.stream === "function" || typeof object2.arrayBuffer === "function") && object2[Symbol.toStringTag] === "File";
+    function isFileLike(object3) {
+      return object3 instanceof File || object3 && (typeof object3.stream === "function" || typeof object3.arrayBuffer === "function") && object3[Symbol.toStringTag] === "File";
     }
     module.exports = { FileLike, isFileLike };
   }
@@ -41741,12 +43319,12 @@ var require_body = __commonJS({
         }
       });
     }
-    function extractBody(object2, keepalive = false) {
+    function extractBody(object3, keepalive = false) {
       let stream = null;
-      if (object2 instanceof ReadableStream) {
-        stream = object2;
-      } else if (isBlobLike(object2)) {
-        stream = object2.stream();
+      if (object3 instanceof ReadableStream) {
+        stream = object3;
+      } else if (isBlobLike(object3)) {
+        stream = object3.stream();
       } else {
         stream = new ReadableStream({
           async pull(controller) {
@@ -41766,17 +43344,17 @@ var require_body = __commonJS({
       let source = null;
       let length = null;
       let type = null;
-      if (typeof object2 === "string") {
-        source = object2;
+      if (typeof object3 === "string") {
+        source = object3;
         type = "text/plain;charset=UTF-8";
-      } else if (object2 instanceof URLSearchParams) {
-        source = object2.toString();
+      } else if (object3 instanceof URLSearchParams) {
+        source = object3.toString();
         type = "application/x-www-form-urlencoded;charset=UTF-8";
-      } else if (isArrayBuffer(object2)) {
-        source = new Uint8Array(object2.slice());
-      } else if (ArrayBuffer.isView(object2)) {
-        source = new Uint8Array(object2.buffer.slice(object2.byteOffset, object2.byteOffset + object2.byteLength));
-      } else if (util.isFormDataLike(object2)) {
+      } else if (isArrayBuffer(object3)) {
+        source = new Uint8Array(object3.slice());
+      } else if (ArrayBuffer.isView(object3)) {
+        source = new Uint8Array(object3.buffer.slice(object3.byteOffset, object3.byteOffset + object3.byteLength));
+      } else if (util.isFormDataLike(object3)) {
         const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
         const prefix = `--${boundary}\r
 Content-Disposition: form-data`;
@@ -41786,7 +43364,7 @@ Content-Disposition: form-data`;
         const rn = new Uint8Array([13, 10]);
         length = 0;
         let hasUnknownSizeValue = false;
-        for (const [name, value] of object2) {
+        for (const [name, value] of object3) {
           if (typeof value === "string") {
             const chunk2 = textEncoder.encode(prefix + `; name="${escape2(normalizeLinefeeds(name))}"\r
 \r
@@ -41814,7 +43392,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         if (hasUnknownSizeValue) {
           length = null;
         }
-        source = object2;
+        source = object3;
         action2 = async function* () {
           for (const part of blobParts) {
             if (part.stream) {
@@ -41825,22 +43403,22 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           }
         };
         type = `multipart/form-data; boundary=${boundary}`;
-      } else if (isBlobLike(object2)) {
-        source = object2;
-        length = object2.size;
-        if (object2.type) {
-          type = object2.type;
+      } else if (isBlobLike(object3)) {
+        source = object3;
+        length = object3.size;
+        if (object3.type) {
+          type = object3.type;
         }
-      } else if (typeof object2[Symbol.asyncIterator] === "function") {
+      } else if (typeof object3[Symbol.asyncIterator] === "function") {
         if (keepalive) {
           throw new TypeError("keepalive");
         }
-        if (util.isDisturbed(object2) || object2.locked) {
+        if (util.isDisturbed(object3) || object3.locked) {
           throw new TypeError(
             "Response body object should not be disturbed or locked"
           );
         }
-        stream = object2 instanceof ReadableStream ? object2 : ReadableStreamFrom(object2);
+        stream = object3 instanceof ReadableStream ? object3 : ReadableStreamFrom(object3);
       }
       if (typeof source === "string" || util.isBuffer(source)) {
         length = Buffer.byteLength(source);
@@ -41849,7 +43427,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         let iterator;
         stream = new ReadableStream({
           async start() {
-            iterator = action2(object2)[Symbol.asyncIterator]();
+            iterator = action2(object3)[Symbol.asyncIterator]();
           },
           async pull(controller) {
             const { value, done } = await iterator.next();
@@ -41877,12 +43455,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
       const body = { stream, source, length };
       return [body, type];
     }
-    function safelyExtractBody(object2, keepalive = false) {
-      if (object2 instanceof ReadableStream) {
-        assert2(!util.isDisturbed(object2), "The body has already been consumed.");
-        assert2(!object2.locked, "The stream is locked.");
+    function safelyExtractBody(object3, keepalive = false) {
+      if (object3 instanceof ReadableStream) {
+        assert2(!util.isDisturbed(object3), "The body has already been consumed.");
+        assert2(!object3.locked, "The stream is locked.");
       }
-      return extractBody(object2, keepalive);
+      return extractBody(object3, keepalive);
     }
     function cloneBody(instance, body) {
       const [out1, out2] = body.stream.tee();
@@ -41962,12 +43540,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
     function mixinBody(prototype) {
       Object.assign(prototype.prototype, bodyMixinMethods(prototype));
     }
-    async function consumeBody(object2, convertBytesToJSValue, instance) {
-      webidl.brandCheck(object2, instance);
-      if (bodyUnusable(object2)) {
+    async function consumeBody(object3, convertBytesToJSValue, instance) {
+      webidl.brandCheck(object3, instance);
+      if (bodyUnusable(object3)) {
         throw new TypeError("Body is unusable: Body has already been read");
       }
-      throwIfAborted(object2[kState]);
+      throwIfAborted(object3[kState]);
       const promise = createDeferredPromise();
       const errorSteps = (error2) => promise.reject(error2);
       const successSteps = (data) => {
@@ -41977,15 +43555,15 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           errorSteps(e);
         }
       };
-      if (object2[kState].body == null) {
+      if (object3[kState].body == null) {
         successSteps(Buffer.allocUnsafe(0));
         return promise.promise;
       }
-      await fullyReadBody(object2[kState].body, successSteps, errorSteps);
+      await fullyReadBody(object3[kState].body, successSteps, errorSteps);
       return promise.promise;
     }
-    function bodyUnusable(object2) {
-      const body = object2[kState].body;
+    function bodyUnusable(object3) {
+      const body = object3[kState].body;
       return body != null && (body.stream.locked || util.isDisturbed(body.stream));
     }
     function parseJSONFromBytes(bytes2) {
@@ -43004,12 +44582,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve9, reject) => {
+      const waitForDrain = () => new Promise((resolve10, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve9;
+          callback = resolve10;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -43679,12 +45257,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve9, reject) => {
+      const waitForDrain = () => new Promise((resolve10, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve9;
+          callback = resolve10;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -44163,16 +45741,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve9) => {
+        return new Promise((resolve10) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve9;
+            this[kClosedResolve] = resolve10;
           } else {
-            resolve9(null);
+            resolve10(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve9) => {
+        return new Promise((resolve10) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -44183,7 +45761,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve9(null);
+            resolve10(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -44234,7 +45812,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve9, reject) => {
+        const socket = await new Promise((resolve10, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -44246,7 +45824,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve9(socket2);
+              resolve10(socket2);
             }
           });
         });
@@ -44582,8 +46160,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve9) => {
-            this[kClosedResolve] = resolve9;
+          await new Promise((resolve10) => {
+            this[kClosedResolve] = resolve10;
           });
         }
       }
@@ -45852,7 +47430,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve9, reject) => {
+        return await new Promise((resolve10, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -45865,7 +47443,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve9(null);
+              resolve10(null);
             }
           }).on("error", noop).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -45884,7 +47462,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve9, reject) => {
+      return new Promise((resolve10, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -45901,7 +47479,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve9,
+              resolve: resolve10,
               reject,
               length: 0,
               body: []
@@ -45971,18 +47549,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve9, stream, length } = consume2;
+      const { type, body, resolve: resolve10, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve9(chunksDecode(body, length));
+          resolve10(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve9(JSON.parse(chunksDecode(body, length)));
+          resolve10(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve9(chunksConcat(body, length).buffer);
+          resolve10(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve9(new Blob(body, { type: stream[kContentType] }));
+          resolve10(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve9(chunksConcat(body, length));
+          resolve10(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -46239,9 +47817,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve9, reject) => {
+        return new Promise((resolve10, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve9(data);
+            return err ? reject(err) : resolve10(data);
           });
         });
       }
@@ -46464,9 +48042,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve9, reject) => {
+        return new Promise((resolve10, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve9(data);
+            return err ? reject(err) : resolve10(data);
           });
         });
       }
@@ -46751,9 +48329,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve9, reject) => {
+        return new Promise((resolve10, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve9(data);
+            return err ? reject(err) : resolve10(data);
           });
         });
       }
@@ -46845,9 +48423,9 @@ var require_api_connect = __commonJS({
     };
     function connect(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve9, reject) => {
+        return new Promise((resolve10, reject) => {
           connect.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve9(data);
+            return err ? reject(err) : resolve10(data);
           });
         });
       }
@@ -47393,7 +48971,7 @@ var require_mock_interceptor = __commonJS({
 var require_mock_client = __commonJS({
   "node_modules/undici/lib/mock/mock-client.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify3 } = __require("node:util");
+    var { promisify: promisify4 } = __require("node:util");
     var Client = require_client();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -47433,7 +49011,7 @@ var require_mock_client = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify3(this[kOriginalClose])();
+        await promisify4(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -47446,7 +49024,7 @@ var require_mock_client = __commonJS({
 var require_mock_pool = __commonJS({
   "node_modules/undici/lib/mock/mock-pool.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify3 } = __require("node:util");
+    var { promisify: promisify4 } = __require("node:util");
     var Pool = require_pool();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -47486,7 +49064,7 @@ var require_mock_pool = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify3(this[kOriginalClose])();
+        await promisify4(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -48231,10 +49809,10 @@ var require_headers = __commonJS({
       while (j > i && isHTTPWhiteSpaceCharCode(potentialValue.charCodeAt(i))) ++i;
       return i === 0 && j === potentialValue.length ? potentialValue : potentialValue.substring(i, j);
     }
-    function fill2(headers, object2) {
-      if (Array.isArray(object2)) {
-        for (let i = 0; i < object2.length; ++i) {
-          const header = object2[i];
+    function fill2(headers, object3) {
+      if (Array.isArray(object3)) {
+        for (let i = 0; i < object3.length; ++i) {
+          const header = object3[i];
           if (header.length !== 2) {
             throw webidl.errors.exception({
               header: "Headers constructor",
@@ -48243,10 +49821,10 @@ var require_headers = __commonJS({
           }
           appendHeader(headers, header[0], header[1]);
         }
-      } else if (typeof object2 === "object" && object2 !== null) {
-        const keys = Object.keys(object2);
+      } else if (typeof object3 === "object" && object3 !== null) {
+        const keys = Object.keys(object3);
         for (let i = 0; i < keys.length; ++i) {
-          appendHeader(headers, keys[i], object2[keys[i]]);
+          appendHeader(headers, keys[i], object3[keys[i]]);
         }
       } else {
         throw webidl.errors.conversionFailed({
@@ -48548,9 +50126,9 @@ var require_headers = __commonJS({
       // https://fetch.spec.whatwg.org/#dom-headers-getsetcookie
       getSetCookie() {
         webidl.brandCheck(this, _Headers);
-        const list2 = this.#headersList.cookies;
-        if (list2) {
-          return [...list2];
+        const list3 = this.#headersList.cookies;
+        if (list3) {
+          return [...list3];
         }
         return [];
       }
@@ -48590,8 +50168,8 @@ var require_headers = __commonJS({
       static getHeadersList(o) {
         return o.#headersList;
       }
-      static setHeadersList(o, list2) {
-        o.#headersList = list2;
+      static setHeadersList(o, list3) {
+        o.#headersList = list3;
       }
     };
     var { getHeadersGuard, setHeadersGuard, getHeadersList, setHeadersList } = Headers2;
@@ -49559,13 +51137,13 @@ var require_request2 = __commonJS({
         if (this.signal.aborted) {
           ac.abort(this.signal.reason);
         } else {
-          let list2 = dependentControllerMap.get(this.signal);
-          if (list2 === void 0) {
-            list2 = /* @__PURE__ */ new Set();
-            dependentControllerMap.set(this.signal, list2);
+          let list3 = dependentControllerMap.get(this.signal);
+          if (list3 === void 0) {
+            list3 = /* @__PURE__ */ new Set();
+            dependentControllerMap.set(this.signal, list3);
           }
           const acRef = new WeakRef(ac);
-          list2.add(acRef);
+          list3.add(acRef);
           util.addAbortListener(
             ac.signal,
             buildAbort(acRef)
@@ -50710,7 +52288,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve9, reject) => agent.dispatch(
+        return new Promise((resolve10, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -50786,7 +52364,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve9({
+              resolve10({
                 status,
                 statusText,
                 headersList,
@@ -50829,7 +52407,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve9({
+              resolve10({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -54570,8 +56148,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve9) => {
-        setTimeout(resolve9, ms).unref();
+      return new Promise((resolve10) => {
+        setTimeout(resolve10, ms).unref();
       });
     }
     module.exports = {
@@ -54957,24 +56535,24 @@ ${value}`;
         this.dropConsumedChunks();
       }
       handleBOM() {
-        const first = this.peekBufferedByte(0);
+        const first2 = this.peekBufferedByte(0);
         const second = this.peekBufferedByte(1);
         const third = this.peekBufferedByte(2);
         if (second === void 0) {
-          if (first === BOM[0]) {
+          if (first2 === BOM[0]) {
             return true;
           }
           this.checkBOM = false;
           return true;
         }
         if (third === void 0) {
-          if (first === BOM[0] && second === BOM[1]) {
+          if (first2 === BOM[0] && second === BOM[1]) {
             return true;
           }
           this.checkBOM = false;
           return false;
         }
-        if (first === BOM[0] && second === BOM[1] && third === BOM[2]) {
+        if (first2 === BOM[0] && second === BOM[1] && third === BOM[2]) {
           this.discardLeadingBytes(3);
         }
         this.checkBOM = false;
@@ -55505,16 +57083,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access3, appendFile, writeFile4, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access3, appendFile, writeFile6, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve9) {
-          resolve9(value);
+        return value instanceof P ? value : new P(function(resolve10) {
+          resolve10(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve9, reject) {
+      return new (P || (P = Promise))(function(resolve10, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -55530,12 +57108,12 @@ var init_summary = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve9(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access3, appendFile, writeFile: writeFile4 } = promises);
+    ({ access: access3, appendFile, writeFile: writeFile6 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -55592,7 +57170,7 @@ var init_summary = __esm({
         return __awaiter(this, void 0, void 0, function* () {
           const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
           const filePath = yield this.filePath();
-          const writeFunc = overwrite ? writeFile4 : appendFile;
+          const writeFunc = overwrite ? writeFile6 : appendFile;
           yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
           return this.emptyBuffer();
         });
@@ -55640,8 +57218,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addRaw(text2, addEOL = false) {
-        this._buffer += text2;
+      addRaw(text3, addEOL = false) {
+        this._buffer += text3;
         return addEOL ? this.addEOL() : this;
       }
       /**
@@ -55737,10 +57315,10 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addHeading(text2, level) {
+      addHeading(text3, level) {
         const tag = `h${level}`;
         const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
-        const element = this.wrap(allowedTag, text2);
+        const element = this.wrap(allowedTag, text3);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -55769,9 +57347,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addQuote(text2, cite) {
+      addQuote(text3, cite) {
         const attrs = Object.assign({}, cite && { cite });
-        const element = this.wrap("blockquote", text2, attrs);
+        const element = this.wrap("blockquote", text3, attrs);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -55782,8 +57360,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addLink(text2, href) {
-        const element = this.wrap("a", text2, { href });
+      addLink(text3, href) {
+        const element = this.wrap("a", text3, { href });
         return this.addRaw(element).addEOL();
       }
     };
@@ -55812,7 +57390,7 @@ function readlink(fsPath) {
 function exists(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat4(fsPath);
+      yield stat6(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -55822,16 +57400,16 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir3, open4, readdir4, rename5, rm4, rmdir, stat4, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir5, open5, readdir4, rename6, rm6, rmdir, stat6, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve9) {
-          resolve9(value);
+        return value instanceof P ? value : new P(function(resolve10) {
+          resolve10(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve9, reject) {
+      return new (P || (P = Promise))(function(resolve10, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -55847,12 +57425,12 @@ var init_io_util = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve9(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir3, open: open4, readdir: readdir4, rename: rename5, rm: rm4, rmdir, stat: stat4, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir5, open: open5, readdir: readdir4, rename: rename6, rm: rm6, rmdir, stat: stat6, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -55864,7 +57442,7 @@ import * as path from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists(dest)) ? yield stat4(dest) : null;
+    const destStat = (yield exists(dest)) ? yield stat6(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -55872,7 +57450,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat4(source);
+    const sourceStat = yield stat6(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -55895,7 +57473,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm4(inputPath, {
+      yield rm6(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -55909,7 +57487,7 @@ function rmRF(inputPath) {
 function mkdirP(fsPath) {
   return __awaiter3(this, void 0, void 0, function* () {
     ok(fsPath, "a path argument must be provided");
-    yield mkdir3(fsPath, { recursive: true });
+    yield mkdir5(fsPath, { recursive: true });
   });
 }
 function readCopyOptions(options) {
@@ -55935,7 +57513,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat4(sourceDir)).mode);
+    yield chmod(destDir, (yield stat6(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -55963,11 +57541,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve9) {
-          resolve9(value);
+        return value instanceof P ? value : new P(function(resolve10) {
+          resolve10(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve9, reject) {
+      return new (P || (P = Promise))(function(resolve10, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -55983,7 +57561,7 @@ var init_io = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve9(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -56067,28 +57645,28 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute2, relative as relative6, resolve as resolve7 } from "node:path";
+import { isAbsolute as isAbsolute3, relative as relative7, resolve as resolve8 } from "node:path";
 function readInputs() {
-  const workspace = resolve7(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve8(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve7(workspace, getInput("working-directory") || "."),
+    resolve8(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   return {
     config: inside(
       workspace,
-      resolve7(workingDirectory, getInput("config") || "int8-gate.yml"),
+      resolve8(workingDirectory, getInput("config") || "int8-gate.yml"),
       "config"
     ),
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve7(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve8(workingDirectory, folder), "report-folder")
   };
 }
 function inside(workspace, path3, input) {
-  const away = relative6(workspace, path3);
-  if (!away.startsWith("..") && !isAbsolute2(away)) return path3;
+  const away = relative7(workspace, path3);
+  if (!away.startsWith("..") && !isAbsolute3(away)) return path3;
   throw new InputFault({
     where: `input ${input}`,
     what: `${path3} lies outside the workspace`,
@@ -56847,7 +58425,7 @@ var require_sort = __commonJS({
   "node_modules/semver/functions/sort.js"(exports2, module) {
     "use strict";
     var compareBuild = require_compare_build();
-    var sort = (list2, loose) => list2.sort((a, b) => compareBuild(a, b, loose));
+    var sort = (list3, loose) => list3.sort((a, b) => compareBuild(a, b, loose));
     module.exports = sort;
   }
 });
@@ -56857,7 +58435,7 @@ var require_rsort = __commonJS({
   "node_modules/semver/functions/rsort.js"(exports2, module) {
     "use strict";
     var compareBuild = require_compare_build();
-    var rsort = (list2, loose) => list2.sort((a, b) => compareBuild(b, a, loose));
+    var rsort = (list3, loose) => list3.sort((a, b) => compareBuild(b, a, loose));
     module.exports = rsort;
   }
 });
@@ -57318,10 +58896,10 @@ var require_range = __commonJS({
           throw new TypeError(`Invalid SemVer Range: ${this.raw}`);
         }
         if (this.set.length > 1) {
-          const first = this.set[0];
+          const first2 = this.set[0];
           this.set = this.set.filter((c) => !isNullSet(c[0]));
           if (this.set.length === 0) {
-            this.set = [first];
+            this.set = [first2];
           } else if (this.set.length > 1) {
             for (const c of this.set) {
               if (c.length === 1 && isAny(c[0])) {
@@ -58057,26 +59635,26 @@ var require_simplify = __commonJS({
     var compare2 = require_compare();
     module.exports = (versions, range, options) => {
       const set = [];
-      let first = null;
+      let first2 = null;
       let prev = null;
       const v = versions.sort((a, b) => compare2(a, b, options));
       for (const version of v) {
         const included = satisfies3(version, range, options);
         if (included) {
           prev = version;
-          if (!first) {
-            first = version;
+          if (!first2) {
+            first2 = version;
           }
         } else {
           if (prev) {
-            set.push([first, prev]);
+            set.push([first2, prev]);
           }
           prev = null;
-          first = null;
+          first2 = null;
         }
       }
-      if (first) {
-        set.push([first, null]);
+      if (first2) {
+        set.push([first2, null]);
       }
       const ranges = [];
       for (const [min, max] of set) {
@@ -58506,11 +60084,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve9) {
-          resolve9(value);
+        return value instanceof P ? value : new P(function(resolve10) {
+          resolve10(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve9, reject) {
+      return new (P || (P = Promise))(function(resolve10, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -58526,7 +60104,7 @@ var init_tool_cache = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve9(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -58537,20 +60115,20 @@ var init_tool_cache = __esm({
 });
 
 // src/github/natives.ts
-import { execFile as execFile2 } from "node:child_process";
-import { createHash as createHash3 } from "node:crypto";
-import { access as access4, copyFile as copyFile3, mkdir as mkdir4, mkdtemp, readFile as readFile7, readdir as readdir5, rm as rm5 } from "node:fs/promises";
+import { execFile as execFile3 } from "node:child_process";
+import { createHash as createHash4 } from "node:crypto";
+import { access as access4, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile9, readdir as readdir5, rm as rm7 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname as dirname10, join as join15 } from "node:path";
-import { promisify as promisify2 } from "node:util";
+import { tmpdir as tmpdir2 } from "node:os";
+import { dirname as dirname10, join as join18 } from "node:path";
+import { promisify as promisify3 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
   const version = await cacheVersion(actionRoot);
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join15(process.env.RUNNER_TEMP ?? tmpdir(), "int8-gate-"));
+  const staging = await mkdtemp(join18(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune(staging);
@@ -58567,11 +60145,11 @@ async function ensureNativePackages(actionRoot, say) {
       { cause }
     );
   } finally {
-    await rm5(staging, { recursive: true, force: true });
+    await rm7(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join15(root2, "package.json"));
+  const require2 = createRequire2(join18(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -58582,51 +60160,51 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile7(join15(actionRoot, "package-lock.json"));
-  const hash = createHash3("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile9(join18(actionRoot, "package-lock.json"));
+  const hash = createHash4("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join15(actionRoot, name), join15(staging, name));
+    await copyFile3(join18(actionRoot, name), join18(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join15(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join18(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access4(bundled).then(
     () => true,
     () => false
   );
   const [file, before] = hasBundled ? [process.execPath, [bundled]] : ["npm", []];
-  await run2(file, [...before, ...args], {
+  await run3(file, [...before, ...args], {
     cwd: staging,
     env: environment,
-    timeout: TIMEOUT_MS2,
+    timeout: TIMEOUT_MS3,
     maxBuffer: 2 ** 26
   });
 }
 async function prune(staging) {
-  const binaries = join15(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join18(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir5(binaries))
-    for (const platform2 of await readdir5(join15(binaries, api))) {
-      const folder = join15(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm5(folder, { recursive: true, force: true });
+    for (const platform2 of await readdir5(join18(binaries, api))) {
+      const folder = join18(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm7(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir5(folder))
-          if (arch3 !== process.arch) await rm5(join15(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm7(join18(folder, arch3), { recursive: true, force: true });
     }
-  await mkdir4(staging, { recursive: true });
+  await mkdir6(staging, { recursive: true });
 }
-var run2, TOOL, PACKAGES, TIMEOUT_MS2;
+var run3, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
   "src/github/natives.ts"() {
     "use strict";
     init_tool_cache();
     init_faults();
     init_native();
-    run2 = promisify2(execFile2);
+    run3 = promisify3(execFile3);
     TOOL = "int8-gate-native";
     PACKAGES = ["onnxruntime-node", "sharp"];
-    TIMEOUT_MS2 = 10 * 6e4;
+    TIMEOUT_MS3 = 10 * 6e4;
   }
 });
 
@@ -58644,8 +60222,8 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join16, relative as relative7, resolve as resolve8 } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname as dirname11, join as join19, relative as relative8, resolve as resolve9 } from "node:path";
+import { fileURLToPath as fileURLToPath2 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -58656,11 +60234,11 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join16(dirname11(fileURLToPath(import.meta.url)), ".."),
+      join19(dirname11(fileURLToPath2(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve8(inputs.workingDirectory, loaded2.settings.report.folder);
+    const out = inputs.reportFolder ?? resolve9(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       signal: abort.signal,
       out,
@@ -58670,7 +60248,7 @@ async function runAction() {
     process.exitCode = exitStatus;
   } catch (error2) {
     const ending = endingOf(error2);
-    const file = relative7(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
+    const file = relative8(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}
@@ -58700,53 +60278,6 @@ var init_cli = __esm({
   "src/cli.ts"() {
     "use strict";
     init_commands();
-  }
-});
-
-// src/engine/canvas.ts
-function fillInput(task, spec, target) {
-  const { pixels } = task;
-  const plane = task.width * task.height;
-  const tables = [0, 1, 2].map((channel) => lookup(spec, channel));
-  for (let channel = 0; channel < 3; channel++) {
-    const table2 = tables[channel];
-    const nchw = spec.layout === "nchw";
-    let out = nchw ? channel * plane : channel;
-    const step = nchw ? 1 : 3;
-    for (let i = channel; i < plane * 3; i += 3, out += step)
-      target[out] = table2[pixels[i]];
-  }
-}
-function lookup(spec, channel) {
-  const mean2 = spec.mean[channel];
-  const std = spec.std[channel];
-  return Float32Array.from({ length: 256 }, (_, value) => (value * spec.scale - mean2) / std);
-}
-function floatToHalf2(value) {
-  floatView[0] = value;
-  const bits = bitsView[0];
-  const sign = bits >>> 16 & 32768;
-  const exponent = (bits >>> 23 & 255) - 112;
-  const mantissa = bits & 8388607;
-  if (exponent >= 31) return sign | (exponent === 143 && mantissa !== 0 ? 32256 : 31744);
-  if (exponent <= 0) {
-    if (exponent < -10) return sign;
-    return sign | roundShift(mantissa | 8388608, 14 - exponent);
-  }
-  return sign + roundShift(exponent << 23 | mantissa, 13);
-}
-function roundShift(value, shift) {
-  const kept = value >>> shift;
-  const rest = value & (1 << shift) - 1;
-  const half = 1 << shift - 1;
-  return rest > half || rest === half && (kept & 1) === 1 ? kept + 1 : kept;
-}
-var floatView, bitsView;
-var init_canvas = __esm({
-  "src/engine/canvas.ts"() {
-    "use strict";
-    floatView = new Float32Array(1);
-    bitsView = new Uint32Array(floatView.buffer);
   }
 });
 
@@ -58844,14 +60375,14 @@ function specsOf(metadata) {
   );
 }
 function batchable({ inputMetadata, outputMetadata }) {
-  const first = inputMetadata[0];
-  const batch = first?.isTensor === true ? first.shape[0] : void 0;
+  const first2 = inputMetadata[0];
+  const batch = first2?.isTensor === true ? first2.shape[0] : void 0;
   if (batch === void 0 || batch === "" || batch === -1) return false;
   return outputMetadata.every((one) => one.isTensor && one.shape[0] === batch);
 }
 function inputsOf(session, spec, images, batch) {
-  const first = images[0];
-  const each = 3 * first.width * first.height;
+  const first2 = images[0];
+  const each = 3 * first2.width * first2.height;
   const floats = spec.dtype === "uint8" ? new Uint8Array(batch * each) : new Float32Array(batch * each);
   for (let i = 0; i < batch; i++)
     fillInput(
@@ -58859,7 +60390,7 @@ function inputsOf(session, spec, images, batch) {
       spec,
       floats.subarray(i * each, (i + 1) * each)
     );
-  const dims = spec.layout === "nchw" ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
+  const dims = spec.layout === "nchw" ? [batch, 3, first2.height, first2.width] : [batch, first2.height, first2.width, 3];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds = {};
   for (const name of session.inputNames) {
@@ -58882,16 +60413,16 @@ function joined(images, name, batch) {
     { length: batch },
     (_, i) => images[Math.min(i, images.length - 1)]?.extras?.[name]
   );
-  const first = parts[0];
+  const first2 = parts[0];
   const values = parts.flatMap(({ data }) => Array.from(data));
-  const dims = [batch, ...first.dims.slice(1)];
-  if (first.type === "int64")
+  const dims = [batch, ...first2.dims.slice(1)];
+  if (first2.type === "int64")
     return new OrtTensor(
       "int64",
       BigInt64Array.from(values, (v) => BigInt(v)),
       dims
     );
-  if (first.type === "int32") return new OrtTensor("int32", Int32Array.from(values), dims);
+  if (first2.type === "int32") return new OrtTensor("int32", Int32Array.from(values), dims);
   return new OrtTensor("float32", Float32Array.from(values), dims);
 }
 function split(outputs, count, batch) {
@@ -58957,14 +60488,14 @@ async function observe(held, request) {
   }
   held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
 }
-function keep({ collector, extremes: extremes2 }, { images, batch, first, ...request }, name, data, dims) {
+function keep({ collector, extremes: extremes2 }, { images, batch, first: first2, ...request }, name, data, dims) {
   const whole = batch === 1 || dims[0] !== batch;
   const each = whole ? data.length : data.length / batch;
-  const shape = whole ? dims : [1, ...dims.slice(1)];
+  const shape2 = whole ? dims : [1, ...dims.slice(1)];
   for (let i = 0; i < (whole ? 1 : images.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
-    collector.observe(name, values, shape);
-    if (request.extremes) extremes2.observe(first + i, name, values, shape);
+    collector.observe(name, values, shape2);
+    if (request.extremes) extremes2.observe(first2 + i, name, values, shape2);
   }
 }
 function chunked(names, bytesOf) {

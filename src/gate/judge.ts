@@ -217,14 +217,37 @@ function plainChecks({ thresholds, candidate }: Judgement): Check[] {
       undefined,
       thresholds.modelSizeMiB?.max,
     ),
-    plain(
-      'latencyMs',
-      'The median latency in milliseconds',
-      candidate.latencyMs,
-      undefined,
-      thresholds.latencyMs?.max,
+    timed(
+      candidate.noise,
+      plain(
+        'latencyMs',
+        'The median latency in milliseconds',
+        candidate.latencyMs,
+        undefined,
+        thresholds.latencyMs?.max,
+      ),
+    ),
+    timed(
+      candidate.noise,
+      plain(
+        'speedup',
+        'The speed over the FP16 engine',
+        candidate.speedup,
+        thresholds.speedup?.min,
+        undefined,
+      ),
     ),
   ].flat();
+}
+
+/** A time that was measured beside other work decides nothing. */
+function timed(noise: string | undefined, checks: Check[]): Check[] {
+  if (noise === undefined) return checks;
+  return checks.map((check) =>
+    check.kind === 'missing'
+      ? check
+      : { ...check, kind: 'inconclusive', sentence: `${check.sentence} It cannot be judged: ${noise}.` },
+  );
 }
 
 function plain(metric: string, name: string, value: number | undefined, min: unknown, max: unknown): Check[] {

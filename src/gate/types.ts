@@ -9,6 +9,10 @@ export interface Candidate {
   readonly sqnr: number | undefined;
   readonly modelSizeMiB: number;
   readonly latencyMs: number | undefined;
+  /** Speed over the FP16 engine; undefined where no real engines were built. */
+  readonly speedup?: number | undefined;
+  /** Why times cannot be judged; limits on them are inconclusive then. */
+  readonly noise?: string | undefined;
 }
 
 /** One threshold held against one number. */

@@ -3,6 +3,7 @@ import { exitStatusOf, type Check, type Verdict } from '../gate/index.js';
 import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
 import type { Finding, LayerRow, Report, ReportVariant } from '../report/index.js';
+import { enginesSection } from './engine-report.js';
 import type { Measured } from './measure.js';
 import type { Bench } from './prepare.js';
 import type { Found, Variant } from './run.js';
@@ -35,6 +36,7 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
     ...(search !== undefined && {
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })),
     }),
+    ...(found.confirmation !== undefined && { engines: enginesSection(found.confirmation) }),
     findings: [...findings],
     verdict: verdictSection(found, settings.gate.candidate, findings),
   };

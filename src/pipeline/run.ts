@@ -23,9 +23,12 @@ import {
 } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
+import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
 import type { Context } from './context.js';
+import { engineFindings } from './engine-report.js';
 import { collectFindings } from './findings.js';
 import { flavoursOf } from './flavours.js';
+import { openGpu, probeGpu } from './gpu.js';
 import { measure, modelOf, subsetScorer, type Measured, type Reference } from './measure.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
 
@@ -57,6 +60,8 @@ export interface Found {
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly verdict: Verdict;
   readonly startedAt: number;
+  /** What real engines showed, where they were built. */
+  readonly confirmation?: Confirmation;
 }
 
 /** What every quantized variant is made from and compared with. */
@@ -73,18 +78,77 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
   const startedAt = Date.now();
   await checkReportFolder(context.out);
   return withBench(loaded, context, async (bench) => {
+    await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
     const { fp32, statistics } = basis;
     const int8 = await buildVariant(basis, 'INT8', await planOf(bench));
     const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : undefined;
     const { mixed, search } = await findMixed(basis, int8, rows);
     const candidate = bench.settings.gate.candidate === 'int8' ? int8 : (mixed ?? int8);
-    const verdict = judgeVariant(bench, fp32, candidate);
-    const found: Found = { bench, fp32, int8, mixed, search, rows, statistics, verdict, startedAt };
-    const report = assembleReport(found, await collectFindings(found));
+    const confirmation = await confirm(basis, int8, mixed);
+    const verdict =
+      confirmation === undefined
+        ? judgeVariant(bench, fp32, candidate)
+        : judgeEngine(bench, confirmation, candidate === int8 ? 'int8' : 'mixed');
+    const found: Found = {
+      bench,
+      fp32,
+      int8,
+      mixed,
+      search,
+      rows,
+      statistics,
+      verdict,
+      startedAt,
+      ...(confirmation !== undefined && { confirmation }),
+    };
+    const findings = await collectFindings(found);
+    const report = assembleReport(found, [
+      ...findings,
+      ...(confirmation === undefined ? [] : engineFindings(confirmation)),
+    ]);
     context.progress.phase('Writing the report');
     await writeReport(report, context.out, filesOf(found, candidate));
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
+  });
+}
+
+/** Builds the real engines, where the settings want them, with the GPU to ourselves. */
+async function confirm(
+  basis: Basis,
+  int8: Variant,
+  mixed: Variant | undefined,
+): Promise<Confirmation | undefined> {
+  const gpu = await openGpu(basis.bench.settings, basis.bench.context);
+  if (gpu === undefined) return undefined;
+  try {
+    return await confirmOnGpu(basis, gpu, int8, mixed);
+  } finally {
+    await gpu.close();
+  }
+}
+
+/** Holds a real engine against the thresholds; FP32 is the engine of that precision on the same GPU. */
+function judgeEngine(bench: Bench, { engines, gpu }: Confirmation, variant: 'int8' | 'mixed'): Verdict {
+  const { gate } = bench.settings;
+  const of = (name: EngineVariant): Confirmed => {
+    const found = engines.find((one) => one.variant === name);
+    if (found === undefined) throw new Error(`no ${name} engine was built`);
+    return found;
+  };
+  const candidate = of(engines.some((one) => one.variant === variant) ? variant : 'int8');
+  const speed = ({ measured }: Confirmed): number => 1 / (measured.latency?.medianMs ?? NaN);
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(of('fp32').measured),
+    candidate: {
+      ...numbersOf(candidate.measured),
+      speedup: speed(candidate) / speed(of('fp16')),
+      noise: gpu.noise[0],
+    },
+    intervals: candidate.drop,
+    images: bench.truth.images.length,
+    inconclusive: gate.inconclusive,
   });
 }
 

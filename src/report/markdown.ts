@@ -4,6 +4,7 @@ import {
   VERDICTS,
   change,
   decibels,
+  engineRows,
   mebibytes,
   percent,
   precisionOf,
@@ -17,7 +18,7 @@ const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️', missing: '❌'
 
 /** The report as Markdown: verdict in the first line, at most `maxBytes` long, cut by rows of the sensitivity table. */
 export function formatMarkdown(report: Report, { maxBytes }: { readonly maxBytes: number }): string {
-  const head = [headline(report), variants(report), checks(report), findings(report)]
+  const head = [headline(report), variants(report), engines(report), checks(report), findings(report)]
     .filter((part) => part !== '')
     .join('\n\n');
   const tail = footer(report);
@@ -57,6 +58,35 @@ function variants(report: Report): string {
     ],
     ['l', 'r', 'r', 'r', 'r', 'r', 'r'],
   );
+}
+
+function engines({ engines: section }: Report): string {
+  if (section === undefined) return '';
+  const rows = engineRows(section).map((one) => [
+    one.name,
+    one.ap,
+    one.simulated,
+    one.ms,
+    one.p99,
+    one.speed,
+    one.size,
+    one.precisions,
+    one.reformats,
+  ]);
+  const header = [
+    '',
+    'mAP50-95',
+    'simulated',
+    'ms a batch',
+    'p99',
+    'over FP16',
+    'engine',
+    'INT8 / FP16 / FP32 layers',
+    'reformats',
+  ];
+  const { library, gpu, cuda, driver } = section;
+  const title = `### Engines: ${markdownText(library)} on ${markdownText(gpu)}, CUDA ${markdownText(cuda)}, driver ${markdownText(driver)}`;
+  return `${title}\n\n${table([header, ...rows], ['l', 'r', 'r', 'r', 'r', 'r', 'r', 'r', 'r'])}`;
 }
 
 function checks({ verdict }: Report): string {

@@ -1,4 +1,4 @@
-import type { LayerRow, Report, ReportVariant } from './types.js';
+import type { EnginesSection, LayerRow, Report, ReportVariant } from './types.js';
 
 /** mAP and the like: three digits, `n/a` for COCO's -1. */
 export function rate(value: number): string {
@@ -52,3 +52,30 @@ export function precisionOf({ precision }: LayerRow): string {
 }
 
 export const VERDICTS = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' } as const;
+
+/** Real engines as the cells of a table. Times are those with a CUDA graph where the engine could be captured. */
+export function engineRows({ rows }: EnginesSection): readonly {
+  readonly name: string;
+  readonly ap: string;
+  readonly simulated: string;
+  readonly ms: string;
+  readonly p99: string;
+  readonly speed: string;
+  readonly size: string;
+  readonly precisions: string;
+  readonly reformats: string;
+}[] {
+  const ms = (row: (typeof rows)[number]): number => row.graphMedianMs ?? row.medianMs;
+  const half = rows.find(({ variant }) => variant === 'fp16');
+  return rows.map((row) => ({
+    name: row.variant === 'mixed' ? 'mixed' : row.variant.toUpperCase(),
+    ap: rate(row.AP),
+    simulated: row.simulatedAP === null ? '–' : rate(row.simulatedAP),
+    ms: ms(row).toFixed(3),
+    p99: row.p99Ms.toFixed(3),
+    speed: half === undefined ? '–' : `${(ms(half) / ms(row)).toFixed(2)}×`,
+    size: mebibytes(row.engineBytes),
+    precisions: row.layers === null ? '–' : `${row.layers.int8} / ${row.layers.fp16} / ${row.layers.fp32}`,
+    reformats: row.layers === null ? '–' : `${row.layers.reformats} (${(row.reformatMs ?? 0).toFixed(2)} ms)`,
+  }));
+}

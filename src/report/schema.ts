@@ -164,6 +164,77 @@ export const reportSchema = {
         },
         ['images', 'layers'],
       ),
+      /** Real engines, where they were built; the verdict is about them then. */
+      engines: object(
+        {
+          library: text,
+          gpu: text,
+          computeCapability: text,
+          driver: text,
+          cuda: text,
+          clockMHz: nullable,
+          powerState: { type: ['string', 'null'] },
+          noise: texts,
+          rows: {
+            type: 'array',
+            items: object(
+              {
+                variant: { enum: ['fp32', 'fp16', 'int8', 'mixed'] },
+                AP: number,
+                AP50: number,
+                simulatedAP: nullable,
+                /** mAP50-95 of the FP32 engine minus this one's. */
+                drop: nullable,
+                batch: number,
+                /** Milliseconds of a batch, without copies to and from the GPU. */
+                medianMs: number,
+                p99Ms: number,
+                graphMedianMs: nullable,
+                imagesPerSecond: number,
+                engineBytes: number,
+                deviceBytes: number,
+                buildSeconds: number,
+                layers: {
+                  ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [
+                    'int8',
+                    'fp16',
+                    'fp32',
+                    'reformats',
+                  ]),
+                  type: ['object', 'null'],
+                },
+                reformatMs: nullable,
+                notInt8: {
+                  type: 'array',
+                  items: object(
+                    { layer: text, got: { enum: ['int8', 'fp16', 'fp32', 'other'] }, ms: nullable },
+                    ['layer', 'got', 'ms'],
+                  ),
+                },
+              },
+              [
+                'variant',
+                'AP',
+                'AP50',
+                'simulatedAP',
+                'drop',
+                'batch',
+                'medianMs',
+                'p99Ms',
+                'graphMedianMs',
+                'imagesPerSecond',
+                'engineBytes',
+                'deviceBytes',
+                'buildSeconds',
+                'layers',
+                'reformatMs',
+                'notInt8',
+              ],
+            ),
+          },
+        },
+        ['library', 'gpu', 'computeCapability', 'driver', 'cuda', 'clockMHz', 'powerState', 'noise', 'rows'],
+      ),
       search: {
         type: 'array',
         items: object({ floatLayers: number, passes: { type: 'boolean' }, score: number }, [

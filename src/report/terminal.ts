@@ -1,5 +1,15 @@
 import { terminalText } from './escape.js';
-import { VERDICTS, change, decibels, mebibytes, precisionOf, rate, signed, variantsOf } from './numbers.js';
+import {
+  VERDICTS,
+  change,
+  decibels,
+  engineRows,
+  mebibytes,
+  precisionOf,
+  rate,
+  signed,
+  variantsOf,
+} from './numbers.js';
 import type { Report } from './types.js';
 
 const COLORS = { pass: 32, fail: 31, inconclusive: 33 } as const;
@@ -27,6 +37,7 @@ export function formatTerminal(
         mebibytes(one.weightBytes),
       ]),
     ]),
+    engines(report),
     layers(report, width),
     report.findings.length === 0 ? '' : `Causes\n${bullets(report.findings.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})\n${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
@@ -38,6 +49,19 @@ export function formatTerminal(
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+}
+
+function engines({ engines: section }: Report): string {
+  if (section === undefined) return '';
+  const rows = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
+    name,
+    ap,
+    simulated,
+    ms,
+    speed,
+    reformats,
+  ]);
+  return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})\n${columns([['', 'mAP50-95', 'simulated', 'ms', 'over FP16', 'reformats'], ...rows])}`;
 }
 
 function layers({ sensitivity }: Report, width: number): string {

@@ -5,4 +5,6 @@ import type { reportSchema } from './schema.js';
 export type Report = FromSchema<typeof reportSchema>;
 export type ReportVariant = Report['variants']['fp32'];
 export type Finding = Report['findings'][number];
+export type EnginesSection = NonNullable<Report['engines']>;
+export type EngineRow = EnginesSection['rows'][number];
 export type LayerRow = NonNullable<Report['sensitivity']>['layers'][number];

@@ -1,4 +1,5 @@
 /** The settings file as one JSON Schema: the single source for types, defaults, messages, editor completion and docs. */
+import { engineSchema } from './engine-schema.js';
 
 const fraction = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description }) as const;
 const positive = (description: string) => ({ type: 'number', exclusiveMinimum: 0, description }) as const;
@@ -203,35 +204,7 @@ export const settingsSchema = {
         },
       },
     },
-    engine: {
-      type: 'object',
-      description: 'What runs the models.',
-      additionalProperties: false,
-      default: {},
-      properties: {
-        name: {
-          enum: ['onnxruntime'],
-          default: 'onnxruntime',
-          description: 'The embedded engine: onnxruntime, INT8 simulated in float.',
-        },
-        threads: {
-          description: 'Worker threads; `auto` = cores, as memory allows.',
-          default: 'auto',
-          anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }],
-        },
-        batch: {
-          description: 'Images a run, for models with a free batch dimension; `auto` = 1.',
-          default: 'auto',
-          anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 256 }],
-        },
-        memoryMiB: {
-          type: 'integer',
-          minimum: 16,
-          default: 256,
-          description: 'Memory for prepared images; more are decoded again.',
-        },
-      },
-    },
+    engine: engineSchema,
     gate: {
       type: 'object',
       description: 'What passes.',
@@ -274,6 +247,11 @@ export const settingsSchema = {
             sqnr: limits('SQNR of the raw head outputs', ', in dB', 'min'),
             modelSizeMiB: limits('size of the weights as deployed', ', in MiB', 'max'),
             latencyMs: limits('median latency of one image', ', in milliseconds', 'max'),
+            speedup: limits(
+              'speed of the judged engine over the FP16 engine',
+              ' (`tensorrt` only; 1 = equal)',
+              'min',
+            ),
           },
         },
         confidence: {

@@ -24,7 +24,12 @@ export type Settings = Omit<
   readonly validation: Filled<Deep['validation'], 'format' | 'split'>;
   readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile'>;
   readonly quantization: Filled<Deep['quantization'], 'operators' | 'keepFloat'>;
-  readonly engine: Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>;
+  readonly engine: Omit<Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>, 'tensorrt'> & {
+    readonly tensorrt: Filled<
+      NonNullable<Deep['engine']>['tensorrt'],
+      'python' | 'gpu' | 'optimizationLevel' | 'timeoutMinutes' | 'waitMinutes'
+    >;
+  };
   readonly gate: Filled<Deep['gate'], 'candidate' | 'confidence' | 'resamples' | 'inconclusive' | 'seed'>;
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images'>;
   readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;

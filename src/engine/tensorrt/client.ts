@@ -229,6 +229,11 @@ export class TensorRtWorker {
     return new SurroundingsFault({ where: `TensorRT worker (${this.options.python})`, what, fix });
   }
 
+  /** The worker's process, -1 when it never started. */
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
   /** Ends the worker; waits until it is gone, so that the GPU is free. */
   async close(): Promise<void> {
     const gone =

@@ -97,6 +97,11 @@ export class TensorRtEngine implements Runner {
     return this.hello.tensorrt;
   }
 
+  /** Process of the worker. */
+  get pid(): number {
+    return this.worker.pid;
+  }
+
   /** Which flavour of Q/DQ file the library takes: `weak` up to TensorRT 10, `strong` where flags are gone. */
   get typing(): 'weak' | 'strong' {
     return this.hello.capabilities.weak ? 'weak' : 'strong';

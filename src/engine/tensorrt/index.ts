@@ -6,4 +6,6 @@ export {
   type TensorRtModel,
   type TensorRtOptions,
 } from './engine.js';
+export { gpuState, noiseOf, type GpuState } from './gpu.js';
+export { lockGpu } from './lock.js';
 export { parseInspector, withTimes, type EngineLayer, type EnginePrecision } from './inspector.js';

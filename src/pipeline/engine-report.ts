@@ -1,0 +1,148 @@
+import type { EngineLayer } from '../engine/index.js';
+import type { EngineRow, EnginesSection, Finding } from '../report/index.js';
+import type { Confirmation, Confirmed } from './confirm.js';
+
+/** Simulation and engine further apart than this in mAP50-95 is told. */
+const PARTED = 0.01;
+/** Layers named in a sentence. */
+const NAMED = 5;
+
+/** The report's section on real engines. */
+export function enginesSection({ gpu, engines }: Confirmation): EnginesSection {
+  const { hello } = gpu.engine;
+  const known = 'unknown' in gpu.state ? undefined : gpu.state;
+  return {
+    library: `TensorRT ${hello.tensorrt}`,
+    gpu: known?.name ?? `GPU of compute capability ${hello.gpu.computeCapability}`,
+    computeCapability: hello.gpu.computeCapability,
+    driver: known?.driver ?? hello.cuda.driver,
+    cuda: hello.cuda.runtime,
+    clockMHz: known?.smClockMHz ?? null,
+    powerState: known?.powerState ?? null,
+    noise: [...gpu.noise],
+    rows: engines.map(rowOf),
+  };
+}
+
+function rowOf({ variant, measured, details, drop, simulated, asked }: Confirmed): EngineRow {
+  const { layers } = details;
+  return {
+    variant,
+    AP: measured.evaluation.stats.AP,
+    AP50: measured.evaluation.stats.AP50,
+    simulatedAP: simulated ?? null,
+    drop: drop === undefined || !Number.isFinite(drop.map.drop) ? null : drop.map.drop,
+    batch: details.batch,
+    medianMs: details.timing.medianMs,
+    p99Ms: details.timing.p99Ms,
+    graphMedianMs: details.graphTiming?.medianMs ?? null,
+    imagesPerSecond: (1000 * details.batch) / (details.graphTiming ?? details.timing).medianMs,
+    engineBytes: details.engineBytes,
+    deviceBytes: details.deviceBytes,
+    buildSeconds: details.buildSeconds,
+    layers: layers === undefined ? null : countsOf(layers),
+    reformatMs: layers === undefined ? null : sumMs(layers.filter(({ reformat }) => reformat)),
+    notInt8: layers === undefined ? [] : notInt8(layers, asked),
+  };
+}
+
+function countsOf(layers: readonly EngineLayer[]): NonNullable<EngineRow['layers']> {
+  const count = (test: (layer: EngineLayer) => boolean): number => layers.filter(test).length;
+  const working = (precision: EngineLayer['precision']) => (layer: EngineLayer) =>
+    !layer.reformat && layer.precision === precision;
+  return {
+    int8: count(working('int8')),
+    fp16: count(working('fp16')),
+    fp32: count(working('fp32')),
+    reformats: count(({ reformat }) => reformat),
+  };
+}
+
+function sumMs(layers: readonly EngineLayer[]): number {
+  return layers.reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+}
+
+/** Nodes that the plan has in INT8 and the engine runs in something wider. */
+function notInt8(layers: readonly EngineLayer[], asked: readonly string[]): EngineRow['notInt8'] {
+  // A node may be spread over layers; where its INT8 kernel is among them, it is in INT8.
+  const done = new Set(layers.filter(({ precision }) => precision === 'int8').flatMap(({ nodes }) => nodes));
+  const wanted = new Set(asked.filter((node) => !done.has(node)));
+  return layers.flatMap(({ nodes, precision, reformat, ms }) =>
+    reformat || precision === 'int8'
+      ? []
+      : nodes
+          .filter((node) => wanted.has(node))
+          .map((node) => ({ layer: node, got: precision, ms: ms ?? null })),
+  );
+}
+
+/** What a person should know of the engines beside their numbers. */
+export function engineFindings(confirmation: Confirmation): readonly Finding[] {
+  const { engines } = confirmation;
+  const fp16 = engines.find(({ variant }) => variant === 'fp16');
+  return [
+    ...engines.flatMap((one) => (fp16 === undefined || one.asked.length === 0 ? [] : doesNotPay(one, fp16))),
+    ...engines.flatMap(parted),
+    ...engines.flatMap(fallenBack),
+    ...confirmation.gpu.noise.map((reason): Finding => ({
+      kind: 'noisy-gpu',
+      severity: 'warning',
+      subject: 'GPU',
+      sentence: `Latencies may be wrong: ${reason}.`,
+      advice: 'Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive.',
+    })),
+  ];
+}
+
+/** INT8 that is not faster than FP16 costs accuracy for nothing. */
+function doesNotPay({ variant, details }: Confirmed, fp16: Confirmed): readonly Finding[] {
+  const ms = ({ graphTiming, timing }: Confirmed['details']): number => (graphTiming ?? timing).medianMs;
+  const [own, other] = [ms(details), ms(fp16.details)];
+  if (own < other) return [];
+  const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED);
+  const where =
+    reformats.length === 0
+      ? ''
+      : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(', ')}.`;
+  return [
+    {
+      kind: 'int8-does-not-pay',
+      severity: 'warning',
+      subject: variant,
+      sentence: `The ${variant.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
+      advice:
+        'Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches.',
+    },
+  ];
+}
+
+function parted({ variant, measured, simulated }: Confirmed): readonly Finding[] {
+  const { AP } = measured.evaluation.stats;
+  if (simulated === undefined || Math.abs(AP - simulated) <= PARTED) return [];
+  return [
+    {
+      kind: 'simulation-parts',
+      severity: 'warning',
+      subject: variant,
+      sentence: `The ${variant.toUpperCase()} engine reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
+      advice: 'The engine is what is judged. The ranking of layers comes from simulation: take it with care.',
+    },
+  ];
+}
+
+function fallenBack({ variant, details, asked }: Confirmed): readonly Finding[] {
+  const found = notInt8(details.layers ?? [], asked);
+  if (found.length === 0) return [];
+  const names = found.slice(0, NAMED).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  return [
+    {
+      kind: 'not-int8',
+      severity: 'info',
+      subject: variant,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant.toUpperCase()} engine: ${names.join(', ')}${found.length > NAMED ? ', …' : ''}.`,
+      advice:
+        'TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats.',
+    },
+  ];
+}

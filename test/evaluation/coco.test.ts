@@ -2,8 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { makeSet, type SetSize } from '../../bench/coco-set.js';
 import { parseCoco, parseDetections } from '../../src/dataset/index.js';
-import { evaluateCoco, outputDistances, pairedBootstrap } from '../../src/evaluation/index.js';
+import {
+  type CocoEvaluation,
+  evaluateCoco,
+  outputDistances,
+  pairedBootstrap,
+} from '../../src/evaluation/index.js';
 
 interface Case {
   readonly corner: string;
@@ -16,6 +22,12 @@ interface Case {
   readonly stats: readonly number[];
   readonly precision: string;
   readonly recall: string;
+  /** How ids of annotations were understood; absent where that makes no difference. */
+  readonly ids?: 'distinct' | 'pycocotools';
+}
+
+interface LargeCase extends Pick<Case, 'stats' | 'precision' | 'recall'> {
+  readonly size: SetSize;
 }
 
 const cases = JSON.parse(
@@ -25,9 +37,11 @@ const digest = (data: Float64Array): string =>
   createHash('sha256').update(new Uint8Array(data.buffer)).digest('hex');
 
 /** The generated truths have no file names, which our reader asks for. */
-function tables({ truth, detections }: Pick<Case, 'truth' | 'detections'>) {
+function tables({ truth, detections, ids }: Pick<Case, 'truth' | 'detections' | 'ids'>) {
   const images = truth.images.map((image, i) => ({ ...image, file_name: `${i}.jpg` }));
-  const parsed = parseCoco({ ...truth, images }, 'gt.json', '');
+  const parsed = parseCoco({ ...truth, images }, 'gt.json', '', {
+    repeatedIds: ids === 'pycocotools' ? 'last' : 'refuse',
+  });
   return { truth: parsed, detections: parseDetections(detections, 'dt.json', parsed) };
 }
 
@@ -36,16 +50,30 @@ describe('equal to pycocotools', () => {
   test.each(corners)('%s', (corner) => {
     for (const one of cases.filter((c) => c.corner === corner)) {
       const { truth, detections } = tables(one);
-      const { stats, precision, recall } = evaluateCoco(truth, detections);
-      expect(digest(precision)).toBe(one.precision);
-      expect(digest(recall)).toBe(one.recall);
-      Object.values(stats).forEach((value, i) =>
-        expect(Math.abs(value - (one.stats[i] as number))).toBeLessThan(1e-12),
-      );
+      expectEqual(evaluateCoco(truth, detections, { ids: one.ids ?? 'distinct' }), one);
     }
   });
-  test('over 240 cases', () => expect(cases).toHaveLength(240));
+  test('over 372 cases', () => expect(cases).toHaveLength(372));
+
+  const large = JSON.parse(readFileSync('test/evaluation/golden/coco-large.json', 'utf8')) as LargeCase[];
+  test.each(large.map((one) => [JSON.stringify(one.size), one] as const))('a large set: %s', (_, one) => {
+    const made = makeSet(one.size);
+    const truth = parseCoco(made.truth, 'gt.json', '');
+    expectEqual(evaluateCoco(truth, parseDetections(made.detections, 'dt.json', truth)), one);
+  });
 });
+
+/** Tensors to the bit, means within 1e-12. */
+function expectEqual(
+  { stats, precision, recall }: CocoEvaluation,
+  expected: Pick<Case, 'stats' | 'precision' | 'recall'>,
+): void {
+  expect(digest(precision)).toBe(expected.precision);
+  expect(digest(recall)).toBe(expected.recall);
+  Object.values(stats).forEach((value, i) =>
+    expect(Math.abs(value - (expected.stats[i] as number))).toBeLessThan(1e-12),
+  );
+}
 
 test('a score that is not a number is a fault, not a rank', () => {
   const { truth, detections } = tables(cases[0] as Case);

@@ -26273,12 +26273,19 @@ function triangleWindows(from, to) {
   });
 }
 function resizePil(image, width, height) {
-  let { data } = image;
-  if (image.width !== width)
-    data = pass(data, triangleWindows(image.width, width), image.height, image.width * 3, 3, width * 3, 3);
-  if (image.height !== height)
-    data = pass(data, triangleWindows(image.height, height), width, 3, width * 3, 3, width * 3);
-  return { data, width, height };
+  const shrink = image.height - height;
+  const tall = shrink > 0 && shrink > 2 * (image.width - width);
+  return tall ? widen2(heighten(image, height), width) : heighten(widen2(image, width), height);
+}
+function widen2({ data, width: from, height }, width) {
+  if (from === width) return { data, width, height };
+  const windows = triangleWindows(from, width);
+  return { data: pass(data, windows, height, from * 3, 3, width * 3, 3), width, height };
+}
+function heighten({ data, width, height: from }, height) {
+  if (from === height) return { data, width, height };
+  const windows = triangleWindows(from, height);
+  return { data: pass(data, windows, width, 3, width * 3, 3, width * 3), width, height };
 }
 function pass(data, windows, lines2, line, step, outLine, outStep) {
   const out = new Uint8Array(windows.length * lines2 * 3);
@@ -26318,7 +26325,7 @@ function place(width, height, spec) {
         scaleY: spec.height / height
       };
     case "letterbox": {
-      const [w, h] = [roundHalfEven2(width * ratio), roundHalfEven2(height * ratio)];
+      const [w, h] = [Math.max(1, roundHalfEven2(width * ratio)), Math.max(1, roundHalfEven2(height * ratio))];
       const left = roundHalfEven2((spec.width - w) / 2 - 0.1);
       const top = roundHalfEven2((spec.height - h) / 2 - 0.1);
       return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
@@ -26333,15 +26340,27 @@ function place(width, height, spec) {
         scaleY: ratio
       };
     case "shortest-side": {
-      const short4 = Math.min(spec.height, spec.width) / Math.min(height, width);
-      const fit = Math.min(short4, ratio);
-      const [w, h] = [
-        Math.max(1, Math.floor(width * fit + 0.5)),
-        Math.max(1, Math.floor(height * fit + 0.5))
-      ];
+      const [w, h] = shortestSide(width, height, spec);
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
     }
   }
+}
+function shortestSide(width, height, spec) {
+  const short4 = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const ratio = Math.min(
+    short4 / Math.min(height, width),
+    (spec.longSide ?? Infinity) / Math.max(height, width),
+    spec.height / height,
+    spec.width / width
+  );
+  const bounded = (w, h) => [
+    Math.min(spec.width, Math.max(1, w)),
+    Math.min(spec.height, Math.max(1, h))
+  ];
+  if (spec.interpolation === "opencv")
+    return bounded(Math.floor(width * ratio + 0.5), Math.floor(height * ratio + 0.5));
+  const side = Math.max(1, roundHalfEven2(Math.min(width, height) * ratio));
+  return width < height ? bounded(side, Math.trunc(side * height / width)) : bounded(Math.trunc(side * width / height), side);
 }
 function prepareImage(image, spec) {
   const where = place(image.width, image.height, spec);
@@ -36826,6 +36845,16 @@ var init_schema2 = __esm({
                 },
                 height: { type: "integer", minimum: 1, description: "Input height in pixels." },
                 width: { type: "integer", minimum: 1, description: "Input width in pixels." },
+                shortSide: {
+                  type: "integer",
+                  minimum: 1,
+                  description: "With `shortest-side`: what the short side becomes; that of the input when left out."
+                },
+                longSide: {
+                  type: "integer",
+                  minimum: 1,
+                  description: "With `shortest-side`: what the long side is at most; that of the input when left out."
+                },
                 interpolation: {
                   enum: ["opencv", "pil"],
                   description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow."

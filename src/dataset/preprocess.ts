@@ -25,7 +25,7 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
       };
     case 'letterbox': {
       // As Ultralytics: rounded size, half-pixel pads go up and left, and the inverse divides by the ratio.
-      const [w, h] = [roundHalfEven(width * ratio), roundHalfEven(height * ratio)];
+      const [w, h] = [Math.max(1, roundHalfEven(width * ratio)), Math.max(1, roundHalfEven(height * ratio))];
       const left = roundHalfEven((spec.width - w) / 2 - 0.1);
       const top = roundHalfEven((spec.height - h) / 2 - 0.1);
       return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
@@ -41,15 +41,34 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
         scaleY: ratio,
       };
     case 'shortest-side': {
-      const short = Math.min(spec.height, spec.width) / Math.min(height, width);
-      const fit = Math.min(short, ratio);
-      const [w, h] = [
-        Math.max(1, Math.floor(width * fit + 0.5)),
-        Math.max(1, Math.floor(height * fit + 0.5)),
-      ];
+      const [w, h] = shortestSide(width, height, spec);
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
     }
   }
+}
+
+/**
+ * With `pil` as DETR does it: the short side is exact (rounded when the long side decides), the long one truncated;
+ * with `opencv` as mmdetection does it: both are rounded half up.
+ */
+function shortestSide(width: number, height: number, spec: PreprocessingSpec): readonly [number, number] {
+  const short = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const ratio = Math.min(
+    short / Math.min(height, width),
+    (spec.longSide ?? Infinity) / Math.max(height, width),
+    spec.height / height,
+    spec.width / width,
+  );
+  const bounded = (w: number, h: number): readonly [number, number] => [
+    Math.min(spec.width, Math.max(1, w)),
+    Math.min(spec.height, Math.max(1, h)),
+  ];
+  if (spec.interpolation === 'opencv')
+    return bounded(Math.floor(width * ratio + 0.5), Math.floor(height * ratio + 0.5));
+  const side = Math.max(1, roundHalfEven(Math.min(width, height) * ratio));
+  return width < height
+    ? bounded(side, Math.trunc((side * height) / width))
+    : bounded(Math.trunc((side * width) / height), side);
 }
 
 /** Resizes, pads and orders channels: from a decoded RGB image to the model's 8-bit canvas. */

@@ -70,11 +70,19 @@ export interface DetectionTable {
 
 /** How pixels become the model's input; every field explicit. */
 export interface PreprocessingSpec {
-  /** `letterbox` = keep ratio, centred pad; `letterbox-top-left` = pad right and bottom; `stretch`; `shortest-side` = keep ratio, no pad, then pad right/bottom to size. */
+  /**
+   * `letterbox` = keep ratio, centred pad; `letterbox-top-left` = pad right and bottom; `stretch`;
+   * `shortest-side` = keep ratio, the short side to `shortSide` unless the long one would pass `longSide` or the
+   * canvas, then pad right and bottom.
+   */
   readonly resize: 'letterbox' | 'letterbox-top-left' | 'stretch' | 'shortest-side';
   /** Model input height and width in pixels. */
   readonly height: number;
   readonly width: number;
+  /** With `shortest-side`: what the short side becomes, in pixels; the canvas' short side when left out. */
+  readonly shortSide?: number;
+  /** With `shortest-side`: what the long side may be at most, in pixels; what the canvas holds when left out. */
+  readonly longSide?: number;
   /** `opencv` = cv2.INTER_LINEAR on 8-bit; `pil` = antialiased bilinear of Pillow. */
   readonly interpolation: 'opencv' | 'pil';
   readonly color: 'rgb' | 'bgr';

@@ -90,6 +90,18 @@ export const settingsSchema = {
             },
             height: { type: 'integer', minimum: 1, description: 'Input height in pixels.' },
             width: { type: 'integer', minimum: 1, description: 'Input width in pixels.' },
+            shortSide: {
+              type: 'integer',
+              minimum: 1,
+              description:
+                'With `shortest-side`: what the short side becomes; that of the input when left out.',
+            },
+            longSide: {
+              type: 'integer',
+              minimum: 1,
+              description:
+                'With `shortest-side`: what the long side is at most; that of the input when left out.',
+            },
             interpolation: {
               enum: ['opencv', 'pil'],
               description: 'cv2.INTER_LINEAR, or the antialiased bilinear of Pillow.',

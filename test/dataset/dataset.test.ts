@@ -87,6 +87,7 @@ describe('placing on the canvas', () => {
     [100, 50, 'letterbox', { width: 64, height: 32, left: 0, top: 16 }],
     [50, 101, 'letterbox', { width: 32, height: 64, left: 16, top: 0 }],
     [65, 64, 'letterbox', { width: 64, height: 63, left: 0, top: 0 }],
+    [5000, 1, 'letterbox', { width: 64, height: 1, left: 0, top: 31 }],
     [100, 67, 'letterbox-top-left', { width: 64, height: 42, left: 0, top: 0 }],
     [100, 50, 'stretch', { width: 64, height: 64, left: 0, top: 0 }],
   ] as const)('%p×%p by %s', (width, height, resize, expected) =>

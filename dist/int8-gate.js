@@ -13511,6 +13511,7 @@ async function fromCmyk(image, like) {
   return { data: rgb, width: info2.width, height: info2.height };
 }
 function undecodable(file, cause) {
+  if (cause instanceof SurroundingsFault) return cause;
   const reason = messageOf(cause).replace(/\s+/g, " ").trim();
   const what = /unsupported image format/.test(reason) ? `is no image that can be read: no ${KNOWN}, whatever its name says` : `is no image that can be read: ${reason}`;
   return new InputFault({ where: file, what, fix: "Replace or remove the file." }, { cause });
@@ -35291,6 +35292,7 @@ var init_tensorrt = __esm({
   "src/engine/tensorrt/index.ts"() {
     "use strict";
     init_engine();
+    init_client();
     init_gpu();
     init_lock();
     init_inspector();
@@ -37334,9 +37336,8 @@ var init_settings = __esm({
 import { execFile as execFile2 } from "node:child_process";
 import { availableParallelism as availableParallelism4, freemem as freemem2, totalmem } from "node:os";
 import { promisify as promisify2 } from "node:util";
-async function examine() {
+async function examine(python = "python3") {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  const gibibytes = (bytes2) => `${(bytes2 / 2 ** 30).toFixed(1)} GiB`;
   return [
     major > 20 || major === 20 && minor >= 20 ? { what: "Node", state: "ok", detail: process.version } : { what: "Node", state: "missing", detail: `${process.version}; 20.20 or newer is needed` },
     native("onnxruntime-node", () => onnxruntime().env.versions.node ?? "unknown version"),
@@ -37352,14 +37353,31 @@ async function examine() {
       ["--query-gpu=name,driver_version", "--format=csv,noheader"],
       "no driver; the embedded engine needs none"
     ),
-    await program2(
-      "TensorRT for Python",
-      "python3",
-      ["-c", "import tensorrt; print(tensorrt.__version__)"],
-      "the embedded engine needs none"
-    ),
+    await tensorRt(python),
     await program2("trtexec", "trtexec", ["--help"], "the embedded engine needs none")
   ];
+}
+async function tensorRt(python) {
+  const what = "TensorRT";
+  try {
+    const { worker: worker2, hello } = await TensorRtWorker.start({ python, gpu: 0, startMs: 12e4 });
+    await worker2.close();
+    const { tensorrt, cuda, gpu, capabilities } = hello;
+    const typing = [capabilities.weak && "weak", capabilities.strong && "strong"].filter(Boolean).join(" and ");
+    const detail = `${tensorrt}, CUDA ${cuda.runtime}, compute capability ${gpu.computeCapability}, ${gibibytes(gpu.memoryBytes)}, ${typing} typing`;
+    return { what, state: "ok", detail };
+  } catch (error2) {
+    if (!(error2 instanceof SurroundingsFault)) throw error2;
+    const { what: reason, fix } = error2.problem;
+    return {
+      what,
+      state: "absent",
+      detail: `${reason} (the embedded engine needs none)${fix === void 0 ? "" : ` ${fix}`}`
+    };
+  }
+}
+function gibibytes(bytes2) {
+  return `${(bytes2 / 2 ** 30).toFixed(1)} GiB`;
 }
 function native(what, version) {
   try {
@@ -37385,6 +37403,7 @@ var run2, TIMEOUT_MS2;
 var init_doctor = __esm({
   "src/commands/doctor.ts"() {
     "use strict";
+    init_engine2();
     init_faults();
     init_native();
     run2 = promisify2(execFile2);
@@ -37749,8 +37768,8 @@ Report: ${terminalText(reportFolder)}`
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join("\n"));
   });
   program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <file>", "COCO annotations of the validation images").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
-  program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").action(async (options) => {
-    const findings2 = await examine();
+  program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
+    const findings2 = await examine(options.python);
     print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2));
     end(findings2.some(({ state }) => state === "missing") ? EXIT.surroundings : EXIT.pass);
   });

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { messageOf, systemCode } from '../faults/index.js';
+import { TensorRtWorker } from '../engine/index.js';
+import { SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { onnxruntime, sharp } from '../native/index.js';
 
 /** One thing that was looked at. */
@@ -15,10 +16,12 @@ export interface Finding {
 const run = promisify(execFile);
 const TIMEOUT_MS = 20_000;
 
-/** Looks at engines, GPU and versions. */
-export async function examine(): Promise<readonly Finding[]> {
+/**
+ * Looks at engines, GPU and versions.
+ * @param python - the Python that has TensorRT
+ */
+export async function examine(python = 'python3'): Promise<readonly Finding[]> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   return [
     major > 20 || (major === 20 && minor >= 20)
       ? { what: 'Node', state: 'ok', detail: process.version }
@@ -36,14 +39,36 @@ export async function examine(): Promise<readonly Finding[]> {
       ['--query-gpu=name,driver_version', '--format=csv,noheader'],
       'no driver; the embedded engine needs none',
     ),
-    await program(
-      'TensorRT for Python',
-      'python3',
-      ['-c', 'import tensorrt; print(tensorrt.__version__)'],
-      'the embedded engine needs none',
-    ),
+    await tensorRt(python),
     await program('trtexec', 'trtexec', ['--help'], 'the embedded engine needs none'),
   ];
+}
+
+/** Starts the worker as a run would: what keeps it from starting is what is to be mended. */
+async function tensorRt(python: string): Promise<Finding> {
+  const what = 'TensorRT';
+  try {
+    const { worker, hello } = await TensorRtWorker.start({ python, gpu: 0, startMs: 120_000 });
+    await worker.close();
+    const { tensorrt, cuda, gpu, capabilities } = hello;
+    const typing = [capabilities.weak && 'weak', capabilities.strong && 'strong']
+      .filter(Boolean)
+      .join(' and ');
+    const detail = `${tensorrt}, CUDA ${cuda.runtime}, compute capability ${gpu.computeCapability}, ${gibibytes(gpu.memoryBytes)}, ${typing} typing`;
+    return { what, state: 'ok', detail };
+  } catch (error) {
+    if (!(error instanceof SurroundingsFault)) throw error;
+    const { what: reason, fix } = error.problem;
+    return {
+      what,
+      state: 'absent',
+      detail: `${reason} (the embedded engine needs none)${fix === undefined ? '' : ` ${fix}`}`,
+    };
+  }
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 function native(what: string, version: () => string): Finding {

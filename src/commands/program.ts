@@ -140,8 +140,9 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .command('doctor')
     .description('tell which engines, GPU and versions are here and what is missing')
     .option('--json', 'print JSON instead of text')
-    .action(async (options: { readonly json?: boolean }) => {
-      const findings = await examine();
+    .option('--python <program>', 'the Python that has TensorRT', 'python3')
+    .action(async (options: { readonly json?: boolean; readonly python: string }) => {
+      const findings = await examine(options.python);
       print(options.json === true ? JSON.stringify(findings) : formatFindings(findings));
       end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
     });

@@ -1,6 +1,6 @@
 /** Image files to 8-bit RGB. sharp only decodes; resizing is our own, to match OpenCV and Pillow. */
 import type { Metadata, Sharp } from 'sharp';
-import { InputFault, messageOf, systemCode } from '../faults/index.js';
+import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { sharp as loadSharp } from '../native/index.js';
 import { decodeBmp, isBmp, readBmpHeader } from './bmp.js';
 import { readBytes } from './files.js';
@@ -160,6 +160,8 @@ async function fromCmyk(image: Sharp, like: PreprocessingSpec['interpolation']):
 }
 
 function undecodable(file: string, cause: unknown): Error {
+  // A decoder that is not there says nothing about the file.
+  if (cause instanceof SurroundingsFault) return cause;
   const reason = messageOf(cause).replace(/\s+/g, ' ').trim();
   const what = /unsupported image format/.test(reason)
     ? `is no image that can be read: no ${KNOWN}, whatever its name says`

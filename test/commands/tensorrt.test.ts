@@ -34,6 +34,44 @@ async function reportOf(folder: string): Promise<Report> {
   return JSON.parse(await readFile(join(folder, 'int8-gate-report', 'report.json'), 'utf8')) as Report;
 }
 
+describe('int8-gate doctor', () => {
+  const tensorRt = async (folder: string, script: string): Promise<{ state: string; detail: string }> => {
+    const python = join(folder, 'python3');
+    await writeFile(python, `#!/bin/sh\n${script}\n`);
+    await chmod(python, 0o755);
+    const { stdout } = await runDist('cli.js', ['doctor', '--json', '--python', python]);
+    const findings = JSON.parse(stdout) as { what: string; state: string; detail: string }[];
+    return findings.find(({ what }) => what === 'TensorRT') ?? { state: 'not looked at', detail: '' };
+  };
+  const standIn = `exec '${process.execPath}' '${resolve('test/engine/tensorrt/ort-worker.mjs')}'`;
+
+  test.each([
+    [
+      'TensorRT as it is',
+      standIn,
+      'ok',
+      /^10\.6\.0, CUDA 12\.6, compute capability 8\.7, 7\.5 GiB, weak and strong typing$/,
+    ],
+    [
+      'what the worker lacks, and the cure',
+      `echo '{"event":"fatal","code":"no-gpu","message":"CUDA sees no GPU"}'`,
+      'absent',
+      /^CUDA sees no GPU .*--gpus/,
+    ],
+    [
+      'a Python that ends',
+      'echo "no libnvinfer.so.10" >&2; exit 1',
+      'absent',
+      /ended with status 1.*no libnvinfer\.so\.10/,
+    ],
+  ])('tells %s', (_, script, state, detail) =>
+    withFolder(async (folder) => {
+      const found = await tensorRt(folder, script);
+      expect([found.state, found.detail]).toEqual([state, expect.stringMatching(detail)]);
+    }),
+  );
+});
+
 describe('int8-gate run with real engines', () => {
   test('judges the engines, sets simulation beside them, and says that INT8 does not pay', () =>
     withFolder(async (folder) => {

@@ -640,9 +640,9 @@ var init_numbers = __esm({
 // src/report/markdown.ts
 function formatMarkdown(report, { maxBytes }) {
   const head = [headline(report), variants(report), engines(report), checks(report), findings(report)].filter((part) => part !== "").join("\n\n");
-  const tail = footer(report);
-  const room = maxBytes - bytes(head) - bytes(tail) - 200;
-  return `${[head, sensitivity(report, room), tail].filter((part) => part !== "").join("\n\n")}
+  const tail2 = footer(report);
+  const room = maxBytes - bytes(head) - bytes(tail2) - 200;
+  return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
 `;
 }
 function bytes(text3) {
@@ -3607,7 +3607,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const negativeNumberArg = (arg) => {
           if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
           return !this._getCommandAndAncestors().some(
-            (cmd) => cmd.options.map((opt) => opt.short).some((short4) => /^-\d$/.test(short4))
+            (cmd) => cmd.options.map((opt) => opt.short).some((short5) => /^-\d$/.test(short5))
           );
         };
         let activeVariadicOption = null;
@@ -4429,1565 +4429,8 @@ var init_esm = __esm({
   }
 });
 
-// src/calibration/types.ts
-var BINS;
-var init_types2 = __esm({
-  "src/calibration/types.ts"() {
-    "use strict";
-    BINS = 2048;
-  }
-});
-
-// src/calibration/collector.ts
-function extremes(data, running) {
-  const [min, max] = bounds(data);
-  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max)) {
-    widen(running, min, max);
-    return 0;
-  }
-  let bad = 0;
-  for (const x of data) {
-    if (!Number.isFinite(x)) bad++;
-    else widen(running, x, x);
-  }
-  return bad;
-}
-function bounds(data) {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i], data[i + 1]];
-    const [r, s] = [data[i + 2], data[i + 3]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i]);
-    e = Math.max(e, data[i]);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-function widen(running, min, max) {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
-}
-function powerOfTwoAbove(amax) {
-  const power = 2 ** Math.ceil(Math.log2(amax));
-  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
-}
-function grow(running, amax) {
-  const limit2 = powerOfTwoAbove(amax);
-  if (running.limit === 0) {
-    running.limit = limit2;
-    return;
-  }
-  const { bins } = running;
-  for (; running.limit < limit2; running.limit *= 2) {
-    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
-    bins.fill(0, BINS / 2);
-  }
-}
-function fill(data, running) {
-  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
-    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
-  drain(running);
-}
-function drain(running) {
-  const { bins } = running;
-  const zeros = even[0] + odd[0];
-  running.zeros += zeros;
-  bins[0] = bins[0] + zeros;
-  for (let i = 0; i < BINS; i++)
-    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
-  even.fill(0);
-  odd.fill(0);
-}
-function fillFinite(data, running) {
-  fill(data.filter(Number.isFinite), running);
-}
-var RangeCollector, even, odd;
-var init_collector = __esm({
-  "src/calibration/collector.ts"() {
-    "use strict";
-    init_types2();
-    RangeCollector = class _RangeCollector {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values that one image gave a tensor; `shape` at batch 1. */
-      observe(name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        running.images++;
-        const nonFinite = extremes(data, running);
-        const amax = Math.max(-running.min, running.max);
-        if (amax > running.limit) grow(running, amax);
-        if (nonFinite === 0) fill(data, running);
-        else fillFinite(data, running);
-        running.nonFinite += nonFinite;
-        running.count += data.length - nonFinite;
-      }
-      start(name, shape2) {
-        const running = {
-          count: 0,
-          min: Infinity,
-          max: -Infinity,
-          zeros: 0,
-          nonFinite: 0,
-          images: 0,
-          limit: 0,
-          bins: new Float64Array(BINS),
-          shape: [...shape2]
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another collector saw. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name);
-          if (ours === void 0) {
-            this.tensors.set(name, { ...theirs, bins: theirs.bins.slice() });
-            continue;
-          }
-          const bins = theirs.bins.slice();
-          const copy = { ...theirs, bins };
-          if (copy.limit > ours.limit) grow(ours, copy.limit);
-          else if (ours.limit > copy.limit) grow(copy, ours.limit);
-          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
-          ours.count += copy.count;
-          ours.zeros += copy.zeros;
-          ours.nonFinite += copy.nonFinite;
-          ours.images += copy.images;
-          ours.min = Math.min(ours.min, copy.min);
-          ours.max = Math.max(ours.max, copy.max);
-        }
-      }
-      /** Statistics by tensor name. */
-      statistics() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const collector = new _RangeCollector();
-        for (const [name, running] of message) collector.tensors.set(name, running);
-        return collector;
-      }
-    };
-    even = new Uint32Array(BINS + 1);
-    odd = new Uint32Array(BINS + 1);
-  }
-});
-
-// src/calibration/extremes.ts
-function above(value, image, peak) {
-  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours > theirs || ours === theirs && image < peak.image;
-}
-function reserve(running, count) {
-  if (running.min.length >= count) return;
-  for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds2(data, from, to) {
-  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
-  const whole = from + (to - from & ~1);
-  for (let i = from; i < whole; i += 2) {
-    const [p, q] = [data[i], data[i + 1]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.max(c, p);
-    d = Math.max(d, q);
-  }
-  if (whole < to) {
-    a = Math.min(a, data[whole]);
-    c = Math.max(c, data[whole]);
-  }
-  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
-}
-var ExtremesObserver;
-var init_extremes = __esm({
-  "src/calibration/extremes.ts"() {
-    "use strict";
-    ExtremesObserver = class _ExtremesObserver {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        reserve(running, image + 1);
-        const channels = running.channelMin.length;
-        const parts = Math.max(1, channels);
-        const each = data.length / parts;
-        let [least, greatest] = [Infinity, -Infinity];
-        for (let c = 0; c < parts; c++) {
-          const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least = Math.min(least, low);
-          greatest = Math.max(greatest, high);
-          if (channels === 0) continue;
-          running.channelMin[c] = Math.min(running.channelMin[c], low);
-          running.channelMax[c] = Math.max(running.channelMax[c], high);
-        }
-        running.min[image] = least;
-        running.max[image] = greatest;
-        const value = -least > greatest ? least : greatest;
-        const before = running.peak;
-        if (before === void 0 || above(value, image, before))
-          running.peak = { image, index: data.indexOf(value), value };
-      }
-      start(name, shape2) {
-        const channels = shape2.length === 4 ? shape2[1] : 0;
-        const running = {
-          shape: [...shape2],
-          min: new Float32Array(),
-          max: new Float32Array(),
-          channelMin: new Float32Array(channels).fill(Infinity),
-          channelMax: new Float32Array(channels).fill(-Infinity),
-          peak: void 0
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another observer saw of other images. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
-          reserve(ours, theirs.min.length);
-          theirs.min.forEach((value, i) => {
-            if (Number.isNaN(value)) return;
-            ours.min[i] = value;
-            ours.max[i] = theirs.max[i];
-          });
-          theirs.channelMin.forEach((low, c) => {
-            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
-            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
-          });
-          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
-            ours.peak = theirs.peak;
-        }
-      }
-      /** Extremes by tensor name. */
-      extremes() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const observer = new _ExtremesObserver();
-        for (const [name, running] of message) observer.tensors.set(name, running);
-        return observer;
-      }
-    };
-  }
-});
-
-// src/calibration/calibrators.ts
-function calibratorFor(name, options = { percentile: 99.999 }) {
-  return REGISTRY[name](options);
-}
-function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
-  if (bad.length > 0)
-    throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
-        where: `tensor ${name}`,
-        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
-        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
-      }))
-    );
-  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
-}
-function amaxOf({ min, max }) {
-  return Math.max(Math.abs(min), Math.abs(max));
-}
-function rangeAt(statistics, amax, calibrator) {
-  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
-}
-function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count } = statistics;
-  const wanted = p * count;
-  let below = 0;
-  for (let i = 0; i < BINS; i++) {
-    const here = bins[i];
-    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
-    below += here;
-  }
-  return amaxOf(statistics);
-}
-function withoutZeroSpike({ bins }) {
-  let last = BINS;
-  while (last > 1 && bins[last - 1] === 0) last--;
-  const kept = bins.slice(0, last);
-  if (last > 1) kept[0] = kept[1];
-  return kept;
-}
-function entropyOf(statistics) {
-  const bins = withoutZeroSpike(statistics);
-  const width = statistics.limit / BINS;
-  if (bins.length <= QUANTIZED) return amaxOf(statistics);
-  const total = bins.reduce((sum, n) => sum + n, 0);
-  let best = Infinity;
-  let at = bins.length;
-  let inside2 = 0;
-  for (let i = 0; i < QUANTIZED; i++) inside2 += bins[i];
-  for (let i = QUANTIZED; i <= bins.length; i++) {
-    const divergence = divergenceAt(bins, i, total - inside2, total);
-    if (divergence <= best) {
-      best = divergence;
-      at = i;
-    }
-    inside2 += bins[i] ?? 0;
-  }
-  return (at + 0.5) * width;
-}
-function divergenceAt(bins, kept, tail, total) {
-  const insideTotal = total - tail;
-  let divergence = 0;
-  for (let level = 0; level < QUANTIZED; level++) {
-    const from = Math.floor(level * kept / QUANTIZED);
-    const to = Math.floor((level + 1) * kept / QUANTIZED);
-    let sum = 0;
-    let filled = 0;
-    for (let i = from; i < to; i++) {
-      const n = bins[i];
-      sum += n;
-      if (n > 0) filled++;
-    }
-    if (filled === 0) {
-      if (to === kept && tail > 0) divergence += tail / total * Math.log(tail / total / 1e-12);
-      continue;
-    }
-    const q = sum / filled / insideTotal;
-    for (let i = from; i < to; i++) {
-      const n = bins[i];
-      const p = (i === kept - 1 ? n + tail : n) / total;
-      if (p > 0) divergence += p * Math.log(p / (n > 0 ? q : 1e-12));
-    }
-  }
-  return divergence;
-}
-function mseOf(statistics) {
-  const amax = amaxOf(statistics);
-  const { bins, limit: limit2 } = statistics;
-  const width = limit2 / BINS;
-  let best = Infinity;
-  let at = amax;
-  for (let step = 512; step >= 16; step--) {
-    const threshold = amax * step / 512;
-    const rounding = (threshold / LEVELS) ** 2 / 12;
-    const edge = Math.min(BINS, Math.ceil(threshold / width));
-    let error2 = 0;
-    let inside2 = 0;
-    for (let i = 0; i < edge; i++) inside2 += bins[i];
-    for (let i = edge; i < BINS; i++) error2 += bins[i] * ((i + 0.5) * width - threshold) ** 2;
-    error2 += inside2 * rounding;
-    if (error2 < best) {
-      best = error2;
-      at = threshold;
-    }
-  }
-  return at;
-}
-var LEVELS, REGISTRY, CALIBRATORS, QUANTIZED;
-var init_calibrators = __esm({
-  "src/calibration/calibrators.ts"() {
-    "use strict";
-    init_faults();
-    init_types2();
-    LEVELS = 127;
-    REGISTRY = {
-      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
-      percentile: ({ percentile }) => {
-        const name = `percentile:${percentile}`;
-        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
-      },
-      entropy: () => ({ name: "entropy", range: (s) => rangeAt(s, entropyOf(s), "entropy") }),
-      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseOf(s), "mse") })
-    };
-    CALIBRATORS = Object.keys(REGISTRY);
-    QUANTIZED = 128;
-  }
-});
-
-// src/calibration/index.ts
-var init_calibration = __esm({
-  "src/calibration/index.ts"() {
-    "use strict";
-    init_types2();
-    init_collector();
-    init_extremes();
-    init_calibrators();
-  }
-});
-
-// src/evaluation/types.ts
-var init_types3 = __esm({
-  "src/evaluation/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/evaluation/order.ts
-function groupBy(rows, key, size) {
-  const starts = new Int32Array(size + 1);
-  for (let i = 0; i < rows.length; i++) {
-    const k = key[rows[i]];
-    if (k < 0 || k >= size) throw new RangeError(`row ${rows[i]} has the key ${k} of ${size}`);
-    starts[k + 1] = starts[k + 1] + 1;
-  }
-  for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
-  const next = starts.slice();
-  const sorted = new Int32Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
-    const k = key[row];
-    const to = next[k];
-    next[k] = to + 1;
-    sorted[to] = row;
-  }
-  return { rows: sorted, starts };
-}
-function everyRow(count) {
-  const rows = new Int32Array(count);
-  for (let i = 0; i < count; i++) rows[i] = i;
-  return rows;
-}
-function byFallingScore(rows, score) {
-  const n = rows.length;
-  const [low, high] = fallingKeys(score);
-  let from = rows;
-  let to = new Int32Array(n);
-  const counts = new Int32Array(SIZE);
-  for (const [half, shift] of DIGITS) {
-    const key = half === 0 ? low : high;
-    counts.fill(0);
-    for (let i = 0; i < n; i++) {
-      const digit = key[from[i]] >>> shift & SIZE - 1;
-      counts[digit] = counts[digit] + 1;
-    }
-    if (n > 0 && counts[key[from[0]] >>> shift & SIZE - 1] === n) continue;
-    let sum = 0;
-    for (let d = 0; d < SIZE; d++) {
-      const count = counts[d];
-      counts[d] = sum;
-      sum += count;
-    }
-    for (let i = 0; i < n; i++) {
-      const row = from[i];
-      const digit = key[row] >>> shift & SIZE - 1;
-      const at = counts[digit];
-      counts[digit] = at + 1;
-      to[at] = row;
-    }
-    [from, to] = [to, from === rows ? new Int32Array(n) : from];
-  }
-  return from;
-}
-function fallingKeys(score) {
-  const n = score.length;
-  const low = new Uint32Array(n);
-  const high = new Uint32Array(n);
-  const one = new Float64Array(1);
-  const bits = new Uint32Array(one.buffer);
-  for (let i = 0; i < n; i++) {
-    one[0] = score[i] + 0;
-    const l = bits[LITTLE_ENDIAN ? 0 : 1];
-    const h = bits[LITTLE_ENDIAN ? 1 : 0];
-    const negative = h >>> 31 === 1;
-    low[i] = negative ? l : ~l;
-    high[i] = negative ? h : h ^ 2147483647;
-  }
-  return [low, high];
-}
-var DIGIT, SIZE, DIGITS, LITTLE_ENDIAN;
-var init_order = __esm({
-  "src/evaluation/order.ts"() {
-    "use strict";
-    DIGIT = 11;
-    SIZE = 1 << DIGIT;
-    DIGITS = [
-      [0, 0],
-      [0, DIGIT],
-      [0, 2 * DIGIT],
-      [1, 0],
-      [1, DIGIT],
-      [1, 2 * DIGIT]
-    ];
-    LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
-  }
-});
-
-// src/evaluation/numeric.ts
-function linspace(start, stop, count) {
-  const step = (stop - start) / (count - 1);
-  const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
-  values[count - 1] = stop;
-  return values;
-}
-function pairwiseSum(values) {
-  const n = values.length;
-  if (n < 8) {
-    let sum2 = -0;
-    for (const value of values) sum2 += value;
-    return n === 0 ? 0 : sum2;
-  }
-  if (n > 128) {
-    const half = (n >> 1) - (n >> 1) % 8;
-    return pairwiseSum(values.subarray(0, half)) + pairwiseSum(values.subarray(half));
-  }
-  const r = values.slice(0, 8);
-  let i = 8;
-  for (; i < n - n % 8; i += 8)
-    for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
-  const [a, b, c, d, e, f, g, h] = r;
-  let sum = a + b + (c + d) + (e + f + (g + h));
-  for (; i < n; i++) sum += values[i];
-  return sum;
-}
-function mulberry32(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = state + 1831565813 >>> 0;
-    let t = state;
-    t = Math.imul(t ^ t >>> 15, t | 1);
-    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
-    return ((t ^ t >>> 14) >>> 0) / 4294967296;
-  };
-}
-var init_numeric = __esm({
-  "src/evaluation/numeric.ts"() {
-    "use strict";
-  }
-});
-
-// src/evaluation/parameters.ts
-var IOU_THRESHOLDS, RECALL_POINTS, AREAS, MAX_DETECTIONS, OUTCOME;
-var init_parameters = __esm({
-  "src/evaluation/parameters.ts"() {
-    "use strict";
-    init_numeric();
-    IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
-    RECALL_POINTS = linspace(0, 1, 101);
-    AREAS = [
-      { name: "all", from: 0, to: 1e10 },
-      { name: "small", from: 0, to: 32 ** 2 },
-      { name: "medium", from: 32 ** 2, to: 96 ** 2 },
-      { name: "large", from: 96 ** 2, to: 1e10 }
-    ];
-    MAX_DETECTIONS = [1, 10, 100];
-    OUTCOME = { falsePositive: 0, truePositive: 1, ignored: 2 };
-  }
-});
-
-// src/evaluation/matching.ts
-function matchClasses(truth, detections, { ids = "distinct" } = {}) {
-  checkFinite(detections);
-  const [I, K] = [truth.images.length, truth.categories.length];
-  const { annotations } = truth;
-  const boxes = groupBy(
-    groupBy(everyRow(annotations.count), annotations.image, I).rows,
-    annotations.category,
-    K
-  );
-  const found = groupBy(
-    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
-    detections.category,
-    K
-  );
-  const matcher2 = new Matcher(truth, detections, boxes.rows, ids);
-  return truth.categories.map(
-    (_, k) => matcher2.match(
-      k,
-      boxes.starts[k],
-      boxes.starts[k + 1],
-      found.rows.subarray(found.starts[k], found.starts[k + 1])
-    )
-  );
-}
-function checkFinite({ count, score, bbox }) {
-  for (let row = 0; row < count; row++) {
-    if (!Number.isFinite(score[row]))
-      throw new InputFault({
-        where: `detection ${row}`,
-        what: `has the score ${String(score[row])}; a score must be a finite number`
-      });
-    for (let i = 4 * row; i < 4 * row + 4; i++)
-      if (!Number.isFinite(bbox[i]))
-        throw new InputFault({
-          where: `detection ${row}`,
-          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
-        });
-  }
-}
-function outside(area) {
-  let bits = 0;
-  for (let a = 0; a < A; a++) if (area < FROM[a] || area > TO[a]) bits |= 1 << a;
-  return bits;
-}
-function reach(iou) {
-  let t = 0;
-  while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
-  return (1 << t) - 1;
-}
-var T, A, ALL, KEPT, FROM, TO, Matcher;
-var init_matching = __esm({
-  "src/evaluation/matching.ts"() {
-    "use strict";
-    init_faults();
-    init_order();
-    init_parameters();
-    T = IOU_THRESHOLDS.length;
-    A = AREAS.length;
-    ALL = (1 << T) - 1;
-    KEPT = MAX_DETECTIONS[2];
-    FROM = Float64Array.from(AREAS, ({ from }) => from);
-    TO = Float64Array.from(AREAS, ({ to }) => to);
-    Matcher = class {
-      constructor(truth, detections, rows, ids) {
-        this.detections = detections;
-        this.rows = rows;
-        const { bbox, area, crowd, ignore, id } = truth.annotations;
-        const n = rows.length;
-        this.left = new Float64Array(n);
-        this.top = new Float64Array(n);
-        this.right = new Float64Array(n);
-        this.bottom = new Float64Array(n);
-        this.size = new Float64Array(n);
-        this.crowd = new Uint8Array(n);
-        this.unwanted = new Uint8Array(n);
-        this.forgotten = new Uint8Array(n);
-        this.taken = new Uint16Array(n * A);
-        for (let g = 0; g < n; g++) {
-          const row = rows[g];
-          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
-          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
-          this.left[g] = x;
-          this.top[g] = y;
-          this.right[g] = w + x;
-          this.bottom[g] = h + y;
-          this.size[g] = w * h;
-          this.crowd[g] = crowd[row];
-          const never = crowd[row] === 1 || ignore[row] === 1;
-          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
-          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
-        }
-        this.image = truth.annotations.image;
-        this.first = new Int32Array(truth.images.length);
-        this.end = new Int32Array(truth.images.length);
-        this.seen = new Int32Array(truth.images.length);
-        this.out = new Uint8Array(detections.count);
-        for (let row = 0; row < detections.count; row++)
-          this.out[row] = outside(
-            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
-          );
-      }
-      detections;
-      rows;
-      left;
-      top;
-      right;
-      bottom;
-      size;
-      crowd;
-      /** Bit `a`: the box does not count in area range `a`. */
-      unwanted;
-      /** Boxes whose match COCOeval would forget. */
-      forgotten;
-      /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
-      taken;
-      /** Boxes of the present class in an image: from `first` to before `end`. */
-      first;
-      end;
-      seen;
-      /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
-      out;
-      // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
-      candidates = new Int32Array(16);
-      ious = new Float64Array(16);
-      reaches = new Int32Array(16);
-      image;
-      /**
-       * @param from - first box of the class in the buckets; `to` is behind the last
-       * @param found - rows of the class's detections, best score first
-       */
-      match(category, from, to, found) {
-        for (let g = from; g < to; g++) {
-          const image = this.image[this.rows[g]];
-          if (this.end[image] === 0) this.first[image] = g;
-          this.end[image] = g + 1;
-        }
-        const kept = this.keep(found);
-        const result = {
-          category,
-          ...kept,
-          dropped: found.length - kept.count,
-          right: new Uint16Array(A * kept.count),
-          ignored: new Uint16Array(A * kept.count),
-          totals: this.totals(from, to),
-          boxes: this.rows.subarray(from, to)
-        };
-        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
-        for (let g = from; g < to; g++) {
-          const image = this.image[this.rows[g]];
-          this.first[image] = this.end[image] = 0;
-        }
-        return result;
-      }
-      totals(from, to) {
-        const totals = new Int32Array(A);
-        for (let g = from; g < to; g++)
-          for (let a = 0; a < A; a++)
-            if ((this.unwanted[g] >> a & 1) === 0) totals[a] = totals[a] + 1;
-        return totals;
-      }
-      /** The 100 strongest detections of each image. */
-      keep(found) {
-        const { image: images, score: scores } = this.detections;
-        const n = found.length;
-        const [rows, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
-        const score = new Float64Array(n);
-        let count = 0;
-        for (let i = 0; i < n; i++) {
-          const row = found[i];
-          const where = images[row];
-          const place2 = this.seen[where];
-          if (place2 === KEPT) continue;
-          this.seen[where] = place2 + 1;
-          rows[count] = row;
-          image[count] = where;
-          rank2[count] = place2;
-          score[count] = scores[row];
-          count++;
-        }
-        for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
-        if (count === n) return { count, rows, image, rank: rank2, score };
-        return {
-          count,
-          rows,
-          image: image.slice(0, count),
-          rank: rank2.slice(0, count),
-          score: score.slice(0, count)
-        };
-      }
-      matchOne(row, i, into) {
-        const out = this.out[row];
-        const n = this.gather(row, into.image[i]);
-        for (let a = 0; a < A; a++) {
-          const at = a * into.count + i;
-          const away = out >> a & 1;
-          if (n === 0) {
-            if (away === 1) into.ignored[at] = ALL;
-            continue;
-          }
-          let open6 = ALL;
-          let right = 0;
-          let ignored = 0;
-          for (let unwanted = 0; unwanted < 2; unwanted++)
-            for (let c = 0; c < n; c++) {
-              const g = this.candidates[c];
-              if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
-              const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open6 & this.reaches[c] & ~held;
-              this.taken[g * A + a] = held | won;
-              open6 &= ~won;
-              if (unwanted === 1) ignored |= won;
-              else if (this.forgotten[g] === 0) right |= won;
-            }
-          if (away === 1) ignored |= ALL & ~right;
-          into.right[at] = right;
-          into.ignored[at] = ignored;
-        }
-      }
-      /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
-      gather(row, image) {
-        const end = this.end[image];
-        if (end === 0) return 0;
-        const { bbox } = this.detections;
-        const x = bbox[4 * row];
-        const y = bbox[4 * row + 1];
-        const w = bbox[4 * row + 2];
-        const h = bbox[4 * row + 3];
-        const [right, bottom, size] = [w + x, h + y, w * h];
-        let n = 0;
-        for (let g = this.first[image]; g < end; g++) {
-          const wide = Math.min(right, this.right[g]) - Math.max(x, this.left[g]);
-          if (wide <= 0) continue;
-          const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
-          if (high <= 0) continue;
-          const both = wide * high;
-          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
-          if (iou >= 0.5) this.insert(n++, g, iou);
-        }
-        return n;
-      }
-      insert(n, g, iou) {
-        if (n === this.candidates.length) this.enlarge();
-        let at = n;
-        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
-          this.candidates[at] = this.candidates[at - 1];
-          this.ious[at] = this.ious[at - 1];
-          this.reaches[at] = this.reaches[at - 1];
-        }
-        this.candidates[at] = g;
-        this.ious[at] = iou;
-        this.reaches[at] = reach(iou);
-      }
-      enlarge() {
-        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
-        this.candidates = new Int32Array(candidates2.length * 2);
-        this.ious = new Float64Array(candidates2.length * 2);
-        this.reaches = new Int32Array(candidates2.length * 2);
-        this.candidates.set(candidates2);
-        this.ious.set(ious);
-        this.reaches.set(reaches);
-      }
-    };
-  }
-});
-
-// src/evaluation/matches.ts
-function prepareMatches(truth, detections) {
-  return spread(truth, matchClasses(truth, detections));
-}
-function spread(truth, classes) {
-  return {
-    truth,
-    classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
-  };
-}
-function classMatches(truth, one, area) {
-  const { category, count, score, image, rank: rank2 } = one;
-  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count);
-  for (let i = 0; i < count; i++) {
-    const right = one.right[area * count + i];
-    const ignored = one.ignored[area * count + i];
-    if ((right | ignored) === 0) continue;
-    for (let t = 0; t < IOU_THRESHOLDS.length; t++)
-      outcome[t * count + i] = (right >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
-  }
-  const total = one.totals[area];
-  return {
-    category,
-    area,
-    count,
-    score,
-    image,
-    rank: rank2,
-    outcome,
-    positives: positives(truth, one.boxes, area),
-    total
-  };
-}
-function positives({ annotations, images }, boxes, area) {
-  const { from, to } = AREAS[area];
-  const counts = new Int32Array(images.length);
-  for (const row of boxes) {
-    const size = annotations.area[row];
-    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
-    const image = annotations.image[row];
-    counts[image] = counts[image] + 1;
-  }
-  return counts;
-}
-function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
-  let tp = 0;
-  let fp = 0;
-  let steps = 0;
-  if (recalls.length < count) enlarge(count);
-  for (let i = 0; i < count; i++) {
-    if (rank2[i] >= maxDetections) continue;
-    const weight = weights === void 0 ? 1 : weights[image[i]];
-    if (weight === 0) continue;
-    const one = outcome[threshold * count + i];
-    if (one === OUTCOME.falsePositive) fp += weight;
-    if (one !== OUTCOME.truePositive) continue;
-    tp += weight;
-    recalls[steps] = tp / total;
-    precisions[steps] = tp / (fp + tp + EPSILON);
-    steps++;
-  }
-  for (let i = steps - 1; i > 0; i--)
-    if (precisions[i] > precisions[i - 1])
-      precisions[i - 1] = precisions[i];
-  let at = 0;
-  for (let r = 0; r < RECALL_POINTS.length; r++) {
-    while (at < steps && recalls[at] < RECALL_POINTS[r]) at++;
-    curve2[r] = at < steps ? precisions[at] : 0;
-  }
-  return steps === 0 ? 0 : recalls[steps - 1];
-}
-function enlarge(count) {
-  recalls = new Float64Array(2 * count);
-  precisions = new Float64Array(2 * count);
-}
-var EPSILON, recalls, precisions;
-var init_matches = __esm({
-  "src/evaluation/matches.ts"() {
-    "use strict";
-    init_matching();
-    init_parameters();
-    EPSILON = 2220446049250313e-31;
-    recalls = new Float64Array(1024);
-    precisions = new Float64Array(1024);
-  }
-});
-
-// src/evaluation/accumulate.ts
-function accumulate(classes) {
-  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
-  const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
-  const counter = new Counter();
-  classes.forEach((one, k) => {
-    for (let a = 0; a < A2; a++)
-      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
-  });
-  return { precision, recall };
-}
-var T2, R, A2, M, ALL2, Counter;
-var init_accumulate = __esm({
-  "src/evaluation/accumulate.ts"() {
-    "use strict";
-    init_matches();
-    init_parameters();
-    T2 = IOU_THRESHOLDS.length;
-    R = RECALL_POINTS.length;
-    A2 = AREAS.length;
-    M = MAX_DETECTIONS.length;
-    ALL2 = (1 << T2) - 1;
-    Counter = class {
-      /** Detections that were not ignored at every threshold, by limit. */
-      seen = new Int32Array(M);
-      /** `[M, T]`: of those, right ones and ignored ones. */
-      right = new Int32Array(M * T2);
-      ignored = new Int32Array(M * T2);
-      /** Right detections needed to reach each recall point. */
-      needed = new Int32Array(R);
-      /** `[M, T, boxes]`: precision at the n-th right detection. */
-      precisions = new Float64Array(0);
-      /** @param at - first row of the class and area in the results */
-      count(one, a, precision, recall, at) {
-        const total = one.totals[a];
-        if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
-        this.walk(one, a, total);
-        this.findNeeded(total);
-        for (let row = 0; row < M * T2; row++) {
-          const found = this.right[row];
-          recall[at + row] = found / total;
-          this.draw(row * total, found, precision, (at + row) * R);
-        }
-      }
-      walk(one, a, total) {
-        const { seen, right, ignored, precisions: precisions2 } = this;
-        seen.fill(0);
-        right.fill(0);
-        ignored.fill(0);
-        const from = a * one.count;
-        for (let i = 0; i < one.count; i++) {
-          const left = one.ignored[from + i];
-          if (left === ALL2) continue;
-          const hit = one.right[from + i];
-          const place2 = one.rank[i];
-          for (let m = M - 1; m >= 0 && place2 < MAX_DETECTIONS[m]; m--) {
-            const n = seen[m] + 1;
-            seen[m] = n;
-            if ((hit | left) === 0) continue;
-            for (let t = 0; t < T2; t++) {
-              const row = m * T2 + t;
-              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
-              if ((hit >> t & 1) === 0) continue;
-              const tp = right[row] + 1;
-              right[row] = tp;
-              precisions2[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
-            }
-          }
-        }
-      }
-      /** The smallest n with n / total at or above each recall point. */
-      findNeeded(total) {
-        let n = 1;
-        for (let r = 0; r < R; r++) {
-          const point = RECALL_POINTS[r];
-          n = Math.max(n, Math.ceil(point * total) - 1);
-          while (n / total < point) n++;
-          this.needed[r] = n;
-        }
-      }
-      /** Lays the envelope over the precisions and reads it at the recall points. */
-      draw(from, found, precision, to) {
-        const { precisions: precisions2, needed } = this;
-        let highest = 0;
-        for (let i = from + found - 1; i >= from; i--) {
-          if (precisions2[i] < highest) precisions2[i] = highest;
-          else highest = precisions2[i];
-        }
-        for (let r = 0; r < R; r++) {
-          const n = needed[r];
-          precision[to + r] = n <= found ? precisions2[from + n - 1] : 0;
-        }
-      }
-    };
-  }
-});
-
-// src/evaluation/coco.ts
-function evaluateCoco(truth, detections, options = {}) {
-  return new CocoEvaluation(truth, matchClasses(truth, detections, options));
-}
-var T3, R2, A3, M2, CocoEvaluation;
-var init_coco = __esm({
-  "src/evaluation/coco.ts"() {
-    "use strict";
-    init_accumulate();
-    init_matches();
-    init_matching();
-    init_numeric();
-    init_parameters();
-    T3 = IOU_THRESHOLDS.length;
-    R2 = RECALL_POINTS.length;
-    A3 = AREAS.length;
-    M2 = MAX_DETECTIONS.length;
-    CocoEvaluation = class {
-      constructor(truth, classes) {
-        this.truth = truth;
-        this.classes = classes;
-        this.curves = accumulate(classes);
-        this.stats = this.statsOf();
-        this.perClass = truth.categories.map(({ name }, k) => ({
-          category: k,
-          name,
-          AP: this.ap(0, M2 - 1, void 0, k),
-          AP50: this.ap(0, M2 - 1, 0, k),
-          AR100: this.ar(0, M2 - 1, void 0, k),
-          boxes: classes[k]?.totals[0] ?? 0
-        }));
-      }
-      truth;
-      classes;
-      stats;
-      perClass;
-      curves;
-      /** `[T, R, K, A, M]`, -1 where a class has no box: COCOeval's `eval['precision']`. */
-      get precision() {
-        const { precision: from } = this.curves;
-        const K = this.classes.length;
-        const to = new Float64Array(from.length);
-        let at = 0;
-        for (let row = 0; row < K * A3 * M2; row++)
-          for (let t = 0; t < T3; t++)
-            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
-        return to;
-      }
-      /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
-      get recall() {
-        const { recall: from } = this.curves;
-        const rows = this.classes.length * A3 * M2;
-        const to = new Float64Array(from.length);
-        for (let row = 0; row < rows; row++)
-          for (let t = 0; t < T3; t++) to[t * rows + row] = from[row * T3 + t];
-        return to;
-      }
-      /** The matches behind the numbers, one byte an outcome. */
-      get matches() {
-        return spread(this.truth, this.classes);
-      }
-      /** Detections that had no part because their image has 100 stronger ones of their class. */
-      get dropped() {
-        return this.classes.reduce((sum, one) => sum + one.dropped, 0);
-      }
-      /** Detections of classes without a box that counts: they change no number. */
-      get unjudged() {
-        return this.classes.reduce((sum, one) => sum + (one.totals[0] === 0 ? one.count : 0), 0);
-      }
-      /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
-      perIou(k) {
-        return Array.from(IOU_THRESHOLDS, (iou, t) => ({
-          iou,
-          AP: this.ap(0, M2 - 1, t, k),
-          AR: this.ar(0, M2 - 1, t, k)
-        }));
-      }
-      /** The 12 numbers over all classes, or of one. */
-      statsOf(k) {
-        const last = M2 - 1;
-        return {
-          AP: this.ap(0, last, void 0, k),
-          AP50: this.ap(0, last, 0, k),
-          AP75: this.ap(0, last, 5, k),
-          APs: this.ap(1, last, void 0, k),
-          APm: this.ap(2, last, void 0, k),
-          APl: this.ap(3, last, void 0, k),
-          AR1: this.ar(0, 0, void 0, k),
-          AR10: this.ar(0, 1, void 0, k),
-          AR100: this.ar(0, last, void 0, k),
-          ARs: this.ar(1, last, void 0, k),
-          ARm: this.ar(2, last, void 0, k),
-          ARl: this.ar(3, last, void 0, k)
-        };
-      }
-      ap(a, m, only2, k) {
-        return this.mean(this.curves.precision, R2, a, m, only2, k);
-      }
-      ar(a, m, only2, k) {
-        return this.mean(this.curves.recall, 1, a, m, only2, k);
-      }
-      /** Mean over thresholds, points and classes that have boxes, in NumPy's order of summation; -1 when there is none. */
-      mean(values, points, a, m, only2, k) {
-        const known2 = [];
-        for (let c = k ?? 0; c < (k === void 0 ? this.classes.length : k + 1); c++)
-          if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
-        const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
-        const slice = new Float64Array((to - from) * points * known2.length);
-        let at = 0;
-        for (let p = from * points; p < to * points; p++)
-          for (const start of known2) slice[at++] = values[start + p];
-        return at === 0 ? -1 : pairwiseSum(slice) / at;
-      }
-    };
-  }
-});
-
-// src/evaluation/bootstrap.ts
-function pairedBootstrap({
-  truth,
-  reference,
-  candidate,
-  resamples,
-  confidence,
-  seed
-}) {
-  const matches2 = [prepareMatches(truth, reference), prepareMatches(truth, candidate)];
-  const n = truth.images.length;
-  const point = difference(matches2, void 0);
-  const random = mulberry32(seed);
-  const weights = new Float64Array(n);
-  const draws = Array.from({ length: resamples }, () => {
-    weights.fill(0);
-    for (let i = 0; i < n; i++) {
-      const image = Math.floor(random() * n);
-      weights[image] = weights[image] + 1;
-    }
-    return difference(matches2, weights);
-  });
-  const interval = (of) => {
-    const sorted = Float64Array.from(draws, of).filter(Number.isFinite).sort();
-    return {
-      drop: of(point),
-      low: quantile(sorted, (1 - confidence) / 2),
-      high: quantile(sorted, (1 + confidence) / 2)
-    };
-  };
-  return {
-    map: interval(({ map }) => map),
-    map50: interval(({ map50 }) => map50),
-    perClass: truth.categories.map(
-      (_, k) => Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : void 0
-    ),
-    resamples,
-    confidence,
-    images: n
-  };
-}
-function quantile(sorted, q) {
-  if (sorted.length === 0) return NaN;
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
-  const a = sorted[low];
-  return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
-}
-function difference([a, b], weights) {
-  const classes = a.classes[0] ?? [];
-  const perClass = new Float64Array(classes.length).fill(NaN);
-  let [map, map50, known2] = [0, 0, 0];
-  classes.forEach((one, k) => {
-    const total = weights === void 0 ? one.total : weigh(one.positives, weights);
-    if (total === 0) return;
-    const first2 = averagePrecision(a, k, weights, total);
-    const second = averagePrecision(b, k, weights, total);
-    perClass[k] = first2.map - second.map;
-    map += first2.map - second.map;
-    map50 += first2.map50 - second.map50;
-    known2++;
-  });
-  return { map: known2 === 0 ? NaN : map / known2, map50: known2 === 0 ? NaN : map50 / known2, perClass };
-}
-function weigh(positives2, weights) {
-  let total = 0;
-  for (let i = 0; i < positives2.length; i++) total += positives2[i] * weights[i];
-  return total;
-}
-function averagePrecision(matches2, k, weights, total) {
-  const one = matches2.classes[0]?.[k];
-  if (one === void 0) return { map: 0, map50: 0 };
-  let sum = 0;
-  let map50 = 0;
-  for (let t = 0; t < IOU_THRESHOLDS.length; t++) {
-    precisionCurve(one, t, 100, weights, total, curve);
-    let area = 0;
-    for (const value of curve) area += value;
-    if (t === 0) map50 = area / curve.length;
-    sum += area / curve.length;
-  }
-  return { map: sum / IOU_THRESHOLDS.length, map50 };
-}
-var curve;
-var init_bootstrap = __esm({
-  "src/evaluation/bootstrap.ts"() {
-    "use strict";
-    init_matches();
-    init_numeric();
-    init_parameters();
-    curve = new Float64Array(101);
-  }
-});
-
-// src/evaluation/distances.ts
-function outputDistances(reference, candidate) {
-  const before = confident(reference);
-  const after2 = confident(candidate);
-  const pairs = matchPairs(reference, candidate, before, after2);
-  return {
-    scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
-    detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
-    boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
-    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
-    unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
-  };
-}
-function mean(values) {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-function confident({ score }) {
-  return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
-}
-function histogram({ score }) {
-  const bins = new Float64Array(BINS2);
-  let total = 0;
-  for (const one of score) {
-    if (one < TAIL) continue;
-    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
-    bins[bin] = bins[bin] + 1;
-    total++;
-  }
-  return total === 0 ? bins : bins.map((count) => count / total);
-}
-function jensenShannon(p, q) {
-  const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
-  if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
-  const half = (x, m) => x === 0 ? 0 : x * Math.log2(x / m) / 2;
-  return Math.max(
-    0,
-    p.reduce(
-      (sum, x, i) => sum + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
-      0
-    )
-  );
-}
-function matchPairs(reference, candidate, before, after2) {
-  const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
-  const partners = /* @__PURE__ */ new Map();
-  for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
-  const pairs = [];
-  for (const a of [...before].sort(
-    (x, y) => reference.score[y] - reference.score[x]
-  )) {
-    const open6 = partners.get(key(reference, a)) ?? [];
-    let best;
-    for (const b of open6) {
-      const iou = overlap(reference.bbox, a, candidate.bbox, b);
-      if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
-    }
-    if (best === void 0) continue;
-    open6.splice(open6.indexOf(best.b), 1);
-    pairs.push(best);
-  }
-  return pairs;
-}
-function overlap(p, i, q, j) {
-  const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
-  const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
-  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
-  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
-  return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
-}
-var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
-var init_distances = __esm({
-  "src/evaluation/distances.ts"() {
-    "use strict";
-    CONFIDENT = 0.25;
-    TAIL = 0.05;
-    BINS2 = 19;
-    SAME_OBJECT = 0.5;
-  }
-});
-
-// src/evaluation/index.ts
-var init_evaluation = __esm({
-  "src/evaluation/index.ts"() {
-    "use strict";
-    init_types3();
-    init_coco();
-    init_bootstrap();
-    init_distances();
-    init_matches();
-    init_parameters();
-    init_numeric();
-  }
-});
-
-// src/gate/types.ts
-var init_types4 = __esm({
-  "src/gate/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/gate/judge.ts
-function judge(judgement) {
-  const checks2 = [...accuracyChecks(judgement), ...classChecks(judgement), ...plainChecks(judgement)];
-  if (checks2.length === 0)
-    throw new InputFault({
-      where: "gate.thresholds",
-      what: "nothing is judged",
-      fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`."
-    });
-  if (checks2.some(({ kind }) => kind === "fail" || kind === "missing")) return { kind: "fail", checks: checks2 };
-  if (checks2.some(({ kind }) => kind === "inconclusive"))
-    return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
-  return { kind: "pass", checks: checks2 };
-}
-function exitStatusOf(verdict) {
-  return verdict.kind === "pass" || verdict.kind === "inconclusive" && verdict.counts === "pass" ? EXIT.pass : EXIT.fail;
-}
-function accuracyChecks({ thresholds, reference, candidate, intervals, images }) {
-  return Object.keys(ACCURACY).flatMap((metric) => {
-    const limit2 = thresholds[metric];
-    if (limit2 === void 0) return [];
-    const { stat: stat7, drop: drop2 } = ACCURACY[metric];
-    return limitChecks({
-      metric,
-      subject: void 0,
-      limit: limit2,
-      before: reference.stats[stat7],
-      after: candidate.stats[stat7],
-      interval: drop2 === void 0 ? void 0 : intervals?.[drop2],
-      images
-    });
-  });
-}
-function classChecks({ thresholds, reference, candidate, intervals, images }) {
-  const limit2 = thresholds.classAP;
-  if (limit2 === void 0) return [];
-  const judged = candidate.perClass.filter(({ boxes }) => boxes >= (limit2.minBoxes ?? 20));
-  if (judged.length === 0)
-    return [
-      {
-        kind: "missing",
-        metric: "classAP",
-        limit: "any",
-        value: null,
-        sentence: `No class has ${limit2.minBoxes} boxes or more, so classAP judges nothing.`
-      }
-    ];
-  return judged.flatMap((one) => {
-    const before = reference.perClass.find(({ category }) => category === one.category);
-    return limitChecks({
-      metric: "classAP",
-      subject: one.name,
-      limit: limit2,
-      before: before?.AP ?? NaN,
-      after: one.AP,
-      interval: intervals?.perClass[one.category],
-      images
-    });
-  });
-}
-function limitChecks(held) {
-  const { metric, subject, limit: limit2, before, after: after2 } = held;
-  const name = subject === void 0 ? metric : `AP of ${subject}`;
-  const base = { metric, ...subject !== void 0 && { subject } };
-  if (!known(after2) || !known(before))
-    return [
-      {
-        ...base,
-        kind: "missing",
-        limit: "any",
-        value: null,
-        sentence: `${name} could not be measured (${known(before) ? "candidate" : "FP32"}: no ground truth or not a number); what is not measured does not pass.`
-      }
-    ];
-  const checks2 = [];
-  if (limit2.min !== void 0) {
-    const ok3 = after2 >= limit2.min;
-    checks2.push({
-      ...base,
-      kind: ok3 ? "pass" : "fail",
-      limit: `≥ ${fixed(limit2.min)}`,
-      value: after2,
-      sentence: `${name} is ${fixed(after2)}; at least ${fixed(limit2.min)} is asked.`
-    });
-  }
-  const allowed = [
-    limit2.maxDrop,
-    limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before
-  ].filter((one) => one !== void 0);
-  if (allowed.length > 0) checks2.push({ ...base, ...dropCheck(name, Math.min(...allowed), held) });
-  return checks2;
-}
-function known(value) {
-  return Number.isFinite(value) && value >= 0;
-}
-function dropCheck(name, allowed, { before, after: after2, interval, images }) {
-  const drop2 = before - after2;
-  const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
-  const low = usable?.low ?? drop2;
-  const high = usable?.high ?? drop2;
-  const kind = high <= allowed ? "pass" : low > allowed ? "fail" : "inconclusive";
-  const moved = drop2 >= 0 ? `fell by ${fixed(drop2)}` : `rose by ${fixed(-drop2)}`;
-  const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
-  const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop2, allowed, high - low, images)}.`;
-  return {
-    kind,
-    limit: `drop ≤ ${fixed(allowed)}`,
-    value: after2,
-    drop: drop2,
-    ...usable !== void 0 && { interval: [low, high] },
-    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
-  };
-}
-function imagesNeeded(drop2, allowed, width, images) {
-  const room = Math.abs(allowed - drop2);
-  const needed = room === 0 ? Infinity : Math.ceil(images * (width / 2 / room) ** 2 / 50) * 50;
-  return needed > images && needed <= 1e6 ? `, about ${needed} would` : "";
-}
-function plainChecks({ thresholds, candidate }) {
-  const { distances, sqnr } = candidate;
-  return [
-    plain(
-      "scoreDivergence",
-      "The divergence of scores from FP32",
-      distances?.scoreDivergence,
-      void 0,
-      thresholds.scoreDivergence?.max
-    ),
-    plain(
-      "detectionRatio",
-      "The number of detections over that of FP32",
-      distances?.detectionRatio,
-      thresholds.detectionRatio?.min,
-      void 0
-    ),
-    plain(
-      "boxShift",
-      "The shift of boxes against FP32 (mean 1 − IoU)",
-      distances?.boxShift,
-      void 0,
-      thresholds.boxShift?.max
-    ),
-    plain("sqnr", "The SQNR of the raw head outputs in dB", sqnr, thresholds.sqnr?.min, void 0),
-    plain(
-      "modelSizeMiB",
-      "The size of the weights in MiB",
-      candidate.modelSizeMiB,
-      void 0,
-      thresholds.modelSizeMiB?.max
-    ),
-    timed(
-      candidate.noise,
-      plain(
-        "latencyMs",
-        "The median latency in milliseconds",
-        candidate.latencyMs,
-        void 0,
-        thresholds.latencyMs?.max
-      )
-    ),
-    timed(
-      candidate.noise,
-      plain(
-        "speedup",
-        "The speed over the FP16 engine",
-        candidate.speedup,
-        thresholds.speedup?.min,
-        void 0
-      )
-    )
-  ].flat();
-}
-function timed(noise, checks2) {
-  if (noise === void 0) return checks2;
-  return checks2.map(
-    (check2) => check2.kind === "missing" ? check2 : { ...check2, kind: "inconclusive", sentence: `${check2.sentence} It cannot be judged: ${noise}.` }
-  );
-}
-function plain(metric, name, value, min, max) {
-  const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
-  if (limit2 === void 0) return [];
-  const words = typeof min === "number" ? `≥ ${short(limit2)}` : `≤ ${short(limit2)}`;
-  if (value === void 0 || Number.isNaN(value))
-    return [
-      {
-        kind: "missing",
-        metric,
-        limit: words,
-        value: null,
-        sentence: `${name} could not be measured; what is not measured does not pass.`
-      }
-    ];
-  const ok3 = typeof min === "number" ? value >= limit2 : value <= limit2;
-  return [
-    {
-      kind: ok3 ? "pass" : "fail",
-      metric,
-      limit: words,
-      value: Number.isFinite(value) ? value : null,
-      sentence: `${name} is ${short(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short(limit2)} is asked.`
-    }
-  ];
-}
-function fixed(value) {
-  return value.toFixed(3);
-}
-function short(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
-}
-var ACCURACY;
-var init_judge = __esm({
-  "src/gate/judge.ts"() {
-    "use strict";
-    init_faults();
-    ACCURACY = {
-      "mAP50-95": { stat: "AP", drop: "map" },
-      mAP50: { stat: "AP50", drop: "map50" },
-      AR100: { stat: "AR100" }
-    };
-  }
-});
-
-// src/gate/index.ts
-var init_gate = __esm({
-  "src/gate/index.ts"() {
-    "use strict";
-    init_types4();
-    init_judge();
-  }
-});
-
 // node_modules/@bufbuild/protobuf/dist/esm/types.js
-var init_types5 = __esm({
+var init_types2 = __esm({
   "node_modules/@bufbuild/protobuf/dist/esm/types.js"() {
   }
 });
@@ -7812,15 +6255,15 @@ function buildFileRegistry(args, check2) {
   return registry;
 }
 function createBaseRegistry() {
-  const types = /* @__PURE__ */ new Map();
+  const types2 = /* @__PURE__ */ new Map();
   const extendees = /* @__PURE__ */ new Map();
   const files = /* @__PURE__ */ new Map();
   return {
     kind: "registry",
-    types,
+    types: types2,
     extendees,
     [Symbol.iterator]() {
-      return types.values();
+      return types2.values();
     },
     get files() {
       return files.values();
@@ -7850,24 +6293,24 @@ function createBaseRegistry() {
         }
         numberToExt.set(desc.number, desc);
       }
-      types.set(desc.typeName, desc);
+      types2.set(desc.typeName, desc);
     },
     get(typeName) {
-      return types.get(typeName);
+      return types2.get(typeName);
     },
     getFile(fileName) {
       return files.get(fileName);
     },
     getMessage(typeName) {
-      const t = types.get(typeName);
+      const t = types2.get(typeName);
       return (t === null || t === void 0 ? void 0 : t.kind) == "message" ? t : void 0;
     },
     getEnum(typeName) {
-      const t = types.get(typeName);
+      const t = types2.get(typeName);
       return (t === null || t === void 0 ? void 0 : t.kind) == "enum" ? t : void 0;
     },
     getExtension(typeName) {
-      const t = types.get(typeName);
+      const t = types2.get(typeName);
       return (t === null || t === void 0 ? void 0 : t.kind) == "extension" ? t : void 0;
     },
     getExtensionFor(extendee, no) {
@@ -7875,7 +6318,7 @@ function createBaseRegistry() {
       return (_a = extendees.get(extendee.typeName)) === null || _a === void 0 ? void 0 : _a.get(no);
     },
     getService(typeName) {
-      const t = types.get(typeName);
+      const t = types2.get(typeName);
       return (t === null || t === void 0 ? void 0 : t.kind) == "service" ? t : void 0;
     }
   };
@@ -9577,7 +8020,7 @@ var init_unknown_enum = __esm({
 // node_modules/@bufbuild/protobuf/dist/esm/index.js
 var init_esm2 = __esm({
   "node_modules/@bufbuild/protobuf/dist/esm/index.js"() {
-    init_types5();
+    init_types2();
     init_is_message();
     init_create();
     init_clone();
@@ -9674,7 +8117,7 @@ var init_scalar2 = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/codegenv2/types.js
-var init_types6 = __esm({
+var init_types3 = __esm({
   "node_modules/@bufbuild/protobuf/dist/esm/codegenv2/types.js"() {
   }
 });
@@ -9691,7 +8134,7 @@ var init_codegenv2 = __esm({
     init_service();
     init_symbols();
     init_scalar2();
-    init_types6();
+    init_types3();
   }
 });
 
@@ -9908,21 +8351,21 @@ var init_model = __esm({
 
 // src/onnx/types.ts
 function inferElementTypes(nodes, infos, initializers) {
-  const types = /* @__PURE__ */ new Map();
-  for (const [name, tensor] of initializers) types.set(name, tensor.dataType);
+  const types2 = /* @__PURE__ */ new Map();
+  for (const [name, tensor] of initializers) types2.set(name, tensor.dataType);
   for (const [name, info2] of infos) {
     const type = info2.type?.value;
-    if (type?.case === "tensorType" && type.value.elemType !== 0) types.set(name, type.value.elemType);
+    if (type?.case === "tensorType" && type.value.elemType !== 0) types2.set(name, type.value.elemType);
   }
   for (const node of nodes)
     node.outputs.forEach((output, position) => {
-      if (output === "" || types.has(output)) return;
-      const type = outputType(node, position, types);
-      if (type !== void 0) types.set(output, type);
+      if (output === "" || types2.has(output)) return;
+      const type = outputType(node, position, types2);
+      if (type !== void 0) types2.set(output, type);
     });
-  return types;
+  return types2;
 }
-function outputType(node, position, types) {
+function outputType(node, position, types2) {
   const attribute = (name) => node.proto.attribute.find((a) => a.name === name);
   if (position > 0 && INDEX_OUTPUT.has(node.opType)) return INT64;
   switch (node.opType) {
@@ -9933,18 +8376,18 @@ function outputType(node, position, types) {
     case "ConstantOfShape":
       return attribute("value")?.t?.dataType ?? FLOAT;
     case "QuantizeLinear":
-      return node.inputs[2] !== void 0 && types.get(node.inputs[2]) || UINT8;
+      return node.inputs[2] !== void 0 && types2.get(node.inputs[2]) || UINT8;
     case "QLinearConv":
     case "QLinearMatMul":
-      return types.get(node.inputs[7] ?? "") ?? INT8;
+      return types2.get(node.inputs[7] ?? "") ?? INT8;
     case "DynamicQuantizeLinear":
       return position === 1 ? FLOAT : UINT8;
     default:
-      return FIXED[node.opType] ?? types.get(node.inputs[LIKE_INPUT[node.opType] ?? 0] ?? "");
+      return FIXED[node.opType] ?? types2.get(node.inputs[LIKE_INPUT[node.opType] ?? 0] ?? "");
   }
 }
 var FLOAT, INT64, BOOL, UINT8, INT8, INT32, FIXED, LIKE_INPUT, INDEX_OUTPUT;
-var init_types7 = __esm({
+var init_types4 = __esm({
   "src/onnx/types.ts"() {
     "use strict";
     init_onnx_pb();
@@ -9998,7 +8441,7 @@ function buildGraph(model) {
   const infos = new Map(
     [...proto.input, ...proto.valueInfo, ...proto.output].map((info2) => [info2.name, info2])
   );
-  const types = inferElementTypes(nodes, infos, initializers);
+  const types2 = inferElementTypes(nodes, infos, initializers);
   return {
     proto,
     nodes,
@@ -10009,8 +8452,8 @@ function buildGraph(model) {
     consumersOf: (tensor) => consumers.get(tensor) ?? [],
     initializer: (name) => initializers.get(name),
     constant: (name) => constants3.get(name),
-    elementType: (tensor) => types.get(tensor),
-    isFloat: (tensor) => isFloatType(types.get(tensor)),
+    elementType: (tensor) => types2.get(tensor),
+    isFloat: (tensor) => isFloatType(types2.get(tensor)),
     shape: (tensor) => shapeOf(tensor, infos, initializers)
   };
 }
@@ -10062,7 +8505,7 @@ var init_graph = __esm({
     "use strict";
     init_esm2();
     init_onnx_pb();
-    init_types7();
+    init_types4();
   }
 });
 
@@ -10090,6 +8533,26 @@ function tensorToFloats(tensor) {
       throw new InputFault({
         where,
         what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`
+      });
+  }
+}
+function tensorToIntegers(tensor) {
+  const where = `initializer ${tensor.name}`;
+  const raw = tensor.rawData;
+  switch (tensor.dataType) {
+    case INT642:
+      return raw.length === 0 ? tensor.int64Data.map(Number) : Array.from(new BigInt64Array(aligned(raw, 8, where)), Number);
+    case INT322:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(new Int32Array(aligned(raw, 4, where)));
+    case INT82:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(new Int8Array(aligned(raw, 1, where)));
+    case UINT82:
+    case BOOL2:
+      return raw.length === 0 ? [...tensor.int32Data] : Array.from(raw);
+    default:
+      throw new InputFault({
+        where,
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers`
       });
   }
 }
@@ -10382,7 +8845,7 @@ var init_onnx = __esm({
 });
 
 // src/quantization/types.ts
-var init_types8 = __esm({
+var init_types5 = __esm({
   "src/quantization/types.ts"() {
     "use strict";
   }
@@ -10394,6 +8857,7 @@ function isCompute(node) {
 }
 function listLayers(graph, scope) {
   const heads = headNodes(graph);
+  const attention = attentionNodes(graph);
   return graph.nodes.filter((node) => inScope(graph, node, scope)).map((node, depth) => ({
     name: node.name,
     opType: node.opType,
@@ -10402,8 +8866,34 @@ function listLayers(graph, scope) {
     macs: void 0,
     parameters: node.inputs.reduce((sum, name) => sum + weightsIn(graph, name), 0),
     activations: activationsOf(graph, node, scope),
-    head: heads.has(node.index)
+    head: heads.has(node.index),
+    attention: attention.has(node.index)
   }));
+}
+function attentionNodes(graph) {
+  const products = graph.nodes.filter(
+    (node) => node.opType === "MatMul" && floatData(graph, node).length === 2
+  );
+  const sources = new Set(
+    products.flatMap((node) => floatData(graph, node).map((name) => movedFrom(graph, name)))
+  );
+  const beside = graph.nodes.filter(
+    (node) => isCompute(node) && floatData(graph, node).some((name) => sources.has(movedFrom(graph, name)))
+  );
+  return new Set([...products, ...beside].map(({ index }) => index));
+}
+function movedFrom(graph, tensor) {
+  for (let node = graph.producerOf(tensor); node !== void 0; node = graph.producerOf(tensor)) {
+    const [from, ...more] = movedInputs(node);
+    if (from === void 0 || more.length > 0) return tensor;
+    tensor = from;
+  }
+  return tensor;
+}
+function movedInputs(node) {
+  if (node.opType === "Concat") return node.inputs;
+  const nearest = (node.opType === "Resize" || node.opType === "Upsample") && ["", "nearest"].includes(Buffer.from(attributeOf(node, "mode")?.s ?? []).toString());
+  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 function inScope(graph, node, scope) {
   const named = scope === "all" ? !NEVER.has(node.opType) : scope === "tensorrt" ? COMPUTE.has(node.opType) : scope.includes(node.opType);
@@ -10426,7 +8916,7 @@ function fromWeights(graph, name) {
 function activationsOf(graph, node, scope) {
   const own = floatData(graph, node);
   const skip = scope === "tensorrt" ? skipInput(graph, node) : void 0;
-  return skip === void 0 ? own : [.../* @__PURE__ */ new Set([...own, skip.tensor])];
+  return skip === void 0 ? own : [.../* @__PURE__ */ new Set([...own, ...skip.tensors])];
 }
 function skipInput(graph, node) {
   if (node.opType !== "Conv") return void 0;
@@ -10438,7 +8928,14 @@ function skipInput(graph, node) {
   if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
     return void 0;
   const other = convolutionBefore(graph, tensor);
-  return other !== void 0 && other.index > node.index ? void 0 : { add, tensor };
+  if (other !== void 0 && other.index > node.index) return void 0;
+  const activated = end !== (node.outputs[0] ?? "");
+  if (!activated && isDepthwise(graph, node)) return void 0;
+  return { add, tensors: activated ? [tensor, end] : [tensor] };
+}
+function isDepthwise(graph, node) {
+  const group = intAttribute(node, "group", 1);
+  return group > 1 && group === Number(weightValues(graph, node.inputs[1] ?? "")?.dims[0] ?? 0n);
 }
 function convolutionBefore(graph, tensor) {
   let node = graph.producerOf(tensor);
@@ -10531,7 +9028,7 @@ function outputLength(node, length, kernel, axis) {
   const span = (ints("dilations")[axis] ?? 1) * (kernel - 1) + 1;
   return Math.floor((length + (pads[axis] ?? 0) + (pads[axis + rank2] ?? 0) - span) / stride) + 1;
 }
-var COMPUTE, NEVER, FIRST_ONLY;
+var COMPUTE, NEVER, FIRST_ONLY, MOVES;
 var init_layers = __esm({
   "src/quantization/layers.ts"() {
     "use strict";
@@ -10567,6 +9064,19 @@ var init_layers = __esm({
       "LayerNormalization",
       "GroupNormalization",
       "PRelu"
+    ]);
+    MOVES = /* @__PURE__ */ new Set([
+      "MaxPool",
+      "Reshape",
+      "Transpose",
+      "Flatten",
+      "Squeeze",
+      "Unsqueeze",
+      "Identity",
+      "Split",
+      "Slice",
+      "DepthToSpace",
+      "SpaceToDepth"
     ]);
   }
 });
@@ -10722,11 +9232,12 @@ var require_mod = __commonJS({
 // src/quantization/plan.ts
 import { readFile as readFile3 } from "node:fs/promises";
 function defaultPlan(layers2, operators, options) {
+  const attention = options.attention ?? (operators === "tensorrt" ? "float" : "int8");
   const unmatched = options.keepFloat.filter((pattern) => !layers2.some(({ name }) => matches(pattern, name)));
   if (unmatched.length > 0)
     throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers2)));
   const float = layers2.filter(
-    ({ name, head }) => head && options.head === "float" || options.keepFloat.some((pattern) => matches(pattern, name))
+    ({ name, head, attention: attends }) => head && options.head === "float" || attends === true && attention === "float" || options.keepFloat.some((pattern) => matches(pattern, name))
   );
   return {
     version: 1,
@@ -10881,7 +9392,7 @@ function wantedBy(graph, scope, int8) {
       const node = graph.nodes[index];
       for (const tensor of floatData(graph, node)) note(tensor, index, layer.name);
       const skip = scope === "tensorrt" ? skipInput(graph, node) : void 0;
-      if (skip !== void 0) note(skip.tensor, skip.add.index, layer.name);
+      if (skip !== void 0) for (const tensor of skip.tensors) note(tensor, skip.add.index, layer.name);
       if (scope === "all") {
         for (const output of node.outputs)
           if (graph.outputs.includes(output) && graph.isFloat(output)) note(output, LEAVES, layer.name);
@@ -10890,55 +9401,48 @@ function wantedBy(graph, scope, int8) {
   return wanted;
 }
 function rise(graph, node, readers, ties) {
+  const inputs = movedInputs(node);
   for (const output of node.outputs) {
-    if (!readers.delete(output)) continue;
-    for (const input of movedInputs(node)) ties.join(input, output);
+    if (!readers.has(output)) continue;
+    if (node.opType !== "Concat") readers.delete(output);
+    for (const input of inputs) ties.join(input, output);
   }
-  for (const input of movedInputs(node))
-    readers.set(input, (readers.get(input) ?? /* @__PURE__ */ new Set()).add(node.index));
+  for (const input of inputs)
+    if (node.opType !== "Concat" || !arrives(graph, node, input))
+      readers.set(input, (readers.get(input) ?? /* @__PURE__ */ new Set()).add(node.index));
+}
+function arrives(graph, concat, input) {
+  const producer = graph.producerOf(input);
+  if (producer === void 0 || valueReaders(graph, input).some(({ index }) => index !== concat.index))
+    return false;
+  return producer.opType === "Concat" || movedInputs(producer).length === 0;
+}
+function valueReaders(graph, tensor) {
+  return graph.consumersOf(tensor).filter(({ opType }) => opType !== "Shape" && opType !== "Size");
 }
 function canRise(graph, node, readers) {
   const inputs = movedInputs(node);
   if (inputs.length === 0 || !inputs.every((name) => graph.isFloat(name) && graph.constant(name) === void 0))
     return false;
   const used = node.outputs.filter(
-    (name) => graph.outputs.includes(name) || graph.consumersOf(name).length > 0
+    (name) => graph.outputs.includes(name) || valueReaders(graph, name).length > 0
   );
   return used.length > 0 && used.every((name) => {
     const through = readers.get(name);
-    return through !== void 0 && !graph.outputs.includes(name) && graph.consumersOf(name).every(({ index }) => through.has(index));
+    return through !== void 0 && !graph.outputs.includes(name) && valueReaders(graph, name).every(({ index }) => through.has(index));
   });
-}
-function movedInputs(node) {
-  if (node.opType === "Concat") return node.inputs;
-  const nearest = (node.opType === "Resize" || node.opType === "Upsample") && ["", "nearest"].includes(Buffer.from(attributeOf(node, "mode")?.s ?? []).toString());
-  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 function append(lists, key, value) {
   const list3 = lists.get(key);
   if (list3 === void 0) lists.set(key, [value]);
   else list3.push(value);
 }
-var LEAVES, MOVES, Ties;
+var LEAVES, Ties;
 var init_placement = __esm({
   "src/quantization/placement.ts"() {
     "use strict";
-    init_onnx();
     init_layers();
     LEAVES = -1;
-    MOVES = /* @__PURE__ */ new Set([
-      "MaxPool",
-      "Reshape",
-      "Transpose",
-      "Flatten",
-      "Squeeze",
-      "Unsqueeze",
-      "Identity",
-      "Split",
-      "Slice",
-      "DepthToSpace",
-      "SpaceToDepth"
-    ]);
     Ties = class {
       parent = /* @__PURE__ */ new Map();
       find(name) {
@@ -10956,7 +9460,7 @@ var init_placement = __esm({
 
 // src/quantization/quantize.ts
 function scaleOf(amax) {
-  const scale = Math.fround(amax / LEVELS2);
+  const scale = Math.fround(amax / LEVELS);
   return scale < 11754943508222875e-54 ? 1 : scale;
 }
 function quantize(model, plan, ranges) {
@@ -11027,7 +9531,7 @@ function channelScales(values, dims, axis) {
   });
   return Float32Array.from(amax, scaleOf);
 }
-var LEVELS2, OPSET, Writer;
+var LEVELS, OPSET, Writer;
 var init_quantize = __esm({
   "src/quantization/quantize.ts"() {
     "use strict";
@@ -11037,7 +9541,7 @@ var init_quantize = __esm({
     init_layers();
     init_placement();
     init_plan();
-    LEVELS2 = 127;
+    LEVELS = 127;
     OPSET = 13;
     Writer = class {
       constructor(graph, scope, layers2, ranges) {
@@ -11195,15 +9699,15 @@ function toStrong(weak, options) {
   return new Converter(buildGraph({ proto: raised }), options).convert(raised);
 }
 function postProcessing(graph) {
-  const tail = /* @__PURE__ */ new Set();
+  const tail2 = /* @__PURE__ */ new Set();
   const weightedAfter = /* @__PURE__ */ new Set();
   for (const node of [...graph.nodes].reverse()) {
     const weighted = isCompute(node) && floatData(graph, node).length > 0 && !isDfl(graph, node);
     const before = weighted || node.outputs.some((name) => weightedAfter.has(name));
     if (before) for (const name of node.inputs) weightedAfter.add(name);
-    else tail.add(node.index);
+    else tail2.add(node.index);
   }
-  return tail;
+  return tail2;
 }
 function bodyReads(graph) {
   return graph.nodes.filter(({ proto }) => proto.attribute.some(({ g }) => g !== void 0)).flatMap(
@@ -11215,13 +9719,14 @@ function halfScale(scale) {
   if (near >= scale) return Math.max(near, HALF_TINY);
   return halfToFloat(floatToHalf(scale) + 1);
 }
-function quantizeValues(values, dims, steps, axis) {
+function onGrid(values, dims, steps, axis) {
   const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  return Int8Array.from(values, (value, i) => {
-    const code = Math.fround(value / steps[Math.floor(i / inner) % steps.length]);
+  return values.map((value, i) => {
+    const step = steps[Math.floor(i / inner) % steps.length];
+    const code = Math.fround(value / step);
     const floor = Math.floor(code);
     const up = code - floor > 0.5 || code - floor === 0.5 && floor % 2 !== 0;
-    return Math.max(-127, Math.min(127, up ? floor + 1 : floor));
+    return Math.max(-127, Math.min(127, up ? floor + 1 : floor)) * step;
   });
 }
 function castNode(from, to, half) {
@@ -11239,7 +9744,7 @@ function castNode(from, to, half) {
     ]
   });
 }
-function short2(value) {
+function short(value) {
   return String(Number(value.toPrecision(3)));
 }
 var STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES, Converter;
@@ -11271,9 +9776,9 @@ var init_strong = __esm({
           ...graph.proto.initializer.map(({ name }) => name),
           ...graph.nodes.flatMap(({ outputs }) => outputs)
         ]);
-        const tail = postProcessing(graph);
+        const tail2 = postProcessing(graph);
         for (const node of graph.nodes) {
-          if (tail.has(node.index) || FLOAT_ONLY.has(node.opType) || node.proto.domain !== "") continue;
+          if (tail2.has(node.index) || FLOAT_ONLY.has(node.opType) || node.proto.domain !== "") continue;
           const why = this.whyFloat(node);
           if (why === void 0) this.half.add(node.index);
           else this.kept.push({ node: node.name, why });
@@ -11284,7 +9789,6 @@ var init_strong = __esm({
       half = /* @__PURE__ */ new Set();
       kept = [];
       added = [];
-      dropped = /* @__PURE__ */ new Set();
       /** Element type that a tensor has in the new model, where it is FP16. */
       halves = /* @__PURE__ */ new Set();
       casts = /* @__PURE__ */ new Map();
@@ -11295,20 +9799,20 @@ var init_strong = __esm({
         if (node.opType === "QuantizeLinear") return void 0;
         for (const name of node.outputs) {
           const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
         }
         for (const [i, name] of node.inputs.entries()) {
           if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
           const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
           if (node.opType === "DequantizeLinear") continue;
           const value = this.floatConstant(name);
           if (value === void 0) continue;
           const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
           if (size > HALF_MAX && Number.isFinite(size))
-            return `its constant ${name} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
+            return `its constant ${name} reaches ${short(size)}, FP16 ends at ${HALF_MAX}`;
           if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
-            return `its constant ${name} is ${short2(size)}, which is 0 in FP16`;
+            return `its constant ${name} is ${short(size)}, which is 0 in FP16`;
         }
         return void 0;
       }
@@ -11331,10 +9835,7 @@ var init_strong = __esm({
           node: this.out.filter(
             (node) => node.opType !== "Constant" || node.output.some((name) => read.has(name))
           ),
-          initializer: [
-            ...source.initializer.filter(({ name }) => !this.dropped.has(name) && read.has(name)),
-            ...this.added
-          ],
+          initializer: [...source.initializer.filter(({ name }) => read.has(name)), ...this.added],
           valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name))
         });
         return { proto: changed(raised, { graph }), kept: this.kept };
@@ -11367,36 +9868,37 @@ var init_strong = __esm({
           if (output[i] !== name) this.out.push(castNode(output[i], name, false));
         });
       }
-      /** Weights become INT8 constants; an activation's Q takes the type of what it reads. */
+      /**
+       * Weights become FP16 values that lie on the grid of their FP16 scale, so that their codes are those of FP32; stored
+       * as INT8, TensorRT 10.6 would dequantize them in every run wherever a layer has no INT8 kernel. An activation's Q
+       * takes the type of what it reads.
+       */
       emitQuantize(node) {
-        const [from, scale, zero] = node.inputs;
+        const [from, scale, ...zero] = node.inputs;
         const weights = this.floatConstant(from);
-        if (weights !== void 0 && this.allDequantize(node)) {
+        const half = weights === void 0 ? this.halves.has(from) : this.feedsHalf(node);
+        let source = from;
+        if (weights !== void 0 && half) {
           const steps = this.scaleValues(scale, true);
           const dims = this.graph.constant(from).dims.map(Number);
           const axis = steps.length === 1 ? void 0 : intAttribute(node, "axis", 1);
-          this.added.push(
-            int8Tensor(node.outputs[0], dims, quantizeValues(weights, dims, steps, axis))
-          );
-          return;
+          source = this.fresh(`${from}_half`);
+          this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
         }
-        const half = this.halves.has(from);
-        this.out.push(
-          changed(node.proto, {
-            input: [from, this.scaleAs(scale, half), ...zero === void 0 ? [] : [zero]]
-          })
-        );
+        this.out.push(changed(node.proto, { input: [source, this.scaleAs(scale, half), ...zero] }));
+      }
+      feedsHalf(quantize2) {
+        return this.graph.consumersOf(quantize2.outputs[0] ?? "").some((node) => this.givesHalf(node));
+      }
+      givesHalf(dequantize) {
+        const output = dequantize.outputs[0] ?? "";
+        return !this.graph.outputs.includes(output) && this.half.has(dequantize.index) && this.graph.consumersOf(output).some(({ index }) => this.half.has(index));
       }
       emitDequantize(node) {
-        const output = node.outputs[0];
-        const readers = this.graph.consumersOf(output);
-        const half = !this.graph.outputs.includes(output) && this.half.has(node.index) && readers.length > 0 && readers.some(({ index }) => this.half.has(index));
-        if (half) this.halves.add(output);
+        const half = this.givesHalf(node);
+        if (half) this.halves.add(node.outputs[0]);
         const [from, scale, ...rest] = node.inputs;
         this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
-      }
-      allDequantize(node) {
-        return this.graph.consumersOf(node.outputs[0] ?? "").every(({ opType }) => opType === "DequantizeLinear");
       }
       /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
       scaleValues(name, half) {
@@ -11441,9 +9943,9 @@ var init_strong = __esm({
 });
 
 // src/quantization/shared-scales.ts
-function findSharedScales(graph, scales, statistics) {
+function findSharedScales(graph, scales2, statistics) {
   const found = /* @__PURE__ */ new Map();
-  const read = scales.flatMap(
+  const read = scales2.flatMap(
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
@@ -11474,14 +9976,14 @@ function joinBefore(graph, tensor) {
 }
 function describe(shared, small, large) {
   const noun = (part, otherwise) => part.min >= -1e-3 && part.max <= 1.0001 ? "scores" : otherwise;
-  const range = (part) => `${short3(part.min)}…${short3(part.max)}`;
+  const range = (part) => `${short2(part.min)}…${short2(part.max)}`;
   const smallNoun = noun(small, "values");
   const largeNoun = smallNoun === "scores" ? "boxes" : "values";
   const limit2 = Math.max(Math.abs(small.min), small.max);
-  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short3(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short3(shared.scale) : "few steps"}`;
-  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short3(shared.scale)}: ${lost}.`;
+  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short2(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short2(shared.scale) : "few steps"}`;
+  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short2(shared.scale)}: ${lost}.`;
 }
-function short3(value) {
+function short2(value) {
   return String(Number(value.toPrecision(3)));
 }
 var MOVES2, LOST_STEPS;
@@ -11513,13 +10015,2147 @@ var init_shared_scales = __esm({
 var init_quantization = __esm({
   "src/quantization/index.ts"() {
     "use strict";
-    init_types8();
+    init_types5();
     init_layers();
     init_plan();
     init_placement();
     init_quantize();
     init_strong();
     init_shared_scales();
+  }
+});
+
+// src/lint/refusals.ts
+function* refusals(view, proto) {
+  const opset = opsetOf(proto);
+  for (const node of view.graph.nodes) {
+    const found = integerOperator(node);
+    if (found !== void 0) yield { ...found, severity: "refused", node: node.name };
+  }
+  for (const one of view.quantizers)
+    for (const found of [...types(one), ...scales(view, one, opset), ...places(view, one)])
+      yield { ...found, severity: "refused", node: one.node.name };
+}
+function integerOperator({ opType, proto }) {
+  if (INTEGER_OPERATOR.test(opType))
+    return {
+      rule: "integer-operator",
+      why: `${opType} is an integer operator that TensorRT's parser does not import`,
+      fix: "Quantize with Q/DQ pairs around float operators (QuantFormat.QDQ in onnxruntime.quantization, static instead of dynamic)."
+    };
+  const isQdq = opType === "QuantizeLinear" || opType === "DequantizeLinear";
+  const { domain } = proto;
+  if (isQdq && ["", "ai.onnx", void 0].includes(domain) === false)
+    return {
+      rule: "foreign-domain",
+      why: `${opType} comes from the domain ${domain}, which TensorRT's parser does not know`,
+      fix: "Quantize without `UseQDQContribOps`, or raise the model to opset 21."
+    };
+  return void 0;
+}
+function* types({ kind, codeType, zeroType, zeroPoint, constant, node }) {
+  if (codeType === INT323) {
+    yield {
+      rule: "int32-bias",
+      why: "dequantizes INT32, a bias: TensorRT takes biases in float alone",
+      fix: 'Keep biases in float (onnxruntime.quantization: `extra_options={"QuantizeBias": False}`).'
+    };
+    return;
+  }
+  if (codeType === UINT83 && (kind === "Q" || zeroType === UINT83 || constant !== void 0)) {
+    const implied = node.inputs[2] === void 0 || node.inputs[2] === "";
+    yield {
+      rule: "unsigned",
+      why: implied ? "has no zero point, which ONNX reads as UINT8; TensorRT quantizes to INT8" : "quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0",
+      fix: implied ? "Give it an INT8 zero point of 0." : "Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`)."
+    };
+    return;
+  }
+  if (codeType !== void 0 && codeType !== INT83 && [UINT83, INT643].includes(codeType) === false && codeType < 17)
+    yield {
+      rule: "code-type",
+      why: `quantizes to ${TensorProto_DataType[codeType] ?? codeType}; for INT8 engines TensorRT knows INT8 alone`,
+      fix: "Quantize to QInt8."
+    };
+  const shifted = zeroPoint?.find((value) => value !== 0);
+  if (shifted !== void 0)
+    yield {
+      rule: "asymmetric",
+      why: `has zero point ${shifted}; TensorRT is symmetric: its zero point is 0`,
+      fix: "Quantize symmetrically (`ActivationSymmetric: True`, `WeightSymmetric: True`) and calibrate again."
+    };
+}
+function* scales(view, one, opset) {
+  const { scale, scaleType, constant, axis, kind, node, input } = one;
+  if (scale === void 0) {
+    yield {
+      rule: "scale-not-constant",
+      why: `takes its scale from ${node.inputs[1] ?? "nowhere"}, which is computed: TensorRT fixes scales at build time`,
+      fix: "Quantize statically: calibrate, then write scales as initializers."
+    };
+    return;
+  }
+  const bad = scale.findIndex((value) => !(value > 0 && Number.isFinite(value)));
+  if (bad >= 0)
+    yield {
+      rule: "scale-value",
+      why: `scale${scale.length > 1 ? `[${bad}]` : ""} is ${scale[bad]}; scales are positive and finite`,
+      fix: scale[bad] === 0 ? "A channel or tensor of zeros: write scale 1." : "The calibration is damaged: calibrate again."
+    };
+  if (scale.length > 1) {
+    const dims = constant?.dims.map(Number) ?? view.graph.shape(input);
+    const size = dims?.[axis < 0 ? axis + dims.length : axis];
+    if (constant === void 0)
+      yield {
+        rule: "activation-per-channel",
+        why: `has ${scale.length} scales for an activation; TensorRT takes one scale per tensor there, one a channel for weights alone`,
+        fix: "Quantize activations per tensor."
+      };
+    else if (size !== void 0 && size !== scale.length)
+      yield {
+        rule: "scale-count",
+        why: `has ${scale.length} scales for ${size} channels along axis ${axis}`,
+        fix: "Write one scale per channel along the axis of output channels."
+      };
+    if (opset < 13)
+      yield {
+        rule: "opset",
+        why: `has one scale per channel in opset ${opset}, where Q/DQ know no axis`,
+        fix: "Quantize the model in opset 13 or newer."
+      };
+  }
+  if ((scaleType === FLOAT162 || scaleType === BFLOAT16) && opset < 19)
+    yield {
+      rule: "opset",
+      why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on`,
+      fix: "Write scales in FP32, or raise the model to opset 19 for a strongly typed network."
+    };
+  const source = view.graph.elementType(input);
+  if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT3, FLOAT162, BFLOAT16].includes(source) && source !== scaleType)
+    yield {
+      rule: "scale-type",
+      why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}; in a strongly typed network both are the same`,
+      fix: "Write the scale in the type of what is quantized."
+    };
+}
+function* places(view, one) {
+  const { graph } = view;
+  const { kind, output, constant } = one;
+  if (kind === "Q") {
+    const readers = graph.consumersOf(output);
+    const other2 = readers.find(({ opType }) => opType !== "DequantizeLinear");
+    if (constant !== void 0 && other2 !== void 0)
+      yield {
+        rule: "quantized-constant",
+        why: `quantizes a constant for ${other2.name} (${other2.opType}): a quantized constant is only allowed before DequantizeLinear`,
+        fix: "Put DequantizeLinear directly behind it, or leave the constant in float."
+      };
+    else if (other2 !== void 0 && !MOVES3.has(other2.opType))
+      yield {
+        rule: "q-without-dq",
+        why: `its integers go to ${other2.name} (${other2.opType}), which computes in float`,
+        fix: "Put DequantizeLinear between them."
+      };
+    return;
+  }
+  if (constant === void 0 || one.codeType === INT323) return;
+  const other = graph.consumersOf(output).find((node) => !(isCompute(node) && node.inputs[1] === output) && node.opType !== "Identity");
+  if (other !== void 0 && !reachesWeight(view, output))
+    yield {
+      rule: "quantized-constant",
+      why: `dequantizes a constant for ${other.name} (${other.opType}); TensorRT takes quantized constants as weights of Conv, ConvTranspose, Gemm and MatMul alone`,
+      fix: "Leave the constant in float: quantize Conv, ConvTranspose, Gemm and MatMul only (`op_types_to_quantize`)."
+    };
+}
+function reachesWeight({ graph }, output) {
+  return graph.consumersOf(output).every((node) => {
+    if (isCompute(node)) return node.inputs[1] === output || node.opType === "MatMul";
+    const moved = node.outputs[0] ?? "";
+    return ["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze"].includes(node.opType) ? graph.consumersOf(moved).every((next) => isCompute(next) && next.inputs[1] === moved) : false;
+  });
+}
+var FLOAT3, FLOAT162, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
+var init_refusals = __esm({
+  "src/lint/refusals.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    ({ FLOAT: FLOAT3, FLOAT16: FLOAT162, BFLOAT16, INT8: INT83, UINT8: UINT83, INT32: INT323, INT64: INT643 } = TensorProto_DataType);
+    INTEGER_OPERATOR = /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+|MatMulIntegerToFloat)$/;
+    MOVES3 = /* @__PURE__ */ new Set([
+      "Reshape",
+      "Transpose",
+      "Identity",
+      "Squeeze",
+      "Unsqueeze",
+      "Flatten",
+      "Slice",
+      "Split",
+      "Concat",
+      "MaxPool",
+      "Gather"
+    ]);
+  }
+});
+
+// src/lint/slow.ts
+function* slowness(view) {
+  for (const rule of [
+    insideFusion,
+    concatScales,
+    scaleChanges,
+    floatReaders,
+    halfQuantized,
+    islands,
+    skips,
+    twice,
+    tail
+  ])
+    for (const found of rule(view)) yield { severity: "slow", ...found };
+}
+function* insideFusion(view) {
+  for (const q of view.quantizers) {
+    if (q.kind !== "Q" || q.constant !== void 0) continue;
+    const source = view.graph.producerOf(q.input);
+    if (source === void 0 || !isCompute(source)) continue;
+    const act = view.graph.consumersOf(q.output).flatMap((dq) => view.graph.consumersOf(dq.outputs[0] ?? "")).find(({ opType }) => ACTIVATIONS.has(opType) || opType === "BatchNormalization");
+    if (act !== void 0)
+      yield {
+        rule: "inside-fusion",
+        node: q.node.name,
+        why: `stands between ${source.name} and its ${act.opType} (${act.name}): the two cannot become one kernel`,
+        fix: "Quantize behind the activation function, where the next layer reads it."
+      };
+  }
+}
+function* concatScales(view) {
+  for (const node of view.graph.nodes) {
+    if (node.opType !== "Concat") continue;
+    const known2 = node.inputs.flatMap((name) => view.dequantized.get(name)?.scale?.[0] ?? []);
+    const readers = view.graph.consumersOf(node.outputs[0] ?? "");
+    const out = readers.map((reader) => view.by(reader.outputs[0] ?? "")).find((one) => one?.kind === "Q")?.scale?.[0];
+    const layer = readers.find((reader) => isCompute(reader) && quantizedInputs(view, reader) !== "none");
+    if (known2.length > 0 && out === void 0 && layer !== void 0)
+      yield {
+        rule: "concat-dq",
+        node: node.name,
+        why: `is read by ${layer.name} without Q/DQ between: TensorRT moves no DequantizeLinear through Concat, so both run in float`,
+        fix: "Put Q/DQ behind the Concat too, with the scale of its inputs."
+      };
+    const scales2 = /* @__PURE__ */ new Set([...known2, ...out === void 0 ? [] : [out]]);
+    if (scales2.size > 1)
+      yield {
+        rule: "concat-scales",
+        node: node.name,
+        why: `joins inputs of ${new Set(known2).size} ${new Set(known2).size === 1 ? "scale" : "scales"} (${[...new Set(known2)].map(short3).slice(0, 4).join(", ")})${out === void 0 ? "" : ` into one of ${short3(out)}`}: what differs is requantized by a kernel of its own`,
+        fix: "Give all inputs and the output one scale, the largest."
+      };
+  }
+}
+function* scaleChanges(view) {
+  for (const node of view.graph.nodes) {
+    if (node.opType === "Concat" || movedInputs(node).length === 0) continue;
+    const before = view.dequantized.get(node.inputs[0] ?? "")?.scale?.[0];
+    for (const reader of node.outputs.flatMap((name) => view.graph.consumersOf(name))) {
+      const q = view.by(reader.outputs[0] ?? "");
+      if (q?.kind !== "Q" || before === void 0 || q.scale?.[0] === before) continue;
+      yield {
+        rule: "scale-change",
+        node: node.name,
+        why: `only moves values, but reads scale ${short3(before)} and hands on ${short3(q.scale?.[0] ?? NaN)}: it cannot run in INT8 without requantizing`,
+        fix: "Give both sides one scale."
+      };
+    }
+  }
+}
+function* floatReaders(view) {
+  for (const dq of view.quantizers) {
+    if (dq.kind !== "DQ" || dq.constant !== void 0) continue;
+    const readers = view.graph.consumersOf(dq.output);
+    if (readers.length > 0 && readers.every(({ opType }) => FLOAT_ONLY2.has(opType)))
+      yield {
+        rule: "float-reader",
+        node: dq.node.name,
+        why: `is read by ${readers.map(({ name, opType }) => `${name} (${opType})`).slice(0, 3).join(", ")}, which has no INT8 form: the value is rounded for nothing`,
+        fix: "Take this Q/DQ out."
+      };
+  }
+}
+function weightSlots(node) {
+  return [0, 1].filter((i) => node.inputs[i] !== void 0);
+}
+function quantizedInputs(view, node) {
+  const through = weightSlots(node).map((i) => view.dequantized.has(node.inputs[i] ?? ""));
+  return through.every(Boolean) ? "all" : through.some(Boolean) ? "some" : "none";
+}
+function runsInInt8(view, node) {
+  return quantizedInputs(view, node) === "all";
+}
+function* halfQuantized(view) {
+  for (const node of view.graph.nodes) {
+    if (!isCompute(node) || quantizedInputs(view, node) !== "some") continue;
+    if (view.graph.producerOf(node.inputs[0] ?? "")?.opType === "Concat" && behindDequantized(view, node))
+      continue;
+    const first2 = view.dequantized.has(node.inputs[0] ?? "");
+    yield {
+      rule: "half-quantized",
+      node: node.name,
+      why: `only its ${first2 ? "first input" : "second input"} is quantized, so it runs in float and the quantized one is converted back`,
+      fix: `Quantize its ${first2 ? "second input (the weights)" : "first input"} too, or neither.`
+    };
+  }
+}
+function behindDequantized(view, node) {
+  const concat = view.graph.producerOf(node.inputs[0] ?? "");
+  return concat?.inputs.some((name) => view.dequantized.has(name)) === true;
+}
+function* islands(view) {
+  const float = /* @__PURE__ */ new Set([
+    ...headNodes(view.graph),
+    ...listLayers(view.graph, "tensorrt").flatMap(
+      ({ attention, nodes }) => attention === true ? nodes : []
+    )
+  ]);
+  for (const node of view.graph.nodes) {
+    if (!isCompute(node) || float.has(node.index) || quantizedInputs(view, node) !== "none") continue;
+    const before = layersFrom(view, node, "up");
+    const after2 = layersFrom(view, node, "down");
+    const int8 = (list3) => list3.length > 0 && list3.every((one) => runsInInt8(view, one));
+    if (int8(before) && int8(after2))
+      yield {
+        rule: "float-island",
+        node: node.name,
+        why: "runs in float between INT8 layers: values are converted in front of it and behind it",
+        fix: "Quantize it too, unless the accuracy needs it in float."
+      };
+  }
+}
+function layersFrom({ graph }, start, way) {
+  const found = /* @__PURE__ */ new Map();
+  const seen = /* @__PURE__ */ new Set();
+  const next = (node) => way === "up" ? node.inputs.map((name) => graph.producerOf(name)) : node.outputs.flatMap((name) => graph.consumersOf(name));
+  const queue = [...next(start)];
+  for (let node = queue.pop(); queue.length > 0 || node !== void 0; node = queue.pop()) {
+    if (node === void 0 || seen.has(node.index)) continue;
+    seen.add(node.index);
+    if (isCompute(node)) found.set(node.index, node);
+    else queue.push(...next(node));
+  }
+  return [...found.values()];
+}
+function* skips(view) {
+  for (const node of view.graph.nodes) {
+    if (node.opType !== "Add") continue;
+    const layer = node.inputs.map((name) => view.graph.producerOf(name)).find((one) => one?.opType === "Conv");
+    const skip = node.inputs.find((name) => view.graph.producerOf(name) !== layer);
+    if (layer === void 0 || skip === void 0 || !runsInInt8(view, layer)) continue;
+    if (intAttribute(layer, "group", 1) > 1) continue;
+    if (view.constant(skip) !== void 0 || view.dequantized.has(skip)) continue;
+    const quantized = view.graph.consumersOf(node.outputs[0] ?? "").some(({ opType }) => opType === "QuantizeLinear");
+    if (quantized)
+      yield {
+        rule: "skip-float",
+        node: node.name,
+        why: `adds the INT8 layer ${layer.name} and ${skip} in float, so the sum is a kernel of its own`,
+        fix: "Put Q/DQ on the skip input too: TensorRT then fuses the Add into the convolution."
+      };
+  }
+}
+function* twice(view) {
+  const byInput = /* @__PURE__ */ new Map();
+  for (const one of view.quantizers)
+    if (one.kind === "Q" && one.constant === void 0)
+      byInput.set(one.input, [...byInput.get(one.input) ?? [], one]);
+  for (const [tensor, list3] of byInput) {
+    const scales2 = new Set(list3.map(({ scale }) => scale?.[0]));
+    if (scales2.size > 1)
+      yield {
+        rule: "quantized-twice",
+        node: list3[0]?.node.name ?? "",
+        why: `${tensor} is quantized with ${scales2.size} scales for different readers: once each`,
+        fix: "Quantize it once, with the largest scale, for all readers."
+      };
+  }
+}
+function* tail(view) {
+  if (!view.graph.nodes.some(isCompute)) return;
+  const before = /* @__PURE__ */ new Set();
+  for (const node of [...view.graph.nodes].reverse())
+    if (isCompute(node) || node.outputs.some((name) => view.graph.consumersOf(name).some(({ index }) => before.has(index))))
+      before.add(node.index);
+  for (const one of view.quantizers) {
+    if (one.kind !== "Q" || one.constant !== void 0 || before.has(one.node.index)) continue;
+    yield {
+      rule: "post-processing",
+      node: one.node.name,
+      why: `quantizes ${one.input} behind the last layers: post-processing gains nothing from INT8, and boxes (hundreds) beside scores (below 1) under one scale round scores to 0`,
+      fix: "Leave everything behind the head in float (`nodes_to_exclude`)."
+    };
+  }
+}
+function short3(value) {
+  return String(Number(value.toPrecision(3)));
+}
+var ACTIVATIONS, FLOAT_ONLY2;
+var init_slow = __esm({
+  "src/lint/slow.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    ACTIVATIONS = /* @__PURE__ */ new Set([
+      "Relu",
+      "LeakyRelu",
+      "Clip",
+      "HardSwish",
+      "HardSigmoid",
+      "Sigmoid",
+      "Swish",
+      "Elu",
+      "Mish",
+      "Tanh",
+      "PRelu"
+    ]);
+    FLOAT_ONLY2 = /* @__PURE__ */ new Set([
+      "Sigmoid",
+      "Softmax",
+      "Exp",
+      "Log",
+      "Sqrt",
+      "Pow",
+      "Div",
+      "Erf",
+      "Tanh",
+      "HardSigmoid",
+      "LayerNormalization",
+      "InstanceNormalization",
+      "ReduceMax",
+      "ReduceSum",
+      "ReduceMean",
+      "ReduceMin",
+      "TopK",
+      "Gather",
+      "GatherElements",
+      "GatherND",
+      "NonMaxSuppression",
+      "ArgMax",
+      "Sub",
+      "Where",
+      "Floor",
+      "Mod",
+      "Tile",
+      "Expand",
+      "Cast",
+      "ScatterND",
+      "GridSample",
+      "Einsum"
+    ]);
+  }
+});
+
+// src/lint/view.ts
+function viewQuantizers(graph) {
+  const constant = (name) => {
+    const producer = graph.producerOf(name);
+    return graph.constant(name) ?? (producer?.opType === "Identity" ? constant(producer.inputs[0] ?? "") : void 0);
+  };
+  const found = /* @__PURE__ */ new Map();
+  for (const node of graph.nodes) {
+    if (node.opType !== "QuantizeLinear" && node.opType !== "DequantizeLinear") continue;
+    const [input = "", scaleName = "", zeroName = ""] = node.inputs;
+    const scale = constant(scaleName);
+    const zero = constant(zeroName);
+    const kind = node.opType === "QuantizeLinear" ? "Q" : "DQ";
+    const zeroType = zeroName === "" ? void 0 : zero?.dataType ?? graph.elementType(zeroName);
+    const output = node.outputs[0] ?? "";
+    found.set(output, {
+      node,
+      kind,
+      input,
+      output,
+      scale: scale === void 0 ? void 0 : tensorToFloats(scale),
+      scaleType: scale?.dataType ?? graph.elementType(scaleName),
+      zeroPoint: zero !== void 0 && INTEGERS.has(zero.dataType) ? tensorToIntegers(zero) : void 0,
+      zeroType,
+      codeType: kind === "DQ" ? constant(input)?.dataType ?? graph.elementType(input) : codeTypeOf(node, zeroType),
+      axis: intAttribute(node, "axis", 1),
+      constant: constant(input) ?? (kind === "DQ" ? found.get(input)?.constant : void 0)
+    });
+  }
+  return {
+    graph,
+    quantizers: [...found.values()],
+    dequantized: dequantizedIn(graph, found),
+    by: (output) => found.get(output),
+    constant
+  };
+}
+function dequantizedIn(graph, quantizers) {
+  const found = /* @__PURE__ */ new Map();
+  for (const node of graph.nodes) {
+    const own = quantizers.get(node.outputs[0] ?? "");
+    const moved = node.opType === "Concat" ? [] : movedInputs(node);
+    const source = own?.kind === "DQ" ? own : found.get(moved[0] ?? "");
+    if (source !== void 0 && (own?.kind === "DQ" || moved.length > 0))
+      for (const name of node.outputs) found.set(name, source);
+  }
+  return found;
+}
+function codeTypeOf(node, zeroType) {
+  const asked = Number(attributeOf(node, "output_dtype")?.i ?? 0n);
+  return zeroType ?? (asked === 0 ? 2 /* UINT8 */ : asked);
+}
+var INTEGERS;
+var init_view = __esm({
+  "src/lint/view.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    INTEGERS = /* @__PURE__ */ new Set([3 /* INT8 */, 2 /* UINT8 */, 6 /* INT32 */]);
+  }
+});
+
+// src/lint/lint.ts
+function lintModel(model) {
+  const graph = buildGraph(model);
+  const view = viewQuantizers(graph);
+  const layers2 = graph.nodes.filter(isCompute);
+  const activations = view.quantizers.filter(({ kind, constant }) => kind === "Q" && constant === void 0);
+  const weights = view.quantizers.filter(({ kind, constant }) => kind === "DQ" && constant !== void 0);
+  const findings2 = [...refusals(view, model.proto), ...view.quantizers.length > 0 ? slowness(view) : []];
+  return {
+    file: model.name,
+    opset: opsetOf(model.proto),
+    producer: [model.proto.producerName, model.proto.producerVersion].filter(Boolean).join(" ") || "unknown",
+    style: styleOf(view),
+    quantizers: { activations: activations.length, weights: weights.length },
+    layers: { int8: layers2.filter((node) => runsInInt8(view, node)).length, all: layers2.length },
+    findings: findings2.sort((a, b) => GRAVEST.indexOf(a.severity) - GRAVEST.indexOf(b.severity))
+  };
+}
+function styleOf({ graph, quantizers }) {
+  const has = (pattern) => graph.nodes.some(({ opType }) => pattern.test(opType));
+  if (has(/^Dynamic(Quantize|MatMul)/)) return "dynamic";
+  if (has(/^(QLinear|ConvInteger|MatMulInteger)/)) return "operators";
+  return quantizers.length > 0 ? "Q/DQ" : "none";
+}
+var GRAVEST;
+var init_lint = __esm({
+  "src/lint/lint.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_refusals();
+    init_slow();
+    init_view();
+    GRAVEST = ["refused", "slow", "note"];
+  }
+});
+
+// src/lint/text.ts
+function formatLint(result) {
+  const { file, opset, producer, quantizers, layers: layers2, style: style2, findings: findings2 } = result;
+  const lines2 = [
+    `${file}: ${style2 === "none" ? "not quantized" : style2}, opset ${opset}, written by ${producer}`,
+    `${layers2.int8} of ${layers2.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`
+  ];
+  for (const severity of Object.keys(HEADINGS)) {
+    const groups = /* @__PURE__ */ new Map();
+    for (const one of findings2)
+      if (one.severity === severity) groups.set(one.rule, [...groups.get(one.rule) ?? [], one]);
+    if (groups.size > 0) lines2.push("", `${HEADINGS[severity]}:`);
+    for (const [rule, list3] of groups) lines2.push(...paragraph(rule, list3));
+  }
+  if (findings2.length === 0 && style2 !== "none")
+    lines2.push("", "Nothing that TensorRT refuses or that is known to be slow.");
+  return lines2.join("\n");
+}
+function paragraph(rule, list3) {
+  const rest = list3.length - SHOWN;
+  return [
+    `  ${rule} (${list3.length})`,
+    ...list3.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
+    ...rest > 0 ? [`    and ${rest} more`] : [],
+    `    → ${list3[0]?.fix ?? ""}`
+  ];
+}
+var HEADINGS, SHOWN;
+var init_text = __esm({
+  "src/lint/text.ts"() {
+    "use strict";
+    HEADINGS = {
+      refused: "TensorRT refuses this",
+      slow: "TensorRT runs this slowly",
+      note: "Worth knowing"
+    };
+    SHOWN = 5;
+  }
+});
+
+// src/lint/index.ts
+var init_lint2 = __esm({
+  "src/lint/index.ts"() {
+    "use strict";
+    init_lint();
+    init_text();
+    init_slow();
+    init_view();
+  }
+});
+
+// src/calibration/types.ts
+var BINS;
+var init_types6 = __esm({
+  "src/calibration/types.ts"() {
+    "use strict";
+    BINS = 2048;
+  }
+});
+
+// src/calibration/collector.ts
+function extremes(data, running) {
+  const [min, max] = bounds(data);
+  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max)) {
+    widen(running, min, max);
+    return 0;
+  }
+  let bad = 0;
+  for (const x of data) {
+    if (!Number.isFinite(x)) bad++;
+    else widen(running, x, x);
+  }
+  return bad;
+}
+function bounds(data) {
+  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
+  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q] = [data[i], data[i + 1]];
+    const [r, s] = [data[i + 2], data[i + 3]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.min(c, r);
+    d = Math.min(d, s);
+    e = Math.max(e, p);
+    f = Math.max(f, q);
+    g = Math.max(g, r);
+    h = Math.max(h, s);
+  }
+  for (let i = whole; i < data.length; i++) {
+    a = Math.min(a, data[i]);
+    e = Math.max(e, data[i]);
+  }
+  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
+}
+function widen(running, min, max) {
+  running.min = Math.min(running.min, min) + 0;
+  running.max = Math.max(running.max, max) + 0;
+}
+function powerOfTwoAbove(amax) {
+  const power = 2 ** Math.ceil(Math.log2(amax));
+  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
+}
+function grow(running, amax) {
+  const limit2 = powerOfTwoAbove(amax);
+  if (running.limit === 0) {
+    running.limit = limit2;
+    return;
+  }
+  const { bins } = running;
+  for (; running.limit < limit2; running.limit *= 2) {
+    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
+    bins.fill(0, BINS / 2);
+  }
+}
+function fill(data, running) {
+  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
+  const n = data.length & ~1;
+  for (let i = 0; i < n; i += 2) {
+    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
+    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
+  }
+  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
+  drain(running);
+}
+function drain(running) {
+  const { bins } = running;
+  const zeros = even[0] + odd[0];
+  running.zeros += zeros;
+  bins[0] = bins[0] + zeros;
+  for (let i = 0; i < BINS; i++)
+    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
+  even.fill(0);
+  odd.fill(0);
+}
+function fillFinite(data, running) {
+  fill(data.filter(Number.isFinite), running);
+}
+var RangeCollector, even, odd;
+var init_collector = __esm({
+  "src/calibration/collector.ts"() {
+    "use strict";
+    init_types6();
+    RangeCollector = class _RangeCollector {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values that one image gave a tensor; `shape` at batch 1. */
+      observe(name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        running.images++;
+        const nonFinite = extremes(data, running);
+        const amax = Math.max(-running.min, running.max);
+        if (amax > running.limit) grow(running, amax);
+        if (nonFinite === 0) fill(data, running);
+        else fillFinite(data, running);
+        running.nonFinite += nonFinite;
+        running.count += data.length - nonFinite;
+      }
+      start(name, shape2) {
+        const running = {
+          count: 0,
+          min: Infinity,
+          max: -Infinity,
+          zeros: 0,
+          nonFinite: 0,
+          images: 0,
+          limit: 0,
+          bins: new Float64Array(BINS),
+          shape: [...shape2]
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another collector saw. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name);
+          if (ours === void 0) {
+            this.tensors.set(name, { ...theirs, bins: theirs.bins.slice() });
+            continue;
+          }
+          const bins = theirs.bins.slice();
+          const copy = { ...theirs, bins };
+          if (copy.limit > ours.limit) grow(ours, copy.limit);
+          else if (ours.limit > copy.limit) grow(copy, ours.limit);
+          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
+          ours.count += copy.count;
+          ours.zeros += copy.zeros;
+          ours.nonFinite += copy.nonFinite;
+          ours.images += copy.images;
+          ours.min = Math.min(ours.min, copy.min);
+          ours.max = Math.max(ours.max, copy.max);
+        }
+      }
+      /** Statistics by tensor name. */
+      statistics() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const collector = new _RangeCollector();
+        for (const [name, running] of message) collector.tensors.set(name, running);
+        return collector;
+      }
+    };
+    even = new Uint32Array(BINS + 1);
+    odd = new Uint32Array(BINS + 1);
+  }
+});
+
+// src/calibration/extremes.ts
+function above(value, image, peak) {
+  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours > theirs || ours === theirs && image < peak.image;
+}
+function reserve(running, count) {
+  if (running.min.length >= count) return;
+  for (const side of ["min", "max"]) {
+    const wider = new Float32Array(count).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds2(data, from, to) {
+  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
+  const whole = from + (to - from & ~1);
+  for (let i = from; i < whole; i += 2) {
+    const [p, q] = [data[i], data[i + 1]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.max(c, p);
+    d = Math.max(d, q);
+  }
+  if (whole < to) {
+    a = Math.min(a, data[whole]);
+    c = Math.max(c, data[whole]);
+  }
+  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
+}
+var ExtremesObserver;
+var init_extremes = __esm({
+  "src/calibration/extremes.ts"() {
+    "use strict";
+    ExtremesObserver = class _ExtremesObserver {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        reserve(running, image + 1);
+        const channels = running.channelMin.length;
+        const parts = Math.max(1, channels);
+        const each = data.length / parts;
+        let [least, greatest] = [Infinity, -Infinity];
+        for (let c = 0; c < parts; c++) {
+          const [low, high] = bounds2(data, c * each, (c + 1) * each);
+          least = Math.min(least, low);
+          greatest = Math.max(greatest, high);
+          if (channels === 0) continue;
+          running.channelMin[c] = Math.min(running.channelMin[c], low);
+          running.channelMax[c] = Math.max(running.channelMax[c], high);
+        }
+        running.min[image] = least;
+        running.max[image] = greatest;
+        const value = -least > greatest ? least : greatest;
+        const before = running.peak;
+        if (before === void 0 || above(value, image, before))
+          running.peak = { image, index: data.indexOf(value), value };
+      }
+      start(name, shape2) {
+        const channels = shape2.length === 4 ? shape2[1] : 0;
+        const running = {
+          shape: [...shape2],
+          min: new Float32Array(),
+          max: new Float32Array(),
+          channelMin: new Float32Array(channels).fill(Infinity),
+          channelMax: new Float32Array(channels).fill(-Infinity),
+          peak: void 0
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another observer saw of other images. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
+          reserve(ours, theirs.min.length);
+          theirs.min.forEach((value, i) => {
+            if (Number.isNaN(value)) return;
+            ours.min[i] = value;
+            ours.max[i] = theirs.max[i];
+          });
+          theirs.channelMin.forEach((low, c) => {
+            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
+            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+          });
+          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
+            ours.peak = theirs.peak;
+        }
+      }
+      /** Extremes by tensor name. */
+      extremes() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const observer = new _ExtremesObserver();
+        for (const [name, running] of message) observer.tensors.set(name, running);
+        return observer;
+      }
+    };
+  }
+});
+
+// src/calibration/calibrators.ts
+function calibratorFor(name, options = { percentile: 99.999 }) {
+  return REGISTRY[name](options);
+}
+function computeRanges(statistics, calibrator) {
+  const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
+  if (bad.length > 0)
+    throw new InputFault(
+      bad.slice(0, 10).map(({ name, nonFinite }) => ({
+        where: `tensor ${name}`,
+        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
+        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+      }))
+    );
+  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
+}
+function amaxOf({ min, max }) {
+  return Math.max(Math.abs(min), Math.abs(max));
+}
+function rangeAt(statistics, amax, calibrator) {
+  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
+}
+function percentileOf(statistics, p) {
+  const { bins, limit: limit2, count } = statistics;
+  const wanted = p * count;
+  let below = 0;
+  for (let i = 0; i < BINS; i++) {
+    const here = bins[i];
+    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
+    below += here;
+  }
+  return amaxOf(statistics);
+}
+function withoutZeroSpike({ bins }) {
+  let last = BINS;
+  while (last > 1 && bins[last - 1] === 0) last--;
+  const kept = bins.slice(0, last);
+  if (last > 1) kept[0] = kept[1];
+  return kept;
+}
+function entropyOf(statistics) {
+  const bins = withoutZeroSpike(statistics);
+  const width = statistics.limit / BINS;
+  if (bins.length <= QUANTIZED) return amaxOf(statistics);
+  const total = bins.reduce((sum, n) => sum + n, 0);
+  let best = Infinity;
+  let at = bins.length;
+  let inside2 = 0;
+  for (let i = 0; i < QUANTIZED; i++) inside2 += bins[i];
+  for (let i = QUANTIZED; i <= bins.length; i++) {
+    const divergence = divergenceAt(bins, i, total - inside2, total);
+    if (divergence <= best) {
+      best = divergence;
+      at = i;
+    }
+    inside2 += bins[i] ?? 0;
+  }
+  return (at + 0.5) * width;
+}
+function divergenceAt(bins, kept, tail2, total) {
+  const insideTotal = total - tail2;
+  let divergence = 0;
+  for (let level = 0; level < QUANTIZED; level++) {
+    const from = Math.floor(level * kept / QUANTIZED);
+    const to = Math.floor((level + 1) * kept / QUANTIZED);
+    let sum = 0;
+    let filled = 0;
+    for (let i = from; i < to; i++) {
+      const n = bins[i];
+      sum += n;
+      if (n > 0) filled++;
+    }
+    if (filled === 0) {
+      if (to === kept && tail2 > 0) divergence += tail2 / total * Math.log(tail2 / total / 1e-12);
+      continue;
+    }
+    const q = sum / filled / insideTotal;
+    for (let i = from; i < to; i++) {
+      const n = bins[i];
+      const p = (i === kept - 1 ? n + tail2 : n) / total;
+      if (p > 0) divergence += p * Math.log(p / (n > 0 ? q : 1e-12));
+    }
+  }
+  return divergence;
+}
+function mseOf(statistics) {
+  const amax = amaxOf(statistics);
+  const { bins, limit: limit2 } = statistics;
+  const width = limit2 / BINS;
+  let best = Infinity;
+  let at = amax;
+  for (let step = 512; step >= 16; step--) {
+    const threshold = amax * step / 512;
+    const rounding = (threshold / LEVELS2) ** 2 / 12;
+    const edge = Math.min(BINS, Math.ceil(threshold / width));
+    let error2 = 0;
+    let inside2 = 0;
+    for (let i = 0; i < edge; i++) inside2 += bins[i];
+    for (let i = edge; i < BINS; i++) error2 += bins[i] * ((i + 0.5) * width - threshold) ** 2;
+    error2 += inside2 * rounding;
+    if (error2 < best) {
+      best = error2;
+      at = threshold;
+    }
+  }
+  return at;
+}
+var LEVELS2, REGISTRY, CALIBRATORS, QUANTIZED;
+var init_calibrators = __esm({
+  "src/calibration/calibrators.ts"() {
+    "use strict";
+    init_faults();
+    init_types6();
+    LEVELS2 = 127;
+    REGISTRY = {
+      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
+      percentile: ({ percentile }) => {
+        const name = `percentile:${percentile}`;
+        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
+      },
+      entropy: () => ({ name: "entropy", range: (s) => rangeAt(s, entropyOf(s), "entropy") }),
+      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseOf(s), "mse") })
+    };
+    CALIBRATORS = Object.keys(REGISTRY);
+    QUANTIZED = 128;
+  }
+});
+
+// src/calibration/index.ts
+var init_calibration = __esm({
+  "src/calibration/index.ts"() {
+    "use strict";
+    init_types6();
+    init_collector();
+    init_extremes();
+    init_calibrators();
+  }
+});
+
+// src/evaluation/types.ts
+var init_types7 = __esm({
+  "src/evaluation/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/order.ts
+function groupBy(rows, key, size) {
+  const starts = new Int32Array(size + 1);
+  for (let i = 0; i < rows.length; i++) {
+    const k = key[rows[i]];
+    if (k < 0 || k >= size) throw new RangeError(`row ${rows[i]} has the key ${k} of ${size}`);
+    starts[k + 1] = starts[k + 1] + 1;
+  }
+  for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
+  const next = starts.slice();
+  const sorted = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
+    const k = key[row];
+    const to = next[k];
+    next[k] = to + 1;
+    sorted[to] = row;
+  }
+  return { rows: sorted, starts };
+}
+function everyRow(count) {
+  const rows = new Int32Array(count);
+  for (let i = 0; i < count; i++) rows[i] = i;
+  return rows;
+}
+function byFallingScore(rows, score) {
+  const n = rows.length;
+  const [low, high] = fallingKeys(score);
+  let from = rows;
+  let to = new Int32Array(n);
+  const counts = new Int32Array(SIZE);
+  for (const [half, shift] of DIGITS) {
+    const key = half === 0 ? low : high;
+    counts.fill(0);
+    for (let i = 0; i < n; i++) {
+      const digit = key[from[i]] >>> shift & SIZE - 1;
+      counts[digit] = counts[digit] + 1;
+    }
+    if (n > 0 && counts[key[from[0]] >>> shift & SIZE - 1] === n) continue;
+    let sum = 0;
+    for (let d = 0; d < SIZE; d++) {
+      const count = counts[d];
+      counts[d] = sum;
+      sum += count;
+    }
+    for (let i = 0; i < n; i++) {
+      const row = from[i];
+      const digit = key[row] >>> shift & SIZE - 1;
+      const at = counts[digit];
+      counts[digit] = at + 1;
+      to[at] = row;
+    }
+    [from, to] = [to, from === rows ? new Int32Array(n) : from];
+  }
+  return from;
+}
+function fallingKeys(score) {
+  const n = score.length;
+  const low = new Uint32Array(n);
+  const high = new Uint32Array(n);
+  const one = new Float64Array(1);
+  const bits = new Uint32Array(one.buffer);
+  for (let i = 0; i < n; i++) {
+    one[0] = score[i] + 0;
+    const l = bits[LITTLE_ENDIAN ? 0 : 1];
+    const h = bits[LITTLE_ENDIAN ? 1 : 0];
+    const negative = h >>> 31 === 1;
+    low[i] = negative ? l : ~l;
+    high[i] = negative ? h : h ^ 2147483647;
+  }
+  return [low, high];
+}
+var DIGIT, SIZE, DIGITS, LITTLE_ENDIAN;
+var init_order = __esm({
+  "src/evaluation/order.ts"() {
+    "use strict";
+    DIGIT = 11;
+    SIZE = 1 << DIGIT;
+    DIGITS = [
+      [0, 0],
+      [0, DIGIT],
+      [0, 2 * DIGIT],
+      [1, 0],
+      [1, DIGIT],
+      [1, 2 * DIGIT]
+    ];
+    LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+  }
+});
+
+// src/evaluation/numeric.ts
+function linspace(start, stop, count) {
+  const step = (stop - start) / (count - 1);
+  const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
+  values[count - 1] = stop;
+  return values;
+}
+function pairwiseSum(values) {
+  const n = values.length;
+  if (n < 8) {
+    let sum2 = -0;
+    for (const value of values) sum2 += value;
+    return n === 0 ? 0 : sum2;
+  }
+  if (n > 128) {
+    const half = (n >> 1) - (n >> 1) % 8;
+    return pairwiseSum(values.subarray(0, half)) + pairwiseSum(values.subarray(half));
+  }
+  const r = values.slice(0, 8);
+  let i = 8;
+  for (; i < n - n % 8; i += 8)
+    for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
+  const [a, b, c, d, e, f, g, h] = r;
+  let sum = a + b + (c + d) + (e + f + (g + h));
+  for (; i < n; i++) sum += values[i];
+  return sum;
+}
+function mulberry32(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = state + 1831565813 >>> 0;
+    let t = state;
+    t = Math.imul(t ^ t >>> 15, t | 1);
+    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
+    return ((t ^ t >>> 14) >>> 0) / 4294967296;
+  };
+}
+var init_numeric = __esm({
+  "src/evaluation/numeric.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/parameters.ts
+var IOU_THRESHOLDS, RECALL_POINTS, AREAS, MAX_DETECTIONS, OUTCOME;
+var init_parameters = __esm({
+  "src/evaluation/parameters.ts"() {
+    "use strict";
+    init_numeric();
+    IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
+    RECALL_POINTS = linspace(0, 1, 101);
+    AREAS = [
+      { name: "all", from: 0, to: 1e10 },
+      { name: "small", from: 0, to: 32 ** 2 },
+      { name: "medium", from: 32 ** 2, to: 96 ** 2 },
+      { name: "large", from: 96 ** 2, to: 1e10 }
+    ];
+    MAX_DETECTIONS = [1, 10, 100];
+    OUTCOME = { falsePositive: 0, truePositive: 1, ignored: 2 };
+  }
+});
+
+// src/evaluation/matching.ts
+function matchClasses(truth, detections, { ids = "distinct" } = {}) {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K
+  );
+  const found = groupBy(
+    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
+    detections.category,
+    K
+  );
+  const matcher2 = new Matcher(truth, detections, boxes.rows, ids);
+  return truth.categories.map(
+    (_, k) => matcher2.match(
+      k,
+      boxes.starts[k],
+      boxes.starts[k + 1],
+      found.rows.subarray(found.starts[k], found.starts[k + 1])
+    )
+  );
+}
+function checkFinite({ count, score, bbox }) {
+  for (let row = 0; row < count; row++) {
+    if (!Number.isFinite(score[row]))
+      throw new InputFault({
+        where: `detection ${row}`,
+        what: `has the score ${String(score[row])}; a score must be a finite number`
+      });
+    for (let i = 4 * row; i < 4 * row + 4; i++)
+      if (!Number.isFinite(bbox[i]))
+        throw new InputFault({
+          where: `detection ${row}`,
+          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
+        });
+  }
+}
+function outside(area) {
+  let bits = 0;
+  for (let a = 0; a < A; a++) if (area < FROM[a] || area > TO[a]) bits |= 1 << a;
+  return bits;
+}
+function reach(iou) {
+  let t = 0;
+  while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
+  return (1 << t) - 1;
+}
+var T, A, ALL, KEPT, FROM, TO, Matcher;
+var init_matching = __esm({
+  "src/evaluation/matching.ts"() {
+    "use strict";
+    init_faults();
+    init_order();
+    init_parameters();
+    T = IOU_THRESHOLDS.length;
+    A = AREAS.length;
+    ALL = (1 << T) - 1;
+    KEPT = MAX_DETECTIONS[2];
+    FROM = Float64Array.from(AREAS, ({ from }) => from);
+    TO = Float64Array.from(AREAS, ({ to }) => to);
+    Matcher = class {
+      constructor(truth, detections, rows, ids) {
+        this.detections = detections;
+        this.rows = rows;
+        const { bbox, area, crowd, ignore, id } = truth.annotations;
+        const n = rows.length;
+        this.left = new Float64Array(n);
+        this.top = new Float64Array(n);
+        this.right = new Float64Array(n);
+        this.bottom = new Float64Array(n);
+        this.size = new Float64Array(n);
+        this.crowd = new Uint8Array(n);
+        this.unwanted = new Uint8Array(n);
+        this.forgotten = new Uint8Array(n);
+        this.taken = new Uint16Array(n * A);
+        for (let g = 0; g < n; g++) {
+          const row = rows[g];
+          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
+          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
+          this.left[g] = x;
+          this.top[g] = y;
+          this.right[g] = w + x;
+          this.bottom[g] = h + y;
+          this.size[g] = w * h;
+          this.crowd[g] = crowd[row];
+          const never = crowd[row] === 1 || ignore[row] === 1;
+          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
+          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
+        }
+        this.image = truth.annotations.image;
+        this.first = new Int32Array(truth.images.length);
+        this.end = new Int32Array(truth.images.length);
+        this.seen = new Int32Array(truth.images.length);
+        this.out = new Uint8Array(detections.count);
+        for (let row = 0; row < detections.count; row++)
+          this.out[row] = outside(
+            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
+          );
+      }
+      detections;
+      rows;
+      left;
+      top;
+      right;
+      bottom;
+      size;
+      crowd;
+      /** Bit `a`: the box does not count in area range `a`. */
+      unwanted;
+      /** Boxes whose match COCOeval would forget. */
+      forgotten;
+      /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
+      taken;
+      /** Boxes of the present class in an image: from `first` to before `end`. */
+      first;
+      end;
+      seen;
+      /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
+      out;
+      // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
+      candidates = new Int32Array(16);
+      ious = new Float64Array(16);
+      reaches = new Int32Array(16);
+      image;
+      /**
+       * @param from - first box of the class in the buckets; `to` is behind the last
+       * @param found - rows of the class's detections, best score first
+       */
+      match(category, from, to, found) {
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          if (this.end[image] === 0) this.first[image] = g;
+          this.end[image] = g + 1;
+        }
+        const kept = this.keep(found);
+        const result = {
+          category,
+          ...kept,
+          dropped: found.length - kept.count,
+          right: new Uint16Array(A * kept.count),
+          ignored: new Uint16Array(A * kept.count),
+          totals: this.totals(from, to),
+          boxes: this.rows.subarray(from, to)
+        };
+        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          this.first[image] = this.end[image] = 0;
+        }
+        return result;
+      }
+      totals(from, to) {
+        const totals = new Int32Array(A);
+        for (let g = from; g < to; g++)
+          for (let a = 0; a < A; a++)
+            if ((this.unwanted[g] >> a & 1) === 0) totals[a] = totals[a] + 1;
+        return totals;
+      }
+      /** The 100 strongest detections of each image. */
+      keep(found) {
+        const { image: images, score: scores } = this.detections;
+        const n = found.length;
+        const [rows, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+        const score = new Float64Array(n);
+        let count = 0;
+        for (let i = 0; i < n; i++) {
+          const row = found[i];
+          const where = images[row];
+          const place2 = this.seen[where];
+          if (place2 === KEPT) continue;
+          this.seen[where] = place2 + 1;
+          rows[count] = row;
+          image[count] = where;
+          rank2[count] = place2;
+          score[count] = scores[row];
+          count++;
+        }
+        for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
+        if (count === n) return { count, rows, image, rank: rank2, score };
+        return {
+          count,
+          rows,
+          image: image.slice(0, count),
+          rank: rank2.slice(0, count),
+          score: score.slice(0, count)
+        };
+      }
+      matchOne(row, i, into) {
+        const out = this.out[row];
+        const n = this.gather(row, into.image[i]);
+        for (let a = 0; a < A; a++) {
+          const at = a * into.count + i;
+          const away = out >> a & 1;
+          if (n === 0) {
+            if (away === 1) into.ignored[at] = ALL;
+            continue;
+          }
+          let open6 = ALL;
+          let right = 0;
+          let ignored = 0;
+          for (let unwanted = 0; unwanted < 2; unwanted++)
+            for (let c = 0; c < n; c++) {
+              const g = this.candidates[c];
+              if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
+              const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
+              const won = open6 & this.reaches[c] & ~held;
+              this.taken[g * A + a] = held | won;
+              open6 &= ~won;
+              if (unwanted === 1) ignored |= won;
+              else if (this.forgotten[g] === 0) right |= won;
+            }
+          if (away === 1) ignored |= ALL & ~right;
+          into.right[at] = right;
+          into.ignored[at] = ignored;
+        }
+      }
+      /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
+      gather(row, image) {
+        const end = this.end[image];
+        if (end === 0) return 0;
+        const { bbox } = this.detections;
+        const x = bbox[4 * row];
+        const y = bbox[4 * row + 1];
+        const w = bbox[4 * row + 2];
+        const h = bbox[4 * row + 3];
+        const [right, bottom, size] = [w + x, h + y, w * h];
+        let n = 0;
+        for (let g = this.first[image]; g < end; g++) {
+          const wide = Math.min(right, this.right[g]) - Math.max(x, this.left[g]);
+          if (wide <= 0) continue;
+          const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
+          if (high <= 0) continue;
+          const both = wide * high;
+          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
+          if (iou >= 0.5) this.insert(n++, g, iou);
+        }
+        return n;
+      }
+      insert(n, g, iou) {
+        if (n === this.candidates.length) this.enlarge();
+        let at = n;
+        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
+          this.candidates[at] = this.candidates[at - 1];
+          this.ious[at] = this.ious[at - 1];
+          this.reaches[at] = this.reaches[at - 1];
+        }
+        this.candidates[at] = g;
+        this.ious[at] = iou;
+        this.reaches[at] = reach(iou);
+      }
+      enlarge() {
+        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
+        this.candidates = new Int32Array(candidates2.length * 2);
+        this.ious = new Float64Array(candidates2.length * 2);
+        this.reaches = new Int32Array(candidates2.length * 2);
+        this.candidates.set(candidates2);
+        this.ious.set(ious);
+        this.reaches.set(reaches);
+      }
+    };
+  }
+});
+
+// src/evaluation/matches.ts
+function prepareMatches(truth, detections) {
+  return spread(truth, matchClasses(truth, detections));
+}
+function spread(truth, classes) {
+  return {
+    truth,
+    classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
+  };
+}
+function classMatches(truth, one, area) {
+  const { category, count, score, image, rank: rank2 } = one;
+  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count);
+  for (let i = 0; i < count; i++) {
+    const right = one.right[area * count + i];
+    const ignored = one.ignored[area * count + i];
+    if ((right | ignored) === 0) continue;
+    for (let t = 0; t < IOU_THRESHOLDS.length; t++)
+      outcome[t * count + i] = (right >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+  }
+  const total = one.totals[area];
+  return {
+    category,
+    area,
+    count,
+    score,
+    image,
+    rank: rank2,
+    outcome,
+    positives: positives(truth, one.boxes, area),
+    total
+  };
+}
+function positives({ annotations, images }, boxes, area) {
+  const { from, to } = AREAS[area];
+  const counts = new Int32Array(images.length);
+  for (const row of boxes) {
+    const size = annotations.area[row];
+    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
+    const image = annotations.image[row];
+    counts[image] = counts[image] + 1;
+  }
+  return counts;
+}
+function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
+  let tp = 0;
+  let fp = 0;
+  let steps = 0;
+  if (recalls.length < count) enlarge(count);
+  for (let i = 0; i < count; i++) {
+    if (rank2[i] >= maxDetections) continue;
+    const weight = weights === void 0 ? 1 : weights[image[i]];
+    if (weight === 0) continue;
+    const one = outcome[threshold * count + i];
+    if (one === OUTCOME.falsePositive) fp += weight;
+    if (one !== OUTCOME.truePositive) continue;
+    tp += weight;
+    recalls[steps] = tp / total;
+    precisions[steps] = tp / (fp + tp + EPSILON);
+    steps++;
+  }
+  for (let i = steps - 1; i > 0; i--)
+    if (precisions[i] > precisions[i - 1])
+      precisions[i - 1] = precisions[i];
+  let at = 0;
+  for (let r = 0; r < RECALL_POINTS.length; r++) {
+    while (at < steps && recalls[at] < RECALL_POINTS[r]) at++;
+    curve2[r] = at < steps ? precisions[at] : 0;
+  }
+  return steps === 0 ? 0 : recalls[steps - 1];
+}
+function enlarge(count) {
+  recalls = new Float64Array(2 * count);
+  precisions = new Float64Array(2 * count);
+}
+var EPSILON, recalls, precisions;
+var init_matches = __esm({
+  "src/evaluation/matches.ts"() {
+    "use strict";
+    init_matching();
+    init_parameters();
+    EPSILON = 2220446049250313e-31;
+    recalls = new Float64Array(1024);
+    precisions = new Float64Array(1024);
+  }
+});
+
+// src/evaluation/accumulate.ts
+function accumulate(classes) {
+  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
+  const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
+  const counter = new Counter();
+  classes.forEach((one, k) => {
+    for (let a = 0; a < A2; a++)
+      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
+  });
+  return { precision, recall };
+}
+var T2, R, A2, M, ALL2, Counter;
+var init_accumulate = __esm({
+  "src/evaluation/accumulate.ts"() {
+    "use strict";
+    init_matches();
+    init_parameters();
+    T2 = IOU_THRESHOLDS.length;
+    R = RECALL_POINTS.length;
+    A2 = AREAS.length;
+    M = MAX_DETECTIONS.length;
+    ALL2 = (1 << T2) - 1;
+    Counter = class {
+      /** Detections that were not ignored at every threshold, by limit. */
+      seen = new Int32Array(M);
+      /** `[M, T]`: of those, right ones and ignored ones. */
+      right = new Int32Array(M * T2);
+      ignored = new Int32Array(M * T2);
+      /** Right detections needed to reach each recall point. */
+      needed = new Int32Array(R);
+      /** `[M, T, boxes]`: precision at the n-th right detection. */
+      precisions = new Float64Array(0);
+      /** @param at - first row of the class and area in the results */
+      count(one, a, precision, recall, at) {
+        const total = one.totals[a];
+        if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
+        this.walk(one, a, total);
+        this.findNeeded(total);
+        for (let row = 0; row < M * T2; row++) {
+          const found = this.right[row];
+          recall[at + row] = found / total;
+          this.draw(row * total, found, precision, (at + row) * R);
+        }
+      }
+      walk(one, a, total) {
+        const { seen, right, ignored, precisions: precisions2 } = this;
+        seen.fill(0);
+        right.fill(0);
+        ignored.fill(0);
+        const from = a * one.count;
+        for (let i = 0; i < one.count; i++) {
+          const left = one.ignored[from + i];
+          if (left === ALL2) continue;
+          const hit = one.right[from + i];
+          const place2 = one.rank[i];
+          for (let m = M - 1; m >= 0 && place2 < MAX_DETECTIONS[m]; m--) {
+            const n = seen[m] + 1;
+            seen[m] = n;
+            if ((hit | left) === 0) continue;
+            for (let t = 0; t < T2; t++) {
+              const row = m * T2 + t;
+              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
+              if ((hit >> t & 1) === 0) continue;
+              const tp = right[row] + 1;
+              right[row] = tp;
+              precisions2[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
+            }
+          }
+        }
+      }
+      /** The smallest n with n / total at or above each recall point. */
+      findNeeded(total) {
+        let n = 1;
+        for (let r = 0; r < R; r++) {
+          const point = RECALL_POINTS[r];
+          n = Math.max(n, Math.ceil(point * total) - 1);
+          while (n / total < point) n++;
+          this.needed[r] = n;
+        }
+      }
+      /** Lays the envelope over the precisions and reads it at the recall points. */
+      draw(from, found, precision, to) {
+        const { precisions: precisions2, needed } = this;
+        let highest = 0;
+        for (let i = from + found - 1; i >= from; i--) {
+          if (precisions2[i] < highest) precisions2[i] = highest;
+          else highest = precisions2[i];
+        }
+        for (let r = 0; r < R; r++) {
+          const n = needed[r];
+          precision[to + r] = n <= found ? precisions2[from + n - 1] : 0;
+        }
+      }
+    };
+  }
+});
+
+// src/evaluation/coco.ts
+function evaluateCoco(truth, detections, options = {}) {
+  return new CocoEvaluation(truth, matchClasses(truth, detections, options));
+}
+var T3, R2, A3, M2, CocoEvaluation;
+var init_coco = __esm({
+  "src/evaluation/coco.ts"() {
+    "use strict";
+    init_accumulate();
+    init_matches();
+    init_matching();
+    init_numeric();
+    init_parameters();
+    T3 = IOU_THRESHOLDS.length;
+    R2 = RECALL_POINTS.length;
+    A3 = AREAS.length;
+    M2 = MAX_DETECTIONS.length;
+    CocoEvaluation = class {
+      constructor(truth, classes) {
+        this.truth = truth;
+        this.classes = classes;
+        this.curves = accumulate(classes);
+        this.stats = this.statsOf();
+        this.perClass = truth.categories.map(({ name }, k) => ({
+          category: k,
+          name,
+          AP: this.ap(0, M2 - 1, void 0, k),
+          AP50: this.ap(0, M2 - 1, 0, k),
+          AR100: this.ar(0, M2 - 1, void 0, k),
+          boxes: classes[k]?.totals[0] ?? 0
+        }));
+      }
+      truth;
+      classes;
+      stats;
+      perClass;
+      curves;
+      /** `[T, R, K, A, M]`, -1 where a class has no box: COCOeval's `eval['precision']`. */
+      get precision() {
+        const { precision: from } = this.curves;
+        const K = this.classes.length;
+        const to = new Float64Array(from.length);
+        let at = 0;
+        for (let row = 0; row < K * A3 * M2; row++)
+          for (let t = 0; t < T3; t++)
+            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
+        return to;
+      }
+      /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
+      get recall() {
+        const { recall: from } = this.curves;
+        const rows = this.classes.length * A3 * M2;
+        const to = new Float64Array(from.length);
+        for (let row = 0; row < rows; row++)
+          for (let t = 0; t < T3; t++) to[t * rows + row] = from[row * T3 + t];
+        return to;
+      }
+      /** The matches behind the numbers, one byte an outcome. */
+      get matches() {
+        return spread(this.truth, this.classes);
+      }
+      /** Detections that had no part because their image has 100 stronger ones of their class. */
+      get dropped() {
+        return this.classes.reduce((sum, one) => sum + one.dropped, 0);
+      }
+      /** Detections of classes without a box that counts: they change no number. */
+      get unjudged() {
+        return this.classes.reduce((sum, one) => sum + (one.totals[0] === 0 ? one.count : 0), 0);
+      }
+      /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
+      perIou(k) {
+        return Array.from(IOU_THRESHOLDS, (iou, t) => ({
+          iou,
+          AP: this.ap(0, M2 - 1, t, k),
+          AR: this.ar(0, M2 - 1, t, k)
+        }));
+      }
+      /** The 12 numbers over all classes, or of one. */
+      statsOf(k) {
+        const last = M2 - 1;
+        return {
+          AP: this.ap(0, last, void 0, k),
+          AP50: this.ap(0, last, 0, k),
+          AP75: this.ap(0, last, 5, k),
+          APs: this.ap(1, last, void 0, k),
+          APm: this.ap(2, last, void 0, k),
+          APl: this.ap(3, last, void 0, k),
+          AR1: this.ar(0, 0, void 0, k),
+          AR10: this.ar(0, 1, void 0, k),
+          AR100: this.ar(0, last, void 0, k),
+          ARs: this.ar(1, last, void 0, k),
+          ARm: this.ar(2, last, void 0, k),
+          ARl: this.ar(3, last, void 0, k)
+        };
+      }
+      ap(a, m, only2, k) {
+        return this.mean(this.curves.precision, R2, a, m, only2, k);
+      }
+      ar(a, m, only2, k) {
+        return this.mean(this.curves.recall, 1, a, m, only2, k);
+      }
+      /** Mean over thresholds, points and classes that have boxes, in NumPy's order of summation; -1 when there is none. */
+      mean(values, points, a, m, only2, k) {
+        const known2 = [];
+        for (let c = k ?? 0; c < (k === void 0 ? this.classes.length : k + 1); c++)
+          if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
+        const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
+        const slice = new Float64Array((to - from) * points * known2.length);
+        let at = 0;
+        for (let p = from * points; p < to * points; p++)
+          for (const start of known2) slice[at++] = values[start + p];
+        return at === 0 ? -1 : pairwiseSum(slice) / at;
+      }
+    };
+  }
+});
+
+// src/evaluation/bootstrap.ts
+function pairedBootstrap({
+  truth,
+  reference,
+  candidate,
+  resamples,
+  confidence,
+  seed
+}) {
+  const matches2 = [prepareMatches(truth, reference), prepareMatches(truth, candidate)];
+  const n = truth.images.length;
+  const point = difference(matches2, void 0);
+  const random = mulberry32(seed);
+  const weights = new Float64Array(n);
+  const draws = Array.from({ length: resamples }, () => {
+    weights.fill(0);
+    for (let i = 0; i < n; i++) {
+      const image = Math.floor(random() * n);
+      weights[image] = weights[image] + 1;
+    }
+    return difference(matches2, weights);
+  });
+  const interval = (of) => {
+    const sorted = Float64Array.from(draws, of).filter(Number.isFinite).sort();
+    return {
+      drop: of(point),
+      low: quantile(sorted, (1 - confidence) / 2),
+      high: quantile(sorted, (1 + confidence) / 2)
+    };
+  };
+  return {
+    map: interval(({ map }) => map),
+    map50: interval(({ map50 }) => map50),
+    perClass: truth.categories.map(
+      (_, k) => Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : void 0
+    ),
+    resamples,
+    confidence,
+    images: n
+  };
+}
+function quantile(sorted, q) {
+  if (sorted.length === 0) return NaN;
+  const at = q * (sorted.length - 1);
+  const low = Math.floor(at);
+  const a = sorted[low];
+  return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
+}
+function difference([a, b], weights) {
+  const classes = a.classes[0] ?? [];
+  const perClass = new Float64Array(classes.length).fill(NaN);
+  let [map, map50, known2] = [0, 0, 0];
+  classes.forEach((one, k) => {
+    const total = weights === void 0 ? one.total : weigh(one.positives, weights);
+    if (total === 0) return;
+    const first2 = averagePrecision(a, k, weights, total);
+    const second = averagePrecision(b, k, weights, total);
+    perClass[k] = first2.map - second.map;
+    map += first2.map - second.map;
+    map50 += first2.map50 - second.map50;
+    known2++;
+  });
+  return { map: known2 === 0 ? NaN : map / known2, map50: known2 === 0 ? NaN : map50 / known2, perClass };
+}
+function weigh(positives2, weights) {
+  let total = 0;
+  for (let i = 0; i < positives2.length; i++) total += positives2[i] * weights[i];
+  return total;
+}
+function averagePrecision(matches2, k, weights, total) {
+  const one = matches2.classes[0]?.[k];
+  if (one === void 0) return { map: 0, map50: 0 };
+  let sum = 0;
+  let map50 = 0;
+  for (let t = 0; t < IOU_THRESHOLDS.length; t++) {
+    precisionCurve(one, t, 100, weights, total, curve);
+    let area = 0;
+    for (const value of curve) area += value;
+    if (t === 0) map50 = area / curve.length;
+    sum += area / curve.length;
+  }
+  return { map: sum / IOU_THRESHOLDS.length, map50 };
+}
+var curve;
+var init_bootstrap = __esm({
+  "src/evaluation/bootstrap.ts"() {
+    "use strict";
+    init_matches();
+    init_numeric();
+    init_parameters();
+    curve = new Float64Array(101);
+  }
+});
+
+// src/evaluation/distances.ts
+function outputDistances(reference, candidate) {
+  const before = confident(reference);
+  const after2 = confident(candidate);
+  const pairs = matchPairs(reference, candidate, before, after2);
+  return {
+    scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
+    detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
+    boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
+    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
+    unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
+  };
+}
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+function confident({ score }) {
+  return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
+}
+function histogram({ score }) {
+  const bins = new Float64Array(BINS2);
+  let total = 0;
+  for (const one of score) {
+    if (one < TAIL) continue;
+    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
+    bins[bin] = bins[bin] + 1;
+    total++;
+  }
+  return total === 0 ? bins : bins.map((count) => count / total);
+}
+function jensenShannon(p, q) {
+  const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
+  if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
+  const half = (x, m) => x === 0 ? 0 : x * Math.log2(x / m) / 2;
+  return Math.max(
+    0,
+    p.reduce(
+      (sum, x, i) => sum + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
+      0
+    )
+  );
+}
+function matchPairs(reference, candidate, before, after2) {
+  const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
+  const partners = /* @__PURE__ */ new Map();
+  for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
+  const pairs = [];
+  for (const a of [...before].sort(
+    (x, y) => reference.score[y] - reference.score[x]
+  )) {
+    const open6 = partners.get(key(reference, a)) ?? [];
+    let best;
+    for (const b of open6) {
+      const iou = overlap(reference.bbox, a, candidate.bbox, b);
+      if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
+    }
+    if (best === void 0) continue;
+    open6.splice(open6.indexOf(best.b), 1);
+    pairs.push(best);
+  }
+  return pairs;
+}
+function overlap(p, i, q, j) {
+  const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
+  const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
+  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
+  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
+  return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
+}
+var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
+var init_distances = __esm({
+  "src/evaluation/distances.ts"() {
+    "use strict";
+    CONFIDENT = 0.25;
+    TAIL = 0.05;
+    BINS2 = 19;
+    SAME_OBJECT = 0.5;
+  }
+});
+
+// src/evaluation/index.ts
+var init_evaluation = __esm({
+  "src/evaluation/index.ts"() {
+    "use strict";
+    init_types7();
+    init_coco();
+    init_bootstrap();
+    init_distances();
+    init_matches();
+    init_parameters();
+    init_numeric();
+  }
+});
+
+// src/gate/types.ts
+var init_types8 = __esm({
+  "src/gate/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/gate/judge.ts
+function judge(judgement) {
+  const checks2 = [...accuracyChecks(judgement), ...classChecks(judgement), ...plainChecks(judgement)];
+  if (checks2.length === 0)
+    throw new InputFault({
+      where: "gate.thresholds",
+      what: "nothing is judged",
+      fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`."
+    });
+  if (checks2.some(({ kind }) => kind === "fail" || kind === "missing")) return { kind: "fail", checks: checks2 };
+  if (checks2.some(({ kind }) => kind === "inconclusive"))
+    return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
+  return { kind: "pass", checks: checks2 };
+}
+function exitStatusOf(verdict) {
+  return verdict.kind === "pass" || verdict.kind === "inconclusive" && verdict.counts === "pass" ? EXIT.pass : EXIT.fail;
+}
+function accuracyChecks({ thresholds, reference, candidate, intervals, images }) {
+  return Object.keys(ACCURACY).flatMap((metric) => {
+    const limit2 = thresholds[metric];
+    if (limit2 === void 0) return [];
+    const { stat: stat7, drop: drop2 } = ACCURACY[metric];
+    return limitChecks({
+      metric,
+      subject: void 0,
+      limit: limit2,
+      before: reference.stats[stat7],
+      after: candidate.stats[stat7],
+      interval: drop2 === void 0 ? void 0 : intervals?.[drop2],
+      images
+    });
+  });
+}
+function classChecks({ thresholds, reference, candidate, intervals, images }) {
+  const limit2 = thresholds.classAP;
+  if (limit2 === void 0) return [];
+  const judged = candidate.perClass.filter(({ boxes }) => boxes >= (limit2.minBoxes ?? 20));
+  if (judged.length === 0)
+    return [
+      {
+        kind: "missing",
+        metric: "classAP",
+        limit: "any",
+        value: null,
+        sentence: `No class has ${limit2.minBoxes} boxes or more, so classAP judges nothing.`
+      }
+    ];
+  return judged.flatMap((one) => {
+    const before = reference.perClass.find(({ category }) => category === one.category);
+    return limitChecks({
+      metric: "classAP",
+      subject: one.name,
+      limit: limit2,
+      before: before?.AP ?? NaN,
+      after: one.AP,
+      interval: intervals?.perClass[one.category],
+      images
+    });
+  });
+}
+function limitChecks(held) {
+  const { metric, subject, limit: limit2, before, after: after2 } = held;
+  const name = subject === void 0 ? metric : `AP of ${subject}`;
+  const base = { metric, ...subject !== void 0 && { subject } };
+  if (!known(after2) || !known(before))
+    return [
+      {
+        ...base,
+        kind: "missing",
+        limit: "any",
+        value: null,
+        sentence: `${name} could not be measured (${known(before) ? "candidate" : "FP32"}: no ground truth or not a number); what is not measured does not pass.`
+      }
+    ];
+  const checks2 = [];
+  if (limit2.min !== void 0) {
+    const ok3 = after2 >= limit2.min;
+    checks2.push({
+      ...base,
+      kind: ok3 ? "pass" : "fail",
+      limit: `≥ ${fixed(limit2.min)}`,
+      value: after2,
+      sentence: `${name} is ${fixed(after2)}; at least ${fixed(limit2.min)} is asked.`
+    });
+  }
+  const allowed = [
+    limit2.maxDrop,
+    limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before
+  ].filter((one) => one !== void 0);
+  if (allowed.length > 0) checks2.push({ ...base, ...dropCheck(name, Math.min(...allowed), held) });
+  return checks2;
+}
+function known(value) {
+  return Number.isFinite(value) && value >= 0;
+}
+function dropCheck(name, allowed, { before, after: after2, interval, images }) {
+  const drop2 = before - after2;
+  const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
+  const low = usable?.low ?? drop2;
+  const high = usable?.high ?? drop2;
+  const kind = high <= allowed ? "pass" : low > allowed ? "fail" : "inconclusive";
+  const moved = drop2 >= 0 ? `fell by ${fixed(drop2)}` : `rose by ${fixed(-drop2)}`;
+  const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
+  const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop2, allowed, high - low, images)}.`;
+  return {
+    kind,
+    limit: `drop ≤ ${fixed(allowed)}`,
+    value: after2,
+    drop: drop2,
+    ...usable !== void 0 && { interval: [low, high] },
+    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
+  };
+}
+function imagesNeeded(drop2, allowed, width, images) {
+  const room = Math.abs(allowed - drop2);
+  const needed = room === 0 ? Infinity : Math.ceil(images * (width / 2 / room) ** 2 / 50) * 50;
+  return needed > images && needed <= 1e6 ? `, about ${needed} would` : "";
+}
+function plainChecks({ thresholds, candidate }) {
+  const { distances, sqnr } = candidate;
+  return [
+    plain(
+      "scoreDivergence",
+      "The divergence of scores from FP32",
+      distances?.scoreDivergence,
+      void 0,
+      thresholds.scoreDivergence?.max
+    ),
+    plain(
+      "detectionRatio",
+      "The number of detections over that of FP32",
+      distances?.detectionRatio,
+      thresholds.detectionRatio?.min,
+      void 0
+    ),
+    plain(
+      "boxShift",
+      "The shift of boxes against FP32 (mean 1 − IoU)",
+      distances?.boxShift,
+      void 0,
+      thresholds.boxShift?.max
+    ),
+    plain("sqnr", "The SQNR of the raw head outputs in dB", sqnr, thresholds.sqnr?.min, void 0),
+    plain(
+      "modelSizeMiB",
+      "The size of the weights in MiB",
+      candidate.modelSizeMiB,
+      void 0,
+      thresholds.modelSizeMiB?.max
+    ),
+    timed(
+      candidate.noise,
+      plain(
+        "latencyMs",
+        "The median latency in milliseconds",
+        candidate.latencyMs,
+        void 0,
+        thresholds.latencyMs?.max
+      )
+    ),
+    timed(
+      candidate.noise,
+      plain(
+        "speedup",
+        "The speed over the FP16 engine",
+        candidate.speedup,
+        thresholds.speedup?.min,
+        void 0
+      )
+    )
+  ].flat();
+}
+function timed(noise, checks2) {
+  if (noise === void 0) return checks2;
+  return checks2.map(
+    (check2) => check2.kind === "missing" ? check2 : { ...check2, kind: "inconclusive", sentence: `${check2.sentence} It cannot be judged: ${noise}.` }
+  );
+}
+function plain(metric, name, value, min, max) {
+  const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
+  if (limit2 === void 0) return [];
+  const words = typeof min === "number" ? `≥ ${short4(limit2)}` : `≤ ${short4(limit2)}`;
+  if (value === void 0 || Number.isNaN(value))
+    return [
+      {
+        kind: "missing",
+        metric,
+        limit: words,
+        value: null,
+        sentence: `${name} could not be measured; what is not measured does not pass.`
+      }
+    ];
+  const ok3 = typeof min === "number" ? value >= limit2 : value <= limit2;
+  return [
+    {
+      kind: ok3 ? "pass" : "fail",
+      metric,
+      limit: words,
+      value: Number.isFinite(value) ? value : null,
+      sentence: `${name} is ${short4(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short4(limit2)} is asked.`
+    }
+  ];
+}
+function fixed(value) {
+  return value.toFixed(3);
+}
+function short4(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+}
+var ACCURACY;
+var init_judge = __esm({
+  "src/gate/judge.ts"() {
+    "use strict";
+    init_faults();
+    ACCURACY = {
+      "mAP50-95": { stat: "AP", drop: "map" },
+      mAP50: { stat: "AP50", drop: "map50" },
+      AR100: { stat: "AR100" }
+    };
+  }
+});
+
+// src/gate/index.ts
+var init_gate = __esm({
+  "src/gate/index.ts"() {
+    "use strict";
+    init_types8();
+    init_judge();
   }
 });
 
@@ -12258,8 +12894,8 @@ var init_problems = __esm({
       throwIfAny(source) {
         if (this.count === 0) return;
         const more = this.count - this.list.length;
-        const tail = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
-        throw new InputFault([...this.list, ...tail]);
+        const tail2 = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
+        throw new InputFault([...this.list, ...tail2]);
       }
     };
   }
@@ -12406,10 +13042,10 @@ var init_decimal = __esm({
         }
         const middle = at;
         const early = point;
-        let tail = 0;
+        let tail2 = 0;
         for (let room = 9; room > 0; byte = bytes2[++at]) {
           if (byte >= ZERO && byte <= NINE) {
-            tail = tail * 10 + byte - ZERO | 0;
+            tail2 = tail2 * 10 + byte - ZERO | 0;
             room--;
           } else if (byte === DOT && point < 0) point = at;
           else break;
@@ -12424,7 +13060,7 @@ var init_decimal = __esm({
         const power = this.exponent(at) - (point < 0 ? 0 : at - point - 1);
         if (this.end < 0) return;
         const digits = middle - first2 + behind;
-        const size = many ? -1 : this.scale(head, tail, digits, behind, power);
+        const size = many ? -1 : this.scale(head, tail2, digits, behind, power);
         const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
         this.value = from > start ? -value : value;
       }
@@ -12450,18 +13086,18 @@ var init_decimal = __esm({
        * Up to 15 digits, one operation of exact operands rounds once (Clinger 1990). Beyond that the quotient is made of
        * two float64 (Dekker 1971), about 100 bits, and is certain unless it lies next to the middle between two numbers.
        */
-      scale(head, tail, digits, behind, power) {
-        if (power < -22 || power > 22) return head === 0 && tail === 0 ? 0 : -1;
+      scale(head, tail2, digits, behind, power) {
+        if (power < -22 || power > 22) return head === 0 && tail2 === 0 ? 0 : -1;
         if (digits <= 15) {
-          const whole = head * POWERS[behind] + tail;
+          const whole = head * POWERS[behind] + tail2;
           return power < 0 ? whole / POWERS[-power] : whole * POWERS[power];
         }
         if (power > 0) return -1;
         this.product(head, POWERS[behind]);
-        const sum = this.high + tail;
+        const sum = this.high + tail2;
         const part = sum - this.high;
         const top = sum;
-        const rest = this.high - (sum - part) + (tail - part) + this.low;
+        const rest = this.high - (sum - part) + (tail2 - part) + this.low;
         const divisor = POWERS[-power];
         const first2 = top / divisor;
         this.product(first2, divisor);
@@ -13220,10 +13856,10 @@ async function locate(images, folder, source) {
   const problems = new Problems();
   const found = [];
   for (const image of images) {
-    const short4 = basename3(image.name);
+    const short5 = basename3(image.name);
     if (present.has(image.name)) found.push(image);
-    else if (short4 !== image.name && await kindOf(image.file) === "file") found.push(image);
-    else if (short4 !== image.name && present.has(short4)) found.push({ ...image, file: join4(folder, short4) });
+    else if (short5 !== image.name && await kindOf(image.file) === "file") found.push(image);
+    else if (short5 !== image.name && present.has(short5)) found.push({ ...image, file: join4(folder, short5) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -20997,8 +21633,8 @@ function readNames({ value, place: place2 }, problems) {
     names[Number(key)] = text3;
   }
   if (names.length === 0) return wrong("names", "is empty");
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== void 0) return wrong("names", `${show(twice)} names two classes`);
+  const twice2 = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice2 !== void 0) return wrong("names", `${show(twice2)} names two classes`);
   const count = value["nc"];
   if (count !== void 0 && count !== names.length)
     return wrong("nc", `says ${show(count)} classes, names has ${names.length}`);
@@ -21200,8 +21836,8 @@ function refuseUnlabelled(labels, { annotations }, files, labelsOf) {
 async function layoutOf({ annotations, images, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
-    const { names: names2, places } = await readYoloConfig(config, images === void 0 ? split2 : void 0);
-    const listed = await listPlaces(images === void 0 ? places : [images], dirname4(config));
+    const { names: names2, places: places2 } = await readYoloConfig(config, images === void 0 ? split2 : void 0);
+    const listed = await listPlaces(images === void 0 ? places2 : [images], dirname4(config));
     return { names: names2, ...unique(listed, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images === void 0)
@@ -21249,9 +21885,9 @@ async function namesBeside(labels) {
     fix: "Name the data.yaml as `validation.annotations`, or write classes.txt: one name a line, in the order of the numbers."
   });
 }
-async function listPlaces(places, root2) {
+async function listPlaces(places2, root2) {
   const found = [];
-  for (const place2 of places) {
+  for (const place2 of places2) {
     if (await kindOf(place2) !== "file")
       found.push(...(await filesBelow(place2, "folder of images")).filter((file) => looksLikeImage(file)));
     else found.push(...await listFile(place2, root2));
@@ -26347,9 +26983,9 @@ function place(width, height, spec) {
   }
 }
 function shortestSide(width, height, spec) {
-  const short4 = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const short5 = spec.shortSide ?? Math.min(spec.height, spec.width);
   const ratio = Math.min(
-    short4 / Math.min(height, width),
+    short5 / Math.min(height, width),
     (spec.longSide ?? Infinity) / Math.max(height, width),
     spec.height / height,
     spec.width / width
@@ -28308,37 +28944,37 @@ var require_dataType = __commonJS({
       DataType2[DataType2["Wrong"] = 1] = "Wrong";
     })(DataType || (exports2.DataType = DataType = {}));
     function getSchemaTypes(schema) {
-      const types = getJSONTypes(schema.type);
-      const hasNull = types.includes("null");
+      const types2 = getJSONTypes(schema.type);
+      const hasNull = types2.includes("null");
       if (hasNull) {
         if (schema.nullable === false)
           throw new Error("type: null contradicts nullable: false");
       } else {
-        if (!types.length && schema.nullable !== void 0) {
+        if (!types2.length && schema.nullable !== void 0) {
           throw new Error('"nullable" cannot be used without "type"');
         }
         if (schema.nullable === true)
-          types.push("null");
+          types2.push("null");
       }
-      return types;
+      return types2;
     }
     exports2.getSchemaTypes = getSchemaTypes;
     function getJSONTypes(ts) {
-      const types = Array.isArray(ts) ? ts : ts ? [ts] : [];
-      if (types.every(rules_1.isJSONType))
-        return types;
-      throw new Error("type must be JSONType or JSONType[]: " + types.join(","));
+      const types2 = Array.isArray(ts) ? ts : ts ? [ts] : [];
+      if (types2.every(rules_1.isJSONType))
+        return types2;
+      throw new Error("type must be JSONType or JSONType[]: " + types2.join(","));
     }
     exports2.getJSONTypes = getJSONTypes;
-    function coerceAndCheckDataType(it, types) {
+    function coerceAndCheckDataType(it, types2) {
       const { gen, data, opts } = it;
-      const coerceTo = coerceToTypes(types, opts.coerceTypes);
-      const checkTypes = types.length > 0 && !(coerceTo.length === 0 && types.length === 1 && (0, applicability_1.schemaHasRulesForType)(it, types[0]));
+      const coerceTo = coerceToTypes(types2, opts.coerceTypes);
+      const checkTypes = types2.length > 0 && !(coerceTo.length === 0 && types2.length === 1 && (0, applicability_1.schemaHasRulesForType)(it, types2[0]));
       if (checkTypes) {
-        const wrongType = checkDataTypes(types, data, opts.strictNumbers, DataType.Wrong);
+        const wrongType = checkDataTypes(types2, data, opts.strictNumbers, DataType.Wrong);
         gen.if(wrongType, () => {
           if (coerceTo.length)
-            coerceData(it, types, coerceTo);
+            coerceData(it, types2, coerceTo);
           else
             reportTypeError(it);
         });
@@ -28347,15 +28983,15 @@ var require_dataType = __commonJS({
     }
     exports2.coerceAndCheckDataType = coerceAndCheckDataType;
     var COERCIBLE = /* @__PURE__ */ new Set(["string", "number", "integer", "boolean", "null"]);
-    function coerceToTypes(types, coerceTypes) {
-      return coerceTypes ? types.filter((t) => COERCIBLE.has(t) || coerceTypes === "array" && t === "array") : [];
+    function coerceToTypes(types2, coerceTypes) {
+      return coerceTypes ? types2.filter((t) => COERCIBLE.has(t) || coerceTypes === "array" && t === "array") : [];
     }
-    function coerceData(it, types, coerceTo) {
+    function coerceData(it, types2, coerceTo) {
       const { gen, data, opts } = it;
       const dataType = gen.let("dataType", (0, codegen_1._)`typeof ${data}`);
       const coerced = gen.let("coerced", (0, codegen_1._)`undefined`);
       if (opts.coerceTypes === "array") {
-        gen.if((0, codegen_1._)`${dataType} == 'object' && Array.isArray(${data}) && ${data}.length == 1`, () => gen.assign(data, (0, codegen_1._)`${data}[0]`).assign(dataType, (0, codegen_1._)`typeof ${data}`).if(checkDataTypes(types, data, opts.strictNumbers), () => gen.assign(coerced, data)));
+        gen.if((0, codegen_1._)`${dataType} == 'object' && Array.isArray(${data}) && ${data}.length == 1`, () => gen.assign(data, (0, codegen_1._)`${data}[0]`).assign(dataType, (0, codegen_1._)`typeof ${data}`).if(checkDataTypes(types2, data, opts.strictNumbers), () => gen.assign(coerced, data)));
       }
       gen.if((0, codegen_1._)`${coerced} !== undefined`);
       for (const t of coerceTo) {
@@ -28431,19 +29067,19 @@ var require_dataType = __commonJS({
         return checkDataType(dataTypes[0], data, strictNums, correct);
       }
       let cond;
-      const types = (0, util_1.toHash)(dataTypes);
-      if (types.array && types.object) {
+      const types2 = (0, util_1.toHash)(dataTypes);
+      if (types2.array && types2.object) {
         const notObj = (0, codegen_1._)`typeof ${data} != "object"`;
-        cond = types.null ? notObj : (0, codegen_1._)`!${data} || ${notObj}`;
-        delete types.null;
-        delete types.array;
-        delete types.object;
+        cond = types2.null ? notObj : (0, codegen_1._)`!${data} || ${notObj}`;
+        delete types2.null;
+        delete types2.array;
+        delete types2.object;
       } else {
         cond = codegen_1.nil;
       }
-      if (types.number)
-        delete types.integer;
-      for (const t in types)
+      if (types2.number)
+        delete types2.integer;
+      for (const t in types2)
         cond = (0, codegen_1.and)(cond, checkDataType(t, data, strictNums, correct));
       return cond;
     }
@@ -29248,9 +29884,9 @@ var require_validate = __commonJS({
     function typeAndKeywords(it, errsCount) {
       if (it.opts.jtd)
         return schemaKeywords(it, [], false, errsCount);
-      const types = (0, dataType_1.getSchemaTypes)(it.schema);
-      const checkedTypes = (0, dataType_1.coerceAndCheckDataType)(it, types);
-      schemaKeywords(it, types, !checkedTypes, errsCount);
+      const types2 = (0, dataType_1.getSchemaTypes)(it.schema);
+      const checkedTypes = (0, dataType_1.coerceAndCheckDataType)(it, types2);
+      schemaKeywords(it, types2, !checkedTypes, errsCount);
     }
     function checkRefsAndKeywords(it) {
       const { schema, errSchemaPath, opts, self } = it;
@@ -29300,7 +29936,7 @@ var require_validate = __commonJS({
       if (items instanceof codegen_1.Name)
         gen.assign((0, codegen_1._)`${evaluated}.items`, items);
     }
-    function schemaKeywords(it, types, typeErrors, errsCount) {
+    function schemaKeywords(it, types2, typeErrors, errsCount) {
       const { gen, schema, data, allErrors, opts, self } = it;
       const { RULES } = self;
       if (schema.$ref && (opts.ignoreKeywordsWithRef || !(0, util_1.schemaHasRulesButRef)(schema, RULES))) {
@@ -29308,7 +29944,7 @@ var require_validate = __commonJS({
         return;
       }
       if (!opts.jtd)
-        checkStrictTypes(it, types);
+        checkStrictTypes(it, types2);
       gen.block(() => {
         for (const group of RULES.rules)
           groupKeywords(group);
@@ -29320,7 +29956,7 @@ var require_validate = __commonJS({
         if (group.type) {
           gen.if((0, dataType_2.checkDataType)(group.type, data, opts.strictNumbers));
           iterateKeywords(it, group);
-          if (types.length === 1 && types[0] === group.type && typeErrors) {
+          if (types2.length === 1 && types2[0] === group.type && typeErrors) {
             gen.else();
             (0, dataType_2.reportTypeError)(it);
           }
@@ -29344,27 +29980,27 @@ var require_validate = __commonJS({
         }
       });
     }
-    function checkStrictTypes(it, types) {
+    function checkStrictTypes(it, types2) {
       if (it.schemaEnv.meta || !it.opts.strictTypes)
         return;
-      checkContextTypes(it, types);
+      checkContextTypes(it, types2);
       if (!it.opts.allowUnionTypes)
-        checkMultipleTypes(it, types);
+        checkMultipleTypes(it, types2);
       checkKeywordTypes(it, it.dataTypes);
     }
-    function checkContextTypes(it, types) {
-      if (!types.length)
+    function checkContextTypes(it, types2) {
+      if (!types2.length)
         return;
       if (!it.dataTypes.length) {
-        it.dataTypes = types;
+        it.dataTypes = types2;
         return;
       }
-      types.forEach((t) => {
+      types2.forEach((t) => {
         if (!includesType(it.dataTypes, t)) {
           strictTypesError(it, `type "${t}" not allowed by context "${it.dataTypes.join(",")}"`);
         }
       });
-      narrowSchemaTypes(it, types);
+      narrowSchemaTypes(it, types2);
     }
     function checkMultipleTypes(it, ts) {
       if (ts.length > 1 && !(ts.length === 2 && ts.includes("null"))) {
@@ -29997,8 +30633,8 @@ var require_utils = __commonJS({
       }
       if (bestLength < 2) return hextets.join(":");
       const head = hextets.slice(0, bestStart).join(":");
-      const tail = hextets.slice(bestStart + bestLength).join(":");
-      return head + "::" + tail;
+      const tail2 = hextets.slice(bestStart + bestLength).join(":");
+      return head + "::" + tail2;
     }
     function normalizeIPv6Address(input) {
       const compression = input.indexOf("::");
@@ -35579,7 +36215,7 @@ function classNamesOf(view) {
     ([, a, b]) => a ?? b ?? ""
   );
 }
-var init_view = __esm({
+var init_view2 = __esm({
   "src/detection/view.ts"() {
     "use strict";
     init_faults();
@@ -35663,7 +36299,7 @@ var init_choose = __esm({
     "use strict";
     init_faults();
     init_decoders();
-    init_view();
+    init_view2();
     LAYOUTS = {
       yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed",
       yolov8: "[batch, 4 + classes, n]: cx cy w h, class probabilities",
@@ -35705,9 +36341,9 @@ function byName(names, categories, boxes, source) {
       fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
     });
   const known2 = new Map(categories.map(({ name }, i) => [match(name), i]));
-  const places = names.map((name) => known2.get(match(name)) ?? -1);
+  const places2 = names.map((name) => known2.get(match(name)) ?? -1);
   const start = `classes are matched by the names of ${source}`;
-  return { index: Int32Array.from(places), how: describe2(start, names, places, categories, missing) };
+  return { index: Int32Array.from(places2), how: describe2(start, names, places2, categories, missing) };
 }
 function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
@@ -35716,22 +36352,22 @@ function matcher(names, categories) {
 function asCoco(count, categories) {
   if (count !== 80 && count !== 91) return void 0;
   const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
-  const places = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
-  if (categories.length === 0 || places.filter((place2) => place2 >= 0).length !== categories.length)
+  const places2 = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
+  if (categories.length === 0 || places2.filter((place2) => place2 >= 0).length !== categories.length)
     return void 0;
   const index = new Int32Array(count).fill(-1);
-  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places[i]);
+  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places2[i]);
   const numbered = count === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name }) => name);
   const start = `the model’s ${count} classes are taken ${numbered}`;
-  return { index, how: describe2(start, names, places, categories, []) };
+  return { index, how: describe2(start, names, places2, categories, []) };
 }
-function describe2(start, names, places, categories, missing) {
+function describe2(start, names, places2, categories, missing) {
   const renamed = names.flatMap((name, i) => {
-    const category = categories[places[i]]?.name.trim();
+    const category = categories[places2[i]]?.name.trim();
     return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
   });
-  const absent = places.filter((place2) => place2 < 0).length;
+  const absent = places2.filter((place2) => place2 < 0).length;
   return [
     start,
     ...renamed.length > 0 ? [`read ${list2(renamed)}`] : [],
@@ -35750,7 +36386,7 @@ var init_classes = __esm({
     "use strict";
     init_dataset();
     init_faults();
-    init_view();
+    init_view2();
   }
 });
 
@@ -35798,7 +36434,7 @@ var init_preprocessing = __esm({
   "src/detection/preprocessing.ts"() {
     "use strict";
     init_faults();
-    init_view();
+    init_view2();
     ULTRALYTICS = {
       resize: "letterbox",
       interpolation: "opencv",
@@ -35829,7 +36465,7 @@ var init_detection = __esm({
     init_classes();
     init_nms();
     init_preprocessing();
-    init_view();
+    init_view2();
   }
 });
 
@@ -36577,18 +37213,18 @@ var init_run = __esm({
 import { mkdir as mkdir4, rename as rename4, rm as rm5, writeFile as writeFile4 } from "node:fs/promises";
 import { join as join13 } from "node:path";
 async function writeTogether(folder, files) {
-  const places = Object.entries(files).map(([name, content]) => {
+  const places2 = Object.entries(files).map(([name, content]) => {
     const path3 = join13(folder, name);
     return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
   });
   try {
     await mkdir4(folder, { recursive: true });
-    for (const { temporary, content } of places) await writeFile4(temporary, content);
-    for (const { path: path3, temporary } of places) await rename4(temporary, path3);
+    for (const { temporary, content } of places2) await writeFile4(temporary, content);
+    for (const { path: path3, temporary } of places2) await rename4(temporary, path3);
   } catch (cause) {
-    for (const { temporary } of places) await rm5(temporary, { force: true });
+    for (const { temporary } of places2) await rm5(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
-    const bytes2 = places.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    const bytes2 = places2.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
       {
         where: folder,
@@ -37767,6 +38403,12 @@ Report: ${terminalText(reportFolder)}`
     const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join("\n"));
   });
+  program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
+    const result = lintModel(await readModel(model));
+    const text3 = () => formatLint(result).split("\n").map(terminalText).join("\n");
+    print(options.json === true ? JSON.stringify(result) : text3());
+    end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
+  });
   program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <file>", "COCO annotations of the validation images").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
     const findings2 = await examine(options.python);
@@ -37801,6 +38443,8 @@ var init_program = __esm({
     "use strict";
     init_esm();
     init_faults();
+    init_lint2();
+    init_onnx();
     init_pipeline();
     init_report();
     init_settings();
@@ -41563,7 +42207,7 @@ var require_data_url = __commonJS({
 var require_webidl = __commonJS({
   "node_modules/undici/lib/web/fetch/webidl.js"(exports2, module) {
     "use strict";
-    var { types, inspect: inspect2 } = __require("node:util");
+    var { types: types2, inspect: inspect2 } = __require("node:util");
     var { markAsUncloneable } = __require("node:worker_threads");
     var { toUSVString } = require_util2();
     var webidl = {};
@@ -41753,7 +42397,7 @@ var require_webidl = __commonJS({
           });
         }
         const result = {};
-        if (!types.isProxy(O)) {
+        if (!types2.isProxy(O)) {
           const keys2 = [...Object.getOwnPropertyNames(O), ...Object.getOwnPropertySymbols(O)];
           for (const key of keys2) {
             const typedKey = keyConverter(key, prefix, argument);
@@ -41882,14 +42526,14 @@ var require_webidl = __commonJS({
       return x;
     };
     webidl.converters.ArrayBuffer = function(V, prefix, argument, opts) {
-      if (webidl.util.Type(V) !== "Object" || !types.isAnyArrayBuffer(V)) {
+      if (webidl.util.Type(V) !== "Object" || !types2.isAnyArrayBuffer(V)) {
         throw webidl.errors.conversionFailed({
           prefix,
           argument: `${argument} ("${webidl.util.Stringify(V)}")`,
           types: ["ArrayBuffer"]
         });
       }
-      if (opts?.allowShared === false && types.isSharedArrayBuffer(V)) {
+      if (opts?.allowShared === false && types2.isSharedArrayBuffer(V)) {
         throw webidl.errors.exception({
           header: "ArrayBuffer",
           message: "SharedArrayBuffer is not allowed."
@@ -41904,14 +42548,14 @@ var require_webidl = __commonJS({
       return V;
     };
     webidl.converters.TypedArray = function(V, T4, prefix, name, opts) {
-      if (webidl.util.Type(V) !== "Object" || !types.isTypedArray(V) || V.constructor.name !== T4.name) {
+      if (webidl.util.Type(V) !== "Object" || !types2.isTypedArray(V) || V.constructor.name !== T4.name) {
         throw webidl.errors.conversionFailed({
           prefix,
           argument: `${name} ("${webidl.util.Stringify(V)}")`,
           types: [T4.name]
         });
       }
-      if (opts?.allowShared === false && types.isSharedArrayBuffer(V.buffer)) {
+      if (opts?.allowShared === false && types2.isSharedArrayBuffer(V.buffer)) {
         throw webidl.errors.exception({
           header: "ArrayBuffer",
           message: "SharedArrayBuffer is not allowed."
@@ -41926,13 +42570,13 @@ var require_webidl = __commonJS({
       return V;
     };
     webidl.converters.DataView = function(V, prefix, name, opts) {
-      if (webidl.util.Type(V) !== "Object" || !types.isDataView(V)) {
+      if (webidl.util.Type(V) !== "Object" || !types2.isDataView(V)) {
         throw webidl.errors.exception({
           header: prefix,
           message: `${name} is not a DataView.`
         });
       }
-      if (opts?.allowShared === false && types.isSharedArrayBuffer(V.buffer)) {
+      if (opts?.allowShared === false && types2.isSharedArrayBuffer(V.buffer)) {
         throw webidl.errors.exception({
           header: "ArrayBuffer",
           message: "SharedArrayBuffer is not allowed."
@@ -41947,13 +42591,13 @@ var require_webidl = __commonJS({
       return V;
     };
     webidl.converters.BufferSource = function(V, prefix, name, opts) {
-      if (types.isAnyArrayBuffer(V)) {
+      if (types2.isAnyArrayBuffer(V)) {
         return webidl.converters.ArrayBuffer(V, prefix, name, { ...opts, allowShared: false });
       }
-      if (types.isTypedArray(V)) {
+      if (types2.isTypedArray(V)) {
         return webidl.converters.TypedArray(V, V.constructor, prefix, name, { ...opts, allowShared: false });
       }
-      if (types.isDataView(V)) {
+      if (types2.isDataView(V)) {
         return webidl.converters.DataView(V, prefix, name, { ...opts, allowShared: false });
       }
       throw webidl.errors.conversionFailed({
@@ -46070,10 +46714,10 @@ var require_fixed_queue = __commonJS({
         this.head.push(data);
       }
       shift() {
-        const tail = this.tail;
-        const next = tail.shift();
-        if (tail.isEmpty() && tail.next !== null) {
-          this.tail = tail.next;
+        const tail2 = this.tail;
+        const next = tail2.shift();
+        if (tail2.isEmpty() && tail2.next !== null) {
+          this.tail = tail2.next;
         }
         return next;
       }
@@ -50304,7 +50948,7 @@ var require_response = __commonJS({
     var { URLSerializer } = require_data_url();
     var { kConstruct } = require_symbols();
     var assert2 = __require("node:assert");
-    var { types } = __require("node:util");
+    var { types: types2 } = __require("node:util");
     var textEncoder = new TextEncoder("utf-8");
     var Response = class _Response {
       // Creates network error Response.
@@ -50625,7 +51269,7 @@ var require_response = __commonJS({
       if (isBlobLike(V)) {
         return webidl.converters.Blob(V, prefix, name, { strict: false });
       }
-      if (ArrayBuffer.isView(V) || types.isArrayBuffer(V)) {
+      if (ArrayBuffer.isView(V) || types2.isArrayBuffer(V)) {
         return webidl.converters.BufferSource(V, prefix, name);
       }
       if (util.isFormDataLike(V)) {
@@ -52859,7 +53503,7 @@ var require_util5 = __commonJS({
     var { ProgressEvent } = require_progressevent();
     var { getEncoding } = require_encoding();
     var { serializeAMimeType, parseMIMEType } = require_data_url();
-    var { types } = __require("node:util");
+    var { types: types2 } = __require("node:util");
     var { StringDecoder } = __require("string_decoder");
     var { btoa: btoa2 } = __require("node:buffer");
     var staticPropertyDescriptors = {
@@ -52889,7 +53533,7 @@ var require_util5 = __commonJS({
               });
             }
             isFirstChunk = false;
-            if (!done && types.isUint8Array(value)) {
+            if (!done && types2.isUint8Array(value)) {
               bytes2.push(value);
               if ((fr[kLastProgressEventFired] === void 0 || Date.now() - fr[kLastProgressEventFired] >= 50) && !fr[kAborted]) {
                 fr[kLastProgressEventFired] = Date.now();
@@ -55252,7 +55896,7 @@ var require_permessage_deflate = __commonJS({
     var { createInflateRaw, Z_DEFAULT_WINDOWBITS } = __require("node:zlib");
     var { isValidClientWindowBits } = require_util8();
     var { MessageSizeExceededError } = require_errors3();
-    var tail = Buffer.from([0, 0, 255, 255]);
+    var tail2 = Buffer.from([0, 0, 255, 255]);
     var kBuffer = /* @__PURE__ */ Symbol("kBuffer");
     var kLength = /* @__PURE__ */ Symbol("kLength");
     var PerMessageDeflate = class {
@@ -55310,7 +55954,7 @@ var require_permessage_deflate = __commonJS({
         }
         this.#inflate.write(chunk);
         if (fin) {
-          this.#inflate.write(tail);
+          this.#inflate.write(tail2);
         }
         this.#inflate.flush(() => {
           if (!this.#inflate) {
@@ -55819,7 +56463,7 @@ var require_websocket = __commonJS({
     var { ByteParser } = require_receiver();
     var { kEnumerableProperty, isBlobLike } = require_util2();
     var { getGlobalDispatcher } = require_global2();
-    var { types } = __require("node:util");
+    var { types: types2 } = __require("node:util");
     var { ErrorEvent, CloseEvent } = require_events();
     var { SendQueue } = require_sender();
     var WebSocket = class _WebSocket extends EventTarget {
@@ -55942,7 +56586,7 @@ var require_websocket = __commonJS({
           this.#sendQueue.add(data, () => {
             this.#bufferedAmount -= length;
           }, sendHints.string);
-        } else if (types.isArrayBuffer(data)) {
+        } else if (types2.isArrayBuffer(data)) {
           this.#bufferedAmount += data.byteLength;
           this.#sendQueue.add(data, () => {
             this.#bufferedAmount -= data.byteLength;
@@ -56154,7 +56798,7 @@ var require_websocket = __commonJS({
         if (isBlobLike(V)) {
           return webidl.converters.Blob(V, { strict: false });
         }
-        if (ArrayBuffer.isView(V) || types.isArrayBuffer(V)) {
+        if (ArrayBuffer.isView(V) || types2.isArrayBuffer(V)) {
           return webidl.converters.BufferSource(V);
         }
       }

@@ -9,6 +9,7 @@ export const ROOMS = [
   'dataset',
   'calibration',
   'quantization',
+  'lint',
   'engine',
   'detection',
   'evaluation',

@@ -2,6 +2,8 @@ import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
+import { formatLint, lintModel } from '../lint/index.js';
+import { readModel } from '../onnx/index.js';
 import {
   runEvaluate,
   runGate,
@@ -126,6 +128,17 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       `${String(rank).padStart(4)}  ${(sqnr === null ? '–' : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
     print(options.json === true ? JSON.stringify(rows) : rows.map(line).join('\n'));
   });
+  program
+    .command('lint')
+    .description('tell what TensorRT refuses or runs slowly in a model with Q/DQ')
+    .argument('<model>', 'the .onnx file')
+    .option('--json', 'print JSON instead of text')
+    .action(async (model: string, options: { readonly json?: boolean }) => {
+      const result = lintModel(await readModel(model));
+      const text = (): string => formatLint(result).split('\n').map(terminalText).join('\n');
+      print(options.json === true ? JSON.stringify(result) : text());
+      end(result.findings.some(({ severity }) => severity === 'refused') ? EXIT.fail : EXIT.pass);
+    });
   program
     .command('init')
     .description('look at a model and its data, and write a settings file')

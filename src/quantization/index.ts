@@ -1,8 +1,8 @@
 /** Precision plans, where Q/DQ is placed and with which scales, and evidence of scales that destroy. */
 export * from './types.js';
-export { headNodes, isCompute, isDfl, listLayers, withMacs } from './layers.js';
+export { headNodes, isCompute, isDfl, listLayers, movedInputs, withMacs } from './layers.js';
 export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, resolvePlan } from './plan.js';
-export { LEAVES, movedInputs, placeQuantizers, type Placement } from './placement.js';
+export { LEAVES, placeQuantizers, type Placement } from './placement.js';
 export { channelScales, quantize, scaleOf, tensorsToCalibrate, type QuantizedModel } from './quantize.js';
 export { toStrong, type KeptFloat, type StrongModel, type StrongOptions } from './strong.js';
 export { findSharedScales, type SharedScale } from './shared-scales.js';

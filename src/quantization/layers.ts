@@ -53,6 +53,7 @@ export function isCompute(node: GraphNode): boolean {
 /** Layers that a plan can switch, along the network's depth. */
 export function listLayers(graph: Graph, scope: OperatorScope): readonly Layer[] {
   const heads = headNodes(graph);
+  const attention = attentionNodes(graph);
   return graph.nodes
     .filter((node) => inScope(graph, node, scope))
     .map((node, depth) => ({
@@ -64,7 +65,60 @@ export function listLayers(graph: Graph, scope: OperatorScope): readonly Layer[]
       parameters: node.inputs.reduce((sum, name) => sum + weightsIn(graph, name), 0),
       activations: activationsOf(graph, node, scope),
       head: heads.has(node.index),
+      attention: attention.has(node.index),
     }));
+}
+
+/**
+ * Products of two activations, as in attention, and what else reads the tensors that they read (the positional
+ * convolution beside them). TensorRT 10.6 ran such products in float although all their inputs were quantized, and
+ * lost the fused attention kernels by the Q/DQ.
+ */
+function attentionNodes(graph: Graph): ReadonlySet<number> {
+  const products = graph.nodes.filter(
+    (node) => node.opType === 'MatMul' && floatData(graph, node).length === 2,
+  );
+  const sources = new Set(
+    products.flatMap((node) => floatData(graph, node).map((name) => movedFrom(graph, name))),
+  );
+  const beside = graph.nodes.filter(
+    (node) => isCompute(node) && floatData(graph, node).some((name) => sources.has(movedFrom(graph, name))),
+  );
+  return new Set([...products, ...beside].map(({ index }) => index));
+}
+
+/** The tensor that values were computed as, before operators that only move them. */
+function movedFrom(graph: Graph, tensor: string): string {
+  for (let node = graph.producerOf(tensor); node !== undefined; node = graph.producerOf(tensor)) {
+    const [from, ...more] = movedInputs(node);
+    if (from === undefined || more.length > 0) return tensor;
+    tensor = from;
+  }
+  return tensor;
+}
+
+/** Operators whose first input's values come out unchanged, each once, several times or not at all. */
+const MOVES = new Set([
+  'MaxPool',
+  'Reshape',
+  'Transpose',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Identity',
+  'Split',
+  'Slice',
+  'DepthToSpace',
+  'SpaceToDepth',
+]);
+
+/** Inputs whose values a node hands on unchanged; none for operators that compute. */
+export function movedInputs(node: GraphNode): readonly string[] {
+  if (node.opType === 'Concat') return node.inputs;
+  const nearest =
+    (node.opType === 'Resize' || node.opType === 'Upsample') &&
+    ['', 'nearest'].includes(Buffer.from(attributeOf(node, 'mode')?.s ?? []).toString());
+  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 
 function inScope(graph: Graph, node: GraphNode, scope: OperatorScope): boolean {
@@ -101,14 +155,19 @@ function fromWeights(graph: Graph, name: string): boolean {
 export function activationsOf(graph: Graph, node: GraphNode, scope: OperatorScope): readonly string[] {
   const own = floatData(graph, node);
   const skip = scope === 'tensorrt' ? skipInput(graph, node) : undefined;
-  return skip === undefined ? own : [...new Set([...own, skip.tensor])];
+  return skip === undefined ? own : [...new Set([...own, ...skip.tensors])];
 }
 
-/** The other input of the residual Add that this layer's output ends in, which must be INT8 too for TensorRT to fuse the Add. */
+/**
+ * The residual Add that this layer's output ends in, and the inputs of it that must be INT8 for TensorRT to fuse: the
+ * other one, which then joins the convolution's kernel; and both where an activation function stands between, for then
+ * that fuses with the convolution, and the Add is a kernel of its own that reads INT8. A depthwise convolution fuses
+ * with no Add.
+ */
 export function skipInput(
   graph: Graph,
   node: GraphNode,
-): { readonly add: GraphNode; readonly tensor: string } | undefined {
+): { readonly add: GraphNode; readonly tensors: readonly string[] } | undefined {
   if (node.opType !== 'Conv') return undefined;
   const end = afterActivation(graph, node);
   const readers = graph.consumersOf(end);
@@ -119,7 +178,15 @@ export function skipInput(
     return undefined;
   // Of two convolutions, the one that was ready earlier is the skip; anything else is.
   const other = convolutionBefore(graph, tensor);
-  return other !== undefined && other.index > node.index ? undefined : { add, tensor };
+  if (other !== undefined && other.index > node.index) return undefined;
+  const activated = end !== (node.outputs[0] ?? '');
+  if (!activated && isDepthwise(graph, node)) return undefined;
+  return { add, tensors: activated ? [tensor, end] : [tensor] };
+}
+
+function isDepthwise(graph: Graph, node: GraphNode): boolean {
+  const group = intAttribute(node, 'group', 1);
+  return group > 1 && group === Number(weightValues(graph, node.inputs[1] ?? '')?.dims[0] ?? 0n);
 }
 
 /** The convolution that a tensor comes from, through an activation function that fuses with it. */

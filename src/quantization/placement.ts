@@ -1,5 +1,5 @@
-import { attributeOf, type Graph, type GraphNode } from '../onnx/index.js';
-import { floatData, skipInput } from './layers.js';
+import type { Graph, GraphNode } from '../onnx/index.js';
+import { floatData, movedInputs, skipInput } from './layers.js';
 import type { Layer, OperatorScope } from './types.js';
 
 /** Reader that stands for a graph output. */
@@ -18,10 +18,13 @@ export interface Placement {
 /**
  * Places Q/DQ for the layers that run in INT8.
  *
- * With `tensorrt` every tensor between INT8 layers is quantized exactly once: a Q/DQ that an INT8 layer wants moves up
- * through operators that only move values (Concat, Split, MaxPool, nearest Resize …) as long as all that is read there
- * is read in INT8, so that those operators run in INT8 too. What meets in one of them shares one scale. The values
- * that layers read do not change by moving: those operators commute with rounding to one grid.
+ * With `tensorrt` every tensor between INT8 layers is rounded exactly once: a Q/DQ that an INT8 layer wants moves up
+ * through operators that only move values (Split, MaxPool, nearest Resize …) as long as all that is read there is read
+ * in INT8, so that those operators run in INT8 too. TensorRT moves a DQ down through all of them but Concat, and a Q
+ * up through Concat (measured with 10.6: without Q/DQ behind it, Concat and the convolution after it ran in FP16). So
+ * at a Concat Q/DQ stands on both sides under one scale, but for inputs that nothing else reads, where the Q from
+ * behind arrives. The values that layers read do not change by moving: those operators commute with rounding to one
+ * grid.
  */
 export function placeQuantizers(graph: Graph, scope: OperatorScope, int8: readonly Layer[]): Placement {
   const wanted = wantedBy(graph, scope, int8);
@@ -65,7 +68,7 @@ function wantedBy(graph: Graph, scope: OperatorScope, int8: readonly Layer[]): R
       const node = graph.nodes[index] as GraphNode;
       for (const tensor of floatData(graph, node)) note(tensor, index, layer.name);
       const skip = scope === 'tensorrt' ? skipInput(graph, node) : undefined;
-      if (skip !== undefined) note(skip.tensor, skip.add.index, layer.name);
+      if (skip !== undefined) for (const tensor of skip.tensors) note(tensor, skip.add.index, layer.name);
       // What leaves the model is quantized too where everything is.
       if (scope === 'all')
         for (const output of node.outputs)
@@ -74,14 +77,30 @@ function wantedBy(graph: Graph, scope: OperatorScope, int8: readonly Layer[]): R
   return wanted;
 }
 
-/** Moves the Q/DQ on a node's outputs to its inputs. */
+/** Moves the Q/DQ on a node's outputs to its inputs; a Concat keeps its own. */
 function rise(graph: Graph, node: GraphNode, readers: Map<string, Set<number>>, ties: Ties): void {
+  const inputs = movedInputs(node);
   for (const output of node.outputs) {
-    if (!readers.delete(output)) continue;
-    for (const input of movedInputs(node)) ties.join(input, output);
+    if (!readers.has(output)) continue;
+    if (node.opType !== 'Concat') readers.delete(output);
+    for (const input of inputs) ties.join(input, output);
   }
-  for (const input of movedInputs(node))
-    readers.set(input, (readers.get(input) ?? new Set()).add(node.index));
+  for (const input of inputs)
+    if (node.opType !== 'Concat' || !arrives(graph, node, input))
+      readers.set(input, (readers.get(input) ?? new Set()).add(node.index));
+}
+
+/** True when the Q behind a Concat, moved up, lands on the operator that computes this input and fuses there. */
+function arrives(graph: Graph, concat: GraphNode, input: string): boolean {
+  const producer = graph.producerOf(input);
+  if (producer === undefined || valueReaders(graph, input).some(({ index }) => index !== concat.index))
+    return false;
+  return producer.opType === 'Concat' || movedInputs(producer).length === 0;
+}
+
+/** Nodes that read a tensor's values, not its form alone. */
+function valueReaders(graph: Graph, tensor: string): readonly GraphNode[] {
+  return graph.consumersOf(tensor).filter(({ opType }) => opType !== 'Shape' && opType !== 'Size');
 }
 
 /** True when everything that the node hands on is read in INT8, and all that it reads can be quantized. */
@@ -93,7 +112,7 @@ function canRise(graph: Graph, node: GraphNode, readers: ReadonlyMap<string, Rea
   )
     return false;
   const used = node.outputs.filter(
-    (name) => graph.outputs.includes(name) || graph.consumersOf(name).length > 0,
+    (name) => graph.outputs.includes(name) || valueReaders(graph, name).length > 0,
   );
   return (
     used.length > 0 &&
@@ -102,34 +121,10 @@ function canRise(graph: Graph, node: GraphNode, readers: ReadonlyMap<string, Rea
       return (
         through !== undefined &&
         !graph.outputs.includes(name) &&
-        graph.consumersOf(name).every(({ index }) => through.has(index))
+        valueReaders(graph, name).every(({ index }) => through.has(index))
       );
     })
   );
-}
-
-/** Operators whose first input's values come out unchanged, each once, several times or not at all. */
-const MOVES = new Set([
-  'MaxPool',
-  'Reshape',
-  'Transpose',
-  'Flatten',
-  'Squeeze',
-  'Unsqueeze',
-  'Identity',
-  'Split',
-  'Slice',
-  'DepthToSpace',
-  'SpaceToDepth',
-]);
-
-/** Inputs whose values a node hands on unchanged; none for operators that compute. */
-export function movedInputs(node: GraphNode): readonly string[] {
-  if (node.opType === 'Concat') return node.inputs;
-  const nearest =
-    (node.opType === 'Resize' || node.opType === 'Upsample') &&
-    ['', 'nearest'].includes(Buffer.from(attributeOf(node, 'mode')?.s ?? []).toString());
-  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

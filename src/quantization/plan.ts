@@ -6,18 +6,26 @@ import type { Layer, OperatorScope, Precision, PrecisionPlan } from './types.js'
 const PRECISIONS: readonly Precision[] = ['int8', 'fp16', 'fp32'];
 const KEYS = ['version', 'operators', 'default', 'layers', 'model', 'comment'];
 
-/** Everything in INT8 but what stays float by rule (the head) or by wish (`keepFloat`). */
+/** Everything in INT8 but what stays float by rule (head, attention) or by wish (`keepFloat`). */
 export function defaultPlan(
   layers: readonly Layer[],
   operators: OperatorScope,
-  options: { readonly head: 'float' | 'int8'; readonly keepFloat: readonly string[] },
+  options: {
+    readonly head: 'float' | 'int8';
+    readonly keepFloat: readonly string[];
+    /** Products of two activations and what reads beside them. Default: float with `tensorrt`, int8 otherwise. */
+    readonly attention?: 'float' | 'int8';
+  },
 ): PrecisionPlan {
+  const attention = options.attention ?? (operators === 'tensorrt' ? 'float' : 'int8');
   const unmatched = options.keepFloat.filter((pattern) => !layers.some(({ name }) => matches(pattern, name)));
   if (unmatched.length > 0)
     throw new InputFault(unmatched.map((pattern) => unknownLayer('quantization.keepFloat', pattern, layers)));
   const float = layers.filter(
-    ({ name, head }) =>
-      (head && options.head === 'float') || options.keepFloat.some((pattern) => matches(pattern, name)),
+    ({ name, head, attention: attends }) =>
+      (head && options.head === 'float') ||
+      (attends === true && attention === 'float') ||
+      options.keepFloat.some((pattern) => matches(pattern, name)),
   );
   return {
     version: 1,

@@ -12,7 +12,6 @@ import {
   floatsToTensor,
   halfToFloat,
   halvesToTensor,
-  int8Tensor,
   intAttribute,
   tensorToFloats,
   type Graph,
@@ -54,8 +53,7 @@ export interface StrongOptions {
 }
 
 /**
- * A weakly typed Q/DQ model as a strongly typed one: opset 19, FP16 weights, scales and activations, INT8 weights
- * stored as INT8, and FP32 with Casts at its borders for post-processing (everything behind the last weighted layers),
+ * A weakly typed Q/DQ model as a strongly typed one: opset 19, FP16 weights, scales and activations, and FP32 with Casts at its borders for post-processing (everything behind the last weighted layers),
  * what the plan holds in FP32, and what would overflow FP16 (65504) by its weights or by calibration.
  * Inputs and outputs of the model keep their types.
  * @throws InputFault when the model cannot be converted to opset 19.
@@ -84,7 +82,6 @@ class Converter {
   private readonly half = new Set<number>();
   private readonly kept: KeptFloat[] = [];
   private readonly added: TensorProto[] = [];
-  private readonly dropped = new Set<string>();
   /** Element type that a tensor has in the new model, where it is FP16. */
   private readonly halves = new Set<string>();
   private readonly casts = new Map<string, string>();
@@ -156,10 +153,7 @@ class Converter {
       node: this.out.filter(
         (node) => node.opType !== 'Constant' || node.output.some((name) => read.has(name)),
       ),
-      initializer: [
-        ...source.initializer.filter(({ name }) => !this.dropped.has(name) && read.has(name)),
-        ...this.added,
-      ],
+      initializer: [...source.initializer.filter(({ name }) => read.has(name)), ...this.added],
       valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name)),
     });
     return { proto: changed(raised, { graph }), kept: this.kept };
@@ -196,42 +190,44 @@ class Converter {
     });
   }
 
-  /** Weights become INT8 constants; an activation's Q takes the type of what it reads. */
+  /**
+   * Weights become FP16 values that lie on the grid of their FP16 scale, so that their codes are those of FP32; stored
+   * as INT8, TensorRT 10.6 would dequantize them in every run wherever a layer has no INT8 kernel. An activation's Q
+   * takes the type of what it reads.
+   */
   private emitQuantize(node: GraphNode): void {
-    const [from, scale, zero] = node.inputs as [string, string, string | undefined];
+    const [from, scale, ...zero] = node.inputs as [string, string];
     const weights = this.floatConstant(from);
-    if (weights !== undefined && this.allDequantize(node)) {
+    const half = weights === undefined ? this.halves.has(from) : this.feedsHalf(node);
+    let source = from;
+    if (weights !== undefined && half) {
       const steps = this.scaleValues(scale, true);
       const dims = (this.graph.constant(from) as TensorProto).dims.map(Number);
       const axis = steps.length === 1 ? undefined : intAttribute(node, 'axis', 1);
-      this.added.push(
-        int8Tensor(node.outputs[0] as string, dims, quantizeValues(weights, dims, steps, axis)),
-      );
-      return;
+      source = this.fresh(`${from}_half`);
+      this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
     }
-    const half = this.halves.has(from);
-    this.out.push(
-      changed(node.proto, {
-        input: [from, this.scaleAs(scale, half), ...(zero === undefined ? [] : [zero])],
-      }),
+    this.out.push(changed(node.proto, { input: [source, this.scaleAs(scale, half), ...zero] }));
+  }
+
+  private feedsHalf(quantize: GraphNode): boolean {
+    return this.graph.consumersOf(quantize.outputs[0] ?? '').some((node) => this.givesHalf(node));
+  }
+
+  private givesHalf(dequantize: GraphNode): boolean {
+    const output = dequantize.outputs[0] ?? '';
+    return (
+      !this.graph.outputs.includes(output) &&
+      this.half.has(dequantize.index) &&
+      this.graph.consumersOf(output).some(({ index }) => this.half.has(index))
     );
   }
 
   private emitDequantize(node: GraphNode): void {
-    const output = node.outputs[0] as string;
-    const readers = this.graph.consumersOf(output);
-    const half =
-      !this.graph.outputs.includes(output) &&
-      this.half.has(node.index) &&
-      readers.length > 0 &&
-      readers.some(({ index }) => this.half.has(index));
-    if (half) this.halves.add(output);
+    const half = this.givesHalf(node);
+    if (half) this.halves.add(node.outputs[0] as string);
     const [from, scale, ...rest] = node.inputs as [string, string];
     this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
-  }
-
-  private allDequantize(node: GraphNode): boolean {
-    return this.graph.consumersOf(node.outputs[0] ?? '').every(({ opType }) => opType === 'DequantizeLinear');
   }
 
   /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
@@ -307,19 +303,20 @@ function halfScale(scale: number): number {
   return halfToFloat(floatToHalf(scale) + 1);
 }
 
-/** Codes −127…127, to nearest, ties to even. */
-function quantizeValues(
+/** Each value as its code −127…127 (to nearest, ties to even) times its scale. */
+function onGrid(
   values: Float32Array,
   dims: readonly number[],
   steps: Float32Array,
   axis: number | undefined,
-): Int8Array {
+): Float32Array {
   const inner = axis === undefined ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  return Int8Array.from(values, (value, i) => {
-    const code = Math.fround(value / (steps[Math.floor(i / inner) % steps.length] as number));
+  return values.map((value, i) => {
+    const step = steps[Math.floor(i / inner) % steps.length] as number;
+    const code = Math.fround(value / step);
     const floor = Math.floor(code);
     const up = code - floor > 0.5 || (code - floor === 0.5 && floor % 2 !== 0);
-    return Math.max(-127, Math.min(127, up ? floor + 1 : floor));
+    return Math.max(-127, Math.min(127, up ? floor + 1 : floor)) * step;
   });
 }
 

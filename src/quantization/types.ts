@@ -41,6 +41,8 @@ export interface Layer {
   readonly activations: readonly string[];
   /** True for the last weighted layers in front of post-processing. */
   readonly head: boolean;
+  /** True for products of two activations (attention) and layers that read what those read. */
+  readonly attention?: boolean;
 }
 
 /** One scale of a quantized model. */

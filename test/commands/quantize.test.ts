@@ -43,3 +43,21 @@ test('a full disk ends with status 3 and leaves nothing', async () => {
     expect(await readdir(join(folder, 'int8-gate-report'))).toEqual([]);
   });
 });
+
+test.each([
+  ['test/lint/golden/all-ops.onnx', 1, /TensorRT refuses this:\n {2}int32-bias \(4\)/],
+  ['test/lint/golden/conv.onnx', 0, /TensorRT runs this slowly:\n {2}inside-fusion \(3\)/],
+  ['fixtures/signs/models/signs-v8.onnx', 0, /not quantized, opset 17/],
+])('lint %s ends with status %d', async (file, status, says) => {
+  const ended = await runDist('cli.js', ['lint', file]);
+  expect(ended.stdout).toMatch(says);
+  expect(ended.status).toBe(status);
+  const { stdout } = await runDist('cli.js', ['lint', file, '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ findings: expect.any(Array) });
+});
+
+test('lint of a missing file ends with status 2', async () => {
+  const ended = await runDist('cli.js', ['lint', 'gone.onnx']);
+  expect(ended.stderr).toMatch(/gone\.onnx: there is no such file/);
+  expect(ended.status).toBe(2);
+});

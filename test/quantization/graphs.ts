@@ -38,7 +38,7 @@ export function modelOf({
   constants = [],
 }: Words): Model {
   const node = nodes.map(nodeOf);
-  const given = new Set(constants.map(({ name }) => name));
+  const given = new Set([...constants.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
   const weights = [...new Set(node.flatMap(({ input }) => input))].filter(
     (name) => name.startsWith('w') && !given.has(name),
   );

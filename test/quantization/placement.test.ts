@@ -6,6 +6,7 @@ import {
   encodeModel,
   floatsToTensor,
   integersToTensor,
+  tensorToFloats,
   type Model,
 } from '../../src/onnx/index.js';
 import {
@@ -85,12 +86,45 @@ const CASES: readonly Case[] = [
     expected: ['d>e', 'q>u', 'x>a,p'],
   },
   {
-    what: 'a Concat is fed in INT8',
+    what: 'the Q behind a Concat reaches inputs that nothing else reads by itself',
     words: {
       nodes: ['a = Conv(x, w1)', 'b = Conv(x, w2)', 'c = Concat(a, b){axis=2}', 'd = Conv(c, w3)'],
       outputs: ['d'],
     },
-    expected: ['a>c', 'b>c', 'x>a,b'],
+    expected: ['c>d', 'x>a,b'],
+  },
+  {
+    what: 'an input of a Concat that another layer reads too has Q/DQ of its own',
+    words: {
+      nodes: ['a = Conv(x, w1)', 'b = Conv(a, w2)', 'c = Concat(a, b){axis=2}', 'd = Conv(c, w3)'],
+      outputs: ['d'],
+    },
+    expected: ['a>b,c', 'c>d', 'x>a'],
+  },
+  {
+    what: 'the sum of a skip and an activated convolution has both in INT8',
+    words: {
+      nodes: ['a = Conv(x, w1)', 'b = Conv(a, w2)', ...SILU('b', 's'), 'd = Add(a, s)', 'e = Conv(d, w3)'],
+      outputs: ['e'],
+    },
+    expected: ['a>b,d', 'd>e', 's>d', 'x>a'],
+  },
+  {
+    what: 'a depthwise convolution fuses with no Add',
+    words: {
+      nodes: ['a = Conv(x, wd){group=8}', 'd = Add(a, x)', 'e = Conv(d, w3)'],
+      constants: [floatsToTensor('wd', [8, 1, 1, 1], noise(8, 1))],
+      outputs: ['e'],
+    },
+    expected: ['d>e', 'x>a'],
+  },
+  {
+    what: 'a reader of the shape does not hinder',
+    words: {
+      nodes: ['p = MaxPool(x){kernel_shape=[2,2]}', 'sh = Shape(p)', 'd = Conv(p, w3)', 'e = Reshape(d, sh)'],
+      outputs: ['e'],
+    },
+    expected: ['x>p'],
   },
   {
     what: 'a Concat that a float layer reads too stays float, and Q/DQ stands behind it',
@@ -135,7 +169,7 @@ const CASES: readonly Case[] = [
       ],
       outputs: ['d'],
     },
-    expected: ['b>s0', 'r>c', 'x>a'],
+    expected: ['b>s0', 'c>d', 'x>a'],
   },
   {
     what: 'SPPF: pooling runs in INT8 from one Q/DQ',
@@ -150,7 +184,7 @@ const CASES: readonly Case[] = [
       constants: [floatsToTensor('wb', [8, 24, 1, 1], noise(192, 2))],
       outputs: ['d'],
     },
-    expected: ['a>c,p', 'x>a'],
+    expected: ['a>c,p', 'c>d', 'x>a'],
   },
   {
     what: 'a bilinear Resize computes: Q/DQ stays behind it',
@@ -301,14 +335,21 @@ describe('a strongly typed file', () => {
     ]);
   });
 
-  test('weights are INT8 constants within ±127, scales FP16, inputs and outputs as they were', () => {
+  test('weights lie on the grid of FP16 scales within ±127, inputs and outputs are as they were', () => {
     const model = modelOf({ nodes: ['a = Conv(x, w1)', 'r = Relu(a)', 'b = Conv(r, w2)'], outputs: ['b'] });
     const graph = buildGraph({ proto: strongOf(model).proto });
-    const weight = graph.nodes.find(({ inputs }) => graph.initializer(inputs[0] ?? '')?.dataType === 3);
-    expect(weight?.opType).toBe('DequantizeLinear');
-    expect(graph.initializer(weight?.inputs[1] ?? '')?.dataType).toBe(10);
-    const codes = new Int8Array(graph.initializer(weight?.inputs[0] ?? '')!.rawData);
-    expect(Math.max(...codes.map(Math.abs))).toBe(127);
+    const quantizers = graph.nodes.filter(
+      ({ opType, inputs }) => opType === 'QuantizeLinear' && graph.initializer(inputs[0] ?? '') !== undefined,
+    );
+    expect(quantizers).toHaveLength(2);
+    for (const { inputs } of quantizers) {
+      const [weights, scale] = [0, 1].map((i) => graph.initializer(inputs[i] ?? '')!);
+      expect([weights?.dataType, scale?.dataType]).toEqual([10, 10]);
+      const steps = tensorToFloats(scale!);
+      const codes = tensorToFloats(weights!).map((value, i) => value / (steps[Math.floor(i / 8)] as number));
+      expect(Math.max(...codes.map(Math.abs))).toBeCloseTo(127, 0);
+      for (const code of codes) expect(Math.abs(code - Math.round(code))).toBeLessThan(0.07);
+    }
     expect(graph.elementType('x')).toBe(1);
     expect(graph.elementType('b')).toBe(1);
     expect(graph.nodes.filter(({ opType }) => opType === 'Cast').map(({ outputs }) => outputs[0])).toEqual([

@@ -171,13 +171,16 @@ describe('placement for TensorRT', () => {
     for (const { inputs } of nodes) expect(inputs[0]).not.toMatch(/_dq/);
   });
 
-  test('marks the last convolutions as head, and the default plan keeps them float', () => {
+  test('marks the last convolutions as head, and the default plan keeps them and attention float', () => {
     const layers = listLayers(graph, 'tensorrt');
     const heads = layers.filter(({ head }) => head).map(({ name }) => name);
     expect(heads).toHaveLength(6);
-    expect(Object.keys(defaultPlan(layers, 'tensorrt', { head: 'float', keepFloat: [] }).layers)).toEqual(
-      heads,
-    );
+    expect(Object.keys(defaultPlan(layers, 'tensorrt', { head: 'float', keepFloat: [] }).layers)).toEqual([
+      '/b10/attn/MatMul',
+      '/b10/attn/MatMul_1',
+      '/b10/attn/pe/conv/Conv',
+      ...heads,
+    ]);
   });
 });
 

@@ -1,0 +1,34 @@
+import { buildGraph, opsetOf, type Model } from '../onnx/index.js';
+import { isCompute } from '../quantization/index.js';
+import { refusals } from './refusals.js';
+import { runsInInt8, slowness } from './slow.js';
+import type { LintResult, LintSeverity } from './types.js';
+import { viewQuantizers, type QdqView } from './view.js';
+
+const GRAVEST: readonly LintSeverity[] = ['refused', 'slow', 'note'];
+
+/** Looks a model over for what TensorRT refuses or runs slowly. Never throws for what a model contains. */
+export function lintModel(model: Model): LintResult {
+  const graph = buildGraph(model);
+  const view = viewQuantizers(graph);
+  const layers = graph.nodes.filter(isCompute);
+  const activations = view.quantizers.filter(({ kind, constant }) => kind === 'Q' && constant === undefined);
+  const weights = view.quantizers.filter(({ kind, constant }) => kind === 'DQ' && constant !== undefined);
+  const findings = [...refusals(view, model.proto), ...(view.quantizers.length > 0 ? slowness(view) : [])];
+  return {
+    file: model.name,
+    opset: opsetOf(model.proto),
+    producer: [model.proto.producerName, model.proto.producerVersion].filter(Boolean).join(' ') || 'unknown',
+    style: styleOf(view),
+    quantizers: { activations: activations.length, weights: weights.length },
+    layers: { int8: layers.filter((node) => runsInInt8(view, node)).length, all: layers.length },
+    findings: findings.sort((a, b) => GRAVEST.indexOf(a.severity) - GRAVEST.indexOf(b.severity)),
+  };
+}
+
+function styleOf({ graph, quantizers }: QdqView): LintResult['style'] {
+  const has = (pattern: RegExp): boolean => graph.nodes.some(({ opType }) => pattern.test(opType));
+  if (has(/^Dynamic(Quantize|MatMul)/)) return 'dynamic';
+  if (has(/^(QLinear|ConvInteger|MatMulInteger)/)) return 'operators';
+  return quantizers.length > 0 ? 'Q/DQ' : 'none';
+}

@@ -1,0 +1,38 @@
+import type { LintFinding, LintResult, LintSeverity } from './types.js';
+
+const HEADINGS: Readonly<Record<LintSeverity, string>> = {
+  refused: 'TensorRT refuses this',
+  slow: 'TensorRT runs this slowly',
+  note: 'Worth knowing',
+};
+/** Nodes shown for each rule; JSON has all. */
+const SHOWN = 5;
+
+/** The findings as text: one paragraph a rule, with its first nodes. Names are not escaped. */
+export function formatLint(result: LintResult): string {
+  const { file, opset, producer, quantizers, layers, style, findings } = result;
+  const lines = [
+    `${file}: ${style === 'none' ? 'not quantized' : style}, opset ${opset}, written by ${producer}`,
+    `${layers.int8} of ${layers.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`,
+  ];
+  for (const severity of Object.keys(HEADINGS) as LintSeverity[]) {
+    const groups = new Map<string, LintFinding[]>();
+    for (const one of findings)
+      if (one.severity === severity) groups.set(one.rule, [...(groups.get(one.rule) ?? []), one]);
+    if (groups.size > 0) lines.push('', `${HEADINGS[severity]}:`);
+    for (const [rule, list] of groups) lines.push(...paragraph(rule, list));
+  }
+  if (findings.length === 0 && style !== 'none')
+    lines.push('', 'Nothing that TensorRT refuses or that is known to be slow.');
+  return lines.join('\n');
+}
+
+function paragraph(rule: string, list: readonly LintFinding[]): string[] {
+  const rest = list.length - SHOWN;
+  return [
+    `  ${rule} (${list.length})`,
+    ...list.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+    `    → ${list[0]?.fix ?? ''}`,
+  ];
+}

@@ -1,0 +1,28 @@
+/** What a finding means: TensorRT refuses the file; builds it, but slower or less exact than it could be; worth knowing. */
+export type LintSeverity = 'refused' | 'slow' | 'note';
+
+/** One thing found in a Q/DQ file. */
+export interface LintFinding {
+  /** Name of the rule. */
+  readonly rule: string;
+  readonly severity: LintSeverity;
+  /** Name of the node. */
+  readonly node: string;
+  /** What is there and why it matters. */
+  readonly why: string;
+  readonly fix: string;
+}
+
+/** The findings of a file, gravest first. */
+export interface LintResult {
+  readonly file: string;
+  readonly opset: number;
+  /** Who wrote the file, as far as it says. */
+  readonly producer: string;
+  /** How the model is quantized. */
+  readonly style: 'Q/DQ' | 'operators' | 'dynamic' | 'none';
+  readonly quantizers: { readonly activations: number; readonly weights: number };
+  /** Layers (Conv, ConvTranspose, Gemm, MatMul) that run in INT8, of all. */
+  readonly layers: { readonly int8: number; readonly all: number };
+  readonly findings: readonly LintFinding[];
+}

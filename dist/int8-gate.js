@@ -8864,7 +8864,7 @@ function listLayers(graph, scope) {
     nodes: [node.index],
     depth,
     macs: void 0,
-    parameters: node.inputs.reduce((sum, name) => sum + weightsIn(graph, name), 0),
+    parameters: node.inputs.reduce((sum2, name) => sum2 + weightsIn(graph, name), 0),
     activations: activationsOf(graph, node, scope),
     head: heads.has(node.index),
     attention: attention.has(node.index)
@@ -9013,10 +9013,10 @@ function macsOf(graph, node, shapes) {
   if (node.opType === "ConvTranspose" && weights !== void 0)
     return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
   if (!isCompute(node)) return 0;
-  const right = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? "")?.shape;
-  if (right === void 0) return void 0;
+  const right2 = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? "")?.shape;
+  if (right2 === void 0) return void 0;
   const transposed = node.opType === "Gemm" && intAttribute(node, "transB", 0) === 1;
-  return input.reduce((a, b) => a * b, 1) * ((transposed ? right[0] : right.at(-1)) ?? 1);
+  return input.reduce((a, b) => a * b, 1) * ((transposed ? right2[0] : right2.at(-1)) ?? 1);
 }
 function outputLength(node, length, kernel, axis) {
   const ints = (name) => attributeOf(node, name)?.ints.map(Number) ?? [];
@@ -10912,7 +10912,7 @@ function entropyOf(statistics) {
   const bins = withoutZeroSpike(statistics);
   const width = statistics.limit / BINS;
   if (bins.length <= QUANTIZED) return amaxOf(statistics);
-  const total = bins.reduce((sum, n) => sum + n, 0);
+  const total = bins.reduce((sum2, n) => sum2 + n, 0);
   let best = Infinity;
   let at = bins.length;
   let inside2 = 0;
@@ -10933,18 +10933,18 @@ function divergenceAt(bins, kept, tail2, total) {
   for (let level = 0; level < QUANTIZED; level++) {
     const from = Math.floor(level * kept / QUANTIZED);
     const to = Math.floor((level + 1) * kept / QUANTIZED);
-    let sum = 0;
+    let sum2 = 0;
     let filled = 0;
     for (let i = from; i < to; i++) {
       const n = bins[i];
-      sum += n;
+      sum2 += n;
       if (n > 0) filled++;
     }
     if (filled === 0) {
       if (to === kept && tail2 > 0) divergence += tail2 / total * Math.log(tail2 / total / 1e-12);
       continue;
     }
-    const q = sum / filled / insideTotal;
+    const q = sum2 / filled / insideTotal;
     for (let i = from; i < to; i++) {
       const n = bins[i];
       const p = (i === kept - 1 ? n + tail2 : n) / total;
@@ -11044,26 +11044,26 @@ function byFallingScore(rows, score) {
   const [low, high] = fallingKeys(score);
   let from = rows;
   let to = new Int32Array(n);
-  const counts = new Int32Array(SIZE);
+  const counts2 = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS) {
     const key = half === 0 ? low : high;
-    counts.fill(0);
+    counts2.fill(0);
     for (let i = 0; i < n; i++) {
       const digit = key[from[i]] >>> shift & SIZE - 1;
-      counts[digit] = counts[digit] + 1;
+      counts2[digit] = counts2[digit] + 1;
     }
-    if (n > 0 && counts[key[from[0]] >>> shift & SIZE - 1] === n) continue;
-    let sum = 0;
+    if (n > 0 && counts2[key[from[0]] >>> shift & SIZE - 1] === n) continue;
+    let sum2 = 0;
     for (let d = 0; d < SIZE; d++) {
-      const count = counts[d];
-      counts[d] = sum;
-      sum += count;
+      const count = counts2[d];
+      counts2[d] = sum2;
+      sum2 += count;
     }
     for (let i = 0; i < n; i++) {
       const row = from[i];
       const digit = key[row] >>> shift & SIZE - 1;
-      const at = counts[digit];
-      counts[digit] = at + 1;
+      const at = counts2[digit];
+      counts2[digit] = at + 1;
       to[at] = row;
     }
     [from, to] = [to, from === rows ? new Int32Array(n) : from];
@@ -11114,9 +11114,9 @@ function linspace(start, stop, count) {
 function pairwiseSum(values) {
   const n = values.length;
   if (n < 8) {
-    let sum2 = -0;
-    for (const value of values) sum2 += value;
-    return n === 0 ? 0 : sum2;
+    let sum3 = -0;
+    for (const value of values) sum3 += value;
+    return n === 0 ? 0 : sum3;
   }
   if (n > 128) {
     const half = (n >> 1) - (n >> 1) % 8;
@@ -11127,9 +11127,9 @@ function pairwiseSum(values) {
   for (; i < n - n % 8; i += 8)
     for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
   const [a, b, c, d, e, f, g, h] = r;
-  let sum = a + b + (c + d) + (e + f + (g + h));
-  for (; i < n; i++) sum += values[i];
-  return sum;
+  let sum2 = a + b + (c + d) + (e + f + (g + h));
+  for (; i < n; i++) sum2 += values[i];
+  return sum2;
 }
 function mulberry32(seed) {
   let state = seed >>> 0;
@@ -11367,7 +11367,7 @@ var init_matching = __esm({
             continue;
           }
           let open6 = ALL;
-          let right = 0;
+          let right2 = 0;
           let ignored = 0;
           for (let unwanted = 0; unwanted < 2; unwanted++)
             for (let c = 0; c < n; c++) {
@@ -11378,10 +11378,10 @@ var init_matching = __esm({
               this.taken[g * A + a] = held | won;
               open6 &= ~won;
               if (unwanted === 1) ignored |= won;
-              else if (this.forgotten[g] === 0) right |= won;
+              else if (this.forgotten[g] === 0) right2 |= won;
             }
-          if (away === 1) ignored |= ALL & ~right;
-          into.right[at] = right;
+          if (away === 1) ignored |= ALL & ~right2;
+          into.right[at] = right2;
           into.ignored[at] = ignored;
         }
       }
@@ -11394,10 +11394,10 @@ var init_matching = __esm({
         const y = bbox[4 * row + 1];
         const w = bbox[4 * row + 2];
         const h = bbox[4 * row + 3];
-        const [right, bottom, size] = [w + x, h + y, w * h];
+        const [right2, bottom, size] = [w + x, h + y, w * h];
         let n = 0;
         for (let g = this.first[image]; g < end; g++) {
-          const wide = Math.min(right, this.right[g]) - Math.max(x, this.left[g]);
+          const wide = Math.min(right2, this.right[g]) - Math.max(x, this.left[g]);
           if (wide <= 0) continue;
           const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
           if (high <= 0) continue;
@@ -11446,11 +11446,11 @@ function classMatches(truth, one, area) {
   const { category, count, score, image, rank: rank2 } = one;
   const outcome = new Uint8Array(IOU_THRESHOLDS.length * count);
   for (let i = 0; i < count; i++) {
-    const right = one.right[area * count + i];
+    const right2 = one.right[area * count + i];
     const ignored = one.ignored[area * count + i];
-    if ((right | ignored) === 0) continue;
+    if ((right2 | ignored) === 0) continue;
     for (let t = 0; t < IOU_THRESHOLDS.length; t++)
-      outcome[t * count + i] = (right >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+      outcome[t * count + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
   }
   const total = one.totals[area];
   return {
@@ -11467,14 +11467,14 @@ function classMatches(truth, one, area) {
 }
 function positives({ annotations, images }, boxes, area) {
   const { from, to } = AREAS[area];
-  const counts = new Int32Array(images.length);
+  const counts2 = new Int32Array(images.length);
   for (const row of boxes) {
     const size = annotations.area[row];
     if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
     const image = annotations.image[row];
-    counts[image] = counts[image] + 1;
+    counts2[image] = counts2[image] + 1;
   }
-  return counts;
+  return counts2;
 }
 function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
   let tp = 0;
@@ -11564,9 +11564,9 @@ var init_accumulate = __esm({
         }
       }
       walk(one, a, total) {
-        const { seen, right, ignored, precisions: precisions2 } = this;
+        const { seen, right: right2, ignored, precisions: precisions2 } = this;
         seen.fill(0);
-        right.fill(0);
+        right2.fill(0);
         ignored.fill(0);
         const from = a * one.count;
         for (let i = 0; i < one.count; i++) {
@@ -11582,8 +11582,8 @@ var init_accumulate = __esm({
               const row = m * T2 + t;
               if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
               if ((hit >> t & 1) === 0) continue;
-              const tp = right[row] + 1;
-              right[row] = tp;
+              const tp = right2[row] + 1;
+              right2[row] = tp;
               precisions2[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
             }
           }
@@ -11679,11 +11679,11 @@ var init_coco = __esm({
       }
       /** Detections that had no part because their image has 100 stronger ones of their class. */
       get dropped() {
-        return this.classes.reduce((sum, one) => sum + one.dropped, 0);
+        return this.classes.reduce((sum2, one) => sum2 + one.dropped, 0);
       }
       /** Detections of classes without a box that counts: they change no number. */
       get unjudged() {
-        return this.classes.reduce((sum, one) => sum + (one.totals[0] === 0 ? one.count : 0), 0);
+        return this.classes.reduce((sum2, one) => sum2 + (one.totals[0] === 0 ? one.count : 0), 0);
       }
       /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
       perIou(k) {
@@ -11730,6 +11730,98 @@ var init_coco = __esm({
         return at === 0 ? -1 : pairwiseSum(slice) / at;
       }
     };
+  }
+});
+
+// src/evaluation/voc.ts
+function evaluateVoc(truth, detections, metric, iou = 0.5) {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K
+  );
+  const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
+  const perClass = truth.categories.map(({ name }, k) => {
+    const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
+    const rows = found.rows.subarray(found.starts[k], found.starts[k + 1]);
+    const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
+    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows, iou), counting, metric);
+    return { category: k, name, AP, boxes: counting, detections: rows.length };
+  });
+  const known2 = perClass.filter(({ AP }) => AP >= 0);
+  const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
+  return { metric, iou, mAP, perClass };
+}
+function counts({ crowd, ignore }, row) {
+  return crowd[row] !== 1 && ignore[row] !== 1;
+}
+function right({ annotations, images }, detections, boxes, rows, iou) {
+  const first2 = new Int32Array(images.length).fill(-1);
+  const end = new Int32Array(images.length);
+  boxes.forEach((row, at) => {
+    const image = annotations.image[row];
+    if (first2[image] === -1) first2[image] = at;
+    end[image] = at + 1;
+  });
+  const taken = new Uint8Array(boxes.length);
+  return Int8Array.from(rows, (row) => {
+    const image = detections.image[row];
+    let best = -Infinity;
+    let match = -1;
+    for (let at = Math.max(0, first2[image]); at < end[image]; at++) {
+      const value = overlap(detections.bbox, row, annotations.bbox, boxes[at]);
+      if (value > best) [best, match] = [value, at];
+    }
+    if (!(best > iou)) return 0;
+    if (!counts(annotations, boxes[match])) return -1;
+    if (taken[match] === 1) return 0;
+    taken[match] = 1;
+    return 1;
+  });
+}
+function overlap(p, i, q, j) {
+  const [ax, ay] = [p[4 * i], p[4 * i + 1]];
+  const [aw, ah] = [p[4 * i + 2], p[4 * i + 3]];
+  const [bx, by] = [q[4 * j], q[4 * j + 1]];
+  const [bw, bh] = [q[4 * j + 2], q[4 * j + 3]];
+  const w = Math.max(0, Math.min(ax + aw, bx + bw) - Math.max(ax, bx));
+  const h = Math.max(0, Math.min(ay + ah, by + bh) - Math.max(ay, by));
+  return w * h / (aw * ah + bw * bh - w * h);
+}
+function averagePrecision(outcomes, total, metric) {
+  let tp = 0;
+  let fp = 0;
+  const recalls2 = [];
+  const precisions2 = [];
+  for (const outcome of outcomes) {
+    if (outcome === 0) fp++;
+    if (outcome !== 1) continue;
+    tp++;
+    recalls2.push(tp / total);
+    precisions2.push(tp / (tp + fp));
+  }
+  for (let i = precisions2.length - 2; i >= 0; i--)
+    precisions2[i] = Math.max(precisions2[i], precisions2[i + 1]);
+  if (metric === "voc")
+    return recalls2.reduce(
+      (sum3, recall, i) => sum3 + (recall - (recalls2[i - 1] ?? 0)) * precisions2[i],
+      0
+    );
+  let sum2 = 0;
+  for (let point = 0; point <= 10; point++) {
+    const at = recalls2.findIndex((recall) => recall >= point * 0.1);
+    sum2 += at < 0 ? 0 : precisions2[at] / 11;
+  }
+  return sum2;
+}
+var init_voc = __esm({
+  "src/evaluation/voc.ts"() {
+    "use strict";
+    init_matching();
+    init_order();
   }
 });
 
@@ -11788,8 +11880,8 @@ function difference([a, b], weights) {
   classes.forEach((one, k) => {
     const total = weights === void 0 ? one.total : weigh(one.positives, weights);
     if (total === 0) return;
-    const first2 = averagePrecision(a, k, weights, total);
-    const second = averagePrecision(b, k, weights, total);
+    const first2 = averagePrecision2(a, k, weights, total);
+    const second = averagePrecision2(b, k, weights, total);
     perClass[k] = first2.map - second.map;
     map += first2.map - second.map;
     map50 += first2.map50 - second.map50;
@@ -11802,19 +11894,19 @@ function weigh(positives2, weights) {
   for (let i = 0; i < positives2.length; i++) total += positives2[i] * weights[i];
   return total;
 }
-function averagePrecision(matches2, k, weights, total) {
+function averagePrecision2(matches2, k, weights, total) {
   const one = matches2.classes[0]?.[k];
   if (one === void 0) return { map: 0, map50: 0 };
-  let sum = 0;
+  let sum2 = 0;
   let map50 = 0;
   for (let t = 0; t < IOU_THRESHOLDS.length; t++) {
     precisionCurve(one, t, 100, weights, total, curve);
     let area = 0;
     for (const value of curve) area += value;
     if (t === 0) map50 = area / curve.length;
-    sum += area / curve.length;
+    sum2 += area / curve.length;
   }
-  return { map: sum / IOU_THRESHOLDS.length, map50 };
+  return { map: sum2 / IOU_THRESHOLDS.length, map50 };
 }
 var curve;
 var init_bootstrap = __esm({
@@ -11841,7 +11933,7 @@ function outputDistances(reference, candidate) {
   };
 }
 function mean(values) {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
 }
 function confident({ score }) {
   return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
@@ -11864,7 +11956,7 @@ function jensenShannon(p, q) {
   return Math.max(
     0,
     p.reduce(
-      (sum, x, i) => sum + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
+      (sum2, x, i) => sum2 + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
       0
     )
   );
@@ -11880,7 +11972,7 @@ function matchPairs(reference, candidate, before, after2) {
     const open6 = partners.get(key(reference, a)) ?? [];
     let best;
     for (const b of open6) {
-      const iou = overlap(reference.bbox, a, candidate.bbox, b);
+      const iou = overlap2(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
@@ -11889,7 +11981,7 @@ function matchPairs(reference, candidate, before, after2) {
   }
   return pairs;
 }
-function overlap(p, i, q, j) {
+function overlap2(p, i, q, j) {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
   const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
   const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
@@ -11913,6 +12005,7 @@ var init_evaluation = __esm({
     "use strict";
     init_types7();
     init_coco();
+    init_voc();
     init_bootstrap();
     init_distances();
     init_matches();
@@ -12212,7 +12305,7 @@ var init_sqnr = __esm({
         const ratios = this.reference.heads.map(
           (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE)
         );
-        const mean2 = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+        const mean2 = ratios.reduce((sum2, ratio) => sum2 + ratio, 0) / ratios.length;
         return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
       }
     };
@@ -12455,7 +12548,7 @@ function countsOf(layers2) {
   };
 }
 function sumMs(layers2) {
-  return layers2.reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+  return layers2.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
 }
 function notInt8(layers2, asked) {
   const done = new Set(layers2.filter(({ precision }) => precision === "int8").flatMap(({ nodes }) => nodes));
@@ -12577,7 +12670,7 @@ function assembleReport(found, findings2) {
 function modelSection({ bench, statistics }) {
   const { model, graph } = bench;
   const macs = withMacs(bench.layers, graph, statistics).reduce(
-    (sum, layer) => sum === void 0 || layer.macs === void 0 ? void 0 : sum + layer.macs,
+    (sum2, layer) => sum2 === void 0 || layer.macs === void 0 ? void 0 : sum2 + layer.macs,
     0
   );
   return {
@@ -12626,7 +12719,7 @@ function variantSection({
       AR100,
       boxes
     })),
-    detections: detections.score.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0),
+    detections: detections.score.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0),
     weightBytes: weightBytes2,
     ...latency !== void 0 && { latency: { ...latency } },
     ...distances !== void 0 && { distances: { ...distances } },
@@ -12657,7 +12750,7 @@ function finite(value) {
 }
 function layerRows({ bench, rows = [], int8, mixed, statistics }) {
   const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers2.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
+  const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
   return rows.map(({ layer, sqnr, mapDrop }, i) => {
     const macs = layers2.get(layer.name)?.macs;
@@ -12773,13 +12866,23 @@ function faultOf(error2, path3, kind) {
       {
         where: path3,
         what: `this ${kind} does not exist`,
-        fix: "Check the path in the settings file; it is relative to that file."
+        fix: "Check the path; in a settings file it is relative to that file."
       },
       { cause: error2 }
     );
   }
   if (code === "EISDIR") {
     return new InputFault({ where: path3, what: `this is a folder, no ${kind}` }, { cause: error2 });
+  }
+  if (code === "ERR_FS_FILE_TOO_LARGE") {
+    return new InputFault(
+      {
+        where: path3,
+        what: `the ${kind} has more than the 2 GiB that can be read`,
+        fix: "Drop segmentations (only boxes are used) or split the set."
+      },
+      { cause: error2 }
+    );
   }
   return new SurroundingsFault(
     { where: path3, what: `cannot read the ${kind}: ${messageOf(error2)}` },
@@ -13094,10 +13197,10 @@ var init_decimal = __esm({
         }
         if (power > 0) return -1;
         this.product(head, POWERS[behind]);
-        const sum = this.high + tail2;
-        const part = sum - this.high;
-        const top = sum;
-        const rest = this.high - (sum - part) + (tail2 - part) + this.low;
+        const sum2 = this.high + tail2;
+        const part = sum2 - this.high;
+        const top = sum2;
+        const rest = this.high - (sum2 - part) + (tail2 - part) + this.low;
         const divisor = POWERS[-power];
         const first2 = top / divisor;
         this.product(first2, divisor);
@@ -16176,7 +16279,7 @@ ${indent}${line}` : "\n";
           str += ",";
         } else if (ctx.options.trailingComma) {
           if (ctx.options.lineWidth > 0) {
-            reqNewline || (reqNewline = lines2.reduce((sum, line) => sum + line.length + 2, 2) + (str.length + 2) > ctx.options.lineWidth);
+            reqNewline || (reqNewline = lines2.reduce((sum2, line) => sum2 + line.length + 2, 2) + (str.length + 2) > ctx.options.lineWidth);
           }
           if (reqNewline) {
             str += ",";
@@ -16192,7 +16295,7 @@ ${indent}${line}` : "\n";
         return start + end;
       } else {
         if (!reqNewline) {
-          const len = lines2.reduce((sum, line) => sum + line.length + 2, 2);
+          const len = lines2.reduce((sum2, line) => sum2 + line.length + 2, 2);
           reqNewline = ctx.options.lineWidth > 0 && len > ctx.options.lineWidth;
         }
         if (reqNewline) {
@@ -21811,11 +21914,11 @@ function rowsOf(images, labels) {
   return rows;
 }
 function countSkipped(labels, repeated, labelFiles) {
-  const sum = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
+  const sum2 = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
   const read = labels.filter((found) => found !== void 0).length;
   return [
-    { what: "rows that repeat another exactly, dropped", count: sum(({ duplicates }) => duplicates) },
-    { what: "polygons, read as the boxes around them", count: sum(({ polygons }) => polygons) },
+    { what: "rows that repeat another exactly, dropped", count: sum2(({ duplicates }) => duplicates) },
+    { what: "polygons, read as the boxes around them", count: sum2(({ polygons }) => polygons) },
     { what: "images without a label file, taken as images without objects", count: labels.length - read },
     { what: "images listed more than once, used once", count: repeated },
     {
@@ -26694,7 +26797,7 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
 function withoutEnding(path3) {
   return path3.slice(0, path3.length - extname4(path3).length);
 }
-var init_voc = __esm({
+var init_voc2 = __esm({
   "src/dataset/voc.ts"() {
     "use strict";
     init_faults();
@@ -26725,7 +26828,7 @@ async function loadWhole(source) {
     case "voc":
       return loadVoc({ annotations, images, exif });
     case "coco":
-      return source.boxesOnly === true ? loadCoco(annotations, void 0) : loadCocoMeasured(annotations, images ?? imagesOfCoco(annotations), exif);
+      return source.boxesOnly === true ? loadCoco(annotations, void 0, { repeatedIds: source.repeatedIds ?? "refuse" }) : loadCocoMeasured(annotations, images ?? imagesOfCoco(annotations), exif);
   }
 }
 async function settle(format, annotations) {
@@ -26808,7 +26911,7 @@ var init_ground_truth = __esm({
     init_problems();
     init_sizes();
     init_stratify();
-    init_voc();
+    init_voc2();
     init_yolo();
   }
 });
@@ -26822,7 +26925,7 @@ function roundHalfEven2(value) {
 }
 function linearTaps(from, to, axis) {
   const left = new Int32Array(to);
-  const right = new Int32Array(to);
+  const right2 = new Int32Array(to);
   const a = new Int32Array(to);
   const b = new Int32Array(to);
   const scale = 1 / (to / from);
@@ -26833,11 +26936,11 @@ function linearTaps(from, to, axis) {
     if (axis === "x" && s < 0) [s, f] = [0, 0];
     if (axis === "x" && s >= from - 1) [s, f] = [from - 1, 0];
     left[i] = Math.min(Math.max(s, 0), from - 1);
-    right[i] = Math.min(Math.max(s + 1, 0), from - 1);
+    right2[i] = Math.min(Math.max(s + 1, 0), from - 1);
     a[i] = roundHalfEven2(Math.fround(Math.fround(1 - f) * COEFFICIENT));
     b[i] = roundHalfEven2(Math.fround(f * COEFFICIENT));
   }
-  return { left, right, a, b };
+  return { left, right: right2, a, b };
 }
 function resizeOpenCv(image, width, height) {
   if (image.width === width && image.height === height) return image;
@@ -26865,10 +26968,10 @@ function resizeOpenCv(image, width, height) {
 function horizontal(image, row, taps, target) {
   const { data } = image;
   const base = row * image.width * 3;
-  const { left, right, a, b } = taps;
+  const { left, right: right2, a, b } = taps;
   for (let i = 0, o = 0; i < left.length; i++) {
     const l = base + left[i] * 3;
-    const r = base + right[i] * 3;
+    const r = base + right2[i] * 3;
     const [wa, wb] = [a[i], b[i]];
     target[o++] = data[l] * wa + data[r] * wb;
     target[o++] = data[l + 1] * wa + data[r + 1] * wb;
@@ -26902,10 +27005,10 @@ function triangleWindows(from, to) {
       { length: last - first2 },
       (_unused, k) => Math.max(0, 1 - Math.abs((k + first2 - centre + 0.5) * (1 / support)))
     );
-    const sum = weights.reduce((total, w) => total + w, 0);
+    const sum2 = weights.reduce((total, w) => total + w, 0);
     return {
       from: first2,
-      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum * 2 ** PIL_BITS))
+      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum2 * 2 ** PIL_BITS))
     };
   });
 }
@@ -26930,11 +27033,11 @@ function pass(data, windows, lines2, line, step, outLine, outStep) {
     const { from, weights } = windows[i];
     for (let l = 0; l < lines2; l++)
       for (let c = 0; c < 3; c++) {
-        let sum = 2 ** (PIL_BITS - 1);
+        let sum2 = 2 ** (PIL_BITS - 1);
         let at = l * line + from * step + c;
         for (let k = 0; k < weights.length; k++, at += step)
-          sum += data[at] * weights[k];
-        out[l * outLine + i * outStep + c] = Math.min(255, sum >> PIL_BITS);
+          sum2 += data[at] * weights[k];
+        out[l * outLine + i * outStep + c] = Math.min(255, sum2 >> PIL_BITS);
       }
   }
   return out;
@@ -30640,18 +30743,18 @@ var require_utils = __commonJS({
       const compression = input.indexOf("::");
       if (compression !== -1 && input.indexOf("::", compression + 1) !== -1) return void 0;
       const left = compression === -1 ? input.split(":") : input.slice(0, compression).split(":");
-      const right = compression === -1 ? [] : input.slice(compression + 2).split(":");
+      const right2 = compression === -1 ? [] : input.slice(compression + 2).split(":");
       if (compression !== -1) {
         if (left.length === 1 && left[0] === "") left.length = 0;
-        if (right.length === 1 && right[0] === "") right.length = 0;
+        if (right2.length === 1 && right2[0] === "") right2.length = 0;
       }
-      const parts = left.concat(right);
+      const parts = left.concat(right2);
       let hextetCount = 0;
       for (let i = 0; i < parts.length; i++) {
         const part = parts[i];
         if (part === "") return void 0;
         if (part.indexOf(".") !== -1) {
-          if (i !== parts.length - 1 || compression !== -1 && right.length === 0 || !isIPv4(part)) return void 0;
+          if (i !== parts.length - 1 || compression !== -1 && right2.length === 0 || !isIPv4(part)) return void 0;
           hextetCount += 2;
           continue;
         }
@@ -35742,9 +35845,9 @@ var init_engine = __esm({
       /** Room for a batch of inputs and outputs; free dimensions of images are allowed 4 megapixels. */
       exchange() {
         if (this.file === void 0) {
-          const bytes2 = [...this.inputs, ...this.outputs].reduce((sum, { type, dims }) => {
+          const bytes2 = [...this.inputs, ...this.outputs].reduce((sum2, { type, dims }) => {
             const each = dims.slice(1).reduce((a, b) => a * (b > 0 ? b : 2048), 1);
-            return after(sum, each * this.batch * ELEMENT_BYTES[type]);
+            return after(sum2, each * this.batch * ELEMENT_BYTES[type]);
           }, 64);
           this.file = new ExchangeFile(bytes2);
         }
@@ -35960,14 +36063,14 @@ function nonMaximumSuppression({ corners, classes, scores }, iou, limit2) {
   for (const i of order) {
     if (kept.length >= limit2) break;
     const rivals = keptOfClass.get(classes[i]) ?? [];
-    if (rivals.some((j) => overlap2(corners, i, j) > iou)) continue;
+    if (rivals.some((j) => overlap3(corners, i, j) > iou)) continue;
     rivals.push(i);
     keptOfClass.set(classes[i], rivals);
     kept.push(i);
   }
   return kept;
 }
-function overlap2(corners, i, j) {
+function overlap3(corners, i, j) {
   const at = (box, side) => corners[4 * box + side];
   const width = Math.min(at(i, 2), at(j, 2)) - Math.max(at(i, 0), at(j, 0));
   const height = Math.min(at(i, 3), at(j, 3)) - Math.max(at(i, 1), at(j, 1));
@@ -36000,9 +36103,9 @@ function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
   const clip = (value, most) => Math.min(Math.max(value, 0), most);
   const left = clip((x1 - g.padX) / g.scaleX, g.originalWidth);
   const top = clip((y1 - g.padY) / g.scaleY, g.originalHeight);
-  const right = clip((x2 - g.padX) / g.scaleX, g.originalWidth);
+  const right2 = clip((x2 - g.padX) / g.scaleX, g.originalWidth);
   const bottom = clip((y2 - g.padY) / g.scaleY, g.originalHeight);
-  emit(cls, left, top, Math.max(0, right - left), Math.max(0, bottom - top), score);
+  emit(cls, left, top, Math.max(0, right2 - left), Math.max(0, bottom - top), score);
 }
 function emitKept(candidates2, options, g, emit) {
   const trimmed = strongest(candidates2);
@@ -36143,7 +36246,7 @@ function gridOf({
   });
 }
 function cellCount(height, width) {
-  return STRIDES.reduce((sum, stride) => sum + Math.floor(height / stride) * Math.floor(width / stride), 0);
+  return STRIDES.reduce((sum2, stride) => sum2 + Math.floor(height / stride) * Math.floor(width / stride), 0);
 }
 function makeDecoder(format, output, classCount, options) {
   switch (format) {
@@ -36805,7 +36908,7 @@ function nothingDetected({ fp32, int8 }) {
   ];
 }
 function confident2(scores) {
-  return scores.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0);
+  return scores.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0);
 }
 async function oneSidedCalibration({ bench, statistics }) {
   bench.context.progress.phase("Comparing calibration with validation");
@@ -36839,14 +36942,14 @@ function reach2(statistics) {
 async function brightness(bench, set) {
   const store = bench[set];
   const step = Math.max(1, Math.floor(store.count / 32));
-  let sum = 0;
+  let sum2 = 0;
   let pixels = 0;
   for (let i = 0; i < store.count; i += step) {
     const { pixels: canvas } = await store.get(i);
-    for (let j = 0; j < canvas.length; j += 7) sum += canvas[j];
+    for (let j = 0; j < canvas.length; j += 7) sum2 += canvas[j];
     pixels += Math.ceil(canvas.length / 7);
   }
-  return sum / pixels;
+  return sum2 / pixels;
 }
 function fewImages(bench) {
   const { count } = bench.calibration;
@@ -37075,7 +37178,7 @@ async function planOf(bench) {
 function weightBytes(layers2, int8, floatBytes) {
   const names = new Set(int8.map(({ name }) => name));
   return layers2.reduce(
-    (sum, { name, parameters }) => sum + parameters * (names.has(name) ? 1 : floatBytes),
+    (sum2, { name, parameters }) => sum2 + parameters * (names.has(name) ? 1 : floatBytes),
     0
   );
 }
@@ -37224,7 +37327,7 @@ async function writeTogether(folder, files) {
   } catch (cause) {
     for (const { temporary } of places2) await rm5(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
-    const bytes2 = places2.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
       {
         where: folder,
@@ -38048,21 +38151,105 @@ var init_doctor = __esm({
 });
 
 // src/commands/evaluate-files.ts
-async function evaluateFiles(groundTruth, detections) {
-  const truth = await loadGroundTruth({ format: "coco", annotations: groundTruth, boxesOnly: true });
-  return evaluateCoco(truth, await loadDetections(detections, truth)).stats;
+async function evaluateFiles(groundTruth, detections, { metric, ids }) {
+  const truth = await loadGroundTruth({
+    format: "coco",
+    annotations: groundTruth,
+    boxesOnly: true,
+    repeatedIds: ids === "pycocotools" ? "last" : "refuse"
+  });
+  const found = await loadDetections(detections, truth);
+  if (metric === "coco") return cocoOf(truth, evaluateCoco(truth, found, { ids }), found.count, ids);
+  const { perClass, ...rest } = evaluateVoc(truth, found, metric);
+  return {
+    ...rest,
+    perClass: perClass.map(({ category, ...one }) => ({ id: idOf(truth, category), ...one })),
+    counted: countedOf(truth, found.count, sum(perClass.map(({ boxes }) => boxes)), [
+      unjudged(sum(perClass.map((one) => one.boxes === 0 ? one.detections : 0)))
+    ])
+  };
+}
+function cocoOf(truth, evaluation, detections, ids) {
+  const { stats, perClass, dropped } = evaluation;
+  const beyond = { what: "beyond the 100 strongest of their class and image", count: dropped };
+  const boxes = sum(perClass.map((one) => one.boxes));
+  const left = [beyond, unjudged(evaluation.unjudged)];
+  return {
+    metric: "coco",
+    ...stats,
+    perIou: evaluation.perIou(),
+    perClass: perClass.map(({ category, name, boxes: count }) => ({
+      id: idOf(truth, category),
+      name,
+      boxes: count,
+      ...evaluation.statsOf(category)
+    })),
+    counted: countedOf(truth, detections, boxes, left, zeroIdNote(truth, ids))
+  };
+}
+function unjudged(count) {
+  return { what: "of classes without a box that counts", count };
+}
+function countedOf(truth, detections, countingBoxes, leftOut, notes = []) {
+  return {
+    images: truth.images.length,
+    boxes: truth.annotations.count,
+    countingBoxes,
+    detections,
+    leftOut,
+    notes: [...notes, ...truth.skipped.map(({ what, count }) => `${count} ${what}`)]
+  };
+}
+function zeroIdNote({ annotations }, ids) {
+  if (!annotations.id.includes(0)) return [];
+  return [
+    ids === "distinct" ? "An annotation has the id 0. Here it counts as any other; pycocotools takes the detection that finds it for a false one (--ids pycocotools gives its numbers)." : "An annotation has the id 0: as in pycocotools, the detection that finds it counts as a false one."
+  ];
+}
+function idOf({ categories }, category) {
+  return categories[category]?.id ?? category;
+}
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
 }
 function formatStats(stats) {
-  return LINES.map(
-    ([key, name]) => `${key.padEnd(6)} ${(stats[key] < 0 ? "n/a" : stats[key].toFixed(4)).padStart(7)}  ${name}`
-  ).join("\n");
+  return LINES.map(([key, name]) => `${key.padEnd(6)} ${figure(stats[key])}  ${name}`).join("\n");
 }
-var LINES;
+function formatEvaluation(evaluation) {
+  const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
+  const rows = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
+    name,
+    boxes,
+    of: [AP, AP50, AR100]
+  })) : evaluation.perClass.map(({ name, boxes, AP }) => ({ name, boxes, of: [AP] }));
+  const titles = evaluation.metric === "coco" ? ["AP", "AP50", "AR100"] : ["AP"];
+  const names = rows.map(({ name }) => terminalText(name));
+  const width = Math.max(5, ...names.map((name) => name.length));
+  const table2 = [
+    `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
+    ...rows.map(
+      ({ boxes, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes).padStart(7)}${of.map((value) => `  ${figure(value)}`).join("")}`
+    )
+  ];
+  return [head, "", ...table2, "", ...formatCounted(evaluation.counted)].join("\n");
+}
+function formatCounted({ images, boxes, countingBoxes, detections, leftOut, notes }) {
+  return [
+    `${images} images; ${boxes} boxes, ${countingBoxes} of which count; ${detections} detections`,
+    ...leftOut.filter(({ count }) => count > 0).map(({ what, count }) => `left out: ${count} ${what}`),
+    ...notes.map(terminalText)
+  ];
+}
+function figure(value) {
+  return (value < 0 ? "n/a" : value.toFixed(4)).padStart(7);
+}
+var LINES, VOC_NAMES;
 var init_evaluate_files = __esm({
   "src/commands/evaluate-files.ts"() {
     "use strict";
     init_dataset();
     init_evaluation();
+    init_report();
     LINES = [
       ["AP", "mAP50-95"],
       ["AP50", "mAP50"],
@@ -38077,6 +38264,7 @@ var init_evaluate_files = __esm({
       ["ARm", "AR medium"],
       ["ARl", "AR large"]
     ];
+    VOC_NAMES = { voc07: "Pascal VOC, 11 points", voc: "Pascal VOC, all points" };
   }
 });
 
@@ -38393,10 +38581,14 @@ Report: ${terminalText(reportFolder)}`
       );
     }
   );
-  job("evaluate", "mAP of the FP32 model, or of a COCO results file").option("--ground-truth <file>", "COCO annotations, with --detections").option("--detections <file>", "COCO results, with --ground-truth").action(async (options) => {
-    const stats = await evaluate(options, signal);
-    print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
-  });
+  job("evaluate", "mAP of the FP32 model, or of a COCO results file").option("--ground-truth <file>", "COCO annotations, with --detections").option("--detections <file>", "COCO results, with --ground-truth").addOption(
+    new Option("--metric <name>", "of files: COCO, or Pascal VOC by 11 points or by all").choices(["coco", "voc07", "voc"]).default("coco")
+  ).addOption(new Option("--iou-type <type>", "what overlaps").choices(["bbox"]).default("bbox")).addOption(
+    new Option(
+      "--ids <rule>",
+      "annotation id 0 and repeated ids: as any other and refused, or pycocotools' way"
+    ).choices(["distinct", "pycocotools"]).default("distinct")
+  ).action(async (options) => print(await evaluate(options, signal)));
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
     const { loaded: loaded2, context } = await open4(options, signal);
     const rows = await runSensitivity(loaded2, context);
@@ -38417,16 +38609,27 @@ Report: ${terminalText(reportFolder)}`
   });
   return program3;
 }
-async function evaluate({ groundTruth, detections, ...options }, signal) {
-  if (groundTruth !== void 0 && detections !== void 0) return evaluateFiles(groundTruth, detections);
+async function evaluate(options, signal) {
+  const { groundTruth, detections } = options;
+  if (groundTruth !== void 0 && detections !== void 0) {
+    const found = await evaluateFiles(groundTruth, detections, options);
+    return options.json === true ? JSON.stringify(found) : formatEvaluation(found);
+  }
   if (groundTruth !== void 0 || detections !== void 0)
     throw new InputFault({
       where: "evaluate",
       what: "--ground-truth and --detections go together",
       fix: "Name both, or neither to evaluate the FP32 model of the settings."
     });
+  if (options.metric !== "coco" || options.ids !== "distinct")
+    throw new InputFault({
+      where: "evaluate",
+      what: "--metric and --ids are for files",
+      fix: "Name --ground-truth and --detections too."
+    });
   const { loaded: loaded2, context } = await open4(options, signal);
-  return runEvaluate(loaded2, context);
+  const stats = await runEvaluate(loaded2, context);
+  return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
 async function open4(options, signal) {
   const loaded2 = await loadSettings(options.config);
@@ -50678,18 +50881,18 @@ var require_headers = __commonJS({
           const firstValue = iterator.next().value;
           array[0] = [firstValue[0], firstValue[1].value];
           assert2(firstValue[1].value !== null);
-          for (let i = 1, j = 0, right = 0, left = 0, pivot = 0, x, value; i < size; ++i) {
+          for (let i = 1, j = 0, right2 = 0, left = 0, pivot = 0, x, value; i < size; ++i) {
             value = iterator.next().value;
             x = array[i] = [value[0], value[1].value];
             assert2(x[1] !== null);
             left = 0;
-            right = i;
-            while (left < right) {
-              pivot = left + (right - left >> 1);
+            right2 = i;
+            while (left < right2) {
+              pivot = left + (right2 - left >> 1);
               if (array[pivot][0] <= x[0]) {
                 left = pivot + 1;
               } else {
-                right = pivot;
+                right2 = pivot;
               }
             }
             if (i !== pivot) {

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import { formatLint, lintModel } from '../lint/index.js';
 import { readModel } from '../onnx/index.js';
@@ -15,7 +15,7 @@ import {
 import { formatTerminal, terminalText } from '../report/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
 import { examine, formatFindings } from './doctor.js';
-import { evaluateFiles, formatStats } from './evaluate-files.js';
+import { evaluateFiles, formatEvaluation, formatStats, type FileOptions } from './evaluate-files.js';
 import { endingOf, endingText } from './faults.js';
 import { init, type InitOptions } from './init.js';
 import { createProgress } from './progress.js';
@@ -26,7 +26,7 @@ interface JobOptions {
   readonly json?: boolean;
 }
 
-interface EvaluateOptions extends JobOptions {
+interface EvaluateOptions extends JobOptions, FileOptions {
   readonly groundTruth?: string;
   readonly detections?: string;
 }
@@ -117,10 +117,21 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   job('evaluate', 'mAP of the FP32 model, or of a COCO results file')
     .option('--ground-truth <file>', 'COCO annotations, with --detections')
     .option('--detections <file>', 'COCO results, with --ground-truth')
-    .action(async (options: EvaluateOptions) => {
-      const stats = await evaluate(options, signal);
-      print(options.json === true ? JSON.stringify(stats) : formatStats(stats));
-    });
+    .addOption(
+      new Option('--metric <name>', 'of files: COCO, or Pascal VOC by 11 points or by all')
+        .choices(['coco', 'voc07', 'voc'])
+        .default('coco'),
+    )
+    .addOption(new Option('--iou-type <type>', 'what overlaps').choices(['bbox']).default('bbox'))
+    .addOption(
+      new Option(
+        '--ids <rule>',
+        "annotation id 0 and repeated ids: as any other and refused, or pycocotools' way",
+      )
+        .choices(['distinct', 'pycocotools'])
+        .default('distinct'),
+    )
+    .action(async (options: EvaluateOptions) => print(await evaluate(options, signal)));
   job('sensitivity', 'rank layers by what INT8 does to the output').action(async (options: JobOptions) => {
     const { loaded, context } = await open(options, signal);
     const rows = await runSensitivity(loaded, context);
@@ -162,19 +173,27 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   return program;
 }
 
-async function evaluate(
-  { groundTruth, detections, ...options }: EvaluateOptions,
-  signal: AbortSignal,
-): ReturnType<typeof runEvaluate> {
-  if (groundTruth !== undefined && detections !== undefined) return evaluateFiles(groundTruth, detections);
+async function evaluate(options: EvaluateOptions, signal: AbortSignal): Promise<string> {
+  const { groundTruth, detections } = options;
+  if (groundTruth !== undefined && detections !== undefined) {
+    const found = await evaluateFiles(groundTruth, detections, options);
+    return options.json === true ? JSON.stringify(found) : formatEvaluation(found);
+  }
   if (groundTruth !== undefined || detections !== undefined)
     throw new InputFault({
       where: 'evaluate',
       what: '--ground-truth and --detections go together',
       fix: 'Name both, or neither to evaluate the FP32 model of the settings.',
     });
+  if (options.metric !== 'coco' || options.ids !== 'distinct')
+    throw new InputFault({
+      where: 'evaluate',
+      what: '--metric and --ids are for files',
+      fix: 'Name --ground-truth and --detections too.',
+    });
   const { loaded, context } = await open(options, signal);
-  return runEvaluate(loaded, context);
+  const stats = await runEvaluate(loaded, context);
+  return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
 
 async function open(

@@ -11,13 +11,23 @@ function faultOf(error: unknown, path: string, kind: string): Error {
       {
         where: path,
         what: `this ${kind} does not exist`,
-        fix: 'Check the path in the settings file; it is relative to that file.',
+        fix: 'Check the path; in a settings file it is relative to that file.',
       },
       { cause: error },
     );
   }
   if (code === 'EISDIR') {
     return new InputFault({ where: path, what: `this is a folder, no ${kind}` }, { cause: error });
+  }
+  if (code === 'ERR_FS_FILE_TOO_LARGE') {
+    return new InputFault(
+      {
+        where: path,
+        what: `the ${kind} has more than the 2 GiB that can be read`,
+        fix: 'Drop segmentations (only boxes are used) or split the set.',
+      },
+      { cause: error },
+    );
   }
   return new SurroundingsFault(
     { where: path, what: `cannot read the ${kind}: ${messageOf(error)}` },
@@ -85,40 +95,4 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | 'none'> 
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return 'none';
     throw faultOf(error, path, 'file');
   }
-}
-
-/** V8 strings end at 2^29 - 24 characters; a longer file cannot be decoded into one. */
-const LONGEST_TEXT = 0x1fffffe8;
-
-/** Parses a JSON file. @throws InputFault with `file:line:col` when it is no JSON. */
-export async function readJson(path: string, kind: string): Promise<unknown> {
-  const bytes = await readBytes(path, kind);
-  if (bytes.length > LONGEST_TEXT) {
-    throw new InputFault({
-      where: path,
-      what: `the ${kind} has ${(bytes.length / 2 ** 20).toFixed(0)} MiB, more than the 512 MiB that can be read`,
-      fix: 'Drop segmentations (only boxes are used) or split the set.',
-    });
-  }
-  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: placeOfError(path, text, messageOf(cause)),
-        what: `the ${kind} is not valid JSON: ${messageOf(cause)}`,
-      },
-      { cause },
-    );
-  }
-}
-
-function placeOfError(path: string, text: string, message: string): string {
-  const found = /at position (\d+)/.exec(message);
-  const position = found ? Number(found[1]) : /end of JSON/i.test(message) ? text.length : undefined;
-  if (position === undefined) return path;
-  const before = text.slice(0, position);
-  const line = before.split('\n').length;
-  return `${path}:${line}:${position - before.lastIndexOf('\n')}`;
 }

@@ -1,5 +1,5 @@
 import { InputFault } from '../faults/index.js';
-import { loadCoco } from './coco.js';
+import { loadCoco, type CocoOptions } from './coco.js';
 import { findFormat, imagesOfCoco, type AnnotationFormat } from './format.js';
 import { Problems } from './problems.js';
 import { measureImages } from './sizes.js';
@@ -18,6 +18,8 @@ export interface GroundTruthSource {
   readonly images?: string | undefined;
   /** Only boxes matter: images of COCO sets are not looked for. */
   readonly boxesOnly?: boolean;
+  /** What repeated annotation ids of a COCO file mean, with `boxesOnly`; `refuse` when left out. */
+  readonly repeatedIds?: CocoOptions['repeatedIds'];
   /** Split of a YOLO data.yaml; `val` when left out. */
   readonly split?: Split | undefined;
   /** Use only this many images, classes in about the proportions of the set. */
@@ -54,7 +56,7 @@ async function loadWhole(source: GroundTruthSource): Promise<GroundTruth> {
       return loadVoc({ annotations, images, exif });
     case 'coco':
       return source.boxesOnly === true
-        ? loadCoco(annotations, undefined)
+        ? loadCoco(annotations, undefined, { repeatedIds: source.repeatedIds ?? 'refuse' })
         : loadCocoMeasured(annotations, images ?? imagesOfCoco(annotations), exif);
   }
 }

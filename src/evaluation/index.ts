@@ -2,6 +2,7 @@
 export * from './types.js';
 export { evaluateCoco, CocoEvaluation } from './coco.js';
 export type { MatchOptions } from './matching.js';
+export { evaluateVoc, type VocClass, type VocEvaluation, type VocMetric } from './voc.js';
 export { pairedBootstrap, type BootstrapOptions, type BootstrapResult, type Drop } from './bootstrap.js';
 export { outputDistances, type OutputDistances } from './distances.js';
 export { prepareMatches, type ClassMatches, type Matches } from './matches.js';

@@ -77,7 +77,8 @@ export function matchClasses(
   );
 }
 
-function checkFinite({ count, score, bbox }: DetectionTable): void {
+/** @throws InputFault for a score or box that is NaN or infinite */
+export function checkFinite({ count, score, bbox }: DetectionTable): void {
   for (let row = 0; row < count; row++) {
     if (!Number.isFinite(score[row]))
       throw new InputFault({

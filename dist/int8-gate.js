@@ -2107,14 +2107,14 @@ var require_suggestSimilar = __commonJS({
       const minSimilarity = 0.4;
       candidates2.forEach((candidate) => {
         if (candidate.length <= 1) return;
-        const distance3 = editDistance(word, candidate);
+        const distance4 = editDistance(word, candidate);
         const length = Math.max(word.length, candidate.length);
-        const similarity = (length - distance3) / length;
+        const similarity = (length - distance4) / length;
         if (similarity > minSimilarity) {
-          if (distance3 < bestDistance) {
-            bestDistance = distance3;
+          if (distance4 < bestDistance) {
+            bestDistance = distance4;
             similar = [candidate];
-          } else if (distance3 === bestDistance) {
+          } else if (distance4 === bestDistance) {
             similar.push(candidate);
           }
         }
@@ -8892,8 +8892,8 @@ function movedFrom(graph, tensor) {
 }
 function movedInputs(node) {
   if (node.opType === "Concat") return node.inputs;
-  const nearest = (node.opType === "Resize" || node.opType === "Upsample") && ["", "nearest"].includes(Buffer.from(attributeOf(node, "mode")?.s ?? []).toString());
-  return nearest || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
+  const nearest2 = (node.opType === "Resize" || node.opType === "Upsample") && ["", "nearest"].includes(Buffer.from(attributeOf(node, "mode")?.s ?? []).toString());
+  return nearest2 || MOVES.has(node.opType) ? node.inputs.slice(0, 1) : [];
 }
 function inScope(graph, node, scope) {
   const named = scope === "all" ? !NEVER.has(node.opType) : scope === "tensorrt" ? COMPUTE.has(node.opType) : scope.includes(node.opType);
@@ -9198,7 +9198,7 @@ var require_mod = __commonJS({
       }
       return score;
     };
-    var distance3 = function(a, b) {
+    var distance4 = function(a, b) {
       if (a.length < b.length) {
         var tmp = b;
         b = a;
@@ -9212,12 +9212,12 @@ var require_mod = __commonJS({
       }
       return myers_x(a, b);
     };
-    exports2.distance = distance3;
+    exports2.distance = distance4;
     var closest = function(str, arr) {
       var min_distance = Infinity;
       var min_index = 0;
       for (var i = 0; i < arr.length; i++) {
-        var dist = distance3(str, arr[i]);
+        var dist = distance4(str, arr[i]);
         if (dist < min_distance) {
           min_distance = dist;
           min_index = i;
@@ -9278,11 +9278,11 @@ function matches(pattern, name) {
   return name.length - last.length >= at && name.endsWith(last);
 }
 function unknownLayer(where, pattern, layers2) {
-  const nearest = [...layers2].sort((a, b) => (0, import_fastest_levenshtein.distance)(a.name, pattern) - (0, import_fastest_levenshtein.distance)(b.name, pattern))[0];
+  const nearest2 = [...layers2].sort((a, b) => (0, import_fastest_levenshtein.distance)(a.name, pattern) - (0, import_fastest_levenshtein.distance)(b.name, pattern))[0];
   return {
     where,
     what: `no layer of the model is called "${pattern}"`,
-    fix: nearest === void 0 ? "The model has no layer that this scope quantizes." : `Did you mean "${nearest.name}"? \`*\` matches any run of characters.`
+    fix: nearest2 === void 0 ? "The model has no layer that this scope quantizes." : `Did you mean "${nearest2.name}"? \`*\` matches any run of characters.`
   };
 }
 async function readPlan(file, layers2) {
@@ -9320,8 +9320,8 @@ function* checkPlan(plan) {
   const show3 = (one) => JSON.stringify(one) ?? "missing";
   for (const key of Object.keys(plan))
     if (!KEYS.includes(key)) {
-      const nearest = [...KEYS].sort((a, b) => (0, import_fastest_levenshtein.distance)(a, key) - (0, import_fastest_levenshtein.distance)(b, key))[0];
-      yield [key, `unknown key, did you mean "${nearest}"?`];
+      const nearest2 = [...KEYS].sort((a, b) => (0, import_fastest_levenshtein.distance)(a, key) - (0, import_fastest_levenshtein.distance)(b, key))[0];
+      yield [key, `unknown key, did you mean "${nearest2}"?`];
     }
   if (plan.version !== 1) yield ["version", `must be 1, is ${show3(plan.version)}`];
   const { operators } = plan;
@@ -10602,413 +10602,8 @@ var init_lint2 = __esm({
   }
 });
 
-// src/calibration/types.ts
-var BINS;
-var init_types6 = __esm({
-  "src/calibration/types.ts"() {
-    "use strict";
-    BINS = 2048;
-  }
-});
-
-// src/calibration/collector.ts
-function extremes(data, running) {
-  const [min, max] = bounds(data);
-  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max)) {
-    widen(running, min, max);
-    return 0;
-  }
-  let bad = 0;
-  for (const x of data) {
-    if (!Number.isFinite(x)) bad++;
-    else widen(running, x, x);
-  }
-  return bad;
-}
-function bounds(data) {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i], data[i + 1]];
-    const [r, s] = [data[i + 2], data[i + 3]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i]);
-    e = Math.max(e, data[i]);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-function widen(running, min, max) {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
-}
-function powerOfTwoAbove(amax) {
-  const power = 2 ** Math.ceil(Math.log2(amax));
-  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
-}
-function grow(running, amax) {
-  const limit2 = powerOfTwoAbove(amax);
-  if (running.limit === 0) {
-    running.limit = limit2;
-    return;
-  }
-  const { bins } = running;
-  for (; running.limit < limit2; running.limit *= 2) {
-    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
-    bins.fill(0, BINS / 2);
-  }
-}
-function fill(data, running) {
-  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
-    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
-  drain(running);
-}
-function drain(running) {
-  const { bins } = running;
-  const zeros = even[0] + odd[0];
-  running.zeros += zeros;
-  bins[0] = bins[0] + zeros;
-  for (let i = 0; i < BINS; i++)
-    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
-  even.fill(0);
-  odd.fill(0);
-}
-function fillFinite(data, running) {
-  fill(data.filter(Number.isFinite), running);
-}
-var RangeCollector, even, odd;
-var init_collector = __esm({
-  "src/calibration/collector.ts"() {
-    "use strict";
-    init_types6();
-    RangeCollector = class _RangeCollector {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values that one image gave a tensor; `shape` at batch 1. */
-      observe(name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        running.images++;
-        const nonFinite = extremes(data, running);
-        const amax = Math.max(-running.min, running.max);
-        if (amax > running.limit) grow(running, amax);
-        if (nonFinite === 0) fill(data, running);
-        else fillFinite(data, running);
-        running.nonFinite += nonFinite;
-        running.count += data.length - nonFinite;
-      }
-      start(name, shape2) {
-        const running = {
-          count: 0,
-          min: Infinity,
-          max: -Infinity,
-          zeros: 0,
-          nonFinite: 0,
-          images: 0,
-          limit: 0,
-          bins: new Float64Array(BINS),
-          shape: [...shape2]
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another collector saw. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name);
-          if (ours === void 0) {
-            this.tensors.set(name, { ...theirs, bins: theirs.bins.slice() });
-            continue;
-          }
-          const bins = theirs.bins.slice();
-          const copy = { ...theirs, bins };
-          if (copy.limit > ours.limit) grow(ours, copy.limit);
-          else if (ours.limit > copy.limit) grow(copy, ours.limit);
-          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
-          ours.count += copy.count;
-          ours.zeros += copy.zeros;
-          ours.nonFinite += copy.nonFinite;
-          ours.images += copy.images;
-          ours.min = Math.min(ours.min, copy.min);
-          ours.max = Math.max(ours.max, copy.max);
-        }
-      }
-      /** Statistics by tensor name. */
-      statistics() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const collector = new _RangeCollector();
-        for (const [name, running] of message) collector.tensors.set(name, running);
-        return collector;
-      }
-    };
-    even = new Uint32Array(BINS + 1);
-    odd = new Uint32Array(BINS + 1);
-  }
-});
-
-// src/calibration/extremes.ts
-function above(value, image, peak) {
-  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours > theirs || ours === theirs && image < peak.image;
-}
-function reserve(running, count) {
-  if (running.min.length >= count) return;
-  for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds2(data, from, to) {
-  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
-  const whole = from + (to - from & ~1);
-  for (let i = from; i < whole; i += 2) {
-    const [p, q] = [data[i], data[i + 1]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.max(c, p);
-    d = Math.max(d, q);
-  }
-  if (whole < to) {
-    a = Math.min(a, data[whole]);
-    c = Math.max(c, data[whole]);
-  }
-  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
-}
-var ExtremesObserver;
-var init_extremes = __esm({
-  "src/calibration/extremes.ts"() {
-    "use strict";
-    ExtremesObserver = class _ExtremesObserver {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        reserve(running, image + 1);
-        const channels = running.channelMin.length;
-        const parts = Math.max(1, channels);
-        const each = data.length / parts;
-        let [least, greatest] = [Infinity, -Infinity];
-        for (let c = 0; c < parts; c++) {
-          const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least = Math.min(least, low);
-          greatest = Math.max(greatest, high);
-          if (channels === 0) continue;
-          running.channelMin[c] = Math.min(running.channelMin[c], low);
-          running.channelMax[c] = Math.max(running.channelMax[c], high);
-        }
-        running.min[image] = least;
-        running.max[image] = greatest;
-        const value = -least > greatest ? least : greatest;
-        const before = running.peak;
-        if (before === void 0 || above(value, image, before))
-          running.peak = { image, index: data.indexOf(value), value };
-      }
-      start(name, shape2) {
-        const channels = shape2.length === 4 ? shape2[1] : 0;
-        const running = {
-          shape: [...shape2],
-          min: new Float32Array(),
-          max: new Float32Array(),
-          channelMin: new Float32Array(channels).fill(Infinity),
-          channelMax: new Float32Array(channels).fill(-Infinity),
-          peak: void 0
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another observer saw of other images. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
-          reserve(ours, theirs.min.length);
-          theirs.min.forEach((value, i) => {
-            if (Number.isNaN(value)) return;
-            ours.min[i] = value;
-            ours.max[i] = theirs.max[i];
-          });
-          theirs.channelMin.forEach((low, c) => {
-            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
-            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
-          });
-          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
-            ours.peak = theirs.peak;
-        }
-      }
-      /** Extremes by tensor name. */
-      extremes() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const observer = new _ExtremesObserver();
-        for (const [name, running] of message) observer.tensors.set(name, running);
-        return observer;
-      }
-    };
-  }
-});
-
-// src/calibration/calibrators.ts
-function calibratorFor(name, options = { percentile: 99.999 }) {
-  return REGISTRY[name](options);
-}
-function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
-  if (bad.length > 0)
-    throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
-        where: `tensor ${name}`,
-        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
-        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
-      }))
-    );
-  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
-}
-function amaxOf({ min, max }) {
-  return Math.max(Math.abs(min), Math.abs(max));
-}
-function rangeAt(statistics, amax, calibrator) {
-  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
-}
-function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count } = statistics;
-  const wanted = p * count;
-  let below = 0;
-  for (let i = 0; i < BINS; i++) {
-    const here = bins[i];
-    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
-    below += here;
-  }
-  return amaxOf(statistics);
-}
-function withoutZeroSpike({ bins }) {
-  let last = BINS;
-  while (last > 1 && bins[last - 1] === 0) last--;
-  const kept = bins.slice(0, last);
-  if (last > 1) kept[0] = kept[1];
-  return kept;
-}
-function entropyOf(statistics) {
-  const bins = withoutZeroSpike(statistics);
-  const width = statistics.limit / BINS;
-  if (bins.length <= QUANTIZED) return amaxOf(statistics);
-  const total = bins.reduce((sum2, n) => sum2 + n, 0);
-  let best = Infinity;
-  let at = bins.length;
-  let inside2 = 0;
-  for (let i = 0; i < QUANTIZED; i++) inside2 += bins[i];
-  for (let i = QUANTIZED; i <= bins.length; i++) {
-    const divergence = divergenceAt(bins, i, total - inside2, total);
-    if (divergence <= best) {
-      best = divergence;
-      at = i;
-    }
-    inside2 += bins[i] ?? 0;
-  }
-  return (at + 0.5) * width;
-}
-function divergenceAt(bins, kept, tail2, total) {
-  const insideTotal = total - tail2;
-  let divergence = 0;
-  for (let level = 0; level < QUANTIZED; level++) {
-    const from = Math.floor(level * kept / QUANTIZED);
-    const to = Math.floor((level + 1) * kept / QUANTIZED);
-    let sum2 = 0;
-    let filled = 0;
-    for (let i = from; i < to; i++) {
-      const n = bins[i];
-      sum2 += n;
-      if (n > 0) filled++;
-    }
-    if (filled === 0) {
-      if (to === kept && tail2 > 0) divergence += tail2 / total * Math.log(tail2 / total / 1e-12);
-      continue;
-    }
-    const q = sum2 / filled / insideTotal;
-    for (let i = from; i < to; i++) {
-      const n = bins[i];
-      const p = (i === kept - 1 ? n + tail2 : n) / total;
-      if (p > 0) divergence += p * Math.log(p / (n > 0 ? q : 1e-12));
-    }
-  }
-  return divergence;
-}
-function mseOf(statistics) {
-  const amax = amaxOf(statistics);
-  const { bins, limit: limit2 } = statistics;
-  const width = limit2 / BINS;
-  let best = Infinity;
-  let at = amax;
-  for (let step = 512; step >= 16; step--) {
-    const threshold = amax * step / 512;
-    const rounding = (threshold / LEVELS2) ** 2 / 12;
-    const edge = Math.min(BINS, Math.ceil(threshold / width));
-    let error2 = 0;
-    let inside2 = 0;
-    for (let i = 0; i < edge; i++) inside2 += bins[i];
-    for (let i = edge; i < BINS; i++) error2 += bins[i] * ((i + 0.5) * width - threshold) ** 2;
-    error2 += inside2 * rounding;
-    if (error2 < best) {
-      best = error2;
-      at = threshold;
-    }
-  }
-  return at;
-}
-var LEVELS2, REGISTRY, CALIBRATORS, QUANTIZED;
-var init_calibrators = __esm({
-  "src/calibration/calibrators.ts"() {
-    "use strict";
-    init_faults();
-    init_types6();
-    LEVELS2 = 127;
-    REGISTRY = {
-      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
-      percentile: ({ percentile }) => {
-        const name = `percentile:${percentile}`;
-        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
-      },
-      entropy: () => ({ name: "entropy", range: (s) => rangeAt(s, entropyOf(s), "entropy") }),
-      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseOf(s), "mse") })
-    };
-    CALIBRATORS = Object.keys(REGISTRY);
-    QUANTIZED = 128;
-  }
-});
-
-// src/calibration/index.ts
-var init_calibration = __esm({
-  "src/calibration/index.ts"() {
-    "use strict";
-    init_types6();
-    init_collector();
-    init_extremes();
-    init_calibrators();
-  }
-});
-
 // src/evaluation/types.ts
-var init_types7 = __esm({
+var init_types6 = __esm({
   "src/evaluation/types.ts"() {
     "use strict";
   }
@@ -11939,11 +11534,11 @@ function confident({ score }) {
   return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
 }
 function histogram({ score }) {
-  const bins = new Float64Array(BINS2);
+  const bins = new Float64Array(BINS);
   let total = 0;
   for (const one of score) {
     if (one < TAIL) continue;
-    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
+    const bin = Math.min(BINS - 1, Math.floor((one - TAIL) * 20));
     bins[bin] = bins[bin] + 1;
     total++;
   }
@@ -11988,13 +11583,13 @@ function overlap2(p, i, q, j) {
   const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
   return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
 }
-var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
+var CONFIDENT, TAIL, BINS, SAME_OBJECT;
 var init_distances = __esm({
   "src/evaluation/distances.ts"() {
     "use strict";
     CONFIDENT = 0.25;
     TAIL = 0.05;
-    BINS2 = 19;
+    BINS = 19;
     SAME_OBJECT = 0.5;
   }
 });
@@ -12003,7 +11598,7 @@ var init_distances = __esm({
 var init_evaluation = __esm({
   "src/evaluation/index.ts"() {
     "use strict";
-    init_types7();
+    init_types6();
     init_coco();
     init_voc();
     init_bootstrap();
@@ -12015,7 +11610,7 @@ var init_evaluation = __esm({
 });
 
 // src/gate/types.ts
-var init_types8 = __esm({
+var init_types7 = __esm({
   "src/gate/types.ts"() {
     "use strict";
   }
@@ -12247,7 +11842,7 @@ var init_judge = __esm({
 var init_gate = __esm({
   "src/gate/index.ts"() {
     "use strict";
-    init_types8();
+    init_types7();
     init_judge();
   }
 });
@@ -12686,7 +12281,7 @@ function modelSection({ bench, statistics }) {
   };
 }
 function dataSection({ truth, calibration, settings }) {
-  const { calibrator, percentile, images } = settings.calibration;
+  const { calibrator, percentile, images, cache } = settings.calibration;
   return {
     validation: {
       source: basename2(truth.source),
@@ -12698,7 +12293,7 @@ function dataSection({ truth, calibration, settings }) {
     calibration: {
       source: basename2(images),
       images: calibration.count,
-      calibrator: calibrator === "percentile" ? `percentile ${percentile}` : calibrator
+      calibrator: cache !== void 0 ? `cache ${basename2(cache)}` : calibrator === "percentile" ? `percentile ${percentile}` : calibrator
     }
   };
 }
@@ -12850,7 +12445,7 @@ var init_flavours = __esm({
 });
 
 // src/dataset/types.ts
-var init_types9 = __esm({
+var init_types8 = __esm({
   "src/dataset/types.ts"() {
     "use strict";
   }
@@ -16071,7 +15666,7 @@ var require_merge = __commonJS({
 var require_addPairToJSMap = __commonJS({
   "node_modules/yaml/dist/nodes/addPairToJSMap.js"(exports2) {
     "use strict";
-    var log = require_log();
+    var log2 = require_log();
     var merge = require_merge();
     var stringify = require_stringify();
     var identity = require_identity();
@@ -16120,7 +15715,7 @@ var require_addPairToJSMap = __commonJS({
           let jsonStr = JSON.stringify(strKey);
           if (jsonStr.length > 40)
             jsonStr = jsonStr.substring(0, 36) + '..."';
-          log.warn(ctx.doc.options.logLevel, `Keys with collection values will be stringified due to JS Object restrictions: ${jsonStr}. Set mapAsMap: true to use object keys.`);
+          log2.warn(ctx.doc.options.logLevel, `Keys with collection values will be stringified due to JS Object restrictions: ${jsonStr}. Set mapAsMap: true to use object keys.`);
           ctx.mapKeyWarned = true;
         }
         return strKey;
@@ -21537,7 +21132,7 @@ var require_public_api = __commonJS({
     var composer = require_composer();
     var Document = require_Document();
     var errors = require_errors();
-    var log = require_log();
+    var log2 = require_log();
     var identity = require_identity();
     var lineCounter = require_line_counter();
     var parser2 = require_parser();
@@ -21589,7 +21184,7 @@ var require_public_api = __commonJS({
       const doc = parseDocument3(src, options);
       if (!doc)
         return null;
-      doc.warnings.forEach((warning2) => log.warn(doc.options.logLevel, warning2));
+      doc.warnings.forEach((warning2) => log2.warn(doc.options.logLevel, warning2));
       if (doc.errors.length > 0) {
         if (doc.options.logLevel !== "silent")
           throw doc.errors[0];
@@ -27015,9 +26610,9 @@ function triangleWindows(from, to) {
 function resizePil(image, width, height) {
   const shrink = image.height - height;
   const tall = shrink > 0 && shrink > 2 * (image.width - width);
-  return tall ? widen2(heighten(image, height), width) : heighten(widen2(image, width), height);
+  return tall ? widen(heighten(image, height), width) : heighten(widen(image, width), height);
 }
-function widen2({ data, width: from, height }, width) {
+function widen({ data, width: from, height }, width) {
   if (from === width) return { data, width, height };
   const windows = triangleWindows(from, width);
   return { data: pass(data, windows, height, from * 3, 3, width * 3, 3), width, height };
@@ -27222,7 +26817,7 @@ var init_class_names = __esm({
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
     "use strict";
-    init_types9();
+    init_types8();
     init_ground_truth();
     init_coco2();
     init_detections();
@@ -27244,10 +26839,590 @@ var init_dataset = __esm({
 
 // src/engine/types.ts
 var ELEMENT_TYPES;
-var init_types10 = __esm({
+var init_types9 = __esm({
   "src/engine/types.ts"() {
     "use strict";
     ELEMENT_TYPES = ["float32", "float16", "int64", "int32", "uint8", "int8", "bool"];
+  }
+});
+
+// src/calibration/types.ts
+var BINS2;
+var init_types10 = __esm({
+  "src/calibration/types.ts"() {
+    "use strict";
+    BINS2 = 16384;
+  }
+});
+
+// src/calibration/collector.ts
+function extremes(data) {
+  const [min, max] = bounds(data);
+  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
+    return { low: min, high: max, nonFinite: 0 };
+  const finite3 = data.filter(Number.isFinite);
+  const [low, high] = bounds(finite3);
+  return { low, high, nonFinite: data.length - finite3.length };
+}
+function reserve(running, count) {
+  if (running.minByImage.length >= count) return;
+  for (const side of ["minByImage", "maxByImage"]) {
+    const wider = new Float32Array(count).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds(data) {
+  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
+  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q] = [data[i], data[i + 1]];
+    const [r, s] = [data[i + 2], data[i + 3]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.min(c, r);
+    d = Math.min(d, s);
+    e = Math.max(e, p);
+    f = Math.max(f, q);
+    g = Math.max(g, r);
+    h = Math.max(h, s);
+  }
+  for (let i = whole; i < data.length; i++) {
+    a = Math.min(a, data[i]);
+    e = Math.max(e, data[i]);
+  }
+  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
+}
+function widen2(running, min, max) {
+  running.min = Math.min(running.min, min) + 0;
+  running.max = Math.max(running.max, max) + 0;
+}
+function powerOfTwoAbove(amax) {
+  const power = 2 ** Math.ceil(Math.log2(amax));
+  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
+}
+function grow(running, amax) {
+  const limit2 = powerOfTwoAbove(amax);
+  if (running.limit === 0) {
+    running.limit = limit2;
+    return;
+  }
+  const { bins } = running;
+  for (; running.limit < limit2; running.limit *= 2) {
+    for (let i = 0; i < BINS2 / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
+    bins.fill(0, BINS2 / 2);
+  }
+}
+function fill(data, running) {
+  const perUnit = running.limit === 0 ? 0 : BINS2 / running.limit;
+  const n = data.length & ~1;
+  for (let i = 0; i < n; i += 2) {
+    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
+    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
+  }
+  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
+  drain(running);
+}
+function drain(running) {
+  const { bins } = running;
+  const zeros = even[0] + odd[0];
+  running.zeros += zeros;
+  bins[0] = bins[0] + zeros;
+  for (let i = 0; i < BINS2; i++)
+    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
+  even.fill(0);
+  odd.fill(0);
+}
+function fillFinite(data, running) {
+  fill(data.filter(Number.isFinite), running);
+}
+var RangeCollector, even, odd;
+var init_collector = __esm({
+  "src/calibration/collector.ts"() {
+    "use strict";
+    init_types10();
+    RangeCollector = class _RangeCollector {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        running.images++;
+        reserve(running, image + 1);
+        const { low, high, nonFinite } = extremes(data);
+        widen2(running, low, high);
+        if (low <= high) {
+          running.minByImage[image] = low + 0;
+          running.maxByImage[image] = high + 0;
+        }
+        const amax = Math.max(-running.min, running.max);
+        if (amax > running.limit) grow(running, amax);
+        if (nonFinite === 0) fill(data, running);
+        else fillFinite(data, running);
+        running.nonFinite += nonFinite;
+        running.count += data.length - nonFinite;
+      }
+      start(name, shape2) {
+        const running = {
+          count: 0,
+          min: Infinity,
+          max: -Infinity,
+          zeros: 0,
+          nonFinite: 0,
+          images: 0,
+          minByImage: new Float32Array(),
+          maxByImage: new Float32Array(),
+          limit: 0,
+          bins: new Float64Array(BINS2),
+          shape: [...shape2]
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another collector saw. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name);
+          if (ours === void 0) {
+            this.tensors.set(name, {
+              ...theirs,
+              bins: theirs.bins.slice(),
+              minByImage: theirs.minByImage.slice(),
+              maxByImage: theirs.maxByImage.slice()
+            });
+            continue;
+          }
+          const bins = theirs.bins.slice();
+          const copy = { ...theirs, bins };
+          if (copy.limit > ours.limit) grow(ours, copy.limit);
+          else if (ours.limit > copy.limit) grow(copy, ours.limit);
+          for (let i = 0; i < BINS2; i++) ours.bins[i] = ours.bins[i] + bins[i];
+          ours.count += copy.count;
+          ours.zeros += copy.zeros;
+          ours.nonFinite += copy.nonFinite;
+          ours.images += copy.images;
+          reserve(ours, theirs.minByImage.length);
+          theirs.minByImage.forEach((low, i) => {
+            if (Number.isNaN(low)) return;
+            ours.minByImage[i] = low;
+            ours.maxByImage[i] = theirs.maxByImage[i];
+          });
+          ours.min = Math.min(ours.min, copy.min);
+          ours.max = Math.max(ours.max, copy.max);
+        }
+      }
+      /** Statistics by tensor name. */
+      statistics() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const collector = new _RangeCollector();
+        for (const [name, running] of message) collector.tensors.set(name, running);
+        return collector;
+      }
+    };
+    even = new Uint32Array(BINS2 + 1);
+    odd = new Uint32Array(BINS2 + 1);
+  }
+});
+
+// src/calibration/extremes.ts
+function above(value, image, peak) {
+  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours > theirs || ours === theirs && image < peak.image;
+}
+function reserve2(running, count) {
+  if (running.min.length >= count) return;
+  for (const side of ["min", "max"]) {
+    const wider = new Float32Array(count).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds2(data, from, to) {
+  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
+  const whole = from + (to - from & ~1);
+  for (let i = from; i < whole; i += 2) {
+    const [p, q] = [data[i], data[i + 1]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.max(c, p);
+    d = Math.max(d, q);
+  }
+  if (whole < to) {
+    a = Math.min(a, data[whole]);
+    c = Math.max(c, data[whole]);
+  }
+  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
+}
+var ExtremesObserver;
+var init_extremes = __esm({
+  "src/calibration/extremes.ts"() {
+    "use strict";
+    ExtremesObserver = class _ExtremesObserver {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        reserve2(running, image + 1);
+        const channels = running.channelMin.length;
+        const parts = Math.max(1, channels);
+        const each = data.length / parts;
+        let [least, greatest] = [Infinity, -Infinity];
+        for (let c = 0; c < parts; c++) {
+          const [low, high] = bounds2(data, c * each, (c + 1) * each);
+          least = Math.min(least, low);
+          greatest = Math.max(greatest, high);
+          if (channels === 0) continue;
+          running.channelMin[c] = Math.min(running.channelMin[c], low);
+          running.channelMax[c] = Math.max(running.channelMax[c], high);
+        }
+        running.min[image] = least;
+        running.max[image] = greatest;
+        const value = -least > greatest ? least : greatest;
+        const before = running.peak;
+        if (before === void 0 || above(value, image, before))
+          running.peak = { image, index: data.indexOf(value), value };
+      }
+      start(name, shape2) {
+        const channels = shape2.length === 4 ? shape2[1] : 0;
+        const running = {
+          shape: [...shape2],
+          min: new Float32Array(),
+          max: new Float32Array(),
+          channelMin: new Float32Array(channels).fill(Infinity),
+          channelMax: new Float32Array(channels).fill(-Infinity),
+          peak: void 0
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another observer saw of other images. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
+          reserve2(ours, theirs.min.length);
+          theirs.min.forEach((value, i) => {
+            if (Number.isNaN(value)) return;
+            ours.min[i] = value;
+            ours.max[i] = theirs.max[i];
+          });
+          theirs.channelMin.forEach((low, c) => {
+            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
+            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+          });
+          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
+            ours.peak = theirs.peak;
+        }
+      }
+      /** Extremes by tensor name. */
+      extremes() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const observer = new _ExtremesObserver();
+        for (const [name, running] of message) observer.tensors.set(name, running);
+        return observer;
+      }
+    };
+  }
+});
+
+// src/calibration/entropy.ts
+function entropyThreshold(statistics, batch) {
+  const limit2 = limitOf(statistics, batch);
+  if (limit2 === 0) return 0;
+  const bins = rebinned(statistics, limit2);
+  bins[0] = bins[1];
+  return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
+}
+function limitOf({ min, max, minByImage, maxByImage }, batch) {
+  let limit2 = 0;
+  for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
+    for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
+      for (const one of [Math.abs(minByImage[i]), Math.abs(maxByImage[i])])
+        if (one > limit2) limit2 = one;
+  const amax = Math.max(-min, max);
+  while (limit2 > 0 && limit2 < amax) limit2 *= 2;
+  return limit2;
+}
+function rebinned({ bins, limit: ours }, limit2) {
+  const below = new Float64Array(BINS2 + 1);
+  for (let i = 0; i < BINS2; i++) below[i + 1] = below[i] + bins[i];
+  const at = (edge) => {
+    const place2 = Math.min(BINS2, edge * limit2 * BINS2 / (COUNTED * ours));
+    const whole = Math.floor(place2);
+    return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
+  };
+  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at(i + 1) - at(i)));
+}
+function leastDivergence(bins) {
+  const sums = prefixSums(bins);
+  let best = Infinity;
+  let winner = COUNTED;
+  for (let kept = LEVELS2; kept <= COUNTED; kept++) {
+    const divergence = divergenceAt(bins, sums, kept);
+    if (divergence <= best) {
+      best = divergence;
+      winner = kept;
+    }
+  }
+  return winner;
+}
+function prefixSums(bins) {
+  const [mass, nLogN] = [new Float64Array(COUNTED + 1), new Float64Array(COUNTED + 1)];
+  const filled = new Int32Array(COUNTED + 1);
+  for (let i = 0; i < COUNTED; i++) {
+    const n = bins[i];
+    mass[i + 1] = mass[i] + n;
+    nLogN[i + 1] = nLogN[i] + xLogX(n);
+    filled[i + 1] = filled[i] + (n > 0 ? 1 : 0);
+  }
+  return { mass, nLogN, filled };
+}
+function xLogX(x) {
+  return x > 0 ? x * log(x) : 0;
+}
+function divergenceAt(bins, { mass, nLogN, filled }, kept) {
+  const total = mass[COUNTED];
+  const inside2 = mass[kept];
+  const tail2 = total - inside2;
+  if (inside2 === 0) return Infinity;
+  const last = bins[kept - 1];
+  let pLogQ = 0;
+  let from = 0;
+  for (let level = 1; level <= LEVELS2; level++) {
+    const to = (level * kept + LEVELS2 - 1) / LEVELS2 | 0;
+    const count = filled[to] - filled[from];
+    if (count > 0) {
+      const inLevel = mass[to] - mass[from];
+      const tailHere = level === LEVELS2 && last > 0 ? tail2 : 0;
+      pLogQ += (inLevel + tailHere) * log(inLevel / count / inside2);
+    }
+    from = to;
+  }
+  if (last === 0) pLogQ += tail2 * log(NOTHING);
+  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
+  return (pLogP - pLogQ) / total;
+}
+var COUNTED, log, LEVELS2, NOTHING;
+var init_entropy = __esm({
+  "src/calibration/entropy.ts"() {
+    "use strict";
+    init_types10();
+    COUNTED = 2048;
+    ({ log } = Math);
+    LEVELS2 = 128;
+    NOTHING = 1e-12;
+  }
+});
+
+// src/calibration/mse.ts
+function quantizationError(statistics, threshold) {
+  const { bins, limit: limit2, zeros, count } = statistics;
+  if (count === 0 || threshold <= 0) return 0;
+  const width = limit2 / BINS2;
+  const step = threshold / LEVELS3;
+  const within = width ** 2 / 12;
+  let error2 = 0;
+  for (let i = 0; i < BINS2; i++) {
+    const n = i === 0 ? bins[0] - zeros : bins[i];
+    if (n === 0) continue;
+    const x = (i + 0.5) * width;
+    const code = x / step + 0.5 | 0;
+    const off = x - (code > LEVELS3 ? LEVELS3 : code) * step;
+    error2 += n * (off * off + within);
+  }
+  return error2 / count;
+}
+function mseThreshold(statistics) {
+  const amax = Math.max(-statistics.min, statistics.max);
+  let best = Infinity;
+  let at = amax;
+  for (let k = STEPS; k >= LEAST; k--) {
+    const threshold = amax * k / STEPS;
+    const error2 = quantizationError(statistics, threshold);
+    if (error2 < best) {
+      best = error2;
+      at = threshold;
+    }
+  }
+  return at;
+}
+var LEVELS3, STEPS, LEAST;
+var init_mse = __esm({
+  "src/calibration/mse.ts"() {
+    "use strict";
+    init_types10();
+    LEVELS3 = 127;
+    STEPS = 128;
+    LEAST = 16;
+  }
+});
+
+// src/calibration/calibrators.ts
+function calibratorFor(name, options = { percentile: 99.999 }) {
+  return REGISTRY[name](options);
+}
+function computeRanges(statistics, calibrator) {
+  const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
+  if (bad.length > 0)
+    throw new InputFault(
+      bad.slice(0, 10).map(({ name, nonFinite }) => ({
+        where: `tensor ${name}`,
+        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
+        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+      }))
+    );
+  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
+}
+function amaxOf({ min, max }) {
+  return Math.max(Math.abs(min), Math.abs(max));
+}
+function rangeAt(statistics, amax, calibrator) {
+  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
+}
+function averageOf({ minByImage, maxByImage }) {
+  const mean2 = (values) => {
+    const seen = values.filter((value) => !Number.isNaN(value));
+    return seen.reduce((sum2, value) => sum2 + value, 0) / seen.length;
+  };
+  return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
+}
+function percentileOf(statistics, p) {
+  const { bins, limit: limit2, count } = statistics;
+  const wanted = p * count;
+  let below = 0;
+  for (let i = 0; i < BINS2; i++) {
+    const here = bins[i];
+    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS2;
+    below += here;
+  }
+  return amaxOf(statistics);
+}
+var REGISTRY, CALIBRATORS;
+var init_calibrators = __esm({
+  "src/calibration/calibrators.ts"() {
+    "use strict";
+    init_faults();
+    init_entropy();
+    init_mse();
+    init_types10();
+    REGISTRY = {
+      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
+      average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
+      percentile: ({ percentile }) => {
+        const name = `percentile:${percentile}`;
+        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
+      },
+      entropy: ({ batch = 1 }) => ({
+        name: "entropy",
+        range: (s) => ({ ...rangeAt(s, 0, "entropy"), amax: entropyThreshold(s, batch) })
+      }),
+      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
+    };
+    CALIBRATORS = Object.keys(REGISTRY);
+  }
+});
+
+// src/calibration/cache.ts
+function parseCalibrationCache(text3, file) {
+  const lines2 = text3.split(/\r?\n/);
+  const header = HEADER.exec(lines2[0]?.trim() ?? "");
+  if (header === null)
+    throw new InputFault({
+      where: `${file}:1`,
+      what: `is no header of a calibration cache, is "${(lines2[0] ?? "").slice(0, 60)}"`,
+      fix: "The first line must read like `TRT-100600-EntropyCalibration2`: name a file that TensorRT or `int8-gate quantize` wrote."
+    });
+  const scales2 = /* @__PURE__ */ new Map();
+  const problems = [];
+  lines2.slice(1).forEach((line, i) => {
+    if (line.trim() === "") return;
+    const found = readLine(line);
+    if (typeof found === "string") problems.push({ where: `${file}:${i + 2}`, what: found, fix: EXPECTED });
+    else if (scales2.has(found.tensor))
+      problems.push({
+        where: `${file}:${i + 2}`,
+        what: `names tensor ${found.tensor} a second time`,
+        fix: "Keep one line for each tensor."
+      });
+    else scales2.set(found.tensor, found.scale);
+  });
+  if (problems.length > 0) throw new InputFault(problems.slice(0, 10));
+  return { version: header[1], algorithm: header[2], scales: scales2 };
+}
+function readLine(line) {
+  const at = line.lastIndexOf(": ");
+  const digits = line.slice(at + 2).trim();
+  if (at <= 0) return "has no `: ` between tensor and scale";
+  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
+  const bits = new DataView(new ArrayBuffer(4));
+  bits.setUint32(0, Number.parseInt(digits, 16));
+  const scale = bits.getFloat32(0);
+  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at), scale } : `has the scale ${scale}`;
+}
+function formatCalibrationCache(ranges, version = VERSION2) {
+  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
+  const minmax = names.size === 1 && names.has("minmax");
+  const lines2 = [...ranges].map(([tensor, { amax }]) => {
+    const bits = new DataView(new ArrayBuffer(4));
+    bits.setFloat32(0, amax / LEVELS4);
+    return `${tensor}: ${bits.getUint32(0).toString(16)}`;
+  });
+  const header = `TRT-${version}-${minmax ? "MinMaxCalibration" : "EntropyCalibration2"}`;
+  return [header, ...lines2, ""].join("\n");
+}
+function rangesFromCache(cache, statistics, file) {
+  const missing = [...statistics.keys()].filter((tensor) => !cache.scales.has(tensor));
+  if (missing.length > 0)
+    throw new InputFault(
+      missing.slice(0, 10).map((tensor) => ({
+        where: file,
+        what: `has no scale for tensor ${tensor}, which is quantized (${missing.length} of ${statistics.size} are missing)`,
+        fix: nearest(tensor, cache)
+      }))
+    );
+  return new Map(
+    [...statistics].map(([tensor, { min, max }]) => [
+      tensor,
+      { amax: cache.scales.get(tensor) * LEVELS4, min, max, calibrator: "cache" }
+    ])
+  );
+}
+function nearest(tensor, { scales: scales2 }) {
+  const [first2] = [...scales2.keys()].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, tensor) - (0, import_fastest_levenshtein2.distance)(b, tensor));
+  return `Calibrate anew with this very model${first2 === void 0 ? "" : `; nearest in the cache is ${first2}`}.`;
+}
+var import_fastest_levenshtein2, LEVELS4, HEADER, VERSION2, EXPECTED;
+var init_cache = __esm({
+  "src/calibration/cache.ts"() {
+    "use strict";
+    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
+    init_faults();
+    LEVELS4 = 127;
+    HEADER = /^TRT-(\d+)-(\w+)$/;
+    VERSION2 = "100600";
+    EXPECTED = "A line must read `tensor: 3db216f7`: the scale, a float32 that is not negative, as at most 8 hex digits.";
+  }
+});
+
+// src/calibration/index.ts
+var init_calibration = __esm({
+  "src/calibration/index.ts"() {
+    "use strict";
+    init_types10();
+    init_collector();
+    init_extremes();
+    init_calibrators();
+    init_mse();
+    init_cache();
   }
 });
 
@@ -32315,11 +32490,11 @@ var require_core = __commonJS({
     Ajv.ValidationError = validation_error_1.default;
     Ajv.MissingRefError = ref_error_1.default;
     exports2.default = Ajv;
-    function checkOptions(checkOpts, options, msg, log = "error") {
+    function checkOptions(checkOpts, options, msg, log2 = "error") {
       for (const key in checkOpts) {
         const opt = key;
         if (opt in options)
-          this.logger[log](`${msg}: option ${key}. ${checkOpts[opt]}`);
+          this.logger[log2](`${msg}: option ${key}. ${checkOpts[opt]}`);
       }
     }
     function getSchEnv(keyRef) {
@@ -35081,7 +35256,7 @@ var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__ = __toESM(require__(), 1);
-    init_types10();
+    init_types9();
     PROTOCOL = 1;
     text2 = { type: "string" };
     number2 = { type: "number" };
@@ -36042,7 +36217,7 @@ var init_tensorrt = __esm({
 var init_engine2 = __esm({
   "src/engine/index.ts"() {
     "use strict";
-    init_types10();
+    init_types9();
     init_onnxruntime();
     init_tensorrt();
   }
@@ -36875,6 +37050,47 @@ var init_confirm = __esm({
   }
 });
 
+// src/pipeline/calibrate.ts
+import { readFile as readFile8 } from "node:fs/promises";
+async function calibrate(bench) {
+  const { context, settings } = bench;
+  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const statistics = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.calibration),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total)
+    }
+  );
+  context.progress.end();
+  const { calibrator, percentile, batch, cache } = settings.calibration;
+  const ranges = computeRanges(statistics, calibratorFor(calibrator, { percentile, batch }));
+  return { statistics, ranges: cache === void 0 ? ranges : await readRanges(cache, statistics) };
+}
+async function readRanges(file, statistics) {
+  let text3;
+  try {
+    text3 = await readFile8(file, "utf8");
+  } catch (cause) {
+    throw new InputFault(
+      { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
+      { cause }
+    );
+  }
+  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
+}
+var init_calibrate = __esm({
+  "src/pipeline/calibrate.ts"() {
+    "use strict";
+    init_calibration();
+    init_faults();
+    init_measure();
+    init_prepare();
+  }
+});
+
 // src/pipeline/findings.ts
 async function collectFindings(found) {
   return [
@@ -37152,22 +37368,6 @@ async function referenceOf(bench, fp32) {
     await session.release();
   }
 }
-async function calibrate(bench) {
-  const { context, settings } = bench;
-  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(
-    modelOf(bench, "FP32", bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.calibration),
-    {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total)
-    }
-  );
-  context.progress.end();
-  const { calibrator, percentile } = settings.calibration;
-  return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
-}
 async function planOf(bench) {
   const { quantization } = bench.settings;
   if (quantization.plan !== void 0) return readPlan(quantization.plan, bench.layers);
@@ -37294,7 +37494,6 @@ function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }
 var init_run = __esm({
   "src/pipeline/run.ts"() {
     "use strict";
-    init_calibration();
     init_evaluation();
     init_gate();
     init_onnx();
@@ -37303,6 +37502,7 @@ var init_run = __esm({
     init_sensitivity();
     init_assemble();
     init_confirm();
+    init_calibrate();
     init_engine_report();
     init_findings();
     init_flavours();
@@ -37355,13 +37555,15 @@ function runQuantize(loaded2, context) {
     const plan = await planOf(bench);
     const quantized = quantize(bench.model, plan, ranges);
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
-    const files = { ...models, "plan.json": formatPlan(plan) };
+    const cache = formatCalibrationCache(ranges);
+    const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context.out, files);
     const [model, strong] = Object.keys(models).map((name) => join14(context.out, name));
     return {
       model,
       ...strong !== void 0 && { strong },
       plan: join14(context.out, "plan.json"),
+      cache: join14(context.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept
@@ -37390,7 +37592,9 @@ function runSensitivity(loaded2, context) {
 var init_jobs = __esm({
   "src/pipeline/jobs.ts"() {
     "use strict";
+    init_calibration();
     init_quantization();
+    init_calibrate();
     init_flavours();
     init_measure();
     init_write_together();
@@ -37658,9 +37862,9 @@ var init_schema2 = __esm({
               description: "Use only this many, spread evenly over the folder. All when left out."
             },
             calibrator: {
-              enum: ["minmax", "percentile", "entropy", "mse"],
+              enum: ["minmax", "average", "percentile", "entropy", "mse"],
               default: "percentile",
-              description: "How a range is chosen from the histogram."
+              description: "How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2."
             },
             percentile: {
               type: "number",
@@ -37668,6 +37872,17 @@ var init_schema2 = __esm({
               maximum: 100,
               default: 99.999,
               description: "Share of values kept by the percentile calibrator, in percent."
+            },
+            batch: {
+              type: "integer",
+              minimum: 1,
+              default: 1,
+              description: "Images that TensorRT would calibrate at once: `entropy` lays its bins by the first batch."
+            },
+            cache: {
+              type: "string",
+              minLength: 1,
+              description: "A calibration cache to take ranges from, as TensorRT up to 10 or `int8-gate quantize` writes it, in place of the calibrator."
             }
           }
         },
@@ -37830,13 +38045,13 @@ var init_schema2 = __esm({
 });
 
 // src/settings/load.ts
-import { readFile as readFile8, stat as stat5 } from "node:fs/promises";
+import { readFile as readFile9, stat as stat5 } from "node:fs/promises";
 import { basename as basename6, dirname as dirname6, resolve as resolve5 } from "node:path";
 async function loadSettings(path3) {
   const file = resolve5(path3);
   let text3;
   try {
-    text3 = await readFile8(file, "utf8");
+    text3 = await readFile9(file, "utf8");
   } catch (cause) {
     throw unreadable(path3, cause);
   }
@@ -37900,7 +38115,11 @@ function absolute(settings, folder) {
       ...settings.validation.images !== void 0 && { images: to(settings.validation.images) },
       annotations: to(settings.validation.annotations)
     },
-    calibration: { ...settings.calibration, images: to(settings.calibration.images) },
+    calibration: {
+      ...settings.calibration,
+      images: to(settings.calibration.images),
+      ...settings.calibration.cache !== void 0 && { cache: to(settings.calibration.cache) }
+    },
     quantization: {
       ...quantization,
       ...quantization.plan !== void 0 && { plan: to(quantization.plan) }
@@ -37979,8 +38198,8 @@ function problemOf(error2, place2, document, at) {
     case "additionalProperties": {
       const key = String(params["additionalProperty"]);
       const known2 = Object.keys(error2.parentSchema.properties ?? {});
-      const nearest = [...known2].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, key) - (0, import_fastest_levenshtein2.distance)(b, key))[0];
-      const guess = nearest !== void 0 && (0, import_fastest_levenshtein2.distance)(nearest, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest}"?` : `known are ${known2.join(", ")}`;
+      const nearest2 = [...known2].sort((a, b) => (0, import_fastest_levenshtein3.distance)(a, key) - (0, import_fastest_levenshtein3.distance)(b, key))[0];
+      const guess = nearest2 !== void 0 && (0, import_fastest_levenshtein3.distance)(nearest2, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest2}"?` : `known are ${known2.join(", ")}`;
       return {
         where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
         what: `unknown key, ${guess}`
@@ -38043,12 +38262,12 @@ function show2(value) {
   const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
   return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
 }
-var import__2, import_fastest_levenshtein2, import_yaml2, INPUTS;
+var import__2, import_fastest_levenshtein3, import_yaml2, INPUTS;
 var init_load = __esm({
   "src/settings/load.ts"() {
     "use strict";
     import__2 = __toESM(require__(), 1);
-    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
+    import_fastest_levenshtein3 = __toESM(require_mod(), 1);
     import_yaml2 = __toESM(require_dist(), 1);
     init_faults();
     init_schema2();
@@ -38057,6 +38276,7 @@ var init_load = __esm({
       ["/validation/images", "folder"],
       ["/validation/annotations", "file or folder"],
       ["/calibration/images", "folder"],
+      ["/calibration/cache", "file"],
       ["/quantization/plan", "file"]
     ];
   }
@@ -38576,6 +38796,7 @@ Report: ${terminalText(reportFolder)}`
           `model: ${made.model}`,
           ...made.strong === void 0 ? [] : [`strong: ${made.strong}`],
           `plan:  ${made.plan}`,
+          `cache: ${made.cache}`,
           ...made.fp32.map(({ node, why }) => terminalText(`stays FP32: ${node}: ${why}`))
         ].join("\n")
       );
@@ -61012,7 +61233,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
 import { createHash as createHash4 } from "node:crypto";
-import { access as access4, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile9, readdir as readdir5, rm as rm7 } from "node:fs/promises";
+import { access as access4, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile10, readdir as readdir5, rm as rm7 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
 import { dirname as dirname10, join as join18 } from "node:path";
@@ -61055,7 +61276,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile9(join18(actionRoot, "package-lock.json"));
+  const lock = await readFile10(join18(actionRoot, "package-lock.json"));
   const hash = createHash4("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -61389,7 +61610,7 @@ function keep({ collector, extremes: extremes2 }, { images, batch, first: first2
   const shape2 = whole ? dims : [1, ...dims.slice(1)];
   for (let i = 0; i < (whole ? 1 : images.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
-    collector.observe(name, values, shape2);
+    collector.observe(first2 + i, name, values, shape2);
     if (request.extremes) extremes2.observe(first2 + i, name, values, shape2);
   }
 }

@@ -8,6 +8,8 @@ interface Running {
   zeros: number;
   nonFinite: number;
   images: number;
+  minByImage: Float32Array;
+  maxByImage: Float32Array;
   limit: number;
   bins: Float64Array;
   shape: readonly number[];
@@ -17,20 +19,26 @@ interface Running {
 export type CollectorMessage = readonly (readonly [name: string, running: Running])[];
 
 /**
- * Keeps extremes and a histogram of |x| per tensor in constant memory.
+ * Keeps extremes and a histogram of |x| per tensor, and eight bytes an image: its extremes.
  *
  * A histogram's limit is a power of two and grows by merging pairs of bins, which loses nothing but resolution and
  * depends on the data only through the largest |x|. Counts are whole numbers in float64. So the result has the same
- * bits for any order of images, any split into batches and any tree of merges.
+ * bits for any order of images, any split into batches and any tree of merges. Extremes lie at the image's index.
  */
 export class RangeCollector {
   private readonly tensors = new Map<string, Running>();
 
-  /** Takes in the values that one image gave a tensor; `shape` at batch 1. */
-  observe(name: string, data: Float32Array, shape: readonly number[]): void {
+  /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
+  observe(image: number, name: string, data: Float32Array, shape: readonly number[]): void {
     const running = this.tensors.get(name) ?? this.start(name, shape);
     running.images++;
-    const nonFinite = extremes(data, running);
+    reserve(running, image + 1);
+    const { low, high, nonFinite } = extremes(data);
+    widen(running, low, high);
+    if (low <= high) {
+      running.minByImage[image] = low + 0;
+      running.maxByImage[image] = high + 0;
+    }
     const amax = Math.max(-running.min, running.max);
     if (amax > running.limit) grow(running, amax);
     if (nonFinite === 0) fill(data, running);
@@ -47,6 +55,8 @@ export class RangeCollector {
       zeros: 0,
       nonFinite: 0,
       images: 0,
+      minByImage: new Float32Array(),
+      maxByImage: new Float32Array(),
       limit: 0,
       bins: new Float64Array(BINS),
       shape: [...shape],
@@ -60,7 +70,12 @@ export class RangeCollector {
     for (const [name, theirs] of other.tensors) {
       const ours = this.tensors.get(name);
       if (ours === undefined) {
-        this.tensors.set(name, { ...theirs, bins: theirs.bins.slice() });
+        this.tensors.set(name, {
+          ...theirs,
+          bins: theirs.bins.slice(),
+          minByImage: theirs.minByImage.slice(),
+          maxByImage: theirs.maxByImage.slice(),
+        });
         continue;
       }
       const bins = theirs.bins.slice();
@@ -72,6 +87,12 @@ export class RangeCollector {
       ours.zeros += copy.zeros;
       ours.nonFinite += copy.nonFinite;
       ours.images += copy.images;
+      reserve(ours, theirs.minByImage.length);
+      theirs.minByImage.forEach((low, i) => {
+        if (Number.isNaN(low)) return;
+        ours.minByImage[i] = low;
+        ours.maxByImage[i] = theirs.maxByImage[i] as number;
+      });
       ours.min = Math.min(ours.min, copy.min);
       ours.max = Math.max(ours.max, copy.max);
     }
@@ -93,20 +114,25 @@ export class RangeCollector {
   }
 }
 
-/** Updates min and max by the finite values and counts the others. */
-function extremes(data: Float32Array, running: Running): number {
+/** Least and greatest finite value, and how many are not finite; low > high when none is. */
+function extremes(data: Float32Array): { low: number; high: number; nonFinite: number } {
   const [min, max] = bounds(data);
   // Math.min and Math.max hand NaN on, so finite bounds prove that every value is finite.
-  if (data.length === 0 || (Number.isFinite(min) && Number.isFinite(max))) {
-    widen(running, min, max);
-    return 0;
+  if (data.length === 0 || (Number.isFinite(min) && Number.isFinite(max)))
+    return { low: min, high: max, nonFinite: 0 };
+  const finite = data.filter(Number.isFinite);
+  const [low, high] = bounds(finite);
+  return { low, high, nonFinite: data.length - finite.length };
+}
+
+/** Makes room for `count` images. */
+function reserve(running: Running, count: number): void {
+  if (running.minByImage.length >= count) return;
+  for (const side of ['minByImage', 'maxByImage'] as const) {
+    const wider = new Float32Array(count).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
   }
-  let bad = 0;
-  for (const x of data) {
-    if (!Number.isFinite(x)) bad++;
-    else widen(running, x, x);
-  }
-  return bad;
 }
 
 /** Least and greatest value, in four independent lanes so that no comparison waits for the one before it. */
@@ -168,7 +194,7 @@ const odd = new Uint32Array(BINS + 1);
 /**
  * Counts finite values. Bins are closed above, (i, i + 1] * limit / BINS: rounding up puts a value that equals the
  * limit into the last bin, and merging pairs keeps it where a wider histogram would have put it. Bins closed below
- * would not: exactly 1 is in bin 2047 of [0, 1], but in bin 1024, not 1023, of [0, 2].
+ * would not: exactly 1 is in the last bin of [0, 1], but above the middle, not below it, of [0, 2].
  */
 function fill(data: Float32Array, running: Running): void {
   // With limit 0 every value is 0 and stays in entry 0.

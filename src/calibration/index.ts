@@ -9,3 +9,10 @@ export {
   type CalibratorName,
   type CalibratorOptions,
 } from './calibrators.js';
+export { quantizationError } from './mse.js';
+export {
+  formatCalibrationCache,
+  parseCalibrationCache,
+  rangesFromCache,
+  type CalibrationCache,
+} from './cache.js';

@@ -109,6 +109,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
               `model: ${made.model}`,
               ...(made.strong === undefined ? [] : [`strong: ${made.strong}`]),
               `plan:  ${made.plan}`,
+              `cache: ${made.cache}`,
               ...made.fp32.map(({ node, why }) => terminalText(`stays FP32: ${node}: ${why}`)),
             ].join('\n'),
       );

@@ -267,7 +267,7 @@ function keep(
   const shape = whole ? dims : [1, ...dims.slice(1)];
   for (let i = 0; i < (whole ? 1 : images.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
-    collector.observe(name, values, shape);
+    collector.observe(first + i, name, values, shape);
     if (request.extremes) extremes.observe(first + i, name, values, shape);
   }
 }

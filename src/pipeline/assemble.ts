@@ -62,7 +62,7 @@ function modelSection({ bench, statistics }: Found): Report['model'] {
 }
 
 function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
-  const { calibrator, percentile, images } = settings.calibration;
+  const { calibrator, percentile, images, cache } = settings.calibration;
   return {
     validation: {
       source: basename(truth.source),
@@ -74,7 +74,12 @@ function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
     calibration: {
       source: basename(images),
       images: calibration.count,
-      calibrator: calibrator === 'percentile' ? `percentile ${percentile}` : calibrator,
+      calibrator:
+        cache !== undefined
+          ? `cache ${basename(cache)}`
+          : calibrator === 'percentile'
+            ? `percentile ${percentile}`
+            : calibrator,
     },
   };
 }

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
+import { formatCalibrationCache } from '../calibration/index.js';
 import type { CocoStats } from '../evaluation/index.js';
 import { formatPlan, quantize, type KeptFloat } from '../quantization/index.js';
 import type { LoadedSettings } from '../settings/index.js';
+import { calibrate } from './calibrate.js';
 import type { Context } from './context.js';
 import { flavoursOf } from './flavours.js';
 import { measure } from './measure.js';
 import { writeTogether } from './write-together.js';
-import { basisOf, calibrate, planOf, rankLayers, withBench } from './run.js';
+import { basisOf, planOf, rankLayers, withBench } from './run.js';
 
 /** What `quantize` made. */
 export interface QuantizeResult {
@@ -15,6 +17,8 @@ export interface QuantizeResult {
   /** Path of the strongly typed model, where it is a second file. */
   readonly strong?: string;
   readonly plan: string;
+  /** The ranges as TensorRT up to 10 reads them. */
+  readonly cache: string;
   readonly int8Layers: number;
   readonly floatLayers: number;
   /** Nodes that a strongly typed model keeps in FP32 for the sake of range, with the reason. */
@@ -28,13 +32,15 @@ export function runQuantize(loaded: LoadedSettings, context: Context): Promise<Q
     const plan = await planOf(bench);
     const quantized = quantize(bench.model, plan, ranges);
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
-    const files = { ...models, 'plan.json': formatPlan(plan) };
+    const cache = formatCalibrationCache(ranges);
+    const files = { ...models, 'plan.json': formatPlan(plan), 'calibration.cache': cache };
     await writeTogether(context.out, files);
     const [model, strong] = Object.keys(models).map((name) => join(context.out, name));
     return {
       model: model as string,
       ...(strong !== undefined && { strong }),
       plan: join(context.out, 'plan.json'),
+      cache: join(context.out, 'calibration.cache'),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept,

@@ -1,4 +1,4 @@
-import { calibratorFor, computeRanges, type Ranges, type TensorStatistics } from '../calibration/index.js';
+import type { Ranges, TensorStatistics } from '../calibration/index.js';
 import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
@@ -24,6 +24,7 @@ import {
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
 import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
+import { calibrate } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
 import { collectFindings } from './findings.js';
@@ -197,26 +198,6 @@ async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
   } finally {
     await session.release();
   }
-}
-
-/** One streaming pass over the calibration images. */
-export async function calibrate(
-  bench: Bench,
-): Promise<{ statistics: ReadonlyMap<string, TensorStatistics>; ranges: Ranges }> {
-  const { context, settings } = bench;
-  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(
-    modelOf(bench, 'FP32', bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.calibration),
-    {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total),
-    },
-  );
-  context.progress.end();
-  const { calibrator, percentile } = settings.calibration;
-  return { statistics, ranges: computeRanges(statistics, calibratorFor(calibrator, { percentile })) };
 }
 
 /** The plan of the settings: a committed file, or everything in INT8 but the head (and what `keepFloat` names). */

@@ -13,6 +13,7 @@ const INPUTS = [
   ['/validation/images', 'folder'],
   ['/validation/annotations', 'file or folder'],
   ['/calibration/images', 'folder'],
+  ['/calibration/cache', 'file'],
   ['/quantization/plan', 'file'],
 ] as const;
 
@@ -89,7 +90,11 @@ function absolute(settings: Settings, folder: string): Settings {
       ...(settings.validation.images !== undefined && { images: to(settings.validation.images) }),
       annotations: to(settings.validation.annotations),
     },
-    calibration: { ...settings.calibration, images: to(settings.calibration.images) },
+    calibration: {
+      ...settings.calibration,
+      images: to(settings.calibration.images),
+      ...(settings.calibration.cache !== undefined && { cache: to(settings.calibration.cache) }),
+    },
     quantization: {
       ...quantization,
       ...(quantization.plan !== undefined && { plan: to(quantization.plan) }),

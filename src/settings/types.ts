@@ -22,7 +22,7 @@ export type Settings = Omit<
   readonly decoder: NonNullable<Deep['decoder']>;
   readonly preprocessing: NonNullable<Deep['preprocessing']>;
   readonly validation: Filled<Deep['validation'], 'format' | 'split'>;
-  readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile'>;
+  readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile' | 'batch'>;
   readonly quantization: Filled<Deep['quantization'], 'operators' | 'keepFloat'>;
   readonly engine: Omit<Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>, 'tensorrt'> & {
     readonly tensorrt: Filled<

@@ -16,9 +16,17 @@ const value = fc.oneof(
 );
 const images = fc.array(fc.array(value, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 12 });
 
-function collect(list: readonly (readonly number[])[]): RangeCollector {
+/** Images with their indexes, which need not be the order of their coming. */
+type Indexed = readonly (readonly [index: number, values: readonly number[]])[];
+
+const indexed = (list: readonly (readonly number[])[]): Indexed => list.map((values, i) => [i, values]);
+
+/** Histograms are long to compare. */
+const RUNS = { numRuns: 20 };
+
+function collect(list: Indexed): RangeCollector {
   const collector = new RangeCollector();
-  for (const values of list) collector.observe('x', Float32Array.from(values), [values.length]);
+  for (const [i, values] of list) collector.observe(i, 'x', Float32Array.from(values), [values.length]);
   return collector;
 }
 
@@ -29,35 +37,48 @@ const statisticsOf = (collector: RangeCollector): TensorStatistics => ({
 
 describe('statistics have the same bits', () => {
   test('when a value equals the limit before the histogram widens', () => {
-    const [early, late] = [statisticsOf(collect([[1], [1.5]])), statisticsOf(collect([[1.5], [1]]))];
+    const [early, late] = [
+      statisticsOf(collect(indexed([[1], [1.5]]))),
+      statisticsOf(
+        collect([
+          [1, [1.5]],
+          [0, [1]],
+        ]),
+      ),
+    ];
     expect(early).toEqual(late);
-    expect([early.limit, early.bins[1023], early.bins[1535]]).toEqual([2, 1, 1]);
+    expect([early.limit, early.bins[BINS / 2 - 1], early.bins[0.75 * BINS - 1]]).toEqual([2, 1, 1]);
+    expect([...early.maxByImage]).toEqual([1, 1.5]);
   });
 
   test('for any order of images', () => {
     fc.assert(
       fc.property(images, fc.infiniteStream(fc.nat()), (list, stream) => {
-        const shuffled = list
+        const shuffled = indexed(list)
           .map((one) => [stream.next().value as number, one] as const)
           .sort((a, b) => a[0] - b[0]);
-        expect(statisticsOf(collect(shuffled.map(([, one]) => one)))).toEqual(statisticsOf(collect(list)));
+        expect(statisticsOf(collect(shuffled.map(([, one]) => one)))).toEqual(
+          statisticsOf(collect(indexed(list))),
+        );
       }),
+      RUNS,
     );
   });
 
   test('for any split among workers and any tree of merges', () => {
     fc.assert(
       fc.property(images, fc.nat(11), (list, cut) => {
-        const [left, right] = [collect(list.slice(0, cut)), collect(list.slice(cut))];
+        const [left, right] = [collect(indexed(list).slice(0, cut)), collect(indexed(list).slice(cut))];
         const forth = new RangeCollector();
         forth.merge(left);
         forth.merge(right);
         const back = new RangeCollector();
         back.merge(RangeCollector.fromMessage(structuredClone(right.toMessage())));
         back.merge(RangeCollector.fromMessage(structuredClone(left.toMessage())));
-        expect(statisticsOf(forth)).toEqual(statisticsOf(collect(list)));
-        expect(statisticsOf(back)).toEqual(statisticsOf(collect(list)));
+        expect(statisticsOf(forth)).toEqual(statisticsOf(collect(indexed(list))));
+        expect(statisticsOf(back)).toEqual(statisticsOf(collect(indexed(list))));
       }),
+      RUNS,
     );
   });
 
@@ -65,7 +86,7 @@ describe('statistics have the same bits', () => {
     fc.assert(
       fc.property(images, (list) => {
         const values = list.flatMap((one) => [...Float32Array.from(one)].map((v) => v + 0));
-        const { min, max, zeros, count, bins, limit, images: seen } = statisticsOf(collect(list));
+        const { min, max, zeros, count, bins, limit, images: seen } = statisticsOf(collect(indexed(list)));
         expect([min, max]).toEqual([Math.min(...values) + 0, Math.max(...values) + 0]);
         expect(zeros).toBe(values.filter((v) => v === 0).length);
         expect(count).toBe(values.length);
@@ -75,12 +96,13 @@ describe('statistics have the same bits', () => {
         );
         expect(seen).toBe(list.length);
       }),
+      RUNS,
     );
   });
 });
 
 test('a value that is not finite is counted and named, not binned', () => {
-  const collector = collect([[1, NaN, -2, Infinity]]);
+  const collector = collect([[0, [1, NaN, -2, Infinity]]]);
   expect(statisticsOf(collector)).toMatchObject({ nonFinite: 2, count: 2, min: -2, max: 1 });
   expect(() => computeRanges(collector.statistics(), calibratorFor('minmax'))).toThrow(
     /tensor x: is NaN or infinite in 2 places/,
@@ -88,10 +110,10 @@ test('a value that is not finite is counted and named, not binned', () => {
 });
 
 describe('calibrators', () => {
-  const uniform = collect([Array.from({ length: 20000 }, (_, i) => (i + 0.5) / 20000)])
+  const uniform = collect([[0, Array.from({ length: 20000 }, (_, i) => (i + 0.5) / 20000)]])
     .statistics()
     .get('x') as TensorStatistics;
-  const outlier = collect([[...Array.from({ length: 50000 }, (_, i) => Math.sin(i) ** 3), 8]])
+  const outlier = collect([[0, [...Array.from({ length: 50000 }, (_, i) => Math.sin(i) ** 3), 8]]])
     .statistics()
     .get('x') as TensorStatistics;
   const amax = (

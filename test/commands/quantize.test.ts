@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { appendFile, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { buildGraph, opsetOf, readModel } from '../../src/onnx/index.js';
 import { makeProject, runDist, withFolder } from './child.js';
@@ -19,13 +19,36 @@ test.each([
     expect(ended.stderr).not.toMatch(/int8-gate:/);
     expect(ended.status).toBe(0);
     const out = join(folder, 'int8-gate-report');
-    expect((await readdir(out)).sort()).toEqual([...Object.keys(expected), 'plan.json'].sort());
+    expect((await readdir(out)).sort()).toEqual(
+      [...Object.keys(expected), 'calibration.cache', 'plan.json'].sort(),
+    );
     for (const [file, [opset, type]] of Object.entries(expected)) {
       const { proto } = await readModel(join(out, file));
       expect(opsetOf(proto)).toBe(opset);
       const types = new Set(buildGraph({ proto }).proto.initializer.map(({ dataType }) => dataType));
       expect(types.has(10)).toBe(type === 'half');
     }
+  });
+});
+
+test('the calibration cache that it writes gives the same model when ranges are read from it', async () => {
+  await withFolder(async (folder) => {
+    await makeProject(folder);
+    const out = join(folder, 'int8-gate-report');
+    const run = () => runDist('cli.js', ['quantize', '--json'], { cwd: folder });
+    expect((await run()).status).toBe(0);
+    const model = await readFile(join(out, 'int8.onnx'));
+    await rename(join(out, 'calibration.cache'), join(folder, 'kept.cache'));
+    const settings = join(folder, 'int8-gate.yml');
+    const text = await readFile(settings, 'utf8');
+    await writeFile(settings, text.replace('images: calib', 'images: calib\n  cache: kept.cache'));
+    expect((await run()).status).toBe(0);
+    expect(model.equals(await readFile(join(out, 'int8.onnx')))).toBe(true);
+
+    await appendFile(join(folder, 'kept.cache'), 'images: 3f800000\n');
+    const ended = await run();
+    expect(ended.stderr).toMatch(/kept\.cache:\d+: names tensor images a second time/);
+    expect(ended.status).toBe(2);
   });
 });
 

@@ -128,9 +128,10 @@ describe('the embedded engine', () => {
   test('collects the statistics that a plain loop collects, with one worker or two', async () => {
     const session = await one.load(v10, { extraOutputs: [TENSOR] });
     const plain = new RangeCollector();
+    let image = 0;
     await session.run(feed(), (_, map) => {
       const { data, dims } = map.get(TENSOR) as HostTensor;
-      plain.observe(TENSOR, data as Float32Array, dims);
+      plain.observe(image++, TENSOR, data as Float32Array, dims);
     });
     await session.release();
     const expected = plain.statistics();

@@ -39,6 +39,7 @@ test('good settings get every default and absolute paths', () => {
     images: '/project/calib',
     calibrator: 'percentile',
     percentile: 99.999,
+    batch: 1,
   });
   expect(settings.gate).toMatchObject({
     candidate: 'mixed',
@@ -75,7 +76,7 @@ describe('mistakes', () => {
       'a value that is none of the known',
       replaced('images: calib', 'images: calib\n  calibrator: max'),
       [
-        'int8-gate.yml:8:15 calibration.calibrator: must be one of minmax, percentile, entropy, mse, is "max"',
+        'int8-gate.yml:8:15 calibration.calibrator: must be one of minmax, average, percentile, entropy, mse, is "max"',
       ],
     ],
     [

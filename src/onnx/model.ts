@@ -24,6 +24,8 @@ export interface Model {
   readonly sizeBytes: number;
   /** True when weights came from files beside the model and are now part of it. */
   readonly inlined: boolean;
+  /** The Q/DQ file that this float model was taken out of, when it was one. */
+  readonly quantized?: ModelProto;
 }
 
 /** Protobuf's own limit for a message. */

@@ -20,7 +20,13 @@ import {
   type DecoderChoice,
   type ModelView,
 } from '../detection/index.js';
-import { listLayers, tensorsToCalibrate, type Layer } from '../quantization/index.js';
+import {
+  checkWeights,
+  floatModelOf,
+  listLayers,
+  tensorsToCalibrate,
+  type Layer,
+} from '../quantization/index.js';
 import { chooseSubset } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
 import type { Context } from './context.js';
@@ -61,7 +67,8 @@ export interface Bench {
 export async function prepare(loaded: LoadedSettings, context: Context): Promise<Bench> {
   const { settings } = loaded;
   context.progress.phase('Reading the model and the data');
-  const model = await readModel(settings.model);
+  const model = floatModelOf(await readModel(settings.model));
+  checkWeights(model);
   const graph = buildGraph(model);
   const truth = await loadGroundTruth({
     format: settings.validation.format,
@@ -86,7 +93,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     batch: settings.engine.batch,
   });
   try {
-    const bytes = model.inlined ? encodeModel(model.proto) : new Uint8Array(await readFile(settings.model));
+    const bytes =
+      model.inlined || model.quantized !== undefined
+        ? encodeModel(model.proto)
+        : new Uint8Array(await readFile(settings.model));
     const view = await viewOf(engine, model, bytes, graph);
     const choice = chooseDecoder(view, settings.decoder);
     const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);

@@ -6,6 +6,8 @@ import { encodeModel } from '../onnx/index.js';
 import {
   defaultPlan,
   formatPlan,
+  keepFloat,
+  planOfFile,
   quantize,
   readPlan,
   type Layer,
@@ -28,6 +30,7 @@ import { calibrate } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
 import { collectFindings } from './findings.js';
+import { fileFindings } from './file-findings.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
 import { measure, modelOf, subsetScorer, type Measured, type Reference } from './measure.js';
@@ -103,7 +106,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
     };
-    const findings = await collectFindings(found);
+    const findings = [...(await collectFindings(found)), ...(await fileFindings(basis, int8))];
     const report = assembleReport(found, [
       ...findings,
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
@@ -200,11 +203,14 @@ async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
   }
 }
 
-/** The plan of the settings: a committed file, or everything in INT8 but the head (and what `keepFloat` names). */
+/** The plan of the settings: a committed file, what a Q/DQ file quantizes, or everything in INT8 but the head (and what `keepFloat` names). */
 export async function planOf(bench: Bench): Promise<PrecisionPlan> {
   const { quantization } = bench.settings;
   if (quantization.plan !== undefined) return readPlan(quantization.plan, bench.layers);
-  const head = quantization.head ?? (quantization.operators === 'tensorrt' ? 'float' : 'int8');
+  if (bench.model.quantized !== undefined)
+    return keepFloat(planOfFile(bench.model, bench.layers, quantization.operators), quantization.keepFloat);
+  const asked = quantization.head === 'test' ? 'float' : quantization.head;
+  const head = asked ?? (quantization.operators === 'tensorrt' ? 'float' : 'int8');
   const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
   return { ...plan, model: bench.model.structure };
 }

@@ -2,7 +2,15 @@
 export * from './types.js';
 export { headNodes, isCompute, isDfl, listLayers, movedInputs, withMacs } from './layers.js';
 export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, resolvePlan } from './plan.js';
+export { floatModelOf, planOfFile } from './explicit.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';
-export { channelScales, quantize, scaleOf, tensorsToCalibrate, type QuantizedModel } from './quantize.js';
+export {
+  channelScales,
+  checkWeights,
+  quantize,
+  scaleOf,
+  tensorsToCalibrate,
+  type QuantizedModel,
+} from './quantize.js';
 export { toStrong, type KeptFloat, type StrongModel, type StrongOptions } from './strong.js';
 export { findSharedScales, type SharedScale } from './shared-scales.js';

@@ -22,6 +22,7 @@ import {
   type TensorProto,
 } from '../onnx/index.js';
 import { isCompute, listLayers, weightOf, weightValues } from './layers.js';
+import { quantizedAlready, selectQuantized } from './explicit.js';
 import { LEAVES, placeQuantizers, type Placement } from './placement.js';
 import { resolvePlan } from './plan.js';
 import type { Layer, OperatorScope, PrecisionPlan, ScaleRecord } from './types.js';
@@ -51,13 +52,15 @@ export function scaleOf(amax: number): number {
 /**
  * Writes Q/DQ as a plan says: INT8 symmetric with zero point 0, activations per tensor, weights per output channel,
  * weights kept in FP32 in front of their Q/DQ, biases float. What every TensorRT from 8.6 on accepts.
+ * Of a model that was taken out of a Q/DQ file, that file's own Q/DQ is used.
  * A model of opset 11 or 12 is raised to 13.
  * @throws InputFault when the model is quantized already, its opset is older than 11, or a range is missing.
  */
 export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): QuantizedModel {
+  if (model.quantized !== undefined) return selectQuantized(model.quantized, buildGraph(model), plan);
   const source = opsetOf(model.proto) < OPSET ? convertOpset(model.proto, OPSET, model.name) : model.proto;
   const graph = buildGraph({ proto: source });
-  refuseQuantized(graph, model.name);
+  refuseQuantized(graph, model);
   refuseHalf(graph, model.name);
   const layers = listLayers(graph, plan.operators);
   const precision = resolvePlan(plan, layers);
@@ -70,6 +73,33 @@ export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): Qua
     int8Layers,
     floatLayers: layers.filter((layer) => !int8Layers.includes(layer)),
   };
+}
+
+/**
+ * Looks a model over before time is spent on it. @throws InputFault for FP16 weights and weights that are not finite.
+ */
+export function checkWeights(model: Model): void {
+  const graph = buildGraph(model);
+  refuseHalf(graph, model.name);
+  for (const node of graph.nodes) {
+    if (!isCompute(node)) continue;
+    for (const name of node.inputs.slice(1)) {
+      const tensor = weightValues(graph, name);
+      if (tensor?.dataType === TensorProto_DataType.FLOAT) finiteValues(tensor, node.name);
+    }
+  }
+}
+
+/** @throws InputFault naming the first value that is not finite. */
+function finiteValues(tensor: TensorProto, layer: string): Float32Array {
+  const values = tensorToFloats(tensor);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return values;
+  throw new InputFault({
+    where: `weights ${tensor.name} of ${layer}`,
+    what: `element ${bad} is ${values[bad]}`,
+    fix: 'The export is damaged, or training diverged: weights must be finite.',
+  });
 }
 
 /** Tensors whose ranges a scope needs, and those whose statistics explain a bad scale (the parts of a Concat). */
@@ -106,16 +136,12 @@ function nameTag(graph: Graph): string {
   return taken.some((name) => /_(dq|q|scale|zero_point|float)$/.test(name)) ? '.int8gate' : '';
 }
 
-function refuseQuantized(graph: Graph, name: string): void {
+function refuseQuantized(graph: Graph, model: Model): void {
   const node = graph.nodes.find(({ opType }) =>
     /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|ConvInteger|MatMulInteger)$/.test(opType),
   );
   if (node === undefined) return;
-  throw new InputFault({
-    where: `${name}, node ${node.name}`,
-    what: `the model is quantized already (it contains ${node.opType})`,
-    fix: 'Give the float model that it was made from.',
-  });
+  throw new InputFault(quantizedAlready(model, node));
 }
 
 class Writer {
@@ -166,14 +192,7 @@ class Writer {
 
   private weightScale(name: string, axis: number | undefined, layer: string): ScaleRecord {
     const tensor = weightValues(this.graph, name) as TensorProto;
-    const values = tensorToFloats(tensor);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new InputFault({
-        where: `weights ${name} of ${layer}`,
-        what: `element ${bad} is ${values[bad]}`,
-        fix: 'The export is damaged: weights must be finite.',
-      });
+    const values = finiteValues(tensor, layer);
     return {
       tensor: name,
       kind: 'weight',

@@ -207,9 +207,9 @@ export const settingsSchema = {
           anyOf: [{ enum: ['tensorrt', 'all'] }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
         },
         head: {
-          enum: ['float', 'int8'],
+          enum: ['float', 'int8', 'test'],
           description:
-            'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise.',
+            'The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise. `test`: float, and the report says what INT8 would cost there.',
         },
         flavour: {
           enum: ['weak', 'strong', 'both'],

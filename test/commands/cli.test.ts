@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readModel, writeModel } from '../../src/onnx/index.js';
 import { makeProject, runDist, withFolder } from './child.js';
 
 interface BadInput {
@@ -39,6 +40,26 @@ const BAD: readonly BadInput[] = [
     name: 'a file that is no ONNX',
     spoil: (folder) => writeFile(join(folder, 'model.onnx'), 'version https://git-lfs'),
     says: /model\.onnx: is no ONNX model/,
+  },
+  {
+    name: 'a model quantized dynamically',
+    spoil: (folder) => cp('test/lint/golden/dynamic.onnx', join(folder, 'model.onnx')),
+    says: /model\.onnx, node .*: the model is quantized already \(last written by onnx\.quantize 0\.1\.0\): it contains DynamicQuantizeLinear, of dynamic quantization/,
+  },
+  {
+    name: 'a model of integer operators',
+    spoil: (folder) => cp('test/lint/golden/operators.onnx', join(folder, 'model.onnx')),
+    says: /model\.onnx, node .*: the model is quantized already .*: it contains QLinearConv, an integer operator/,
+  },
+  {
+    name: 'a weight that is no number',
+    spoil: async (folder) => {
+      const { proto } = await readModel(join(folder, 'model.onnx'));
+      const weights = proto.graph?.initializer.find(({ dims }) => dims.length === 4);
+      weights?.rawData.fill(255, 40, 44);
+      await writeModel(proto, join(folder, 'model.onnx'));
+    },
+    says: /weights .* of \/.*Conv: element 10 is NaN/,
   },
   {
     name: 'an image that is none',

@@ -1,0 +1,61 @@
+import { lintModel, type LintFinding } from '../lint/index.js';
+import { encodeModel, parseModel } from '../onnx/index.js';
+import { keepFloat } from '../quantization/index.js';
+import type { Finding } from '../report/index.js';
+import { buildVariant, type Basis, type Variant } from './run.js';
+
+/** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
+export async function fileFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
+  return [...lintFindings(basis), ...(await headTested(basis, int8))];
+}
+
+/** One finding a rule. */
+function lintFindings({ bench }: Basis): readonly Finding[] {
+  const { model } = bench;
+  if (model.quantized === undefined) return [];
+  const { findings } = lintModel(parseModel(encodeModel(model.quantized), model.name));
+  const rules = new Map<string, LintFinding[]>();
+  for (const one of findings) rules.set(one.rule, [...(rules.get(one.rule) ?? []), one]);
+  return [...rules].map(([rule, list]) => {
+    const [first] = list as [LintFinding];
+    const more = list.length > 1 ? `, and so at ${list.length - 1} more` : '';
+    return {
+      kind: `qdq-${rule}`,
+      severity: first.severity === 'refused' ? 'error' : first.severity === 'slow' ? 'warning' : 'info',
+      subject: first.node,
+      sentence: `${first.severity === 'refused' ? 'TensorRT refuses the file' : 'TensorRT runs the file slower than it could'}: ${first.node} ${first.why}${more}.`,
+      advice: first.fix,
+    };
+  });
+}
+
+/** Head in float is a rule of thumb: `quantization.head: test` measures it. */
+async function headTested(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
+  const { bench } = basis;
+  const heads = bench.layers.filter(({ head }) => head).map(({ name }) => name);
+  if (
+    bench.settings.quantization.head !== 'test' ||
+    heads.length === 0 ||
+    bench.model.quantized !== undefined
+  )
+    return [];
+  const float = keepFloat(int8.plan, heads);
+  const layers = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads.includes(name)));
+  const tried = await buildVariant(basis, 'INT8 with the head in INT8', { ...float, layers });
+  const points = (one: Variant): string => (100 * one.measured.evaluation.stats.AP).toFixed(2);
+  const cost = int8.measured.evaluation.stats.AP - tried.measured.evaluation.stats.AP;
+  const { drop, low, high } = tried.drop.map;
+  const interval = `${(100 * drop).toFixed(2)} points below FP32, interval ${(100 * low).toFixed(2)}…${(100 * high).toFixed(2)}`;
+  return [
+    {
+      kind: 'head-tested',
+      severity: 'info',
+      subject: heads[0] as string,
+      sentence: `With its last ${heads.length} convolutions in INT8 too the model reaches mAP50-95 ${points(tried)} (${interval}), with them in float ${points(int8)}.`,
+      advice:
+        cost > 0
+          ? 'Keep the head in float (quantization.head: float).'
+          : 'INT8 in the head costs nothing here: quantization.head: int8 leaves more to the fast kernels.',
+    },
+  ];
+}

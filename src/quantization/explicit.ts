@@ -1,0 +1,285 @@
+import { create } from '@bufbuild/protobuf';
+import { InputFault, type Problem } from '../faults/index.js';
+import {
+  NodeProtoSchema,
+  buildGraph,
+  changed,
+  elementCount,
+  floatsToTensor,
+  intAttribute,
+  tensorToFloats,
+  tensorToIntegers,
+  type Graph,
+  type GraphNode,
+  type GraphProto,
+  type Model,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from '../onnx/index.js';
+import { isCompute, listLayers, movedInputs } from './layers.js';
+import { resolvePlan } from './plan.js';
+import type { Layer, PrecisionPlan, ScaleRecord } from './types.js';
+
+const INTEGER =
+  /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+)$/;
+
+/**
+ * The float model to start from: the model itself, or, of a Q/DQ file as quantization-aware training or another tool
+ * left it, the model with every Q/DQ taken out and integer weights turned back into float. The latter remembers the
+ * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8.
+ * @throws InputFault when the file holds integer operators, whose float form is lost.
+ */
+export function floatModelOf(model: Model): Model {
+  const named = withNames(model);
+  const graph = buildGraph({ proto: named });
+  const integer = graph.nodes.find(({ opType }) => INTEGER.test(opType));
+  if (integer !== undefined) throw new InputFault(quantizedAlready(model, integer));
+  if (!graph.nodes.some(isQdq)) return model;
+  const float = new Bypass(graph, () => false).write(named);
+  return { ...model, proto: float, quantized: named };
+}
+
+/** Says by whom a model was quantized, where that shows, and what to give instead. */
+export function quantizedAlready({ proto, name }: Model, { opType, name: node }: GraphNode): Problem {
+  const producer = [proto.producerName, proto.producerVersion].filter(Boolean).join(' ');
+  const dynamic = opType.startsWith('Dynamic') || opType.endsWith('Integer');
+  const integer = INTEGER.test(opType);
+  return {
+    where: `${name}, node ${node}`,
+    what: [
+      'the model is quantized already',
+      ...(producer === '' ? [] : [` (last written by ${producer})`]),
+      `: it contains ${opType}`,
+      ...(integer
+        ? [`, ${dynamic ? 'of dynamic quantization, ' : ''}an integer operator whose float form is lost`]
+        : []),
+    ].join(''),
+    fix: `Give the float model that it was made from${integer ? ', or a file with Q/DQ pairs' : ''}.`,
+  };
+}
+
+/**
+ * A Q/DQ file as a plan wants it: layers that the plan keeps float lose their Q/DQ, and so do operators in front of
+ * float layers alone. A plan that asks for all that the file has gives the file.
+ */
+export function selectQuantized(
+  quantized: ModelProto,
+  float: Graph,
+  plan: PrecisionPlan,
+): {
+  readonly proto: ModelProto;
+  readonly scales: readonly ScaleRecord[];
+  readonly int8Layers: readonly Layer[];
+  readonly floatLayers: readonly Layer[];
+} {
+  const graph = buildGraph({ proto: quantized });
+  const layers = listLayers(float, plan.operators);
+  const precision = resolvePlan(plan, layers);
+  const inFile = new Set(quantizedLayers(graph));
+  const int8Layers = layers.filter(({ name }) => precision.get(name) === 'int8' && inFile.has(name));
+  const int8 = new Set(int8Layers.map(({ name }) => name));
+  const whole = plan.default === 'int8' && layers.every(({ name }) => int8.has(name) || !inFile.has(name));
+  const below = layersBelow(graph);
+  const bypass = new Bypass(graph, (reader) => {
+    if (whole) return true;
+    if (isCompute(reader)) return int8.has(reader.name);
+    const layersThere = below.get(reader.index) ?? [];
+    // What is quantized behind the last layer is nobody's: it goes with the file.
+    return layersThere.length === 0 ? plan.default === 'int8' : layersThere.some((name) => int8.has(name));
+  });
+  return {
+    proto: bypass.write(quantized),
+    scales: bypass.scales(),
+    int8Layers,
+    floatLayers: layers.filter((layer) => !int8Layers.includes(layer)),
+  };
+}
+
+/** The plan that a Q/DQ file is: what it quantizes in INT8, the rest float. */
+export function planOfFile(
+  model: Model,
+  layers: readonly Layer[],
+  operators: PrecisionPlan['operators'],
+): PrecisionPlan {
+  const inFile = new Set(quantizedLayers(buildGraph({ proto: model.quantized as ModelProto })));
+  const float = layers.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, 'fp16'] as const);
+  return { version: 1, operators, default: 'int8', layers: Object.fromEntries(float) };
+}
+
+/** Names of the layers of a Q/DQ graph whose two first inputs are dequantized. */
+function quantizedLayers(graph: Graph): readonly string[] {
+  const dequantized = new Set<string>();
+  for (const node of graph.nodes) {
+    const moved = movedInputs(node);
+    if (
+      node.opType === 'DequantizeLinear' ||
+      (moved.length > 0 && moved.every((name) => dequantized.has(name)))
+    )
+      for (const name of node.outputs) dequantized.add(name);
+  }
+  return graph.nodes
+    .filter((node) => isCompute(node) && node.inputs.slice(0, 2).every((name) => dequantized.has(name)))
+    .map(({ name }) => name);
+}
+
+/** By node that is no layer: the nearest layers below it. */
+function layersBelow(graph: Graph): ReadonlyMap<number, readonly string[]> {
+  const below = new Map<number, readonly string[]>();
+  for (const node of [...graph.nodes].reverse()) {
+    const names = node.outputs
+      .flatMap((name) => graph.consumersOf(name))
+      .flatMap((reader) => (isCompute(reader) ? [reader.name] : (below.get(reader.index) ?? [])));
+    below.set(node.index, [...new Set(names)]);
+  }
+  return below;
+}
+
+function withNames({ proto }: Model): ModelProto {
+  const nodes = buildGraph({ proto }).nodes.map(({ proto: node, name }) =>
+    node.name === name ? node : changed(node, { name }),
+  );
+  return changed(proto, { graph: changed(proto.graph as GraphProto, { node: nodes }) });
+}
+
+/** Takes out the Q/DQ of readers that do not want it. */
+class Bypass {
+  private readonly folded = new Map<string, TensorProto>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly keeps: (reader: GraphNode) => boolean,
+  ) {}
+
+  write(source: ModelProto): ModelProto {
+    const graph = source.graph as GraphProto;
+    const nodes = this.graph.nodes.map((node) => {
+      if (isQdq(node) || this.keeps(node)) return node.proto;
+      return changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+    });
+    // A model's output keeps its name; nothing behind the last layer is kept where no layer below wants it.
+    const outputs = graph.output.flatMap(({ name }) => this.leaving(name));
+    const kept = prune([...nodes, ...outputs], new Set(graph.output.map(({ name }) => name)));
+    const read = new Set(kept.flatMap(({ input }) => input));
+    return changed(source, {
+      graph: changed(graph, {
+        node: kept,
+        initializer: [
+          ...graph.initializer.filter(
+            ({ name }) =>
+              read.has(name) ||
+              this.graph.consumersOf(name).some(({ proto }) => proto.attribute.some(({ g }) => g)),
+          ),
+          ...[...this.folded.values()].filter(({ name }) => read.has(name)),
+        ],
+      }),
+    });
+  }
+
+  scales(): readonly ScaleRecord[] {
+    return this.graph.nodes.flatMap((node): ScaleRecord[] => {
+      if (node.opType !== 'DequantizeLinear') return [];
+      const readers = this.graph.consumersOf(node.outputs[0] ?? '').filter((reader) => this.keeps(reader));
+      const scale = this.constant(node.inputs[1] ?? '');
+      if (readers.length === 0 || scale === undefined) return [];
+      const source = this.graph.producerOf(node.inputs[0] ?? '');
+      const tensor = source?.opType === 'QuantizeLinear' ? (source.inputs[0] ?? '') : (node.inputs[0] ?? '');
+      const steps = tensorToFloats(scale);
+      return [
+        {
+          tensor,
+          kind: this.constant(tensor) === undefined ? 'activation' : 'weight',
+          axis: steps.length > 1 ? intAttribute(node, 'axis', 1) : undefined,
+          scale: steps,
+          layers: readers.filter(isCompute).map(({ name }) => name),
+        },
+      ];
+    });
+  }
+
+  /** The tensor before Q/DQ; itself when it is not dequantized. */
+  private floatOf(name: string): string {
+    const dequantize = this.graph.producerOf(name);
+    if (dequantize?.opType !== 'DequantizeLinear') return name;
+    const codes = dequantize.inputs[0] ?? '';
+    const quantize = this.graph.producerOf(codes);
+    if (quantize?.opType === 'QuantizeLinear') return this.floatOf(quantize.inputs[0] ?? '');
+    const stored = this.constant(codes);
+    if (stored === undefined) return name;
+    const known = this.folded.get(name);
+    if (known !== undefined) return known.name;
+    const made = this.fold(dequantize, stored, `${name}_float`);
+    this.folded.set(name, made);
+    return made.name;
+  }
+
+  /** Integer weights times their scales. */
+  private fold(node: GraphNode, codes: TensorProto, name: string): TensorProto {
+    const steps = tensorToFloats(this.constant(node.inputs[1] ?? '') as TensorProto);
+    const zero = this.constant(node.inputs[2] ?? '');
+    const shift = zero === undefined ? [0] : tensorToIntegers(zero);
+    const dims = codes.dims.map(Number);
+    const axis = intAttribute(node, 'axis', 1);
+    const inner = dims.slice((axis < 0 ? axis + dims.length : axis) + 1).reduce((a, b) => a * b, 1);
+    const channel = (i: number): number => (steps.length === 1 ? 0 : Math.floor(i / inner) % steps.length);
+    const values = Float32Array.from(
+      tensorToIntegers(codes),
+      (code, i) => (code - (shift[shift.length === 1 ? 0 : channel(i)] ?? 0)) * (steps[channel(i)] as number),
+    );
+    if (values.length !== elementCount(codes))
+      throw new InputFault({
+        where: `initializer ${codes.name}`,
+        what: 'holds other data than its shape says',
+      });
+    return floatsToTensor(name, dims, values);
+  }
+
+  private constant(name: string): TensorProto | undefined {
+    const producer = this.graph.producerOf(name);
+    return (
+      this.graph.constant(name) ??
+      (producer?.opType === 'Identity' ? this.constant(producer.inputs[0] ?? '') : undefined)
+    );
+  }
+
+  private leaving(name: string): readonly NodeProto[] {
+    const producer = this.graph.producerOf(name);
+    const float = this.floatOf(name);
+    if (producer === undefined || float === name || this.keeps(producer)) return [];
+    return [
+      create(NodeProtoSchema, {
+        name: `${name}_Identity`,
+        opType: 'Identity',
+        input: [float],
+        output: [name],
+      }),
+    ];
+  }
+}
+
+function isQdq({ opType }: GraphNode): boolean {
+  return opType === 'QuantizeLinear' || opType === 'DequantizeLinear';
+}
+
+/** Nodes that outputs depend on; of two that give one tensor the later. */
+function prune(nodes: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
+  const wanted = new Set(outputs);
+  const given = new Set<string>();
+  const kept: NodeProto[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (!node.output.some((name) => name !== '' && wanted.has(name) && !given.has(name))) continue;
+    for (const name of node.output) given.add(name);
+    for (const name of [...node.input, ...bodyReads(node)]) wanted.add(name);
+    kept.push(node);
+  }
+  return kept.reverse();
+}
+
+function bodyReads(node: NodeProto): readonly string[] {
+  return node.attribute.flatMap(({ g, graphs }) =>
+    [...(g ? [g] : []), ...graphs].flatMap((body) => [
+      ...body.node.flatMap((one) => [...one.input, ...bodyReads(one)]),
+      ...body.output.map(({ name }) => name),
+    ]),
+  );
+}

@@ -9355,6 +9355,256 @@ var init_plan = __esm({
   }
 });
 
+// src/quantization/strong.ts
+function toStrong(weak, options) {
+  const raised = convertOpset(weak, STRONG_OPSET, options.name);
+  return new Converter(buildGraph({ proto: raised }), options).convert(raised);
+}
+function postProcessing(graph) {
+  const tail2 = /* @__PURE__ */ new Set();
+  const weightedAfter = /* @__PURE__ */ new Set();
+  for (const node of [...graph.nodes].reverse()) {
+    const weighted = isCompute(node) && floatData(graph, node).length > 0 && !isDfl(graph, node);
+    const before = weighted || node.outputs.some((name) => weightedAfter.has(name));
+    if (before) for (const name of node.inputs) weightedAfter.add(name);
+    else tail2.add(node.index);
+  }
+  return tail2;
+}
+function bodyReads(graph) {
+  return graph.nodes.filter(({ proto }) => proto.attribute.some(({ g }) => g !== void 0)).flatMap(
+    (node) => graph.proto.initializer.map(({ name }) => name).filter((name) => graph.consumersOf(name).includes(node))
+  );
+}
+function halfScale(scale) {
+  const near = halfToFloat(floatToHalf(scale));
+  if (near >= scale) return Math.max(near, HALF_TINY);
+  return halfToFloat(floatToHalf(scale) + 1);
+}
+function onGrid(values, dims, steps, axis) {
+  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  return values.map((value, i) => {
+    const step = steps[Math.floor(i / inner) % steps.length];
+    const code = Math.fround(value / step);
+    const floor = Math.floor(code);
+    const up = code - floor > 0.5 || code - floor === 0.5 && floor % 2 !== 0;
+    return Math.max(-127, Math.min(127, up ? floor + 1 : floor)) * step;
+  });
+}
+function castNode(from, to, type) {
+  return create(NodeProtoSchema, {
+    name: `${to}_Cast`,
+    opType: "Cast",
+    input: [from],
+    output: [to],
+    attribute: [
+      create(AttributeProtoSchema, {
+        name: "to",
+        type: 2 /* INT */,
+        i: BigInt(type)
+      })
+    ]
+  });
+}
+function short(value) {
+  return String(Number(value.toPrecision(3)));
+}
+var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES, Converter;
+var init_strong = __esm({
+  "src/quantization/strong.ts"() {
+    "use strict";
+    init_esm2();
+    init_onnx();
+    init_layers();
+    ({ FLOAT: FLOAT3, FLOAT16: FLOAT162 } = TensorProto_DataType);
+    STRONG_OPSET = 19;
+    HALF_TINY = 2 ** -24;
+    FLOAT_INPUTS = { Resize: [1, 2], Upsample: [1] };
+    FLOAT_ONLY = /* @__PURE__ */ new Set([
+      "NonMaxSuppression",
+      "Range",
+      "If",
+      "Loop",
+      "Scan",
+      "RandomNormal",
+      "RandomUniform"
+    ]);
+    SOURCES = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
+    Converter = class {
+      constructor(graph, options) {
+        this.graph = graph;
+        this.options = options;
+        this.names = /* @__PURE__ */ new Set([
+          ...graph.inputs,
+          ...graph.proto.initializer.map(({ name }) => name),
+          ...graph.nodes.flatMap(({ outputs }) => outputs)
+        ]);
+        const tail2 = postProcessing(graph);
+        for (const node of graph.nodes) {
+          if (tail2.has(node.index) || FLOAT_ONLY.has(node.opType) || node.proto.domain !== "") continue;
+          const why = this.whyFloat(node);
+          if (why === void 0) this.half.add(node.index);
+          else this.kept.push({ node: node.name, why });
+        }
+      }
+      graph;
+      options;
+      half = /* @__PURE__ */ new Set();
+      kept = [];
+      added = [];
+      /** Element type that a tensor has in the new model, where it is FP16. */
+      halves = /* @__PURE__ */ new Set();
+      casts = /* @__PURE__ */ new Map();
+      out = [];
+      names;
+      whyFloat(node) {
+        if (this.options.fp32.has(node.name)) return "the plan holds it in FP32";
+        if (node.opType === "QuantizeLinear") return void 0;
+        for (const name of node.outputs) {
+          const reach3 = this.reachOf(name);
+          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+        }
+        for (const [i, name] of node.inputs.entries()) {
+          if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
+          const reach3 = this.reachOf(name);
+          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (node.opType === "DequantizeLinear") continue;
+          const value = this.floatConstant(name);
+          if (value === void 0) continue;
+          const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+          if (size > HALF_MAX && Number.isFinite(size))
+            return `its constant ${name} reaches ${short(size)}, FP16 ends at ${HALF_MAX}`;
+          if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
+            return `its constant ${name} is ${short(size)}, which is 0 in FP16`;
+        }
+        return void 0;
+      }
+      /** Largest |x|: of a dequantized tensor what its scale allows. */
+      reachOf(name) {
+        const producer = this.graph.producerOf(name);
+        const scale = producer?.opType === "DequantizeLinear" ? this.floatConstant(producer.inputs[1] ?? "") : void 0;
+        return scale === void 0 ? this.options.reach.get(name) ?? 0 : 127 * scale.reduce((a, b) => Math.max(a, b), 0);
+      }
+      floatConstant(name) {
+        const tensor = this.graph.constant(name);
+        return tensor?.dataType === FLOAT3 ? tensorToFloats(tensor) : void 0;
+      }
+      convert(raised) {
+        const source = raised.graph;
+        for (const node of this.graph.nodes) this.emit(node);
+        const output = source.output.map((info2) => info2.name);
+        const read = /* @__PURE__ */ new Set([...this.out.flatMap(({ input }) => input), ...output, ...bodyReads(this.graph)]);
+        const graph = changed(source, {
+          node: this.out.filter(
+            (node) => node.opType !== "Constant" || node.output.some((name) => read.has(name))
+          ),
+          initializer: [...source.initializer.filter(({ name }) => read.has(name)), ...this.added],
+          valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name))
+        });
+        return { proto: changed(raised, { graph }), kept: this.kept };
+      }
+      emit(node) {
+        if (node.opType === "QuantizeLinear") this.emitQuantize(node);
+        else if (node.opType === "DequantizeLinear") this.emitDequantize(node);
+        else if (SOURCES.has(node.opType)) this.out.push(node.proto);
+        else this.emitPlain(node);
+      }
+      emitPlain(node) {
+        const half = this.half.has(node.index);
+        const input = node.inputs.map((name, i) => {
+          if (name === "" || !this.graph.isFloat(name)) return name;
+          const keep2 = FLOAT_INPUTS[node.opType]?.includes(i) === true;
+          return this.as(name, half && !keep2);
+        });
+        const output = node.outputs.map((name) => {
+          if (!half || !this.graph.isFloat(name)) return name;
+          if (!this.graph.outputs.includes(name)) {
+            this.halves.add(name);
+            return name;
+          }
+          const inner = this.fresh(`${name}_half`);
+          this.casts.set(`${name}:half`, inner);
+          return inner;
+        });
+        this.out.push(changed(node.proto, { input, output }));
+        node.outputs.forEach((name, i) => {
+          if (output[i] !== name) this.out.push(castNode(output[i], name, FLOAT3));
+        });
+      }
+      /**
+       * Weights become FP16 values that lie on the grid of their FP16 scale, so that their codes are those of FP32; stored
+       * as INT8, TensorRT 10.6 would dequantize them in every run wherever a layer has no INT8 kernel. An activation's Q
+       * takes the type of what it reads.
+       */
+      emitQuantize(node) {
+        const [from, scale, ...zero] = node.inputs;
+        const weights = this.floatConstant(from);
+        const half = weights === void 0 ? this.halves.has(from) : this.feedsHalf(node);
+        let source = from;
+        if (weights !== void 0 && half) {
+          const steps = this.scaleValues(scale, true);
+          const dims = this.graph.constant(from).dims.map(Number);
+          const axis = steps.length === 1 ? void 0 : intAttribute(node, "axis", 1);
+          source = this.fresh(`${from}_half`);
+          this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
+        }
+        this.out.push(changed(node.proto, { input: [source, this.scaleAs(scale, half), ...zero] }));
+      }
+      feedsHalf(quantize2) {
+        return this.graph.consumersOf(quantize2.outputs[0] ?? "").some((node) => this.givesHalf(node));
+      }
+      givesHalf(dequantize) {
+        const output = dequantize.outputs[0] ?? "";
+        return !this.graph.outputs.includes(output) && this.half.has(dequantize.index) && this.graph.consumersOf(output).some(({ index }) => this.half.has(index));
+      }
+      emitDequantize(node) {
+        const half = this.givesHalf(node);
+        if (half) this.halves.add(node.outputs[0]);
+        const [from, scale, ...rest] = node.inputs;
+        this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
+      }
+      /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
+      scaleValues(name, half) {
+        const values = this.floatConstant(name) ?? new Float32Array();
+        return half ? Float32Array.from(values, halfScale) : values;
+      }
+      scaleAs(name, half) {
+        const key = `${name}:scale:${half}`;
+        const known2 = this.casts.get(key);
+        if (known2 !== void 0) return known2;
+        const tensor = this.graph.constant(name);
+        if (tensor === void 0) return this.as(name, half);
+        const made = this.fresh(half ? `${name}_half` : `${name}_float`);
+        const values = this.scaleValues(name, true);
+        const dims = tensor.dims.map(Number);
+        this.added.push(half ? halvesToTensor(made, dims, values) : floatsToTensor(made, dims, values));
+        this.casts.set(key, made);
+        return made;
+      }
+      /** The tensor in the wanted type: itself, a converted constant, or a Cast. */
+      as(name, half) {
+        if (this.halves.has(name) === half) return name;
+        const key = `${name}:${half ? "half" : "float"}`;
+        const known2 = this.casts.get(key);
+        if (known2 !== void 0) return known2;
+        const made = this.fresh(`${name}_${half ? "half" : "float"}`);
+        this.casts.set(key, made);
+        const tensor = this.graph.constant(name);
+        if (tensor?.dataType === FLOAT3 && half)
+          this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
+        else this.out.push(castNode(name, made, half ? FLOAT162 : FLOAT3));
+        return made;
+      }
+      fresh(base) {
+        let name = base;
+        for (let i = 1; this.names.has(name); i++) name = `${base}.${i}`;
+        this.names.add(name);
+        return name;
+      }
+    };
+  }
+});
+
 // src/quantization/explicit.ts
 function floatModelOf(model) {
   const named = withNames(model);
@@ -9440,15 +9690,15 @@ function prune(nodes, outputs) {
   for (const node of [...nodes].reverse()) {
     if (!node.output.some((name) => name !== "" && wanted.has(name) && !given.has(name))) continue;
     for (const name of node.output) given.add(name);
-    for (const name of [...node.input, ...bodyReads(node)]) wanted.add(name);
+    for (const name of [...node.input, ...bodyReads2(node)]) wanted.add(name);
     kept.push(node);
   }
   return kept.reverse();
 }
-function bodyReads(node) {
+function bodyReads2(node) {
   return node.attribute.flatMap(
     ({ g, graphs }) => [...g ? [g] : [], ...graphs].flatMap((body) => [
-      ...body.node.flatMap((one) => [...one.input, ...bodyReads(one)]),
+      ...body.node.flatMap((one) => [...one.input, ...bodyReads2(one)]),
       ...body.output.map(({ name }) => name)
     ])
   );
@@ -9460,6 +9710,7 @@ var init_explicit = __esm({
     init_esm2();
     init_faults();
     init_onnx();
+    init_strong();
     init_layers();
     init_plan();
     INTEGER = /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+)$/;
@@ -9471,11 +9722,15 @@ var init_explicit = __esm({
       graph;
       keeps;
       folded = /* @__PURE__ */ new Map();
+      /** Casts that the next node needs in front of it, and the names of all. */
+      casts = [];
+      cast = /* @__PURE__ */ new Set();
       write(source) {
         const graph = source.graph;
-        const nodes = this.graph.nodes.map((node) => {
-          if (isQdq(node) || this.keeps(node)) return node.proto;
-          return changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+        const nodes = this.graph.nodes.flatMap((node) => {
+          if (isQdq(node) || this.keeps(node)) return [node.proto];
+          const read2 = changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+          return [...this.casts.splice(0), read2];
         });
         const outputs = graph.output.flatMap(({ name }) => this.leaving(name));
         const kept = prune([...nodes, ...outputs], new Set(graph.output.map(({ name }) => name)));
@@ -9518,7 +9773,8 @@ var init_explicit = __esm({
         if (dequantize?.opType !== "DequantizeLinear") return name;
         const codes = dequantize.inputs[0] ?? "";
         const quantize2 = this.graph.producerOf(codes);
-        if (quantize2?.opType === "QuantizeLinear") return this.floatOf(quantize2.inputs[0] ?? "");
+        if (quantize2?.opType === "QuantizeLinear")
+          return this.inTypeOf(name, this.floatOf(quantize2.inputs[0] ?? ""));
         const stored = this.constant(codes);
         if (stored === void 0) return name;
         const known2 = this.folded.get(name);
@@ -9527,7 +9783,16 @@ var init_explicit = __esm({
         this.folded.set(name, made);
         return made.name;
       }
-      /** Integer weights times their scales. */
+      /** Q reads FP32 and DQ gives FP16 where a strongly typed file begins: without them a Cast is left. */
+      inTypeOf(dequantized, source) {
+        const [from, to] = [source, dequantized].map((name) => this.graph.elementType(name));
+        if (to === void 0 || from === void 0 || from === to) return source;
+        const cast = `${dequantized}_Cast`;
+        if (!this.cast.has(cast)) this.casts.push(castNode(source, cast, to));
+        this.cast.add(cast);
+        return cast;
+      }
+      /** Integer weights times their scales, in the type of the scales. */
       fold(node, codes, name) {
         const steps = tensorToFloats(this.constant(node.inputs[1] ?? ""));
         const zero = this.constant(node.inputs[2] ?? "");
@@ -9545,7 +9810,8 @@ var init_explicit = __esm({
             where: `initializer ${codes.name}`,
             what: "holds other data than its shape says"
           });
-        return floatsToTensor(name, dims, values);
+        const half = this.constant(node.inputs[1] ?? "")?.dataType === 10 /* FLOAT16 */;
+        return half ? halvesToTensor(name, dims, values) : floatsToTensor(name, dims, values);
       }
       constant(name) {
         const producer = this.graph.producerOf(name);
@@ -9696,7 +9962,7 @@ function quantize(model, plan, ranges) {
 }
 function checkWeights(model) {
   const graph = buildGraph(model);
-  refuseHalf(graph, model.name);
+  if (model.quantized === void 0) refuseHalf(graph, model.name);
   for (const node of graph.nodes) {
     if (!isCompute(node)) continue;
     for (const name of node.inputs.slice(1)) {
@@ -9918,255 +10184,6 @@ var init_quantize = __esm({
   }
 });
 
-// src/quantization/strong.ts
-function toStrong(weak, options) {
-  const raised = convertOpset(weak, STRONG_OPSET, options.name);
-  return new Converter(buildGraph({ proto: raised }), options).convert(raised);
-}
-function postProcessing(graph) {
-  const tail2 = /* @__PURE__ */ new Set();
-  const weightedAfter = /* @__PURE__ */ new Set();
-  for (const node of [...graph.nodes].reverse()) {
-    const weighted = isCompute(node) && floatData(graph, node).length > 0 && !isDfl(graph, node);
-    const before = weighted || node.outputs.some((name) => weightedAfter.has(name));
-    if (before) for (const name of node.inputs) weightedAfter.add(name);
-    else tail2.add(node.index);
-  }
-  return tail2;
-}
-function bodyReads2(graph) {
-  return graph.nodes.filter(({ proto }) => proto.attribute.some(({ g }) => g !== void 0)).flatMap(
-    (node) => graph.proto.initializer.map(({ name }) => name).filter((name) => graph.consumersOf(name).includes(node))
-  );
-}
-function halfScale(scale) {
-  const near = halfToFloat(floatToHalf(scale));
-  if (near >= scale) return Math.max(near, HALF_TINY);
-  return halfToFloat(floatToHalf(scale) + 1);
-}
-function onGrid(values, dims, steps, axis) {
-  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  return values.map((value, i) => {
-    const step = steps[Math.floor(i / inner) % steps.length];
-    const code = Math.fround(value / step);
-    const floor = Math.floor(code);
-    const up = code - floor > 0.5 || code - floor === 0.5 && floor % 2 !== 0;
-    return Math.max(-127, Math.min(127, up ? floor + 1 : floor)) * step;
-  });
-}
-function castNode(from, to, half) {
-  return create(NodeProtoSchema, {
-    name: `${to}_Cast`,
-    opType: "Cast",
-    input: [from],
-    output: [to],
-    attribute: [
-      create(AttributeProtoSchema, {
-        name: "to",
-        type: 2 /* INT */,
-        i: BigInt(half ? 10 /* FLOAT16 */ : 1 /* FLOAT */)
-      })
-    ]
-  });
-}
-function short(value) {
-  return String(Number(value.toPrecision(3)));
-}
-var STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES, Converter;
-var init_strong = __esm({
-  "src/quantization/strong.ts"() {
-    "use strict";
-    init_esm2();
-    init_onnx();
-    init_layers();
-    STRONG_OPSET = 19;
-    HALF_TINY = 2 ** -24;
-    FLOAT_INPUTS = { Resize: [1, 2], Upsample: [1] };
-    FLOAT_ONLY = /* @__PURE__ */ new Set([
-      "NonMaxSuppression",
-      "Range",
-      "If",
-      "Loop",
-      "Scan",
-      "RandomNormal",
-      "RandomUniform"
-    ]);
-    SOURCES = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
-    Converter = class {
-      constructor(graph, options) {
-        this.graph = graph;
-        this.options = options;
-        this.names = /* @__PURE__ */ new Set([
-          ...graph.inputs,
-          ...graph.proto.initializer.map(({ name }) => name),
-          ...graph.nodes.flatMap(({ outputs }) => outputs)
-        ]);
-        const tail2 = postProcessing(graph);
-        for (const node of graph.nodes) {
-          if (tail2.has(node.index) || FLOAT_ONLY.has(node.opType) || node.proto.domain !== "") continue;
-          const why = this.whyFloat(node);
-          if (why === void 0) this.half.add(node.index);
-          else this.kept.push({ node: node.name, why });
-        }
-      }
-      graph;
-      options;
-      half = /* @__PURE__ */ new Set();
-      kept = [];
-      added = [];
-      /** Element type that a tensor has in the new model, where it is FP16. */
-      halves = /* @__PURE__ */ new Set();
-      casts = /* @__PURE__ */ new Map();
-      out = [];
-      names;
-      whyFloat(node) {
-        if (this.options.fp32.has(node.name)) return "the plan holds it in FP32";
-        if (node.opType === "QuantizeLinear") return void 0;
-        for (const name of node.outputs) {
-          const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
-        }
-        for (const [i, name] of node.inputs.entries()) {
-          if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
-          const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
-          if (node.opType === "DequantizeLinear") continue;
-          const value = this.floatConstant(name);
-          if (value === void 0) continue;
-          const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-          if (size > HALF_MAX && Number.isFinite(size))
-            return `its constant ${name} reaches ${short(size)}, FP16 ends at ${HALF_MAX}`;
-          if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
-            return `its constant ${name} is ${short(size)}, which is 0 in FP16`;
-        }
-        return void 0;
-      }
-      /** Largest |x|: of a dequantized tensor what its scale allows. */
-      reachOf(name) {
-        const producer = this.graph.producerOf(name);
-        const scale = producer?.opType === "DequantizeLinear" ? this.floatConstant(producer.inputs[1] ?? "") : void 0;
-        return scale === void 0 ? this.options.reach.get(name) ?? 0 : 127 * scale.reduce((a, b) => Math.max(a, b), 0);
-      }
-      floatConstant(name) {
-        const tensor = this.graph.constant(name);
-        return tensor?.dataType === 1 /* FLOAT */ ? tensorToFloats(tensor) : void 0;
-      }
-      convert(raised) {
-        const source = raised.graph;
-        for (const node of this.graph.nodes) this.emit(node);
-        const output = source.output.map((info2) => info2.name);
-        const read = /* @__PURE__ */ new Set([...this.out.flatMap(({ input }) => input), ...output, ...bodyReads2(this.graph)]);
-        const graph = changed(source, {
-          node: this.out.filter(
-            (node) => node.opType !== "Constant" || node.output.some((name) => read.has(name))
-          ),
-          initializer: [...source.initializer.filter(({ name }) => read.has(name)), ...this.added],
-          valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name))
-        });
-        return { proto: changed(raised, { graph }), kept: this.kept };
-      }
-      emit(node) {
-        if (node.opType === "QuantizeLinear") this.emitQuantize(node);
-        else if (node.opType === "DequantizeLinear") this.emitDequantize(node);
-        else if (SOURCES.has(node.opType)) this.out.push(node.proto);
-        else this.emitPlain(node);
-      }
-      emitPlain(node) {
-        const half = this.half.has(node.index);
-        const input = node.inputs.map((name, i) => {
-          if (name === "" || !this.graph.isFloat(name)) return name;
-          const keep2 = FLOAT_INPUTS[node.opType]?.includes(i) === true;
-          return this.as(name, half && !keep2);
-        });
-        const output = node.outputs.map((name) => {
-          if (!half || !this.graph.isFloat(name)) return name;
-          if (!this.graph.outputs.includes(name)) {
-            this.halves.add(name);
-            return name;
-          }
-          const inner = this.fresh(`${name}_half`);
-          this.casts.set(`${name}:half`, inner);
-          return inner;
-        });
-        this.out.push(changed(node.proto, { input, output }));
-        node.outputs.forEach((name, i) => {
-          if (output[i] !== name) this.out.push(castNode(output[i], name, false));
-        });
-      }
-      /**
-       * Weights become FP16 values that lie on the grid of their FP16 scale, so that their codes are those of FP32; stored
-       * as INT8, TensorRT 10.6 would dequantize them in every run wherever a layer has no INT8 kernel. An activation's Q
-       * takes the type of what it reads.
-       */
-      emitQuantize(node) {
-        const [from, scale, ...zero] = node.inputs;
-        const weights = this.floatConstant(from);
-        const half = weights === void 0 ? this.halves.has(from) : this.feedsHalf(node);
-        let source = from;
-        if (weights !== void 0 && half) {
-          const steps = this.scaleValues(scale, true);
-          const dims = this.graph.constant(from).dims.map(Number);
-          const axis = steps.length === 1 ? void 0 : intAttribute(node, "axis", 1);
-          source = this.fresh(`${from}_half`);
-          this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
-        }
-        this.out.push(changed(node.proto, { input: [source, this.scaleAs(scale, half), ...zero] }));
-      }
-      feedsHalf(quantize2) {
-        return this.graph.consumersOf(quantize2.outputs[0] ?? "").some((node) => this.givesHalf(node));
-      }
-      givesHalf(dequantize) {
-        const output = dequantize.outputs[0] ?? "";
-        return !this.graph.outputs.includes(output) && this.half.has(dequantize.index) && this.graph.consumersOf(output).some(({ index }) => this.half.has(index));
-      }
-      emitDequantize(node) {
-        const half = this.givesHalf(node);
-        if (half) this.halves.add(node.outputs[0]);
-        const [from, scale, ...rest] = node.inputs;
-        this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
-      }
-      /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
-      scaleValues(name, half) {
-        const values = this.floatConstant(name) ?? new Float32Array();
-        return half ? Float32Array.from(values, halfScale) : values;
-      }
-      scaleAs(name, half) {
-        const key = `${name}:scale:${half}`;
-        const known2 = this.casts.get(key);
-        if (known2 !== void 0) return known2;
-        const tensor = this.graph.constant(name);
-        if (tensor === void 0) return this.as(name, half);
-        const made = this.fresh(half ? `${name}_half` : `${name}_float`);
-        const values = this.scaleValues(name, true);
-        const dims = tensor.dims.map(Number);
-        this.added.push(half ? halvesToTensor(made, dims, values) : floatsToTensor(made, dims, values));
-        this.casts.set(key, made);
-        return made;
-      }
-      /** The tensor in the wanted type: itself, a converted constant, or a Cast. */
-      as(name, half) {
-        if (this.halves.has(name) === half) return name;
-        const key = `${name}:${half ? "half" : "float"}`;
-        const known2 = this.casts.get(key);
-        if (known2 !== void 0) return known2;
-        const made = this.fresh(`${name}_${half ? "half" : "float"}`);
-        this.casts.set(key, made);
-        const tensor = this.graph.constant(name);
-        if (tensor?.dataType === 1 /* FLOAT */ && half)
-          this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
-        else this.out.push(castNode(name, made, half));
-        return made;
-      }
-      fresh(base) {
-        let name = base;
-        for (let i = 1; this.names.has(name); i++) name = `${base}.${i}`;
-        this.names.add(name);
-        return name;
-      }
-    };
-  }
-});
-
 // src/quantization/shared-scales.ts
 function findSharedScales(graph, scales2, statistics) {
   const found = /* @__PURE__ */ new Map();
@@ -10350,14 +10367,14 @@ function* scales(view, one, opset) {
         fix: "Quantize the model in opset 13 or newer."
       };
   }
-  if ((scaleType === FLOAT162 || scaleType === BFLOAT16) && opset < 19)
+  if ((scaleType === FLOAT163 || scaleType === BFLOAT16) && opset < 19)
     yield {
       rule: "opset",
       why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on`,
       fix: "Write scales in FP32, or raise the model to opset 19 for a strongly typed network."
     };
   const source = view.graph.elementType(input);
-  if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT3, FLOAT162, BFLOAT16].includes(source) && source !== scaleType)
+  if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT4, FLOAT163, BFLOAT16].includes(source) && source !== scaleType)
     yield {
       rule: "scale-type",
       why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}; in a strongly typed network both are the same`,
@@ -10400,13 +10417,13 @@ function reachesWeight({ graph }, output) {
     return ["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze"].includes(node.opType) ? graph.consumersOf(moved).every((next) => isCompute(next) && next.inputs[1] === moved) : false;
   });
 }
-var FLOAT3, FLOAT162, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
+var FLOAT4, FLOAT163, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
 var init_refusals = __esm({
   "src/lint/refusals.ts"() {
     "use strict";
     init_onnx();
     init_quantization();
-    ({ FLOAT: FLOAT3, FLOAT16: FLOAT162, BFLOAT16, INT8: INT83, UINT8: UINT83, INT32: INT323, INT64: INT643 } = TensorProto_DataType);
+    ({ FLOAT: FLOAT4, FLOAT16: FLOAT163, BFLOAT16, INT8: INT83, UINT8: UINT83, INT32: INT323, INT64: INT643 } = TensorProto_DataType);
     INTEGER_OPERATOR = /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+|MatMulIntegerToFloat)$/;
     MOVES3 = /* @__PURE__ */ new Set([
       "Reshape",
@@ -37025,8 +37042,9 @@ async function prepare3(loaded2, context) {
       model,
       graph,
       bytes: bytes2,
+      referenceBytes: await referenceOf(loaded2, model, headTensors(graph), bytes2),
       layers: layers2,
-      tensors: tensorsToCalibrate(graph, scope),
+      tensors: calibratedTensors(graph, layers2, settings),
       choice,
       spec,
       preprocessingReasons: reasons,
@@ -37043,6 +37061,33 @@ async function prepare3(loaded2, context) {
     await engine.close();
     throw error2;
   }
+}
+async function referenceOf({ settings, place: place2 }, model, heads, bytes2) {
+  const path3 = settings.quantization.reference;
+  if (path3 === void 0) return bytes2;
+  const where = place2("/quantization/reference");
+  if (model.quantized === void 0)
+    throw new InputFault({
+      where,
+      what: `${model.name} has no Q/DQ, so it is its own reference`,
+      fix: "Take the line out."
+    });
+  const reference = await readModel(path3);
+  const graph = buildGraph(reference);
+  const lacking = heads.find((name) => graph.producerOf(name) === void 0);
+  if (lacking !== void 0)
+    throw new InputFault({
+      where,
+      what: `${reference.name} has no tensor ${lacking}, which the head of ${model.name} gives: they are compared there`,
+      fix: "Export both alike, or take the line out: then the model without its Q/DQ is the reference."
+    });
+  return encodeModel(reference.proto);
+}
+function calibratedTensors(graph, layers2, { quantization }) {
+  const tensors = tensorsToCalibrate(graph, quantization.operators);
+  if (quantization.flavour === "weak") return tensors;
+  const given = layers2.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
+  return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name) => name !== "" && graph.isFloat(name))])];
 }
 async function calibrationImages(settings) {
   const records = await listImages(settings.calibration.images);
@@ -37215,7 +37260,7 @@ function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
     asked: one.model.int8Layers.map(({ name }) => name)
   });
   return [
-    { variant: "fp32", bytes: bench.bytes, precision: "fp32", simulation: fp32, asked: [] },
+    { variant: "fp32", bytes: bench.referenceBytes, precision: "fp32", simulation: fp32, asked: [] },
     { variant: "fp16", bytes: half(), precision: "fp16", simulation: void 0, asked: [] },
     quantized("int8", int8),
     ...mixed !== void 0 && mixed !== int8 ? [quantized("mixed", mixed)] : []
@@ -37630,13 +37675,15 @@ function filesOf({ bench, int8, mixed, statistics }, candidate) {
   return { "plan.json": formatPlan(candidate.plan), ...models };
 }
 async function basisOf(bench) {
-  const fp32 = await measure(bench, "FP32", bench.bytes, weightBytes(bench.layers, [], 4));
-  const reference = await referenceOf(bench, fp32);
+  const fp32 = await measure(bench, "FP32", bench.referenceBytes, weightBytes(bench.layers, [], 4));
+  const reference = await referenceOf2(bench, fp32);
   return { bench, fp32, reference, ...await calibrate(bench) };
 }
-async function referenceOf(bench, fp32) {
+async function referenceOf2(bench, fp32) {
   const heads = headTensors(bench.graph);
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes), { extraOutputs: heads });
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes), {
+    extraOutputs: heads
+  });
   try {
     const outputs = await referenceOutputs(
       session,
@@ -37710,7 +37757,7 @@ async function rankLayers({ bench, ranges, reference }) {
   return rows;
 }
 async function baselineOf(bench, geometries) {
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes));
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
   try {
     const scorer = subsetScorer(bench, "FP32", geometries);
     await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
@@ -37859,7 +37906,7 @@ function runEvaluate(loaded2, context) {
   return withBench(
     loaded2,
     context,
-    async (bench) => (await measure(bench, "FP32", bench.bytes, 0)).evaluation.stats
+    async (bench) => (await measure(bench, "FP32", bench.referenceBytes, 0)).evaluation.stats
   );
 }
 function runSensitivity(loaded2, context) {
@@ -38197,6 +38244,11 @@ var init_schema2 = __esm({
               default: [],
               description: "Layers that stay float, by name; `*` matches any run of characters."
             },
+            reference: {
+              type: "string",
+              minLength: 1,
+              description: "The FP32 detector that a model with Q/DQ is compared with. Default: the model itself without its Q/DQ."
+            },
             plan: {
               type: "string",
               minLength: 1,
@@ -38407,7 +38459,8 @@ function absolute(settings, folder) {
     },
     quantization: {
       ...quantization,
-      ...quantization.plan !== void 0 && { plan: to(quantization.plan) }
+      ...quantization.plan !== void 0 && { plan: to(quantization.plan) },
+      ...quantization.reference !== void 0 && { reference: to(quantization.reference) }
     }
   };
 }
@@ -38562,7 +38615,8 @@ var init_load = __esm({
       ["/validation/annotations", "file or folder"],
       ["/calibration/images", "folder"],
       ["/calibration/cache", "file"],
-      ["/quantization/plan", "file"]
+      ["/quantization/plan", "file"],
+      ["/quantization/reference", "file"]
     ];
   }
 });

@@ -74,7 +74,7 @@ function jobsOf(
     asked: one.model.int8Layers.map(({ name }) => name),
   });
   return [
-    { variant: 'fp32', bytes: bench.bytes, precision: 'fp32', simulation: fp32, asked: [] },
+    { variant: 'fp32', bytes: bench.referenceBytes, precision: 'fp32', simulation: fp32, asked: [] },
     { variant: 'fp16', bytes: half(), precision: 'fp16', simulation: undefined, asked: [] },
     quantized('int8', int8),
     ...(mixed !== undefined && mixed !== int8 ? [quantized('mixed', mixed)] : []),

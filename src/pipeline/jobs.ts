@@ -53,7 +53,7 @@ export function runEvaluate(loaded: LoadedSettings, context: Context): Promise<C
   return withBench(
     loaded,
     context,
-    async (bench) => (await measure(bench, 'FP32', bench.bytes, 0)).evaluation.stats,
+    async (bench) => (await measure(bench, 'FP32', bench.referenceBytes, 0)).evaluation.stats,
   );
 }
 

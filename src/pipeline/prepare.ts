@@ -27,7 +27,7 @@ import {
   tensorsToCalibrate,
   type Layer,
 } from '../quantization/index.js';
-import { chooseSubset } from '../sensitivity/index.js';
+import { chooseSubset, headTensors } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
 import type { Context } from './context.js';
 
@@ -40,6 +40,8 @@ export interface Bench {
   readonly model: Model;
   readonly graph: Graph;
   readonly bytes: Uint8Array;
+  /** What FP32 is measured with: `bytes`, or the file that the settings name beside a model with Q/DQ. */
+  readonly referenceBytes: Uint8Array;
   readonly layers: readonly Layer[];
   /** Tensors whose statistics calibration keeps. */
   readonly tensors: readonly string[];
@@ -117,8 +119,9 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       model,
       graph,
       bytes,
+      referenceBytes: await referenceOf(loaded, model, headTensors(graph), bytes),
       layers,
-      tensors: tensorsToCalibrate(graph, scope),
+      tensors: calibratedTensors(graph, layers, settings),
       choice,
       spec,
       preprocessingReasons: reasons,
@@ -135,6 +138,46 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     await engine.close();
     throw error;
   }
+}
+
+/** @throws InputFault when there is nothing to compare, or the file is another network. */
+async function referenceOf(
+  { settings, place }: LoadedSettings,
+  model: Model,
+  heads: readonly string[],
+  bytes: Uint8Array,
+): Promise<Uint8Array> {
+  const path = settings.quantization.reference;
+  if (path === undefined) return bytes;
+  const where = place('/quantization/reference');
+  if (model.quantized === undefined)
+    throw new InputFault({
+      where,
+      what: `${model.name} has no Q/DQ, so it is its own reference`,
+      fix: 'Take the line out.',
+    });
+  const reference = await readModel(path);
+  const graph = buildGraph(reference);
+  const lacking = heads.find((name) => graph.producerOf(name) === undefined);
+  if (lacking !== undefined)
+    throw new InputFault({
+      where,
+      what: `${reference.name} has no tensor ${lacking}, which the head of ${model.name} gives: they are compared there`,
+      fix: 'Export both alike, or take the line out: then the model without its Q/DQ is the reference.',
+    });
+  return encodeModel(reference.proto);
+}
+
+/** What scales need; for a strongly typed file also what layers give, so that what overflows FP16 is seen. */
+function calibratedTensors(
+  graph: Graph,
+  layers: readonly Layer[],
+  { quantization }: Settings,
+): readonly string[] {
+  const tensors = tensorsToCalibrate(graph, quantization.operators);
+  if (quantization.flavour === 'weak') return tensors;
+  const given = layers.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
+  return [...new Set([...tensors, ...given.filter((name) => name !== '' && graph.isFloat(name))])];
 }
 
 async function calibrationImages(settings: Settings): Promise<readonly ImageRecord[]> {

@@ -182,14 +182,16 @@ function filesOf({ bench, int8, mixed, statistics }: Found, candidate: Variant):
 
 /** FP32 on the whole set, its head tensors on the subset, and calibrated ranges. */
 export async function basisOf(bench: Bench): Promise<Basis> {
-  const fp32 = await measure(bench, 'FP32', bench.bytes, weightBytes(bench.layers, [], 4));
+  const fp32 = await measure(bench, 'FP32', bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf(bench, fp32);
   return { bench, fp32, reference, ...(await calibrate(bench)) };
 }
 
 async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
   const heads = headTensors(bench.graph);
-  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes), { extraOutputs: heads });
+  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.referenceBytes), {
+    extraOutputs: heads,
+  });
   try {
     const outputs = await referenceOutputs(
       session,
@@ -276,7 +278,7 @@ export async function rankLayers({ bench, ranges, reference }: Basis): Promise<r
 }
 
 async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScorer>[2]): Promise<number> {
-  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
+  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.referenceBytes));
   try {
     const scorer = subsetScorer(bench, 'FP32', geometries);
     await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {

@@ -2,10 +2,12 @@ import { create } from '@bufbuild/protobuf';
 import { InputFault, type Problem } from '../faults/index.js';
 import {
   NodeProtoSchema,
+  TensorProto_DataType,
   buildGraph,
   changed,
   elementCount,
   floatsToTensor,
+  halvesToTensor,
   intAttribute,
   tensorToFloats,
   tensorToIntegers,
@@ -17,6 +19,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from '../onnx/index.js';
+import { castNode } from './strong.js';
 import { isCompute, listLayers, movedInputs } from './layers.js';
 import { resolvePlan } from './plan.js';
 import type { Layer, PrecisionPlan, ScaleRecord } from './types.js';
@@ -145,6 +148,9 @@ function withNames({ proto }: Model): ModelProto {
 /** Takes out the Q/DQ of readers that do not want it. */
 class Bypass {
   private readonly folded = new Map<string, TensorProto>();
+  /** Casts that the next node needs in front of it, and the names of all. */
+  private readonly casts: NodeProto[] = [];
+  private readonly cast = new Set<string>();
 
   constructor(
     private readonly graph: Graph,
@@ -153,9 +159,10 @@ class Bypass {
 
   write(source: ModelProto): ModelProto {
     const graph = source.graph as GraphProto;
-    const nodes = this.graph.nodes.map((node) => {
-      if (isQdq(node) || this.keeps(node)) return node.proto;
-      return changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+    const nodes = this.graph.nodes.flatMap((node) => {
+      if (isQdq(node) || this.keeps(node)) return [node.proto];
+      const read = changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+      return [...this.casts.splice(0), read];
     });
     // A model's output keeps its name; nothing behind the last layer is kept where no layer below wants it.
     const outputs = graph.output.flatMap(({ name }) => this.leaving(name));
@@ -203,7 +210,8 @@ class Bypass {
     if (dequantize?.opType !== 'DequantizeLinear') return name;
     const codes = dequantize.inputs[0] ?? '';
     const quantize = this.graph.producerOf(codes);
-    if (quantize?.opType === 'QuantizeLinear') return this.floatOf(quantize.inputs[0] ?? '');
+    if (quantize?.opType === 'QuantizeLinear')
+      return this.inTypeOf(name, this.floatOf(quantize.inputs[0] ?? ''));
     const stored = this.constant(codes);
     if (stored === undefined) return name;
     const known = this.folded.get(name);
@@ -213,7 +221,17 @@ class Bypass {
     return made.name;
   }
 
-  /** Integer weights times their scales. */
+  /** Q reads FP32 and DQ gives FP16 where a strongly typed file begins: without them a Cast is left. */
+  private inTypeOf(dequantized: string, source: string): string {
+    const [from, to] = [source, dequantized].map((name) => this.graph.elementType(name));
+    if (to === undefined || from === undefined || from === to) return source;
+    const cast = `${dequantized}_Cast`;
+    if (!this.cast.has(cast)) this.casts.push(castNode(source, cast, to));
+    this.cast.add(cast);
+    return cast;
+  }
+
+  /** Integer weights times their scales, in the type of the scales. */
   private fold(node: GraphNode, codes: TensorProto, name: string): TensorProto {
     const steps = tensorToFloats(this.constant(node.inputs[1] ?? '') as TensorProto);
     const zero = this.constant(node.inputs[2] ?? '');
@@ -231,7 +249,8 @@ class Bypass {
         where: `initializer ${codes.name}`,
         what: 'holds other data than its shape says',
       });
-    return floatsToTensor(name, dims, values);
+    const half = this.constant(node.inputs[1] ?? '')?.dataType === TensorProto_DataType.FLOAT16;
+    return half ? halvesToTensor(name, dims, values) : floatsToTensor(name, dims, values);
   }
 
   private constant(name: string): TensorProto | undefined {

@@ -80,7 +80,8 @@ export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): Qua
  */
 export function checkWeights(model: Model): void {
   const graph = buildGraph(model);
-  refuseHalf(graph, model.name);
+  // A Q/DQ file brings its scales along, whatever its type.
+  if (model.quantized === undefined) refuseHalf(graph, model.name);
   for (const node of graph.nodes) {
     if (!isCompute(node)) continue;
     for (const name of node.inputs.slice(1)) {

@@ -23,6 +23,8 @@ import {
 } from '../onnx/index.js';
 import { floatData, isCompute, isDfl } from './layers.js';
 
+const { FLOAT, FLOAT16 } = TensorProto_DataType;
+
 /** First operator set whose Q/DQ take FP16. */
 export const STRONG_OPSET = 19;
 /** Smallest positive binary16. */
@@ -141,7 +143,7 @@ class Converter {
 
   private floatConstant(name: string): Float32Array | undefined {
     const tensor = this.graph.constant(name);
-    return tensor?.dataType === TensorProto_DataType.FLOAT ? tensorToFloats(tensor) : undefined;
+    return tensor?.dataType === FLOAT ? tensorToFloats(tensor) : undefined;
   }
 
   convert(raised: ModelProto): StrongModel {
@@ -186,7 +188,7 @@ class Converter {
     this.out.push(changed(node.proto, { input, output }));
     // What leaves the model keeps its type.
     node.outputs.forEach((name, i) => {
-      if (output[i] !== name) this.out.push(castNode(output[i] as string, name, false));
+      if (output[i] !== name) this.out.push(castNode(output[i] as string, name, FLOAT));
     });
   }
 
@@ -259,9 +261,9 @@ class Converter {
     const made = this.fresh(`${name}_${half ? 'half' : 'float'}`);
     this.casts.set(key, made);
     const tensor = this.graph.constant(name);
-    if (tensor?.dataType === TensorProto_DataType.FLOAT && half)
+    if (tensor?.dataType === FLOAT && half)
       this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
-    else this.out.push(castNode(name, made, half));
+    else this.out.push(castNode(name, made, half ? FLOAT16 : FLOAT));
     return made;
   }
 
@@ -320,7 +322,8 @@ function onGrid(
   });
 }
 
-function castNode(from: string, to: string, half: boolean): NodeProto {
+/** A Cast from one tensor to another, of an ONNX element type. */
+export function castNode(from: string, to: string, type: TensorProto_DataType): NodeProto {
   return create(NodeProtoSchema, {
     name: `${to}_Cast`,
     opType: 'Cast',
@@ -330,7 +333,7 @@ function castNode(from: string, to: string, half: boolean): NodeProto {
       create(AttributeProtoSchema, {
         name: 'to',
         type: AttributeProto_AttributeType.INT,
-        i: BigInt(half ? TensorProto_DataType.FLOAT16 : TensorProto_DataType.FLOAT),
+        i: BigInt(type),
       }),
     ],
   });

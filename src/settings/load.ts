@@ -15,6 +15,7 @@ const INPUTS = [
   ['/calibration/images', 'folder'],
   ['/calibration/cache', 'file'],
   ['/quantization/plan', 'file'],
+  ['/quantization/reference', 'file'],
 ] as const;
 
 /** Reads a settings file. @throws InputFault with every mistake, each with its line and column. */
@@ -98,6 +99,7 @@ function absolute(settings: Settings, folder: string): Settings {
     quantization: {
       ...quantization,
       ...(quantization.plan !== undefined && { plan: to(quantization.plan) }),
+      ...(quantization.reference !== undefined && { reference: to(quantization.reference) }),
     },
   };
 }

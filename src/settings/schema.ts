@@ -223,6 +223,12 @@ export const settingsSchema = {
           default: [],
           description: 'Layers that stay float, by name; `*` matches any run of characters.',
         },
+        reference: {
+          type: 'string',
+          minLength: 1,
+          description:
+            'The FP32 detector that a model with Q/DQ is compared with. Default: the model itself without its Q/DQ.',
+        },
         plan: {
           type: 'string',
           minLength: 1,

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { appendFile, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { buildGraph, opsetOf, readModel } from '../../src/onnx/index.js';
-import { makeProject, runDist, withFolder } from './child.js';
+import type { Report } from '../../src/report/index.js';
+import { SIGNS, makeProject, runDist, withFolder } from './child.js';
 
 const withFlavour = (flavour: string) => (settings: string) =>
   `${settings}quantization: { flavour: ${flavour} }\n`;
@@ -83,4 +84,43 @@ test('lint of a missing file ends with status 2', async () => {
   const ended = await runDist('cli.js', ['lint', 'gone.onnx']);
   expect(ended.stderr).toMatch(/gone\.onnx: there is no such file/);
   expect(ended.status).toBe(2);
+});
+
+const MODELS = join(SIGNS, 'models');
+const qat = (reference?: string) => (settings: string) =>
+  `${settings.replace('model: model.onnx', `model: ${join(MODELS, 'signs-v10-qat.onnx')}`)}quantization: { ${reference === undefined ? '' : `reference: ${join(MODELS, reference)}`} }\n`;
+
+test('a Q/DQ model is compared with the reference that the settings name', async () => {
+  await withFolder(async (folder) => {
+    const scores = async (reference?: string): Promise<readonly number[]> => {
+      await makeProject(folder, qat(reference));
+      const { status, stdout } = await runDist('cli.js', ['run', '--json'], { cwd: folder });
+      const { variants } = JSON.parse(stdout) as Report;
+      expect([0, 1]).toContain(status);
+      return [variants.fp32.stats.AP, variants.int8.stats.AP];
+    };
+    const [own, named] = [await scores(), await scores('signs-v10.onnx')];
+    expect(named[1]).toBe(own[1]);
+    expect(named[0]).not.toBe(own[0]);
+  });
+});
+
+test.each([
+  [
+    'a reference beside a float model',
+    (s: string) => `${s}quantization: { reference: model.onnx }\n`,
+    /quantization\.reference: model\.onnx has no Q\/DQ, so it is its own reference/,
+  ],
+  [
+    'a reference of another network',
+    qat('signs-v8.onnx'),
+    /quantization\.reference: signs-v8\.onnx has no tensor \/one2one.*compared there/,
+  ],
+])('%s is refused', async (_name, change, says) => {
+  await withFolder(async (folder) => {
+    await makeProject(folder, change);
+    const { status, stderr } = await runDist('cli.js', ['run'], { cwd: folder });
+    expect(stderr).toMatch(says);
+    expect(status).toBe(2);
+  });
 });

@@ -111,6 +111,23 @@ describe('a file with Q/DQ', () => {
   });
 });
 
+test('a strongly typed file gives a float model in FP16, and keeps its own Q/DQ', async () => {
+  const strong = toStrong(quantize(NET, planFor({}), rangesOf(NET)).proto, {
+    name: 'x',
+    fp32: new Set(),
+    reach: new Map(),
+  });
+  const file = fileOf(strong.proto);
+  const float = floatModelOf(file);
+  expect(() => checkWeights(float)).not.toThrow();
+  const plan = planOfFile(float, listLayers(buildGraph(float), 'tensorrt'), 'tensorrt');
+  expect(await run(quantize(float, plan, new Map()).proto)).toEqual(await run(file.proto));
+  const [half, full] = await Promise.all([run(float.proto), run(NET.proto)]);
+  const size = Math.max(...full.map(Math.abs));
+  // Weights lie on the grid of INT8: half a step of 1/127 each.
+  full.forEach((value, i) => expect(Math.abs(value - (half[i] as number))).toBeLessThan(0.02 * size));
+});
+
 test('integer weights behind DequantizeLinear become float again', async () => {
   const codes = Int8Array.from(noise(64, 2), (value) => Math.round(value * 127));
   const steps = Float32Array.from({ length: 8 }, (_, i) => 0.01 * (i + 1));

@@ -6200,8 +6200,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve10) {
-  return buildFileRegistry([fileDescriptorProto, resolve10]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve11) {
+  return buildFileRegistry([fileDescriptorProto, resolve11]);
 }
 function buildFileRegistry(args, check2) {
   const registry = createBaseRegistry();
@@ -6225,7 +6225,7 @@ function buildFileRegistry(args, check2) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve10(protoFileName);
+        const dep = resolve11(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -6239,7 +6239,7 @@ function buildFileRegistry(args, check2) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve10 = args[1];
+    const resolve11 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check2 === null || check2 === void 0 ? void 0 : check2(file);
@@ -14121,7 +14121,7 @@ function limit(count) {
   const waiting = [];
   return async (job) => {
     if (running < count) running++;
-    else await new Promise((resolve10) => waiting.push(resolve10));
+    else await new Promise((resolve11) => waiting.push(resolve11));
     try {
       return await job();
     } finally {
@@ -27703,8 +27703,8 @@ var init_pool = __esm({
       ask(request) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve10, reject) => {
-          this.pending.set(id, { resolve: resolve10, reject });
+        return new Promise((resolve11, reject) => {
+          this.pending.set(id, { resolve: resolve11, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request, id });
         });
@@ -30947,7 +30947,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve10.call(this, root2, ref);
+      let _sch = resolve11.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -30974,7 +30974,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve10(root2, ref) {
+    function resolve11(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -31838,7 +31838,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve10(baseURI, relativeURI, options) {
+    function resolve11(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -31874,50 +31874,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved, schemelessOptions);
     }
-    function resolveComponent(base, relative9, options, skipNormalization) {
+    function resolveComponent(base, relative10, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse(serialize2(base, options), options);
-        relative9 = parse(serialize2(relative9, options), options);
+        relative10 = parse(serialize2(relative10, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative9.scheme) {
-        target.scheme = relative9.scheme;
-        target.userinfo = relative9.userinfo;
-        target.host = relative9.host;
-        target.port = relative9.port;
-        target.path = removeDotSegments(relative9.path || "");
-        target.query = relative9.query;
+      if (!options.tolerant && relative10.scheme) {
+        target.scheme = relative10.scheme;
+        target.userinfo = relative10.userinfo;
+        target.host = relative10.host;
+        target.port = relative10.port;
+        target.path = removeDotSegments(relative10.path || "");
+        target.query = relative10.query;
       } else {
-        if (relative9.userinfo !== void 0 || relative9.host !== void 0 || relative9.port !== void 0) {
-          target.userinfo = relative9.userinfo;
-          target.host = relative9.host;
-          target.port = relative9.port;
-          target.path = removeDotSegments(relative9.path || "");
-          target.query = relative9.query;
+        if (relative10.userinfo !== void 0 || relative10.host !== void 0 || relative10.port !== void 0) {
+          target.userinfo = relative10.userinfo;
+          target.host = relative10.host;
+          target.port = relative10.port;
+          target.path = removeDotSegments(relative10.path || "");
+          target.query = relative10.query;
         } else {
-          if (!relative9.path) {
+          if (!relative10.path) {
             target.path = base.path;
-            if (relative9.query !== void 0) {
-              target.query = relative9.query;
+            if (relative10.query !== void 0) {
+              target.query = relative10.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative9.path[0] === "/") {
-              target.path = removeDotSegments(relative9.path);
+            if (relative10.path[0] === "/") {
+              target.path = removeDotSegments(relative10.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative9.path;
+                target.path = "/" + relative10.path;
               } else if (!base.path) {
-                target.path = relative9.path;
+                target.path = relative10.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative9.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative10.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative9.query;
+            target.query = relative10.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -31925,7 +31925,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative9.fragment;
+      target.fragment = relative10.fragment;
       return target;
     }
     function equal(uriA, uriB, options) {
@@ -32229,7 +32229,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve10,
+      resolve: resolve11,
       resolveComponent,
       equal,
       serialize: serialize2,
@@ -35634,8 +35634,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve10, reject) => {
-            worker2.greeting = { resolve: resolve10, reject };
+          const hello = await new Promise((resolve11, reject) => {
+            worker2.greeting = { resolve: resolve11, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -35671,7 +35671,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve10, reject) => {
+          const answer2 = await new Promise((resolve11, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -35681,7 +35681,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve10, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve11, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
 `);
           });
@@ -35768,7 +35768,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve10) => gone ? resolve10() : this.child.once("close", () => resolve10())
+          (resolve11) => gone ? resolve11() : this.child.once("close", () => resolve11())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -38827,56 +38827,34 @@ var init_evaluate_files = __esm({
   }
 });
 
-// src/commands/init.ts
-import { readdir as readdir3, rename as rename5, writeFile as writeFile5, access as access2 } from "node:fs/promises";
-import { dirname as dirname7, join as join15, relative as relative5, resolve as resolve6 } from "node:path";
-async function init(options) {
-  const file = resolve6(options.config);
-  if (options.force !== true && await access2(file).then(
-    () => true,
-    () => false
-  ))
-    throw new InputFault({
-      where: options.config,
-      what: "exists already",
-      fix: "Use `--force` to overwrite it, or name another file with `--config`."
-    });
-  const survey = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
-  await look(process.cwd(), DEPTH, survey);
-  const model = options.model ?? only(survey.models, "model", "--model", "an .onnx file");
-  const annotations = options.annotations ?? only(await cocoFiles(survey.annotations), "annotations", "--annotations", "a COCO annotation file");
-  const images = options.images ?? await imagesOf(annotations, survey.folders);
-  const others = new Map([...survey.folders].filter(([folder]) => resolve6(folder) !== resolve6(images)));
-  const calibration = options.calibration ?? calibrationOf(others);
-  const found = await inspect(model, annotations, images, calibration);
-  const to = (path3) => JSON.stringify(relative5(dirname7(file), resolve6(path3)) || ".");
-  const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile5(
-    temporary,
-    settingsText(
-      { model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) },
-      found
-    )
-  );
-  await rename5(temporary, file);
-  await loadSettings(file);
-  return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
+// src/commands/survey.ts
+import { access as access2, readdir as readdir3, readFile as readFile10 } from "node:fs/promises";
+import { join as join15, relative as relative5, resolve as resolve6 } from "node:path";
+async function survey(folder) {
+  const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
+  await look(folder, DEPTH, found);
+  return found;
 }
-async function look(folder, depth, survey) {
+async function look(folder, depth, found) {
   const entries = await readdir3(folder, { withFileTypes: true }).catch((error2) => {
     if (systemCode(error2) === "EACCES") return [];
     throw error2;
   });
   let images = 0;
+  let xml;
   for (const entry of entries) {
     const path3 = join15(folder, entry.name);
     if (entry.isDirectory()) {
-      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, survey);
-    } else if (entry.name.endsWith(".onnx")) survey.models.push(path3);
-    else if (entry.name.endsWith(".json")) survey.annotations.push(path3);
+      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, found);
+    } else if (entry.name.endsWith(".onnx")) found.models.push(path3);
+    else if (entry.name.endsWith(".json")) found.annotations.push({ path: path3, format: "coco" });
+    else if (CONFIG.test(entry.name)) found.annotations.push({ path: path3, format: "yolo" });
+    else if (entry.name.endsWith(".xml")) xml ??= path3;
     else if (looksLikeImage(entry.name)) images++;
   }
-  if (images > 0) survey.folders.set(folder, images);
+  if (images > 0) found.folders.set(folder, images);
+  if (xml !== void 0 && (await readFile10(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+    found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag2, kind) {
   if (found.length === 1) return found[0];
@@ -38887,37 +38865,43 @@ function only(found, what, flag2, kind) {
     fix: `Name ${kind} with \`${flag2}\`.`
   });
 }
-async function cocoFiles(files) {
+async function annotationsIn2({ annotations }) {
   const found = [];
-  for (const file of files) {
-    try {
-      await loadGroundTruth({ format: "coco", annotations: file, boxesOnly: true });
-      found.push(file);
-    } catch (error2) {
-      if (!(error2 instanceof InputFault)) throw error2;
-    }
-  }
-  return found;
+  for (const { path: path3, format } of annotations) if (format !== "coco" || await isCoco(path3)) found.push(path3);
+  const speaking = found.filter((path3) => /val/i.test(relative5(process.cwd(), path3)));
+  const kind = "annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)";
+  return only(speaking.length === 1 ? speaking : found, "annotations", "--annotations", kind);
 }
-async function imagesOf(annotations, folders) {
+async function isCoco(file) {
+  try {
+    await loadGroundTruth({ format: "coco", annotations: file, boxesOnly: true });
+    return true;
+  } catch (error2) {
+    if (!(error2 instanceof InputFault)) throw error2;
+    return false;
+  }
+}
+async function imagesOf(annotations, { folders }) {
+  if (!annotations.endsWith(".json")) return void 0;
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
   const name = truth.images[0]?.name ?? "";
-  for (const folder of folders.keys())
-    if (await access2(join15(folder, name)).then(
-      () => true,
-      () => false
-    ))
-      return folder;
+  for (const folder of folders.keys()) if (name !== "" && await holds(folder, name)) return folder;
   throw new InputFault({
     where: annotations,
     what: `no folder here holds its images (looked for ${name})`,
     fix: "Name the folder with `--images`."
   });
 }
-function calibrationOf(folders) {
-  const names = [...folders.keys()].sort();
-  const speaking = names.filter((path3) => /calib/i.test(path3));
-  const training = names.filter((path3) => /train/i.test(path3));
+function holds(folder, name) {
+  return access2(join15(folder, name)).then(
+    () => true,
+    () => false
+  );
+}
+function calibrationOf({ folders }, validation) {
+  const names = [...folders.keys()].filter((folder) => !validation.has(resolve6(folder))).sort();
+  const speaking = names.filter((path3) => /calib/i.test(relative5(process.cwd(), path3)));
+  const training = names.filter((path3) => /train/i.test(relative5(process.cwd(), path3)));
   return only(
     speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     "calibration",
@@ -38925,7 +38909,56 @@ function calibrationOf(folders) {
     "a folder of calibration images"
   );
 }
-async function inspect(path3, annotations, images, calibration) {
+var SKIPPED, DEPTH, CONFIG, XML_HEAD;
+var init_survey = __esm({
+  "src/commands/survey.ts"() {
+    "use strict";
+    init_dataset();
+    init_faults();
+    SKIPPED = /* @__PURE__ */ new Set(["node_modules", ".git", "dist", "build", "int8-gate-report", "venv", "__pycache__"]);
+    DEPTH = 4;
+    CONFIG = /^(data|dataset)\.ya?ml$/i;
+    XML_HEAD = 200;
+  }
+});
+
+// src/commands/init.ts
+import { access as access3, rename as rename5, writeFile as writeFile5 } from "node:fs/promises";
+import { dirname as dirname7, relative as relative6, resolve as resolve7 } from "node:path";
+async function init(options) {
+  const file = resolve7(options.config);
+  if (options.force !== true && await access3(file).then(
+    () => true,
+    () => false
+  ))
+    throw new InputFault({
+      where: options.config,
+      what: "exists already",
+      fix: "Use `--force` to overwrite it, or name another file with `--config`."
+    });
+  const found = await survey(process.cwd());
+  const model = options.model ?? only(found.models, "model", "--model", "an .onnx file");
+  const annotations = options.annotations ?? await annotationsIn2(found);
+  const images = options.images ?? await imagesOf(annotations, found);
+  const truth = await loadGroundTruth({ format: "auto", annotations, images });
+  const validation = new Set(truth.images.map((image) => dirname7(resolve7(image.file))));
+  const calibration = options.calibration ?? calibrationOf(found, validation);
+  const records = await listImages(calibration);
+  const said = await inspect(model, truth, calibration, records.length);
+  const to = (path3) => JSON.stringify(relative6(dirname7(file), resolve7(path3)) || ".");
+  const temporary = `${file}.${process.pid}.tmp`;
+  const paths = {
+    model: to(model),
+    annotations: to(annotations),
+    ...images !== void 0 && { images: to(images) },
+    calibration: to(calibration)
+  };
+  await writeFile5(temporary, settingsText(paths, records.length > MANY, said));
+  await rename5(temporary, file);
+  await loadSettings(file);
+  return [`Wrote ${options.config}`, ...said.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
+}
+async function inspect(path3, truth, calibration, calibrationImages2) {
   const model = await readModel(path3);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
@@ -38937,19 +38970,18 @@ async function inspect(path3, annotations, images, calibration) {
     };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);
-    const truth = await loadGroundTruth({ format: "coco", annotations, images });
-    const records = await listImages(calibration);
     return [
       `decoder ${choice.decoder.format}: ${choice.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      `${records.length} calibration images in ${relative5(process.cwd(), resolve6(calibration)) || "."}`
+      ...truth.skipped.map(({ what, count }) => `${count} ${what}`),
+      `${calibrationImages2} calibration images in ${relative6(process.cwd(), resolve7(calibration)) || "."}`
     ].map(terminalText);
   } finally {
     await engine.close();
   }
 }
-function settingsText(paths, found) {
+function settingsText(paths, many, found) {
   return `# Settings of int8-gate. Reference: docs/settings.md
 # Found:
 ${found.map((line) => `#   ${line}`).join("\n")}
@@ -38959,13 +38991,13 @@ version: 1
 model: ${paths.model}
 
 # Labelled images that mAP is measured on. More images, narrower intervals: 500 or more are worth having.
-validation:
-  images: ${paths.images}
+validation:${paths.images === void 0 ? "" : `
+  images: ${paths.images}`}
   annotations: ${paths.annotations}
 
 # Images that INT8 ranges are taken from, without labels. They should show all that production shows.
 calibration:
-  images: ${paths.calibration}
+  images: ${paths.calibration}${many ? "\n  count: 500 # spread evenly over the folder" : ""}
   calibrator: percentile
 
 quantization:
@@ -38978,7 +39010,7 @@ gate:
       maxDrop: 0.02 # below FP32; two points
 `;
 }
-var SKIPPED, DEPTH;
+var MANY;
 var init_init = __esm({
   "src/commands/init.ts"() {
     "use strict";
@@ -38989,8 +39021,8 @@ var init_init = __esm({
     init_onnx();
     init_report();
     init_settings();
-    SKIPPED = /* @__PURE__ */ new Set(["node_modules", ".git", "dist", "build", "int8-gate-report", "venv", "__pycache__"]);
-    DEPTH = 4;
+    init_survey();
+    MANY = 1e3;
   }
 });
 
@@ -39071,7 +39103,7 @@ var init_progress = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { resolve as resolve7 } from "node:path";
+import { resolve as resolve8 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -39161,7 +39193,7 @@ Report: ${terminalText(reportFolder)}`
     print(options.json === true ? JSON.stringify(result) : text3());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
-  program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <file>", "COCO annotations of the validation images").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
+  program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
     const findings2 = await examine(options.python);
     print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2));
@@ -39193,7 +39225,7 @@ async function evaluate(options, signal) {
 }
 async function open4(options, signal) {
   const loaded2 = await loadSettings(options.config);
-  const out = resolve7(options.out ?? loaded2.settings.report.folder);
+  const out = resolve8(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -41473,9 +41505,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve10, reject) => {
+          return new Promise((resolve11, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve10(data);
+              return err ? reject(err) : resolve11(data);
             });
           });
         }
@@ -41513,12 +41545,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve10, reject) => {
+          return new Promise((resolve11, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve10(data);
+              ) : resolve11(data);
             });
           });
         }
@@ -43785,8 +43817,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve10, reject) => {
-        res = resolve10;
+      const promise = new Promise((resolve11, reject) => {
+        res = resolve11;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -46037,12 +46069,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve10, reject) => {
+      const waitForDrain = () => new Promise((resolve11, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve10;
+          callback = resolve11;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -46712,12 +46744,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve10, reject) => {
+      const waitForDrain = () => new Promise((resolve11, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve10;
+          callback = resolve11;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -47196,16 +47228,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve10) => {
+        return new Promise((resolve11) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve10;
+            this[kClosedResolve] = resolve11;
           } else {
-            resolve10(null);
+            resolve11(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve10) => {
+        return new Promise((resolve11) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -47216,7 +47248,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve10(null);
+            resolve11(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -47267,7 +47299,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve10, reject) => {
+        const socket = await new Promise((resolve11, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -47279,7 +47311,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve10(socket2);
+              resolve11(socket2);
             }
           });
         });
@@ -47615,8 +47647,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve10) => {
-            this[kClosedResolve] = resolve10;
+          await new Promise((resolve11) => {
+            this[kClosedResolve] = resolve11;
           });
         }
       }
@@ -48885,7 +48917,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve10, reject) => {
+        return await new Promise((resolve11, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -48898,7 +48930,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve10(null);
+              resolve11(null);
             }
           }).on("error", noop).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -48917,7 +48949,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve10, reject) => {
+      return new Promise((resolve11, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -48934,7 +48966,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve10,
+              resolve: resolve11,
               reject,
               length: 0,
               body: []
@@ -49004,18 +49036,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve10, stream, length } = consume2;
+      const { type, body, resolve: resolve11, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve10(chunksDecode(body, length));
+          resolve11(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve10(JSON.parse(chunksDecode(body, length)));
+          resolve11(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve10(chunksConcat(body, length).buffer);
+          resolve11(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve10(new Blob(body, { type: stream[kContentType] }));
+          resolve11(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve10(chunksConcat(body, length));
+          resolve11(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -49272,9 +49304,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve10, reject) => {
+        return new Promise((resolve11, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve10(data);
+            return err ? reject(err) : resolve11(data);
           });
         });
       }
@@ -49497,9 +49529,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve10, reject) => {
+        return new Promise((resolve11, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve10(data);
+            return err ? reject(err) : resolve11(data);
           });
         });
       }
@@ -49784,9 +49816,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve10, reject) => {
+        return new Promise((resolve11, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve10(data);
+            return err ? reject(err) : resolve11(data);
           });
         });
       }
@@ -49878,9 +49910,9 @@ var require_api_connect = __commonJS({
     };
     function connect(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve10, reject) => {
+        return new Promise((resolve11, reject) => {
           connect.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve10(data);
+            return err ? reject(err) : resolve11(data);
           });
         });
       }
@@ -53743,7 +53775,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve10, reject) => agent.dispatch(
+        return new Promise((resolve11, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -53819,7 +53851,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve10({
+              resolve11({
                 status,
                 statusText,
                 headersList,
@@ -53862,7 +53894,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve10({
+              resolve11({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -57603,8 +57635,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve10) => {
-        setTimeout(resolve10, ms).unref();
+      return new Promise((resolve11) => {
+        setTimeout(resolve11, ms).unref();
       });
     }
     module.exports = {
@@ -58538,16 +58570,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access3, appendFile, writeFile6, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access4, appendFile, writeFile6, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve10) {
-          resolve10(value);
+        return value instanceof P ? value : new P(function(resolve11) {
+          resolve11(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve10, reject) {
+      return new (P || (P = Promise))(function(resolve11, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -58563,12 +58595,12 @@ var init_summary = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access3, appendFile, writeFile: writeFile6 } = promises);
+    ({ access: access4, appendFile, writeFile: writeFile6 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -58590,7 +58622,7 @@ var init_summary = __esm({
             throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
           }
           try {
-            yield access3(pathFromEnv, constants.R_OK | constants.W_OK);
+            yield access4(pathFromEnv, constants.R_OK | constants.W_OK);
           } catch (_a) {
             throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
           }
@@ -58860,11 +58892,11 @@ var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve10) {
-          resolve10(value);
+        return value instanceof P ? value : new P(function(resolve11) {
+          resolve11(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve10, reject) {
+      return new (P || (P = Promise))(function(resolve11, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -58880,7 +58912,7 @@ var init_io_util = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -58996,11 +59028,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve10) {
-          resolve10(value);
+        return value instanceof P ? value : new P(function(resolve11) {
+          resolve11(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve10, reject) {
+      return new (P || (P = Promise))(function(resolve11, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -59016,7 +59048,7 @@ var init_io = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -59100,27 +59132,27 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute3, relative as relative7, resolve as resolve8 } from "node:path";
+import { isAbsolute as isAbsolute3, relative as relative8, resolve as resolve9 } from "node:path";
 function readInputs() {
-  const workspace = resolve8(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve9(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve8(workspace, getInput("working-directory") || "."),
+    resolve9(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   return {
     config: inside(
       workspace,
-      resolve8(workingDirectory, getInput("config") || "int8-gate.yml"),
+      resolve9(workingDirectory, getInput("config") || "int8-gate.yml"),
       "config"
     ),
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve8(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve9(workingDirectory, folder), "report-folder")
   };
 }
 function inside(workspace, path3, input) {
-  const away = relative7(workspace, path3);
+  const away = relative8(workspace, path3);
   if (!away.startsWith("..") && !isAbsolute3(away)) return path3;
   throw new InputFault({
     where: `input ${input}`,
@@ -61539,11 +61571,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve10) {
-          resolve10(value);
+        return value instanceof P ? value : new P(function(resolve11) {
+          resolve11(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve10, reject) {
+      return new (P || (P = Promise))(function(resolve11, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -61559,7 +61591,7 @@ var init_tool_cache = __esm({
           }
         }
         function step(result) {
-          result.done ? resolve10(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -61572,7 +61604,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
 import { createHash as createHash4 } from "node:crypto";
-import { access as access4, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile10, readdir as readdir5, rm as rm7 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile11, readdir as readdir5, rm as rm7 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
 import { dirname as dirname10, join as join18 } from "node:path";
@@ -61615,7 +61647,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile10(join18(actionRoot, "package-lock.json"));
+  const lock = await readFile11(join18(actionRoot, "package-lock.json"));
   const hash = createHash4("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -61625,7 +61657,7 @@ async function install(actionRoot, staging) {
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
   const bundled = join18(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
-  const hasBundled = await access4(bundled).then(
+  const hasBundled = await access5(bundled).then(
     () => true,
     () => false
   );
@@ -61677,7 +61709,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join19, relative as relative8, resolve as resolve9 } from "node:path";
+import { dirname as dirname11, join as join19, relative as relative9, resolve as resolve10 } from "node:path";
 import { fileURLToPath as fileURLToPath2 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -61693,7 +61725,7 @@ async function runAction() {
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve9(inputs.workingDirectory, loaded2.settings.report.folder);
+    const out = inputs.reportFolder ?? resolve10(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       signal: abort.signal,
       out,
@@ -61703,7 +61735,7 @@ async function runAction() {
     process.exitCode = exitStatus;
   } catch (error2) {
     const ending = endingOf(error2);
-    const file = relative8(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
+    const file = relative9(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}

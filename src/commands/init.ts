@@ -1,12 +1,13 @@
-import { readdir, rename, writeFile, access } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { access, rename, writeFile } from 'node:fs/promises';
+import { dirname, relative, resolve } from 'node:path';
 import { chooseDecoder, inferPreprocessing, type ModelView } from '../detection/index.js';
-import { listImages, loadGroundTruth, looksLikeImage } from '../dataset/index.js';
+import { listImages, loadGroundTruth, type GroundTruth } from '../dataset/index.js';
 import { createOnnxRuntimeEngine } from '../engine/index.js';
-import { InputFault, systemCode } from '../faults/index.js';
+import { InputFault } from '../faults/index.js';
 import { buildGraph, encodeModel, readModel } from '../onnx/index.js';
 import { terminalText } from '../report/index.js';
 import { loadSettings } from '../settings/index.js';
+import { annotationsIn, calibrationOf, imagesOf, only, survey } from './survey.js';
 
 /** What the user says; the rest is looked for. */
 export interface InitOptions {
@@ -18,16 +19,8 @@ export interface InitOptions {
   readonly force?: boolean;
 }
 
-/** Folders that never hold a user's data. */
-const SKIPPED = new Set(['node_modules', '.git', 'dist', 'build', 'int8-gate-report', 'venv', '__pycache__']);
-const DEPTH = 4;
-
-interface Survey {
-  readonly models: string[];
-  readonly annotations: string[];
-  /** Folders that hold images, with how many. */
-  readonly folders: Map<string, number>;
-}
+/** From so many calibration images on, `count` limits them: ranges settle long before. */
+const MANY = 1000;
 
 /** Writes a commented settings file after looking at model and data; answers what it found. */
 export async function init(options: InitOptions): Promise<string> {
@@ -44,112 +37,35 @@ export async function init(options: InitOptions): Promise<string> {
       what: 'exists already',
       fix: 'Use `--force` to overwrite it, or name another file with `--config`.',
     });
-  const survey: Survey = { models: [], annotations: [], folders: new Map() };
-  await look(process.cwd(), DEPTH, survey);
-  const model = options.model ?? only(survey.models, 'model', '--model', 'an .onnx file');
-  const annotations =
-    options.annotations ??
-    only(await cocoFiles(survey.annotations), 'annotations', '--annotations', 'a COCO annotation file');
-  const images = options.images ?? (await imagesOf(annotations, survey.folders));
-  const others = new Map([...survey.folders].filter(([folder]) => resolve(folder) !== resolve(images)));
-  const calibration = options.calibration ?? calibrationOf(others);
-  const found = await inspect(model, annotations, images, calibration);
+  const found = await survey(process.cwd());
+  const model = options.model ?? only(found.models, 'model', '--model', 'an .onnx file');
+  const annotations = options.annotations ?? (await annotationsIn(found));
+  const images = options.images ?? (await imagesOf(annotations, found));
+  const truth = await loadGroundTruth({ format: 'auto', annotations, images });
+  const validation = new Set(truth.images.map((image) => dirname(resolve(image.file))));
+  const calibration = options.calibration ?? calibrationOf(found, validation);
+  const records = await listImages(calibration);
+  const said = await inspect(model, truth, calibration, records.length);
   const to = (path: string): string => JSON.stringify(relative(dirname(file), resolve(path)) || '.');
   const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(
-    temporary,
-    settingsText(
-      { model: to(model), annotations: to(annotations), images: to(images), calibration: to(calibration) },
-      found,
-    ),
-  );
+  const paths = {
+    model: to(model),
+    annotations: to(annotations),
+    ...(images !== undefined && { images: to(images) }),
+    calibration: to(calibration),
+  };
+  await writeFile(temporary, settingsText(paths, records.length > MANY, said));
   await rename(temporary, file);
   await loadSettings(file);
-  return [`Wrote ${options.config}`, ...found.map((line) => `  ${line}`), 'Next: int8-gate run'].join('\n');
+  return [`Wrote ${options.config}`, ...said.map((line) => `  ${line}`), 'Next: int8-gate run'].join('\n');
 }
 
-async function look(folder: string, depth: number, survey: Survey): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (systemCode(error) === 'EACCES') return []; // a folder that we may not read holds no input of ours
-    throw error;
-  });
-  let images = 0;
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path, depth - 1, survey);
-    } else if (entry.name.endsWith('.onnx')) survey.models.push(path);
-    else if (entry.name.endsWith('.json')) survey.annotations.push(path);
-    else if (looksLikeImage(entry.name)) images++;
-  }
-  if (images > 0) survey.folders.set(folder, images);
-}
-
-function only(found: readonly string[], what: string, flag: string, kind: string): string {
-  if (found.length === 1) return found[0] as string;
-  const list = found.map((path) => relative(process.cwd(), path)).join(', ');
-  throw new InputFault({
-    where: what,
-    what:
-      found.length === 0
-        ? `no ${kind.replace(/^an? /, '')} lies in this folder`
-        : `several could be meant: ${list}`,
-    fix: `Name ${kind} with \`${flag}\`.`,
-  });
-}
-
-/** JSON files that are COCO annotations. */
-async function cocoFiles(files: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const file of files) {
-    try {
-      await loadGroundTruth({ format: 'coco', annotations: file, boxesOnly: true });
-      found.push(file);
-    } catch (error) {
-      if (!(error instanceof InputFault)) throw error; // other JSON is not what we look for
-    }
-  }
-  return found;
-}
-
-/** The folder that holds the first image of the annotations. */
-async function imagesOf(annotations: string, folders: ReadonlyMap<string, number>): Promise<string> {
-  const truth = await loadGroundTruth({ format: 'coco', annotations, boxesOnly: true });
-  const name = truth.images[0]?.name ?? '';
-  for (const folder of folders.keys())
-    if (
-      await access(join(folder, name)).then(
-        () => true,
-        () => false,
-      )
-    )
-      return folder;
-  throw new InputFault({
-    where: annotations,
-    what: `no folder here holds its images (looked for ${name})`,
-    fix: 'Name the folder with `--images`.',
-  });
-}
-
-/** The folder whose name speaks of calibration or training, else the only other one. */
-function calibrationOf(folders: ReadonlyMap<string, number>): string {
-  const names = [...folders.keys()].sort();
-  const speaking = names.filter((path) => /calib/i.test(path));
-  const training = names.filter((path) => /train/i.test(path));
-  return only(
-    speaking.length > 0 ? speaking : training.length > 0 ? training : names,
-    'calibration',
-    '--calibration',
-    'a folder of calibration images',
-  );
-}
-
-/** Reads everything once, so that the settings are known to work. */
+/** Loads the model once, so that the settings are known to work, and says what was found. */
 async function inspect(
   path: string,
-  annotations: string,
-  images: string,
+  truth: GroundTruth,
   calibration: string,
+  calibrationImages: number,
 ): Promise<string[]> {
   const model = await readModel(path);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
@@ -162,23 +78,27 @@ async function inspect(
     };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);
-    const truth = await loadGroundTruth({ format: 'coco', annotations, images });
-    const records = await listImages(calibration);
     return [
       `decoder ${choice.decoder.format}: ${choice.why.join('; ')}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join('; ')}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      `${records.length} calibration images in ${relative(process.cwd(), resolve(calibration)) || '.'}`,
+      ...truth.skipped.map(({ what, count }) => `${count} ${what}`),
+      `${calibrationImages} calibration images in ${relative(process.cwd(), resolve(calibration)) || '.'}`,
     ].map(terminalText); // names come from the model: none may end the comment that it stands in
   } finally {
     await engine.close();
   }
 }
 
-function settingsText(
-  paths: Readonly<Record<'model' | 'images' | 'annotations' | 'calibration', string>>,
-  found: readonly string[],
-): string {
+interface Paths {
+  readonly model: string;
+  readonly annotations: string;
+  /** Left out where the annotations tell. */
+  readonly images?: string;
+  readonly calibration: string;
+}
+
+function settingsText(paths: Paths, many: boolean, found: readonly string[]): string {
   return `# Settings of int8-gate. Reference: docs/settings.md
 # Found:
 ${found.map((line) => `#   ${line}`).join('\n')}
@@ -188,13 +108,12 @@ version: 1
 model: ${paths.model}
 
 # Labelled images that mAP is measured on. More images, narrower intervals: 500 or more are worth having.
-validation:
-  images: ${paths.images}
+validation:${paths.images === undefined ? '' : `\n  images: ${paths.images}`}
   annotations: ${paths.annotations}
 
 # Images that INT8 ranges are taken from, without labels. They should show all that production shows.
 calibration:
-  images: ${paths.calibration}
+  images: ${paths.calibration}${many ? '\n  count: 500 # spread evenly over the folder' : ''}
   calibrator: percentile
 
 quantization:

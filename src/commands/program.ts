@@ -157,7 +157,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .option('-c, --config <file>', 'settings file to write', DEFAULT_CONFIG)
     .option('--model <file>', 'the .onnx file')
     .option('--images <dir>', 'validation images')
-    .option('--annotations <file>', 'COCO annotations of the validation images')
+    .option('--annotations <path>', 'annotations of the validation images: COCO, YOLO or Pascal VOC')
     .option('--calibration <dir>', 'calibration images')
     .option('--force', 'overwrite an existing settings file')
     .action(async (options: InitOptions) => print(await init(options)));

@@ -1,0 +1,130 @@
+/** What lies in a folder: models, labelled sets and folders of images. */
+import { access, readdir, readFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { loadGroundTruth, looksLikeImage, type AnnotationFormat } from '../dataset/index.js';
+import { InputFault, systemCode } from '../faults/index.js';
+
+/** Folders that never hold a user's data. */
+const SKIPPED = new Set(['node_modules', '.git', 'dist', 'build', 'int8-gate-report', 'venv', '__pycache__']);
+const DEPTH = 4;
+const CONFIG = /^(data|dataset)\.ya?ml$/i;
+/** How much of an XML file is looked at to tell an annotation from other XML. */
+const XML_HEAD = 200;
+
+/** A file or folder that may hold annotations. */
+export interface Candidate {
+  readonly path: string;
+  readonly format: AnnotationFormat;
+}
+
+/** What was found below a folder. */
+export interface Survey {
+  readonly models: string[];
+  readonly annotations: Candidate[];
+  /** Folders that hold images, with how many. */
+  readonly folders: Map<string, number>;
+}
+
+/** Looks through a folder and its subfolders, a few deep. */
+export async function survey(folder: string): Promise<Survey> {
+  const found: Survey = { models: [], annotations: [], folders: new Map() };
+  await look(folder, DEPTH, found);
+  return found;
+}
+
+async function look(folder: string, depth: number, found: Survey): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (systemCode(error) === 'EACCES') return []; // a folder that we may not read holds no input of ours
+    throw error;
+  });
+  let images = 0;
+  let xml: string | undefined;
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path, depth - 1, found);
+    } else if (entry.name.endsWith('.onnx')) found.models.push(path);
+    else if (entry.name.endsWith('.json')) found.annotations.push({ path, format: 'coco' });
+    else if (CONFIG.test(entry.name)) found.annotations.push({ path, format: 'yolo' });
+    else if (entry.name.endsWith('.xml')) xml ??= path;
+    else if (looksLikeImage(entry.name)) images++;
+  }
+  if (images > 0) found.folders.set(folder, images);
+  if (xml !== undefined && (await readFile(xml, 'utf8')).slice(0, XML_HEAD).includes('<annotation'))
+    found.annotations.push({ path: folder, format: 'voc' });
+}
+
+/** The one that is found. @throws InputFault when there is none or a choice to make. */
+export function only(found: readonly string[], what: string, flag: string, kind: string): string {
+  if (found.length === 1) return found[0] as string;
+  const list = found.map((path) => relative(process.cwd(), path)).join(', ');
+  throw new InputFault({
+    where: what,
+    what:
+      found.length === 0
+        ? `no ${kind.replace(/^an? /, '')} lies in this folder`
+        : `several could be meant: ${list}`,
+    fix: `Name ${kind} with \`${flag}\`.`,
+  });
+}
+
+/**
+ * The annotations of the validation set: the only ones, else the only ones whose name speaks of validation.
+ * @throws InputFault when there are none, or a choice to make
+ */
+export async function annotationsIn({ annotations }: Survey): Promise<string> {
+  const found: string[] = [];
+  for (const { path, format } of annotations) if (format !== 'coco' || (await isCoco(path))) found.push(path);
+  const speaking = found.filter((path) => /val/i.test(relative(process.cwd(), path)));
+  const kind = 'annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)';
+  return only(speaking.length === 1 ? speaking : found, 'annotations', '--annotations', kind);
+}
+
+async function isCoco(file: string): Promise<boolean> {
+  try {
+    await loadGroundTruth({ format: 'coco', annotations: file, boxesOnly: true });
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputFault)) throw error; // other JSON is not what we look for
+    return false;
+  }
+}
+
+/**
+ * The folder that holds the images of COCO annotations; undefined for formats that tell it themselves.
+ * @throws InputFault when no folder holds the first image
+ */
+export async function imagesOf(annotations: string, { folders }: Survey): Promise<string | undefined> {
+  if (!annotations.endsWith('.json')) return undefined;
+  const truth = await loadGroundTruth({ format: 'coco', annotations, boxesOnly: true });
+  const name = truth.images[0]?.name ?? '';
+  for (const folder of folders.keys()) if (name !== '' && (await holds(folder, name))) return folder;
+  throw new InputFault({
+    where: annotations,
+    what: `no folder here holds its images (looked for ${name})`,
+    fix: 'Name the folder with `--images`.',
+  });
+}
+
+function holds(folder: string, name: string): Promise<boolean> {
+  return access(join(folder, name)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * The folder whose name speaks of calibration or training, else the only one that holds no validation image.
+ * @throws InputFault when there is none, or a choice to make
+ */
+export function calibrationOf({ folders }: Survey, validation: ReadonlySet<string>): string {
+  const names = [...folders.keys()].filter((folder) => !validation.has(resolve(folder))).sort();
+  const speaking = names.filter((path) => /calib/i.test(relative(process.cwd(), path)));
+  const training = names.filter((path) => /train/i.test(relative(process.cwd(), path)));
+  return only(
+    speaking.length > 0 ? speaking : training.length > 0 ? training : names,
+    'calibration',
+    '--calibration',
+    'a folder of calibration images',
+  );
+}

@@ -10273,11 +10273,11 @@ function* refusals(view, proto) {
   const opset = opsetOf(proto);
   for (const node of view.graph.nodes) {
     const found = integerOperator(node);
-    if (found !== void 0) yield { ...found, severity: "refused", node: node.name };
+    if (found !== void 0) yield { severity: "refused", ...found, node: node.name };
   }
   for (const one of view.quantizers)
     for (const found of [...types(one), ...scales(view, one, opset), ...places(view, one)])
-      yield { ...found, severity: "refused", node: one.node.name };
+      yield { severity: "refused", ...found, node: one.node.name };
 }
 function integerOperator({ opType, proto }) {
   if (INTEGER_OPERATOR.test(opType))
@@ -10307,10 +10307,15 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }) {
   }
   if (codeType === UINT83 && (kind === "Q" || zeroType === UINT83 || constant !== void 0)) {
     const implied = node.inputs[2] === void 0 || node.inputs[2] === "";
-    yield {
+    yield implied ? {
+      rule: "no-zero-point",
+      severity: "note",
+      why: "has no zero point: TensorRT takes that as INT8, ONNX and other runtimes as UINT8, which cuts negative values off",
+      fix: "Give it an INT8 zero point of 0."
+    } : {
       rule: "unsigned",
-      why: implied ? "has no zero point, which ONNX reads as UINT8; TensorRT quantizes to INT8" : "quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0",
-      fix: implied ? "Give it an INT8 zero point of 0." : "Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`)."
+      why: "quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0",
+      fix: "Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`)."
     };
     return;
   }
@@ -10351,7 +10356,8 @@ function* scales(view, one, opset) {
     if (constant === void 0)
       yield {
         rule: "activation-per-channel",
-        why: `has ${scale.length} scales for an activation; TensorRT takes one scale per tensor there, one a channel for weights alone`,
+        severity: "slow",
+        why: `has ${scale.length} scales for an activation, which takes a kernel of its own in TensorRT 10.6; others stop with an assertion`,
         fix: "Quantize activations per tensor."
       };
     else if (size !== void 0 && size !== scale.length)
@@ -10403,12 +10409,19 @@ function* places(view, one) {
   }
   if (constant === void 0 || one.codeType === INT323) return;
   const other = graph.consumersOf(output).find((node) => !(isCompute(node) && node.inputs[1] === output) && node.opType !== "Identity");
-  if (other !== void 0 && !reachesWeight(view, output))
-    yield {
-      rule: "quantized-constant",
-      why: `dequantizes a constant for ${other.name} (${other.opType}); TensorRT takes quantized constants as weights of Conv, ConvTranspose, Gemm and MatMul alone`,
-      fix: "Leave the constant in float: quantize Conv, ConvTranspose, Gemm and MatMul only (`op_types_to_quantize`)."
-    };
+  if (other === void 0 || reachesWeight(view, output)) return;
+  const fix = "Leave the constant in float: quantize Conv, ConvTranspose, Gemm and MatMul only (`op_types_to_quantize`).";
+  const behind = graph.consumersOf(other.outputs[0] ?? "").some(({ opType }) => opType === "QuantizeLinear");
+  yield behind ? {
+    rule: "quantized-constant",
+    why: `dequantizes a constant for ${other.name} (${other.opType}) with INT8 on all sides: TensorRT stops with "Quantized constant is only allowed before DQ or PLUGIN"`,
+    fix
+  } : {
+    rule: "constant-rounded",
+    severity: "slow",
+    why: `dequantizes a constant for ${other.name} (${other.opType}), which is no layer with weights: it is rounded for nothing, and dequantized in every run`,
+    fix
+  };
 }
 function reachesWeight({ graph }, output) {
   return graph.consumersOf(output).every((node) => {

@@ -9,18 +9,18 @@ const { FLOAT, FLOAT16, BFLOAT16, INT8, UINT8, INT32, INT64 } = TensorProto_Data
 const INTEGER_OPERATOR =
   /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+|MatMulIntegerToFloat)$/;
 
-type Found = Omit<LintFinding, 'severity' | 'node'>;
+type Found = Omit<LintFinding, 'severity' | 'node'> & { readonly severity?: LintFinding['severity'] };
 
 /** What makes TensorRT refuse the file. */
 export function* refusals(view: QdqView, proto: ModelProto): Generator<LintFinding> {
   const opset = opsetOf(proto);
   for (const node of view.graph.nodes) {
     const found = integerOperator(node);
-    if (found !== undefined) yield { ...found, severity: 'refused', node: node.name };
+    if (found !== undefined) yield { severity: 'refused', ...found, node: node.name };
   }
   for (const one of view.quantizers)
     for (const found of [...types(one), ...scales(view, one, opset), ...places(view, one)])
-      yield { ...found, severity: 'refused', node: one.node.name };
+      yield { severity: 'refused', ...found, node: one.node.name };
 }
 
 function integerOperator({ opType, proto }: GraphNode): Found | undefined {
@@ -52,15 +52,18 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }: Quantiz
   }
   if (codeType === UINT8 && (kind === 'Q' || zeroType === UINT8 || constant !== undefined)) {
     const implied = node.inputs[2] === undefined || node.inputs[2] === '';
-    yield {
-      rule: 'unsigned',
-      why: implied
-        ? 'has no zero point, which ONNX reads as UINT8; TensorRT quantizes to INT8'
-        : 'quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0',
-      fix: implied
-        ? 'Give it an INT8 zero point of 0.'
-        : 'Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`).',
-    };
+    yield implied
+      ? {
+          rule: 'no-zero-point',
+          severity: 'note',
+          why: 'has no zero point: TensorRT takes that as INT8, ONNX and other runtimes as UINT8, which cuts negative values off',
+          fix: 'Give it an INT8 zero point of 0.',
+        }
+      : {
+          rule: 'unsigned',
+          why: 'quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0',
+          fix: 'Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`).',
+        };
     return;
   }
   if (
@@ -109,7 +112,8 @@ function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found>
     if (constant === undefined)
       yield {
         rule: 'activation-per-channel',
-        why: `has ${scale.length} scales for an activation; TensorRT takes one scale per tensor there, one a channel for weights alone`,
+        severity: 'slow',
+        why: `has ${scale.length} scales for an activation, which takes a kernel of its own in TensorRT 10.6; others stop with an assertion`,
         fix: 'Quantize activations per tensor.',
       };
     else if (size !== undefined && size !== scale.length)
@@ -185,12 +189,23 @@ function* places(view: QdqView, one: Quantizer): Generator<Found> {
   const other = graph
     .consumersOf(output)
     .find((node) => !(isCompute(node) && node.inputs[1] === output) && node.opType !== 'Identity');
-  if (other !== undefined && !reachesWeight(view, output))
-    yield {
-      rule: 'quantized-constant',
-      why: `dequantizes a constant for ${other.name} (${other.opType}); TensorRT takes quantized constants as weights of Conv, ConvTranspose, Gemm and MatMul alone`,
-      fix: 'Leave the constant in float: quantize Conv, ConvTranspose, Gemm and MatMul only (`op_types_to_quantize`).',
-    };
+  if (other === undefined || reachesWeight(view, output)) return;
+  const fix =
+    'Leave the constant in float: quantize Conv, ConvTranspose, Gemm and MatMul only (`op_types_to_quantize`).';
+  const behind = graph.consumersOf(other.outputs[0] ?? '').some(({ opType }) => opType === 'QuantizeLinear');
+  // Measured with 10.6: an Add of a dequantized constant is built, onnxruntime's all-operator files are not.
+  yield behind
+    ? {
+        rule: 'quantized-constant',
+        why: `dequantizes a constant for ${other.name} (${other.opType}) with INT8 on all sides: TensorRT stops with "Quantized constant is only allowed before DQ or PLUGIN"`,
+        fix,
+      }
+    : {
+        rule: 'constant-rounded',
+        severity: 'slow',
+        why: `dequantizes a constant for ${other.name} (${other.opType}), which is no layer with weights: it is rounded for nothing, and dequantized in every run`,
+        fix,
+      };
 }
 
 /** Weights may be transposed or reshaped on their way. */

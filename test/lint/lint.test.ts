@@ -135,7 +135,7 @@ const CASES: readonly Case[] = [
       ...WEIGHT,
       'y = Conv(xd, wd)',
     ],
-    finds: ['refused activation-per-channel xq', 'refused activation-per-channel xd'],
+    finds: ['slow activation-per-channel xq', 'slow activation-per-channel xd'],
   },
   {
     what: 'the same in opset 12, which knows no axis',
@@ -166,7 +166,7 @@ const CASES: readonly Case[] = [
   {
     what: 'no zero point, which means UINT8',
     nodes: ['xq = QuantizeLinear(x, s)', 'xd = DequantizeLinear(xq, s)', ...WEIGHT, 'y = Conv(xd, wd)'],
-    finds: ['refused unsigned xq'],
+    finds: ['note no-zero-point xq'],
   },
   {
     what: 'a quantized constant that is no weight',
@@ -176,6 +176,20 @@ const CASES: readonly Case[] = [
       'kq = QuantizeLinear(k, s, z)',
       'kd = DequantizeLinear(kq, s, z)',
       'y = Add(c, kd)',
+    ],
+    constants: [floatsToTensor('k', [1, 8, 1, 1], noise(8, 1))],
+    finds: ['slow constant-rounded kd'],
+  },
+  {
+    what: 'a quantized constant between INT8 on all sides',
+    nodes: [
+      ...BASE.slice(0, -1),
+      'kq = QuantizeLinear(k, s, z)',
+      'kd = DequantizeLinear(kq, s, z)',
+      'a = Add(xd, kd)',
+      'aq = QuantizeLinear(a, s, z)',
+      'ad = DequantizeLinear(aq, s, z)',
+      'y = Conv(ad, wd)',
     ],
     constants: [floatsToTensor('k', [1, 8, 1, 1], noise(8, 1))],
     finds: ['refused quantized-constant kd'],

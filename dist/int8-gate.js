@@ -725,9 +725,9 @@ function sensitivity({ sensitivity: found }, room) {
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)
 
 `;
-  const build2 = (count) => {
-    const rest = found.layers.length - count;
-    const rows = found.layers.slice(0, count).map(cells);
+  const build2 = (count2) => {
+    const rest = found.layers.length - count2;
+    const rows = found.layers.slice(0, count2).map(cells);
     return `${title}${table([header, ...rows], ["r", "l", "l", "l", "r", "r", "r"])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
@@ -753,7 +753,7 @@ function cells(row) {
 }
 function footer({ tool, model, data, engine, decoder }) {
   const { validation, calibration } = data;
-  const skipped = validation.skipped.map(({ what, count }) => `${count} ${markdownText(what)}`).join("; ");
+  const skipped = validation.skipped.map(({ what, count: count2 }) => `${count2} ${markdownText(what)}`).join("; ");
   const aside = skipped === "" ? "" : `<sub>Validation data: ${skipped}.</sub>
 
 `;
@@ -800,7 +800,7 @@ ${bullets(report.findings.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})
 ${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
     skipped.length === 0 ? "" : `Validation data
-${bullets(skipped.map(({ what, count }) => `${count} ${what}`))}`,
+${bullets(skipped.map(({ what, count: count2 }) => `${count2} ${what}`))}`,
     `${paint(VERDICTS[verdict.kind], COLORS[verdict.kind])}  ${wrap(terminalText(verdict.why), width - 6, "      ")}`,
     verdict.todo.length === 0 ? "" : `What to do
 ${bullets(verdict.todo)}`
@@ -10885,41 +10885,52 @@ function groupBy(rows, key, size) {
   }
   return { rows: sorted, starts };
 }
-function everyRow(count) {
-  const rows = new Int32Array(count);
-  for (let i = 0; i < count; i++) rows[i] = i;
+function everyRow(count2) {
+  const rows = new Int32Array(count2);
+  for (let i = 0; i < count2; i++) rows[i] = i;
   return rows;
 }
 function byFallingScore(rows, score) {
   const n = rows.length;
-  const [low, high] = fallingKeys(score);
+  if (n === 0) return rows;
+  const keys = fallingKeys(score);
   let from = rows;
-  let to = new Int32Array(n);
+  const spare = [new Int32Array(n), new Int32Array(n)];
   const counts2 = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS) {
-    const key = half === 0 ? low : high;
-    counts2.fill(0);
-    for (let i = 0; i < n; i++) {
-      const digit = key[from[i]] >>> shift & SIZE - 1;
-      counts2[digit] = counts2[digit] + 1;
-    }
-    if (n > 0 && counts2[key[from[0]] >>> shift & SIZE - 1] === n) continue;
-    let sum2 = 0;
-    for (let d = 0; d < SIZE; d++) {
-      const count = counts2[d];
-      counts2[d] = sum2;
-      sum2 += count;
-    }
-    for (let i = 0; i < n; i++) {
-      const row = from[i];
-      const digit = key[row] >>> shift & SIZE - 1;
-      const at = counts2[digit];
-      counts2[digit] = at + 1;
-      to[at] = row;
-    }
-    [from, to] = [to, from === rows ? new Int32Array(n) : from];
+    const key = keys[half];
+    count(from, key, shift, counts2);
+    if (counts2[digit(key, from[0], shift)] === n) continue;
+    const to = from === spare[0] ? spare[1] : spare[0];
+    scatter(from, to, key, shift, counts2);
+    from = to;
   }
   return from;
+}
+function digit(key, row, shift) {
+  return key[row] >>> shift & SIZE - 1;
+}
+function count(rows, key, shift, counts2) {
+  counts2.fill(0);
+  for (let i = 0; i < rows.length; i++) {
+    const d = digit(key, rows[i], shift);
+    counts2[d] = counts2[d] + 1;
+  }
+}
+function scatter(from, to, key, shift, counts2) {
+  let sum2 = 0;
+  for (let d = 0; d < SIZE; d++) {
+    const many = counts2[d];
+    counts2[d] = sum2;
+    sum2 += many;
+  }
+  for (let i = 0; i < from.length; i++) {
+    const row = from[i];
+    const d = digit(key, row, shift);
+    const at = counts2[d];
+    counts2[d] = at + 1;
+    to[at] = row;
+  }
 }
 function fallingKeys(score) {
   const n = score.length;
@@ -10956,10 +10967,10 @@ var init_order = __esm({
 });
 
 // src/evaluation/numeric.ts
-function linspace(start, stop, count) {
-  const step = (stop - start) / (count - 1);
-  const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
-  values[count - 1] = stop;
+function linspace(start, stop, count2) {
+  const step = (stop - start) / (count2 - 1);
+  const values = Float64Array.from({ length: count2 }, (_, i) => start + i * step);
+  values[count2 - 1] = stop;
   return values;
 }
 function pairwiseSum(values) {
@@ -11042,8 +11053,8 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
     )
   );
 }
-function checkFinite({ count, score, bbox }) {
-  for (let row = 0; row < count; row++) {
+function checkFinite({ count: count2, score, bbox }) {
+  for (let row = 0; row < count2; row++) {
     if (!Number.isFinite(score[row]))
       throw new InputFault({
         where: `detection ${row}`,
@@ -11184,27 +11195,27 @@ var init_matching = __esm({
         const n = found.length;
         const [rows, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
         const score = new Float64Array(n);
-        let count = 0;
+        let count2 = 0;
         for (let i = 0; i < n; i++) {
           const row = found[i];
           const where = images[row];
           const place2 = this.seen[where];
           if (place2 === KEPT) continue;
           this.seen[where] = place2 + 1;
-          rows[count] = row;
-          image[count] = where;
-          rank2[count] = place2;
-          score[count] = scores[row];
-          count++;
+          rows[count2] = row;
+          image[count2] = where;
+          rank2[count2] = place2;
+          score[count2] = scores[row];
+          count2++;
         }
         for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
-        if (count === n) return { count, rows, image, rank: rank2, score };
+        if (count2 === n) return { count: count2, rows, image, rank: rank2, score };
         return {
-          count,
+          count: count2,
           rows,
-          image: image.slice(0, count),
-          rank: rank2.slice(0, count),
-          score: score.slice(0, count)
+          image: image.slice(0, count2),
+          rank: rank2.slice(0, count2),
+          score: score.slice(0, count2)
         };
       }
       matchOne(row, i, into) {
@@ -11294,20 +11305,20 @@ function spread(truth, classes) {
   };
 }
 function classMatches(truth, one, area) {
-  const { category, count, score, image, rank: rank2 } = one;
-  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count);
-  for (let i = 0; i < count; i++) {
-    const right2 = one.right[area * count + i];
-    const ignored = one.ignored[area * count + i];
+  const { category, count: count2, score, image, rank: rank2 } = one;
+  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count2);
+  for (let i = 0; i < count2; i++) {
+    const right2 = one.right[area * count2 + i];
+    const ignored = one.ignored[area * count2 + i];
     if ((right2 | ignored) === 0) continue;
     for (let t = 0; t < IOU_THRESHOLDS.length; t++)
-      outcome[t * count + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+      outcome[t * count2 + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
   }
   const total = one.totals[area];
   return {
     category,
     area,
-    count,
+    count: count2,
     score,
     image,
     rank: rank2,
@@ -11327,16 +11338,16 @@ function positives({ annotations, images }, boxes, area) {
   }
   return counts2;
 }
-function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
+function precisionCurve({ count: count2, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
   let tp = 0;
   let fp = 0;
   let steps = 0;
-  if (recalls.length < count) enlarge(count);
-  for (let i = 0; i < count; i++) {
+  if (recalls.length < count2) enlarge(count2);
+  for (let i = 0; i < count2; i++) {
     if (rank2[i] >= maxDetections) continue;
     const weight = weights === void 0 ? 1 : weights[image[i]];
     if (weight === 0) continue;
-    const one = outcome[threshold * count + i];
+    const one = outcome[threshold * count2 + i];
     if (one === OUTCOME.falsePositive) fp += weight;
     if (one !== OUTCOME.truePositive) continue;
     tp += weight;
@@ -11354,9 +11365,9 @@ function precisionCurve({ count, outcome, rank: rank2, image }, threshold, maxDe
   }
   return steps === 0 ? 0 : recalls[steps - 1];
 }
-function enlarge(count) {
-  recalls = new Float64Array(2 * count);
-  precisions = new Float64Array(2 * count);
+function enlarge(count2) {
+  recalls = new Float64Array(2 * count2);
+  precisions = new Float64Array(2 * count2);
 }
 var EPSILON, recalls, precisions;
 var init_matches = __esm({
@@ -11798,7 +11809,7 @@ function histogram({ score }) {
     bins[bin] = bins[bin] + 1;
     total++;
   }
-  return total === 0 ? bins : bins.map((count) => count / total);
+  return total === 0 ? bins : bins.map((count2) => count2 / total);
 }
 function jensenShannon(p, q) {
   const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
@@ -12290,9 +12301,9 @@ var init_search = __esm({
 });
 
 // src/sensitivity/subset.ts
-function chooseSubset(truth, count, seed) {
+function chooseSubset(truth, count2, seed) {
   const all = truth.images.map((_, i) => i);
-  if (count >= all.length) return all;
+  if (count2 >= all.length) return all;
   const { annotations } = truth;
   const boxes = all.map(() => /* @__PURE__ */ new Map());
   for (let row = 0; row < annotations.count; row++) {
@@ -12302,7 +12313,7 @@ function chooseSubset(truth, count, seed) {
   const seen = new Float64Array(truth.categories.length);
   const chosen = /* @__PURE__ */ new Set();
   const order = shuffled(all, seed);
-  while (chosen.size < count) {
+  while (chosen.size < count2) {
     const rarest = rarestClass(seen, order, boxes, chosen);
     const next = pick(order, boxes, chosen, rarest);
     chosen.add(next);
@@ -12389,13 +12400,13 @@ function rowOf({ variant: variant2, measured, details, drop: drop2, simulated, a
   };
 }
 function countsOf(layers2) {
-  const count = (test) => layers2.filter(test).length;
+  const count2 = (test) => layers2.filter(test).length;
   const working = (precision) => (layer) => !layer.reformat && layer.precision === precision;
   return {
-    int8: count(working("int8")),
-    fp16: count(working("fp16")),
-    fp32: count(working("fp32")),
-    reformats: count(({ reformat }) => reformat)
+    int8: count2(working("int8")),
+    fp16: count2(working("fp16")),
+    fp32: count2(working("fp32")),
+    reformats: count2(({ reformat }) => reformat)
   };
 }
 function sumMs(layers2) {
@@ -12954,15 +12965,18 @@ var init_records = __esm({
 function isDigit(byte) {
   return byte !== void 0 && byte >= ZERO && byte <= NINE;
 }
-var POWERS, ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E, DecimalReader;
+var POWERS, HIGH_NIBBLES, ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E, DecimalReader;
 var init_decimal = __esm({
   "src/dataset/decimal.ts"() {
     "use strict";
     POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+    HIGH_NIBBLES = 4042322160 | 0;
     [ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E] = [48, 57, 46, 45, 43, 69, 101];
     DecimalReader = class {
       constructor(bytes2) {
         this.bytes = bytes2;
+        this.view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
+        this.last = bytes2.length - 3;
       }
       bytes;
       value = 0;
@@ -12970,6 +12984,9 @@ var init_decimal = __esm({
       // High and low part of a product, see product().
       high = 0;
       low = 0;
+      view;
+      /** Places before this one have four bytes. */
+      last;
       /** Reads the JSON number at `start` into `value` and `end`. */
       read(start) {
         const { bytes: bytes2 } = this;
@@ -12988,6 +13005,15 @@ var init_decimal = __esm({
         let head = 0;
         let byte = bytes2[at];
         for (let room = 9; room > 0; byte = bytes2[++at]) {
+          if (room >= 4 && point >= 0 && at < this.last) {
+            const four = this.four(at);
+            if (four >= 0) {
+              head = head * 1e4 + four | 0;
+              room -= 4;
+              at += 3;
+              continue;
+            }
+          }
           if (byte >= ZERO && byte <= NINE) {
             head = head * 10 + byte - ZERO | 0;
             room--;
@@ -12998,6 +13024,15 @@ var init_decimal = __esm({
         const early = point;
         let tail2 = 0;
         for (let room = 9; room > 0; byte = bytes2[++at]) {
+          if (room >= 4 && point >= 0 && at < this.last) {
+            const four = this.four(at);
+            if (four >= 0) {
+              tail2 = tail2 * 1e4 + four | 0;
+              room -= 4;
+              at += 3;
+              continue;
+            }
+          }
           if (byte >= ZERO && byte <= NINE) {
             tail2 = tail2 * 10 + byte - ZERO | 0;
             room--;
@@ -13017,6 +13052,30 @@ var init_decimal = __esm({
         const size = many ? -1 : this.scale(head, tail2, digits, behind, power);
         const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
         this.value = from > start ? -value : value;
+      }
+      /** The number that four digits make, -1 when they are not four digits: all at once in the bytes of an int32. */
+      four(at) {
+        const word = this.view.getInt32(at, true);
+        const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
+        if (highs !== 858993459) return -1;
+        const pairs = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
+        return Math.imul(pairs, 6553601) >>> 16;
+      }
+      /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
+      pass(start) {
+        const { bytes: bytes2 } = this;
+        let at = bytes2[start] === MINUS ? start + 1 : start;
+        const from = at;
+        while (isDigit(bytes2[at])) at++;
+        if (at === from || bytes2[from] === ZERO && at > from + 1) return -1;
+        if (bytes2[at] === DOT) {
+          const point = at++;
+          while (isDigit(bytes2[at])) at++;
+          if (at === point + 1) return -1;
+        }
+        if (bytes2[at] !== LOWER_E && bytes2[at] !== UPPER_E) return at;
+        this.exponent(at);
+        return this.end;
       }
       /** The exponent at `at`, 0 when there is none; sets `end`. */
       exponent(at) {
@@ -13225,8 +13284,11 @@ var init_scan = __esm({
             this.key([]);
             this.skip();
           }
-        } else if (this.startsNumber) this.number();
-        else this.word();
+        } else if (this.startsNumber) {
+          const end = this.decimal.pass(this.at);
+          if (end < 0) this.word();
+          else this.at = end;
+        } else this.word();
       }
       /** @throws InputFault when anything but space follows */
       end() {
@@ -13465,18 +13527,18 @@ function scanBox(scanner, box) {
     return false;
   }
   scanner.open();
-  let count = 0;
+  let count2 = 0;
   let plain2 = true;
-  for (; scanner.next(count, true); count++) {
+  for (; scanner.next(count2, true); count2++) {
     if (!scanner.startsNumber) {
       scanner.skip();
       plain2 = false;
       continue;
     }
     const value = scanner.number();
-    if (count < 4) box[count] = value;
+    if (count2 < 4) box[count2] = value;
   }
-  return plain2 && count === 4 && isBox(box);
+  return plain2 && count2 === 4 && isBox(box);
 }
 function isBox(box) {
   const [w, h] = [box[2], box[3]];
@@ -13553,23 +13615,23 @@ var init_detections = __esm({
 function scanAnnotations(scanner) {
   let fields = new Float64Array(1024 * FIELDS);
   const box = new Float64Array(4);
-  let count = 0;
+  let count2 = 0;
   scanner.open();
-  for (; scanner.next(count, true); count++) {
-    if ((count + 1) * FIELDS > fields.length) {
+  for (; scanner.next(count2, true); count2++) {
+    if ((count2 + 1) * FIELDS > fields.length) {
       const old = fields;
       fields = new Float64Array(old.length * 2);
       fields.set(old);
     }
-    scanRecord2(scanner, fields.subarray(count * FIELDS, (count + 1) * FIELDS), box);
+    scanRecord2(scanner, fields, count2 * FIELDS, box);
   }
-  return { count, fields };
+  return { count: count2, fields };
 }
-function scanRecord2(scanner, into, box) {
-  into.fill(NaN);
+function scanRecord2(scanner, into, at, box) {
+  into.fill(NaN, at, at + FIELDS);
   scanner.peek();
-  into[0] = scanner.at;
-  into[5] = 0;
+  into[at] = scanner.at;
+  into[at + 5] = 0;
   if (!scanner.startsObject) return scanner.skip();
   let plain2 = true;
   let boxes = 0;
@@ -13582,16 +13644,16 @@ function scanRecord2(scanner, into, box) {
       if (!scanBox(scanner, box)) plain2 = false;
     } else if (scanner.startsNumber) {
       const value = scanner.number();
-      into[1 + key] = value;
+      into[at + 1 + key] = value;
       if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
     } else {
       scanner.skip();
       plain2 = false;
     }
   }
-  into.set(box, 6);
-  const crowd = into[5];
-  if (!plain2 || boxes === 0 || crowd !== 0 && crowd !== 1) into[2] = NaN;
+  into.set(box, at + 6);
+  const crowd = into[at + 5];
+  if (!plain2 || boxes === 0 || crowd !== 0 && crowd !== 1) into[at + 2] = NaN;
 }
 function repeats(ids) {
   const sorted = ids.slice().sort();
@@ -13650,8 +13712,8 @@ var init_annotations = __esm({
       /** Records with mistakes. */
       refused = [];
       /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
-      take({ count, fields }, scanner) {
-        for (let i = 0; i < count; i++) {
+      take({ count: count2, fields }, scanner) {
+        for (let i = 0; i < count2; i++) {
           if (this.push(fields, i * FIELDS)) continue;
           scanner.at = fields[i * FIELDS];
           this.read(scanner.value(), i);
@@ -13796,7 +13858,7 @@ function readImages(top, source, folder, problems) {
     const height = reader.size("height");
     if (id === void 0 || name === void 0 || width === void 0 || height === void 0) return;
     noteDuplicate(reader, seen, id, i, "images");
-    found.push({ id, name, file: join4(folder, name), width, height });
+    found.push({ id, name, file: folder === "" ? name : join4(folder, name), width, height });
   });
   return found.sort(byId);
 }
@@ -14129,11 +14191,11 @@ var init_decode = __esm({
 });
 
 // src/dataset/limit.ts
-function limit(count) {
+function limit(count2) {
   let running = 0;
   const waiting = [];
   return async (job) => {
-    if (running < count) running++;
+    if (running < count2) running++;
     else await new Promise((resolve11) => waiting.push(resolve11));
     try {
       return await job();
@@ -14768,8 +14830,8 @@ var require_Node = __commonJS({
         };
         const res = toJS.toJS(this, "", ctx);
         if (typeof onAnchor === "function")
-          for (const { count, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count);
+          for (const { count: count2, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count2);
         return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
       }
     };
@@ -14877,13 +14939,13 @@ var require_Alias = __commonJS({
         const anchor = anchors2 && source && anchors2.get(source);
         return anchor ? anchor.count * anchor.aliasCount : 0;
       } else if (identity.isCollection(node)) {
-        let count = 0;
+        let count2 = 0;
         for (const item of node.items) {
           const c = getAliasCount(doc, item, anchors2);
-          if (c > count)
-            count = c;
+          if (c > count2)
+            count2 = c;
         }
-        return count;
+        return count2;
       } else if (identity.isPair(node)) {
         const kc = getAliasCount(doc, node.key, anchors2);
         const vc = getAliasCount(doc, node.value, anchors2);
@@ -17836,8 +17898,8 @@ var require_Document = __commonJS({
         };
         const res = toJS.toJS(this.contents, jsonArg ?? "", ctx);
         if (typeof onAnchor === "function")
-          for (const { count, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count);
+          for (const { count: count2, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count2);
         return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
       }
       /**
@@ -17914,12 +17976,12 @@ var require_errors = __commonJS({
         lineStr = prev + lineStr;
       }
       if (/[^ ]/.test(lineStr)) {
-        let count = 1;
+        let count2 = 1;
         const end = error2.linePos[1];
         if (end?.line === line && end.col > col) {
-          count = Math.max(1, Math.min(end.col - col, 80 - ci));
+          count2 = Math.max(1, Math.min(end.col - col, 80 - ci));
         }
-        const pointer = " ".repeat(ci) + "^".repeat(count);
+        const pointer = " ".repeat(ci) + "^".repeat(count2);
         error2.message += `:
 
 ${lineStr}
@@ -21589,9 +21651,9 @@ function readNames({ value, place: place2 }, problems) {
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
   if (twice2 !== void 0) return wrong("names", `${show(twice2)} names two classes`);
-  const count = value["nc"];
-  if (count !== void 0 && count !== names.length)
-    return wrong("nc", `says ${show(count)} classes, names has ${names.length}`);
+  const count2 = value["nc"];
+  if (count2 !== void 0 && count2 !== names.length)
+    return wrong("nc", `says ${show(count2)} classes, names has ${names.length}`);
   return names;
 }
 async function findPlaces(yaml, file, split2) {
@@ -21776,7 +21838,7 @@ function countSkipped(labels, repeated, labelFiles) {
       what: "label files without an image, left out",
       count: labelFiles === void 0 ? 0 : labelFiles - read
     }
-  ].filter(({ count }) => count > 0);
+  ].filter(({ count: count2 }) => count2 > 0);
 }
 function refuseUnlabelled(labels, { annotations }, files, labelsOf) {
   if (labels.some((found) => found !== void 0)) return;
@@ -21925,8 +21987,8 @@ async function ofFolder(annotations) {
   const names = (await readFolder(annotations, "folder of annotations")).map(
     ({ name }) => name.toLowerCase()
   );
-  const count = (ending) => names.filter((name) => name.endsWith(ending)).length;
-  const [xml, txt, json] = [count(".xml"), count(".txt"), count(".json")];
+  const count2 = (ending) => names.filter((name) => name.endsWith(ending)).length;
+  const [xml, txt, json] = [count2(".xml"), count2(".txt"), count2(".json")];
   if (xml > 0 && txt === 0) return { format: "voc", annotations };
   if (txt > 0 && xml === 0) return { format: "yolo", annotations };
   throw new InputFault({
@@ -21954,9 +22016,9 @@ var init_format = __esm({
 });
 
 // src/dataset/stratify.ts
-function stratify(truth, count, seed) {
+function stratify(truth, count2, seed) {
   const all = truth.images.map((_, i) => i);
-  if (count >= all.length) return all;
+  if (count2 >= all.length) return all;
   const order = shuffled2(all, seed);
   const classes = classesOfImages(truth);
   const members = /* @__PURE__ */ new Map();
@@ -21969,17 +22031,17 @@ function stratify(truth, count, seed) {
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
   const chosen = /* @__PURE__ */ new Set();
   for (const [, images] of rarestFirst) {
-    const share = Math.max(1, Math.round(images.length * count / all.length));
+    const share = Math.max(1, Math.round(images.length * count2 / all.length));
     let have = images.filter((image) => chosen.has(image)).length;
     for (const image of images) {
-      if (have >= share || chosen.size >= count) break;
+      if (have >= share || chosen.size >= count2) break;
       if (chosen.has(image)) continue;
       chosen.add(image);
       have++;
     }
   }
   for (const image of order) {
-    if (chosen.size >= count) break;
+    if (chosen.size >= count2) break;
     chosen.add(image);
   }
   return [...chosen].sort((a, b) => a - b);
@@ -22369,9 +22431,9 @@ function validateAmpersand(xmlData, i) {
     i++;
     return validateNumberAmpersand(xmlData, i);
   }
-  let count = 0;
-  for (; i < xmlData.length; i++, count++) {
-    if (xmlData[i].match(/\w/) && count < 20)
+  let count2 = 0;
+  for (; i < xmlData.length; i++, count2++) {
+    if (xmlData[i].match(/\w/) && count2 < 20)
       continue;
     if (xmlData[i] === ";")
       break;
@@ -26610,7 +26672,7 @@ function countSkipped2(found, images, rows, present) {
       what: "images without an annotation file, left out",
       count: present.filter((file) => looksLikeImage(file) && !used.has(file)).length
     }
-  ].filter(({ count }) => count > 0);
+  ].filter(({ count: count2 }) => count2 > 0);
 }
 async function annotationsIn(folder) {
   const inside2 = join9(folder, "Annotations");
@@ -26706,8 +26768,8 @@ async function loadCocoMeasured(file, folder, exif) {
   return { ...measured, skipped: [...truth.skipped, ...oddBoxes(measured)] };
 }
 function noteOutside({ source, images, annotations }, problems) {
-  const { bbox, image, id, count } = annotations;
-  for (let row = 0; row < count; row++) {
+  const { bbox, image, id, count: count2 } = annotations;
+  for (let row = 0; row < count2; row++) {
     const { width, height } = images[image[row]];
     const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
     if (x <= width && y <= height && x + w >= 0 && y + h >= 0) continue;
@@ -26719,9 +26781,9 @@ function noteOutside({ source, images, annotations }, problems) {
   }
 }
 function oddBoxes({ images, annotations }) {
-  const { bbox, image, count } = annotations;
+  const { bbox, image, count: count2 } = annotations;
   let [empty, beyond] = [0, 0];
-  for (let row = 0; row < count; row++) {
+  for (let row = 0; row < count2; row++) {
     const { width, height } = images[image[row]];
     const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
     if (w === 0 || h === 0) empty++;
@@ -27120,10 +27182,10 @@ function extremes(data) {
   const [low, high] = bounds(finite3);
   return { low, high, nonFinite: data.length - finite3.length };
 }
-function reserve(running, count) {
-  if (running.minByImage.length >= count) return;
+function reserve(running, count2) {
+  if (running.minByImage.length >= count2) return;
   for (const side of ["minByImage", "maxByImage"]) {
-    const wider = new Float32Array(count).fill(NaN);
+    const wider = new Float32Array(count2).fill(NaN);
     wider.set(running[side]);
     running[side] = wider;
   }
@@ -27290,10 +27352,10 @@ function above(value, image, peak) {
   const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
   return ours > theirs || ours === theirs && image < peak.image;
 }
-function reserve2(running, count) {
-  if (running.min.length >= count) return;
+function reserve2(running, count2) {
+  if (running.min.length >= count2) return;
   for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count).fill(NaN);
+    const wider = new Float32Array(count2).fill(NaN);
     wider.set(running[side]);
     running[side] = wider;
   }
@@ -27455,11 +27517,11 @@ function divergenceAt(bins, { mass, nLogN, filled }, kept) {
   let from = 0;
   for (let level = 1; level <= LEVELS2; level++) {
     const to = (level * kept + LEVELS2 - 1) / LEVELS2 | 0;
-    const count = filled[to] - filled[from];
-    if (count > 0) {
+    const count2 = filled[to] - filled[from];
+    if (count2 > 0) {
       const inLevel = mass[to] - mass[from];
       const tailHere = level === LEVELS2 && last > 0 ? tail2 : 0;
-      pLogQ += (inLevel + tailHere) * log(inLevel / count / inside2);
+      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
     }
     from = to;
   }
@@ -27481,8 +27543,8 @@ var init_entropy = __esm({
 
 // src/calibration/mse.ts
 function quantizationError(statistics, threshold) {
-  const { bins, limit: limit2, zeros, count } = statistics;
-  if (count === 0 || threshold <= 0) return 0;
+  const { bins, limit: limit2, zeros, count: count2 } = statistics;
+  if (count2 === 0 || threshold <= 0) return 0;
   const width = limit2 / BINS2;
   const step = threshold / LEVELS3;
   const within = width ** 2 / 12;
@@ -27495,7 +27557,7 @@ function quantizationError(statistics, threshold) {
     const off = x - (code > LEVELS3 ? LEVELS3 : code) * step;
     error2 += n * (off * off + within);
   }
-  return error2 / count;
+  return error2 / count2;
 }
 function mseThreshold(statistics) {
   const amax = Math.max(-statistics.min, statistics.max);
@@ -27527,7 +27589,7 @@ function calibratorFor(name, options = { percentile: 99.999 }) {
   return REGISTRY[name](options);
 }
 function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
+  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(
       bad.slice(0, 10).map(({ name, nonFinite }) => ({
@@ -27552,8 +27614,8 @@ function averageOf({ minByImage, maxByImage }) {
   return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
 }
 function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count } = statistics;
-  const wanted = p * count;
+  const { bins, limit: limit2, count: count2 } = statistics;
+  const wanted = p * count2;
   let below = 0;
   for (let i = 0; i < BINS2; i++) {
     const here = bins[i];
@@ -27763,15 +27825,15 @@ function refused(name, message) {
     fix: "The model must load in onnxruntime by itself; export it again, with standard ONNX operators only."
   });
 }
-function indexesOf(b, batch, count) {
-  return Array.from({ length: Math.min(batch, count - b * batch) }, (_, i) => b * batch + i);
+function indexesOf(b, batch, count2) {
+  return Array.from({ length: Math.min(batch, count2 - b * batch) }, (_, i) => b * batch + i);
 }
 async function taskOf(feed, index) {
   const image = await feed.image(index);
   const { pixels, width, height } = image;
   return { pixels, width, height, extras: feed.extras?.(index, image) };
 }
-async function inOrder(count, ahead, signal, job, deliver) {
+async function inOrder(count2, ahead, signal, job, deliver) {
   const running = [];
   let started = 0;
   const stopWhenAsked = () => {
@@ -27779,8 +27841,8 @@ async function inOrder(count, ahead, signal, job, deliver) {
   };
   stopWhenAsked();
   try {
-    for (let finished = 0; finished < count; finished++) {
-      while (started < count && running.length < ahead) {
+    for (let finished = 0; finished < count2; finished++) {
+      while (started < count2 && running.length < ahead) {
         const one = job(started++);
         one.catch(() => void 0);
         running.push(one);
@@ -27914,8 +27976,8 @@ var init_onnxruntime = __esm({
             });
             return images.length;
           },
-          (count) => {
-            done += count;
+          (count2) => {
+            done += count2;
             options.onProgress?.(done, feed.count);
           }
         );
@@ -30196,20 +30258,20 @@ var require_resolve = __commonJS({
       return false;
     }
     function countKeys(schema) {
-      let count = 0;
+      let count2 = 0;
       for (const key in schema) {
         if (key === "$ref")
           return Infinity;
-        count++;
+        count2++;
         if (SIMPLE_INLINED.has(key))
           continue;
         if (typeof schema[key] == "object") {
-          (0, util_1.eachItem)(schema[key], (sch) => count += countKeys(sch));
+          (0, util_1.eachItem)(schema[key], (sch) => count2 += countKeys(sch));
         }
-        if (count === Infinity)
+        if (count2 === Infinity)
           return Infinity;
       }
-      return count;
+      return count2;
     }
     function getFullPath(resolver, id = "", normalize) {
       if (normalize !== false)
@@ -33747,8 +33809,8 @@ var require_contains = __commonJS({
         cxt.result(valid2, () => cxt.reset());
         function validateItemsWithCount() {
           const schValid = gen.name("_valid");
-          const count = gen.let("count", 0);
-          validateItems(schValid, () => gen.if(schValid, () => checkLimits(count)));
+          const count2 = gen.let("count", 0);
+          validateItems(schValid, () => gen.if(schValid, () => checkLimits(count2)));
         }
         function validateItems(_valid, block) {
           gen.forRange("i", 0, len, (i) => {
@@ -33761,16 +33823,16 @@ var require_contains = __commonJS({
             block();
           });
         }
-        function checkLimits(count) {
-          gen.code((0, codegen_1._)`${count}++`);
+        function checkLimits(count2) {
+          gen.code((0, codegen_1._)`${count2}++`);
           if (max === void 0) {
-            gen.if((0, codegen_1._)`${count} >= ${min}`, () => gen.assign(valid2, true).break());
+            gen.if((0, codegen_1._)`${count2} >= ${min}`, () => gen.assign(valid2, true).break());
           } else {
-            gen.if((0, codegen_1._)`${count} > ${max}`, () => gen.assign(valid2, false).break());
+            gen.if((0, codegen_1._)`${count2} > ${max}`, () => gen.assign(valid2, false).break());
             if (min === 1)
               gen.assign(valid2, true);
             else
-              gen.if((0, codegen_1._)`${count} >= ${min}`, () => gen.assign(valid2, true));
+              gen.if((0, codegen_1._)`${count2} >= ${min}`, () => gen.assign(valid2, true));
           }
         }
       }
@@ -36209,21 +36271,21 @@ var init_engine = __esm({
       async run(feed, onOutput, { signal, onProgress } = {}) {
         for (let from = 0; from < feed.count; from += this.batch) {
           if (signal?.aborted === true) throw new Interrupted();
-          const count = Math.min(this.batch, feed.count - from);
-          const inputs = await this.place(feed, from, count);
+          const count2 = Math.min(this.batch, feed.count - from);
+          const inputs = await this.place(feed, from, count2);
           const { outputs, ms } = await this.ask(
             "run",
             { file: this.exchange().path, inputs, at: this.end(inputs) },
             signal
           );
           this.times.push(ms / this.batch);
-          this.deliver(outputs, from, count, onOutput);
-          onProgress?.(from + count, feed.count);
+          this.deliver(outputs, from, count2, onOutput);
+          onProgress?.(from + count2, feed.count);
         }
       }
       /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
-      async place(feed, from, count) {
-        const images = await Promise.all(Array.from({ length: count }, (_, i) => feed.image(from + i)));
+      async place(feed, from, count2) {
+        const images = await Promise.all(Array.from({ length: count2 }, (_, i) => feed.image(from + i)));
         const extras = images.map((image, i) => feed.extras?.(from + i, image) ?? {});
         const placed2 = [];
         let offset = 0;
@@ -36242,7 +36304,7 @@ var init_engine = __esm({
           for (let i = 0; i < this.batch; i++)
             this.exchange().write(
               offset + i * each.bytes.length,
-              parts[Math.min(i, count - 1)].bytes
+              parts[Math.min(i, count2 - 1)].bytes
             );
           placed2.push({ name, shape: [this.batch, ...each.dims], offset });
           offset = after(offset, this.batch * each.bytes.length);
@@ -36256,8 +36318,8 @@ var init_engine = __esm({
           return Math.max(end, after(offset, shape2.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[type]));
         }, 0);
       }
-      deliver(outputs, from, count, onOutput) {
-        const maps = Array.from({ length: count }, () => /* @__PURE__ */ new Map());
+      deliver(outputs, from, count2, onOutput) {
+        const maps = Array.from({ length: count2 }, () => /* @__PURE__ */ new Map());
         for (const { name, shape: shape2, offset } of outputs) {
           const type = this.outputs.find((one) => one.name === name)?.type ?? "float32";
           if (shape2[0] !== this.batch)
@@ -36849,17 +36911,17 @@ function mapClasses(decoder, view, categories, override = "auto", boxes) {
   const names = declared ?? classNamesOf(view);
   if (names !== void 0)
     return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
-  const count = decoder.classCount;
-  const coco = asCoco(count, categories);
+  const count2 = decoder.classCount;
+  const coco = asCoco(count2, categories);
   if (coco !== void 0) return coco;
-  if (count === void 0 || count === categories.length)
+  if (count2 === void 0 || count2 === categories.length)
     return {
       index: Int32Array.from(categories, (_, i) => i),
       how: "classes are matched by order: the model does not name them"
     };
   throw new InputFault({
     where: "categories of the annotations",
-    what: `there are ${categories.length}, the model has ${count} classes and does not name them`,
+    what: `there are ${categories.length}, the model has ${count2} classes and does not name them`,
     fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
   });
 }
@@ -36883,17 +36945,17 @@ function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
   return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
 }
-function asCoco(count, categories) {
-  if (count !== 80 && count !== 91) return void 0;
+function asCoco(count2, categories) {
+  if (count2 !== 80 && count2 !== 91) return void 0;
   const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
   const places2 = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
   if (categories.length === 0 || places2.filter((place2) => place2 >= 0).length !== categories.length)
     return void 0;
-  const index = new Int32Array(count).fill(-1);
-  COCO_CLASSES.forEach(({ id }, i) => index[count === 80 ? i : id] = places2[i]);
-  const numbered = count === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
+  const index = new Int32Array(count2).fill(-1);
+  COCO_CLASSES.forEach(({ id }, i) => index[count2 === 80 ? i : id] = places2[i]);
+  const numbered = count2 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name }) => name);
-  const start = `the model’s ${count} classes are taken ${numbered}`;
+  const start = `the model’s ${count2} classes are taken ${numbered}`;
   return { index, how: describe2(start, names, places2, categories, []) };
 }
 function describe2(start, names, places2, categories, missing) {
@@ -37104,15 +37166,15 @@ function calibratedTensors(graph, layers2, { quantization }) {
 }
 async function calibrationImages(settings) {
   const records = await listImages(settings.calibration.images);
-  const { count, images } = settings.calibration;
-  const used = count === void 0 || count >= records.length ? records : spread2(records, count);
+  const { count: count2, images } = settings.calibration;
+  const used = count2 === void 0 || count2 >= records.length ? records : spread2(records, count2);
   return checkImages(used, followsExif(settings), images);
 }
 function followsExif({ preprocessing }) {
   return preprocessing === "auto" || (preprocessing.exif ?? true);
 }
-function spread2(records, count) {
-  return Array.from({ length: count }, (_, i) => records[Math.floor(i * records.length / count)]);
+function spread2(records, count2) {
+  return Array.from({ length: count2 }, (_, i) => records[Math.floor(i * records.length / count2)]);
 }
 function boxesByCategory({ categories, annotations }) {
   const boxes = new Int32Array(categories.length);
@@ -37453,14 +37515,14 @@ async function brightness(bench, set) {
   return sum2 / pixels;
 }
 function fewImages(bench) {
-  const { count } = bench.calibration;
-  if (count >= FEW_IMAGES) return [];
+  const { count: count2 } = bench.calibration;
+  if (count2 >= FEW_IMAGES) return [];
   return [
     {
       kind: "few-calibration-images",
       severity: "warning",
       subject: bench.settings.calibration.images,
-      sentence: `Only ${count} calibration images: ranges of rare activations are left to chance.`,
+      sentence: `Only ${count2} calibration images: ranges of rare activations are left to chance.`,
       advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
     }
   ];
@@ -38750,17 +38812,17 @@ function cocoOf(truth, evaluation, detections, ids) {
     metric: "coco",
     ...stats,
     perIou: evaluation.perIou(),
-    perClass: perClass.map(({ category, name, boxes: count }) => ({
+    perClass: perClass.map(({ category, name, boxes: count2 }) => ({
       id: idOf(truth, category),
       name,
-      boxes: count,
+      boxes: count2,
       ...evaluation.statsOf(category)
     })),
     counted: countedOf(truth, detections, boxes, left, zeroIdNote(truth, ids))
   };
 }
-function unjudged(count) {
-  return { what: "of classes without a box that counts", count };
+function unjudged(count2) {
+  return { what: "of classes without a box that counts", count: count2 };
 }
 function countedOf(truth, detections, countingBoxes, leftOut, notes = []) {
   return {
@@ -38769,7 +38831,7 @@ function countedOf(truth, detections, countingBoxes, leftOut, notes = []) {
     countingBoxes,
     detections,
     leftOut,
-    notes: [...notes, ...truth.skipped.map(({ what, count }) => `${count} ${what}`)]
+    notes: [...notes, ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`)]
   };
 }
 function zeroIdNote({ annotations }, ids) {
@@ -38808,7 +38870,7 @@ function formatEvaluation(evaluation) {
 function formatCounted({ images, boxes, countingBoxes, detections, leftOut, notes }) {
   return [
     `${images} images; ${boxes} boxes, ${countingBoxes} of which count; ${detections} detections`,
-    ...leftOut.filter(({ count }) => count > 0).map(({ what, count }) => `left out: ${count} ${what}`),
+    ...leftOut.filter(({ count: count2 }) => count2 > 0).map(({ what, count: count2 }) => `left out: ${count2} ${what}`),
     ...notes.map(terminalText)
   ];
 }
@@ -38987,7 +39049,7 @@ async function inspect(path3, truth, calibration, calibrationImages2) {
       `decoder ${choice.decoder.format}: ${choice.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      ...truth.skipped.map(({ what, count }) => `${count} ${what}`),
+      ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`),
       `${calibrationImages2} calibration images in ${relative6(process.cwd(), resolve7(calibration)) || "."}`
     ].map(terminalText);
   } finally {
@@ -50594,11 +50656,11 @@ var require_pluralizer = __commonJS({
         this.singular = singular;
         this.plural = plural;
       }
-      pluralize(count) {
-        const one = count === 1;
+      pluralize(count2) {
+        const one = count2 === 1;
         const keys = one ? singulars : plurals;
         const noun = one ? this.singular : this.plural;
-        return { ...keys, count, noun };
+        return { ...keys, count: count2, noun };
       }
     };
   }
@@ -58017,15 +58079,15 @@ ${value}`;
           pos = 0;
         }
       }
-      discardLeadingBytes(count) {
-        while (count > 0 && this.lineChunkIndex < this.chunks.length) {
+      discardLeadingBytes(count2) {
+        while (count2 > 0 && this.lineChunkIndex < this.chunks.length) {
           const chunk = this.chunks[this.lineChunkIndex];
           const remaining = chunk.length - this.linePos;
-          if (count < remaining) {
-            this.linePos += count;
-            count = 0;
+          if (count2 < remaining) {
+            this.linePos += count2;
+            count2 = 0;
           } else {
-            count -= remaining;
+            count2 -= remaining;
             this.lineChunkIndex++;
             this.linePos = 0;
           }
@@ -61925,8 +61987,8 @@ function joined(images, name, batch) {
   if (first2.type === "int32") return new OrtTensor("int32", Int32Array.from(values), dims);
   return new OrtTensor("float32", Float32Array.from(values), dims);
 }
-function split(outputs, count, batch) {
-  const images = Array.from({ length: count }, () => /* @__PURE__ */ new Map());
+function split(outputs, count2, batch) {
+  const images = Array.from({ length: count2 }, () => /* @__PURE__ */ new Map());
   for (const [name, value] of Object.entries(outputs)) {
     const whole = hostTensor(value);
     if (batch > 1 && whole.dims[0] !== batch)

@@ -30,16 +30,16 @@ export function scanAnnotations(scanner: JsonScanner): ScannedAnnotations {
       fields = new Float64Array(old.length * 2);
       fields.set(old);
     }
-    scanRecord(scanner, fields.subarray(count * FIELDS, (count + 1) * FIELDS), box);
+    scanRecord(scanner, fields, count * FIELDS, box);
   }
   return { count, fields };
 }
 
-function scanRecord(scanner: JsonScanner, into: Float64Array, box: Float64Array): void {
-  into.fill(NaN);
+function scanRecord(scanner: JsonScanner, into: Float64Array, at: number, box: Float64Array): void {
+  into.fill(NaN, at, at + FIELDS);
   scanner.peek();
-  into[0] = scanner.at;
-  into[5] = 0;
+  into[at] = scanner.at;
+  into[at + 5] = 0;
   if (!scanner.startsObject) return scanner.skip();
   let plain = true;
   let boxes = 0;
@@ -52,16 +52,16 @@ function scanRecord(scanner: JsonScanner, into: Float64Array, box: Float64Array)
       if (!scanBox(scanner, box)) plain = false;
     } else if (scanner.startsNumber) {
       const value = scanner.number();
-      into[1 + key] = value;
+      into[at + 1 + key] = value;
       if (key === 3 && !(value >= 0 && value < Infinity)) plain = false;
     } else {
       scanner.skip();
       plain = false;
     }
   }
-  into.set(box, 6);
-  const crowd = into[5];
-  if (!plain || boxes === 0 || (crowd !== 0 && crowd !== 1)) into[2] = NaN;
+  into.set(box, at + 6);
+  const crowd = into[at + 5];
+  if (!plain || boxes === 0 || (crowd !== 0 && crowd !== 1)) into[at + 2] = NaN;
 }
 
 /** Checks annotations and keeps them as columns. */

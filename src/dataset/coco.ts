@@ -137,7 +137,7 @@ function readImages(top: JsonObject, source: string, folder: string, problems: P
     const height = reader.size('height');
     if (id === undefined || name === undefined || width === undefined || height === undefined) return;
     noteDuplicate(reader, seen, id, i, 'images');
-    found.push({ id, name, file: join(folder, name), width, height });
+    found.push({ id, name, file: folder === '' ? name : join(folder, name), width, height });
   });
   return found.sort(byId);
 }

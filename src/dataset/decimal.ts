@@ -2,6 +2,7 @@
 
 /** Powers of ten that a float64 holds exactly. */
 const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+const HIGH_NIBBLES = 0xf0f0f0f0 | 0;
 const [ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E] = [48, 57, 46, 45, 43, 69, 101];
 
 function isDigit(byte: number | undefined): boolean {
@@ -23,7 +24,14 @@ export class DecimalReader implements Decimal {
   private high = 0;
   private low = 0;
 
-  constructor(private readonly bytes: Uint8Array) {}
+  private readonly view: DataView;
+  /** Places before this one have four bytes. */
+  private readonly last: number;
+
+  constructor(private readonly bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.last = bytes.length - 3;
+  }
 
   /** Reads the JSON number at `start` into `value` and `end`. */
   read(start: number): void {
@@ -45,6 +53,15 @@ export class DecimalReader implements Decimal {
     let head = 0;
     let byte = bytes[at] as number;
     for (let room = 9; room > 0; byte = bytes[++at] as number) {
+      if (room >= 4 && point >= 0 && at < this.last) {
+        const four = this.four(at);
+        if (four >= 0) {
+          head = (head * 10000 + four) | 0;
+          room -= 4;
+          at += 3;
+          continue;
+        }
+      }
       if (byte >= ZERO && byte <= NINE) {
         head = (head * 10 + byte - ZERO) | 0;
         room--;
@@ -55,6 +72,15 @@ export class DecimalReader implements Decimal {
     const early = point;
     let tail = 0;
     for (let room = 9; room > 0; byte = bytes[++at] as number) {
+      if (room >= 4 && point >= 0 && at < this.last) {
+        const four = this.four(at);
+        if (four >= 0) {
+          tail = (tail * 10000 + four) | 0;
+          room -= 4;
+          at += 3;
+          continue;
+        }
+      }
       if (byte >= ZERO && byte <= NINE) {
         tail = (tail * 10 + byte - ZERO) | 0;
         room--;
@@ -75,6 +101,32 @@ export class DecimalReader implements Decimal {
     const size = many ? -1 : this.scale(head, tail, digits, behind, power);
     const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
     this.value = from > start ? -value : value;
+  }
+
+  /** The number that four digits make, -1 when they are not four digits: all at once in the bytes of an int32. */
+  private four(at: number): number {
+    const word = this.view.getInt32(at, true);
+    const highs = (word & HIGH_NIBBLES) | (((word + 0x06060606) & HIGH_NIBBLES) >>> 4);
+    if (highs !== 0x33333333) return -1;
+    const pairs = (Math.imul(word & 0x0f0f0f0f, 2561) >>> 8) & 0x00ff00ff;
+    return Math.imul(pairs, 6553601) >>> 16;
+  }
+
+  /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
+  pass(start: number): number {
+    const { bytes } = this;
+    let at = bytes[start] === MINUS ? start + 1 : start;
+    const from = at;
+    while (isDigit(bytes[at])) at++;
+    if (at === from || (bytes[from] === ZERO && at > from + 1)) return -1;
+    if (bytes[at] === DOT) {
+      const point = at++;
+      while (isDigit(bytes[at])) at++;
+      if (at === point + 1) return -1;
+    }
+    if (bytes[at] !== LOWER_E && bytes[at] !== UPPER_E) return at;
+    this.exponent(at);
+    return this.end;
   }
 
   /** The exponent at `at`, 0 when there is none; sets `end`. */

@@ -161,8 +161,11 @@ export class JsonScanner {
         this.key([]);
         this.skip();
       }
-    } else if (this.startsNumber) this.number();
-    else this.word();
+    } else if (this.startsNumber) {
+      const end = this.decimal.pass(this.at);
+      if (end < 0) this.word();
+      else this.at = end;
+    } else this.word();
   }
 
   /** @throws InputFault when anything but space follows */

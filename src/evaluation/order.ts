@@ -56,35 +56,55 @@ const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 /** The rows by falling score, ties (0 and -0 among them) as they came: a radix sort over the bits of the numbers. Scores must be finite. */
 export function byFallingScore(rows: Int32Array, score: Float64Array): Int32Array {
   const n = rows.length;
-  const [low, high] = fallingKeys(score);
-  let from: Int32Array = rows;
-  let to: Int32Array = new Int32Array(n);
+  if (n === 0) return rows;
+  const keys = fallingKeys(score);
+  let from = rows;
+  const spare = [new Int32Array(n), new Int32Array(n)] as const;
   const counts = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS) {
-    const key = half === 0 ? low : high;
-    counts.fill(0);
-    for (let i = 0; i < n; i++) {
-      const digit = ((key[from[i] as number] as number) >>> shift) & (SIZE - 1);
-      counts[digit] = (counts[digit] as number) + 1;
-    }
+    const key = keys[half];
+    count(from, key, shift, counts);
     // All alike, as the low digits of scores that were float32.
-    if (n > 0 && counts[((key[from[0] as number] as number) >>> shift) & (SIZE - 1)] === n) continue;
-    let sum = 0;
-    for (let d = 0; d < SIZE; d++) {
-      const count = counts[d] as number;
-      counts[d] = sum;
-      sum += count;
-    }
-    for (let i = 0; i < n; i++) {
-      const row = from[i] as number;
-      const digit = ((key[row] as number) >>> shift) & (SIZE - 1);
-      const at = counts[digit] as number;
-      counts[digit] = at + 1;
-      to[at] = row;
-    }
-    [from, to] = [to, from === rows ? new Int32Array(n) : from];
+    if (counts[digit(key, from[0] as number, shift)] === n) continue;
+    const to = from === spare[0] ? spare[1] : spare[0];
+    scatter(from, to, key, shift, counts);
+    from = to;
   }
   return from;
+}
+
+function digit(key: Uint32Array, row: number, shift: number): number {
+  return ((key[row] as number) >>> shift) & (SIZE - 1);
+}
+
+function count(rows: Int32Array, key: Uint32Array, shift: number, counts: Int32Array): void {
+  counts.fill(0);
+  for (let i = 0; i < rows.length; i++) {
+    const d = digit(key, rows[i] as number, shift);
+    counts[d] = (counts[d] as number) + 1;
+  }
+}
+
+function scatter(
+  from: Int32Array,
+  to: Int32Array,
+  key: Uint32Array,
+  shift: number,
+  counts: Int32Array,
+): void {
+  let sum = 0;
+  for (let d = 0; d < SIZE; d++) {
+    const many = counts[d] as number;
+    counts[d] = sum;
+    sum += many;
+  }
+  for (let i = 0; i < from.length; i++) {
+    const row = from[i] as number;
+    const d = digit(key, row, shift);
+    const at = counts[d] as number;
+    counts[d] = at + 1;
+    to[at] = row;
+  }
 }
 
 /** Both halves of 64-bit keys whose rising order as whole numbers is the falling order of the scores. */

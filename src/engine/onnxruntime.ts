@@ -4,6 +4,7 @@ import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
 import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
 import { EngineWorker, type Ask } from './pool.js';
+import type { Probe, ProbeImage, ProbeProgram } from './probe-types.js';
 import type { ImageTask, Reply } from './protocol.js';
 import type {
   CollectOptions,
@@ -54,13 +55,13 @@ class OnnxRuntimeEngine implements Engine {
 
   async load(model: EngineModel, options: LoadOptions = {}): Promise<LoadedModel> {
     const id = this.nextModel++;
-    const { extraOutputs = [] } = options;
+    const { extraOutputs = [], lean = false } = options;
     const bytes =
       extraOutputs.length === 0
         ? model.bytes
         : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
     const replies = await Promise.all(
-      this.workers.map((worker) => worker.ask({ kind: 'load', model: id, name: model.name, bytes })),
+      this.workers.map((worker) => worker.ask({ kind: 'load', model: id, name: model.name, bytes, lean })),
     );
     const failed = replies.find((reply) => reply.kind === 'failed');
     if (failed !== undefined) {
@@ -90,6 +91,27 @@ class OnnxRuntimeEngine implements Engine {
       return await session.collect(tensors, feed, options);
     } finally {
       await session.release();
+    }
+  }
+
+  async probe(program: ProbeProgram): Promise<Probe> {
+    const loaded: LoadedModel[] = [];
+    const ids: number[] = [];
+    const release = async (): Promise<void> => {
+      for (const session of loaded) await session.release();
+    };
+    try {
+      for (const model of program.models) {
+        ids.push(this.nextModel);
+        loaded.push(await this.load(model, { lean: true }));
+      }
+      const probe = this.nextModel++;
+      const plan = { ...program, models: ids };
+      await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan })));
+      return new ProbeSession(this.workers, probe, networkInputs(program), release);
+    } catch (error) {
+      await release();
+      throw error;
     }
   }
 
@@ -205,13 +227,8 @@ class Session implements LoadedModel {
 
   /** Asks the worker that has least to do. */
   private async ask(request: Ask): Promise<Reply> {
-    const worker = this.workers.reduce((least, one) => (one.load < least.load ? one : least));
-    const reply = await worker.ask(request);
-    if (reply.kind === 'failed')
-      throw new SurroundingsFault({
-        where: this.name,
-        what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}`,
-      });
+    const reply = await leastBusy(this.workers).ask(request);
+    if (reply.kind === 'failed') throw failedRun(this.name, reply);
     return reply;
   }
 
@@ -226,6 +243,67 @@ class Session implements LoadedModel {
   async release(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'release', model: this.id })));
   }
+}
+
+/** Tensors that regions read and no region makes: the network's own inputs. */
+function networkInputs({ regions }: ProbeProgram): readonly string[] {
+  const made = new Set(regions.flatMap(({ outputs }) => outputs));
+  return [...new Set(regions.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
+}
+
+class ProbeSession implements Probe {
+  constructor(
+    private readonly workers: readonly EngineWorker[],
+    private readonly probe: number,
+    private readonly inputs: readonly string[],
+    private readonly releaseModels: () => Promise<void>,
+  ) {}
+
+  async run(
+    feed: ImageFeed,
+    observed: number,
+    casesOf: (image: number) => readonly number[],
+    onImage: (image: number, result: ProbeImage) => void,
+    options: RunOptions = {},
+  ): Promise<void> {
+    const { probe, inputs, workers } = this;
+    await inOrder(
+      feed.count,
+      workers.length * 2,
+      options.signal,
+      async (index) => {
+        const image = await taskOf(feed, index);
+        const worker = leastBusy(workers);
+        const asked = { cases: casesOf(index), observe: index < observed };
+        const reply = await worker.ask({ kind: 'probe', probe, inputs, ...asked, spec: feed.spec, image });
+        if (reply.kind !== 'probed') throw failedRun('the network in parts', reply);
+        return { index, result: reply.result };
+      },
+      ({ index, result }) => {
+        onImage(index, result);
+        options.onProgress?.(index + 1, feed.count);
+      },
+    );
+  }
+
+  async release(): Promise<void> {
+    const { probe } = this;
+    await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan: undefined })));
+    await this.releaseModels();
+  }
+}
+
+function leastBusy(workers: readonly EngineWorker[]): EngineWorker {
+  return workers.reduce((least, one) => (one.load < least.load ? one : least));
+}
+
+function failedRun(where: string, reply: Reply): Error {
+  return reply.kind === 'failed'
+    ? new SurroundingsFault({
+        where,
+        what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}`,
+      })
+    : new Error(`unexpected answer ${reply.kind}`);
 }
 
 /** Indexes of the images of batch `b`. */

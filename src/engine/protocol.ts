@@ -1,5 +1,7 @@
 import type { PreprocessingSpec } from '../dataset/index.js';
 import type { CollectorMessage, ExtremesMessage } from '../calibration/index.js';
+import type { ProbePlan } from './probe.js';
+import type { ProbeImage } from './probe-types.js';
 import type { HostTensor, TensorSpec } from './types.js';
 
 /** An input of a run: canvases in shared memory, and further inputs per image. */
@@ -18,6 +20,8 @@ export type Request =
       readonly model: number;
       readonly name: string;
       readonly bytes: Uint8Array;
+      /** One of many sessions: keeps no memory between runs. */
+      readonly lean: boolean;
     }
   | {
       readonly kind: 'run';
@@ -42,6 +46,24 @@ export type Request =
       readonly images: readonly ImageTask[];
     }
   | { readonly kind: 'statistics'; readonly id: number; readonly model: number }
+  | {
+      readonly kind: 'plan';
+      readonly id: number;
+      readonly probe: number;
+      /** Undefined forgets the plan. */
+      readonly plan: ProbePlan | undefined;
+    }
+  | {
+      readonly kind: 'probe';
+      readonly id: number;
+      readonly probe: number;
+      /** The network's own inputs. */
+      readonly inputs: readonly string[];
+      readonly cases: readonly number[];
+      readonly observe: boolean;
+      readonly spec: PreprocessingSpec;
+      readonly image: ImageTask;
+    }
   | { readonly kind: 'release'; readonly id: number; readonly model: number };
 
 /** What comes back. */
@@ -66,6 +88,7 @@ export type Reply =
       readonly message: CollectorMessage;
       readonly extremes: ExtremesMessage;
     }
+  | { readonly kind: 'probed'; readonly id: number; readonly result: ProbeImage }
   | { readonly kind: 'done'; readonly id: number }
   | {
       readonly kind: 'failed';

@@ -1,6 +1,7 @@
 /** The interface that every engine implements: onnxruntime here, TensorRT beside it. */
 import type { PreparedImage, PreprocessingSpec } from '../dataset/index.js';
 import type { ExtremesObserver, TensorStatistics } from '../calibration/index.js';
+import type { Probe, ProbeProgram } from './probe-types.js';
 
 /** Element types that cross the border of an engine. */
 export const ELEMENT_TYPES = ['float32', 'float16', 'int64', 'int32', 'uint8', 'int8', 'bool'] as const;
@@ -65,6 +66,8 @@ export interface EngineModel {
 export interface LoadOptions {
   /** Intermediate tensors to return beside the model's own outputs. */
   readonly extraOutputs?: readonly string[];
+  /** One of many models at once: gives memory back after each run, which makes the first milliseconds of a run slower. */
+  readonly lean?: boolean;
 }
 
 /** What runs models. */
@@ -87,4 +90,6 @@ export interface Engine extends Runner {
     feed: ImageFeed,
     options?: CollectOptions,
   ): Promise<ReadonlyMap<string, TensorStatistics>>;
+  /** Makes a program ready; absent where an engine cannot run parts of a network. Faults as of `load`. */
+  probe?(program: ProbeProgram): Promise<Probe>;
 }

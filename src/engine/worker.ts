@@ -5,6 +5,7 @@ import { messageOf } from '../faults/index.js';
 import { onnxruntime, setNativeRoot } from '../native/index.js';
 import { halfToFloat } from '../onnx/index.js';
 import { fillInput, floatToHalf } from './canvas.js';
+import { probeImage, type ProbePlan } from './probe.js';
 import type { ImageTask, Reply, Request, WorkerSetup } from './protocol.js';
 import type { ElementType, HostTensor, TensorSpec } from './types.js';
 
@@ -25,8 +26,17 @@ export function serve(): void {
   const port = parentPort;
   setNativeRoot((workerData as WorkerSetup).nativeRoot);
   const models = new Map<number, Held>();
+  const plans = new Map<number, ProbePlan>();
+  // Probes keep a network's activations: one at a time.
+  let probing: Promise<unknown> = Promise.resolve();
+  const inTurn = (request: Request): Promise<Reply> => {
+    if (request.kind !== 'probe') return answer(models, plans, request);
+    const reply = probing.then(() => answer(models, plans, request));
+    probing = reply.catch(() => undefined);
+    return reply;
+  };
   port.on('message', (request: Request) => {
-    answer(models, request).then(
+    inTurn(request).then(
       (reply) => port.postMessage(reply, transfersOf(reply)),
       (error: unknown) => {
         const stage = request.kind === 'load' ? 'load' : 'run';
@@ -41,10 +51,20 @@ export function serve(): void {
   });
 }
 
-async function answer(models: Map<number, Held>, request: Request): Promise<Reply> {
+async function answer(
+  models: Map<number, Held>,
+  plans: Map<number, ProbePlan>,
+  request: Request,
+): Promise<Reply> {
   const { id } = request;
+  if (request.kind === 'plan') {
+    if (request.plan === undefined) plans.delete(request.probe);
+    else plans.set(request.probe, request.plan);
+    return { kind: 'done', id };
+  }
+  if (request.kind === 'probe') return { kind: 'probed', id, result: await probe(models, plans, request) };
   if (request.kind === 'load') {
-    const session = await createSession(request.bytes);
+    const session = await createSession(request.bytes, request.lean);
     models.set(request.model, {
       session,
       collector: new RangeCollector(),
@@ -65,7 +85,7 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
     case 'run': {
       const started = performance.now();
       const outputs = await held.session.run(
-        inputsOf(held.session, request.spec, request.images, request.batch),
+        inputsOf(held.session.inputNames, request.spec, request.images, request.batch),
       );
       const ms = (performance.now() - started) / request.batch;
       return { kind: 'ran', id, ms, images: split(outputs, request.images.length, request.batch) };
@@ -87,12 +107,27 @@ async function answer(models: Map<number, Held>, request: Request): Promise<Repl
   }
 }
 
-function createSession(bytes: Uint8Array): Promise<InferenceSession> {
+async function probe(
+  models: ReadonlyMap<number, Held>,
+  plans: ReadonlyMap<number, ProbePlan>,
+  { probe: number, inputs, cases, observe, spec, image }: Extract<Request, { kind: 'probe' }>,
+): ReturnType<typeof probeImage> {
+  const plan = plans.get(number);
+  if (plan === undefined) throw new Error(`probe ${number} is not planned`);
+  const feeds = inputsOf(inputs, spec, [image], 1);
+  return probeImage(plan, { cases, observe }, new Map(Object.entries(feeds)), {
+    session: (model) => (models.get(model) as Held).session,
+    toHost: hostTensor,
+  });
+}
+
+function createSession(bytes: Uint8Array, lean: boolean): Promise<InferenceSession> {
   return onnxruntime().InferenceSession.create(bytes, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    enableCpuMemArena: !lean,
     logSeverityLevel: 3,
     // Q/DQ pairs run as float fake quantization: what TensorRT computes, at FP32's speed.
     extra: { session: { disable_quant_qdq: '1' } },
@@ -126,7 +161,7 @@ function batchable({ inputMetadata, outputMetadata }: InferenceSession): boolean
 }
 
 function inputsOf(
-  session: InferenceSession,
+  names: readonly string[],
   spec: Extract<Request, { kind: 'run' }>['spec'],
   images: readonly ImageTask[],
   batch: number,
@@ -145,7 +180,7 @@ function inputsOf(
     spec.layout === 'nchw' ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds: Record<string, Tensor> = {};
-  for (const name of session.inputNames) {
+  for (const name of names) {
     const extra = images[0]?.extras?.[name];
     if (extra !== undefined) feeds[name] = joined(images, name, batch);
     else if (spec.dtype === 'float16') feeds[name] = halfTensor(floats as Float32Array, dims);
@@ -237,7 +272,7 @@ function hostTensor(tensor: Tensor): HostTensor {
 
 async function observe(held: Held, request: Extract<Request, { kind: 'observe' }>): Promise<void> {
   const { images, batch } = request;
-  const feeds = inputsOf(held.session, request.spec, images, batch);
+  const feeds = inputsOf(held.session.inputNames, request.spec, images, batch);
   const sizes = new Map<string, number>();
   // Until the sizes are known, few tensors at a time.
   const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
@@ -289,9 +324,13 @@ function chunked(names: readonly string[], bytesOf: (name: string) => number): s
 
 /** Memory that moves with a reply instead of being copied. */
 function transfersOf(reply: Reply): ArrayBuffer[] {
-  if (reply.kind !== 'ran') return [];
+  const maps =
+    reply.kind === 'ran'
+      ? reply.images
+      : reply.kind === 'probed'
+        ? [...reply.result.bases, ...reply.result.cases].map(({ outputs }) => outputs)
+        : [];
   const buffers = new Set<ArrayBuffer>();
-  for (const image of reply.images)
-    for (const { data } of image.values()) buffers.add(data.buffer as ArrayBuffer);
+  for (const image of maps) for (const { data } of image.values()) buffers.add(data.buffer as ArrayBuffer);
   return [...buffers];
 }

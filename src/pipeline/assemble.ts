@@ -2,8 +2,9 @@ import type { BootstrapResult, Drop } from '../evaluation/index.js';
 import { exitStatusOf, type Check, type Verdict } from '../gate/index.js';
 import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
-import type { Finding, LayerRow, Report, ReportVariant } from '../report/index.js';
+import type { Finding, Report, ReportVariant } from '../report/index.js';
 import { enginesSection } from './engine-report.js';
+import { finite, layerRows } from './layer-rows.js';
 import type { Measured } from './measure.js';
 import type { Bench } from './prepare.js';
 import type { Found, Variant } from './run.js';
@@ -31,7 +32,7 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
       ...(mixed !== undefined && { mixed: quantizedSection(mixed) }),
     },
     ...(found.rows !== undefined && {
-      sensitivity: { images: bench.subset.length, layers: layerRows(found) },
+      sensitivity: { images: bench.subset.length, layers: layerRows(found, findings) },
     }),
     ...(search !== undefined && {
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })),
@@ -128,32 +129,6 @@ function dropsOf({ map, map50 }: BootstrapResult): Pick<ReportVariant, 'drop' | 
     ...(Number.isFinite(map.drop) && { drop: section(map) }),
     ...(Number.isFinite(map50.drop) && { drop50: section(map50) }),
   };
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
-}
-
-/** The table that people read: worst first. */
-function layerRows({ bench, rows = [], int8, mixed, statistics }: Found): LayerRow[] {
-  const layers = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
-  const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
-  return rows.map(({ layer, sqnr, mapDrop }, i) => {
-    const macs = layers.get(layer.name)?.macs;
-    return {
-      rank: i + 1,
-      name: layer.name,
-      opType: layer.opType,
-      depth: layer.depth,
-      sqnr: finite(sqnr),
-      mapDrop: mapDrop === undefined ? null : finite(mapDrop),
-      macShare: macs === undefined || total === 0 ? null : macs / total,
-      parameters: layer.parameters,
-      precision: precision.get(layer.name) ?? 'int8',
-      head: layer.head,
-    };
-  });
 }
 
 function verdictSection(

@@ -134,20 +134,25 @@ export function modelOf(
   return { name, bytes, ...(bench.model.path !== undefined && { path: bench.model.path }) };
 }
 
+/** As {@link decodeInto}; false when a candidate's outputs cannot be decoded, as those of a layer that makes NaN. */
+export function tryDecode(...args: Parameters<typeof decodeInto>): boolean {
+  try {
+    decodeInto(...args);
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputFault)) throw error;
+    return false;
+  }
+}
+
 /** Decodes and scores the subset for candidates of the sweep. */
 export function subsetScorer(bench: Bench, name: string, geometries: readonly ImageGeometry[]): Scorer {
   const table = new DetectionBuilder();
   let broken = false;
   return {
     add(i, outputs) {
-      if (broken) return;
-      try {
-        decodeInto(bench, table, name, i, outputs, geometries[i] as ImageGeometry);
-      } catch (error) {
-        // A layer that makes the output NaN is the worst of all: its SQNR says so, mAP cannot.
-        if (!(error instanceof InputFault)) throw error;
-        broken = true;
-      }
+      // A layer that makes the output NaN is the worst of all: its SQNR says so, mAP cannot.
+      broken ||= !tryDecode(bench, table, name, i, outputs, geometries[i] as ImageGeometry);
     },
     map: () => (broken ? undefined : evaluateCoco(bench.subsetTruth, table.finish()).stats.AP),
   };

@@ -1,5 +1,6 @@
 import type { Ranges, TensorStatistics } from '../calibration/index.js';
 import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
+import type { ImageGeometry } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
@@ -10,17 +11,21 @@ import {
   planOfFile,
   quantize,
   readPlan,
+  withMacs,
   type Layer,
   type PrecisionPlan,
   type QuantizedModel,
 } from '../quantization/index.js';
 import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
 import {
+  canSweepStored,
   headTensors,
   referenceOutputs,
   searchMixed,
   sweep,
+  sweepStored,
   type MixedSearch,
+  type StoredSweepInput,
   type SweepRow,
 } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
@@ -33,7 +38,7 @@ import { collectFindings } from './findings.js';
 import { fileFindings } from './file-findings.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
-import { measure, modelOf, subsetScorer, type Measured, type Reference } from './measure.js';
+import { measure, modelOf, subsetScorer, tryDecode, type Measured, type Reference } from './measure.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
 
 /** What a run leaves behind. */
@@ -62,6 +67,7 @@ export interface Found {
   readonly search: MixedSearch | undefined;
   readonly rows: readonly SweepRow[] | undefined;
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
+  readonly ranges: Ranges;
   readonly verdict: Verdict;
   readonly startedAt: number;
   /** What real engines showed, where they were built. */
@@ -84,7 +90,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
   return withBench(loaded, context, async (bench) => {
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
-    const { fp32, statistics } = basis;
+    const { fp32, statistics, ranges } = basis;
     const int8 = await buildVariant(basis, 'INT8', await planOf(bench));
     const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : undefined;
     const { mixed, search } = await findMixed(basis, int8, rows);
@@ -102,6 +108,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       search,
       rows,
       statistics,
+      ranges,
       verdict,
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
@@ -253,26 +260,52 @@ export async function buildVariant(
   return { plan, model, bytes, measured, drop };
 }
 
-/** One layer in INT8 at a time, on the subset. */
-export async function rankLayers({ bench, ranges, reference }: Basis): Promise<readonly SweepRow[]> {
-  const { context, settings, subset } = bench;
-  context.progress.phase(`Sensitivity of ${bench.layers.length} layers on ${subset.length} images`);
+/** One group of layers in INT8 at a time, on the subset. */
+export async function rankLayers(
+  { bench, ranges, reference, statistics }: Basis,
+  how: Partial<Pick<StoredSweepInput, 'questions' | 'keep' | 'explained'>> & {
+    readonly plain?: boolean;
+  } = {},
+): Promise<readonly SweepRow[]> {
+  const { context, settings, subset, layers, graph } = bench;
+  context.progress.phase(`Sensitivity of ${layers.length} layers on ${subset.length} images`);
   const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const feed = feedOf(bench, bench.validation, subset);
-  const baseline = await baselineOf(bench, geometries);
-  const rows = await sweep({
+  const common = {
     engine: bench.engine,
     model: bench.model,
-    layers: bench.layers,
+    layers,
     scope: settings.quantization.operators,
     ranges,
     reference: reference.outputs,
-    feed,
-    scorer: () => subsetScorer(bench, 'candidate', geometries),
-    baseline,
+    feed: feedOf(bench, bench.validation, subset),
     signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total),
-  });
+    onProgress: (done: number, total: number) => context.progress.update(done, total),
+  };
+  const stored: StoredSweepInput = {
+    ...common,
+    graph,
+    work: new Map(
+      withMacs(layers, graph, statistics).flatMap(({ name, macs }) =>
+        macs === undefined ? [] : [[name, macs]],
+      ),
+    ),
+    truth: bench.subsetTruth,
+    decode: (table, image, outputs) =>
+      tryDecode(bench, table, 'candidate', image, outputs, geometries[image] as ImageGeometry),
+    questions: how.questions ?? ['off', 'weights', 'activations'],
+    explained: how.explained ?? 10,
+    keep: how.keep ?? Math.max(12, Math.ceil(layers.length / 5)),
+    seed: settings.gate.seed,
+    intervals: 10,
+  };
+  const rows =
+    how.plain !== true && canSweepStored(stored)
+      ? await sweepStored(stored)
+      : await sweep({
+          ...common,
+          scorer: () => subsetScorer(bench, 'candidate', geometries),
+          baseline: await baselineOf(bench, geometries),
+        });
   context.progress.end();
   return rows;
 }

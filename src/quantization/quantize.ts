@@ -145,6 +145,9 @@ function refuseQuantized(graph: Graph, model: Model): void {
   throw new InputFault(quantizedAlready(model, node));
 }
 
+/** Scales of weights by tensor and axis: a sweep quantizes the same weights hundreds of times. */
+const weightScales = new WeakMap<TensorProto, Map<number | undefined, ScaleRecord>>();
+
 class Writer {
   private readonly placement: Placement;
   private readonly amax = new Map<string, number>();
@@ -193,14 +196,20 @@ class Writer {
 
   private weightScale(name: string, axis: number | undefined, layer: string): ScaleRecord {
     const tensor = weightValues(this.graph, name) as TensorProto;
+    const bySide = weightScales.get(tensor) ?? new Map<number | undefined, ScaleRecord>();
+    const known = bySide.get(axis);
+    if (known !== undefined) return { ...known, tensor: name, layers: [layer] };
     const values = finiteValues(tensor, layer);
-    return {
+    const record: ScaleRecord = {
       tensor: name,
       kind: 'weight',
       axis,
       layers: [layer],
       scale: channelScales(values, tensor.dims.map(Number), axis),
     };
+    bySide.set(axis, record);
+    weightScales.set(tensor, bySide);
+    return { ...record, tensor: name, layers: [layer] };
   }
 
   scales(): readonly ScaleRecord[] {

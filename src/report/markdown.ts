@@ -5,11 +5,12 @@ import {
   change,
   decibels,
   engineRows,
+  mapChange,
   mebibytes,
   percent,
+  placeOf,
   precisionOf,
   rate,
-  signed,
   variantsOf,
 } from './numbers.js';
 import type { LayerRow, Report } from './types.js';
@@ -102,11 +103,21 @@ function findings(report: Report): string {
 
 function sensitivity({ sensitivity: found }: Report, room: number): string {
   if (found === undefined) return '';
-  const header = ['#', 'layer', 'op', 'in the plan', 'SQNR dB', 'mAP change', 'MACs'];
+  const caused = found.layers.some(({ cause }) => cause !== undefined);
+  const header = [
+    '#',
+    'layer',
+    'op',
+    'in the plan',
+    'SQNR dB',
+    'mAP change',
+    'MACs',
+    ...(caused ? ['cause'] : []),
+  ];
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n`;
   const build = (count: number): string => {
     const rest = found.layers.length - count;
-    const rows = found.layers.slice(0, count).map(cells);
+    const rows = found.layers.slice(0, count).map((row) => cells(row, caused));
     return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r'])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
   };
   let [low, high] = [0, found.layers.length];
@@ -118,15 +129,18 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
 }
 
-function cells(row: LayerRow): string[] {
+function cells(row: LayerRow, caused: boolean): string[] {
   return [
-    String(row.rank),
-    markdownText(row.name) + (row.head ? ' (head)' : ''),
+    placeOf(row),
+    markdownText(row.name) +
+      (row.together === undefined ? '' : ` +${row.together.length}`) +
+      (row.head ? ' (head)' : ''),
     markdownText(row.opType),
     precisionOf(row),
     decibels(row.sqnr),
-    row.mapDrop === null ? '–' : signed(-row.mapDrop),
+    mapChange(row),
     percent(row.macShare),
+    ...(caused ? [markdownText(row.cause ?? '')] : []),
   ];
 }
 

@@ -46,6 +46,19 @@ export function variantsOf(report: Report): readonly (readonly [name: string, va
   ];
 }
 
+/** A layer's change of mAP, with its interval where one was made. */
+export function mapChange({ mapDrop, mapDropLow = null, mapDropHigh = null }: LayerRow): string {
+  if (mapDrop === null) return '–';
+  return change({ drop: mapDrop, low: mapDropLow, high: mapDropHigh });
+}
+
+/** A rank, with the places that it takes on resampled images where those differ. */
+export function placeOf({ rank, place }: LayerRow): string {
+  return place === undefined || (place.low === rank && place.high === rank)
+    ? String(rank)
+    : `${rank} (${place.low}–${place.high})`;
+}
+
 /** `int8` in the plan or not, as tables show it. */
 export function precisionOf({ precision }: LayerRow): string {
   return precision.toUpperCase();

@@ -3,15 +3,44 @@ import type { Engine, HostTensor, ImageFeed } from '../engine/index.js';
 import { encodeModel, type Model } from '../onnx/index.js';
 import { quantize, type Layer, type OperatorScope } from '../quantization/index.js';
 import { Interrupted } from '../faults/index.js';
+import type { LayerGroup } from './groups.js';
 import { SqnrMeter, type ReferenceOutputs } from './sqnr.js';
+import type { RankInterval } from './tally.js';
 
-/** What one layer does to the output when it alone runs in INT8. */
+/** What one layer (or group) does to the output when it alone runs in INT8. */
 export interface SweepRow {
+  /** The layer, or the first of its group. */
   readonly layer: Layer;
   /** dB against FP32; Infinity when nothing changed. */
   readonly sqnr: number;
   /** Fall of mAP50-95 on the subset; undefined when it could not be measured. */
   readonly mapDrop: number | undefined;
+  /** What a sweep from stored activations finds beside. */
+  readonly detail?: SweepDetail;
+}
+
+/** Why a group is where it is. All SQNR in dB; undefined where it was not asked or could not be measured. */
+export interface SweepDetail {
+  readonly group: LayerGroup;
+  /** Images that the ranking saw; fewer than all when the group was surely harmless. */
+  readonly images: number;
+  /** Places that it takes in the middle 80 % of rankings on resampled images. */
+  readonly place: RankInterval;
+  /** With only weights, or only activations, in INT8. */
+  readonly weights: number | undefined;
+  readonly activations: number | undefined;
+  /** Of the group's own output when its input is exact: the error that it makes. */
+  readonly local: number | undefined;
+  /** Of the group's own output when everything runs in INT8: the error that it shows. */
+  readonly cumulative: number | undefined;
+  /** What the output gains, in dB, when everything but this group runs in INT8. */
+  readonly gain: number | undefined;
+  /** Interval of the fall of mAP. */
+  readonly mapLow: number | undefined;
+  readonly mapHigh: number | undefined;
+  /** Mean 1 − IoU, and mean change of score, of matched boxes. */
+  readonly boxShift: number | undefined;
+  readonly scoreShift: number | undefined;
 }
 
 /** What a sweep needs. */

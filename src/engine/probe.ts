@@ -1,0 +1,134 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Power, ProbeCase, ProbeImage, ProbeProgram } from './probe-types.js';
+import type { HostTensor } from './types.js';
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+/** A program without its models' bytes: what a worker needs to know of it. */
+export type ProbePlan = Omit<ProbeProgram, 'models'> & {
+  /** Ids of the models in the worker. */
+  readonly models: readonly number[];
+};
+
+/** What running needs of the worker. */
+export interface ProbeHost {
+  session(model: number): InferenceSession;
+  toHost(tensor: Tensor): HostTensor;
+}
+
+/** One image through all bases and the given cases. `inputs` are the network's own. */
+export async function probeImage(
+  plan: ProbePlan,
+  { cases, observe }: { readonly cases: readonly number[]; readonly observe: boolean },
+  inputs: Tensors,
+  host: ProbeHost,
+): Promise<ProbeImage> {
+  const bases: Map<string, Tensor>[] = [];
+  for (const base of plan.bases)
+    bases.push(await runBase(plan, observe ? base.observing : base.plain, inputs, host));
+  const reference = bases[0] as Tensors;
+  const outcomes: ProbeImage['cases'][number][] = [];
+  for (const index of cases) {
+    const one = plan.cases[index] as ProbeCase;
+    const base = bases[one.base] as Tensors;
+    const changed = await runCase(plan, one, base, host);
+    const now = (name: string): Tensor => tensorOf(name, changed, base);
+    outcomes.push({
+      case: index,
+      heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), now(name))),
+      local:
+        one.local === undefined || !observe ? undefined : powerOf(tensorOf(one.local, base), now(one.local)),
+      outputs: hostTensors(plan.outputs, now, host),
+    });
+  }
+  return {
+    bases: bases.map((tensors, i) => ({
+      outputs: hostTensors(plan.outputs, (name) => tensorOf(name, tensors), host),
+      heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors))),
+      observed:
+        i === 0 || !observe
+          ? []
+          : plan.observed.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors))),
+    })),
+    cases: outcomes,
+  };
+}
+
+async function runBase(
+  plan: ProbePlan,
+  models: readonly number[],
+  inputs: Tensors,
+  host: ProbeHost,
+): Promise<Map<string, Tensor>> {
+  const tensors = new Map(inputs);
+  for (const model of models) await step(plan, model, [tensors], tensors, host);
+  return tensors;
+}
+
+/** Runs what is replaced, and what lies behind a tensor that changed. */
+async function runCase(plan: ProbePlan, one: ProbeCase, base: Tensors, host: ProbeHost): Promise<Tensors> {
+  const changed = new Map<string, Tensor>();
+  const replaced = new Map(one.replaced.map(({ region, model }) => [region, model]));
+  for (let region = 0; region < plan.regions.length; region++) {
+    const touched = plan.regions[region]?.inputs.some((name) => changed.has(name)) === true;
+    const model = replaced.get(region) ?? (touched ? plan.bases[one.base]?.plain[region] : undefined);
+    if (model !== undefined) await step(plan, model, [changed, base], changed, host);
+  }
+  return changed;
+}
+
+async function step(
+  plan: ProbePlan,
+  model: number,
+  from: readonly Tensors[],
+  to: Map<string, Tensor>,
+  host: ProbeHost,
+): Promise<void> {
+  const session = host.session(plan.models[model] as number);
+  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, tensorOf(name, ...from)]));
+  for (const [name, tensor] of Object.entries(await session.run(feeds))) to.set(name, tensor);
+}
+
+function tensorOf(name: string, ...from: readonly Tensors[]): Tensor {
+  for (const tensors of from) {
+    const tensor = tensors.get(name);
+    if (tensor !== undefined) return tensor;
+  }
+  throw new Error(`no region makes tensor ${name}`);
+}
+
+function hostTensors(
+  names: readonly string[],
+  of: (name: string) => Tensor,
+  host: ProbeHost,
+): ReadonlyMap<string, HostTensor> {
+  return new Map(
+    names.map((name) => {
+      const tensor = host.toHost(of(name));
+      // A copy: what is handed over leaves this thread, and the next case may need the original.
+      return [name, { ...tensor, data: tensor.data.slice() }];
+    }),
+  );
+}
+
+/** Sums in float64. */
+function powerOf(reference: Tensor, actual: Tensor): Power {
+  const expected = reference.data as Float32Array;
+  const values = actual.data as Float32Array;
+  if (reference === actual) return { signal: squares(expected), noise: 0 };
+  let signal = 0;
+  let noise = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const x = expected[i] as number;
+    const d = x - (values[i] as number);
+    signal += x * x;
+    noise += d * d;
+  }
+  return { signal, noise };
+}
+
+function squares(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
+  return sum;
+}

@@ -1,0 +1,94 @@
+import { nodeStructure, type GraphNode } from '../onnx/index.js';
+import { resolvePlan, withMacs, type Layer } from '../quantization/index.js';
+import type { Finding, LayerRow } from '../report/index.js';
+import type { SweepDetail, SweepRow } from '../sensitivity/index.js';
+import type { Found } from './run.js';
+
+/** What the table is made from. */
+type Source = Pick<Found, 'bench' | 'rows' | 'int8' | 'mixed' | 'statistics' | 'ranges'>;
+
+/** JSON knows no infinities. */
+export function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** The table that people read: worst first. */
+export function layerRows(source: Source, findings: readonly Finding[]): LayerRow[] {
+  const { bench, rows = [], int8, mixed, statistics } = source;
+  const layers = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
+  const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
+  return rows.map((row, i) => {
+    const { layer, sqnr, mapDrop, detail } = row;
+    const members = detail?.group.layers ?? [layer];
+    const macs = members.reduce<number | undefined>((sum, { name }) => add(sum, layers.get(name)?.macs), 0);
+    const cause = causeOf(members, detail, findings);
+    return {
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      depth: layer.depth,
+      sqnr: finite(sqnr),
+      mapDrop: mapDrop === undefined ? null : finite(mapDrop),
+      macShare: macs === undefined || total === 0 ? null : macs / total,
+      parameters: members.reduce((sum, { parameters }) => sum + parameters, 0),
+      precision: precision.get(layer.name) ?? 'int8',
+      head: layer.head,
+      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0] as number] as GraphNode),
+      reads: readsOf(members, source),
+      ...(detail !== undefined && detailsOf(row, detail)),
+      ...(cause !== undefined && { cause }),
+    };
+  });
+}
+
+function add(sum: number | undefined, macs: number | undefined): number | undefined {
+  return sum === undefined || macs === undefined ? undefined : sum + macs;
+}
+
+function detailsOf({ layer }: SweepRow, detail: SweepDetail): Partial<LayerRow> {
+  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
+  const db = (value: number | undefined, key: string) =>
+    value === undefined ? {} : { [key]: finite(value) };
+  const { boxShift, scoreShift } = detail;
+  return {
+    images: detail.images,
+    place: { ...detail.place },
+    ...(others.length > 0 && { together: others }),
+    ...(boxShift !== undefined && { boxShift }),
+    ...(scoreShift !== undefined && { scoreShift }),
+    ...db(detail.mapLow, 'mapDropLow'),
+    ...db(detail.mapHigh, 'mapDropHigh'),
+    ...db(detail.weights, 'weightsSqnr'),
+    ...db(detail.activations, 'activationsSqnr'),
+    ...db(detail.local, 'localSqnr'),
+    ...db(detail.cumulative, 'cumulativeSqnr'),
+    ...db(detail.gain, 'gain'),
+  };
+}
+
+/** Ranges as calibrated, and the scale that the fully quantized model uses where it quantizes the tensor. */
+function readsOf(members: readonly Layer[], { int8, ranges }: Source): NonNullable<LayerRow['reads']> {
+  const scales = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0] as number]));
+  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
+    const amax = ranges.get(tensor)?.amax;
+    return amax === undefined ? [] : [{ tensor, amax, scale: scales.get(tensor) ?? amax / 127 }];
+  });
+}
+
+/** One side is at fault when the other alone is this much better, dB. */
+const CLEARLY = 6;
+
+function causeOf(
+  members: readonly Layer[],
+  detail: SweepDetail | undefined,
+  findings: readonly Finding[],
+): string | undefined {
+  const named = new Set(members.flatMap(({ name, activations }) => [name, ...activations]));
+  const known = findings.find(({ subject }) => named.has(subject));
+  if (known !== undefined) return known.kind;
+  const { weights, activations } = detail ?? {};
+  if (weights === undefined || activations === undefined) return undefined;
+  if (activations < weights - CLEARLY) return 'range of its input';
+  return weights < activations - CLEARLY ? 'its weights' : 'weights and input alike';
+}

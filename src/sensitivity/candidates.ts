@@ -1,0 +1,174 @@
+import type { Ranges } from '../calibration/index.js';
+import type { EngineModel, ProbeBase, ProbeCase, ProbeProgram } from '../engine/index.js';
+import { encodeModel, type Graph, type Model, type ModelProto, type TensorProto } from '../onnx/index.js';
+import { quantize, type OperatorScope, type PrecisionPlan } from '../quantization/index.js';
+import { bypass } from './bypass.js';
+import type { LayerGroup } from './groups.js';
+import { PartFinder, partDigest, type Boundary, type Part } from './parts.js';
+import type { Region } from './regions.js';
+
+/** What is asked about a group.
+ * - `on`: everything float, this group in INT8
+ * - `off`: everything in INT8, this group float
+ * - `weights`, `activations`: as `on`, but only that side is quantized
+ */
+export type Question = 'on' | 'off' | 'weights' | 'activations';
+
+/** A case of the program and what it asks. */
+export interface Candidate {
+  readonly group: number;
+  readonly question: Question;
+  /** Index into the program's cases. */
+  readonly index: number;
+}
+
+/** A program with the meaning of its cases. */
+export interface Candidates {
+  readonly program: ProbeProgram;
+  readonly candidates: readonly Candidate[];
+}
+
+/** What candidates are made from. */
+export interface CandidateInput {
+  readonly model: Model;
+  readonly graph: Graph;
+  readonly groups: readonly LayerGroup[];
+  readonly scope: OperatorScope;
+  readonly ranges: Ranges;
+  readonly regions: readonly Region[];
+  readonly boundary: Boundary;
+  readonly heads: readonly string[];
+  readonly questions: readonly Question[];
+  /** Indexes of the groups that are asked about; all when left out. */
+  readonly only?: ReadonlySet<number>;
+  /** Called before each candidate is made; may throw to stop. */
+  readonly tick?: () => void;
+}
+
+/**
+ * Writes the program: two bases (float, and everything in INT8 when `off` is asked), and a case for each group and
+ * question that holds only the regions in which it differs from its base.
+ */
+export function planCandidates(input: CandidateInput): Candidates {
+  const { model, graph, groups, regions, questions } = input;
+  const writer = new ProgramWriter(input);
+  const ends = groups.map(({ end }) => end);
+  // Not the model as it came: one of an old operator set is raised when it is quantized.
+  const float = writer.base(quantize(model, planFor(input, 'fp32'), input.ranges).proto, ends);
+  const int8 = questions.includes('off')
+    ? writer.base(quantize(model, planFor(input, 'int8'), input.ranges).proto, ends)
+    : undefined;
+  const candidates: Candidate[] = [];
+  groups.forEach((group, g) => {
+    if (input.only?.has(g) === false) return;
+    const names = group.layers.map(({ name }) => name);
+    const on = quantize(model, planFor(input, 'fp32', names), input.ranges).proto;
+    for (const question of questions) {
+      input.tick?.();
+      const base = question === 'off' ? (int8 as BaseParts) : float;
+      const proto =
+        question === 'on'
+          ? on
+          : question === 'off'
+            ? quantize(model, planFor(input, 'int8', names), input.ranges).proto
+            : bypass(on, question === 'weights' ? 'activation' : 'weight');
+      candidates.push({
+        group: g,
+        question,
+        index: writer.candidate(proto, base, question === 'on' ? group.end : undefined),
+      });
+    }
+  });
+  return {
+    candidates,
+    program: {
+      models: writer.models,
+      cases: writer.cases,
+      bases: [float, ...(int8 === undefined ? [] : [int8])].map(({ plain, observing }) => ({
+        plain,
+        observing,
+      })),
+      regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
+      heads: input.heads,
+      outputs: graph.outputs,
+      observed: int8 === undefined ? [] : ends,
+    },
+  };
+}
+
+function planFor(
+  { scope }: CandidateInput,
+  otherwise: 'int8' | 'fp32',
+  names: readonly string[] = [],
+): PrecisionPlan {
+  const switched = otherwise === 'int8' ? 'fp32' : 'int8';
+  return {
+    version: 1,
+    operators: scope,
+    default: otherwise,
+    layers: Object.fromEntries(names.map((name) => [name, switched])),
+  };
+}
+
+interface BaseParts extends ProbeBase {
+  readonly index: number;
+  /** By region. */
+  readonly digests: readonly string[];
+}
+
+class ProgramWriter {
+  readonly models: EngineModel[] = [];
+  readonly cases: ProbeCase[] = [];
+  private readonly known = new Map<string, number>();
+  private readonly shared: ReadonlySet<TensorProto>;
+  private bases = 0;
+
+  constructor(private readonly input: CandidateInput) {
+    this.shared = new Set(input.model.proto.graph?.initializer);
+  }
+
+  base(proto: ModelProto, ends: readonly string[]): BaseParts {
+    const finder = new PartFinder(proto);
+    const { regions, graph } = this.input;
+    const parts = regions.map((region) => finder.part(region));
+    const observing = regions.map((region) => {
+      const inside = new Set(region.nodes);
+      return finder.part(
+        region,
+        ends.filter((name) => inside.has(graph.producerOf(name)?.index ?? -1)),
+      );
+    });
+    const digests = parts.map((part) => partDigest(part, this.shared));
+    return {
+      index: this.bases++,
+      digests,
+      plain: parts.map((part) => this.model(finder, part)),
+      observing: observing.map((part) => this.model(finder, part)),
+    };
+  }
+
+  /** Adds a case; answers its index. */
+  candidate(proto: ModelProto, base: BaseParts, local: string | undefined): number {
+    const finder = new PartFinder(proto);
+    const { regions, graph } = this.input;
+    const maker = local === undefined ? -1 : (graph.producerOf(local)?.index ?? -1);
+    const replaced = regions.flatMap((region, r) => {
+      const own = region.nodes.includes(maker) && local !== undefined ? [local] : [];
+      if (partDigest(finder.part(region), this.shared) === base.digests[r]) return [];
+      return [{ region: r, model: this.model(finder, finder.part(region, own)) }];
+    });
+    const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
+    this.cases.push({ base: base.index, replaced, local: measured ? local : undefined });
+    return this.cases.length - 1;
+  }
+
+  private model(finder: PartFinder, part: Part): number {
+    const digest = `${partDigest(part, this.shared)} ${part.outputs.join(' ')}`;
+    const known = this.known.get(digest);
+    if (known !== undefined) return known;
+    const bytes = encodeModel(finder.model(part, this.input.boundary));
+    const index = this.models.push({ name: this.input.model.name, bytes }) - 1;
+    this.known.set(digest, index);
+    return index;
+  }
+}

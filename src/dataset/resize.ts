@@ -126,28 +126,33 @@ function halve(image: Raster, width: number, height: number): Raster {
 /** Pillow's fixed point: 22 bits after the binary point. */
 const PIL_BITS = 22;
 
-interface Window {
-  readonly from: number;
+/** For each output pixel of an axis: the first source pixel, how many, and their weights out of 2^22, one after another. */
+interface Windows {
+  readonly first: Int32Array;
+  readonly count: Int32Array;
   readonly weights: Int32Array;
 }
 
 /** Triangle filter of Pillow, widened by the shrink factor (antialiasing). */
-function triangleWindows(from: number, to: number): Window[] {
+function triangleWindows(from: number, to: number): Windows {
   const scale = from / to;
   const support = Math.max(scale, 1);
-  return Array.from({ length: to }, (_, i) => {
+  const first = new Int32Array(to);
+  const count = new Int32Array(to);
+  const all: number[] = [];
+  for (let i = 0; i < to; i++) {
     const centre = (i + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - support + 0.5));
-    const last = Math.min(from, Math.trunc(centre + support + 0.5));
-    const weights = Array.from({ length: last - first }, (_unused, k) =>
-      Math.max(0, 1 - Math.abs((k + first - centre + 0.5) * (1 / support))),
+    const start = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(from, Math.trunc(centre + support + 0.5));
+    const weights = Array.from({ length: end - start }, (_, k) =>
+      Math.max(0, 1 - Math.abs((k + start - centre + 0.5) * (1 / support))),
     );
     const sum = weights.reduce((total, w) => total + w, 0);
-    return {
-      from: first,
-      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + (w / sum) * 2 ** PIL_BITS)),
-    };
-  });
+    first[i] = start;
+    count[i] = weights.length;
+    for (const w of weights) all.push(Math.trunc(0.5 + (w / sum) * 2 ** PIL_BITS));
+  }
+  return { first, count, weights: Int32Array.from(all) };
 }
 
 /**
@@ -161,39 +166,53 @@ export function resizePil(image: Raster, width: number, height: number): Raster 
   return tall ? widen(heighten(image, height), width) : heighten(widen(image, width), height);
 }
 
+const HALF = 2 ** (PIL_BITS - 1);
+
+/** Sums stay below 2^31: weights of a window add up to about 2^22, pixels reach 255. */
 function widen({ data, width: from, height }: Raster, width: number): Raster {
   if (from === width) return { data, width, height };
-  const windows = triangleWindows(from, width);
-  return { data: pass(data, windows, height, from * 3, 3, width * 3, 3), width, height };
+  const { first, count, weights } = triangleWindows(from, width);
+  const out = new Uint8Array(width * height * 3);
+  for (let y = 0, o = 0; y < height; y++) {
+    const row = y * from * 3;
+    for (let x = 0, w = 0; x < width; x++, o += 3) {
+      let at = row + 3 * (first[x] as number);
+      let [r, g, b] = [HALF, HALF, HALF];
+      for (const end = w + (count[x] as number); w < end; w++, at += 3) {
+        const weight = weights[w] as number;
+        r = (r + (data[at] as number) * weight) | 0;
+        g = (g + (data[at + 1] as number) * weight) | 0;
+        b = (b + (data[at + 2] as number) * weight) | 0;
+      }
+      out[o] = top(r);
+      out[o + 1] = top(g);
+      out[o + 2] = top(b);
+    }
+  }
+  return { data: out, width, height };
 }
 
 function heighten({ data, width, height: from }: Raster, height: number): Raster {
   if (from === height) return { data, width, height };
-  const windows = triangleWindows(from, height);
-  return { data: pass(data, windows, width, 3, width * 3, 3, width * 3), width, height };
+  const { first, count, weights } = triangleWindows(from, height);
+  const length = width * 3;
+  const out = new Uint8Array(length * height);
+  const sums = new Int32Array(length);
+  for (let y = 0, w = 0; y < height; y++) {
+    sums.fill(HALF);
+    for (let k = 0; k < (count[y] as number); k++, w++) {
+      const row = ((first[y] as number) + k) * length;
+      const weight = weights[w] as number;
+      for (let i = 0; i < length; i++)
+        sums[i] = ((sums[i] as number) + (data[row + i] as number) * weight) | 0;
+    }
+    for (let i = 0; i < length; i++) out[y * length + i] = top(sums[i] as number);
+  }
+  return { data: out, width, height };
 }
 
-/** Filters along one axis; `step` and `outStep` walk along it, `line` and `outLine` from line to line. */
-function pass(
-  data: Uint8Array,
-  windows: readonly Window[],
-  lines: number,
-  line: number,
-  step: number,
-  outLine: number,
-  outStep: number,
-): Uint8Array {
-  const out = new Uint8Array(windows.length * lines * 3);
-  for (let i = 0; i < windows.length; i++) {
-    const { from, weights } = windows[i] as Window;
-    for (let l = 0; l < lines; l++)
-      for (let c = 0; c < 3; c++) {
-        let sum = 2 ** (PIL_BITS - 1);
-        let at = l * line + from * step + c;
-        for (let k = 0; k < weights.length; k++, at += step)
-          sum += (data[at] as number) * (weights[k] as number);
-        out[l * outLine + i * outStep + c] = Math.min(255, sum >> PIL_BITS);
-      }
-  }
-  return out;
+/** The 8 bits before the binary point; rounded weights may add up to a hair more than 1. */
+function top(sum: number): number {
+  const value = sum >> PIL_BITS;
+  return value > 255 ? 255 : value;
 }

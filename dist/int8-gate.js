@@ -12467,8 +12467,8 @@ var init_problems = __esm({
 function isObject2(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
-function arrayOf(top, key, source, problems) {
-  const value = top[key];
+function arrayOf(top2, key, source, problems) {
+  const value = top2[key];
   if (Array.isArray(value)) return value;
   problems.add(
     `${source} ${key}`,
@@ -12706,12 +12706,12 @@ var init_decimal = __esm({
         this.product(head, POWERS[behind]);
         const sum2 = this.high + tail2;
         const part = sum2 - this.high;
-        const top = sum2;
+        const top2 = sum2;
         const rest = this.high - (sum2 - part) + (tail2 - part) + this.low;
         const divisor = POWERS[-power];
-        const first2 = top / divisor;
+        const first2 = top2 / divisor;
         this.product(first2, divisor);
-        const second = (top - this.high - this.low + rest) / divisor;
+        const second = (top2 - this.high - this.low + rest) / divisor;
         const value = first2 + second;
         const error2 = second - (value - first2);
         return value + error2 * 1.0000001 === value ? value : -1;
@@ -13389,21 +13389,21 @@ async function loadCoco(file, images, options = {}) {
 function scanCoco(bytes2, source, folder, options = {}) {
   const scanner = new JsonScanner(bytes2, source, "annotation file");
   if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
-  const top = {};
+  const top2 = {};
   let rows;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(SECTIONS);
     if (key < 0) scanner.skip();
-    else if (key < 2 || !scanner.startsList) top[String(SECTIONS[key])] = scanner.value();
+    else if (key < 2 || !scanner.startsList) top2[String(SECTIONS[key])] = scanner.value();
     else {
       rows = scanAnnotations(scanner);
-      top.annotations = [];
+      top2.annotations = [];
     }
   }
   scanner.end();
-  return assemble(top, source, folder, options, (annotations, problems) => {
-    if (rows === void 0) arrayOf(top, "annotations", source, problems);
+  return assemble(top2, source, folder, options, (annotations, problems) => {
+    if (rows === void 0) arrayOf(top2, "annotations", source, problems);
     else annotations.take(rows, scanner);
   });
 }
@@ -13414,10 +13414,10 @@ function refuse2(source, json) {
     what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? "an array" : show(json)}${results}`
   });
 }
-function assemble(top, source, folder, options, fill2) {
+function assemble(top2, source, folder, options, fill2) {
   const problems = new Problems();
-  const categories = readCategories(top, source, problems);
-  const images = readImages(top, source, folder, problems);
+  const categories = readCategories(top2, source, problems);
+  const images = readImages(top2, source, folder, problems);
   const annotations = new Annotations(source, problems, images, categories);
   fill2(annotations, problems);
   if (images.length === 0 && !problems.any)
@@ -13429,11 +13429,11 @@ function assemble(top, source, folder, options, fill2) {
 function byId(a, b) {
   return a.id - b.id;
 }
-function readCategories(top, source, problems) {
+function readCategories(top2, source, problems) {
   const reader = new RecordReader(source, problems);
   const seen = /* @__PURE__ */ new Map();
   const found = [];
-  arrayOf(top, "categories", source, problems).forEach((value, i) => {
+  arrayOf(top2, "categories", source, problems).forEach((value, i) => {
     if (!reader.open(value, `categories[${i}]`)) return;
     const id = reader.integer("id");
     const name = reader.text("name");
@@ -13443,11 +13443,11 @@ function readCategories(top, source, problems) {
   });
   return found.sort(byId);
 }
-function readImages(top, source, folder, problems) {
+function readImages(top2, source, folder, problems) {
   const reader = new RecordReader(source, problems);
   const seen = /* @__PURE__ */ new Map();
   const found = [];
-  arrayOf(top, "images", source, problems).forEach((value, i) => {
+  arrayOf(top2, "images", source, problems).forEach((value, i) => {
     if (!reader.open(value, `images[${i}]`)) return;
     const id = reader.integer("id");
     const name = reader.text("file_name");
@@ -20362,8 +20362,8 @@ var require_parser = __commonJS({
         return st;
       }
       *step() {
-        const top = this.peek(1);
-        if (this.type === "doc-end" && top?.type !== "doc-end") {
+        const top2 = this.peek(1);
+        if (this.type === "doc-end" && top2?.type !== "doc-end") {
           while (this.stack.length > 0)
             yield* this.pop();
           this.stack.push({
@@ -20373,26 +20373,26 @@ var require_parser = __commonJS({
           });
           return;
         }
-        if (!top)
+        if (!top2)
           return yield* this.stream();
-        switch (top.type) {
+        switch (top2.type) {
           case "document":
-            return yield* this.document(top);
+            return yield* this.document(top2);
           case "alias":
           case "scalar":
           case "single-quoted-scalar":
           case "double-quoted-scalar":
-            return yield* this.scalar(top);
+            return yield* this.scalar(top2);
           case "block-scalar":
-            return yield* this.blockScalar(top);
+            return yield* this.blockScalar(top2);
           case "block-map":
-            return yield* this.blockMap(top);
+            return yield* this.blockMap(top2);
           case "block-seq":
-            return yield* this.blockSequence(top);
+            return yield* this.blockSequence(top2);
           case "flow-collection":
-            return yield* this.flowCollection(top);
+            return yield* this.flowCollection(top2);
           case "doc-end":
-            return yield* this.documentEnd(top);
+            return yield* this.documentEnd(top2);
         }
         yield* this.pop();
       }
@@ -20407,25 +20407,25 @@ var require_parser = __commonJS({
         } else if (this.stack.length === 0) {
           yield token;
         } else {
-          const top = this.peek(1);
+          const top2 = this.peek(1);
           if (token.type === "block-scalar") {
-            token.indent = "indent" in top ? top.indent : 0;
-          } else if (token.type === "flow-collection" && top.type === "document") {
+            token.indent = "indent" in top2 ? top2.indent : 0;
+          } else if (token.type === "flow-collection" && top2.type === "document") {
             token.indent = 0;
           }
           if (token.type === "flow-collection")
             fixFlowSeqItems(token);
-          switch (top.type) {
+          switch (top2.type) {
             case "document":
-              top.value = token;
+              top2.value = token;
               break;
             case "block-scalar":
-              top.props.push(token);
+              top2.props.push(token);
               break;
             case "block-map": {
-              const it = top.items[top.items.length - 1];
+              const it = top2.items[top2.items.length - 1];
               if (it.value) {
-                top.items.push({ start: [], key: token, sep: [] });
+                top2.items.push({ start: [], key: token, sep: [] });
                 this.onKeyLine = true;
                 return;
               } else if (it.sep) {
@@ -20438,17 +20438,17 @@ var require_parser = __commonJS({
               break;
             }
             case "block-seq": {
-              const it = top.items[top.items.length - 1];
+              const it = top2.items[top2.items.length - 1];
               if (it.value)
-                top.items.push({ start: [], value: token });
+                top2.items.push({ start: [], value: token });
               else
                 it.value = token;
               break;
             }
             case "flow-collection": {
-              const it = top.items[top.items.length - 1];
+              const it = top2.items[top2.items.length - 1];
               if (!it || it.value)
-                top.items.push({ start: [], key: token, sep: [] });
+                top2.items.push({ start: [], key: token, sep: [] });
               else if (it.sep)
                 it.value = token;
               else
@@ -20460,13 +20460,13 @@ var require_parser = __commonJS({
               yield* this.pop();
               yield* this.pop(token);
           }
-          if ((top.type === "document" || top.type === "block-map" || top.type === "block-seq") && (token.type === "block-map" || token.type === "block-seq")) {
+          if ((top2.type === "document" || top2.type === "block-map" || top2.type === "block-seq") && (token.type === "block-map" || token.type === "block-seq")) {
             const last = token.items[token.items.length - 1];
             if (last && !last.sep && !last.value && last.start.length > 0 && findNonEmptyIndex(last.start) === -1 && (token.indent === 0 || last.start.every((st) => st.type !== "comment" || st.indent < token.indent))) {
-              if (top.type === "document")
-                top.end = last.start;
+              if (top2.type === "document")
+                top2.end = last.start;
               else
-                top.items.push({ start: last.start });
+                top2.items.push({ start: last.start });
               token.items.splice(-1, 1);
             }
           }
@@ -20837,11 +20837,11 @@ var require_parser = __commonJS({
       *flowCollection(fc) {
         const it = fc.items[fc.items.length - 1];
         if (this.type === "flow-error-end") {
-          let top;
+          let top2;
           do {
             yield* this.pop();
-            top = this.peek(1);
-          } while (top?.type === "flow-collection");
+            top2 = this.peek(1);
+          } while (top2?.type === "flow-collection");
         } else if (fc.end.length === 0) {
           switch (this.type) {
             case "comma":
@@ -26080,13 +26080,13 @@ function parseVoc(text3, file, problems) {
     );
     return void 0;
   }
-  const top = parseXml2(xml, file, problems);
-  if (top === void 0) return void 0;
+  const top2 = parseXml2(xml, file, problems);
+  if (top2 === void 0) return void 0;
   const reader = new XmlReader(xml, file, problems);
-  const size = isObject2(top["size"]) ? top["size"] : {};
-  const objects = Array.isArray(top["object"]) ? top["object"] : [];
+  const size = isObject2(top2["size"]) ? top2["size"] : {};
+  const objects = Array.isArray(top2["object"]) ? top2["object"] : [];
   return {
-    filename: typeof top["filename"] === "string" && top["filename"] !== "" ? top["filename"] : void 0,
+    filename: typeof top2["filename"] === "string" && top2["filename"] !== "" ? top2["filename"] : void 0,
     width: reader.pixels(size, "width"),
     height: reader.pixels(size, "height"),
     objects: objects.map((object3, i) => reader.object(object3, i)).filter((found) => found !== void 0)
@@ -26462,14 +26462,14 @@ function resizeOpenCv(image, width, height) {
   const held = [-1, -1];
   const out = new Uint8Array(rowLength * height);
   for (let j = 0; j < height; j++) {
-    const [top, bottom] = [y.left[j], y.right[j]];
-    if (held[1] === top) {
+    const [top2, bottom] = [y.left[j], y.right[j]];
+    if (held[1] === top2) {
       rows.reverse();
       held.reverse();
     }
-    if (held[0] !== top) horizontal(image, top, x, rows[0]);
+    if (held[0] !== top2) horizontal(image, top2, x, rows[0]);
     if (held[1] !== bottom) horizontal(image, bottom, x, rows[1]);
-    held[0] = top;
+    held[0] = top2;
     held[1] = bottom;
     vertical(rows[0], rows[1], y.a[j], y.b[j], out, j * rowLength);
   }
@@ -26488,9 +26488,9 @@ function horizontal(image, row, taps, target) {
     target[o++] = data[l + 2] * wa + data[r + 2] * wb;
   }
 }
-function vertical(top, bottom, a, b, out, at) {
-  for (let i = 0; i < top.length; i++)
-    out[at + i] = (a * (top[i] >> 4) >> 16) + (b * (bottom[i] >> 4) >> 16) + 2 >> 2;
+function vertical(top2, bottom, a, b, out, at) {
+  for (let i = 0; i < top2.length; i++)
+    out[at + i] = (a * (top2[i] >> 4) >> 16) + (b * (bottom[i] >> 4) >> 16) + 2 >> 2;
 }
 function halve(image, width, height) {
   const out = new Uint8Array(width * height * 3);
@@ -26507,20 +26507,23 @@ function halve(image, width, height) {
 function triangleWindows(from, to) {
   const scale = from / to;
   const support = Math.max(scale, 1);
-  return Array.from({ length: to }, (_, i) => {
+  const first2 = new Int32Array(to);
+  const count2 = new Int32Array(to);
+  const all = [];
+  for (let i = 0; i < to; i++) {
     const centre = (i + 0.5) * scale;
-    const first2 = Math.max(0, Math.trunc(centre - support + 0.5));
-    const last = Math.min(from, Math.trunc(centre + support + 0.5));
+    const start = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(from, Math.trunc(centre + support + 0.5));
     const weights = Array.from(
-      { length: last - first2 },
-      (_unused, k) => Math.max(0, 1 - Math.abs((k + first2 - centre + 0.5) * (1 / support)))
+      { length: end - start },
+      (_, k) => Math.max(0, 1 - Math.abs((k + start - centre + 0.5) * (1 / support)))
     );
     const sum2 = weights.reduce((total, w) => total + w, 0);
-    return {
-      from: first2,
-      weights: Int32Array.from(weights, (w) => Math.trunc(0.5 + w / sum2 * 2 ** PIL_BITS))
-    };
-  });
+    first2[i] = start;
+    count2[i] = weights.length;
+    for (const w of weights) all.push(Math.trunc(0.5 + w / sum2 * 2 ** PIL_BITS));
+  }
+  return { first: first2, count: count2, weights: Int32Array.from(all) };
 }
 function resizePil(image, width, height) {
   const shrink = image.height - height;
@@ -26529,35 +26532,55 @@ function resizePil(image, width, height) {
 }
 function widen({ data, width: from, height }, width) {
   if (from === width) return { data, width, height };
-  const windows = triangleWindows(from, width);
-  return { data: pass(data, windows, height, from * 3, 3, width * 3, 3), width, height };
+  const { first: first2, count: count2, weights } = triangleWindows(from, width);
+  const out = new Uint8Array(width * height * 3);
+  for (let y = 0, o = 0; y < height; y++) {
+    const row = y * from * 3;
+    for (let x = 0, w = 0; x < width; x++, o += 3) {
+      let at = row + 3 * first2[x];
+      let [r, g, b] = [HALF, HALF, HALF];
+      for (const end = w + count2[x]; w < end; w++, at += 3) {
+        const weight = weights[w];
+        r = r + data[at] * weight | 0;
+        g = g + data[at + 1] * weight | 0;
+        b = b + data[at + 2] * weight | 0;
+      }
+      out[o] = top(r);
+      out[o + 1] = top(g);
+      out[o + 2] = top(b);
+    }
+  }
+  return { data: out, width, height };
 }
 function heighten({ data, width, height: from }, height) {
   if (from === height) return { data, width, height };
-  const windows = triangleWindows(from, height);
-  return { data: pass(data, windows, width, 3, width * 3, 3, width * 3), width, height };
-}
-function pass(data, windows, lines2, line, step2, outLine, outStep) {
-  const out = new Uint8Array(windows.length * lines2 * 3);
-  for (let i = 0; i < windows.length; i++) {
-    const { from, weights } = windows[i];
-    for (let l = 0; l < lines2; l++)
-      for (let c = 0; c < 3; c++) {
-        let sum2 = 2 ** (PIL_BITS - 1);
-        let at = l * line + from * step2 + c;
-        for (let k = 0; k < weights.length; k++, at += step2)
-          sum2 += data[at] * weights[k];
-        out[l * outLine + i * outStep + c] = Math.min(255, sum2 >> PIL_BITS);
-      }
+  const { first: first2, count: count2, weights } = triangleWindows(from, height);
+  const length = width * 3;
+  const out = new Uint8Array(length * height);
+  const sums = new Int32Array(length);
+  for (let y = 0, w = 0; y < height; y++) {
+    sums.fill(HALF);
+    for (let k = 0; k < count2[y]; k++, w++) {
+      const row = (first2[y] + k) * length;
+      const weight = weights[w];
+      for (let i = 0; i < length; i++)
+        sums[i] = sums[i] + data[row + i] * weight | 0;
+    }
+    for (let i = 0; i < length; i++) out[y * length + i] = top(sums[i]);
   }
-  return out;
+  return { data: out, width, height };
 }
-var COEFFICIENT, PIL_BITS;
+function top(sum2) {
+  const value = sum2 >> PIL_BITS;
+  return value > 255 ? 255 : value;
+}
+var COEFFICIENT, PIL_BITS, HALF;
 var init_resize = __esm({
   "src/dataset/resize.ts"() {
     "use strict";
     COEFFICIENT = 2048;
     PIL_BITS = 22;
+    HALF = 2 ** (PIL_BITS - 1);
   }
 });
 
@@ -26577,8 +26600,8 @@ function place(width, height, spec) {
     case "letterbox": {
       const [w, h] = [Math.max(1, roundHalfEven2(width * ratio)), Math.max(1, roundHalfEven2(height * ratio))];
       const left = roundHalfEven2((spec.width - w) / 2 - 0.1);
-      const top = roundHalfEven2((spec.height - h) / 2 - 0.1);
-      return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
+      const top2 = roundHalfEven2((spec.height - h) / 2 - 0.1);
+      return { width: w, height: h, left, top: top2, scaleX: ratio, scaleY: ratio };
     }
     case "letterbox-top-left":
       return {
@@ -37510,10 +37533,10 @@ function finite2(outputs, name) {
 function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
   const clip = (value, most) => Math.min(Math.max(value, 0), most);
   const left = clip((x1 - g.padX) / g.scaleX, g.originalWidth);
-  const top = clip((y1 - g.padY) / g.scaleY, g.originalHeight);
+  const top2 = clip((y1 - g.padY) / g.scaleY, g.originalHeight);
   const right2 = clip((x2 - g.padX) / g.scaleX, g.originalWidth);
   const bottom = clip((y2 - g.padY) / g.scaleY, g.originalHeight);
-  emit(cls, left, top, Math.max(0, right2 - left), Math.max(0, bottom - top), score);
+  emit(cls, left, top2, Math.max(0, right2 - left), Math.max(0, bottom - top2), score);
 }
 function emitKept(candidates2, options, g, emit) {
   const trimmed = strongest(candidates2);

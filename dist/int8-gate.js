@@ -38485,7 +38485,20 @@ var init_findings = __esm({
 
 // src/pipeline/file-findings.ts
 async function fileFindings(basis, int8) {
-  return [...lintFindings(basis), ...await headTested(basis, int8)];
+  return [...lintFindings(basis), ...newOpset(basis), ...await headTested(basis, int8)];
+}
+function newOpset({ bench }) {
+  const opset = opsetOf(bench.model.proto);
+  if (opset <= WEAK_OPSET || bench.settings.quantization.flavour === "strong") return [];
+  return [
+    {
+      kind: "opset",
+      severity: "info",
+      subject: bench.model.name,
+      sentence: `The model has opset ${opset}: TensorRT 8.6 reads ${WEAK_OPSET} at most, so the weakly typed file needs TensorRT 10.`,
+      advice: `Export it with opset ${WEAK_OPSET} if TensorRT 8 must read it.`
+    }
+  ];
 }
 function lintFindings({ bench }) {
   const { model } = bench;
@@ -38527,6 +38540,7 @@ async function headTested(basis, int8) {
     }
   ];
 }
+var WEAK_OPSET;
 var init_file_findings = __esm({
   "src/pipeline/file-findings.ts"() {
     "use strict";
@@ -38534,6 +38548,7 @@ var init_file_findings = __esm({
     init_onnx();
     init_quantization();
     init_run();
+    WEAK_OPSET = 17;
   }
 });
 

@@ -1,12 +1,30 @@
 import { lintModel, type LintFinding } from '../lint/index.js';
-import { encodeModel, parseModel } from '../onnx/index.js';
+import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
 
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
 export async function fileFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
-  return [...lintFindings(basis), ...(await headTested(basis, int8))];
+  return [...lintFindings(basis), ...newOpset(basis), ...(await headTested(basis, int8))];
+}
+
+/** Newest operator set that TensorRT 8.6 reads. Source: onnx-tensorrt, release 8.6, docs/operators.md. */
+const WEAK_OPSET = 17;
+
+/** Weakly typed files are for old TensorRT too, which does not read new operator sets; nothing can lower them. */
+function newOpset({ bench }: Basis): readonly Finding[] {
+  const opset = opsetOf(bench.model.proto);
+  if (opset <= WEAK_OPSET || bench.settings.quantization.flavour === 'strong') return [];
+  return [
+    {
+      kind: 'opset',
+      severity: 'info',
+      subject: bench.model.name,
+      sentence: `The model has opset ${opset}: TensorRT 8.6 reads ${WEAK_OPSET} at most, so the weakly typed file needs TensorRT 10.`,
+      advice: `Export it with opset ${WEAK_OPSET} if TensorRT 8 must read it.`,
+    },
+  ];
 }
 
 /** One finding a rule. */

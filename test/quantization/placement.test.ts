@@ -6,6 +6,7 @@ import {
   encodeModel,
   floatsToTensor,
   integersToTensor,
+  opsetOf,
   tensorToFloats,
   type Model,
 } from '../../src/onnx/index.js';
@@ -356,4 +357,28 @@ describe('a strongly typed file', () => {
       'b',
     ]);
   });
+});
+
+test('a model of opset 11 without node names is raised to 13 under the same layer names', async () => {
+  const words: Words = {
+    opset: 11,
+    nodes: [
+      'a = Conv(x, w1)',
+      's0, s1 = Split(a){axis=2,split=[3,5]}',
+      'c = Concat(s1, s0){axis=2}',
+      'd = Conv(c, w2)',
+    ],
+    outputs: ['d'],
+  };
+  const model = modelOf(words);
+  for (const node of model.proto.graph?.node ?? []) node.name = '';
+  const names = listLayers(buildGraph(model), 'tensorrt').map(({ name }) => name);
+  expect(names).toEqual(['Conv_0', 'Conv_3']);
+  const { proto, int8Layers } = quantize(model, planOf(['Conv_0']), rangesOf(model));
+  expect(opsetOf(proto)).toBe(13);
+  expect(int8Layers.map(({ name }) => name)).toEqual(['Conv_3']);
+  const [output] = await run(encodeModel(proto), words.inputs);
+  const [float] = await run(model, words.inputs);
+  expect(distance([output!], [float!])).toBeGreaterThan(0);
+  expect(distance([output!], [float!])).toBeLessThan(0.2);
 });

@@ -381,7 +381,11 @@ var init_schema = __esm({
                 severity: { enum: ["error", "warning", "info"] },
                 subject: text,
                 sentence: text,
-                advice: text
+                advice: text,
+                /** Layers concerned. */
+                layers: texts,
+                /** The numbers behind the sentence. */
+                evidence: { type: "object", additionalProperties: number }
               },
               ["kind", "severity", "subject", "sentence", "advice"]
             )
@@ -747,10 +751,19 @@ function checks({ verdict }) {
 ${sorted.map(({ kind, sentence }) => `- ${SIGNS[kind]} ${markdownSentence(sentence)}`).join("\n")}`;
 }
 function findings(report) {
-  if (report.findings.length === 0) return "";
-  return `### Causes
+  const list3 = (title, of) => of.length === 0 ? "" : `### ${title}
 
-${report.findings.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join("\n")}`;
+${of.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join("\n")}`;
+  return [
+    list3(
+      "Causes",
+      report.findings.filter(({ severity }) => severity !== "info")
+    ),
+    list3(
+      "Worth knowing",
+      report.findings.filter(({ severity }) => severity === "info")
+    )
+  ].filter((part) => part !== "").join("\n\n");
 }
 function sensitivity({ sensitivity: found }, room) {
   if (found === void 0) return "";
@@ -826,6 +839,7 @@ function formatTerminal(report, { color, width }) {
   const { skipped } = report.data.validation;
   const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
+  const causes = report.findings.filter(({ severity }) => severity !== "info");
   return [
     columns([
       ["", "mAP50-95", "mAP50", "drop", "weights"],
@@ -839,8 +853,8 @@ function formatTerminal(report, { color, width }) {
     ]),
     engines2(report),
     layers(report, width),
-    report.findings.length === 0 ? "" : `Causes
-${bullets(report.findings.map(({ sentence }) => sentence))}`,
+    causes.length === 0 ? "" : `Causes
+${bullets(causes.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})
 ${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
     skipped.length === 0 ? "" : `Validation data
@@ -1447,7 +1461,7 @@ var require_help = __commonJS({
         if (option.argChoices) {
           extraInfo.push(
             // use stringify to match the display of the default value
-            `choices: ${option.argChoices.map((choice) => JSON.stringify(choice)).join(", ")}`
+            `choices: ${option.argChoices.map((choice2) => JSON.stringify(choice2)).join(", ")}`
           );
         }
         if (option.defaultValue !== void 0) {
@@ -1484,7 +1498,7 @@ var require_help = __commonJS({
         if (argument.argChoices) {
           extraInfo.push(
             // use stringify to match the display of the default value
-            `choices: ${argument.argChoices.map((choice) => JSON.stringify(choice)).join(", ")}`
+            `choices: ${argument.argChoices.map((choice2) => JSON.stringify(choice2)).join(", ")}`
           );
         }
         if (argument.defaultValue !== void 0) {
@@ -3651,7 +3665,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const negativeNumberArg = (arg) => {
           if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
           return !this._getCommandAndAncestors().some(
-            (cmd) => cmd.options.map((opt) => opt.short).some((short5) => /^-\d$/.test(short5))
+            (cmd) => cmd.options.map((opt) => opt.short).some((short6) => /^-\d$/.test(short6))
           );
         };
         let activeVariadicOption = null;
@@ -10932,8 +10946,588 @@ var init_lint2 = __esm({
   }
 });
 
-// src/evaluation/types.ts
+// src/calibration/types.ts
+var BINS;
 var init_types6 = __esm({
+  "src/calibration/types.ts"() {
+    "use strict";
+    BINS = 16384;
+  }
+});
+
+// src/calibration/collector.ts
+function extremes(data) {
+  const [min, max] = bounds(data);
+  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
+    return { low: min, high: max, nonFinite: 0 };
+  const finite3 = data.filter(Number.isFinite);
+  const [low, high] = bounds(finite3);
+  return { low, high, nonFinite: data.length - finite3.length };
+}
+function reserve(running, count2) {
+  if (running.minByImage.length >= count2) return;
+  for (const side of ["minByImage", "maxByImage"]) {
+    const wider = new Float32Array(count2).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds(data) {
+  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
+  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q] = [data[i], data[i + 1]];
+    const [r, s] = [data[i + 2], data[i + 3]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.min(c, r);
+    d = Math.min(d, s);
+    e = Math.max(e, p);
+    f = Math.max(f, q);
+    g = Math.max(g, r);
+    h = Math.max(h, s);
+  }
+  for (let i = whole; i < data.length; i++) {
+    a = Math.min(a, data[i]);
+    e = Math.max(e, data[i]);
+  }
+  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
+}
+function widen(running, min, max) {
+  running.min = Math.min(running.min, min) + 0;
+  running.max = Math.max(running.max, max) + 0;
+}
+function powerOfTwoAbove(amax) {
+  const power = 2 ** Math.ceil(Math.log2(amax));
+  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
+}
+function grow(running, amax) {
+  const limit2 = powerOfTwoAbove(amax);
+  if (running.limit === 0) {
+    running.limit = limit2;
+    return;
+  }
+  const { bins } = running;
+  for (; running.limit < limit2; running.limit *= 2) {
+    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
+    bins.fill(0, BINS / 2);
+  }
+}
+function fill(data, running) {
+  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
+  const n = data.length & ~1;
+  for (let i = 0; i < n; i += 2) {
+    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
+    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
+  }
+  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
+  drain(running);
+}
+function drain(running) {
+  const { bins } = running;
+  const zeros = even[0] + odd[0];
+  running.zeros += zeros;
+  bins[0] = bins[0] + zeros;
+  for (let i = 0; i < BINS; i++)
+    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
+  even.fill(0);
+  odd.fill(0);
+}
+function fillFinite(data, running) {
+  fill(data.filter(Number.isFinite), running);
+}
+var RangeCollector, even, odd;
+var init_collector = __esm({
+  "src/calibration/collector.ts"() {
+    "use strict";
+    init_types6();
+    RangeCollector = class _RangeCollector {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        running.images++;
+        reserve(running, image + 1);
+        const { low, high, nonFinite } = extremes(data);
+        widen(running, low, high);
+        if (low <= high) {
+          running.minByImage[image] = low + 0;
+          running.maxByImage[image] = high + 0;
+        }
+        const amax = Math.max(-running.min, running.max);
+        if (amax > running.limit) grow(running, amax);
+        if (nonFinite === 0) fill(data, running);
+        else fillFinite(data, running);
+        running.nonFinite += nonFinite;
+        running.count += data.length - nonFinite;
+      }
+      start(name, shape2) {
+        const running = {
+          count: 0,
+          min: Infinity,
+          max: -Infinity,
+          zeros: 0,
+          nonFinite: 0,
+          images: 0,
+          minByImage: new Float32Array(),
+          maxByImage: new Float32Array(),
+          limit: 0,
+          bins: new Float64Array(BINS),
+          shape: [...shape2]
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another collector saw. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name);
+          if (ours === void 0) {
+            this.tensors.set(name, {
+              ...theirs,
+              bins: theirs.bins.slice(),
+              minByImage: theirs.minByImage.slice(),
+              maxByImage: theirs.maxByImage.slice()
+            });
+            continue;
+          }
+          const bins = theirs.bins.slice();
+          const copy = { ...theirs, bins };
+          if (copy.limit > ours.limit) grow(ours, copy.limit);
+          else if (ours.limit > copy.limit) grow(copy, ours.limit);
+          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
+          ours.count += copy.count;
+          ours.zeros += copy.zeros;
+          ours.nonFinite += copy.nonFinite;
+          ours.images += copy.images;
+          reserve(ours, theirs.minByImage.length);
+          theirs.minByImage.forEach((low, i) => {
+            if (Number.isNaN(low)) return;
+            ours.minByImage[i] = low;
+            ours.maxByImage[i] = theirs.maxByImage[i];
+          });
+          ours.min = Math.min(ours.min, copy.min);
+          ours.max = Math.max(ours.max, copy.max);
+        }
+      }
+      /** Statistics by tensor name. */
+      statistics() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const collector = new _RangeCollector();
+        for (const [name, running] of message) collector.tensors.set(name, running);
+        return collector;
+      }
+    };
+    even = new Uint32Array(BINS + 1);
+    odd = new Uint32Array(BINS + 1);
+  }
+});
+
+// src/calibration/extremes.ts
+function above(value, image, peak) {
+  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours > theirs || ours === theirs && image < peak.image;
+}
+function reserve2(running, count2) {
+  if (running.min.length >= count2) return;
+  for (const side of ["min", "max"]) {
+    const wider = new Float32Array(count2).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds2(data, from, to) {
+  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
+  const whole = from + (to - from & ~1);
+  for (let i = from; i < whole; i += 2) {
+    const [p, q] = [data[i], data[i + 1]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.max(c, p);
+    d = Math.max(d, q);
+  }
+  if (whole < to) {
+    a = Math.min(a, data[whole]);
+    c = Math.max(c, data[whole]);
+  }
+  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
+}
+var ExtremesObserver;
+var init_extremes = __esm({
+  "src/calibration/extremes.ts"() {
+    "use strict";
+    ExtremesObserver = class _ExtremesObserver {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        reserve2(running, image + 1);
+        const channels = running.channelMin.length;
+        const parts = Math.max(1, channels);
+        const each = data.length / parts;
+        let [least, greatest] = [Infinity, -Infinity];
+        for (let c = 0; c < parts; c++) {
+          const [low, high] = bounds2(data, c * each, (c + 1) * each);
+          least = Math.min(least, low);
+          greatest = Math.max(greatest, high);
+          if (channels === 0) continue;
+          running.channelMin[c] = Math.min(running.channelMin[c], low);
+          running.channelMax[c] = Math.max(running.channelMax[c], high);
+        }
+        running.min[image] = least;
+        running.max[image] = greatest;
+        const value = -least > greatest ? least : greatest;
+        const before = running.peak;
+        if (before === void 0 || above(value, image, before))
+          running.peak = { image, index: data.indexOf(value), value };
+      }
+      start(name, shape2) {
+        const channels = shape2.length === 4 ? shape2[1] : 0;
+        const running = {
+          shape: [...shape2],
+          min: new Float32Array(),
+          max: new Float32Array(),
+          channelMin: new Float32Array(channels).fill(Infinity),
+          channelMax: new Float32Array(channels).fill(-Infinity),
+          peak: void 0
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another observer saw of other images. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
+          reserve2(ours, theirs.min.length);
+          theirs.min.forEach((value, i) => {
+            if (Number.isNaN(value)) return;
+            ours.min[i] = value;
+            ours.max[i] = theirs.max[i];
+          });
+          theirs.channelMin.forEach((low, c) => {
+            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
+            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+          });
+          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
+            ours.peak = theirs.peak;
+        }
+      }
+      /** Extremes by tensor name. */
+      extremes() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const observer = new _ExtremesObserver();
+        for (const [name, running] of message) observer.tensors.set(name, running);
+        return observer;
+      }
+    };
+  }
+});
+
+// src/calibration/entropy.ts
+function entropyThreshold(statistics, batch) {
+  const limit2 = limitOf(statistics, batch);
+  if (limit2 === 0) return 0;
+  const bins = rebinned(statistics, limit2);
+  bins[0] = bins[1];
+  return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
+}
+function limitOf({ min, max, minByImage, maxByImage }, batch) {
+  let limit2 = 0;
+  for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
+    for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
+      for (const one of [Math.abs(minByImage[i]), Math.abs(maxByImage[i])])
+        if (one > limit2) limit2 = one;
+  const amax = Math.max(-min, max);
+  while (limit2 > 0 && limit2 < amax) limit2 *= 2;
+  return limit2;
+}
+function rebinned({ bins, limit: ours }, limit2) {
+  const below = new Float64Array(BINS + 1);
+  for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
+  const at = (edge) => {
+    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours));
+    const whole = Math.floor(place2);
+    return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
+  };
+  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at(i + 1) - at(i)));
+}
+function leastDivergence(bins) {
+  const sums = prefixSums(bins);
+  let best = Infinity;
+  let winner = COUNTED;
+  for (let kept = LEVELS2; kept <= COUNTED; kept++) {
+    const divergence = divergenceAt(bins, sums, kept);
+    if (divergence <= best) {
+      best = divergence;
+      winner = kept;
+    }
+  }
+  return winner;
+}
+function prefixSums(bins) {
+  const [mass, nLogN] = [new Float64Array(COUNTED + 1), new Float64Array(COUNTED + 1)];
+  const filled = new Int32Array(COUNTED + 1);
+  for (let i = 0; i < COUNTED; i++) {
+    const n = bins[i];
+    mass[i + 1] = mass[i] + n;
+    nLogN[i + 1] = nLogN[i] + xLogX(n);
+    filled[i + 1] = filled[i] + (n > 0 ? 1 : 0);
+  }
+  return { mass, nLogN, filled };
+}
+function xLogX(x) {
+  return x > 0 ? x * log(x) : 0;
+}
+function divergenceAt(bins, { mass, nLogN, filled }, kept) {
+  const total = mass[COUNTED];
+  const inside2 = mass[kept];
+  const tail2 = total - inside2;
+  if (inside2 === 0) return Infinity;
+  const last = bins[kept - 1];
+  let pLogQ = 0;
+  let from = 0;
+  for (let level = 1; level <= LEVELS2; level++) {
+    const to = (level * kept + LEVELS2 - 1) / LEVELS2 | 0;
+    const count2 = filled[to] - filled[from];
+    if (count2 > 0) {
+      const inLevel = mass[to] - mass[from];
+      const tailHere = level === LEVELS2 && last > 0 ? tail2 : 0;
+      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
+    }
+    from = to;
+  }
+  if (last === 0) pLogQ += tail2 * log(NOTHING);
+  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
+  return (pLogP - pLogQ) / total;
+}
+var COUNTED, log, LEVELS2, NOTHING;
+var init_entropy = __esm({
+  "src/calibration/entropy.ts"() {
+    "use strict";
+    init_types6();
+    COUNTED = 2048;
+    ({ log } = Math);
+    LEVELS2 = 128;
+    NOTHING = 1e-12;
+  }
+});
+
+// src/calibration/mse.ts
+function quantizationError(statistics, threshold) {
+  const { bins, limit: limit2, zeros, count: count2 } = statistics;
+  if (count2 === 0 || threshold <= 0) return 0;
+  const width = limit2 / BINS;
+  const step2 = threshold / LEVELS3;
+  const within = width ** 2 / 12;
+  let error2 = 0;
+  for (let i = 0; i < BINS; i++) {
+    const n = i === 0 ? bins[0] - zeros : bins[i];
+    if (n === 0) continue;
+    const x = (i + 0.5) * width;
+    const code = x / step2 + 0.5 | 0;
+    const off = x - (code > LEVELS3 ? LEVELS3 : code) * step2;
+    error2 += n * (off * off + within);
+  }
+  return error2 / count2;
+}
+function mseThreshold(statistics) {
+  const amax = Math.max(-statistics.min, statistics.max);
+  let best = Infinity;
+  let at = amax;
+  for (let k = STEPS; k >= LEAST; k--) {
+    const threshold = amax * k / STEPS;
+    const error2 = quantizationError(statistics, threshold);
+    if (error2 < best) {
+      best = error2;
+      at = threshold;
+    }
+  }
+  return at;
+}
+var LEVELS3, STEPS, LEAST;
+var init_mse = __esm({
+  "src/calibration/mse.ts"() {
+    "use strict";
+    init_types6();
+    LEVELS3 = 127;
+    STEPS = 128;
+    LEAST = 16;
+  }
+});
+
+// src/calibration/calibrators.ts
+function calibratorFor(name, options = { percentile: 99.999 }) {
+  return REGISTRY[name](options);
+}
+function computeRanges(statistics, calibrator) {
+  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
+  if (bad.length > 0)
+    throw new InputFault(
+      bad.slice(0, 10).map(({ name, nonFinite }) => ({
+        where: `tensor ${name}`,
+        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
+        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+      }))
+    );
+  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
+}
+function amaxOf({ min, max }) {
+  return Math.max(Math.abs(min), Math.abs(max));
+}
+function rangeAt(statistics, amax, calibrator) {
+  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
+}
+function averageOf({ minByImage, maxByImage }) {
+  const mean2 = (values) => {
+    const seen = values.filter((value) => !Number.isNaN(value));
+    return seen.reduce((sum2, value) => sum2 + value, 0) / seen.length;
+  };
+  return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
+}
+function percentileOf(statistics, p) {
+  const { bins, limit: limit2, count: count2 } = statistics;
+  const wanted = p * count2;
+  let below = 0;
+  for (let i = 0; i < BINS; i++) {
+    const here = bins[i];
+    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
+    below += here;
+  }
+  return amaxOf(statistics);
+}
+var REGISTRY, CALIBRATORS;
+var init_calibrators = __esm({
+  "src/calibration/calibrators.ts"() {
+    "use strict";
+    init_faults();
+    init_entropy();
+    init_mse();
+    init_types6();
+    REGISTRY = {
+      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
+      average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
+      percentile: ({ percentile }) => {
+        const name = `percentile:${percentile}`;
+        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
+      },
+      entropy: ({ batch = 1 }) => ({
+        name: "entropy",
+        range: (s) => ({ ...rangeAt(s, 0, "entropy"), amax: entropyThreshold(s, batch) })
+      }),
+      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
+    };
+    CALIBRATORS = Object.keys(REGISTRY);
+  }
+});
+
+// src/calibration/cache.ts
+function parseCalibrationCache(text3, file) {
+  const lines2 = text3.split(/\r?\n/);
+  const header = HEADER.exec(lines2[0]?.trim() ?? "");
+  if (header === null)
+    throw new InputFault({
+      where: `${file}:1`,
+      what: `is no header of a calibration cache, is "${(lines2[0] ?? "").slice(0, 60)}"`,
+      fix: "The first line must read like `TRT-100600-EntropyCalibration2`: name a file that TensorRT or `int8-gate quantize` wrote."
+    });
+  const scales2 = /* @__PURE__ */ new Map();
+  const problems = [];
+  lines2.slice(1).forEach((line, i) => {
+    if (line.trim() === "") return;
+    const found = readLine(line);
+    if (typeof found === "string") problems.push({ where: `${file}:${i + 2}`, what: found, fix: EXPECTED });
+    else if (scales2.has(found.tensor))
+      problems.push({
+        where: `${file}:${i + 2}`,
+        what: `names tensor ${found.tensor} a second time`,
+        fix: "Keep one line for each tensor."
+      });
+    else scales2.set(found.tensor, found.scale);
+  });
+  if (problems.length > 0) throw new InputFault(problems.slice(0, 10));
+  return { version: header[1], algorithm: header[2], scales: scales2 };
+}
+function readLine(line) {
+  const at = line.lastIndexOf(": ");
+  const digits = line.slice(at + 2).trim();
+  if (at <= 0) return "has no `: ` between tensor and scale";
+  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
+  const bits = new DataView(new ArrayBuffer(4));
+  bits.setUint32(0, Number.parseInt(digits, 16));
+  const scale = bits.getFloat32(0);
+  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at), scale } : `has the scale ${scale}`;
+}
+function formatCalibrationCache(ranges, version = VERSION) {
+  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
+  const minmax = names.size === 1 && names.has("minmax");
+  const lines2 = [...ranges].map(([tensor, { amax }]) => {
+    const bits = new DataView(new ArrayBuffer(4));
+    bits.setFloat32(0, amax / LEVELS4);
+    return `${tensor}: ${bits.getUint32(0).toString(16)}`;
+  });
+  const header = `TRT-${version}-${minmax ? "MinMaxCalibration" : "EntropyCalibration2"}`;
+  return [header, ...lines2, ""].join("\n");
+}
+function rangesFromCache(cache, statistics, file) {
+  const missing = [...statistics.keys()].filter((tensor) => !cache.scales.has(tensor));
+  if (missing.length > 0)
+    throw new InputFault(
+      missing.slice(0, 10).map((tensor) => ({
+        where: file,
+        what: `has no scale for tensor ${tensor}, which is quantized (${missing.length} of ${statistics.size} are missing)`,
+        fix: nearest(tensor, cache)
+      }))
+    );
+  return new Map(
+    [...statistics].map(([tensor, { min, max }]) => [
+      tensor,
+      { amax: cache.scales.get(tensor) * LEVELS4, min, max, calibrator: "cache" }
+    ])
+  );
+}
+function nearest(tensor, { scales: scales2 }) {
+  const [first2] = [...scales2.keys()].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, tensor) - (0, import_fastest_levenshtein2.distance)(b, tensor));
+  return `Calibrate anew with this very model${first2 === void 0 ? "" : `; nearest in the cache is ${first2}`}.`;
+}
+var import_fastest_levenshtein2, LEVELS4, HEADER, VERSION, EXPECTED;
+var init_cache = __esm({
+  "src/calibration/cache.ts"() {
+    "use strict";
+    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
+    init_faults();
+    LEVELS4 = 127;
+    HEADER = /^TRT-(\d+)-(\w+)$/;
+    VERSION = "100600";
+    EXPECTED = "A line must read `tensor: 3db216f7`: the scale, a float32 that is not negative, as at most 8 hex digits.";
+  }
+});
+
+// src/calibration/index.ts
+var init_calibration = __esm({
+  "src/calibration/index.ts"() {
+    "use strict";
+    init_types6();
+    init_collector();
+    init_extremes();
+    init_calibrators();
+    init_mse();
+    init_cache();
+  }
+});
+
+// src/evaluation/types.ts
+var init_types7 = __esm({
   "src/evaluation/types.ts"() {
     "use strict";
   }
@@ -11875,11 +12469,11 @@ function confident({ score }) {
   return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
 }
 function histogram({ score }) {
-  const bins = new Float64Array(BINS);
+  const bins = new Float64Array(BINS2);
   let total = 0;
   for (const one of score) {
     if (one < TAIL) continue;
-    const bin = Math.min(BINS - 1, Math.floor((one - TAIL) * 20));
+    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
     bins[bin] = bins[bin] + 1;
     total++;
   }
@@ -11924,13 +12518,13 @@ function overlap2(p, i, q, j) {
   const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
   return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
 }
-var CONFIDENT, TAIL, BINS, SAME_OBJECT;
+var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
 var init_distances = __esm({
   "src/evaluation/distances.ts"() {
     "use strict";
     CONFIDENT = 0.25;
     TAIL = 0.05;
-    BINS = 19;
+    BINS2 = 19;
     SAME_OBJECT = 0.5;
   }
 });
@@ -11939,7 +12533,7 @@ var init_distances = __esm({
 var init_evaluation = __esm({
   "src/evaluation/index.ts"() {
     "use strict";
-    init_types6();
+    init_types7();
     init_coco();
     init_voc();
     init_bootstrap();
@@ -11951,7 +12545,7 @@ var init_evaluation = __esm({
 });
 
 // src/gate/types.ts
-var init_types7 = __esm({
+var init_types8 = __esm({
   "src/gate/types.ts"() {
     "use strict";
   }
@@ -12183,7 +12777,7 @@ var init_judge = __esm({
 var init_gate = __esm({
   "src/gate/index.ts"() {
     "use strict";
-    init_types7();
+    init_types8();
     init_judge();
   }
 });
@@ -12309,7 +12903,7 @@ var init_sweep = __esm({
 });
 
 // src/dataset/types.ts
-var init_types8 = __esm({
+var init_types9 = __esm({
   "src/dataset/types.ts"() {
     "use strict";
   }
@@ -13469,10 +14063,10 @@ async function locate(images, folder, source) {
   const problems = new Problems();
   const found = [];
   for (const image of images) {
-    const short5 = basename2(image.name);
+    const short6 = basename2(image.name);
     if (present.has(image.name)) found.push(image);
-    else if (short5 !== image.name && await kindOf(image.file) === "file") found.push(image);
-    else if (short5 !== image.name && present.has(short5)) found.push({ ...image, file: join4(folder, short5) });
+    else if (short6 !== image.name && await kindOf(image.file) === "file") found.push(image);
+    else if (short6 !== image.name && present.has(short6)) found.push({ ...image, file: join4(folder, short6) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -21450,8 +22044,8 @@ async function layoutOf({ annotations, images, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images === void 0 ? split2 : void 0);
-    const listed = await listPlaces(images === void 0 ? places2 : [images], dirname4(config));
-    return { names: names2, ...unique(listed, config), labelsOf: labelsBeside, labelFiles: void 0 };
+    const listed2 = await listPlaces(images === void 0 ? places2 : [images], dirname4(config));
+    return { names: names2, ...unique(listed2, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images === void 0)
     throw new InputFault({
@@ -21523,11 +22117,11 @@ async function listFile(list3, root2) {
   problems.throwIfAny(list3);
   return found;
 }
-function unique(listed, where) {
-  if (listed.length === 0)
+function unique(listed2, where) {
+  if (listed2.length === 0)
     throw new InputFault({ where, what: "names no image, so there is nothing to evaluate on" });
-  const images = [...new Set(listed)].sort();
-  return { images, repeated: listed.length - images.length };
+  const images = [...new Set(listed2)].sort();
+  return { images, repeated: listed2.length - images.length };
 }
 function labelsBeside(image) {
   const at = image.lastIndexOf(`${sep}images${sep}`);
@@ -26528,9 +27122,9 @@ function triangleWindows(from, to) {
 function resizePil(image, width, height) {
   const shrink = image.height - height;
   const tall = shrink > 0 && shrink > 2 * (image.width - width);
-  return tall ? widen(heighten(image, height), width) : heighten(widen(image, width), height);
+  return tall ? widen2(heighten(image, height), width) : heighten(widen2(image, width), height);
 }
-function widen({ data, width: from, height }, width) {
+function widen2({ data, width: from, height }, width) {
   if (from === width) return { data, width, height };
   const { first: first2, count: count2, weights } = triangleWindows(from, width);
   const out = new Uint8Array(width * height * 3);
@@ -26619,9 +27213,9 @@ function place(width, height, spec) {
   }
 }
 function shortestSide(width, height, spec) {
-  const short5 = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const short6 = spec.shortSide ?? Math.min(spec.height, spec.width);
   const ratio = Math.min(
-    short5 / Math.min(height, width),
+    short6 / Math.min(height, width),
     (spec.longSide ?? Infinity) / Math.max(height, width),
     spec.height / height,
     spec.width / width
@@ -26755,7 +27349,7 @@ var init_class_names = __esm({
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
     "use strict";
-    init_types8();
+    init_types9();
     init_ground_truth();
     init_coco2();
     init_detections();
@@ -27802,7 +28396,9 @@ function readsOf2(members, { int8, ranges }) {
 }
 function causeOf(members, detail, findings2) {
   const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
-  const known2 = findings2.find(({ subject }) => named.has(subject));
+  const known2 = findings2.find(
+    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
+  );
   if (known2 !== void 0) return known2.kind;
   const { weights, activations } = detail ?? {};
   if (weights === void 0 || activations === void 0) return void 0;
@@ -27820,11 +28416,11 @@ var init_layer_rows = __esm({
 });
 
 // src/pipeline/version.ts
-var VERSION;
+var VERSION2;
 var init_version = __esm({
   "src/pipeline/version.ts"() {
     "use strict";
-    VERSION = true ? "0.1.0" : "0.0.0-source";
+    VERSION2 = true ? "0.1.0" : "0.0.0-source";
   }
 });
 
@@ -27836,7 +28432,7 @@ function assembleReport(found, findings2) {
   return {
     schema: "int8-gate/report",
     version: 1,
-    tool: { name: "int8-gate", version: VERSION },
+    tool: { name: "int8-gate", version: VERSION2 },
     createdAt: new Date(startedAt).toISOString(),
     durationMs: Date.now() - startedAt,
     model: modelSection(found),
@@ -28022,7 +28618,7 @@ var init_flavours = __esm({
 
 // src/engine/types.ts
 var ELEMENT_TYPES;
-var init_types9 = __esm({
+var init_types10 = __esm({
   "src/engine/types.ts"() {
     "use strict";
     ELEMENT_TYPES = ["float32", "float16", "int64", "int32", "uint8", "int8", "bool"];
@@ -28033,586 +28629,6 @@ var init_types9 = __esm({
 var init_probe_types = __esm({
   "src/engine/probe-types.ts"() {
     "use strict";
-  }
-});
-
-// src/calibration/types.ts
-var BINS2;
-var init_types10 = __esm({
-  "src/calibration/types.ts"() {
-    "use strict";
-    BINS2 = 16384;
-  }
-});
-
-// src/calibration/collector.ts
-function extremes(data) {
-  const [min, max] = bounds(data);
-  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
-    return { low: min, high: max, nonFinite: 0 };
-  const finite3 = data.filter(Number.isFinite);
-  const [low, high] = bounds(finite3);
-  return { low, high, nonFinite: data.length - finite3.length };
-}
-function reserve(running, count2) {
-  if (running.minByImage.length >= count2) return;
-  for (const side of ["minByImage", "maxByImage"]) {
-    const wider = new Float32Array(count2).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds(data) {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i], data[i + 1]];
-    const [r, s] = [data[i + 2], data[i + 3]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i]);
-    e = Math.max(e, data[i]);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-function widen2(running, min, max) {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
-}
-function powerOfTwoAbove(amax) {
-  const power = 2 ** Math.ceil(Math.log2(amax));
-  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
-}
-function grow(running, amax) {
-  const limit2 = powerOfTwoAbove(amax);
-  if (running.limit === 0) {
-    running.limit = limit2;
-    return;
-  }
-  const { bins } = running;
-  for (; running.limit < limit2; running.limit *= 2) {
-    for (let i = 0; i < BINS2 / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
-    bins.fill(0, BINS2 / 2);
-  }
-}
-function fill(data, running) {
-  const perUnit = running.limit === 0 ? 0 : BINS2 / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
-    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
-  drain(running);
-}
-function drain(running) {
-  const { bins } = running;
-  const zeros = even[0] + odd[0];
-  running.zeros += zeros;
-  bins[0] = bins[0] + zeros;
-  for (let i = 0; i < BINS2; i++)
-    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
-  even.fill(0);
-  odd.fill(0);
-}
-function fillFinite(data, running) {
-  fill(data.filter(Number.isFinite), running);
-}
-var RangeCollector, even, odd;
-var init_collector = __esm({
-  "src/calibration/collector.ts"() {
-    "use strict";
-    init_types10();
-    RangeCollector = class _RangeCollector {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        running.images++;
-        reserve(running, image + 1);
-        const { low, high, nonFinite } = extremes(data);
-        widen2(running, low, high);
-        if (low <= high) {
-          running.minByImage[image] = low + 0;
-          running.maxByImage[image] = high + 0;
-        }
-        const amax = Math.max(-running.min, running.max);
-        if (amax > running.limit) grow(running, amax);
-        if (nonFinite === 0) fill(data, running);
-        else fillFinite(data, running);
-        running.nonFinite += nonFinite;
-        running.count += data.length - nonFinite;
-      }
-      start(name, shape2) {
-        const running = {
-          count: 0,
-          min: Infinity,
-          max: -Infinity,
-          zeros: 0,
-          nonFinite: 0,
-          images: 0,
-          minByImage: new Float32Array(),
-          maxByImage: new Float32Array(),
-          limit: 0,
-          bins: new Float64Array(BINS2),
-          shape: [...shape2]
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another collector saw. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name);
-          if (ours === void 0) {
-            this.tensors.set(name, {
-              ...theirs,
-              bins: theirs.bins.slice(),
-              minByImage: theirs.minByImage.slice(),
-              maxByImage: theirs.maxByImage.slice()
-            });
-            continue;
-          }
-          const bins = theirs.bins.slice();
-          const copy = { ...theirs, bins };
-          if (copy.limit > ours.limit) grow(ours, copy.limit);
-          else if (ours.limit > copy.limit) grow(copy, ours.limit);
-          for (let i = 0; i < BINS2; i++) ours.bins[i] = ours.bins[i] + bins[i];
-          ours.count += copy.count;
-          ours.zeros += copy.zeros;
-          ours.nonFinite += copy.nonFinite;
-          ours.images += copy.images;
-          reserve(ours, theirs.minByImage.length);
-          theirs.minByImage.forEach((low, i) => {
-            if (Number.isNaN(low)) return;
-            ours.minByImage[i] = low;
-            ours.maxByImage[i] = theirs.maxByImage[i];
-          });
-          ours.min = Math.min(ours.min, copy.min);
-          ours.max = Math.max(ours.max, copy.max);
-        }
-      }
-      /** Statistics by tensor name. */
-      statistics() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const collector = new _RangeCollector();
-        for (const [name, running] of message) collector.tensors.set(name, running);
-        return collector;
-      }
-    };
-    even = new Uint32Array(BINS2 + 1);
-    odd = new Uint32Array(BINS2 + 1);
-  }
-});
-
-// src/calibration/extremes.ts
-function above(value, image, peak) {
-  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours > theirs || ours === theirs && image < peak.image;
-}
-function reserve2(running, count2) {
-  if (running.min.length >= count2) return;
-  for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count2).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds2(data, from, to) {
-  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
-  const whole = from + (to - from & ~1);
-  for (let i = from; i < whole; i += 2) {
-    const [p, q] = [data[i], data[i + 1]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.max(c, p);
-    d = Math.max(d, q);
-  }
-  if (whole < to) {
-    a = Math.min(a, data[whole]);
-    c = Math.max(c, data[whole]);
-  }
-  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
-}
-var ExtremesObserver;
-var init_extremes = __esm({
-  "src/calibration/extremes.ts"() {
-    "use strict";
-    ExtremesObserver = class _ExtremesObserver {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        reserve2(running, image + 1);
-        const channels = running.channelMin.length;
-        const parts = Math.max(1, channels);
-        const each = data.length / parts;
-        let [least, greatest] = [Infinity, -Infinity];
-        for (let c = 0; c < parts; c++) {
-          const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least = Math.min(least, low);
-          greatest = Math.max(greatest, high);
-          if (channels === 0) continue;
-          running.channelMin[c] = Math.min(running.channelMin[c], low);
-          running.channelMax[c] = Math.max(running.channelMax[c], high);
-        }
-        running.min[image] = least;
-        running.max[image] = greatest;
-        const value = -least > greatest ? least : greatest;
-        const before = running.peak;
-        if (before === void 0 || above(value, image, before))
-          running.peak = { image, index: data.indexOf(value), value };
-      }
-      start(name, shape2) {
-        const channels = shape2.length === 4 ? shape2[1] : 0;
-        const running = {
-          shape: [...shape2],
-          min: new Float32Array(),
-          max: new Float32Array(),
-          channelMin: new Float32Array(channels).fill(Infinity),
-          channelMax: new Float32Array(channels).fill(-Infinity),
-          peak: void 0
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another observer saw of other images. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
-          reserve2(ours, theirs.min.length);
-          theirs.min.forEach((value, i) => {
-            if (Number.isNaN(value)) return;
-            ours.min[i] = value;
-            ours.max[i] = theirs.max[i];
-          });
-          theirs.channelMin.forEach((low, c) => {
-            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
-            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
-          });
-          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
-            ours.peak = theirs.peak;
-        }
-      }
-      /** Extremes by tensor name. */
-      extremes() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const observer = new _ExtremesObserver();
-        for (const [name, running] of message) observer.tensors.set(name, running);
-        return observer;
-      }
-    };
-  }
-});
-
-// src/calibration/entropy.ts
-function entropyThreshold(statistics, batch) {
-  const limit2 = limitOf(statistics, batch);
-  if (limit2 === 0) return 0;
-  const bins = rebinned(statistics, limit2);
-  bins[0] = bins[1];
-  return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
-}
-function limitOf({ min, max, minByImage, maxByImage }, batch) {
-  let limit2 = 0;
-  for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
-    for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
-      for (const one of [Math.abs(minByImage[i]), Math.abs(maxByImage[i])])
-        if (one > limit2) limit2 = one;
-  const amax = Math.max(-min, max);
-  while (limit2 > 0 && limit2 < amax) limit2 *= 2;
-  return limit2;
-}
-function rebinned({ bins, limit: ours }, limit2) {
-  const below = new Float64Array(BINS2 + 1);
-  for (let i = 0; i < BINS2; i++) below[i + 1] = below[i] + bins[i];
-  const at = (edge) => {
-    const place2 = Math.min(BINS2, edge * limit2 * BINS2 / (COUNTED * ours));
-    const whole = Math.floor(place2);
-    return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
-  };
-  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at(i + 1) - at(i)));
-}
-function leastDivergence(bins) {
-  const sums = prefixSums(bins);
-  let best = Infinity;
-  let winner = COUNTED;
-  for (let kept = LEVELS2; kept <= COUNTED; kept++) {
-    const divergence = divergenceAt(bins, sums, kept);
-    if (divergence <= best) {
-      best = divergence;
-      winner = kept;
-    }
-  }
-  return winner;
-}
-function prefixSums(bins) {
-  const [mass, nLogN] = [new Float64Array(COUNTED + 1), new Float64Array(COUNTED + 1)];
-  const filled = new Int32Array(COUNTED + 1);
-  for (let i = 0; i < COUNTED; i++) {
-    const n = bins[i];
-    mass[i + 1] = mass[i] + n;
-    nLogN[i + 1] = nLogN[i] + xLogX(n);
-    filled[i + 1] = filled[i] + (n > 0 ? 1 : 0);
-  }
-  return { mass, nLogN, filled };
-}
-function xLogX(x) {
-  return x > 0 ? x * log(x) : 0;
-}
-function divergenceAt(bins, { mass, nLogN, filled }, kept) {
-  const total = mass[COUNTED];
-  const inside2 = mass[kept];
-  const tail2 = total - inside2;
-  if (inside2 === 0) return Infinity;
-  const last = bins[kept - 1];
-  let pLogQ = 0;
-  let from = 0;
-  for (let level = 1; level <= LEVELS2; level++) {
-    const to = (level * kept + LEVELS2 - 1) / LEVELS2 | 0;
-    const count2 = filled[to] - filled[from];
-    if (count2 > 0) {
-      const inLevel = mass[to] - mass[from];
-      const tailHere = level === LEVELS2 && last > 0 ? tail2 : 0;
-      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
-    }
-    from = to;
-  }
-  if (last === 0) pLogQ += tail2 * log(NOTHING);
-  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
-  return (pLogP - pLogQ) / total;
-}
-var COUNTED, log, LEVELS2, NOTHING;
-var init_entropy = __esm({
-  "src/calibration/entropy.ts"() {
-    "use strict";
-    init_types10();
-    COUNTED = 2048;
-    ({ log } = Math);
-    LEVELS2 = 128;
-    NOTHING = 1e-12;
-  }
-});
-
-// src/calibration/mse.ts
-function quantizationError(statistics, threshold) {
-  const { bins, limit: limit2, zeros, count: count2 } = statistics;
-  if (count2 === 0 || threshold <= 0) return 0;
-  const width = limit2 / BINS2;
-  const step2 = threshold / LEVELS3;
-  const within = width ** 2 / 12;
-  let error2 = 0;
-  for (let i = 0; i < BINS2; i++) {
-    const n = i === 0 ? bins[0] - zeros : bins[i];
-    if (n === 0) continue;
-    const x = (i + 0.5) * width;
-    const code = x / step2 + 0.5 | 0;
-    const off = x - (code > LEVELS3 ? LEVELS3 : code) * step2;
-    error2 += n * (off * off + within);
-  }
-  return error2 / count2;
-}
-function mseThreshold(statistics) {
-  const amax = Math.max(-statistics.min, statistics.max);
-  let best = Infinity;
-  let at = amax;
-  for (let k = STEPS; k >= LEAST; k--) {
-    const threshold = amax * k / STEPS;
-    const error2 = quantizationError(statistics, threshold);
-    if (error2 < best) {
-      best = error2;
-      at = threshold;
-    }
-  }
-  return at;
-}
-var LEVELS3, STEPS, LEAST;
-var init_mse = __esm({
-  "src/calibration/mse.ts"() {
-    "use strict";
-    init_types10();
-    LEVELS3 = 127;
-    STEPS = 128;
-    LEAST = 16;
-  }
-});
-
-// src/calibration/calibrators.ts
-function calibratorFor(name, options = { percentile: 99.999 }) {
-  return REGISTRY[name](options);
-}
-function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
-  if (bad.length > 0)
-    throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
-        where: `tensor ${name}`,
-        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
-        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
-      }))
-    );
-  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
-}
-function amaxOf({ min, max }) {
-  return Math.max(Math.abs(min), Math.abs(max));
-}
-function rangeAt(statistics, amax, calibrator) {
-  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
-}
-function averageOf({ minByImage, maxByImage }) {
-  const mean2 = (values) => {
-    const seen = values.filter((value) => !Number.isNaN(value));
-    return seen.reduce((sum2, value) => sum2 + value, 0) / seen.length;
-  };
-  return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
-}
-function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count: count2 } = statistics;
-  const wanted = p * count2;
-  let below = 0;
-  for (let i = 0; i < BINS2; i++) {
-    const here = bins[i];
-    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS2;
-    below += here;
-  }
-  return amaxOf(statistics);
-}
-var REGISTRY, CALIBRATORS;
-var init_calibrators = __esm({
-  "src/calibration/calibrators.ts"() {
-    "use strict";
-    init_faults();
-    init_entropy();
-    init_mse();
-    init_types10();
-    REGISTRY = {
-      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
-      average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
-      percentile: ({ percentile }) => {
-        const name = `percentile:${percentile}`;
-        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
-      },
-      entropy: ({ batch = 1 }) => ({
-        name: "entropy",
-        range: (s) => ({ ...rangeAt(s, 0, "entropy"), amax: entropyThreshold(s, batch) })
-      }),
-      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
-    };
-    CALIBRATORS = Object.keys(REGISTRY);
-  }
-});
-
-// src/calibration/cache.ts
-function parseCalibrationCache(text3, file) {
-  const lines2 = text3.split(/\r?\n/);
-  const header = HEADER.exec(lines2[0]?.trim() ?? "");
-  if (header === null)
-    throw new InputFault({
-      where: `${file}:1`,
-      what: `is no header of a calibration cache, is "${(lines2[0] ?? "").slice(0, 60)}"`,
-      fix: "The first line must read like `TRT-100600-EntropyCalibration2`: name a file that TensorRT or `int8-gate quantize` wrote."
-    });
-  const scales2 = /* @__PURE__ */ new Map();
-  const problems = [];
-  lines2.slice(1).forEach((line, i) => {
-    if (line.trim() === "") return;
-    const found = readLine(line);
-    if (typeof found === "string") problems.push({ where: `${file}:${i + 2}`, what: found, fix: EXPECTED });
-    else if (scales2.has(found.tensor))
-      problems.push({
-        where: `${file}:${i + 2}`,
-        what: `names tensor ${found.tensor} a second time`,
-        fix: "Keep one line for each tensor."
-      });
-    else scales2.set(found.tensor, found.scale);
-  });
-  if (problems.length > 0) throw new InputFault(problems.slice(0, 10));
-  return { version: header[1], algorithm: header[2], scales: scales2 };
-}
-function readLine(line) {
-  const at = line.lastIndexOf(": ");
-  const digits = line.slice(at + 2).trim();
-  if (at <= 0) return "has no `: ` between tensor and scale";
-  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
-  const bits = new DataView(new ArrayBuffer(4));
-  bits.setUint32(0, Number.parseInt(digits, 16));
-  const scale = bits.getFloat32(0);
-  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at), scale } : `has the scale ${scale}`;
-}
-function formatCalibrationCache(ranges, version = VERSION2) {
-  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
-  const minmax = names.size === 1 && names.has("minmax");
-  const lines2 = [...ranges].map(([tensor, { amax }]) => {
-    const bits = new DataView(new ArrayBuffer(4));
-    bits.setFloat32(0, amax / LEVELS4);
-    return `${tensor}: ${bits.getUint32(0).toString(16)}`;
-  });
-  const header = `TRT-${version}-${minmax ? "MinMaxCalibration" : "EntropyCalibration2"}`;
-  return [header, ...lines2, ""].join("\n");
-}
-function rangesFromCache(cache, statistics, file) {
-  const missing = [...statistics.keys()].filter((tensor) => !cache.scales.has(tensor));
-  if (missing.length > 0)
-    throw new InputFault(
-      missing.slice(0, 10).map((tensor) => ({
-        where: file,
-        what: `has no scale for tensor ${tensor}, which is quantized (${missing.length} of ${statistics.size} are missing)`,
-        fix: nearest(tensor, cache)
-      }))
-    );
-  return new Map(
-    [...statistics].map(([tensor, { min, max }]) => [
-      tensor,
-      { amax: cache.scales.get(tensor) * LEVELS4, min, max, calibrator: "cache" }
-    ])
-  );
-}
-function nearest(tensor, { scales: scales2 }) {
-  const [first2] = [...scales2.keys()].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, tensor) - (0, import_fastest_levenshtein2.distance)(b, tensor));
-  return `Calibrate anew with this very model${first2 === void 0 ? "" : `; nearest in the cache is ${first2}`}.`;
-}
-var import_fastest_levenshtein2, LEVELS4, HEADER, VERSION2, EXPECTED;
-var init_cache = __esm({
-  "src/calibration/cache.ts"() {
-    "use strict";
-    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
-    init_faults();
-    LEVELS4 = 127;
-    HEADER = /^TRT-(\d+)-(\w+)$/;
-    VERSION2 = "100600";
-    EXPECTED = "A line must read `tensor: 3db216f7`: the scale, a float32 that is not negative, as at most 8 hex digits.";
-  }
-});
-
-// src/calibration/index.ts
-var init_calibration = __esm({
-  "src/calibration/index.ts"() {
-    "use strict";
-    init_types10();
-    init_collector();
-    init_extremes();
-    init_calibrators();
-    init_mse();
-    init_cache();
   }
 });
 
@@ -30073,11 +30089,11 @@ var require_util = __commonJS({
       return false;
     }
     exports2.schemaHasRules = schemaHasRules;
-    function schemaHasRulesButRef(schema, RULES) {
+    function schemaHasRulesButRef(schema, RULES2) {
       if (typeof schema == "boolean")
         return !schema;
       for (const key in schema)
-        if (key !== "$ref" && RULES.all[key])
+        if (key !== "$ref" && RULES2.all[key])
           return true;
       return false;
     }
@@ -31471,17 +31487,17 @@ var require_validate = __commonJS({
     }
     function schemaKeywords(it, types2, typeErrors, errsCount) {
       const { gen, schema, data, allErrors, opts, self } = it;
-      const { RULES } = self;
-      if (schema.$ref && (opts.ignoreKeywordsWithRef || !(0, util_1.schemaHasRulesButRef)(schema, RULES))) {
-        gen.block(() => keywordCode(it, "$ref", RULES.all.$ref.definition));
+      const { RULES: RULES2 } = self;
+      if (schema.$ref && (opts.ignoreKeywordsWithRef || !(0, util_1.schemaHasRulesButRef)(schema, RULES2))) {
+        gen.block(() => keywordCode(it, "$ref", RULES2.all.$ref.definition));
         return;
       }
       if (!opts.jtd)
         checkStrictTypes(it, types2);
       gen.block(() => {
-        for (const group of RULES.rules)
+        for (const group of RULES2.rules)
           groupKeywords(group);
-        groupKeywords(RULES.post);
+        groupKeywords(RULES2.post);
       });
       function groupKeywords(group) {
         if (!(0, applicability_1.shouldUseGroup)(schema, group))
@@ -33636,10 +33652,10 @@ var require_core = __commonJS({
       }
       // Remove keyword
       removeKeyword(keyword) {
-        const { RULES } = this;
-        delete RULES.keywords[keyword];
-        delete RULES.all[keyword];
-        for (const group of RULES.rules) {
+        const { RULES: RULES2 } = this;
+        delete RULES2.keywords[keyword];
+        delete RULES2.all[keyword];
+        for (const group of RULES2.rules) {
           const i = group.rules.findIndex((rule) => rule.keyword === keyword);
           if (i >= 0)
             group.rules.splice(i, 1);
@@ -33807,9 +33823,9 @@ var require_core = __commonJS({
     }
     var KEYWORD_NAME = /^[a-z_$][a-z0-9_$:-]*$/i;
     function checkKeyword(keyword, def) {
-      const { RULES } = this;
+      const { RULES: RULES2 } = this;
       (0, util_1.eachItem)(keyword, (kwd) => {
-        if (RULES.keywords[kwd])
+        if (RULES2.keywords[kwd])
           throw new Error(`Keyword ${kwd} is already defined`);
         if (!KEYWORD_NAME.test(kwd))
           throw new Error(`Keyword ${kwd} has invalid name`);
@@ -33825,13 +33841,13 @@ var require_core = __commonJS({
       const post = definition === null || definition === void 0 ? void 0 : definition.post;
       if (dataType && post)
         throw new Error('keyword with "post" flag cannot have "type"');
-      const { RULES } = this;
-      let ruleGroup = post ? RULES.post : RULES.rules.find(({ type: t }) => t === dataType);
+      const { RULES: RULES2 } = this;
+      let ruleGroup = post ? RULES2.post : RULES2.rules.find(({ type: t }) => t === dataType);
       if (!ruleGroup) {
         ruleGroup = { type: dataType, rules: [] };
-        RULES.rules.push(ruleGroup);
+        RULES2.rules.push(ruleGroup);
       }
-      RULES.keywords[keyword] = true;
+      RULES2.keywords[keyword] = true;
       if (!definition)
         return;
       const rule = {
@@ -33846,7 +33862,7 @@ var require_core = __commonJS({
         addBeforeRule.call(this, ruleGroup, rule, definition.before);
       else
         ruleGroup.rules.push(rule);
-      RULES.all[keyword] = rule;
+      RULES2.all[keyword] = rule;
       (_a = definition.implements) === null || _a === void 0 ? void 0 : _a.forEach((kwd) => this.addKeyword(kwd));
     }
     function addBeforeRule(ruleGroup, rule, before) {
@@ -36511,7 +36527,7 @@ var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__ = __toESM(require__(), 1);
-    init_types9();
+    init_types10();
     PROTOCOL = 1;
     text2 = { type: "string" };
     number2 = { type: "number" };
@@ -37472,7 +37488,7 @@ var init_tensorrt = __esm({
 var init_engine2 = __esm({
   "src/engine/index.ts"() {
     "use strict";
-    init_types9();
+    init_types10();
     init_probe_types();
     init_onnxruntime();
     init_tensorrt();
@@ -37925,8 +37941,8 @@ var init_classes = __esm({
 });
 
 // src/detection/preprocessing.ts
-function inferPreprocessing(view, choice, override = "auto") {
-  const family = FAMILIES[choice.decoder.format];
+function inferPreprocessing(view, choice2, override = "auto") {
+  const family = FAMILIES[choice2.decoder.format];
   const input = imageInput(view);
   const given = Object.fromEntries(
     Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
@@ -38036,10 +38052,10 @@ async function prepare3(loaded2, context) {
   try {
     const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile7(settings.model));
     const view = await viewOf(engine, model, bytes2, graph);
-    const choice = chooseDecoder(view, settings.decoder);
-    const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
+    const choice2 = chooseDecoder(view, settings.decoder);
+    const { spec, reasons } = inferPreprocessing(view, choice2, settings.preprocessing);
     const classes = mapClasses(
-      choice.decoder,
+      choice2.decoder,
       view,
       truth.categories,
       settings.decoder,
@@ -38058,7 +38074,7 @@ async function prepare3(loaded2, context) {
       referenceBytes: await referenceOf(loaded2, model, headTensors(graph), bytes2),
       layers: layers2,
       tensors: calibratedTensors(graph, layers2, settings),
-      choice,
+      choice: choice2,
       spec,
       preprocessingReasons: reasons,
       truth,
@@ -38108,8 +38124,8 @@ async function calibrationImages(settings) {
   const used = count2 === void 0 || count2 >= records.length ? records : spread2(records, count2);
   return checkImages(used, followsExif(settings), images);
 }
-function followsExif({ preprocessing }) {
-  return preprocessing === "auto" || (preprocessing.exif ?? true);
+function followsExif({ preprocessing: preprocessing2 }) {
+  return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
 }
 function spread2(records, count2) {
   return Array.from({ length: count2 }, (_, i) => records[Math.floor(i * records.length / count2)]);
@@ -38340,7 +38356,7 @@ var init_confirm = __esm({
 
 // src/pipeline/calibrate.ts
 import { readFile as readFile8 } from "node:fs/promises";
-async function calibrate(bench) {
+async function calibrate(bench, extremes2) {
   const { context, settings } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
   const statistics = await bench.engine.collect(
@@ -38349,7 +38365,8 @@ async function calibrate(bench) {
     feedOf(bench, bench.calibration),
     {
       signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total)
+      onProgress: (done, total) => context.progress.update(done, total),
+      ...extremes2 !== void 0 && { extremes: extremes2 }
     }
   );
   context.progress.end();
@@ -38379,107 +38396,997 @@ var init_calibrate = __esm({
   }
 });
 
-// src/pipeline/findings.ts
-async function collectFindings(found) {
+// src/diagnosis/types.ts
+var init_types12 = __esm({
+  "src/diagnosis/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/words.ts
+function short5(value) {
+  return String(Number(value.toPrecision(3)));
+}
+function dB(value) {
+  return `${value.toFixed(1)} dB`;
+}
+function listed(names, most = 3) {
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}
+function counted(count2, noun) {
+  return `${count2} ${noun}${count2 === 1 ? "" : "s"}`;
+}
+function layersOf(tensors) {
+  return [...new Set(tensors.flatMap(({ layers: layers2 }) => layers2))];
+}
+var init_words = __esm({
+  "src/diagnosis/words.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/channels.ts
+function channelReach({ channelMin, channelMax }) {
+  return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c], 0));
+}
+function channelGain(amax, reaches, energy) {
+  let shared = 0;
+  let own = 0;
+  energy.forEach((e, c) => {
+    shared += amax ** 2 * e;
+    own += Math.min(amax, reaches[c]) ** 2 * e;
+  });
+  return own === 0 || shared === 0 ? 0 : 10 * Math.log10(shared / own);
+}
+function unequalChannels({
+  tensors,
+  weights
+}) {
+  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
+  const found = weights.flatMap((one2) => {
+    const tensor2 = byName2.get(one2.input);
+    if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
+    const reaches = channelReach(tensor2.extremes);
+    if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
+    const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
+    const steps = (a) => a / tensor2.amax * 127;
+    const coarse2 = reaches.filter((a) => a > 0 && steps(a) < FEW_STEPS).length;
+    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
+  }).sort((a, b) => b.gain - a.gain);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { weights: one, tensor, gain, coarse, channels } = worst;
+  const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
+  const layers2 = found.map(({ weights: { layer } }) => layer);
   return [
-    ...sharedScales(found),
-    ...nothingDetected(found),
-    ...await oneSidedCalibration(found),
-    ...fewImages(found.bench)
+    {
+      kind: "unequal-channels",
+      severity: "warning",
+      subject: one.layer,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short5(live[0] ?? 0)} to ${short5(live.at(-1) ?? 0)} under one scale of ${short5(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short5(one.amax)}) lift the weak ones again. One scale for all costs ${short5(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers2, 5)}.` : ""),
+      advice: `Keep ${listed(layers2.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      layers: layers2,
+      evidence: {
+        layers: found.length,
+        gain,
+        coarseChannels: coarse,
+        channels,
+        smallest: live[0] ?? 0,
+        largest: live.at(-1) ?? 0,
+        scale: tensor.amax / 127
+      }
+    }
   ];
 }
-function sharedScales({ bench, int8, statistics }) {
-  return findSharedScales(bench.graph, int8.model.scales, statistics).map((shared) => ({
-    kind: "shared-scale",
-    severity: "error",
-    subject: shared.tensor,
-    sentence: shared.sentence,
-    advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs."
-  }));
+function deadChannels({ tensors }) {
+  const found = tensors.flatMap((tensor) => {
+    const reaches = tensor.extremes === void 0 ? new Float64Array() : channelReach(tensor.extremes);
+    const dead = reaches.filter((a) => a === 0).length;
+    return dead > 0 && dead >= reaches.length * DEAD ? [{ tensor, dead, channels: reaches.length }] : [];
+  }).sort((a, b) => b.dead / b.channels - a.dead / a.channels);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const all = worst.dead === worst.channels;
+  return [
+    {
+      kind: "dead-channels",
+      severity: all ? "warning" : "info",
+      subject: worst.tensor.name,
+      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
+      advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
+      layers: layersOf(found.map(({ tensor }) => tensor)),
+      evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
+    }
+  ];
 }
-function nothingDetected({ fp32, int8 }) {
-  const before = confident2(fp32.detections.score);
-  const after2 = confident2(int8.measured.detections.score);
-  if (before === 0 || after2 > before / 100) return [];
+var GAIN_DB, FEW_STEPS, DEAD;
+var init_channels = __esm({
+  "src/diagnosis/channels.ts"() {
+    "use strict";
+    init_words();
+    GAIN_DB = 15;
+    FEW_STEPS = 8;
+    DEAD = 0.05;
+  }
+});
+
+// src/diagnosis/detections.ts
+function nothingDetected({ detections }) {
+  const { fp32, int8 } = detections;
+  if (fp32 === 0 || int8 > fp32 / 100) return [];
   return [
     {
       kind: "nothing-detected",
       severity: "error",
       subject: "INT8",
-      sentence: `The INT8 model finds ${after2} objects with a score of 0.25 or more where FP32 finds ${before}: in production it detects nothing.`,
-      advice: "Do not ship this engine."
+      sentence: `The INT8 model finds ${int8} objects with a score of 0.25 or more where FP32 finds ${fp32}: in production it detects nothing.`,
+      advice: "Do not ship this engine.",
+      layers: [],
+      evidence: { fp32, int8 }
     }
   ];
+}
+var init_detections2 = __esm({
+  "src/diagnosis/detections.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/signal.ts
+function tensorSqnr(statistics, amax) {
+  const step2 = amax / LEVELS5;
+  const width = statistics.limit / BINS;
+  let signal = 0;
+  let noise = 0;
+  for (let i = 0; i < BINS; i++) {
+    const count2 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
+    if (count2 <= 0) continue;
+    for (let k = 0; k < POINTS; k++) {
+      const x = (i + (k + 0.5) / POINTS) * width;
+      const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
+      signal += count2 / POINTS * x * x;
+      noise += count2 / POINTS * (x - code * step2) ** 2;
+    }
+  }
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+function rootMeanSquare({ bins, limit: limit2, count: count2 }) {
+  let sum2 = 0;
+  for (let i = 0; i < BINS; i++) sum2 += bins[i] * ((i + 0.5) * limit2 / BINS) ** 2;
+  return count2 === 0 ? 0 : Math.sqrt(sum2 / count2);
+}
+function reach2(statistics, percent2) {
+  return calibratorFor("percentile", { percentile: percent2 }).range(statistics).amax;
+}
+function amaxOf2({ min, max }) {
+  return Math.max(-min, max, 0);
+}
+function shareBeyond({ bins, limit: limit2, count: count2 }, amax) {
+  const edge = amax * BINS / limit2;
+  let beyond = 0;
+  for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
+  return count2 === 0 ? 0 : beyond / count2;
+}
+function calibratorWords(name, percentile) {
+  return name === "percentile" ? `percentile ${percentile}` : name;
+}
+function rangeBy({ name, percentile }, statistics) {
+  return calibratorFor(name, { percentile }).range(statistics).amax;
+}
+function bestRange(statistics) {
+  const known2 = rated.get(statistics);
+  if (known2 !== void 0) return known2;
+  const best = ALTERNATIVES.map((one) => {
+    const amax = rangeBy(one, statistics);
+    return { words: one.words, amax, sqnr: tensorSqnr(statistics, amax) };
+  }).reduce((a, b) => b.sqnr > a.sqnr ? b : a);
+  rated.set(statistics, best);
+  return best;
+}
+var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
+var init_signal = __esm({
+  "src/diagnosis/signal.ts"() {
+    "use strict";
+    init_calibration();
+    LEVELS5 = 127;
+    POINTS = 8;
+    choice = (name, percentile = 99.999) => ({
+      name,
+      percentile,
+      words: calibratorWords(name, percentile)
+    });
+    ALTERNATIVES = [
+      choice("percentile", 99.999),
+      choice("percentile", 99.99),
+      choice("mse"),
+      choice("minmax")
+    ];
+    rated = /* @__PURE__ */ new WeakMap();
+  }
+});
+
+// src/diagnosis/drift.ts
+function driftOf(calibration, validation) {
+  return [...validation.values()].flatMap((now) => {
+    const before = calibration.get(now.name);
+    const [a, b] = [before === void 0 ? 0 : reach2(before, REACH), reach2(now, REACH)];
+    return a > 0 ? [{ name: now.name, calibration: a, validation: b, ratio: b / a }] : [];
+  }).sort((a, b) => b.ratio - a.ratio);
+}
+function beyondCalibration(drift) {
+  return drift.filter(({ ratio }) => ratio > BEYOND);
+}
+function oneSidedCalibration({
+  calibration,
+  validation,
+  pixels,
+  calibrationFolder,
+  tensors
+}) {
+  const drift = driftOf(calibration, validation);
+  const beyond = beyondCalibration(drift);
+  const worst = beyond[0];
+  if (worst === void 0 || beyond.length < drift.length * ONE_SIDED) return [];
+  const names = new Set(beyond.map(({ name }) => name));
+  const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
+  const lighting = Math.abs(before - now) > LIGHTING;
+  return [
+    {
+      kind: "one-sided-calibration",
+      severity: "error",
+      subject: calibrationFolder,
+      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
+      advice: lighting ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
+      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers2 }) => layers2))],
+      evidence: {
+        drifted: beyond.length,
+        tensors: drift.length,
+        worstRatio: worst.ratio,
+        calibrationBrightness: before,
+        validationBrightness: now
+      }
+    }
+  ];
+}
+function preprocessing({
+  preprocessingTrials,
+  pixels,
+  calibrationFolder
+}) {
+  const better = preprocessingTrials.filter(({ before, after: after2 }) => after2 >= before + GAIN && after2 >= before * GAIN_SHARE).sort((a, b) => b.after - a.after)[0];
+  const findings2 = [];
+  if (better !== void 0)
+    findings2.push({
+      kind: "preprocessing",
+      severity: "error",
+      subject: `preprocessing.${better.change}`,
+      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
+      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
+      layers: [],
+      evidence: { before: better.before, after: better.after, images: better.images }
+    });
+  if (channelsSwapped(pixels.calibration, pixels.validation)) {
+    const [r, , b] = pixels.calibration.mean;
+    const [vr, , vb] = pixels.validation.mean;
+    findings2.push({
+      kind: "preprocessing",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: `Red and blue look swapped in the calibration images: their means are ${short5(r)} and ${short5(b)} (0…255), those of the validation images ${short5(vr)} and ${short5(vb)}.`,
+      advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
+      layers: [],
+      evidence: {
+        calibrationRed: r,
+        calibrationBlue: b,
+        validationRed: vr,
+        validationBlue: vb
+      }
+    });
+  }
+  return findings2;
+}
+function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
+  if (Math.abs(r - b) < COLOURED || Math.abs(vr - vb) < COLOURED || r > b === vr > vb) return false;
+  const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
+  return swapped < same / 3;
+}
+var BEYOND, REACH, ONE_SIDED, LIGHTING, COLOURED, GAIN, GAIN_SHARE;
+var init_drift = __esm({
+  "src/diagnosis/drift.ts"() {
+    "use strict";
+    init_signal();
+    init_words();
+    BEYOND = 1.25;
+    REACH = 99.9;
+    ONE_SIDED = 0.1;
+    LIGHTING = 25;
+    COLOURED = 8;
+    GAIN = 0.03;
+    GAIN_SHARE = 1.1;
+  }
+});
+
+// src/diagnosis/growth.ts
+function expectedRange(images, count2) {
+  let sum2 = 0;
+  let tensors = 0;
+  for (const amax of images) {
+    const sorted = [...amax].sort((a, b) => a - b);
+    const largest = sorted.at(-1) ?? 0;
+    if (largest <= 0) continue;
+    sum2 += expectedMaximum(sorted, Math.min(count2, sorted.length)) / largest;
+    tensors++;
+  }
+  return tensors === 0 ? 1 : sum2 / tensors;
+}
+function expectedMaximum(sorted, n) {
+  const total = sorted.length;
+  let probability = n / total;
+  let expected2 = 0;
+  for (let k = total; k >= n && probability > 0; k--) {
+    expected2 += probability * sorted[k - 1];
+    probability *= k > 1 ? (k - n) / (k - 1) : 0;
+  }
+  return expected2;
+}
+function amaxByImage({ min, max }) {
+  return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
+}
+function calibrationSize({
+  tensors,
+  calibrationImages: count2,
+  calibrationFolder
+}) {
+  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
+  const half = Math.floor(count2 / 2);
+  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
+  const growing = before !== void 0 && before < STILL_GROWING;
+  if (count2 >= FEW_IMAGES && !growing) return [];
+  const rose = before === void 0 ? "" : ` From ${half} to ${count2} of them the largest values rose by ${short5((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
+  return [
+    {
+      kind: count2 < FEW_IMAGES ? "few-calibration-images" : "growing-ranges",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: count2 < FEW_IMAGES ? `Only ${count2} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count2} calibration images.${rose}`,
+      advice: `Use ${count2 < FEW_IMAGES ? "128 images or more" : `about ${count2 * 2} images`} that show what production shows; around 500 is the usual advice.`,
+      layers: [],
+      evidence: { images: count2, ...before !== void 0 && { rangeAtHalf: before } }
+    }
+  ];
+}
+var FEW_IMAGES, STILL_GROWING;
+var init_growth = __esm({
+  "src/diagnosis/growth.ts"() {
+    "use strict";
+    init_words();
+    FEW_IMAGES = 32;
+    STILL_GROWING = 0.9;
+  }
+});
+
+// src/diagnosis/region.ts
+function regionOf(index, shape2, input, geometry) {
+  const [, , height, width] = shape2;
+  if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
+  const [row, column] = [Math.floor(index / width) % height, index % width];
+  const side = (from, cells2, length, pad, scale, end) => {
+    const at = (cell) => (cell * length / cells2 - pad) / scale;
+    const [low, high] = [Math.max(0, Math.floor(at(from))), Math.min(end, Math.ceil(at(from + 1)) - 1)];
+    return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
+  };
+  const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
+  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
+  return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
+}
+var init_region = __esm({
+  "src/diagnosis/region.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/outliers.ts
+function findOutliers({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function rangeOutliers(evidence) {
+  return [...clippable(evidence), ...heavyTails(evidence)];
+}
+function clippable(evidence) {
+  const found = findOutliers(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { calibration, ownAmax, name } = worst.tensor;
+  const inside2 = reach2(calibration, 99.99);
+  const sigmas = ownAmax / rootMeanSquare(calibration);
+  const many = found.length === 1 ? "" : ` So it is with ${counted(found.length, "tensor")} in all; this one gains most.`;
+  const { sentence, advice, helps } = tried(evidence);
+  return [
+    {
+      kind: "range-outlier",
+      severity: helps ? "warning" : "info",
+      subject: name,
+      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short5(inside2)}, the range goes to ±${short5(ownAmax)} (${short5(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence,
+      advice,
+      layers: layersOf(found.map(({ tensor }) => tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: ownAmax,
+        percentile9999: inside2,
+        sigmas,
+        sqnr: worst.now,
+        sqnrClipped: worst.best,
+        ...trialNumbers(evidence)
+      }
+    }
+  ];
+}
+function culprit({ peaks, input }, tensor) {
+  const peak = tensor.extremes?.peak;
+  const image = peak === void 0 ? void 0 : peaks.get(peak.image);
+  if (peak === void 0 || image === void 0) return "";
+  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
+  const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
+  return `, its largest value being ${short5(peak.value)} in ${image.name}${where}`;
+}
+function bestTrial({ calibratorTrials }) {
+  return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
+}
+function tried(evidence) {
+  const best = bestTrial(evidence);
+  if (best === void 0 || evidence.sqnr === void 0)
+    return {
+      sentence: "",
+      advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
+      helps: true
+    };
+  const helps = best.sqnr - evidence.sqnr >= WORTH_DB;
+  return {
+    helps,
+    sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
+    advice: helps ? `Set calibration.calibrator to ${best.calibrator}.` : "Leave the calibrator as it is: other ranges were tried, and the whole model does not gain from them."
+  };
+}
+function trialNumbers(evidence) {
+  const best = bestTrial(evidence);
+  return best === void 0 || evidence.sqnr === void 0 || !Number.isFinite(evidence.sqnr) ? {} : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
+}
+function heavyTails({ tensors }) {
+  const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { name, calibration } = worst.tensor;
+  const layers2 = layersOf(found.map(({ tensor }) => tensor));
+  return [
+    {
+      kind: "range-outlier",
+      severity: "warning",
+      subject: name,
+      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short5(reach2(calibration, 50))}, the largest reaches ${short5(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      advice: `Keep what reads it in float (quantization.keepFloat: ${layers2.slice(0, 3).join(", ")}).`,
+      layers: layers2,
+      evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
+    }
+  ];
+}
+var GAIN_DB2, HEAVY_DB, WORTH_DB;
+var init_outliers = __esm({
+  "src/diagnosis/outliers.ts"() {
+    "use strict";
+    init_region();
+    init_signal();
+    init_words();
+    GAIN_DB2 = 6;
+    HEAVY_DB = 18;
+    WORTH_DB = 1;
+  }
+});
+
+// src/diagnosis/ranges.ts
+function saturation(evidence) {
+  const found = findClipped(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { tensor, now, best, words } = worst;
+  const share = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
+  const trial = tried(evidence);
+  return [
+    {
+      kind: "saturation",
+      severity: trial.helps ? "error" : "info",
+      subject: tensor.name,
+      sentence: `${evidence.calibrator} clips ${short5(share)} % of the values of ${tensor.name} at ±${short5(tensor.ownAmax)}, which reach ${short5(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      advice: trial.advice,
+      layers: layersOf(found.map((one) => one.tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: tensor.ownAmax,
+        largest: amaxOf2(tensor.calibration),
+        clippedPercent: share,
+        sqnr: now,
+        sqnrWider: best
+      }
+    }
+  ];
+}
+function findClipped({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function oneSidedRanges({ tensors }) {
+  const oneSided = tensors.filter(
+    ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8
+  );
+  const lost = oneSided.filter(
+    ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2
+  );
+  const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
+  const findings2 = [];
+  if (worst !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "warning",
+      subject: worst.name,
+      sentence: `The negative side of SiLU (down to ${short5(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short5(worst.amax)} makes INT8 steps of ${short5(worst.amax / 127)}.`,
+      advice: `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf(lost),
+      evidence: {
+        tensors: lost.length,
+        amax: worst.amax,
+        min: worst.calibration.min,
+        step: worst.amax / 127
+      }
+    });
+  const coarse = oneSided.filter(
+    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB
+  );
+  const first2 = coarse[0];
+  if (first2 !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "info",
+      subject: first2.name,
+      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed(layersOf(coarse))} in float, or train with quantization.`,
+      layers: layersOf(coarse),
+      evidence: { tensors: coarse.length, of: tensors.length }
+    });
+  return findings2;
+}
+function fp16Overflow({
+  calibration,
+  validation,
+  weights,
+  floatLayers,
+  tensors
+}) {
+  const reachOf = (name) => Math.max(
+    ...[calibration.get(name), validation.get(name)].map(
+      (one) => one ? amaxOf2(one) : 0
+    )
+  );
+  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
+  const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
+  const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
+  if (worst === void 0) return [];
+  const names = new Set(over.map(({ name }) => name));
+  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
+  const inInt8 = tensors.filter(({ name }) => names.has(name));
+  const layers2 = [
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf(inInt8), ...heavy.map(({ layer }) => layer)])
+  ];
+  return [
+    {
+      kind: "fp16-overflow",
+      severity: inFloat.length > 0 ? "error" : "warning",
+      subject: worst.name,
+      sentence: `${worst.name} reaches ${short5(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed(layers2)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      layers: layers2,
+      evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
+    }
+  ];
+}
+var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
+var init_ranges = __esm({
+  "src/diagnosis/ranges.ts"() {
+    "use strict";
+    init_outliers();
+    init_signal();
+    init_words();
+    GAIN_DB3 = 3;
+    FP16_MAX = 65504;
+    COARSE_DB = 18;
+    SILU_FLOOR = -0.2785;
+  }
+});
+
+// src/diagnosis/shared-scales.ts
+function sharedScales({
+  graph,
+  scales: scales2,
+  calibration
+}) {
+  return findSharedScales(graph, scales2, calibration).map(
+    ({ tensor, sentence, scale, parts, roundsToZero, node }) => ({
+      kind: "shared-scale",
+      severity: "error",
+      subject: tensor,
+      sentence,
+      advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
+      layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
+      evidence: {
+        scale,
+        roundsToZero,
+        smallestSteps: Math.min(...parts.map(({ steps }) => steps)),
+        largestSteps: Math.max(...parts.map(({ steps }) => steps))
+      }
+    })
+  );
+}
+var init_shared_scales2 = __esm({
+  "src/diagnosis/shared-scales.ts"() {
+    "use strict";
+    init_quantization();
+  }
+});
+
+// src/diagnosis/weights.ts
+function weightEvidence(graph, layers2) {
+  return layers2.flatMap((layer) => {
+    const node = graph.nodes[layer.nodes[0]];
+    const weight = weightOf(graph, node);
+    const tensor = weight === void 0 ? void 0 : weightValues(graph, weight.name);
+    if (weight === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
+    const values = tensorToFloats(tensor);
+    const dims = tensor.dims.map(Number);
+    const channels = channelAmax(
+      values,
+      dims,
+      weight.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
+    );
+    return [
+      {
+        layer: layer.name,
+        input: node.inputs[0] ?? "",
+        perChannel: weight.axis !== void 0,
+        channelAmax: channels,
+        amax: channels.reduce((a, b) => Math.max(a, b), 0),
+        sqnr: weightSqnr(values, dims, weight.axis),
+        inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
+      }
+    ];
+  });
+}
+function channelAmax(values, dims, axis) {
+  const channels = dims[axis] ?? 1;
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const amax = new Float64Array(channels);
+  values.forEach((value, i) => {
+    const c = Math.floor(i / inner) % channels;
+    amax[c] = Math.max(amax[c], Math.abs(value));
+  });
+  return amax;
+}
+function weightSqnr(values, dims, axis) {
+  const scales2 = channelScales(values, dims, axis);
+  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  let signal = 0;
+  let noise = 0;
+  values.forEach((value, i) => {
+    const scale = scales2[Math.floor(i / inner) % scales2.length];
+    signal += value * value;
+    noise += (value - Math.round(value / scale) * scale) ** 2;
+  });
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+function inputEnergy(values, dims, group) {
+  const [outputs = 1, inputs = 1] = dims;
+  const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
+  const energy = new Float64Array(inputs * group);
+  const each = outputs / group;
+  values.forEach((value, i) => {
+    const output = Math.floor(i / (inputs * kernel));
+    const channel = Math.floor(output / each) * inputs + Math.floor(i / kernel) % inputs;
+    energy[channel] = energy[channel] + value * value;
+  });
+  return energy;
+}
+function weightRanges({ weights }) {
+  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
+  const [least, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
+  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short5(worst.amax)}, median of the channels' largest ${short5(median)})` : `its output channels reach from ${short5(least)} to ${short5(worst.amax)} and share one scale`;
+  return [
+    {
+      kind: "weight-range",
+      severity: "warning",
+      subject: worst.layer,
+      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
+      advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
+      layers: found.map(({ layer }) => layer),
+      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least }
+    }
+  ];
+}
+var POOR_DB;
+var init_weights = __esm({
+  "src/diagnosis/weights.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_words();
+    POOR_DB = 25;
+  }
+});
+
+// src/diagnosis/diagnose.ts
+function diagnose(evidence) {
+  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
+}
+var RULES, ORDER;
+var init_diagnose = __esm({
+  "src/diagnosis/diagnose.ts"() {
+    "use strict";
+    init_channels();
+    init_detections2();
+    init_drift();
+    init_growth();
+    init_outliers();
+    init_ranges();
+    init_shared_scales2();
+    init_weights();
+    RULES = [
+      sharedScales,
+      nothingDetected,
+      preprocessing,
+      oneSidedCalibration,
+      fp16Overflow,
+      unequalChannels,
+      saturation,
+      rangeOutliers,
+      weightRanges,
+      calibrationSize,
+      oneSidedRanges,
+      deadChannels
+    ];
+    ORDER = { error: 0, warning: 1, info: 2 };
+  }
+});
+
+// src/diagnosis/index.ts
+var init_diagnosis = __esm({
+  "src/diagnosis/index.ts"() {
+    "use strict";
+    init_types12();
+    init_diagnose();
+    init_outliers();
+    init_ranges();
+    init_growth();
+    init_drift();
+    init_region();
+    init_weights();
+    init_signal();
+  }
+});
+
+// src/pipeline/pixels.ts
+function imageArea({ width, height, geometry }) {
+  const { padX, padY, scaleX, scaleY, originalWidth, originalHeight } = geometry;
+  return {
+    left: padX,
+    top: padY,
+    right: Math.min(width, Math.max(padX + 1, Math.round(padX + originalWidth * scaleX))),
+    bottom: Math.min(height, Math.max(padY + 1, Math.round(padY + originalHeight * scaleY)))
+  };
+}
+function imageMeans(image, color) {
+  const { left, top: top2, right: right2, bottom } = imageArea(image);
+  const sum2 = [0, 0, 0];
+  for (let y = top2; y < bottom; y++)
+    for (let i = (y * image.width + left) * 3; i < (y * image.width + right2) * 3; i += 3) {
+      sum2[0] += image.pixels[i];
+      sum2[1] += image.pixels[i + 1];
+      sum2[2] += image.pixels[i + 2];
+    }
+  const count2 = (right2 - left) * (bottom - top2);
+  const [a, g, b] = sum2.map((one) => one / count2);
+  return color === "rgb" ? [a, g, b] : [b, g, a];
+}
+async function pixelMeans(store, most = 32) {
+  const count2 = Math.min(most, store.count);
+  const sum2 = [0, 0, 0];
+  for (let k = 0; k < count2; k++) {
+    const means = imageMeans(await store.get(Math.floor(k * store.count / count2)), store.spec.color);
+    means.forEach((one, c) => sum2[c] = sum2[c] + one / count2);
+  }
+  return { mean: sum2, brightness: (sum2[0] + sum2[1] + sum2[2]) / 3 };
+}
+var init_pixels = __esm({
+  "src/pipeline/pixels.ts"() {
+    "use strict";
+  }
+});
+
+// src/pipeline/evidence.ts
+async function collectFindings(basis, int8) {
+  const { bench, fp32, statistics } = basis;
+  const { context, graph, settings } = bench;
+  context.progress.phase("Looking for causes");
+  const validation = await observeValidation(bench);
+  const tensors = quantizedTensors(basis, int8);
+  const evidence = {
+    graph,
+    scales: int8.model.scales,
+    calibration: statistics,
+    validation,
+    tensors,
+    weights: weightEvidence(graph, int8.model.int8Layers),
+    floatLayers: int8.model.floatLayers,
+    calibrator: inForce(bench),
+    sqnr: int8.measured.sqnr,
+    calibratorTrials: await tryCalibrators(basis, int8, tensors),
+    preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
+    calibrationFolder: settings.calibration.images,
+    calibrationImages: bench.calibration.count,
+    pixels: {
+      calibration: await pixelMeans(bench.calibration),
+      validation: await pixelMeans(bench.validation)
+    },
+    input: bench.spec,
+    peaks: await peakImages(bench, tensors),
+    detections: {
+      fp32: confident2(fp32.detections.score),
+      int8: confident2(int8.measured.detections.score)
+    }
+  };
+  context.progress.end();
+  return diagnose(evidence);
+}
+function inForce({ model, settings }) {
+  const { calibrator, percentile, cache } = settings.calibration;
+  if (model.quantized !== void 0) return "the model's own scale";
+  return cache === void 0 ? calibratorWords(calibrator, percentile) : "the calibration cache";
 }
 function confident2(scores) {
   return scores.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0);
 }
-async function oneSidedCalibration({ bench, statistics }) {
-  bench.context.progress.phase("Comparing calibration with validation");
-  const seen = await bench.engine.collect(
+function observeValidation(bench) {
+  return bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
     bench.tensors,
     feedOf(bench, bench.validation, bench.subset),
     { signal: bench.context.signal }
   );
-  const beyond = [...seen.values()].map((now) => ({ name: now.name, now: reach2(now), calibrated: reach2(statistics.get(now.name)) })).filter(({ now, calibrated }) => calibrated > 0 && now > calibrated * BEYOND).sort((a, b) => b.now / b.calibrated - a.now / a.calibrated);
-  const worst = beyond[0];
-  if (worst === void 0 || beyond.length < seen.size * ONE_SIDED) return [];
-  const [calibration, validation] = await Promise.all([
-    brightness(bench, "calibration"),
-    brightness(bench, "validation")
-  ]);
-  const lighting = Math.abs(calibration - validation) > 25 ? ` Calibration images have a mean brightness of ${calibration.toFixed(0)} (0…255), validation images of ${validation.toFixed(0)}: the lighting differs.` : "";
-  return [
-    {
-      kind: "one-sided-calibration",
-      severity: "error",
-      subject: bench.settings.calibration.images,
-      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${seen.size} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.now.toPrecision(3)} against ${worst.calibrated.toPrecision(3)}.` + lighting,
-      advice: lighting === "" ? "Add calibration images of the kinds that the validation set has." : `Add ${calibration < validation ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.`
-    }
-  ];
 }
-function reach2(statistics) {
-  return statistics === void 0 ? 0 : REACH.range(statistics).amax;
+function quantizedTensors({ statistics, ranges, extremes: extremes2 }, { model }) {
+  return model.scales.flatMap(({ tensor, kind, scale, layers: layers2 }) => {
+    const calibration = statistics.get(tensor);
+    const range = ranges.get(tensor);
+    if (kind !== "activation" || calibration === void 0 || range === void 0) return [];
+    return [
+      {
+        name: tensor,
+        layers: layers2,
+        // A tensor of zeros has scale 1, which says nothing of its range.
+        amax: range.amax === 0 ? 0 : scale[0] * 127,
+        ownAmax: range.amax,
+        calibration,
+        extremes: extremes2.get(tensor)
+      }
+    ];
+  });
 }
-async function brightness(bench, set) {
-  const store = bench[set];
-  const step2 = Math.max(1, Math.floor(store.count / 32));
-  let sum2 = 0;
-  let pixels = 0;
-  for (let i = 0; i < store.count; i += step2) {
-    const { pixels: canvas } = await store.get(i);
-    for (let j = 0; j < canvas.length; j += 7) sum2 += canvas[j];
-    pixels += Math.ceil(canvas.length / 7);
+async function tryCalibrators({ bench, statistics, reference }, int8, tensors) {
+  if (bench.model.quantized !== void 0) return [];
+  if (findOutliers({ tensors }).length + findClipped({ tensors }).length === 0) return [];
+  const promise = (choice2) => tensors.reduce((sum2, { calibration }) => {
+    const sqnr = tensorSqnr(calibration, rangeBy(choice2, calibration));
+    return sum2 + (Number.isFinite(sqnr) ? sqnr : 0);
+  }, 0);
+  const chosen = ALTERNATIVES.filter(({ words }) => words !== inForce(bench)).map((choice2) => ({ choice: choice2, promise: promise(choice2) })).sort((a, b) => b.promise - a.promise).slice(0, TRIALS);
+  const trials = [];
+  for (const { choice: choice2 } of chosen) {
+    const ranges = computeRanges(statistics, calibratorFor(choice2.name, choice2));
+    const { proto } = quantize(bench.model, int8.plan, ranges);
+    const name = `INT8 with ${choice2.words}`;
+    trials.push({
+      calibrator: choice2.words,
+      sqnr: await sqnrOf2(bench, name, encodeModel(proto), reference)
+    });
   }
-  return sum2 / pixels;
+  return trials;
 }
-function fewImages(bench) {
-  const { count: count2 } = bench.calibration;
-  if (count2 >= FEW_IMAGES) return [];
-  return [
-    {
-      kind: "few-calibration-images",
-      severity: "warning",
-      subject: bench.settings.calibration.images,
-      sentence: `Only ${count2} calibration images: ranges of rare activations are left to chance.`,
-      advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
-    }
+async function tryPreprocessing(bench, fp32) {
+  const { spec, subset } = bench;
+  const before = evaluateCoco(bench.subsetTruth, subsetOf(fp32, subset)).stats.AP;
+  const color = spec.color === "rgb" ? "bgr" : "rgb";
+  const changes = [
+    { change: `color: ${color}`, spec: { ...spec, color } }
   ];
+  if (before < POOR_MAP && spec.dtype !== "uint8") {
+    const scale = spec.scale === 1 ? 1 / 255 : 1;
+    changes.push({
+      change: `scale: ${scale === 1 ? "1" : "0.00392156862745098"}`,
+      spec: { ...spec, scale }
+    });
+  }
+  const trials = [];
+  for (const { change: change2, spec: other } of changes) {
+    const after2 = await subsetMap(bench, other);
+    if (after2 !== void 0) trials.push({ change: change2, before, after: after2, images: subset.length });
+  }
+  return trials;
 }
-var BEYOND, REACH, ONE_SIDED, FEW_IMAGES;
-var init_findings = __esm({
-  "src/pipeline/findings.ts"() {
+async function subsetMap(bench, spec) {
+  const records = bench.subset.map((i) => bench.validation.records[i]);
+  const store = openImages(records, spec, { memoryMiB: 16 });
+  const geometries = await Promise.all(
+    bench.subset.map(async (i) => (await bench.validation.get(i)).geometry)
+  );
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.bytes));
+  try {
+    const scorer = subsetScorer(bench, "FP32", geometries);
+    await session.run(feedOf(bench, store), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal
+    });
+    return scorer.map();
+  } finally {
+    await session.release();
+  }
+}
+function subsetOf(detections, subset) {
+  const place2 = new Map(subset.map((image, i) => [image, i]));
+  const table2 = new DetectionBuilder();
+  for (let k = 0; k < detections.count; k++) {
+    const image = place2.get(detections.image[k]);
+    if (image === void 0) continue;
+    const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
+    table2.push(
+      image,
+      detections.category[k],
+      x,
+      y,
+      width,
+      height,
+      detections.score[k]
+    );
+  }
+  return table2.finish();
+}
+async function peakImages(bench, tensors) {
+  const worst = findOutliers({ tensors })[0]?.tensor.extremes;
+  const image = worst?.peak?.image;
+  if (image === void 0) return /* @__PURE__ */ new Map();
+  const record = bench.calibrationRecords[image];
+  const { geometry } = await bench.calibration.get(image);
+  return new Map(record === void 0 ? [] : [[image, { name: record.name, geometry }]]);
+}
+var TRIALS, POOR_MAP;
+var init_evidence = __esm({
+  "src/pipeline/evidence.ts"() {
     "use strict";
-    init_quantization();
     init_calibration();
-    init_prepare();
+    init_dataset();
+    init_diagnosis();
+    init_evaluation();
+    init_onnx();
+    init_quantization();
     init_measure();
-    BEYOND = 1.25;
-    REACH = calibratorFor("percentile", { percentile: 99.9 });
-    ONE_SIDED = 0.1;
-    FEW_IMAGES = 32;
+    init_pixels();
+    init_prepare();
+    TRIALS = 2;
+    POOR_MAP = 0.2;
   }
 });
 
@@ -38525,17 +39432,17 @@ async function headTested(basis, int8) {
     return [];
   const float = keepFloat(int8.plan, heads);
   const layers2 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads.includes(name)));
-  const tried = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers2 });
+  const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers2 });
   const points = (one) => (100 * one.measured.evaluation.stats.AP).toFixed(2);
-  const cost = int8.measured.evaluation.stats.AP - tried.measured.evaluation.stats.AP;
-  const { drop: drop2, low, high } = tried.drop.map;
+  const cost = int8.measured.evaluation.stats.AP - tried2.measured.evaluation.stats.AP;
+  const { drop: drop2, low, high } = tried2.drop.map;
   const interval = `${(100 * drop2).toFixed(2)} points below FP32, interval ${(100 * low).toFixed(2)}…${(100 * high).toFixed(2)}`;
   return [
     {
       kind: "head-tested",
       severity: "info",
       subject: heads[0],
-      sentence: `With its last ${heads.length} convolutions in INT8 too the model reaches mAP50-95 ${points(tried)} (${interval}), with them in float ${points(int8)}.`,
+      sentence: `With its last ${heads.length} convolutions in INT8 too the model reaches mAP50-95 ${points(tried2)} (${interval}), with them in float ${points(int8)}.`,
       advice: cost > 0 ? "Keep the head in float (quantization.head: float)." : "INT8 in the head costs nothing here: quantization.head: int8 leaves more to the fast kernels."
     }
   ];
@@ -38651,7 +39558,7 @@ async function runGate(loaded2, context) {
       startedAt,
       ...confirmation !== void 0 && { confirmation }
     };
-    const findings2 = [...await collectFindings(found), ...await fileFindings(basis, int8)];
+    const findings2 = [...await collectFindings(basis, int8), ...await fileFindings(basis, int8)];
     const report = assembleReport(found, [
       ...findings2,
       ...confirmation === void 0 ? [] : engineFindings(confirmation)
@@ -38709,7 +39616,9 @@ function filesOf({ bench, int8, mixed, statistics }, candidate) {
 async function basisOf(bench) {
   const fp32 = await measure(bench, "FP32", bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf2(bench, fp32);
-  return { bench, fp32, reference, ...await calibrate(bench) };
+  const observer = new ExtremesObserver();
+  const calibrated = await calibrate(bench, observer);
+  return { bench, fp32, reference, ...calibrated, extremes: observer.extremes() };
 }
 async function referenceOf2(bench, fp32) {
   const heads = headTensors(bench.graph);
@@ -38823,13 +39732,13 @@ async function findMixed(basis, int8, rows) {
   if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
   if (rows === void 0 || settings.gate.candidate === "int8")
     return { mixed: void 0, search: void 0 };
-  const tried = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
+  const tried2 = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
   const build2 = async (plan) => {
-    const known2 = tried.get(formatPlan(plan));
+    const known2 = tried2.get(formatPlan(plan));
     if (known2 !== void 0) return known2;
     const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
     const variant2 = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
-    tried.set(formatPlan(plan), variant2);
+    tried2.set(formatPlan(plan), variant2);
     return variant2;
   };
   const search = await searchMixed({
@@ -38874,6 +39783,7 @@ function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }
 var init_run = __esm({
   "src/pipeline/run.ts"() {
     "use strict";
+    init_calibration();
     init_evaluation();
     init_gate();
     init_onnx();
@@ -38884,7 +39794,7 @@ var init_run = __esm({
     init_confirm();
     init_calibrate();
     init_engine_report();
-    init_findings();
+    init_evidence();
     init_file_findings();
     init_flavours();
     init_gpu2();
@@ -40017,10 +40927,10 @@ async function inspect(path3, truth, calibration, calibrationImages2) {
       outputs: session.outputs,
       metadata: buildGraph(model).metadata
     };
-    const choice = chooseDecoder(view);
-    const { spec, reasons } = inferPreprocessing(view, choice);
+    const choice2 = chooseDecoder(view);
+    const { spec, reasons } = inferPreprocessing(view, choice2);
     return [
-      `decoder ${choice.decoder.format}: ${choice.why.join("; ")}`,
+      `decoder ${choice2.decoder.format}: ${choice2.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
       ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`),
@@ -40191,7 +41101,7 @@ function print(text3) {
   }
 }
 function build(signal, end) {
-  const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION).exitOverride().showHelpAfterError();
+  const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
   const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
   job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(
     async (options) => {

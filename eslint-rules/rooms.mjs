@@ -14,6 +14,7 @@ export const ROOMS = [
   'detection',
   'evaluation',
   'sensitivity',
+  'diagnosis',
   'gate',
   'report',
   'pipeline',

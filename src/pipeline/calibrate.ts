@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import {
   calibratorFor,
   computeRanges,
+  type ExtremesObserver,
   parseCalibrationCache,
   rangesFromCache,
   type Ranges,
@@ -17,8 +18,8 @@ export interface Calibrated {
   readonly ranges: Ranges;
 }
 
-/** One streaming pass over the calibration images, then ranges by the calibrator or from a cache of the settings. */
-export async function calibrate(bench: Bench): Promise<Calibrated> {
+/** One streaming pass over the calibration images, then ranges by the calibrator or from a cache of the settings; `extremes` is given who set them. */
+export async function calibrate(bench: Bench, extremes?: ExtremesObserver): Promise<Calibrated> {
   const { context, settings } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
   const statistics = await bench.engine.collect(
@@ -28,6 +29,7 @@ export async function calibrate(bench: Bench): Promise<Calibrated> {
     {
       signal: context.signal,
       onProgress: (done, total) => context.progress.update(done, total),
+      ...(extremes !== undefined && { extremes }),
     },
   );
   context.progress.end();

@@ -85,7 +85,10 @@ function causeOf(
   findings: readonly Finding[],
 ): string | undefined {
   const named = new Set(members.flatMap(({ name, activations }) => [name, ...activations]));
-  const known = findings.find(({ subject }) => named.has(subject));
+  const known = findings.find(
+    ({ subject, layers: concerned, severity }) =>
+      named.has(subject) || (severity !== 'info' && concerned?.some((one) => named.has(one)) === true),
+  );
   if (known !== undefined) return known.kind;
   const { weights, activations } = detail ?? {};
   if (weights === undefined || activations === undefined) return undefined;

@@ -59,7 +59,13 @@ export interface Reference {
   readonly outputs: ReferenceOutputs;
 }
 
-async function sqnrOf(bench: Bench, name: string, bytes: Uint8Array, reference: Reference): Promise<number> {
+/** dB of the raw head tensors of the subset against FP32. */
+export async function sqnrOf(
+  bench: Bench,
+  name: string,
+  bytes: Uint8Array,
+  reference: Reference,
+): Promise<number> {
   const session = await bench.engine.load(modelOf(bench, name, bytes), { extraOutputs: reference.heads });
   try {
     const meter = new SqnrMeter(reference.outputs);

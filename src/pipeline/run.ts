@@ -1,4 +1,9 @@
-import type { Ranges, TensorStatistics } from '../calibration/index.js';
+import {
+  ExtremesObserver,
+  type Ranges,
+  type TensorExtremes,
+  type TensorStatistics,
+} from '../calibration/index.js';
 import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
 import type { ImageGeometry } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
@@ -34,7 +39,7 @@ import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } f
 import { calibrate } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
-import { collectFindings } from './findings.js';
+import { collectFindings } from './evidence.js';
 import { fileFindings } from './file-findings.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
@@ -80,6 +85,8 @@ export interface Basis {
   readonly fp32: Measured;
   readonly reference: Reference;
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
+  /** Of the calibration images, by image and channel. */
+  readonly extremes: ReadonlyMap<string, TensorExtremes>;
   readonly ranges: Ranges;
 }
 
@@ -113,7 +120,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
     };
-    const findings = [...(await collectFindings(found)), ...(await fileFindings(basis, int8))];
+    const findings = [...(await collectFindings(basis, int8)), ...(await fileFindings(basis, int8))];
     const report = assembleReport(found, [
       ...findings,
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
@@ -191,7 +198,9 @@ function filesOf({ bench, int8, mixed, statistics }: Found, candidate: Variant):
 export async function basisOf(bench: Bench): Promise<Basis> {
   const fp32 = await measure(bench, 'FP32', bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf(bench, fp32);
-  return { bench, fp32, reference, ...(await calibrate(bench)) };
+  const observer = new ExtremesObserver();
+  const calibrated = await calibrate(bench, observer);
+  return { bench, fp32, reference, ...calibrated, extremes: observer.extremes() };
 }
 
 async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {

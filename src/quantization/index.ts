@@ -1,6 +1,15 @@
 /** Precision plans, where Q/DQ is placed and with which scales, and evidence of scales that destroy. */
 export * from './types.js';
-export { headNodes, isCompute, isDfl, listLayers, movedInputs, withMacs } from './layers.js';
+export {
+  headNodes,
+  isCompute,
+  isDfl,
+  listLayers,
+  movedInputs,
+  weightOf,
+  weightValues,
+  withMacs,
+} from './layers.js';
 export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, resolvePlan } from './plan.js';
 export { floatModelOf, planOfFile } from './explicit.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';

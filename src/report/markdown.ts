@@ -97,8 +97,22 @@ function checks({ verdict }: Report): string {
 }
 
 function findings(report: Report): string {
-  if (report.findings.length === 0) return '';
-  return `### Causes\n\n${report.findings.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join('\n')}`;
+  const list = (title: string, of: Report['findings']): string =>
+    of.length === 0
+      ? ''
+      : `### ${title}\n\n${of.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join('\n')}`;
+  return [
+    list(
+      'Causes',
+      report.findings.filter(({ severity }) => severity !== 'info'),
+    ),
+    list(
+      'Worth knowing',
+      report.findings.filter(({ severity }) => severity === 'info'),
+    ),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 function sensitivity({ sensitivity: found }: Report, room: number): string {

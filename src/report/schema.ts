@@ -278,6 +278,10 @@ export const reportSchema = {
             subject: text,
             sentence: text,
             advice: text,
+            /** Layers concerned. */
+            layers: texts,
+            /** The numbers behind the sentence. */
+            evidence: { type: 'object', additionalProperties: number },
           },
           ['kind', 'severity', 'subject', 'sentence', 'advice'],
         ),

@@ -26,6 +26,7 @@ export function formatTerminal(
   const paint = (text: string, code: number): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
   const bullets = (items: readonly string[]): string =>
     items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
+  const causes = report.findings.filter(({ severity }) => severity !== 'info');
   return [
     columns([
       ['', 'mAP50-95', 'mAP50', 'drop', 'weights'],
@@ -39,7 +40,7 @@ export function formatTerminal(
     ]),
     engines(report),
     layers(report, width),
-    report.findings.length === 0 ? '' : `Causes\n${bullets(report.findings.map(({ sentence }) => sentence))}`,
+    causes.length === 0 ? '' : `Causes\n${bullets(causes.map(({ sentence }) => sentence))}`,
     `Thresholds (${verdict.candidate})\n${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
     skipped.length === 0
       ? ''

@@ -1,0 +1,112 @@
+import type { TensorExtremes, TensorStatistics } from '../calibration/index.js';
+import type { ImageGeometry } from '../dataset/index.js';
+import type { Graph } from '../onnx/index.js';
+import type { ScaleRecord } from '../quantization/index.js';
+import type { WeightEvidence } from './weights.js';
+
+/** Causes that rules know. */
+export type FindingKind =
+  | 'shared-scale'
+  | 'nothing-detected'
+  | 'preprocessing'
+  | 'one-sided-calibration'
+  | 'fp16-overflow'
+  | 'unequal-channels'
+  | 'range-outlier'
+  | 'saturation'
+  | 'weight-range'
+  | 'growing-ranges'
+  | 'few-calibration-images'
+  | 'one-sided-range'
+  | 'dead-channels';
+
+/** A cause with its evidence, in words that a person can act on. */
+export interface Finding {
+  readonly kind: FindingKind;
+  /** `error` breaks the detector, `warning` costs accuracy, `info` is worth knowing. */
+  readonly severity: 'error' | 'warning' | 'info';
+  /** Tensor, layer or folder that it is about; the worst where there are several. */
+  readonly subject: string;
+  readonly sentence: string;
+  readonly advice: string;
+  /** Layers concerned, so that a table of layers can show the cause. */
+  readonly layers: string[];
+  /** The numbers behind the sentence. */
+  readonly evidence: Record<string, number>;
+}
+
+/** A tensor that the INT8 model quantizes. */
+export interface QuantizedTensor {
+  readonly name: string;
+  /** INT8 layers that read it. */
+  readonly layers: readonly string[];
+  /** Range in force: values beyond ±amax saturate. At least the calibrator's own where a Concat shares scales. */
+  readonly amax: number;
+  /** The calibrator's own range. */
+  readonly ownAmax: number;
+  readonly calibration: TensorStatistics;
+  /** By image and channel; absent where the engine cannot tell. */
+  readonly extremes: TensorExtremes | undefined;
+}
+
+/** One more run of the whole INT8 model with something changed. */
+export interface CalibratorTrial {
+  /** As the settings name it: `percentile 99.99`, `mse`, … */
+  readonly calibrator: string;
+  /** dB of the raw head outputs against FP32. */
+  readonly sqnr: number;
+}
+
+/** FP32 on the same images with one thing changed in the preprocessing. */
+export interface PreprocessingTrial {
+  /** What was changed, as the settings say it: `color: bgr`. */
+  readonly change: string;
+  /** mAP50-95, 0…1. */
+  readonly before: number;
+  readonly after: number;
+  readonly images: number;
+}
+
+/** Mean pixel values of a set, 0…255, in the order red, green, blue. */
+export interface PixelMeans {
+  readonly mean: readonly [number, number, number];
+  readonly brightness: number;
+}
+
+/** Where the largest value of a tensor came from. */
+export interface PeakImage {
+  /** The image as its set names it. */
+  readonly name: string;
+  readonly geometry: ImageGeometry;
+}
+
+/** Everything that rules look at; gathered by whoever runs the engine. */
+export interface Evidence {
+  readonly graph: Graph;
+  readonly scales: readonly ScaleRecord[];
+  /** Statistics over the calibration images of every tensor observed, those of float layers too. */
+  readonly calibration: ReadonlyMap<string, TensorStatistics>;
+  /** The same tensors on validation images. */
+  readonly validation: ReadonlyMap<string, TensorStatistics>;
+  /** In the order of the graph. */
+  readonly tensors: readonly QuantizedTensor[];
+  readonly weights: readonly WeightEvidence[];
+  /** Layers that run in float, with the tensors that they read. */
+  readonly floatLayers: readonly { readonly name: string; readonly activations: readonly string[] }[];
+  /** The calibrator in force, as the settings name it. */
+  readonly calibrator: string;
+  /** dB of the INT8 model's raw head outputs. */
+  readonly sqnr: number | undefined;
+  readonly calibratorTrials: readonly CalibratorTrial[];
+  readonly preprocessingTrials: readonly PreprocessingTrial[];
+  /** Folder of the calibration images, as the settings name it, and their number. */
+  readonly calibrationFolder: string;
+  readonly calibrationImages: number;
+  readonly pixels: { readonly calibration: PixelMeans; readonly validation: PixelMeans };
+  /** Size of the model's input, pixels. */
+  readonly input: { readonly height: number; readonly width: number };
+  /** Calibration images that hold the peaks of suspicious tensors, by index. */
+  readonly peaks: ReadonlyMap<number, PeakImage>;
+  /** Detections with a score of 0.25 or more. */
+  readonly detections: { readonly fp32: number; readonly int8: number };
+}

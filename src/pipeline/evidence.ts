@@ -1,0 +1,222 @@
+import { calibratorFor, computeRanges, type TensorStatistics } from '../calibration/index.js';
+import {
+  DetectionBuilder,
+  openImages,
+  type DetectionTable,
+  type PreprocessingSpec,
+} from '../dataset/index.js';
+import {
+  ALTERNATIVES,
+  calibratorWords,
+  diagnose,
+  findClipped,
+  findOutliers,
+  tensorSqnr,
+  rangeBy,
+  weightEvidence,
+  type CalibratorTrial,
+  type Evidence,
+  type Finding,
+  type PeakImage,
+  type PreprocessingTrial,
+  type QuantizedTensor,
+} from '../diagnosis/index.js';
+import { evaluateCoco } from '../evaluation/index.js';
+import { encodeModel } from '../onnx/index.js';
+import { quantize } from '../quantization/index.js';
+import { modelOf, sqnrOf, subsetScorer } from './measure.js';
+import { pixelMeans } from './pixels.js';
+import { feedOf, type Bench } from './prepare.js';
+import type { Basis, Variant } from './run.js';
+
+/** Calibrators tried on the whole model when ranges look wrong. */
+const TRIALS = 2;
+/** FP32 below this mAP on the subset may have the wrong scale of its input. */
+const POOR_MAP = 0.2;
+
+/** Causes with evidence, most telling first. */
+export async function collectFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
+  const { bench, fp32, statistics } = basis;
+  const { context, graph, settings } = bench;
+  context.progress.phase('Looking for causes');
+  const validation = await observeValidation(bench);
+  const tensors = quantizedTensors(basis, int8);
+  const evidence: Evidence = {
+    graph,
+    scales: int8.model.scales,
+    calibration: statistics,
+    validation,
+    tensors,
+    weights: weightEvidence(graph, int8.model.int8Layers),
+    floatLayers: int8.model.floatLayers,
+    calibrator: inForce(bench),
+    sqnr: int8.measured.sqnr,
+    calibratorTrials: await tryCalibrators(basis, int8, tensors),
+    preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
+    calibrationFolder: settings.calibration.images,
+    calibrationImages: bench.calibration.count,
+    pixels: {
+      calibration: await pixelMeans(bench.calibration),
+      validation: await pixelMeans(bench.validation),
+    },
+    input: bench.spec,
+    peaks: await peakImages(bench, tensors),
+    detections: {
+      fp32: confident(fp32.detections.score),
+      int8: confident(int8.measured.detections.score),
+    },
+  };
+  context.progress.end();
+  return diagnose(evidence);
+}
+
+/** What set the ranges. */
+function inForce({ model, settings }: Bench): string {
+  const { calibrator, percentile, cache } = settings.calibration;
+  if (model.quantized !== undefined) return "the model's own scale";
+  return cache === undefined ? calibratorWords(calibrator, percentile) : 'the calibration cache';
+}
+
+function confident(scores: Float64Array): number {
+  return scores.reduce((sum, score) => sum + (score >= 0.25 ? 1 : 0), 0);
+}
+
+/** The tensors that calibration saw, on the validation subset. */
+export function observeValidation(bench: Bench): Promise<ReadonlyMap<string, TensorStatistics>> {
+  return bench.engine.collect(
+    modelOf(bench, 'FP32', bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.validation, bench.subset),
+    { signal: bench.context.signal },
+  );
+}
+
+/** Quantized tensors with the range in force and the calibrator's own. */
+export function quantizedTensors(
+  { statistics, ranges, extremes }: Pick<Basis, 'statistics' | 'ranges' | 'extremes'>,
+  { model }: Pick<Variant, 'model'>,
+): readonly QuantizedTensor[] {
+  return model.scales.flatMap(({ tensor, kind, scale, layers }): QuantizedTensor[] => {
+    const calibration = statistics.get(tensor);
+    const range = ranges.get(tensor);
+    if (kind !== 'activation' || calibration === undefined || range === undefined) return [];
+    return [
+      {
+        name: tensor,
+        layers,
+        // A tensor of zeros has scale 1, which says nothing of its range.
+        amax: range.amax === 0 ? 0 : (scale[0] as number) * 127,
+        ownAmax: range.amax,
+        calibration,
+        extremes: extremes.get(tensor),
+      },
+    ];
+  });
+}
+
+/** Runs the INT8 model with the ranges of other calibrators, where ranges look wrong; the most promising ones. */
+async function tryCalibrators(
+  { bench, statistics, reference }: Basis,
+  int8: Variant,
+  tensors: readonly QuantizedTensor[],
+): Promise<readonly CalibratorTrial[]> {
+  // The scales of a model that came quantized are its own: no calibrator can be set.
+  if (bench.model.quantized !== undefined) return [];
+  if (findOutliers({ tensors }).length + findClipped({ tensors }).length === 0) return [];
+  const promise = (choice: (typeof ALTERNATIVES)[number]): number =>
+    tensors.reduce((sum, { calibration }) => {
+      const sqnr = tensorSqnr(calibration, rangeBy(choice, calibration));
+      return sum + (Number.isFinite(sqnr) ? sqnr : 0);
+    }, 0);
+  const chosen = ALTERNATIVES.filter(({ words }) => words !== inForce(bench))
+    .map((choice) => ({ choice, promise: promise(choice) }))
+    .sort((a, b) => b.promise - a.promise)
+    .slice(0, TRIALS);
+  const trials: CalibratorTrial[] = [];
+  for (const { choice } of chosen) {
+    const ranges = computeRanges(statistics, calibratorFor(choice.name, choice));
+    const { proto } = quantize(bench.model, int8.plan, ranges);
+    const name = `INT8 with ${choice.words}`;
+    trials.push({
+      calibrator: choice.words,
+      sqnr: await sqnrOf(bench, name, encodeModel(proto), reference),
+    });
+  }
+  return trials;
+}
+
+/** FP32 on the subset with red and blue swapped; and with another scale of the input where it detects next to nothing. */
+async function tryPreprocessing(bench: Bench, fp32: DetectionTable): Promise<readonly PreprocessingTrial[]> {
+  const { spec, subset } = bench;
+  const before = evaluateCoco(bench.subsetTruth, subsetOf(fp32, subset)).stats.AP;
+  const color = spec.color === 'rgb' ? 'bgr' : 'rgb';
+  const changes: { readonly change: string; readonly spec: PreprocessingSpec }[] = [
+    { change: `color: ${color}`, spec: { ...spec, color } },
+  ];
+  if (before < POOR_MAP && spec.dtype !== 'uint8') {
+    const scale = spec.scale === 1 ? 1 / 255 : 1;
+    changes.push({
+      change: `scale: ${scale === 1 ? '1' : '0.00392156862745098'}`,
+      spec: { ...spec, scale },
+    });
+  }
+  const trials: PreprocessingTrial[] = [];
+  for (const { change, spec: other } of changes) {
+    const after = await subsetMap(bench, other);
+    if (after !== undefined) trials.push({ change, before, after, images: subset.length });
+  }
+  return trials;
+}
+
+/** mAP50-95 of FP32 on the subset under another preprocessing; undefined when the outputs are not finite. */
+async function subsetMap(bench: Bench, spec: PreprocessingSpec): Promise<number | undefined> {
+  const records = bench.subset.map((i) => bench.validation.records[i] as (typeof bench.truth.images)[number]);
+  const store = openImages(records, spec, { memoryMiB: 16 });
+  const geometries = await Promise.all(
+    bench.subset.map(async (i) => (await bench.validation.get(i)).geometry),
+  );
+  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
+  try {
+    const scorer = subsetScorer(bench, 'FP32', geometries);
+    await session.run(feedOf(bench, store), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal,
+    });
+    return scorer.map();
+  } finally {
+    await session.release();
+  }
+}
+
+/** Detections on the images of a subset, numbered as in the subset. */
+function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
+  const place = new Map(subset.map((image, i) => [image, i]));
+  const table = new DetectionBuilder();
+  for (let k = 0; k < detections.count; k++) {
+    const image = place.get(detections.image[k] as number);
+    if (image === undefined) continue;
+    const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
+    table.push(
+      image,
+      detections.category[k] as number,
+      x as number,
+      y as number,
+      width as number,
+      height as number,
+      detections.score[k] as number,
+    );
+  }
+  return table.finish();
+}
+
+/** Names and geometry of the calibration images that hold the peaks of outliers. */
+async function peakImages(
+  bench: Bench,
+  tensors: readonly QuantizedTensor[],
+): Promise<ReadonlyMap<number, PeakImage>> {
+  const worst = findOutliers({ tensors })[0]?.tensor.extremes;
+  const image = worst?.peak?.image;
+  if (image === undefined) return new Map();
+  const record = bench.calibrationRecords[image];
+  const { geometry } = await bench.calibration.get(image);
+  return new Map(record === undefined ? [] : [[image, { name: record.name, geometry }]]);
+}

@@ -28632,6 +28632,33 @@ var init_probe_types = __esm({
   }
 });
 
+// src/engine/groups.ts
+function groupsThatFit(tensors, outputs, room = FETCH_BYTES) {
+  const bytes2 = new Map(
+    outputs.map(({ name, dims }) => [name, 4 * dims.reduce((size, dim) => size * Math.abs(dim), 1)])
+  );
+  const total = tensors.reduce((sum2, name) => sum2 + (bytes2.get(name) ?? 0), 0);
+  const most = total / Math.max(1, Math.ceil(total / room));
+  const groups = [[]];
+  let filled = 0;
+  for (const name of tensors) {
+    if (filled >= most) {
+      groups.push([]);
+      filled = 0;
+    }
+    groups.at(-1)?.push(name);
+    filled += bytes2.get(name) ?? 0;
+  }
+  return groups;
+}
+var FETCH_BYTES;
+var init_groups2 = __esm({
+  "src/engine/groups.ts"() {
+    "use strict";
+    FETCH_BYTES = 128 * 2 ** 20;
+  }
+});
+
 // src/engine/pool.ts
 import { Worker } from "node:worker_threads";
 function workerUrl() {
@@ -28764,6 +28791,7 @@ var init_onnxruntime = __esm({
     init_faults();
     init_native();
     init_onnx();
+    init_groups2();
     init_pool();
     SESSION_BYTES = 768 * 2 ** 20;
     OnnxRuntimeEngine = class {
@@ -28800,14 +28828,27 @@ var init_onnxruntime = __esm({
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
         const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
-        const session = await this.load(model, {
-          extraOutputs: tensors.filter((name) => !inputs.has(name))
+        const open6 = (group) => this.load(model, {
+          extraOutputs: group.filter((name) => !inputs.has(name)),
+          lean: true
         });
+        let session = await open6(tensors);
+        const groups = groupsThatFit(tensors, session.outputs);
+        const statistics = /* @__PURE__ */ new Map();
         try {
-          return await session.collect(tensors, feed, options);
+          for (const [i, group] of groups.entries()) {
+            if (groups.length > 1) {
+              await session.release();
+              session = await open6(group);
+            }
+            const onProgress = (done, total) => options.onProgress?.(i * total + done, groups.length * total);
+            for (const [name, one] of await session.collect(group, feed, { ...options, onProgress }))
+              statistics.set(name, one);
+          }
         } finally {
           await session.release();
         }
+        return statistics;
       }
       async probe(program3) {
         const loaded2 = [];
@@ -63820,6 +63861,8 @@ var worker_exports = {};
 __export(worker_exports, {
   serve: () => serve
 });
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 function serve() {
   if (parentPort === null) throw new Error("this is the entry of a worker thread, not a program");
@@ -63862,8 +63905,7 @@ async function answer(models, plans, request) {
     models.set(request.model, {
       session,
       collector: new RangeCollector(),
-      extremes: new ExtremesObserver(),
-      chunks: void 0
+      extremes: new ExtremesObserver()
     });
     return {
       kind: "loaded",
@@ -63886,6 +63928,7 @@ async function answer(models, plans, request) {
     }
     case "observe":
       await observe(held, request);
+      collectGarbage();
       return { kind: "done", id };
     case "statistics":
       return {
@@ -63914,8 +63957,10 @@ function createSession(bytes2, lean) {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: "sequential",
-    graphOptimizationLevel: "all",
+    // An arena keeps the most that was ever in use, and rounds up to powers of two.
     enableCpuMemArena: !lean,
+    enableMemPattern: !lean,
+    graphOptimizationLevel: "all",
     logSeverityLevel: 3,
     // Q/DQ pairs run as float fake quantization: what TensorRT computes, at FP32's speed.
     extra: { session: { disable_quant_qdq: "1" } }
@@ -64030,21 +64075,14 @@ function hostTensor(tensor) {
   }
 }
 async function observe(held, request) {
-  const { images, batch } = request;
+  const { images, batch, tensors } = request;
   const feeds = inputsOf(held.session.inputNames, request.spec, images, batch);
-  const sizes = /* @__PURE__ */ new Map();
-  const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
-  for (const chunk of chunks) {
-    const inputs = chunk.filter((name) => name in feeds);
-    const fetched = chunk.filter((name) => !(name in feeds));
-    const outputs = fetched.length === 0 ? {} : await held.session.run(feeds, fetched);
-    for (const name of chunk) {
-      const { data, dims } = hostTensor(inputs.includes(name) ? feeds[name] : outputs[name]);
-      sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) keep(held, request, name, data, dims);
-    }
+  const fetched = tensors.filter((name) => !(name in feeds));
+  const outputs = fetched.length === 0 ? {} : await held.session.run(feeds, fetched);
+  for (const name of tensors) {
+    const { data, dims } = hostTensor(feeds[name] ?? outputs[name]);
+    if (data instanceof Float32Array) keep(held, request, name, data, dims);
   }
-  held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
 }
 function keep({ collector, extremes: extremes2 }, { images, batch, first: first2, ...request }, name, data, dims) {
   const whole = batch === 1 || dims[0] !== batch;
@@ -64056,27 +64094,13 @@ function keep({ collector, extremes: extremes2 }, { images, batch, first: first2
     if (request.extremes) extremes2.observe(first2 + i, name, values, shape2);
   }
 }
-function chunked(names, bytesOf) {
-  const chunks = [];
-  let room = 0;
-  for (const name of names) {
-    const bytes2 = bytesOf(name);
-    if (chunks.length === 0 || bytes2 > room) {
-      chunks.push([]);
-      room = FETCH_BYTES;
-    }
-    chunks.at(-1)?.push(name);
-    room -= bytes2;
-  }
-  return chunks;
-}
 function transfersOf(reply) {
   const maps = reply.kind === "ran" ? reply.images : reply.kind === "probed" ? [...reply.result.bases, ...reply.result.cases].map(({ outputs }) => outputs) : [];
   const buffers = /* @__PURE__ */ new Set();
   for (const image of maps) for (const { data } of image.values()) buffers.add(data.buffer);
   return [...buffers];
 }
-var FETCH_BYTES;
+var collectGarbage;
 var init_worker = __esm({
   "src/engine/worker.ts"() {
     "use strict";
@@ -64086,7 +64110,10 @@ var init_worker = __esm({
     init_onnx();
     init_canvas();
     init_probe();
-    FETCH_BYTES = 256 * 2 ** 20;
+    collectGarbage = (() => {
+      setFlagsFromString("--expose-gc");
+      return runInNewContext("gc");
+    })();
   }
 });
 

@@ -3,6 +3,7 @@ import { ExtremesObserver, RangeCollector, type TensorStatistics } from '../cali
 import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
 import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
+import { groupsThatFit } from './groups.js';
 import { EngineWorker, type Ask } from './pool.js';
 import type { Probe, ProbeImage, ProbeProgram } from './probe-types.js';
 import type { ImageTask, Reply } from './protocol.js';
@@ -84,14 +85,29 @@ class OnnxRuntimeEngine implements Engine {
   ): Promise<ReadonlyMap<string, TensorStatistics>> {
     const parsed = parseModel(model.bytes, model.name);
     const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
-    const session = (await this.load(model, {
-      extraOutputs: tensors.filter((name) => !inputs.has(name)),
-    })) as Session;
+    const open = (group: readonly string[]) =>
+      this.load(model, {
+        extraOutputs: group.filter((name) => !inputs.has(name)),
+        lean: true,
+      }) as Promise<Session>;
+    let session = await open(tensors);
+    const groups = groupsThatFit(tensors, session.outputs);
+    const statistics = new Map<string, TensorStatistics>();
     try {
-      return await session.collect(tensors, feed, options);
+      for (const [i, group] of groups.entries()) {
+        if (groups.length > 1) {
+          await session.release();
+          session = await open(group);
+        }
+        const onProgress = (done: number, total: number): void =>
+          options.onProgress?.(i * total + done, groups.length * total);
+        for (const [name, one] of await session.collect(group, feed, { ...options, onProgress }))
+          statistics.set(name, one);
+      }
     } finally {
       await session.release();
     }
+    return statistics;
   }
 
   async probe(program: ProbeProgram): Promise<Probe> {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ExtremesObserver, RangeCollector } from '../calibration/index.js';
@@ -13,12 +15,13 @@ interface Held {
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
   readonly extremes: ExtremesObserver;
-  /** Chunks of tensors whose values fit the memory for outputs together; known after the first image. */
-  chunks: readonly (readonly string[])[] | undefined;
 }
 
-/** Most bytes of intermediate tensors fetched by one run. */
-const FETCH_BYTES = 256 * 2 ** 20;
+/** V8's own collector, which otherwise lets dead activations pile up by the hundred megabytes before it looks at them. */
+const collectGarbage = ((): (() => void) => {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+})();
 
 /** Runs in the worker thread: sessions are blocking, and statistics stay where activations are. */
 export function serve(): void {
@@ -69,7 +72,6 @@ async function answer(
       session,
       collector: new RangeCollector(),
       extremes: new ExtremesObserver(),
-      chunks: undefined,
     });
     return {
       kind: 'loaded',
@@ -92,6 +94,7 @@ async function answer(
     }
     case 'observe':
       await observe(held, request);
+      collectGarbage();
       return { kind: 'done', id };
     case 'statistics':
       return {
@@ -126,8 +129,10 @@ function createSession(bytes: Uint8Array, lean: boolean): Promise<InferenceSessi
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    // An arena keeps the most that was ever in use, and rounds up to powers of two.
     enableCpuMemArena: !lean,
+    enableMemPattern: !lean,
+    graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     // Q/DQ pairs run as float fake quantization: what TensorRT computes, at FP32's speed.
     extra: { session: { disable_quant_qdq: '1' } },
@@ -271,22 +276,14 @@ function hostTensor(tensor: Tensor): HostTensor {
 }
 
 async function observe(held: Held, request: Extract<Request, { kind: 'observe' }>): Promise<void> {
-  const { images, batch } = request;
+  const { images, batch, tensors } = request;
   const feeds = inputsOf(held.session.inputNames, request.spec, images, batch);
-  const sizes = new Map<string, number>();
-  // Until the sizes are known, few tensors at a time.
-  const chunks = held.chunks ?? chunked(request.tensors, () => FETCH_BYTES / 16);
-  for (const chunk of chunks) {
-    const inputs = chunk.filter((name) => name in feeds);
-    const fetched = chunk.filter((name) => !(name in feeds));
-    const outputs = fetched.length === 0 ? {} : await held.session.run(feeds, fetched);
-    for (const name of chunk) {
-      const { data, dims } = hostTensor((inputs.includes(name) ? feeds[name] : outputs[name]) as Tensor);
-      sizes.set(name, data.byteLength);
-      if (data instanceof Float32Array) keep(held, request, name, data, dims);
-    }
+  const fetched = tensors.filter((name) => !(name in feeds));
+  const outputs = fetched.length === 0 ? {} : await held.session.run(feeds, fetched);
+  for (const name of tensors) {
+    const { data, dims } = hostTensor((feeds[name] ?? outputs[name]) as Tensor);
+    if (data instanceof Float32Array) keep(held, request, name, data, dims);
   }
-  held.chunks ??= chunked(request.tensors, (name) => sizes.get(name) ?? 0);
 }
 
 /** Image by image, without the copies that fill a fixed batch up. What has no batch dimension belongs to them all. */
@@ -305,21 +302,6 @@ function keep(
     collector.observe(first + i, name, values, shape);
     if (request.extremes) extremes.observe(first + i, name, values, shape);
   }
-}
-
-function chunked(names: readonly string[], bytesOf: (name: string) => number): string[][] {
-  const chunks: string[][] = [];
-  let room = 0;
-  for (const name of names) {
-    const bytes = bytesOf(name);
-    if (chunks.length === 0 || bytes > room) {
-      chunks.push([]);
-      room = FETCH_BYTES;
-    }
-    chunks.at(-1)?.push(name);
-    room -= bytes;
-  }
-  return chunks;
 }
 
 /** Memory that moves with a reply instead of being copied. */

@@ -13326,7 +13326,7 @@ var init_decimal = __esm({
 });
 
 // src/dataset/scan.ts
-var QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, MINUS2, ZERO2, NINE2, SPACE, ESCAPES, UNICODE, DEEPEST, WORDS, JsonScanner;
+var QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, MINUS2, ZERO2, NINE2, SPACE, ESCAPES, UNICODE, BRIEF, DEEPEST, WORDS, JsonScanner;
 var init_scan = __esm({
   "src/dataset/scan.ts"() {
     "use strict";
@@ -13337,6 +13337,7 @@ var init_scan = __esm({
     [MINUS2, ZERO2, NINE2, SPACE] = [45, 48, 57, 32];
     ESCAPES = [...Buffer.from('"\\/bfnrtu')];
     UNICODE = 117;
+    BRIEF = 8;
     DEEPEST = 200;
     WORDS = [
       ["true", true],
@@ -13461,6 +13462,47 @@ var init_scan = __esm({
           object3[key] = this.value();
         }
         return object3;
+      }
+      /** The records of the list that starts at a place, one at a time: see {@link record}. */
+      *recordsAt(place2, known2) {
+        this.at = place2;
+        const keys = known2.map((key) => Buffer.from(key));
+        this.open();
+        for (let i = 0; this.next(i, true); i++) yield this.record(known2, keys);
+      }
+      /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
+      record(known2, keys) {
+        if (!this.startsObject) return this.brief();
+        const object3 = {};
+        this.open();
+        for (let i = 0; this.next(i, false); i++) {
+          const key = this.key(keys);
+          if (key < 0) this.skip();
+          else {
+            this.peek();
+            object3[known2[key]] = this.brief();
+          }
+        }
+        return object3;
+      }
+      /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
+      brief() {
+        if (this.startsObject) {
+          this.skip();
+          return {};
+        }
+        if (!this.startsList) return this.value();
+        const list3 = [];
+        this.open();
+        for (let i = 0; this.next(i, true); i++) {
+          const deeper = this.startsList ? [] : this.startsObject ? {} : void 0;
+          if (deeper === void 0 && i < BRIEF) list3.push(this.value());
+          else {
+            this.skip();
+            if (i < BRIEF) list3.push(deeper ?? null);
+          }
+        }
+        return list3;
       }
       /** Passes over whatever comes next. */
       skip() {
@@ -13687,7 +13729,7 @@ function scanDetections(bytes2, source, truth) {
     const start = scanner.at;
     if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
     scanner.at = start;
-    records.read(scanner.value(), i);
+    records.read(scanner.record(NAMES, KEYS2), i);
   }
   scanner.end();
   return records.finish();
@@ -13741,7 +13783,7 @@ function refuse(source, json) {
     what: `a COCO results file is an array of detections, this is ${typeof json === "object" && json !== null ? "an object" : show(json)}`
   });
 }
-var KEYS2, Records;
+var NAMES, KEYS2, Records;
 var init_detections = __esm({
   "src/dataset/detections.ts"() {
     "use strict";
@@ -13752,7 +13794,8 @@ var init_detections = __esm({
     init_records();
     init_scan();
     init_table();
-    KEYS2 = ["image_id", "category_id", "bbox", "score"].map((key) => Buffer.from(key));
+    NAMES = ["image_id", "category_id", "bbox", "score"];
+    KEYS2 = NAMES.map((key) => Buffer.from(key));
     Records = class {
       constructor(source, truth) {
         this.source = source;
@@ -13876,7 +13919,7 @@ function resolveRepeats(table2) {
   }
   return builder.finish();
 }
-var FIELDS, KEYS3, Annotations;
+var FIELDS, NAMES2, KEYS3, Annotations;
 var init_annotations = __esm({
   "src/dataset/annotations.ts"() {
     "use strict";
@@ -13885,7 +13928,8 @@ var init_annotations = __esm({
     init_records();
     init_table();
     FIELDS = 10;
-    KEYS3 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"].map((key) => Buffer.from(key));
+    NAMES2 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"];
+    KEYS3 = NAMES2.map((key) => Buffer.from(key));
     Annotations = class {
       constructor(source, problems, images, categories) {
         this.source = source;
@@ -13907,7 +13951,7 @@ var init_annotations = __esm({
         for (let i = 0; i < count2; i++) {
           if (this.push(fields, i * FIELDS)) continue;
           scanner.at = fields[i * FIELDS];
-          this.read(scanner.value(), i);
+          this.read(scanner.record(NAMES2, KEYS3), i);
         }
       }
       push(fields, at) {
@@ -13984,19 +14028,25 @@ function scanCoco(bytes2, source, folder, options = {}) {
   const scanner = new JsonScanner(bytes2, source, "annotation file");
   if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
   const top2 = {};
+  const places2 = [];
   let rows;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(SECTIONS);
+    const key = scanner.key(SECTION_KEYS);
     if (key < 0) scanner.skip();
-    else if (key < 2 || !scanner.startsList) top2[String(SECTIONS[key])] = scanner.value();
+    else if (!scanner.startsList) top2[SECTIONS[key]] = scanner.brief();
+    else if (key === 2) rows = scanAnnotations(scanner);
     else {
-      rows = scanAnnotations(scanner);
-      top2.annotations = [];
+      places2[key] = scanner.at;
+      scanner.skip();
     }
   }
   scanner.end();
-  return assemble(top2, source, folder, options, (annotations, problems) => {
+  const section = (key, known2, problems) => {
+    const place2 = places2[SECTIONS.indexOf(key)];
+    return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
+  };
+  return assemble(section, source, folder, options, (annotations, problems) => {
     if (rows === void 0) arrayOf(top2, "annotations", source, problems);
     else annotations.take(rows, scanner);
   });
@@ -14008,10 +14058,10 @@ function refuse2(source, json) {
     what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? "an array" : show(json)}${results}`
   });
 }
-function assemble(top2, source, folder, options, fill2) {
+function assemble(section, source, folder, options, fill2) {
   const problems = new Problems();
-  const categories = readCategories(top2, source, problems);
-  const images = readImages(top2, source, folder, problems);
+  const categories = readCategories(section, source, problems);
+  const images = readImages(section, source, folder, problems);
   const annotations = new Annotations(source, problems, images, categories);
   fill2(annotations, problems);
   if (images.length === 0 && !problems.any)
@@ -14023,34 +14073,36 @@ function assemble(top2, source, folder, options, fill2) {
 function byId(a, b) {
   return a.id - b.id;
 }
-function readCategories(top2, source, problems) {
+function readCategories(section, source, problems) {
   const reader = new RecordReader(source, problems);
   const seen = /* @__PURE__ */ new Map();
   const found = [];
-  arrayOf(top2, "categories", source, problems).forEach((value, i) => {
-    if (!reader.open(value, `categories[${i}]`)) return;
+  let i = -1;
+  for (const value of section("categories", ["id", "name"], problems)) {
+    if (!reader.open(value, `categories[${++i}]`)) continue;
     const id = reader.integer("id");
     const name = reader.text("name");
-    if (id === void 0 || name === void 0) return;
+    if (id === void 0 || name === void 0) continue;
     noteDuplicate(reader, seen, id, i, "categories");
     found.push({ id, name });
-  });
+  }
   return found.sort(byId);
 }
-function readImages(top2, source, folder, problems) {
+function readImages(section, source, folder, problems) {
   const reader = new RecordReader(source, problems);
   const seen = /* @__PURE__ */ new Map();
   const found = [];
-  arrayOf(top2, "images", source, problems).forEach((value, i) => {
-    if (!reader.open(value, `images[${i}]`)) return;
+  let i = -1;
+  for (const value of section("images", ["id", "file_name", "width", "height"], problems)) {
+    if (!reader.open(value, `images[${++i}]`)) continue;
     const id = reader.integer("id");
     const name = reader.text("file_name");
     const width = reader.size("width");
     const height = reader.size("height");
-    if (id === void 0 || name === void 0 || width === void 0 || height === void 0) return;
+    if (id === void 0 || name === void 0 || width === void 0 || height === void 0) continue;
     noteDuplicate(reader, seen, id, i, "images");
     found.push({ id, name, file: folder === "" ? name : join4(folder, name), width, height });
-  });
+  }
   return found.sort(byId);
 }
 function noteDuplicate(reader, seen, id, i, what) {
@@ -14078,7 +14130,7 @@ async function locate(images, folder, source) {
   problems.throwIfAny(source);
   return found;
 }
-var SECTIONS;
+var SECTIONS, SECTION_KEYS;
 var init_coco2 = __esm({
   "src/dataset/coco.ts"() {
     "use strict";
@@ -14088,7 +14140,8 @@ var init_coco2 = __esm({
     init_problems();
     init_records();
     init_scan();
-    SECTIONS = ["images", "categories", "annotations"].map((key) => Buffer.from(key));
+    SECTIONS = ["images", "categories", "annotations"];
+    SECTION_KEYS = SECTIONS.map((key) => Buffer.from(key));
   }
 });
 

@@ -9,7 +9,8 @@ import type { AnnotationTable, Category, ImageRecord } from './types.js';
 
 /** Numbers of one record: where it lies, id, image id, category id, area (NaN = not given), crowd, box. */
 const FIELDS = 10;
-const KEYS = ['id', 'image_id', 'category_id', 'area', 'iscrowd', 'bbox'].map((key) => Buffer.from(key));
+const NAMES = ['id', 'image_id', 'category_id', 'area', 'iscrowd', 'bbox'];
+const KEYS = NAMES.map((key) => Buffer.from(key));
 
 /** Records as scanned: ids still those of the file, which may name its images and categories only later. */
 export interface ScannedAnnotations {
@@ -89,7 +90,7 @@ export class Annotations {
     for (let i = 0; i < count; i++) {
       if (this.push(fields, i * FIELDS)) continue;
       scanner.at = fields[i * FIELDS] as number;
-      this.read(scanner.value(), i);
+      this.read(scanner.record(NAMES, KEYS), i);
     }
   }
 

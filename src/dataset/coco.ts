@@ -5,7 +5,6 @@ import { Annotations, scanAnnotations, type ScannedAnnotations } from './annotat
 import { readBytes, readFolder, kindOf } from './files.js';
 import { Problems, show } from './problems.js';
 import { RecordReader, arrayOf, isObject } from './records.js';
-import type { JsonObject } from './records.js';
 import { JsonScanner } from './scan.js';
 import type { Category, GroundTruth, ImageRecord } from './types.js';
 
@@ -36,7 +35,15 @@ export interface CocoOptions {
   readonly repeatedIds?: 'refuse' | 'last';
 }
 
-const SECTIONS = ['images', 'categories', 'annotations'].map((key) => Buffer.from(key));
+const SECTIONS = ['images', 'categories', 'annotations'] as const;
+const SECTION_KEYS = SECTIONS.map((key) => Buffer.from(key));
+
+/** The records of a section, with at least the known keys. */
+type Section = (
+  key: 'images' | 'categories',
+  known: readonly string[],
+  problems: Problems,
+) => Iterable<unknown>;
 
 /** The pure part of {@link loadCoco}: annotations go from bytes to columns, an object only for those that are not as expected. */
 export function scanCoco(
@@ -48,19 +55,26 @@ export function scanCoco(
   const scanner = new JsonScanner(bytes, source, 'annotation file');
   if (!scanner.startsObject) refuse(source, scanner.startsList ? [] : scanner.value());
   const top: Record<string, unknown> = {};
+  const places: number[] = [];
   let rows: ScannedAnnotations | undefined;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(SECTIONS);
+    const key = scanner.key(SECTION_KEYS);
     if (key < 0) scanner.skip();
-    else if (key < 2 || !scanner.startsList) top[String(SECTIONS[key])] = scanner.value();
+    else if (!scanner.startsList) top[SECTIONS[key] as string] = scanner.brief();
+    else if (key === 2) rows = scanAnnotations(scanner);
     else {
-      rows = scanAnnotations(scanner);
-      top.annotations = [];
+      // Read again once all is known to be JSON, a record at a time.
+      places[key] = scanner.at;
+      scanner.skip();
     }
   }
   scanner.end();
-  return assemble(top, source, folder, options, (annotations, problems) => {
+  const section: Section = (key, known, problems) => {
+    const place = places[SECTIONS.indexOf(key)];
+    return place === undefined ? arrayOf(top, key, source, problems) : scanner.recordsAt(place, known);
+  };
+  return assemble(section, source, folder, options, (annotations, problems) => {
     if (rows === undefined) arrayOf(top, 'annotations', source, problems);
     else annotations.take(rows, scanner);
   });
@@ -74,7 +88,8 @@ export function parseCoco(
   options: CocoOptions = {},
 ): GroundTruth {
   if (!isObject(json)) refuse(source, json);
-  return assemble(json, source, folder, options, (annotations, problems) =>
+  const section: Section = (key, _, problems) => arrayOf(json, key, source, problems);
+  return assemble(section, source, folder, options, (annotations, problems) =>
     arrayOf(json, 'annotations', source, problems).forEach((value, i) => annotations.read(value, i)),
   );
 }
@@ -88,15 +103,15 @@ function refuse(source: string, json: unknown): never {
 }
 
 function assemble(
-  top: JsonObject,
+  section: Section,
   source: string,
   folder: string,
   options: CocoOptions,
   fill: (annotations: Annotations, problems: Problems) => void,
 ): GroundTruth {
   const problems = new Problems();
-  const categories = readCategories(top, source, problems);
-  const images = readImages(top, source, folder, problems);
+  const categories = readCategories(section, source, problems);
+  const images = readImages(section, source, folder, problems);
   const annotations = new Annotations(source, problems, images, categories);
   fill(annotations, problems);
   if (images.length === 0 && !problems.any)
@@ -110,35 +125,37 @@ function byId(a: { readonly id: number }, b: { readonly id: number }): number {
   return a.id - b.id;
 }
 
-function readCategories(top: JsonObject, source: string, problems: Problems): Category[] {
+function readCategories(section: Section, source: string, problems: Problems): Category[] {
   const reader = new RecordReader(source, problems);
   const seen = new Map<number, number>();
   const found: Category[] = [];
-  arrayOf(top, 'categories', source, problems).forEach((value, i) => {
-    if (!reader.open(value, `categories[${i}]`)) return;
+  let i = -1;
+  for (const value of section('categories', ['id', 'name'], problems)) {
+    if (!reader.open(value, `categories[${++i}]`)) continue;
     const id = reader.integer('id');
     const name = reader.text('name');
-    if (id === undefined || name === undefined) return;
+    if (id === undefined || name === undefined) continue;
     noteDuplicate(reader, seen, id, i, 'categories');
     found.push({ id, name });
-  });
+  }
   return found.sort(byId);
 }
 
-function readImages(top: JsonObject, source: string, folder: string, problems: Problems): ImageRecord[] {
+function readImages(section: Section, source: string, folder: string, problems: Problems): ImageRecord[] {
   const reader = new RecordReader(source, problems);
   const seen = new Map<number, number>();
   const found: ImageRecord[] = [];
-  arrayOf(top, 'images', source, problems).forEach((value, i) => {
-    if (!reader.open(value, `images[${i}]`)) return;
+  let i = -1;
+  for (const value of section('images', ['id', 'file_name', 'width', 'height'], problems)) {
+    if (!reader.open(value, `images[${++i}]`)) continue;
     const id = reader.integer('id');
     const name = reader.text('file_name');
     const width = reader.size('width');
     const height = reader.size('height');
-    if (id === undefined || name === undefined || width === undefined || height === undefined) return;
+    if (id === undefined || name === undefined || width === undefined || height === undefined) continue;
     noteDuplicate(reader, seen, id, i, 'images');
     found.push({ id, name, file: folder === '' ? name : join(folder, name), width, height });
-  });
+  }
   return found.sort(byId);
 }
 

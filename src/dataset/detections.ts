@@ -16,7 +16,8 @@ export async function loadDetections(file: string, truth: GroundTruth): Promise<
   return scanDetections(await readBytes(file, 'results file'), file, truth);
 }
 
-const KEYS = ['image_id', 'category_id', 'bbox', 'score'].map((key) => Buffer.from(key));
+const NAMES = ['image_id', 'category_id', 'bbox', 'score'];
+const KEYS = NAMES.map((key) => Buffer.from(key));
 
 /** The pure part of {@link loadDetections}: from bytes to columns, an object only for records that are not as expected. */
 export function scanDetections(bytes: Buffer, source: string, truth: GroundTruth): DetectionTable {
@@ -33,7 +34,7 @@ export function scanDetections(bytes: Buffer, source: string, truth: GroundTruth
     const start = scanner.at;
     if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
     scanner.at = start;
-    records.read(scanner.value(), i);
+    records.read(scanner.record(NAMES, KEYS), i);
   }
   scanner.end();
   return records.finish();

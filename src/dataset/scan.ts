@@ -7,6 +7,8 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 const [MINUS, ZERO, NINE, SPACE] = [45, 48, 57, 32];
 const ESCAPES: readonly (number | undefined)[] = [...Buffer.from('"\\/bfnrtu')];
 const UNICODE = 117;
+/** More than a box has. */
+const BRIEF = 8;
 /** Deeper files are made to harm. */
 const DEEPEST = 200;
 /** What Python writes for numbers that JSON does not have. */
@@ -146,6 +148,50 @@ export class JsonScanner {
       object[key] = this.value();
     }
     return object;
+  }
+
+  /** The records of the list that starts at a place, one at a time: see {@link record}. */
+  *recordsAt(place: number, known: readonly string[]): Generator<unknown> {
+    this.at = place;
+    const keys = known.map((key) => Buffer.from(key));
+    this.open();
+    for (let i = 0; this.next(i, true); i++) yield this.record(known, keys);
+  }
+
+  /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
+  record(known: readonly string[], keys: readonly Uint8Array[]): unknown {
+    if (!this.startsObject) return this.brief();
+    const object: Record<string, unknown> = {};
+    this.open();
+    for (let i = 0; this.next(i, false); i++) {
+      const key = this.key(keys);
+      if (key < 0) this.skip();
+      else {
+        this.peek();
+        object[known[key] as string] = this.brief();
+      }
+    }
+    return object;
+  }
+
+  /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
+  brief(): unknown {
+    if (this.startsObject) {
+      this.skip();
+      return {};
+    }
+    if (!this.startsList) return this.value();
+    const list: unknown[] = [];
+    this.open();
+    for (let i = 0; this.next(i, true); i++) {
+      const deeper = this.startsList ? [] : this.startsObject ? {} : undefined;
+      if (deeper === undefined && i < BRIEF) list.push(this.value());
+      else {
+        this.skip();
+        if (i < BRIEF) list.push(deeper ?? null);
+      }
+    }
+    return list;
   }
 
   /** Passes over whatever comes next. */

@@ -122,6 +122,24 @@ describe('JSON', () => {
   });
 });
 
+test('a record keeps known keys and short values alone, however much the file holds', () => {
+  const record = {
+    id: 1,
+    other: [1, 2, 3],
+    bbox: Array.from({ length: 1000 }, (_, i) => i),
+    deep: [[1], {}, 'x'],
+  };
+  const scanner = new JsonScanner(Buffer.from(JSON.stringify(record)), 'f', 'file');
+  const known = ['id', 'bbox', 'deep'];
+  expect(
+    scanner.record(
+      known,
+      known.map((key) => Buffer.from(key)),
+    ),
+  ).toEqual({ id: 1, bbox: [0, 1, 2, 3, 4, 5, 6, 7], deep: [[], {}, 'x'] });
+  expect(() => scanner.end()).not.toThrow();
+});
+
 const truth = {
   annotations: [
     { id: 0, image_id: 2, category_id: 4, bbox: [1, 2, 3, 4], segmentation: [[1, 2.5, 3, 4]] },

@@ -38136,6 +38136,10 @@ async function prepare3(loaded2, context) {
       what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
       fix: "Name an annotation file that lists the validation images."
     });
+  if (truth.skipped.length > 0)
+    context.progress.phase(
+      `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
+    );
   const calibrationRecords = await calibrationImages(settings);
   const scope = settings.quantization.operators;
   const layers2 = listLayers(graph, scope);

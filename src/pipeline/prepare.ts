@@ -87,6 +87,11 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
       fix: 'Name an annotation file that lists the validation images.',
     });
+  // Jobs that write no report say it too.
+  if (truth.skipped.length > 0)
+    context.progress.phase(
+      `Validation data: ${truth.skipped.map(({ what, count }) => `${count} ${what}`).join('; ')}`,
+    );
   const calibrationRecords = await calibrationImages(settings);
   const scope = settings.quantization.operators;
   const layers = listLayers(graph, scope);

@@ -124,6 +124,9 @@ test('init finds a YOLO set, leaves its images to data.yaml, and writes settings
     expect(text).toMatch(/validation:\n {2}annotations: "set\/data\.yaml"\n/);
     expect(text).toMatch(/calibration:\n {2}images: "set\/images\/train"\n/);
     const evaluated = await runDist('cli.js', ['evaluate', '--json'], { cwd: folder });
+    expect(evaluated.stderr).toMatch(
+      /Validation data: 1 rows that repeat another exactly, dropped; 1 images without a label file/,
+    );
     expect([evaluated.status, JSON.parse(evaluated.stdout)]).toEqual([
       0,
       expect.objectContaining({ AP: expect.any(Number) as unknown }),

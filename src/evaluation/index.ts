@@ -4,6 +4,7 @@ export { evaluateCoco, CocoEvaluation } from './coco.js';
 export type { MatchOptions } from './matching.js';
 export { evaluateVoc, type VocClass, type VocEvaluation, type VocMetric } from './voc.js';
 export { pairedBootstrap, type BootstrapOptions, type BootstrapResult, type Drop } from './bootstrap.js';
+export { INTERVAL_METHODS, type IntervalMethod } from './intervals.js';
 export { outputDistances, type OutputDistances } from './distances.js';
 export { prepareMatches, type ClassMatches, type Matches } from './matches.js';
 export { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, RECALL_POINTS } from './parameters.js';

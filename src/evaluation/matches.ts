@@ -1,6 +1,6 @@
 import type { DetectionTable, GroundTruth } from '../dataset/index.js';
 import { matchClasses, type ClassBits } from './matching.js';
-import { AREAS, IOU_THRESHOLDS, OUTCOME, RECALL_POINTS } from './parameters.js';
+import { AREAS, IOU_THRESHOLDS, OUTCOME } from './parameters.js';
 
 /**
  * One class at one area range: detections of all images in order of falling score (ties in order of image, then of
@@ -83,54 +83,3 @@ function positives({ annotations, images }: GroundTruth, boxes: Int32Array, area
 
 /** float64 epsilon, which COCOeval adds to the denominator of precision. */
 export const EPSILON = 2.220446049250313e-16;
-
-/**
- * Precision at the 101 recall points, written to `curve`; answers the highest recall.
- *
- * Only right detections are looked at: between them recall stays and precision falls, so neither a step nor the
- * envelope's height can lie there.
- * @param weights - multiplicity of each image in a resample; undefined = each once
- */
-export function precisionCurve(
-  { count, outcome, rank, image }: ClassMatches,
-  threshold: number,
-  maxDetections: number,
-  weights: Float64Array | undefined,
-  total: number,
-  curve: Float64Array,
-): number {
-  let tp = 0;
-  let fp = 0;
-  let steps = 0;
-  if (recalls.length < count) enlarge(count);
-  for (let i = 0; i < count; i++) {
-    if ((rank[i] as number) >= maxDetections) continue;
-    const weight = weights === undefined ? 1 : (weights[image[i] as number] as number);
-    if (weight === 0) continue;
-    const one = outcome[threshold * count + i];
-    if (one === OUTCOME.falsePositive) fp += weight;
-    if (one !== OUTCOME.truePositive) continue;
-    tp += weight;
-    recalls[steps] = tp / total;
-    precisions[steps] = tp / (fp + tp + EPSILON);
-    steps++;
-  }
-  for (let i = steps - 1; i > 0; i--)
-    if ((precisions[i] as number) > (precisions[i - 1] as number))
-      precisions[i - 1] = precisions[i] as number;
-  let at = 0;
-  for (let r = 0; r < RECALL_POINTS.length; r++) {
-    while (at < steps && (recalls[at] as number) < (RECALL_POINTS[r] as number)) at++;
-    curve[r] = at < steps ? (precisions[at] as number) : 0;
-  }
-  return steps === 0 ? 0 : (recalls[steps - 1] as number);
-}
-
-// Scratch of precisionCurve, grown as needed.
-let recalls = new Float64Array(1024);
-let precisions = new Float64Array(1024);
-
-function enlarge(count: number): void {
-  recalls = new Float64Array(2 * count);
-  precisions = new Float64Array(2 * count);
-}

@@ -24,11 +24,11 @@ interface AccuracyLimit {
 
 /** The accuracy metrics with where their numbers are. */
 const ACCURACY: Readonly<
-  Record<'mAP50-95' | 'mAP50' | 'AR100', { stat: keyof CocoStats; drop?: 'map' | 'map50' }>
+  Record<'mAP50-95' | 'mAP50' | 'AR100', { stat: keyof CocoStats; drop: 'map' | 'map50' | 'ar' }>
 > = {
   'mAP50-95': { stat: 'AP', drop: 'map' },
   mAP50: { stat: 'AP50', drop: 'map50' },
-  AR100: { stat: 'AR100' },
+  AR100: { stat: 'AR100', drop: 'ar' },
 };
 
 /**
@@ -67,7 +67,7 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images }:
       limit,
       before: reference.stats[stat],
       after: candidate.stats[stat],
-      interval: drop === undefined ? undefined : intervals?.[drop],
+      interval: intervals?.[drop],
       images,
     });
   });

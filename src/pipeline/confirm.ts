@@ -131,6 +131,7 @@ async function measureEngine(
           resamples: gate.resamples,
           confidence: gate.confidence,
           seed: gate.seed,
+          method: gate.interval,
         }),
     };
   } finally {

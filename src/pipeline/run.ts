@@ -265,6 +265,7 @@ export async function buildVariant(
     resamples: gate.resamples,
     confidence: gate.confidence,
     seed: gate.seed,
+    method: gate.interval,
   });
   return { plan, model, bytes, measured, drop };
 }

@@ -300,6 +300,11 @@ export const settingsSchema = {
           default: 1000,
           description: 'Bootstrap resamples of the images.',
         },
+        interval: {
+          enum: ['bca', 'percentile'],
+          default: 'bca',
+          description: 'How the interval is taken from the resamples; `bca` corrects bias and skewness.',
+        },
         inconclusive: {
           enum: ['fail', 'pass'],
           default: 'fail',

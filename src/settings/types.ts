@@ -30,7 +30,10 @@ export type Settings = Omit<
       'python' | 'gpu' | 'optimizationLevel' | 'timeoutMinutes' | 'waitMinutes'
     >;
   };
-  readonly gate: Filled<Deep['gate'], 'candidate' | 'confidence' | 'resamples' | 'inconclusive' | 'seed'>;
+  readonly gate: Filled<
+    Deep['gate'],
+    'candidate' | 'confidence' | 'resamples' | 'interval' | 'inconclusive' | 'seed'
+  >;
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images'>;
   readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
 };

@@ -28,7 +28,9 @@ const candidate = (AP: number, more: Partial<Candidate> = {}): Candidate => ({
 const interval = (low: number, high: number, drop = (low + high) / 2): BootstrapResult => ({
   map: { drop, low, high },
   map50: { drop, low, high },
+  ar: { drop, low, high },
   perClass: [],
+  method: 'bca',
   resamples: 1000,
   confidence: 0.95,
   images: 200,

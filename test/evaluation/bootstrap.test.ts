@@ -1,0 +1,202 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { DetectionTable, GroundTruth } from '../../src/dataset/index.js';
+import { parseCoco, parseDetections } from '../../src/dataset/index.js';
+import { evaluateCoco, mulberry32, pairedBootstrap } from '../../src/evaluation/index.js';
+import {
+  bcaInterval,
+  normalQuantile,
+  normalShare,
+  percentileInterval,
+} from '../../src/evaluation/intervals.js';
+import { matchClasses } from '../../src/evaluation/matching.js';
+import { WeightedEvaluation } from '../../src/evaluation/weighted.js';
+
+interface Scene {
+  readonly boxes: readonly {
+    readonly category: number;
+    readonly bbox: readonly number[];
+    readonly crowd: boolean;
+  }[];
+  readonly found: readonly {
+    readonly category: number;
+    readonly bbox: readonly number[];
+    readonly score: number;
+  }[];
+}
+
+const bbox = fc.tuple(
+  ...[40, 40].map((max) => fc.integer({ min: 0, max })),
+  ...[60, 60].map((max) => fc.integer({ min: 4, max })),
+);
+const category = fc.integer({ min: 1, max: 3 });
+/** Scores on a coarse grid, so that ties are common. */
+const score = fc.integer({ min: 1, max: 12 }).map((one) => one / 12);
+const scene: fc.Arbitrary<Scene> = fc.record({
+  boxes: fc.array(fc.record({ category, bbox, crowd: fc.boolean() }), { maxLength: 5 }),
+  found: fc.array(fc.record({ category, bbox, score }), { maxLength: 8 }),
+});
+
+/** A set in which each scene stands as often as its weight says, copies side by side. */
+function tables(scenes: readonly Scene[], weights: readonly number[]): [GroundTruth, DetectionTable] {
+  const copies = scenes.flatMap((one, i) => new Array<Scene>(weights[i] as number).fill(one));
+  const truth = {
+    images: copies.map((_, id) => ({ id, file_name: `${id}.jpg`, width: 100, height: 100 })),
+    categories: [1, 2, 3].map((id) => ({ id, name: `class ${id}` })),
+    annotations: copies
+      .flatMap(({ boxes }, image) => boxes.map((one) => ({ ...one, image })))
+      .map(({ image, category: cls, bbox: box, crowd }, id) => ({
+        id: id + 1,
+        image_id: image,
+        category_id: cls,
+        bbox: box,
+        area: (box[2] as number) * (box[3] as number),
+        iscrowd: Number(crowd),
+      })),
+  };
+  const results = copies.flatMap(({ found }, image) =>
+    found.map(({ category: cls, bbox: box, score: sure }) => ({
+      image_id: image,
+      category_id: cls,
+      bbox: box,
+      score: sure,
+    })),
+  );
+  const parsed = parseCoco(truth, 'gt.json', '');
+  return [parsed, parseDetections(results, 'dt.json', parsed)];
+}
+
+describe('a weight of n', () => {
+  test('gives what n copies of the image in the set give', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(scene, fc.integer({ min: 0, max: 3 })), { minLength: 1, maxLength: 8 }),
+        (list) => {
+          const scenes = list.map(([one]) => one);
+          const weights = list.map(([, weight]) => weight);
+          fc.pre(weights.some((weight) => weight > 0));
+          const [truth, found] = tables(
+            scenes,
+            scenes.map(() => 1),
+          );
+          const figures = new Float64Array(9);
+          new WeightedEvaluation(truth, matchClasses(truth, found)).evaluate(
+            Uint16Array.from(weights),
+            figures,
+          );
+          const whole = evaluateCoco(...tables(scenes, weights)).perClass;
+          whole.forEach(({ AP, AP50, AR100 }, k) => {
+            const [map, map50, ar] = figures.subarray(3 * k, 3 * k + 3);
+            if (AP === -1) expect([map, map50, ar]).toEqual([NaN, NaN, NaN]);
+            else {
+              expect(map).toBeCloseTo(AP, 12);
+              expect(map50).toBeCloseTo(AP50, 12);
+              expect(ar).toBeCloseTo(AR100, 12);
+            }
+          });
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('intervals', () => {
+  const draws = Float64Array.from({ length: 1001 }, (_, i) => i / 1000);
+
+  test('Φ and its inverse', () => {
+    for (const [z, p] of [
+      [0, 0.5],
+      [1, 0.841344746],
+      [-1.959963985, 0.025],
+      [3, 0.998650102],
+    ] as const) {
+      expect(normalShare(z)).toBeCloseTo(p, 6);
+      expect(normalQuantile(p)).toBeCloseTo(z, 4);
+    }
+  });
+
+  test('percentile: the middle of the draws', () => {
+    expect(percentileInterval(draws, 0.9)).toEqual([expect.closeTo(0.05, 9), expect.closeTo(0.95, 9)]);
+  });
+
+  test('BCa without bias and skewness is the percentile interval', () => {
+    const symmetric = Float64Array.from([-1, 0, 1]);
+    const [low, high] = bcaInterval(draws, 0.5, symmetric, 0.9);
+    expect([low, high]).toEqual([expect.closeTo(0.05, 5), expect.closeTo(0.95, 5)]);
+  });
+
+  test('BCa as its formula says, with bias and skewness', () => {
+    // z0 = Φ⁻¹(0.4); influences 2, 2, -4: a = (8 + 8 - 64) / (6 * 24^1.5).
+    const without = Float64Array.from([-2, -2, 4]);
+    const [z0, a] = [normalQuantile(0.4), -48 / (6 * 24 ** 1.5)];
+    const at = (p: number): number => {
+      const z = z0 + normalQuantile(p);
+      return normalShare(z0 + z / (1 - a * z));
+    };
+    const [low, high] = bcaInterval(draws, 0.4, without, 0.9);
+    expect([low, high]).toEqual([expect.closeTo(at(0.05), 3), expect.closeTo(at(0.95), 3)]);
+  });
+});
+
+describe('the paired bootstrap', () => {
+  const random = mulberry32(7);
+  const scenes = Array.from({ length: 40 }, (): Scene => {
+    const boxes = Array.from({ length: 3 }, (_, i) => ({
+      category: 1 + Math.floor(random() * 3),
+      bbox: [30 * i, 10, 20 + 5 * random(), 20],
+      crowd: false,
+    }));
+    return { boxes, found: boxes.map((one) => ({ ...one, score: 0.3 + 0.7 * random() })) };
+  });
+  const [truth, reference] = tables(
+    scenes,
+    scenes.map(() => 1),
+  );
+  const worse = {
+    ...reference,
+    score: reference.score.map((one, i) => (i % 4 === 0 ? one * 0.1 : one)),
+    bbox: reference.bbox.map((one, i) => (i % 12 === 0 ? one + 6 : one)),
+  };
+  const options = { truth, reference, resamples: 300, confidence: 0.95, seed: 3 };
+
+  test.each(['bca', 'percentile'] as const)(
+    '%s: the drop lies in its interval, for AR and every class too',
+    (method) => {
+      const found = pairedBootstrap({ ...options, candidate: worse, method });
+      const [before, after] = [evaluateCoco(truth, reference), evaluateCoco(truth, worse)];
+      expect(found.map.drop).toBeCloseTo(before.stats.AP - after.stats.AP, 9);
+      expect(found.map50.drop).toBeCloseTo(before.stats.AP50 - after.stats.AP50, 9);
+      expect(found.ar.drop).toBeCloseTo(before.stats.AR100 - after.stats.AR100, 9);
+      for (const { drop, low, high } of [
+        found.map,
+        found.ar,
+        ...found.perClass.flatMap((one) => one ?? []),
+      ]) {
+        expect(low).toBeLessThanOrEqual(drop);
+        expect(high).toBeGreaterThanOrEqual(drop);
+        expect(high).toBeGreaterThan(low);
+      }
+      expect(found.method).toBe(method);
+    },
+  );
+
+  test('is the same for the same seed, and another for another', () => {
+    const first = pairedBootstrap({ ...options, candidate: worse });
+    expect(pairedBootstrap({ ...options, candidate: worse })).toEqual(first);
+    expect(pairedBootstrap({ ...options, candidate: worse, seed: 4 }).map).not.toEqual(first.map);
+  });
+
+  test('turned around, the drop turns its sign', () => {
+    const there = pairedBootstrap({ ...options, candidate: worse, method: 'percentile' }).map;
+    const back = pairedBootstrap({
+      ...options,
+      reference: worse,
+      candidate: reference,
+      method: 'percentile',
+    }).map;
+    expect([back.drop, back.low, back.high]).toEqual(
+      [there.drop, there.high, there.low].map((one) => expect.closeTo(-one, 9) as unknown),
+    );
+  });
+});

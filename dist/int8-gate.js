@@ -630,8 +630,8 @@ function mebibytes(bytes2) {
 function decibels(sqnr) {
   return sqnr === null ? "–" : sqnr.toFixed(1);
 }
-function percent(share) {
-  return share === null ? "–" : `${(share * 100).toFixed(1)} %`;
+function percent(share2) {
+  return share2 === null ? "–" : `${(share2 * 100).toFixed(1)} %`;
 }
 function variantsOf(report) {
   const { fp32, int8, mixed } = report.variants;
@@ -11963,9 +11963,6 @@ var init_matching = __esm({
 });
 
 // src/evaluation/matches.ts
-function prepareMatches(truth, detections) {
-  return spread(truth, matchClasses(truth, detections));
-}
 function spread(truth, classes) {
   return {
     truth,
@@ -12006,46 +12003,13 @@ function positives({ annotations, images }, boxes, area) {
   }
   return counts2;
 }
-function precisionCurve({ count: count2, outcome, rank: rank2, image }, threshold, maxDetections, weights, total, curve2) {
-  let tp = 0;
-  let fp = 0;
-  let steps = 0;
-  if (recalls.length < count2) enlarge(count2);
-  for (let i = 0; i < count2; i++) {
-    if (rank2[i] >= maxDetections) continue;
-    const weight = weights === void 0 ? 1 : weights[image[i]];
-    if (weight === 0) continue;
-    const one = outcome[threshold * count2 + i];
-    if (one === OUTCOME.falsePositive) fp += weight;
-    if (one !== OUTCOME.truePositive) continue;
-    tp += weight;
-    recalls[steps] = tp / total;
-    precisions[steps] = tp / (fp + tp + EPSILON);
-    steps++;
-  }
-  for (let i = steps - 1; i > 0; i--)
-    if (precisions[i] > precisions[i - 1])
-      precisions[i - 1] = precisions[i];
-  let at = 0;
-  for (let r = 0; r < RECALL_POINTS.length; r++) {
-    while (at < steps && recalls[at] < RECALL_POINTS[r]) at++;
-    curve2[r] = at < steps ? precisions[at] : 0;
-  }
-  return steps === 0 ? 0 : recalls[steps - 1];
-}
-function enlarge(count2) {
-  recalls = new Float64Array(2 * count2);
-  precisions = new Float64Array(2 * count2);
-}
-var EPSILON, recalls, precisions;
+var EPSILON;
 var init_matches = __esm({
   "src/evaluation/matches.ts"() {
     "use strict";
     init_matching();
     init_parameters();
     EPSILON = 2220446049250313e-31;
-    recalls = new Float64Array(1024);
-    precisions = new Float64Array(1024);
   }
 });
 
@@ -12094,7 +12058,7 @@ var init_accumulate = __esm({
         }
       }
       walk(one, a, total) {
-        const { seen, right: right2, ignored, precisions: precisions2 } = this;
+        const { seen, right: right2, ignored, precisions } = this;
         seen.fill(0);
         right2.fill(0);
         ignored.fill(0);
@@ -12114,7 +12078,7 @@ var init_accumulate = __esm({
               if ((hit >> t & 1) === 0) continue;
               const tp = right2[row] + 1;
               right2[row] = tp;
-              precisions2[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
+              precisions[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
             }
           }
         }
@@ -12131,15 +12095,15 @@ var init_accumulate = __esm({
       }
       /** Lays the envelope over the precisions and reads it at the recall points. */
       draw(from, found, precision, to) {
-        const { precisions: precisions2, needed } = this;
+        const { precisions, needed } = this;
         let highest = 0;
         for (let i = from + found - 1; i >= from; i--) {
-          if (precisions2[i] < highest) precisions2[i] = highest;
-          else highest = precisions2[i];
+          if (precisions[i] < highest) precisions[i] = highest;
+          else highest = precisions[i];
         }
         for (let r = 0; r < R; r++) {
           const n = needed[r];
-          precision[to + r] = n <= found ? precisions2[from + n - 1] : 0;
+          precision[to + r] = n <= found ? precisions[from + n - 1] : 0;
         }
       }
     };
@@ -12324,26 +12288,26 @@ function overlap(p, i, q, j) {
 function averagePrecision(outcomes, total, metric) {
   let tp = 0;
   let fp = 0;
-  const recalls2 = [];
-  const precisions2 = [];
+  const recalls = [];
+  const precisions = [];
   for (const outcome of outcomes) {
     if (outcome === 0) fp++;
     if (outcome !== 1) continue;
     tp++;
-    recalls2.push(tp / total);
-    precisions2.push(tp / (tp + fp));
+    recalls.push(tp / total);
+    precisions.push(tp / (tp + fp));
   }
-  for (let i = precisions2.length - 2; i >= 0; i--)
-    precisions2[i] = Math.max(precisions2[i], precisions2[i + 1]);
+  for (let i = precisions.length - 2; i >= 0; i--)
+    precisions[i] = Math.max(precisions[i], precisions[i + 1]);
   if (metric === "voc")
-    return recalls2.reduce(
-      (sum3, recall, i) => sum3 + (recall - (recalls2[i - 1] ?? 0)) * precisions2[i],
+    return recalls.reduce(
+      (sum3, recall, i) => sum3 + (recall - (recalls[i - 1] ?? 0)) * precisions[i],
       0
     );
   let sum2 = 0;
   for (let point = 0; point <= 10; point++) {
-    const at = recalls2.findIndex((recall) => recall >= point * 0.1);
-    sum2 += at < 0 ? 0 : precisions2[at] / 11;
+    const at = recalls.findIndex((recall) => recall >= point * 0.1);
+    sum2 += at < 0 ? 0 : precisions[at] / 11;
   }
   return sum2;
 }
@@ -12355,46 +12319,35 @@ var init_voc = __esm({
   }
 });
 
-// src/evaluation/bootstrap.ts
-function pairedBootstrap({
-  truth,
-  reference,
-  candidate,
-  resamples,
-  confidence,
-  seed
-}) {
-  const matches2 = [prepareMatches(truth, reference), prepareMatches(truth, candidate)];
-  const n = truth.images.length;
-  const point = difference(matches2, void 0);
-  const random = mulberry32(seed);
-  const weights = new Float64Array(n);
-  const draws = Array.from({ length: resamples }, () => {
-    weights.fill(0);
-    for (let i = 0; i < n; i++) {
-      const image = Math.floor(random() * n);
-      weights[image] = weights[image] + 1;
-    }
-    return difference(matches2, weights);
-  });
-  const interval = (of) => {
-    const sorted = Float64Array.from(draws, of).filter(Number.isFinite).sort();
-    return {
-      drop: of(point),
-      low: quantile(sorted, (1 - confidence) / 2),
-      high: quantile(sorted, (1 + confidence) / 2)
-    };
+// src/evaluation/intervals.ts
+function percentileInterval(sorted, confidence) {
+  return [quantile(sorted, (1 - confidence) / 2), quantile(sorted, (1 + confidence) / 2)];
+}
+function bcaInterval(sorted, point, without2, confidence) {
+  const below = share(sorted, point);
+  if (without2.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted, confidence);
+  const bias = normalQuantile(below);
+  const skew = acceleration(without2);
+  const at = (tail2) => {
+    const z = bias + normalQuantile(tail2);
+    return quantile(sorted, normalShare(bias + z / (1 - skew * z)));
   };
-  return {
-    map: interval(({ map }) => map),
-    map50: interval(({ map50 }) => map50),
-    perClass: truth.categories.map(
-      (_, k) => Number.isFinite(point.perClass[k] ?? NaN) ? interval(({ perClass }) => perClass[k] ?? NaN) : void 0
-    ),
-    resamples,
-    confidence,
-    images: n
-  };
+  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+}
+function share(sorted, value) {
+  let sum2 = 0;
+  for (const one of sorted) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
+  return sum2 / sorted.length;
+}
+function acceleration(without2) {
+  const mean2 = without2.reduce((sum2, value) => sum2 + value, 0) / without2.length;
+  let [squares2, cubes] = [0, 0];
+  for (const value of without2) {
+    const d = mean2 - value;
+    squares2 += d * d;
+    cubes += d * d * d;
+  }
+  return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
 }
 function quantile(sorted, q) {
   if (sorted.length === 0) return NaN;
@@ -12403,49 +12356,284 @@ function quantile(sorted, q) {
   const a = sorted[low];
   return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
 }
-function difference([a, b], weights) {
-  const classes = a.classes[0] ?? [];
-  const perClass = new Float64Array(classes.length).fill(NaN);
-  let [map, map50, known2] = [0, 0, 0];
-  classes.forEach((one, k) => {
-    const total = weights === void 0 ? one.total : weigh(one.positives, weights);
-    if (total === 0) return;
-    const first2 = averagePrecision2(a, k, weights, total);
-    const second = averagePrecision2(b, k, weights, total);
-    perClass[k] = first2.map - second.map;
-    map += first2.map - second.map;
-    map50 += first2.map50 - second.map50;
-    known2++;
-  });
-  return { map: known2 === 0 ? NaN : map / known2, map50: known2 === 0 ? NaN : map50 / known2, perClass };
+function normalShare(z) {
+  const x = Math.abs(z) / Math.SQRT2;
+  const t = 1 / (1 + 0.5 * x);
+  const series = [
+    -1.26551223,
+    1.00002368,
+    0.37409196,
+    0.09678418,
+    -0.18628806,
+    0.27886807,
+    -1.13520398,
+    1.48851587,
+    -0.82215223,
+    0.17087277
+  ];
+  const polynomial = series.reduceRight((sum2, coefficient) => sum2 * t + coefficient, 0);
+  const tail2 = 0.5 * t * Math.exp(-x * x + polynomial);
+  return z >= 0 ? 1 - tail2 : tail2;
 }
-function weigh(positives2, weights) {
-  let total = 0;
-  for (let i = 0; i < positives2.length; i++) total += positives2[i] * weights[i];
-  return total;
-}
-function averagePrecision2(matches2, k, weights, total) {
-  const one = matches2.classes[0]?.[k];
-  if (one === void 0) return { map: 0, map50: 0 };
-  let sum2 = 0;
-  let map50 = 0;
-  for (let t = 0; t < IOU_THRESHOLDS.length; t++) {
-    precisionCurve(one, t, 100, weights, total, curve);
-    let area = 0;
-    for (const value of curve) area += value;
-    if (t === 0) map50 = area / curve.length;
-    sum2 += area / curve.length;
+function normalQuantile(p) {
+  let [low, high] = [-9, 9];
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (normalShare(middle) < p) low = middle;
+    else high = middle;
   }
-  return { map: sum2 / IOU_THRESHOLDS.length, map50 };
+  return (low + high) / 2;
 }
-var curve;
+var init_intervals = __esm({
+  "src/evaluation/intervals.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/weighted.ts
+function compact({ annotations, images }, one) {
+  let end = one.count;
+  while (end > 0 && one.right[end - 1] === 0) end--;
+  const kept = [];
+  for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept.push(i);
+  const counts2 = new Int32Array(images.length);
+  const { from, to } = AREAS[0];
+  for (const row of one.boxes) {
+    const size = annotations.area[row];
+    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
+    const image = annotations.image[row];
+    counts2[image] = counts2[image] + 1;
+  }
+  const boxImage = Int32Array.from(counts2.keys()).filter((image) => counts2[image] !== 0);
+  return {
+    image: Int32Array.from(kept, (i) => one.image[i]),
+    right: Uint16Array.from(kept, (i) => one.right[i]),
+    ignored: Uint16Array.from(kept, (i) => one.ignored[i]),
+    boxImage,
+    boxCount: boxImage.map((image) => counts2[image]),
+    steps: kept.reduce((sum2, i) => sum2 + (one.right[i] === 0 ? 0 : 1), 0)
+  };
+}
+var T4, R3, ALL3, FIGURES, WeightedEvaluation;
+var init_weighted = __esm({
+  "src/evaluation/weighted.ts"() {
+    "use strict";
+    init_matches();
+    init_parameters();
+    T4 = IOU_THRESHOLDS.length;
+    R3 = RECALL_POINTS.length;
+    ALL3 = (1 << T4) - 1;
+    FIGURES = ["map", "map50", "ar"];
+    WeightedEvaluation = class {
+      classes;
+      tp = new Int32Array(T4);
+      skipped = new Int32Array(T4);
+      length = new Int32Array(T4);
+      needed = new Int32Array(R3);
+      /** Most steps that a curve can have. */
+      most;
+      /** `[T, most]`: right detections up to a step, and all that are not ignored. */
+      hits;
+      seen;
+      constructor(truth, classes) {
+        this.classes = classes.map((one) => compact(truth, one));
+        this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
+        this.hits = new Int32Array(T4 * this.most);
+        this.seen = new Int32Array(T4 * this.most);
+      }
+      /**
+       * @param weights - how often each image counts
+       * @param out - `[classes, 3]`: {@link FIGURES} of each class
+       */
+      evaluate(weights, out) {
+        for (let k = 0; k < this.classes.length; k++) this.evaluateClass(k, weights, out);
+      }
+      evaluateClass(k, weights, out) {
+        const one = this.classes[k];
+        let total = 0;
+        for (let i = 0; i < one.boxImage.length; i++)
+          total += one.boxCount[i] * weights[one.boxImage[i]];
+        if (total === 0) {
+          out.fill(NaN, 3 * k, 3 * k + 3);
+          return;
+        }
+        this.walk(one, weights);
+        this.findNeeded(total);
+        let [sum2, recall] = [0, 0];
+        for (let t = 0; t < T4; t++) {
+          const area = this.area(t);
+          if (t === 0) out[3 * k + 1] = area / R3;
+          sum2 += area;
+          recall += this.tp[t] / total;
+        }
+        out[3 * k] = sum2 / (R3 * T4);
+        out[3 * k + 2] = recall / T4;
+      }
+      /** Notes, for each threshold, right detections and all detections so far at every right one. */
+      walk({ image, right: right2, ignored }, weights) {
+        const { tp, skipped, length, hits, seen, most } = this;
+        tp.fill(0);
+        skipped.fill(0);
+        length.fill(0);
+        let n = 0;
+        for (let i = 0; i < image.length; i++) {
+          const weight = weights[image[i]];
+          n += weight;
+          if (weight * (right2[i] | ignored[i]) === 0) continue;
+          for (let left = ignored[i], t = 0; left !== 0; left >>= 1, t++)
+            if ((left & 1) === 1) skipped[t] = skipped[t] + weight;
+          for (let hit = right2[i], t = 0; hit !== 0; hit >>= 1, t++) {
+            if ((hit & 1) === 0) continue;
+            const step2 = length[t];
+            const found = tp[t] + weight;
+            tp[t] = found;
+            length[t] = step2 + 1;
+            hits[t * most + step2] = found;
+            seen[t * most + step2] = n - skipped[t];
+          }
+        }
+      }
+      /** Right detections needed to reach each recall point: the smallest n with n / total at or above it. */
+      findNeeded(total) {
+        for (let r = 0; r < R3; r++) {
+          const point = RECALL_POINTS[r];
+          let n = Math.max(0, Math.ceil(point * total) - 1);
+          while (n / total < point) n++;
+          this.needed[r] = n;
+        }
+      }
+      /** Sum of the precision's envelope over the recall points, walked from the end. */
+      area(t) {
+        const { needed, hits, seen, most } = this;
+        const first2 = t * most;
+        const last = first2 + this.length[t] - 1;
+        if (last < first2) return 0;
+        let r = R3 - 1;
+        while (r >= 0 && needed[r] > hits[last]) r--;
+        let top2 = 0;
+        let bottom = 1;
+        let sum2 = 0;
+        let highest = 0;
+        for (let i = last; i >= first2 && r >= 0; i--) {
+          const found = hits[i];
+          const all = seen[i];
+          if (found * bottom > top2 * all) {
+            top2 = found;
+            bottom = all;
+            highest = -1;
+          }
+          const before = i === first2 ? -1 : hits[i - 1];
+          if (needed[r] <= before) continue;
+          if (highest < 0) highest = top2 / (bottom + EPSILON);
+          do {
+            sum2 += highest;
+            r--;
+          } while (r >= 0 && needed[r] > before);
+        }
+        return sum2;
+      }
+    };
+  }
+});
+
+// src/evaluation/bootstrap.ts
+function pairedBootstrap({
+  truth,
+  reference,
+  candidate,
+  resamples,
+  confidence,
+  seed,
+  method = "bca"
+}) {
+  const pair = new Pair(truth, reference, candidate);
+  const n = truth.images.length;
+  const point = pair.drops(new Uint16Array(n).fill(1));
+  const random = mulberry32(seed);
+  const weights = new Uint16Array(n);
+  const draws = Array.from({ length: resamples }, () => pair.drops(resample(weights, random)));
+  const left = method === "bca" ? jackknife(n, random, (one) => pair.drops(one)) : [];
+  const interval = (at) => {
+    const values = Float64Array.from(draws, (one) => one[at]).filter(Number.isFinite).sort();
+    const drop2 = point[at];
+    const without2 = Float64Array.from(left, (one) => one[at]).filter(Number.isFinite);
+    const [low, high] = method === "bca" ? bcaInterval(values, drop2, without2, confidence) : percentileInterval(values, confidence);
+    return { drop: drop2, low, high };
+  };
+  return {
+    map: interval(0),
+    map50: interval(1),
+    ar: interval(2),
+    perClass: truth.categories.map(
+      (_, k) => Number.isFinite(point[FIGURES.length + k] ?? NaN) ? interval(FIGURES.length + k) : void 0
+    ),
+    method,
+    resamples,
+    confidence,
+    images: n
+  };
+}
+function resample(weights, random) {
+  weights.fill(0);
+  for (let i = 0; i < weights.length; i++) {
+    const image = Math.floor(random() * weights.length);
+    weights[image] = weights[image] + 1;
+  }
+  return weights;
+}
+function jackknife(n, random, evaluate2) {
+  const groups = Math.min(n, GROUPS);
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  const weights = new Uint16Array(n).fill(1);
+  return Array.from({ length: groups }, (_, g) => {
+    for (let i = g; i < n; i += groups) weights[order[i]] = 0;
+    const drops = evaluate2(weights);
+    for (let i = g; i < n; i += groups) weights[order[i]] = 1;
+    return drops;
+  });
+}
+var GROUPS, Pair;
 var init_bootstrap = __esm({
   "src/evaluation/bootstrap.ts"() {
     "use strict";
-    init_matches();
+    init_intervals();
+    init_matching();
     init_numeric();
-    init_parameters();
-    curve = new Float64Array(101);
+    init_weighted();
+    GROUPS = 200;
+    Pair = class {
+      sides;
+      figures;
+      classes;
+      constructor(truth, reference, candidate) {
+        const side = (table2) => new WeightedEvaluation(truth, matchClasses(truth, table2));
+        this.sides = [side(reference), side(candidate)];
+        this.classes = truth.categories.length;
+        this.figures = [new Float64Array(3 * this.classes), new Float64Array(3 * this.classes)];
+      }
+      /** Reference minus candidate: mAP50-95, mAP50, AR100, then AP50-95 by class. A class that a resample lacks is NaN and left out of the means. */
+      drops(weights) {
+        const [a, b] = this.figures;
+        this.sides[0].evaluate(weights, a);
+        this.sides[1].evaluate(weights, b);
+        const drops = new Float64Array(FIGURES.length + this.classes);
+        let known2 = 0;
+        for (let k = 0; k < this.classes; k++) {
+          const at = FIGURES.length * k;
+          drops[FIGURES.length + k] = a[at] - b[at];
+          if (Number.isNaN(a[at])) continue;
+          known2++;
+          for (let f = 0; f < FIGURES.length; f++)
+            drops[f] = drops[f] + a[at + f] - b[at + f];
+        }
+        for (let f = 0; f < FIGURES.length; f++) drops[f] = known2 === 0 ? NaN : drops[f] / known2;
+        return drops;
+      }
+    };
   }
 });
 
@@ -12537,6 +12725,7 @@ var init_evaluation = __esm({
     init_coco();
     init_voc();
     init_bootstrap();
+    init_intervals();
     init_distances();
     init_matches();
     init_parameters();
@@ -12579,7 +12768,7 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images })
       limit: limit2,
       before: reference.stats[stat7],
       after: candidate.stats[stat7],
-      interval: drop2 === void 0 ? void 0 : intervals?.[drop2],
+      interval: intervals?.[drop2],
       images
     });
   });
@@ -12768,7 +12957,7 @@ var init_judge = __esm({
     ACCURACY = {
       "mAP50-95": { stat: "AP", drop: "map" },
       mAP50: { stat: "AP50", drop: "map50" },
-      AR100: { stat: "AR100" }
+      AR100: { stat: "AR100", drop: "ar" }
     };
   }
 });
@@ -16299,9 +16488,9 @@ var require_Pair = __commonJS({
     function createPair(key, value, ctx) {
       const k = createNode.createNode(key, void 0, ctx);
       const v = createNode.createNode(value, void 0, ctx);
-      return new Pair(k, v);
+      return new Pair2(k, v);
     }
-    var Pair = class _Pair {
+    var Pair2 = class _Pair {
       constructor(key, value = null) {
         Object.defineProperty(this, identity.NODE_TYPE, { value: identity.PAIR });
         this.key = key;
@@ -16323,7 +16512,7 @@ var require_Pair = __commonJS({
         return ctx?.doc ? stringifyPair.stringifyPair(this, ctx, onComment, onChompKeep) : JSON.stringify(this);
       }
     };
-    exports2.Pair = Pair;
+    exports2.Pair = Pair2;
     exports2.createPair = createPair;
   }
 });
@@ -16487,7 +16676,7 @@ var require_YAMLMap = __commonJS({
     var addPairToJSMap = require_addPairToJSMap();
     var Collection = require_Collection();
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var Scalar = require_Scalar();
     function findPair(items, key) {
       const k = identity.isScalar(key) ? key.value : key;
@@ -16522,7 +16711,7 @@ var require_YAMLMap = __commonJS({
           else if (Array.isArray(replacer) && !replacer.includes(key))
             return;
           if (value !== void 0 || keepUndefined)
-            map.items.push(Pair.createPair(key, value, ctx));
+            map.items.push(Pair2.createPair(key, value, ctx));
         };
         if (obj instanceof Map) {
           for (const [key, value] of obj)
@@ -16547,9 +16736,9 @@ var require_YAMLMap = __commonJS({
         if (identity.isPair(pair))
           _pair = pair;
         else if (!pair || typeof pair !== "object" || !("key" in pair)) {
-          _pair = new Pair.Pair(pair, pair?.value);
+          _pair = new Pair2.Pair(pair, pair?.value);
         } else
-          _pair = new Pair.Pair(pair.key, pair.value);
+          _pair = new Pair2.Pair(pair.key, pair.value);
         const prev = findPair(this.items, _pair.key);
         const sortEntries = this.schema?.sortMapEntries;
         if (prev) {
@@ -16585,7 +16774,7 @@ var require_YAMLMap = __commonJS({
         return !!findPair(this.items, key);
       }
       set(key, value) {
-        this.add(new Pair.Pair(key, value), true);
+        this.add(new Pair2.Pair(key, value), true);
       }
       /**
        * @param ctx - Conversion context, originally set in Document#toJS()
@@ -17128,7 +17317,7 @@ var require_pairs = __commonJS({
   "node_modules/yaml/dist/schema/yaml-1.1/pairs.js"(exports2) {
     "use strict";
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var Scalar = require_Scalar();
     var YAMLSeq = require_YAMLSeq();
     function resolvePairs(seq, onError) {
@@ -17140,7 +17329,7 @@ var require_pairs = __commonJS({
           else if (identity.isMap(item)) {
             if (item.items.length > 1)
               onError("Each pair must have its own sequence indicator");
-            const pair = item.items[0] || new Pair.Pair(new Scalar.Scalar(null));
+            const pair = item.items[0] || new Pair2.Pair(new Scalar.Scalar(null));
             if (item.commentBefore)
               pair.key.commentBefore = pair.key.commentBefore ? `${item.commentBefore}
 ${pair.key.commentBefore}` : item.commentBefore;
@@ -17151,7 +17340,7 @@ ${cn.comment}` : item.comment;
             }
             item = pair;
           }
-          seq.items[i] = identity.isPair(item) ? item : new Pair.Pair(item);
+          seq.items[i] = identity.isPair(item) ? item : new Pair2.Pair(item);
         }
       } else
         onError("Expected a sequence for this tag");
@@ -17184,7 +17373,7 @@ ${cn.comment}` : item.comment;
           } else {
             key = it;
           }
-          pairs2.items.push(Pair.createPair(key, value, ctx));
+          pairs2.items.push(Pair2.createPair(key, value, ctx));
         }
       return pairs2;
     }
@@ -17444,7 +17633,7 @@ var require_set = __commonJS({
   "node_modules/yaml/dist/schema/yaml-1.1/set.js"(exports2) {
     "use strict";
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var YAMLMap = require_YAMLMap();
     var YAMLSet = class _YAMLSet extends YAMLMap.YAMLMap {
       constructor(schema) {
@@ -17456,9 +17645,9 @@ var require_set = __commonJS({
         if (identity.isPair(key))
           pair = key;
         else if (key && typeof key === "object" && "key" in key && "value" in key && key.value === null)
-          pair = new Pair.Pair(key.key, null);
+          pair = new Pair2.Pair(key.key, null);
         else
-          pair = new Pair.Pair(key, null);
+          pair = new Pair2.Pair(key, null);
         const prev = YAMLMap.findPair(this.items, pair.key);
         if (!prev)
           this.items.push(pair);
@@ -17478,7 +17667,7 @@ var require_set = __commonJS({
         if (prev && !value) {
           this.items.splice(this.items.indexOf(prev), 1);
         } else if (!prev && value) {
-          this.items.push(new Pair.Pair(key));
+          this.items.push(new Pair2.Pair(key));
         }
       }
       toJSON(_, ctx) {
@@ -17499,7 +17688,7 @@ var require_set = __commonJS({
           for (let value of iterable) {
             if (typeof replacer === "function")
               value = replacer.call(iterable, value, value);
-            set2.items.push(Pair.createPair(value, null, ctx));
+            set2.items.push(Pair2.createPair(value, null, ctx));
           }
         return set2;
       }
@@ -17873,7 +18062,7 @@ var require_Document = __commonJS({
     var Alias = require_Alias();
     var Collection = require_Collection();
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var toJS = require_toJS();
     var Schema = require_Schema();
     var stringifyDocument = require_stringifyDocument();
@@ -18008,7 +18197,7 @@ var require_Document = __commonJS({
       createPair(key, value, options = {}) {
         const k = this.createNode(key, null, options);
         const v = this.createNode(value, null, options);
-        return new Pair.Pair(k, v);
+        return new Pair2.Pair(k, v);
       }
       /**
        * Removes a value from the document.
@@ -18454,7 +18643,7 @@ var require_util_map_includes = __commonJS({
 var require_resolve_block_map = __commonJS({
   "node_modules/yaml/dist/compose/resolve-block-map.js"(exports2) {
     "use strict";
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var YAMLMap = require_YAMLMap();
     var resolveProps = require_resolve_props();
     var utilContainsNewline = require_util_contains_newline();
@@ -18530,7 +18719,7 @@ var require_resolve_block_map = __commonJS({
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
-          const pair = new Pair.Pair(keyNode, valueNode);
+          const pair = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
             pair.srcToken = collItem;
           map.items.push(pair);
@@ -18543,7 +18732,7 @@ var require_resolve_block_map = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair = new Pair.Pair(keyNode);
+          const pair = new Pair2.Pair(keyNode);
           if (ctx.options.keepSourceTokens)
             pair.srcToken = collItem;
           map.items.push(pair);
@@ -18657,7 +18846,7 @@ var require_resolve_flow_collection = __commonJS({
   "node_modules/yaml/dist/compose/resolve-flow-collection.js"(exports2) {
     "use strict";
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var YAMLMap = require_YAMLMap();
     var YAMLSeq = require_YAMLSeq();
     var resolveEnd = require_resolve_end();
@@ -18797,7 +18986,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair = new Pair.Pair(keyNode, valueNode);
+          const pair = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
             pair.srcToken = collItem;
           if (isMap2) {
@@ -21794,7 +21983,7 @@ var require_dist = __commonJS({
     var errors = require_errors();
     var Alias = require_Alias();
     var identity = require_identity();
-    var Pair = require_Pair();
+    var Pair2 = require_Pair();
     var Scalar = require_Scalar();
     var YAMLMap = require_YAMLMap();
     var YAMLSeq = require_YAMLSeq();
@@ -21819,7 +22008,7 @@ var require_dist = __commonJS({
     exports2.isPair = identity.isPair;
     exports2.isScalar = identity.isScalar;
     exports2.isSeq = identity.isSeq;
-    exports2.Pair = Pair.Pair;
+    exports2.Pair = Pair2.Pair;
     exports2.Scalar = Scalar.Scalar;
     exports2.YAMLMap = YAMLMap.YAMLMap;
     exports2.YAMLSeq = YAMLSeq.YAMLSeq;
@@ -22275,10 +22464,10 @@ function stratify(truth, count2, seed) {
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
   const chosen = /* @__PURE__ */ new Set();
   for (const [, images] of rarestFirst) {
-    const share = Math.max(1, Math.round(images.length * count2 / all.length));
+    const share2 = Math.max(1, Math.round(images.length * count2 / all.length));
     let have = images.filter((image) => chosen.has(image)).length;
     for (const image of images) {
-      if (have >= share || chosen.size >= count2) break;
+      if (have >= share2 || chosen.size >= count2) break;
       if (chosen.has(image)) continue;
       chosen.add(image);
       have++;
@@ -29024,7 +29213,7 @@ var init_onnxruntime = __esm({
       latency() {
         if (this.times.length === 0) return void 0;
         const sorted = [...this.times].sort((a, b) => a - b);
-        const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+        const at = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))];
         return { medianMs: at(0.5), p99Ms: at(0.99) };
       }
       async release() {
@@ -37168,7 +37357,7 @@ async function createTensorRtEngine(options) {
 }
 function timingOf(times) {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+  const at = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))] ?? NaN;
   return { medianMs: at(0.5), p99Ms: at(0.99) };
 }
 var START_MS, RUN_MS, TIMED_RUNS, PROFILED_RUNS, WARM_UP_MS, TensorRtEngine, TensorRtModel;
@@ -38432,7 +38621,8 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
         candidate: detections,
         resamples: gate.resamples,
         confidence: gate.confidence,
-        seed: gate.seed
+        seed: gate.seed,
+        method: gate.interval
       })
     };
   } finally {
@@ -38991,21 +39181,21 @@ function saturation(evidence) {
   const worst = found[0];
   if (worst === void 0) return [];
   const { tensor, now, best, words } = worst;
-  const share = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
+  const share2 = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
   const trial = tried(evidence);
   return [
     {
       kind: "saturation",
       severity: trial.helps ? "error" : "info",
       subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short5(share)} % of the values of ${tensor.name} at ±${short5(tensor.ownAmax)}, which reach ${short5(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      sentence: `${evidence.calibrator} clips ${short5(share2)} % of the values of ${tensor.name} at ±${short5(tensor.ownAmax)}, which reach ${short5(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
       layers: layersOf(found.map((one) => one.tensor)),
       evidence: {
         tensors: found.length,
         amax: tensor.ownAmax,
         largest: amaxOf2(tensor.calibration),
-        clippedPercent: share,
+        clippedPercent: share2,
         sqnr: now,
         sqnrWider: best
       }
@@ -39769,7 +39959,8 @@ async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
     candidate: measured.detections,
     resamples: gate.resamples,
     confidence: gate.confidence,
-    seed: gate.seed
+    seed: gate.seed,
+    method: gate.interval
   });
   return { plan, model, bytes: bytes2, measured, drop: drop2 };
 }
@@ -40376,6 +40567,11 @@ var init_schema2 = __esm({
               maximum: 1e5,
               default: 1e3,
               description: "Bootstrap resamples of the images."
+            },
+            interval: {
+              enum: ["bca", "percentile"],
+              default: "bca",
+              description: "How the interval is taken from the resamples; `bca` corrects bias and skewness."
             },
             inconclusive: {
               enum: ["fail", "pass"],
@@ -45399,12 +45595,12 @@ var require_webidl = __commonJS({
       }
       return V;
     };
-    webidl.converters.TypedArray = function(V, T4, prefix, name, opts) {
-      if (webidl.util.Type(V) !== "Object" || !types2.isTypedArray(V) || V.constructor.name !== T4.name) {
+    webidl.converters.TypedArray = function(V, T5, prefix, name, opts) {
+      if (webidl.util.Type(V) !== "Object" || !types2.isTypedArray(V) || V.constructor.name !== T5.name) {
         throw webidl.errors.conversionFailed({
           prefix,
           argument: `${name} ("${webidl.util.Stringify(V)}")`,
-          types: [T4.name]
+          types: [T5.name]
         });
       }
       if (opts?.allowShared === false && types2.isSharedArrayBuffer(V.buffer)) {
@@ -61353,7 +61549,7 @@ var require_re = __commonJS({
     var src = exports2.src = [];
     var safeSrc = exports2.safeSrc = [];
     var t = exports2.t = {};
-    var R3 = 0;
+    var R4 = 0;
     var LETTERDASHNUMBER = "[a-zA-Z0-9-]";
     var safeRegexReplacements = [
       ["\\s", 1],
@@ -61368,7 +61564,7 @@ var require_re = __commonJS({
     };
     var createToken = (name, value, isGlobal) => {
       const safe = makeSafeRegex(value);
-      const index = R3++;
+      const index = R4++;
       debug2(name, index, value);
       t[name] = index;
       src[index] = value;

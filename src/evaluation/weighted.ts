@@ -24,7 +24,8 @@ interface Compact {
 
 /**
  * Evaluates the same matches again and again with other multiplicities of the images, at all sizes of boxes and 100
- * detections an image. A weight of n gives what n copies of the image in the set would give.
+ * detections an image. A weight of n gives what n copies of the image in the set would give, but for equal scores in one
+ * image, whose copies would alternate.
  */
 export class WeightedEvaluation {
   private readonly classes: readonly Compact[];
@@ -120,10 +121,13 @@ export class WeightedEvaluation {
     let r = R - 1;
     while (r >= 0 && (needed[r] as number) > (hits[last] as number)) r--;
     // The highest precision so far as a fraction: fractions are compared without dividing.
-    let [top, bottom] = [0, 1];
-    let [sum, highest] = [0, 0];
+    let top = 0;
+    let bottom = 1;
+    let sum = 0;
+    let highest = 0;
     for (let i = last; i >= first && r >= 0; i--) {
-      const [found, all] = [hits[i] as number, seen[i] as number];
+      const found = hits[i] as number;
+      const all = seen[i] as number;
       if (found * bottom > top * all) {
         top = found;
         bottom = all;

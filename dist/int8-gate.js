@@ -651,10 +651,10 @@ function placeOf({ rank: rank2, place: place2 }) {
 function precisionOf({ precision }) {
   return precision.toUpperCase();
 }
-function engineRows({ rows }) {
+function engineRows({ rows: rows2 }) {
   const ms = (row) => row.graphMedianMs ?? row.medianMs;
-  const half = rows.find(({ variant: variant2 }) => variant2 === "fp16");
-  return rows.map((row) => ({
+  const half = rows2.find(({ variant: variant2 }) => variant2 === "fp16");
+  return rows2.map((row) => ({
     name: row.variant === "mixed" ? "mixed" : row.variant.toUpperCase(),
     ap: rate(row.AP),
     simulated: row.simulatedAP === null ? "–" : rate(row.simulatedAP),
@@ -696,7 +696,7 @@ ${todo}`
   ].filter((part) => part !== "").join("\n\n");
 }
 function variants(report) {
-  const rows = variantsOf(report).map(([name, one]) => [
+  const rows2 = variantsOf(report).map(([name, one]) => [
     name,
     rate(one.stats.AP),
     rate(one.stats.AP50),
@@ -708,14 +708,14 @@ function variants(report) {
   return table(
     [
       ["", "mAP50-95", "mAP50", "change against FP32", "detections ≥ 0.25", "weights", "INT8 layers"],
-      ...rows
+      ...rows2
     ],
     ["l", "r", "r", "r", "r", "r", "r"]
   );
 }
 function engines({ engines: section }) {
   if (section === void 0) return "";
-  const rows = engineRows(section).map((one) => [
+  const rows2 = engineRows(section).map((one) => [
     one.name,
     one.ap,
     one.simulated,
@@ -741,7 +741,7 @@ function engines({ engines: section }) {
   const title = `### Engines: ${markdownText(library2)} on ${markdownText(gpu)}, CUDA ${markdownText(cuda)}, driver ${markdownText(driver)}`;
   return `${title}
 
-${table([header, ...rows], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
+${table([header, ...rows2], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
 }
 function checks({ verdict }) {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
@@ -783,8 +783,8 @@ function sensitivity({ sensitivity: found }, room) {
 `;
   const build2 = (count2) => {
     const rest = found.layers.length - count2;
-    const rows = found.layers.slice(0, count2).map((row) => cells(row, caused));
-    return `${title}${table([header, ...rows], ["r", "l", "l", "l", "r", "r", "r"])}${rest > 0 ? `
+    const rows2 = found.layers.slice(0, count2).map((row) => cells(row, caused));
+    return `${title}${table([header, ...rows2], ["r", "l", "l", "l", "r", "r", "r"])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
   };
@@ -816,9 +816,9 @@ function footer({ tool, model, data, engine, decoder }) {
 `;
   return `${aside}<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
 }
-function table(rows, align) {
+function table(rows2, align) {
   return markdownTable(
-    rows.map((row) => [...row]),
+    rows2.map((row) => [...row]),
     { align: [...align], alignDelimiters: false }
   );
 }
@@ -866,7 +866,7 @@ ${bullets(verdict.todo)}`
 }
 function engines2({ engines: section }) {
   if (section === void 0) return "";
-  const rows = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
+  const rows2 = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
     name,
     ap,
     simulated,
@@ -875,11 +875,11 @@ function engines2({ engines: section }) {
     reformats
   ]);
   return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})
-${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows])}`;
+${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows2])}`;
 }
 function layers({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return "";
-  const rows = sensitivity2.layers.slice(0, TOP).map((row) => [
+  const rows2 = sensitivity2.layers.slice(0, TOP).map((row) => [
     String(row.rank),
     shorten(terminalText(row.name), Math.max(20, width - 42)),
     decibels(row.sqnr),
@@ -887,16 +887,16 @@ function layers({ sensitivity: sensitivity2 }, width) {
     precisionOf(row)
   ]);
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
-${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows], /* @__PURE__ */ new Set([1]))}`;
+${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows2], /* @__PURE__ */ new Set([1]))}`;
 }
 function shorten(text3, width) {
   if (text3.length <= width) return text3;
   const head = Math.floor((width - 1) / 2);
   return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
 }
-function columns(rows, left = /* @__PURE__ */ new Set([0])) {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
-  return rows.map(
+function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
+  const widths = (rows2[0] ?? []).map((_, i) => Math.max(...rows2.map((row) => (row[i] ?? "").length)));
+  return rows2.map(
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
@@ -2165,14 +2165,14 @@ var require_suggestSimilar = __commonJS({
       const minSimilarity = 0.4;
       candidates2.forEach((candidate) => {
         if (candidate.length <= 1) return;
-        const distance4 = editDistance(word, candidate);
+        const distance5 = editDistance(word, candidate);
         const length = Math.max(word.length, candidate.length);
-        const similarity = (length - distance4) / length;
+        const similarity = (length - distance5) / length;
         if (similarity > minSimilarity) {
-          if (distance4 < bestDistance) {
-            bestDistance = distance4;
+          if (distance5 < bestDistance) {
+            bestDistance = distance5;
             similar = [candidate];
-          } else if (distance4 === bestDistance) {
+          } else if (distance5 === bestDistance) {
             similar.push(candidate);
           }
         }
@@ -8937,7 +8937,7 @@ function isCompute(node) {
   return COMPUTE.has(node.opType);
 }
 function listLayers(graph, scope) {
-  const heads = headNodes(graph);
+  const heads2 = headNodes(graph);
   const attention = attentionNodes(graph);
   return graph.nodes.filter((node) => inScope(graph, node, scope)).map((node, depth) => ({
     name: node.name,
@@ -8947,7 +8947,7 @@ function listLayers(graph, scope) {
     macs: void 0,
     parameters: node.inputs.reduce((sum2, name) => sum2 + weightsIn(graph, name), 0),
     activations: activationsOf(graph, node, scope),
-    head: heads.has(node.index),
+    head: heads2.has(node.index),
     attention: attention.has(node.index)
   }));
 }
@@ -9003,16 +9003,16 @@ function skipInput(graph, node) {
   if (node.opType !== "Conv") return void 0;
   const end = afterActivation(graph, node);
   const readers = graph.consumersOf(end);
-  const add2 = readers.length === 1 ? readers[0] : void 0;
-  if (add2 === void 0 || add2.opType !== "Add") return void 0;
-  const tensor = add2.inputs.find((name) => name !== end);
+  const add3 = readers.length === 1 ? readers[0] : void 0;
+  if (add3 === void 0 || add3.opType !== "Add") return void 0;
+  const tensor = add3.inputs.find((name) => name !== end);
   if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
     return void 0;
   const other = convolutionBefore(graph, tensor);
   if (other !== void 0 && other.index > node.index) return void 0;
   const activated = end !== (node.outputs[0] ?? "");
   if (!activated && isDepthwise(graph, node)) return void 0;
-  return { add: add2, tensors: activated ? [tensor, end] : [tensor] };
+  return { add: add3, tensors: activated ? [tensor, end] : [tensor] };
 }
 function isDepthwise(graph, node) {
   const group = intAttribute(node, "group", 1);
@@ -9033,20 +9033,20 @@ function afterActivation(graph, node) {
   if (only2 !== void 0 && ["Relu", "LeakyRelu", "HardSwish", "Clip", "Swish"].includes(only2.opType))
     return only2.outputs[0] ?? output;
   const mul = readers.find(({ opType }) => opType === "Mul");
-  const sigmoid = readers.find(({ opType }) => opType === "Sigmoid" || opType === "HardSigmoid");
-  return readers.length === 2 && mul !== void 0 && sigmoid !== void 0 && mul.inputs.includes(sigmoid.outputs[0] ?? "") ? mul.outputs[0] ?? output : output;
+  const sigmoid2 = readers.find(({ opType }) => opType === "Sigmoid" || opType === "HardSigmoid");
+  return readers.length === 2 && mul !== void 0 && sigmoid2 !== void 0 && mul.inputs.includes(sigmoid2.outputs[0] ?? "") ? mul.outputs[0] ?? output : output;
 }
 function headNodes(graph) {
-  const heads = /* @__PURE__ */ new Set();
+  const heads2 = /* @__PURE__ */ new Set();
   const weightedAfter = /* @__PURE__ */ new Set();
   for (const node of [...graph.nodes].reverse()) {
     const compute = isCompute(node) && floatData(graph, node).length > 0;
     const dfl = compute && isDfl(graph, node);
     const after2 = node.outputs.some((name) => weightedAfter.has(name));
-    if (compute && (dfl || !after2)) heads.add(node.index);
+    if (compute && (dfl || !after2)) heads2.add(node.index);
     if (after2 || compute && !dfl) for (const name of node.inputs) weightedAfter.add(name);
   }
-  return heads;
+  return heads2;
 }
 function isDfl(graph, node) {
   const weights = node.opType === "Conv" ? graph.constant(node.inputs[1] ?? "") : void 0;
@@ -9279,7 +9279,7 @@ var require_mod = __commonJS({
       }
       return score;
     };
-    var distance4 = function(a, b) {
+    var distance5 = function(a, b) {
       if (a.length < b.length) {
         var tmp = b;
         b = a;
@@ -9293,12 +9293,12 @@ var require_mod = __commonJS({
       }
       return myers_x(a, b);
     };
-    exports2.distance = distance4;
+    exports2.distance = distance5;
     var closest = function(str, arr) {
       var min_distance = Infinity;
       var min_index = 0;
       for (var i = 0; i < arr.length; i++) {
-        var dist = distance4(str, arr[i]);
+        var dist = distance5(str, arr[i]);
         if (dist < min_distance) {
           min_distance = dist;
           min_index = i;
@@ -10147,9 +10147,9 @@ var init_quantize = __esm({
         }
       }
       setRanges(ranges) {
-        for (const [tensor, covered] of this.placement.covers) {
+        for (const [tensor, covered2] of this.placement.covers) {
           let amax = 0;
-          for (const name of covered) {
+          for (const name of covered2) {
             const range = ranges.get(name);
             if (range === void 0)
               throw new InputFault({
@@ -11534,18 +11534,18 @@ var init_types7 = __esm({
 });
 
 // src/evaluation/order.ts
-function groupBy(rows, key, size) {
+function groupBy(rows2, key, size) {
   const starts = new Int32Array(size + 1);
-  for (let i = 0; i < rows.length; i++) {
-    const k = key[rows[i]];
-    if (k < 0 || k >= size) throw new RangeError(`row ${rows[i]} has the key ${k} of ${size}`);
+  for (let i = 0; i < rows2.length; i++) {
+    const k = key[rows2[i]];
+    if (k < 0 || k >= size) throw new RangeError(`row ${rows2[i]} has the key ${k} of ${size}`);
     starts[k + 1] = starts[k + 1] + 1;
   }
   for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
   const next = starts.slice();
-  const sorted = new Int32Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
+  const sorted = new Int32Array(rows2.length);
+  for (let i = 0; i < rows2.length; i++) {
+    const row = rows2[i];
     const k = key[row];
     const to = next[k];
     next[k] = to + 1;
@@ -11554,15 +11554,15 @@ function groupBy(rows, key, size) {
   return { rows: sorted, starts };
 }
 function everyRow(count2) {
-  const rows = new Int32Array(count2);
-  for (let i = 0; i < count2; i++) rows[i] = i;
-  return rows;
+  const rows2 = new Int32Array(count2);
+  for (let i = 0; i < count2; i++) rows2[i] = i;
+  return rows2;
 }
-function byFallingScore(rows, score) {
-  const n = rows.length;
-  if (n === 0) return rows;
+function byFallingScore(rows2, score) {
+  const n = rows2.length;
+  if (n === 0) return rows2;
   const keys = fallingKeys(score);
-  let from = rows;
+  let from = rows2;
   const spare = [new Int32Array(n), new Int32Array(n)];
   const counts2 = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS) {
@@ -11578,10 +11578,10 @@ function byFallingScore(rows, score) {
 function digit(key, row, shift) {
   return key[row] >>> shift & SIZE - 1;
 }
-function count(rows, key, shift, counts2) {
+function count(rows2, key, shift, counts2) {
   counts2.fill(0);
-  for (let i = 0; i < rows.length; i++) {
-    const d = digit(key, rows[i], shift);
+  for (let i = 0; i < rows2.length; i++) {
+    const d = digit(key, rows2[i], shift);
     counts2[d] = counts2[d] + 1;
   }
 }
@@ -11760,11 +11760,11 @@ var init_matching = __esm({
     FROM = Float64Array.from(AREAS, ({ from }) => from);
     TO = Float64Array.from(AREAS, ({ to }) => to);
     Matcher = class {
-      constructor(truth, detections, rows, ids) {
+      constructor(truth, detections, rows2, ids) {
         this.detections = detections;
-        this.rows = rows;
+        this.rows = rows2;
         const { bbox, area, crowd, ignore, id } = truth.annotations;
-        const n = rows.length;
+        const n = rows2.length;
         this.left = new Float64Array(n);
         this.top = new Float64Array(n);
         this.right = new Float64Array(n);
@@ -11775,7 +11775,7 @@ var init_matching = __esm({
         this.forgotten = new Uint8Array(n);
         this.taken = new Uint16Array(n * A);
         for (let g = 0; g < n; g++) {
-          const row = rows[g];
+          const row = rows2[g];
           const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
           const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
           this.left[g] = x;
@@ -11861,7 +11861,7 @@ var init_matching = __esm({
       keep(found) {
         const { image: images, score: scores } = this.detections;
         const n = found.length;
-        const [rows, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+        const [rows2, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
         const score = new Float64Array(n);
         let count2 = 0;
         for (let i = 0; i < n; i++) {
@@ -11870,17 +11870,17 @@ var init_matching = __esm({
           const place2 = this.seen[where];
           if (place2 === KEPT) continue;
           this.seen[where] = place2 + 1;
-          rows[count2] = row;
+          rows2[count2] = row;
           image[count2] = where;
           rank2[count2] = place2;
           score[count2] = scores[row];
           count2++;
         }
         for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
-        if (count2 === n) return { count: count2, rows, image, rank: rank2, score };
+        if (count2 === n) return { count: count2, rows: rows2, image, rank: rank2, score };
         return {
           count: count2,
-          rows,
+          rows: rows2,
           image: image.slice(0, count2),
           rank: rank2.slice(0, count2),
           score: score.slice(0, count2)
@@ -12161,10 +12161,10 @@ var init_coco = __esm({
       /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
       get recall() {
         const { recall: from } = this.curves;
-        const rows = this.classes.length * A3 * M2;
+        const rows2 = this.classes.length * A3 * M2;
         const to = new Float64Array(from.length);
-        for (let row = 0; row < rows; row++)
-          for (let t = 0; t < T3; t++) to[t * rows + row] = from[row * T3 + t];
+        for (let row = 0; row < rows2; row++)
+          for (let t = 0; t < T3; t++) to[t * rows2 + row] = from[row * T3 + t];
         return to;
       }
       /** The matches behind the numbers, one byte an outcome. */
@@ -12240,10 +12240,10 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
   const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
   const perClass = truth.categories.map(({ name }, k) => {
     const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
-    const rows = found.rows.subarray(found.starts[k], found.starts[k + 1]);
+    const rows2 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
     const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
-    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows, iou), counting, metric);
-    return { category: k, name, AP, boxes: counting, detections: rows.length };
+    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows2, iou), counting, metric);
+    return { category: k, name, AP, boxes: counting, detections: rows2.length };
   });
   const known2 = perClass.filter(({ AP }) => AP >= 0);
   const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
@@ -12252,7 +12252,7 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
 function counts({ crowd, ignore }, row) {
   return crowd[row] !== 1 && ignore[row] !== 1;
 }
-function right({ annotations, images }, detections, boxes, rows, iou) {
+function right({ annotations, images }, detections, boxes, rows2, iou) {
   const first2 = new Int32Array(images.length).fill(-1);
   const end = new Int32Array(images.length);
   boxes.forEach((row, at) => {
@@ -12261,7 +12261,7 @@ function right({ annotations, images }, detections, boxes, rows, iou) {
     end[image] = at + 1;
   });
   const taken = new Uint8Array(boxes.length);
-  return Int8Array.from(rows, (row) => {
+  return Int8Array.from(rows2, (row) => {
     const image = detections.image[row];
     let best = -Infinity;
     let match = -1;
@@ -12973,18 +12973,18 @@ var init_gate = __esm({
 
 // src/sensitivity/sqnr.ts
 function headTensors(graph) {
-  const heads = headNodes(graph);
-  const tensors = graph.nodes.filter((node) => heads.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => graph.isFloat(name));
+  const heads2 = headNodes(graph);
+  const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => graph.isFloat(name));
   return tensors.length > 0 ? tensors : graph.outputs.filter((name) => graph.isFloat(name));
 }
-async function referenceOutputs(session, heads, feed, signal) {
+async function referenceOutputs(session, heads2, feed, signal) {
   const images = [];
   await session.run(
     feed,
-    (i, outputs) => images[i] = new Map(heads.map((name) => [name, floatsOf(outputs, name)])),
+    (i, outputs) => images[i] = new Map(heads2.map((name) => [name, floatsOf(outputs, name)])),
     { signal }
   );
-  return { heads, images };
+  return { heads: heads2, images };
 }
 function floatsOf(outputs, name) {
   const tensor = outputs.get(name);
@@ -13034,7 +13034,7 @@ var init_sqnr = __esm({
 // src/sensitivity/sweep.ts
 async function sweep(input) {
   const { layers: layers2 } = input;
-  const rows = [];
+  const rows2 = [];
   let prepared2 = prepare(input, layers2[0]);
   for (let i = 0; i < layers2.length; i++) {
     if (input.signal.aborted) throw new Interrupted();
@@ -13042,13 +13042,13 @@ async function sweep(input) {
     const running = measureLayer(input, layers2[i], bytes2);
     running.catch(() => void 0);
     prepared2 = prepare(input, layers2[i + 1]);
-    rows.push(await running);
+    rows2.push(await running);
     input.onProgress(i + 1, layers2.length);
   }
-  return rank(rows);
+  return rank(rows2);
 }
-function rank(rows) {
-  return [...rows].sort((a, b) => compare(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+function rank(rows2) {
+  return [...rows2].sort((a, b) => compare(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
 }
 function compare(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
@@ -13793,9 +13793,9 @@ function grown(old, length) {
   fresh.set(old);
   return fresh;
 }
-function annotationTable(rows) {
+function annotationTable(rows2) {
   const builder = new AnnotationBuilder();
-  for (const row of rows) builder.push(row);
+  for (const row of rows2) builder.push(row);
   return builder.finish();
 }
 var DetectionBuilder, AnnotationBuilder;
@@ -14218,13 +14218,13 @@ function scanCoco(bytes2, source, folder, options = {}) {
   if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
   const top2 = {};
   const places2 = [];
-  let rows;
+  let rows2;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(SECTION_KEYS);
     if (key < 0) scanner.skip();
     else if (!scanner.startsList) top2[SECTIONS[key]] = scanner.brief();
-    else if (key === 2) rows = scanAnnotations(scanner);
+    else if (key === 2) rows2 = scanAnnotations(scanner);
     else {
       places2[key] = scanner.at;
       scanner.skip();
@@ -14236,8 +14236,8 @@ function scanCoco(bytes2, source, folder, options = {}) {
     return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
   };
   return assemble(section, source, folder, options, (annotations, problems) => {
-    if (rows === void 0) arrayOf(top2, "annotations", source, problems);
-    else annotations.take(rows, scanner);
+    if (rows2 === void 0) arrayOf(top2, "annotations", source, problems);
+    else annotations.take(rows2, scanner);
   });
 }
 function refuse2(source, json) {
@@ -14675,13 +14675,13 @@ async function checkImages(records, exif, source) {
 }
 function otherSize(record, header, exif) {
   const fits = ({ width, height }) => record.width === width && record.height === height;
-  const shown = shownSize(header, exif);
-  if (record.width === 0 || record.height === 0 || fits(shown)) return void 0;
+  const shown2 = shownSize(header, exif);
+  if (record.width === 0 || record.height === 0 || fits(shown2)) return void 0;
   const { orientation } = header;
   const turned = orientation === 1 ? "" : ` (EXIF orientation ${orientation}, ${exif ? "followed" : "left aside"})`;
   return {
     where: record.file,
-    what: `is ${shown.width}×${shown.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
+    what: `is ${shown2.width}×${shown2.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
     fix: fits(shownSize(header, !exif)) ? `The annotations were made on the image ${exif ? "as stored" : "as shown"}: set \`preprocessing.exif: ${String(!exif)}\`.` : "The boxes would not fit: use the images that were annotated."
   };
 }
@@ -16705,7 +16705,7 @@ var require_YAMLMap = __commonJS({
       static from(schema, obj, ctx) {
         const { keepUndefined, replacer } = ctx;
         const map = new this(schema);
-        const add2 = (key, value) => {
+        const add3 = (key, value) => {
           if (typeof replacer === "function")
             value = replacer.call(obj, key, value);
           else if (Array.isArray(replacer) && !replacer.includes(key))
@@ -16715,10 +16715,10 @@ var require_YAMLMap = __commonJS({
         };
         if (obj instanceof Map) {
           for (const [key, value] of obj)
-            add2(key, value);
+            add3(key, value);
         } else if (obj && typeof obj === "object") {
           for (const key of Object.keys(obj))
-            add2(key, obj[key]);
+            add3(key, obj[key]);
         }
         if (typeof schema.sortMapEntries === "function") {
           map.items.sort(schema.sortMapEntries);
@@ -22150,7 +22150,7 @@ var init_yolo_config = __esm({
 
 // src/dataset/yolo-labels.ts
 function parseYoloLabels(text3, file, classes, problems) {
-  const rows = [];
+  const rows2 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
   text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
@@ -22163,10 +22163,10 @@ function parseYoloLabels(text3, file, classes, problems) {
     else {
       seen.add(key);
       if (fields.length > 5) polygons++;
-      rows.push({ line: i + 1, ...row });
+      rows2.push({ line: i + 1, ...row });
     }
   });
-  return { rows, duplicates, polygons };
+  return { rows: rows2, duplicates, polygons };
 }
 function readRow(fields, where, classes, problems) {
   const wrong = (what, fix) => void problems.add(where, what, fix);
@@ -22241,13 +22241,13 @@ async function loadYolo(source) {
   };
 }
 function rowsOf(images, labels) {
-  const rows = [];
+  const rows2 = [];
   labels.forEach((found, image) => {
     const { width, height } = images[image];
     for (const { category, x, y, w, h } of found?.rows ?? []) {
       const box = { x: x * width, y: y * height, w: w * width, h: h * height };
-      rows.push({
-        id: rows.length + 1,
+      rows2.push({
+        id: rows2.length + 1,
         image,
         category,
         ...box,
@@ -22257,7 +22257,7 @@ function rowsOf(images, labels) {
       });
     }
   });
-  return rows;
+  return rows2;
 }
 function countSkipped(labels, repeated, labelFiles) {
   const sum2 = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
@@ -27049,19 +27049,19 @@ async function loadVoc({ annotations, images, exif }) {
   const measured = await measureImages(records, exif, problems);
   problems.throwIfAny(annotations);
   const categories = [...new Set(found.flatMap(({ objects }) => objects.map(({ name }) => name)))].sort();
-  const rows = rowsOf2(files, found, measured, categories, problems);
+  const rows2 = rowsOf2(files, found, measured, categories, problems);
   problems.throwIfAny(annotations);
   return {
     source: annotations,
     images: measured,
     categories: categories.map((name, i) => ({ id: i + 1, name })),
-    annotations: annotationTable(rows),
-    skipped: countSkipped2(found, measured, rows, present)
+    annotations: annotationTable(rows2),
+    skipped: countSkipped2(found, measured, rows2, present)
   };
 }
 function rowsOf2(files, found, images, categories, problems) {
   const index = new Map(categories.map((name, i) => [name, i]));
-  const rows = [];
+  const rows2 = [];
   found.forEach(({ objects }, image) => {
     const { width, height } = images[image];
     objects.forEach(({ line, name, difficult, x, y, w, h }, i) => {
@@ -27071,8 +27071,8 @@ function rowsOf2(files, found, images, categories, problems) {
           `lies outside the image of ${width}×${height} pixels`,
           "Correct or remove the object."
         );
-      rows.push({
-        id: rows.length + 1,
+      rows2.push({
+        id: rows2.length + 1,
         image,
         category: index.get(name),
         x,
@@ -27085,17 +27085,17 @@ function rowsOf2(files, found, images, categories, problems) {
       });
     });
   });
-  return rows;
+  return rows2;
 }
-function countSkipped2(found, images, rows, present) {
+function countSkipped2(found, images, rows2, present) {
   const used = new Set(images.map(({ file }) => file));
   const objects = found.flatMap((file) => file.objects);
-  const beyond = rows.filter(({ image, x, y, w, h }) => {
+  const beyond = rows2.filter(({ image, x, y, w, h }) => {
     const { width, height } = images[image];
     return x + w > width || y + h > height;
   });
   return [
-    { what: "objects marked difficult, ignored", count: rows.filter(({ ignore }) => ignore).length },
+    { what: "objects marked difficult, ignored", count: rows2.filter(({ ignore }) => ignore).length },
     {
       what: "boxes that begin at 0 though VOC counts from 1, read as VOC has it",
       count: objects.filter(({ fromZero }) => fromZero).length
@@ -27230,21 +27230,21 @@ function oddBoxes({ images, annotations }) {
 function pickImages(truth, kept) {
   const place2 = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
-  const rows = Array.from(annotations.image.keys()).filter(
+  const rows2 = Array.from(annotations.image.keys()).filter(
     (row) => place2.has(annotations.image[row])
   );
   return {
     ...truth,
     images: kept.map((index) => truth.images[index]),
     annotations: {
-      count: rows.length,
-      image: Int32Array.from(rows, (row) => place2.get(annotations.image[row])),
-      category: Int32Array.from(rows, (row) => annotations.category[row]),
-      bbox: Float64Array.from(rows.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
-      area: Float64Array.from(rows, (row) => annotations.area[row]),
-      crowd: Uint8Array.from(rows, (row) => annotations.crowd[row]),
-      ignore: Uint8Array.from(rows, (row) => annotations.ignore[row]),
-      id: Float64Array.from(rows, (row) => annotations.id[row])
+      count: rows2.length,
+      image: Int32Array.from(rows2, (row) => place2.get(annotations.image[row])),
+      category: Int32Array.from(rows2, (row) => annotations.category[row]),
+      bbox: Float64Array.from(rows2.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
+      area: Float64Array.from(rows2, (row) => annotations.area[row]),
+      crowd: Uint8Array.from(rows2, (row) => annotations.crowd[row]),
+      ignore: Uint8Array.from(rows2, (row) => annotations.ignore[row]),
+      id: Float64Array.from(rows2, (row) => annotations.id[row])
     }
   };
 }
@@ -27294,20 +27294,20 @@ function resizeOpenCv(image, width, height) {
   const x = linearTaps(image.width, width, "x");
   const y = linearTaps(image.height, height, "y");
   const rowLength = width * 3;
-  const rows = [new Int32Array(rowLength), new Int32Array(rowLength)];
+  const rows2 = [new Int32Array(rowLength), new Int32Array(rowLength)];
   const held = [-1, -1];
   const out = new Uint8Array(rowLength * height);
   for (let j = 0; j < height; j++) {
     const [top2, bottom] = [y.left[j], y.right[j]];
     if (held[1] === top2) {
-      rows.reverse();
+      rows2.reverse();
       held.reverse();
     }
-    if (held[0] !== top2) horizontal(image, top2, x, rows[0]);
-    if (held[1] !== bottom) horizontal(image, bottom, x, rows[1]);
+    if (held[0] !== top2) horizontal(image, top2, x, rows2[0]);
+    if (held[1] !== bottom) horizontal(image, bottom, x, rows2[1]);
     held[0] = top2;
     held[1] = bottom;
-    vertical(rows[0], rows[1], y.a[j], y.b[j], out, j * rowLength);
+    vertical(rows2[0], rows2[1], y.a[j], y.b[j], out, j * rowLength);
   }
   return { data: out, width, height };
 }
@@ -27895,10 +27895,10 @@ function groupLayers(graph, layers2) {
 function readersOf(layers2, tensor) {
   return layers2.flatMap(({ activations }, i) => activations[0] === tensor ? [i] : []);
 }
-function endingIn(graph, layers2, add2) {
+function endingIn(graph, layers2, add3) {
   return layers2.flatMap(({ nodes, opType }, i) => {
     const node = graph.nodes[nodes.at(-1)];
-    return opType === "Conv" && add2.inputs.includes(endOf(graph, node)) ? [i] : [];
+    return opType === "Conv" && add3.inputs.includes(endOf(graph, node)) ? [i] : [];
   });
 }
 function endOf(graph, node) {
@@ -28103,10 +28103,10 @@ async function sweepStored(input) {
   const { engine, graph, layers: layers2, feed, signal } = input;
   const groups = groupLayers(graph, layers2);
   if (groups.length === 0) return [];
-  const heads = input.reference.heads;
-  const regions = cutRegions(graph, layers2, input.work, new Set(heads));
+  const heads2 = input.reference.heads;
+  const regions = cutRegions(graph, layers2, input.work, new Set(heads2));
   const boundary = await boundaryOf(input, regions);
-  const common = { ...input, groups, regions, boundary, heads, tick: () => stopWhenAsked(signal) };
+  const common = { ...input, groups, regions, boundary, heads: heads2, tick: () => stopWhenAsked(signal) };
   const tally = new Tally(input, groups);
   const ask = async (questions, only2) => {
     const { program: program3, candidates: candidates2 } = planCandidates({
@@ -28161,10 +28161,10 @@ async function boundaryOf(input, regions) {
   }
 }
 function upTo(table2, images) {
-  const rows = [...table2.image.keys()].filter((row) => table2.image[row] < images);
-  if (rows.length === table2.count) return table2;
+  const rows2 = [...table2.image.keys()].filter((row) => table2.image[row] < images);
+  if (rows2.length === table2.count) return table2;
   const builder = new DetectionBuilder();
-  for (const row of rows) {
+  for (const row of rows2) {
     const [x, y, w, h] = table2.bbox.subarray(4 * row, 4 * row + 4);
     builder.push(
       table2.image[row],
@@ -28254,7 +28254,7 @@ var init_stored = __esm({
         const on = this.powers.get("on") ?? [];
         const places2 = rankIntervals(on, this.input.seed);
         const float = this.float.finish();
-        const rows = rank(
+        const rows2 = rank(
           this.groups.map((group, g) => ({
             layer: group.layers[0],
             sqnr: sqnrOf(on[g]),
@@ -28262,21 +28262,21 @@ var init_stored = __esm({
             detail: { ...this.details(g), group, place: places2[g] }
           }))
         );
-        return rows.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
+        return rows2.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
       }
       details(g) {
         const of = (question) => {
           const powers = this.powers.get(question)?.[g];
           return powers === void 0 || powers.length === 0 ? void 0 : sqnrOf(powers);
         };
-        const single = (powers) => powers.length === 0 ? void 0 : sqnrOf(powers.map((power) => [power]));
+        const single2 = (powers) => powers.length === 0 ? void 0 : sqnrOf(powers.map((power) => [power]));
         const off = of("off");
         return {
           images: (this.powers.get("on")?.[g] ?? []).length,
           weights: of("weights"),
           activations: of("activations"),
-          local: single(this.local[g] ?? []),
-          cumulative: single(this.cumulative[g] ?? []),
+          local: single2(this.local[g] ?? []),
+          cumulative: single2(this.cumulative[g] ?? []),
           gain: off === void 0 ? void 0 : off - sqnrOf(this.base),
           mapLow: void 0,
           mapHigh: void 0,
@@ -28344,9 +28344,9 @@ async function searchMixed(input) {
   const kept = await revert(input, ranked.slice(0, first2));
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
-function candidates({ rows, layers: layers2, basePlan }) {
+function candidates({ rows: rows2, layers: layers2, basePlan }) {
   const precision = resolvePlan(basePlan, layers2);
-  return rows.map(({ layer }) => layer.name).filter((name) => precision.get(name) === "int8");
+  return rows2.map(({ layer }) => layer.name).filter((name) => precision.get(name) === "int8");
 }
 async function firstPassing(attempt, most) {
   if ((await attempt(0)).passes) return 0;
@@ -28580,11 +28580,11 @@ function finite(value) {
   return Number.isFinite(value) ? value : null;
 }
 function layerRows(source, findings2) {
-  const { bench, rows = [], int8, mixed, statistics } = source;
+  const { bench, rows: rows2 = [], int8, mixed, statistics } = source;
   const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
-  return rows.map((row, i) => {
+  return rows2.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
     const macs = members.reduce((sum2, { name }) => add(sum2, layers2.get(name)?.macs), 0);
@@ -28802,7 +28802,7 @@ function whyOf({ search, mixed, int8 }, verdict, candidate) {
   const none = search !== void 0 && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : "";
   return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
 }
-function todoOf({ rows, bench, int8, mixed }, verdict, findings2) {
+function todoOf({ rows: rows2, bench, int8, mixed }, verdict, findings2) {
   const advice = [
     ...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))
   ];
@@ -28813,7 +28813,7 @@ function todoOf({ rows, bench, int8, mixed }, verdict, findings2) {
   if (bench.settings.gate.candidate === "int8" && mixed === void 0)
     advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
   const precision = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows ?? []).filter(({ layer }) => precision.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
+  const worst = (rows2 ?? []).filter(({ layer }) => precision.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
   if (worst.length > 0)
     advice.push(
       `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
@@ -37635,8 +37635,8 @@ async function gpuState(bus, ours, program3 = "nvidia-smi") {
   }
 }
 function stateOf(line, apps, ours) {
-  const cells2 = line.split(",").map((cell) => cell.trim());
-  const at = (field) => cells2[FIELDS2.indexOf(field)] ?? "";
+  const cells3 = line.split(",").map((cell) => cell.trim());
+  const at = (field) => cells3[FIELDS2.indexOf(field)] ?? "";
   const number3 = (field) => {
     const value = Number.parseFloat(at(field));
     return Number.isFinite(value) ? value : void 0;
@@ -37786,48 +37786,109 @@ var init_types11 = __esm({
 });
 
 // src/detection/nms.ts
-function nonMaximumSuppression({ corners, classes, scores }, iou, limit2) {
-  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
+function byFallingScore2(scores, count2 = scores.length) {
+  const floats = new Float32Array(count2);
+  for (let i = 0; i < count2; i++) floats[i] = scores[i] + 0;
+  const bits = new Uint32Array(floats.buffer);
+  const keys = new Float64Array(count2);
+  for (let i = 0; i < count2; i++) {
+    const word = bits[i];
+    const falling = word >= 2 ** 31 ? word : 2 ** 31 - 1 - word;
+    keys[i] = falling * 2 ** 21 + i;
+  }
+  keys.sort();
+  return Int32Array.from(keys, (key) => key % 2 ** 21);
+}
+function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count2 = scores.length, considered = count2) {
+  const boxes = corners instanceof Float32Array ? corners : Float32Array.from(corners);
+  const order = byFallingScore2(scores, count2).subarray(0, considered);
   const keptOfClass = /* @__PURE__ */ new Map();
   const kept = [];
   for (const i of order) {
     if (kept.length >= limit2) break;
-    const rivals = keptOfClass.get(classes[i]) ?? [];
-    if (rivals.some((j) => overlap3(corners, i, j) > iou)) continue;
-    rivals.push(i);
-    keptOfClass.set(classes[i], rivals);
+    const cls = classes[i];
+    const rivals = keptOfClass.get(cls);
+    if (rivals === void 0) keptOfClass.set(cls, [i]);
+    else if (covered(boxes, i, rivals, iou)) continue;
+    else rivals.push(i);
     kept.push(i);
   }
   return kept;
 }
-function overlap3(corners, i, j) {
-  const at = (box, side) => corners[4 * box + side];
-  const width = Math.min(at(i, 2), at(j, 2)) - Math.max(at(i, 0), at(j, 0));
-  const height = Math.min(at(i, 3), at(j, 3)) - Math.max(at(i, 1), at(j, 1));
-  if (width <= 0 || height <= 0) return 0;
-  const inter = width * height;
-  const area = (box) => (at(box, 2) - at(box, 0)) * (at(box, 3) - at(box, 1));
-  return inter / (area(i) + area(j) - inter);
+function covered(boxes, i, rivals, iou) {
+  for (const j of rivals) if (overlap3(boxes, j, i) > iou) return true;
+  return false;
 }
+function overlap3(boxes, i, j) {
+  const { fround, max, min } = Math;
+  const a = 4 * i;
+  const b = 4 * j;
+  const ax1 = boxes[a];
+  const ay1 = boxes[a + 1];
+  const ax2 = boxes[a + 2];
+  const ay2 = boxes[a + 3];
+  const bx1 = boxes[b];
+  const by1 = boxes[b + 1];
+  const bx2 = boxes[b + 2];
+  const by2 = boxes[b + 3];
+  const width = max(0, fround(min(ax2, bx2) - max(ax1, bx1)));
+  const height = max(0, fround(min(ay2, by2) - max(ay1, by1)));
+  const inter = fround(width * height);
+  const areaA = fround(fround(ax2 - ax1) * fround(ay2 - ay1));
+  const areaB = fround(fround(bx2 - bx1) * fround(by2 - by1));
+  return fround(inter / fround(fround(areaA + areaB) - inter));
+}
+var CandidateTable;
 var init_nms = __esm({
   "src/detection/nms.ts"() {
     "use strict";
+    CandidateTable = class {
+      corners = new Float32Array(4 * 1024);
+      classes = new Int32Array(1024);
+      scores = new Float32Array(1024);
+      count = 0;
+      push(cls, score, x1, y1, x2, y2) {
+        if (this.count === this.scores.length) this.grow();
+        const i = this.count++;
+        this.classes[i] = cls;
+        this.scores[i] = score;
+        this.corners[4 * i] = x1;
+        this.corners[4 * i + 1] = y1;
+        this.corners[4 * i + 2] = x2;
+        this.corners[4 * i + 3] = y2;
+      }
+      grow() {
+        const { corners, classes, scores } = this;
+        (this.corners = new Float32Array(2 * corners.length)).set(corners);
+        (this.classes = new Int32Array(2 * classes.length)).set(classes);
+        (this.scores = new Float32Array(2 * scores.length)).set(scores);
+      }
+    };
   }
 });
 
-// src/detection/decoders.ts
+// src/detection/boxes.ts
 function finite2(outputs, name) {
-  const tensor = outputs.get(name);
-  if (tensor === void 0) throw new Error(`output ${name} did not come back`);
+  const tensor = name === void 0 ? void 0 : outputs.get(name);
+  if (tensor === void 0) throw new Error(`output ${String(name)} did not come back`);
   const { data } = tensor;
   for (let i = 0; i < data.length; i++)
     if (!Number.isFinite(data[i]))
       throw new InputFault({
-        where: `output ${name}`,
+        where: `output ${String(name)}`,
         what: `the model answers ${String(data[i])} (element ${i})`,
         fix: "A model that gives NaN or infinity cannot be judged: check preprocessing and, for INT8 or FP16, overflow."
       });
   return tensor;
+}
+function shapeOf2(tensor, name, rank2) {
+  const { dims } = tensor;
+  if (dims.length >= rank2 && dims.slice(0, -rank2).every((dim) => dim === 1)) return dims.slice(-rank2);
+  throw new InputFault({
+    where: `output ${String(name)}`,
+    what: `came with dimensions [${dims.join(", ")}]; ${rank2} dimensions for each image are expected`,
+    fix: "Declare another decoder as `decoder: { format: … }`."
+  });
 }
 function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
   const clip = (value, most) => Math.min(Math.max(value, 0), most);
@@ -37837,167 +37898,551 @@ function emitCorners(g, emit, cls, score, x1, y1, x2, y2) {
   const bottom = clip((y2 - g.padY) / g.scaleY, g.originalHeight);
   emit(cls, left, top2, Math.max(0, right2 - left), Math.max(0, bottom - top2), score);
 }
-function emitKept(candidates2, options, g, emit) {
-  const trimmed = strongest(candidates2);
-  const { corners, classes, scores } = trimmed;
-  for (const i of nonMaximumSuppression(trimmed, options.iou, options.maxDetections)) {
+function unscaled(g) {
+  return { ...g, scaleX: 1, scaleY: 1, padX: 0, padY: 0 };
+}
+function emitKept(found, options, g, emit) {
+  const kept = nonMaximumSuppression(found, options.iou, options.maxDetections, found.count, BEFORE_NMS);
+  emitAll(found, kept, g, emit);
+}
+function emitTop(found, options, g, emit) {
+  emitAll(found, byFallingScore2(found.scores, found.count).subarray(0, options.maxDetections), g, emit);
+}
+function emitAll({ corners, classes, scores }, kept, g, emit) {
+  for (const i of kept) {
     const at = (side) => corners[4 * i + side];
     emitCorners(g, emit, classes[i], scores[i], at(0), at(1), at(2), at(3));
   }
 }
-function strongest(candidates2) {
-  const { scores, corners, classes } = candidates2;
-  if (scores.length <= BEFORE_NMS) return candidates2;
-  const best = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, BEFORE_NMS);
-  return {
-    corners: best.flatMap((i) => corners.slice(4 * i, 4 * i + 4)),
-    classes: best.map((i) => classes[i]),
-    scores: best.map((i) => scores[i])
-  };
+function pushCentred(found, cls, score, cx, cy, w, h) {
+  found.push(cls, score, cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2);
 }
-function addCentred({ corners, classes, scores }, cls, score, cx, cy, w, h) {
-  corners.push(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2);
-  classes.push(cls);
-  scores.push(score);
+function sigmoid(x) {
+  return 1 / (1 + Math.exp(-x));
 }
-function yolov10(output, options) {
-  return {
-    format: "yolov10",
-    options,
-    classCount: void 0,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const rows = Math.min(data.length / 6, options.maxDetections);
-      for (let i = 0; i < rows; i++) {
-        const at = (k) => data[6 * i + k];
-        if (at(4) > options.confidence)
-          emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
-      }
-    }
-  };
-}
-function yolov8(output, classCount, options) {
-  return {
-    format: "yolov8",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const n = data.length / (4 + classCount);
-      const found = { corners: [], classes: [], scores: [] };
-      for (let cls = 0; cls < classCount; cls++)
-        for (let i = 0; i < n; i++) {
-          const score = data[(4 + cls) * n + i];
-          if (score > options.confidence)
-            addCentred(
-              found,
-              cls,
-              score,
-              data[i],
-              data[n + i],
-              data[2 * n + i],
-              data[3 * n + i]
-            );
-        }
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function yolov5(output, classCount, options) {
-  return {
-    format: "yolov5",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const found = { corners: [], classes: [], scores: [] };
-      for (let at = 0; at < data.length; at += 5 + classCount) {
-        const objectness = data[at + 4];
-        if (objectness <= options.confidence) continue;
-        for (let cls = 0; cls < classCount; cls++) {
-          const score = objectness * data[at + 5 + cls];
-          if (score > options.confidence)
-            addCentred(
-              found,
-              cls,
-              score,
-              data[at],
-              data[at + 1],
-              data[at + 2],
-              data[at + 3]
-            );
-        }
-      }
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function yolox(output, classCount, options) {
-  const grid = gridOf(options);
-  return {
-    format: "yolox",
-    options,
-    classCount,
-    decode(outputs, geometry, emit) {
-      const { data } = finite2(outputs, output);
-      const found = { corners: [], classes: [], scores: [] };
-      grid.forEach(([x, y, stride], i) => {
-        const at = i * (5 + classCount);
-        let best = 0;
-        for (let cls = 1; cls < classCount; cls++)
-          if (data[at + 5 + cls] > data[at + 5 + best]) best = cls;
-        const score = data[at + 4] * data[at + 5 + best];
-        if (score <= options.confidence) return;
-        const [cx, cy] = [(data[at] + x) * stride, (data[at + 1] + y) * stride];
-        addCentred(
-          found,
-          best,
-          score,
-          cx,
-          cy,
-          Math.exp(data[at + 2]) * stride,
-          Math.exp(data[at + 3]) * stride
-        );
-      });
-      emitKept(found, options, geometry, emit);
-    }
-  };
-}
-function gridOf({
-  inputHeight,
-  inputWidth
-}) {
-  return STRIDES.flatMap((stride) => {
-    const [rows, columns2] = [Math.floor(inputHeight / stride), Math.floor(inputWidth / stride)];
-    return Array.from(
-      { length: rows * columns2 },
-      (_, i) => [i % columns2, Math.floor(i / columns2), stride]
-    );
-  });
-}
-function cellCount(height, width) {
-  return STRIDES.reduce((sum2, stride) => sum2 + Math.floor(height / stride) * Math.floor(width / stride), 0);
-}
-function makeDecoder(format, output, classCount, options) {
-  switch (format) {
-    case "yolov10":
-      return yolov10(output, options);
-    case "yolov8":
-      return yolov8(output, classCount, options);
-    case "yolov5":
-      return yolov5(output, classCount, options);
-    case "yolox":
-      return yolox(output, classCount, options);
-  }
-}
-var BEFORE_NMS, STRIDES;
-var init_decoders = __esm({
-  "src/detection/decoders.ts"() {
+var BEFORE_NMS;
+var init_boxes = __esm({
+  "src/detection/boxes.ts"() {
     "use strict";
     init_faults();
     init_nms();
     BEFORE_NMS = 3e4;
-    STRIDES = [8, 16, 32];
+  }
+});
+
+// src/detection/grid.ts
+function stridesOf(count2, height, width) {
+  return STRIDES.find((strides) => cellCount(strides, height, width) === count2);
+}
+function cellCount(strides, height, width) {
+  return strides.reduce((sum2, stride) => sum2 + Math.ceil(height / stride) * Math.ceil(width / stride), 0);
+}
+function gridOf(strides, height, width) {
+  return strides.flatMap((stride) => {
+    const columns2 = Math.ceil(width / stride);
+    return Array.from({ length: Math.ceil(height / stride) * columns2 }, (_, i) => [
+      i % columns2,
+      Math.floor(i / columns2),
+      stride
+    ]);
+  });
+}
+var STRIDES;
+var init_grid = __esm({
+  "src/detection/grid.ts"() {
+    "use strict";
+    STRIDES = [
+      [8, 16, 32],
+      [8, 16, 32, 64],
+      [4, 8, 16, 32]
+    ];
+  }
+});
+
+// src/detection/yolo.ts
+function yolov10({ outputs: { predictions } }, options) {
+  return (outputs, geometry, emit) => {
+    const { data } = finite2(outputs, predictions);
+    const rows2 = Math.min(data.length / 6, options.maxDetections);
+    for (let row = 0; row < rows2; row++) {
+      const at = (column) => data[row * 6 + column];
+      if (at(4) > options.confidence)
+        emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
+    }
+  };
+}
+function yolov8({ outputs: { predictions } }, options) {
+  const { inputHeight, inputWidth, confidence } = options;
+  return (outputs, geometry, emit) => {
+    const tensor = finite2(outputs, predictions);
+    const { data } = tensor;
+    const [rows2 = 0, columns2 = 0] = shapeOf2(tensor, predictions, 2);
+    const isGrid = (n2) => stridesOf(n2, inputHeight, inputWidth) !== void 0;
+    const transposed = isGrid(columns2) ? false : isGrid(rows2) || rows2 > columns2;
+    const [n, width] = transposed ? [rows2, columns2] : [columns2, rows2];
+    const [step2, across] = transposed ? [1, width] : [n, 1];
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++)
+      for (let cls = 0, at = i * across; cls < width - 4; cls++) {
+        const score = data[at + (4 + cls) * step2];
+        if (score <= confidence) continue;
+        const [cx, cy] = [data[at], data[at + step2]];
+        pushCentred(found, cls, score, cx, cy, data[at + 2 * step2], data[at + 3 * step2]);
+      }
+    emitKept(found, options, geometry, emit);
+  };
+}
+function yolov5({ outputs: { predictions } }, options) {
+  return (outputs, geometry, emit) => {
+    const tensor = finite2(outputs, predictions);
+    const { data } = tensor;
+    const [, width = 5] = shapeOf2(tensor, predictions, 2);
+    const found = new CandidateTable();
+    for (let at = 0; at < data.length; at += width) {
+      const value = (i) => data[at + i];
+      if (value(4) <= options.confidence) continue;
+      for (let cls = 0; cls < width - 5; cls++) {
+        const score = Math.fround(value(4) * value(5 + cls));
+        if (score > options.confidence)
+          pushCentred(found, cls, score, value(0), value(1), value(2), value(3));
+      }
+    }
+    emitKept(found, options, geometry, emit);
+  };
+}
+function yolov5Heads({ heads: heads2 = [] }, options) {
+  const { anchors = [] } = options;
+  return (outputs, geometry, emit) => {
+    const found = new CandidateTable();
+    heads2.forEach(([name], level) => {
+      const tensor = finite2(outputs, name);
+      const { data } = tensor;
+      const flat = tensor.dims.length === 4;
+      const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name, flat ? 3 : 4);
+      const sizes = anchors[level] ?? [];
+      const count2 = sizes.length / 2;
+      const [rows2, columns2, width] = flat ? [b, c, a / count2] : [b, c, d];
+      if (!Number.isInteger(width) || !flat && a !== count2)
+        throw new InputFault({
+          where: `output ${String(name)}`,
+          what: `has dimensions [${tensor.dims.join(", ")}], which ${count2} anchors do not fit`,
+          fix: "Give the anchors of each head, finest first, as `decoder: { anchors: [[w, h, …], …] }`."
+        });
+      const plane = rows2 * columns2;
+      for (let anchor = 0; anchor < count2; anchor++)
+        for (let cell = 0; cell < plane; cell++) {
+          const at = (i) => sigmoid(
+            data[flat ? (anchor * width + i) * plane + cell : (anchor * plane + cell) * width + i]
+          );
+          const objectness = at(4);
+          if (objectness <= options.confidence) continue;
+          const [sx, sy] = [options.inputWidth / columns2, options.inputHeight / rows2];
+          const cx = (2 * at(0) - 0.5 + cell % columns2) * sx;
+          const cy = (2 * at(1) - 0.5 + Math.floor(cell / columns2)) * sy;
+          const w = (2 * at(2)) ** 2 * sizes[2 * anchor];
+          const h = (2 * at(3)) ** 2 * sizes[2 * anchor + 1];
+          for (let cls = 0; cls < width - 5; cls++) {
+            const score = objectness * at(5 + cls);
+            if (score > options.confidence) pushCentred(found, cls, score, cx, cy, w, h);
+          }
+        }
+    });
+    emitKept(found, options, geometry, emit);
+  };
+}
+function yolox({ format, outputs: { predictions } }, options) {
+  const { inputHeight, inputWidth } = options;
+  return (outputs, geometry, emit) => {
+    const tensor = finite2(outputs, predictions);
+    const { data } = tensor;
+    const [n = 0, width = 5] = shapeOf2(tensor, predictions, 2);
+    const strides = stridesOf(n, inputHeight, inputWidth);
+    if (strides === void 0 && format === "yolox") throw noGrid(predictions, n, options);
+    const grid = format === "yolox" ? gridOf(strides ?? [], inputHeight, inputWidth) : void 0;
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++) {
+      const at = (column) => data[i * width + column];
+      let best = 0;
+      for (let cls = 1; cls < width - 5; cls++) if (at(5 + cls) > at(5 + best)) best = cls;
+      const score = Math.fround(at(4) * at(5 + best));
+      if (score < options.confidence) continue;
+      const cell = grid?.[i];
+      if (cell === void 0) pushCentred(found, best, score, at(0), at(1), at(2), at(3));
+      else {
+        const [x, y, stride] = cell;
+        const [w, h] = [Math.exp(at(2)) * stride, Math.exp(at(3)) * stride];
+        pushCentred(found, best, score, (at(0) + x) * stride, (at(1) + y) * stride, w, h);
+      }
+    }
+    emitKept(found, options, geometry, emit);
+  };
+}
+function noGrid(name, n, options) {
+  return new InputFault({
+    where: `output ${String(name)}`,
+    what: `has ${n} cells, which no strides of a ${options.inputHeight}×${options.inputWidth} input give`,
+    fix: "Declare another decoder as `decoder: { format: … }`."
+  });
+}
+var init_yolo2 = __esm({
+  "src/detection/yolo.ts"() {
+    "use strict";
+    init_faults();
+    init_boxes();
+    init_grid();
+    init_nms();
+  }
+});
+
+// src/detection/dense.ts
+function boxesAndScores({ format, outputs: { boxes, scores } }, options) {
+  return (outputs, geometry, emit) => {
+    const corners = finite2(outputs, boxes).data;
+    const tensor = finite2(outputs, scores);
+    const { data } = tensor;
+    const n = corners.length / 4;
+    const [rows2 = 0, columns2 = 0] = shapeOf2(tensor, scores, 2);
+    const byClass = rows2 === columns2 ? format === "paddle-raw" : columns2 === n;
+    const classCount = byClass ? rows2 : columns2;
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++)
+      for (let cls = 0; cls < classCount; cls++) {
+        const score = data[byClass ? cls * n + i : i * classCount + cls];
+        if (score <= options.confidence) continue;
+        const at = (side) => corners[4 * i + side];
+        found.push(cls, score, at(0), at(1), at(2), at(3));
+      }
+    emitKept(found, options, geometry, emit);
+  };
+}
+function distance3(data, at, side) {
+  const start = at + side * BINS3;
+  let most = -Infinity;
+  for (let bin = 0; bin < BINS3; bin++) most = Math.max(most, data[start + bin]);
+  let sum2 = 0;
+  let weighted = 0;
+  for (let bin = 0; bin < BINS3; bin++) {
+    const e = Math.exp(data[start + bin] - most);
+    sum2 += e;
+    weighted += e * bin;
+  }
+  return weighted / sum2;
+}
+function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distances, distancesAt }, classCount, logits, { confidence, inputHeight, inputWidth }) {
+  let corners;
+  for (let cls = 0; cls < classCount; cls++) {
+    const value = scores[scoresAt + cls];
+    const score = logits ? sigmoid(value) : value;
+    if (score <= confidence) continue;
+    corners ??= [0, 1, 2, 3].map((side) => {
+      const origin = ((side % 2 === 0 ? x : y) + centre) * stride;
+      const moved = distance3(distances, distancesAt, side) * stride;
+      const most = side % 2 === 0 ? inputWidth : inputHeight;
+      return Math.min(Math.max(side < 2 ? origin - moved : origin + moved, 0), most);
+    });
+    found.push(cls, score, ...corners);
+  }
+}
+function nanodet({ outputs: { predictions } }, options) {
+  const { inputHeight, inputWidth } = options;
+  return (outputs, geometry, emit) => {
+    const tensor = finite2(outputs, predictions);
+    const { data } = tensor;
+    const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
+    const strides = stridesOf(n, inputHeight, inputWidth);
+    if (strides === void 0) throw noGrid(predictions, n, options);
+    const classCount = width - 4 * BINS3;
+    let logits = false;
+    for (let i = 0; i < n && !logits; i++)
+      for (let cls = 0; cls < classCount; cls++) logits ||= data[i * width + cls] < 0;
+    const found = new CandidateTable();
+    gridOf(strides, inputHeight, inputWidth).forEach((cell, i) => {
+      const at = { scores: data, scoresAt: i * width, distances: data, distancesAt: i * width + classCount };
+      pushDistances(found, cell, strides.length === 4 ? 0 : 0.5, at, classCount, logits, options);
+    });
+    emitKept(found, options, geometry, emit);
+  };
+}
+function picodetHeads({ heads: heads2 = [] }, options) {
+  return (outputs, geometry, emit) => {
+    const found = new CandidateTable();
+    heads2.forEach(([scoresName, distancesName], level) => {
+      const scores = finite2(outputs, scoresName);
+      const distances = finite2(outputs, distancesName);
+      const [cells3 = 0, classCount = 0] = shapeOf2(scores, scoresName, 2);
+      const grid = gridOf([8 * 2 ** level], options.inputHeight, options.inputWidth);
+      if (grid.length !== cells3) throw noGrid(scoresName, cells3, options);
+      grid.forEach((cell, i) => {
+        const at = {
+          scores: scores.data,
+          scoresAt: i * classCount,
+          distances: distances.data,
+          distancesAt: i * 4 * BINS3
+        };
+        pushDistances(found, cell, 0.5, at, classCount, false, options);
+      });
+    });
+    emitKept(found, options, geometry, emit);
+  };
+}
+var BINS3;
+var init_dense = __esm({
+  "src/detection/dense.ts"() {
+    "use strict";
+    init_boxes();
+    init_grid();
+    init_nms();
+    init_yolo2();
+    BINS3 = 8;
+  }
+});
+
+// src/detection/suppressed.ts
+function rows(match, options, view) {
+  const { width, box, score, cls } = COLUMNS[match.format];
+  const { predictions, count: count2 } = match.outputs;
+  return (outputs, geometry, emit) => {
+    const { data } = finite2(outputs, predictions);
+    if (data.length % width !== 0)
+      throw new InputFault({
+        where: `output ${String(predictions)}`,
+        what: `holds ${data.length} numbers, which are no rows of ${width}`,
+        fix: "Declare another decoder as `decoder: { format: … }`."
+      });
+    const n = Math.min(data.length / width, countOf(outputs, count2));
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++) {
+      const at = (column) => data[i * width + column];
+      if (at(cls) >= 0 && at(score) > options.confidence)
+        found.push(Math.round(at(cls)), at(score), at(box), at(box + 1), at(box + 2), at(box + 3));
+    }
+    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+  };
+}
+function countOf(outputs, name) {
+  return name === void 0 ? Infinity : finite2(outputs, name).data[0] ?? 0;
+}
+function separate(match, options, view) {
+  const { boxes, scores, classes, count: count2 } = match.outputs;
+  const { inputHeight, inputWidth, confidence } = options;
+  return (outputs, geometry, emit) => {
+    const corners = finite2(outputs, boxes).data;
+    const labels = finite2(outputs, classes).data;
+    const width = match.format === "mmdeploy" ? 5 : 4;
+    const points = width === 5 ? void 0 : finite2(outputs, scores).data;
+    const rowCount = Math.min(corners.length / width, labels.length, countOf(outputs, count2));
+    const tf = match.format === "tf-od";
+    const found = new CandidateTable();
+    for (let i = 0; i < rowCount; i++) {
+      const at = (side) => corners[width * i + side];
+      const score = points === void 0 ? at(4) : points[i];
+      const label = Math.round(labels[i]);
+      if (label < 0 || score <= confidence) continue;
+      if (tf)
+        found.push(
+          label,
+          score,
+          at(1) * inputWidth,
+          at(0) * inputHeight,
+          at(3) * inputWidth,
+          at(2) * inputHeight
+        );
+      else found.push(label, score, at(0), at(1), at(2), at(3));
+    }
+    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+  };
+}
+function nmsIndices(match, options, view) {
+  const { boxes, scores, indices } = match.outputs;
+  const turned = inputNamed(view, "image_shape") !== void 0;
+  return (outputs, geometry, emit) => {
+    const corners = finite2(outputs, boxes).data;
+    const points = finite2(outputs, scores).data;
+    const selected = finite2(outputs, indices).data;
+    const n = corners.length / 4;
+    const found = new CandidateTable();
+    for (let i = 0; i + 2 < selected.length; i += 3) {
+      const [cls, box] = [selected[i + 1], selected[i + 2]];
+      if (cls < 0 || box < 0) continue;
+      const score = points[cls * n + box];
+      if (score === void 0 || box >= n)
+        throw new InputFault({
+          where: `output ${String(indices)}`,
+          what: `selects class ${cls} of box ${box}; there are ${n} boxes and ${points.length / n} classes`,
+          fix: "Name the outputs as `decoder: { outputs: { boxes: …, scores: …, indices: … } }`."
+        });
+      if (score <= options.confidence) continue;
+      const at = (side) => corners[4 * box + side];
+      if (turned) found.push(cls, score, at(1), at(0), at(3), at(2));
+      else found.push(cls, score, at(0), at(1), at(2), at(3));
+    }
+    const pixels = turned ? unscaled(geometry) : geometry;
+    emitTop(found, options, pixels, emit);
+  };
+}
+function inputNamed(view, name) {
+  return view.inputs.find((input) => input.name === name);
+}
+function stretched(g, { inputHeight, inputWidth }) {
+  const near = (a, b) => Math.abs(a - b) < 1e-6 * b;
+  return g.padX === 0 && g.padY === 0 && near(g.originalWidth * g.scaleX, inputWidth) && near(g.originalHeight * g.scaleY, inputHeight);
+}
+function pixelsOf({ format }, geometry, options, view) {
+  const told = format === "paddle" ? inputNamed(view, "scale_factor") !== void 0 : format === "rtdetr-deploy" && inputNamed(view, "orig_target_sizes") !== void 0;
+  return told && stretched(geometry, options) ? unscaled(geometry) : geometry;
+}
+function extraInputs(view, options) {
+  const { inputHeight, inputWidth } = options;
+  const known2 = view.inputs.filter(
+    ({ name }) => ["orig_target_sizes", "scale_factor", "im_shape", "image_shape"].includes(name)
+  );
+  if (known2.length === 0) return void 0;
+  return (g) => Object.fromEntries(
+    known2.map(({ name, type }) => {
+      const whole = stretched(g, options);
+      const original = [g.originalHeight, g.originalWidth];
+      const values = {
+        orig_target_sizes: whole ? [g.originalWidth, g.originalHeight] : [inputWidth, inputHeight],
+        scale_factor: whole ? [g.scaleY, g.scaleX] : [1, 1],
+        im_shape: [inputHeight, inputWidth],
+        image_shape: original
+      }[name];
+      const data = type === "int64" ? Float64Array.from(values) : type === "int32" ? Int32Array.from(values) : Float32Array.from(values);
+      const kind = type === "int64" || type === "int32" ? type : "float32";
+      return [name, { type: kind, dims: [1, 2], data }];
+    })
+  );
+}
+var COLUMNS;
+var init_suppressed = __esm({
+  "src/detection/suppressed.ts"() {
+    "use strict";
+    init_faults();
+    init_boxes();
+    init_nms();
+    COLUMNS = {
+      /** image x1 y1 x2 y2 score class. */
+      "yolo-nas-flat": { width: 7, box: 1, score: 5, cls: 6 },
+      /** image x1 y1 x2 y2 class score. */
+      "yolov7-end2end": { width: 7, box: 1, score: 6, cls: 5 },
+      /** class score x1 y1 x2 y2; a negative class fills up. */
+      paddle: { width: 6, box: 2, score: 1, cls: 0 }
+    };
+  }
+});
+
+// src/detection/transformers.ts
+function queries({ outputs: { boxes, scores } }, options) {
+  return (outputs, geometry, emit) => {
+    const sides = finite2(outputs, boxes).data;
+    const tensor = finite2(outputs, scores);
+    const [n = 0, classCount = 0] = shapeOf2(tensor, scores, 2);
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++)
+      for (let cls = 0; cls < classCount; cls++)
+        add2(found, cls, sigmoid(tensor.data[i * classCount + cls]), sides, 4 * i, options);
+    emitTop(found, options, geometry, emit);
+  };
+}
+function detr({ outputs: { boxes, scores } }, options) {
+  return (outputs, geometry, emit) => {
+    const sides = finite2(outputs, boxes).data;
+    const tensor = finite2(outputs, scores);
+    const [n = 0, width = 0] = shapeOf2(tensor, scores, 2);
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++) {
+      const logit = (cls) => tensor.data[i * width + cls];
+      let best = 0;
+      for (let cls = 1; cls < width - 1; cls++) if (logit(cls) > logit(best)) best = cls;
+      let sum2 = 0;
+      for (let cls = 0; cls < width; cls++) sum2 += Math.exp(logit(cls) - logit(best));
+      add2(found, best, 1 / sum2, sides, 4 * i, options);
+    }
+    emitTop(found, options, geometry, emit);
+  };
+}
+function ultralyticsQueries({ outputs: { predictions } }, options) {
+  return (outputs, geometry, emit) => {
+    const tensor = finite2(outputs, predictions);
+    const { data } = tensor;
+    const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
+    const found = new CandidateTable();
+    for (let i = 0; i < n; i++) {
+      const score = (cls) => data[i * width + 4 + cls];
+      let best = 0;
+      for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
+      add2(found, best, score(best), data, i * width, options);
+    }
+    emitTop(found, options, geometry, emit);
+  };
+}
+function add2(found, cls, score, sides, at, { confidence, inputWidth, inputHeight }) {
+  if (score <= confidence) return;
+  const [cx, cy] = [sides[at] * inputWidth, sides[at + 1] * inputHeight];
+  const [w, h] = [sides[at + 2] * inputWidth, sides[at + 3] * inputHeight];
+  pushCentred(found, cls, score, cx, cy, w, h);
+}
+var init_transformers = __esm({
+  "src/detection/transformers.ts"() {
+    "use strict";
+    init_boxes();
+    init_nms();
+  }
+});
+
+// src/detection/decoders.ts
+function makeDecoder(match, options, view) {
+  const { format, classCount } = match;
+  const extras = extraInputs(view, options);
+  return {
+    format,
+    options,
+    classCount,
+    labels: LABELS[format] ?? "zero-based",
+    ...extras !== void 0 && { extras },
+    decode: MAKERS[format](match, options, view)
+  };
+}
+var MAKERS, LABELS;
+var init_decoders = __esm({
+  "src/detection/decoders.ts"() {
+    "use strict";
+    init_dense();
+    init_suppressed();
+    init_transformers();
+    init_yolo2();
+    MAKERS = {
+      yolov5,
+      "yolov5-heads": yolov5Heads,
+      yolov8,
+      yolov10,
+      yolox,
+      "yolox-decoded": yolox,
+      "yolo-nas": boxesAndScores,
+      "yolo-nas-batch": separate,
+      "yolo-nas-flat": rows,
+      "yolov7-end2end": rows,
+      paddle: rows,
+      "paddle-raw": boxesAndScores,
+      "picodet-heads": picodetHeads,
+      nanodet,
+      rtdetr: queries,
+      "rtdetr-ultralytics": ultralyticsQueries,
+      "rtdetr-deploy": separate,
+      "rf-detr": queries,
+      detr,
+      "efficient-nms": separate,
+      "nms-indices": nmsIndices,
+      torchvision: separate,
+      "tf-od": separate,
+      mmdeploy: separate
+    };
+    LABELS = {
+      "rf-detr": "category-ids",
+      detr: "category-ids",
+      torchvision: "one-based",
+      "tf-od": "one-based"
+    };
   }
 });
 
@@ -38026,6 +38471,7 @@ function inputSize(view) {
   const { name, dims } = imageInput(view);
   const [height = -1, width = -1] = layoutOf2(view) === "nchw" ? dims.slice(2) : dims.slice(1);
   if (height > 0 && width > 0) return { height, width };
+  if (view.size !== void 0) return view.size;
   const known2 = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get("imgsz") ?? "");
   if (known2 !== null) return { height: Number(known2[1]), width: Number(known2[2] ?? known2[1]) };
   throw new InputFault({
@@ -38039,8 +38485,8 @@ function classNamesOf(view) {
   if (text3 === void 0) return void 0;
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single, double] of text3.matchAll(entry))
-    names[Number(bare ?? quoted)] = (single ?? double ?? "").replace(/\\(.)/g, "$1");
+  for (const [, bare, quoted, single2, double] of text3.matchAll(entry))
+    names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
   const list3 = /^\[(.*)\]$/s.exec(text3.trim());
   if (list3 === null) return void 0;
@@ -38055,89 +38501,359 @@ var init_view2 = __esm({
   }
 });
 
-// src/detection/choose.ts
-function chooseDecoder(view, override = "auto") {
-  const wanted = override === "auto" ? void 0 : override.format === "auto" ? void 0 : override.format;
-  const candidates2 = candidatesOf2(view);
-  const fitting = wanted === void 0 ? candidates2 : candidates2.filter(({ format }) => format === wanted);
-  const chosen = fitting.length === 1 ? fitting[0] : void 0;
-  if (chosen === void 0) throw undecided(view, candidates2, wanted);
-  const options = optionsOf(view, chosen.format, override);
-  return {
-    decoder: makeDecoder(chosen.format, chosen.output.name, chosen.classCount, options),
-    why: [chosen.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
-  };
+// src/detection/signatures.ts
+function shown({ name, type, dims }) {
+  return `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
 }
-function optionsOf(view, format, override) {
-  const given = override === "auto" ? {} : override;
-  const { height, width } = inputSize(view);
-  return {
-    confidence: given.confidence ?? (format === "yolox" ? 0.01 : 1e-3),
-    iou: given.iou ?? (format === "yolox" ? 0.65 : 0.7),
-    maxDetections: given.maxDetections ?? 300,
-    inputHeight: height,
-    inputWidth: width
-  };
-}
-function candidatesOf2(view) {
-  const floats = view.outputs.filter(({ type, dims }) => type.startsWith("float") && dims.length === 3);
-  const output = floats[0];
-  if (output === void 0 || view.outputs.length !== 1) return [];
-  const [, rows = -1, columns2 = -1] = output.dims;
-  const names = classNamesOf(view)?.length;
-  const { height, width } = inputSize(view);
-  const cells2 = cellCount(height, width);
-  const shape2 = `output ${output.name} is [${output.dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
+function matchesOf(view, named, declaredClasses, declared) {
+  const known2 = classNamesOf(view)?.length;
+  const classes = declaredClasses !== void 0 ? { count: declaredClasses, from: "the settings" } : known2 !== void 0 ? { count: known2, from: "the metadata" } : void 0;
+  const chosen = Object.values(named);
+  const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name }) => chosen.includes(name));
   const found = [];
-  const add2 = (format, classCount, why) => void found.push({ format, output, classCount, why: `${shape2}: ${why}` });
-  const endToEnd = view.metadata.get("end2end");
-  if (columns2 === 6 && endToEnd !== "False" && rows !== cells2 && rows !== 3 * cells2)
-    add2(
-      "yolov10",
-      names ?? 0,
-      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
-    );
-  if (rows > 4 && columns2 === cells2 && (names === void 0 || rows === 4 + names))
-    add2(
-      "yolov8",
-      rows - 4,
-      `${rows} numbers for each of ${cells2} cells${names === void 0 ? "" : `, 4 for the box and one for each of ${names} classes`}`
-    );
-  if (columns2 > 5 && rows === 3 * cells2)
-    add2("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${cells2} cells`);
-  if (columns2 > 5 && rows === cells2) {
-    add2(
-      "yolox",
-      columns2 - 5,
-      `${columns2} numbers for each of ${cells2} cells, one anchor a cell, and no metadata of Ultralytics`
-    );
-    if (view.metadata.has("stride"))
-      add2("yolov5", columns2 - 5, `${columns2} numbers for each of ${cells2} cells`);
+  const sight = { view, outputs, named, classes, declared, ...inputSize(view) };
+  const add3 = (format, match) => {
+    if (declared === void 0 || declared === format)
+      found.push({ ...match, format, why: `${outputs.map(shown).join("; ")}: ${match.why}` });
+  };
+  for (const look2 of [suppressed, paired, heads, single]) {
+    look2(sight, add3);
+    if (found.length > 0) break;
   }
   return found;
 }
+function suppressed({ view, outputs, named, declared }, add3) {
+  const role = (name, pattern) => named[name] ?? outputs.find((output) => pattern.test(output.name))?.name;
+  const input = (name) => view.inputs.some((one) => one.name === name);
+  const [boxes, scores, classes, count2] = [
+    role("boxes", /boxes|bboxes/i),
+    role("scores", /scores/i),
+    role("classes", /classes|labels/i),
+    role("count", /^num_?(dets|detections|predictions)|:num_detections|^num/i)
+  ];
+  const baked = { boxes, scores, classes, ...count2 !== void 0 && { count: count2 } };
+  const last = (name) => outputs.find((output) => output.name === name)?.dims.at(-1);
+  const whole = boxes !== void 0 && scores !== void 0 && classes !== void 0;
+  if (whole && outputs.length >= 3) {
+    const tf = /^detection_boxes/.test(boxes);
+    const yoloNas = /^pred_boxes/.test(boxes);
+    const why = `outputs ${[boxes, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
+    const match = { outputs: baked, classCount: void 0 };
+    if (declared !== void 0) add3(declared, { ...match, why });
+    else if (input("orig_target_sizes"))
+      add3("rtdetr-deploy", { ...match, why: `${why}, and an input orig_target_sizes` });
+    else if (tf) add3("tf-od", { ...match, why });
+    else if (yoloNas) add3("yolo-nas-batch", { ...match, why });
+    else if (count2 !== void 0) add3("efficient-nms", { ...match, why });
+    else if (outputs.find(({ name }) => name === boxes)?.dims.length === 2)
+      add3("torchvision", { ...match, why: `${why}, without a batch` });
+    return;
+  }
+  const integers = outputs.filter((output) => !isFloat(output));
+  const floats = outputs.filter(isFloat);
+  const [first2, second] = floats;
+  const whole3 = integers.find(({ dims }) => dims.length >= 2 && dims.at(-1) === 3);
+  if (floats.length === 2 && integers.length === 1 && first2 && second) {
+    const box = floats.find(({ dims }) => dims.at(-1) === 4);
+    const other = floats.find((output) => output !== box);
+    if (box && other && whole3)
+      add3("nms-indices", {
+        outputs: { boxes: box.name, scores: other.name, indices: whole3.name },
+        classCount: positive(other.dims.at(-2)),
+        why: `${whole3.name} selects image, class and box`
+      });
+    else if (box?.dims.length === 2 && other?.dims.length === 1)
+      add3("torchvision", {
+        outputs: { boxes: box.name, scores: other.name, classes: integers[0].name },
+        classCount: void 0,
+        why: "boxes, integer labels and scores, without a batch"
+      });
+  }
+  if (outputs.length === 2 && first2 && floats.length === 1 && first2.dims.at(-1) === 5)
+    add3("mmdeploy", {
+      outputs: { boxes: first2.name, classes: integers[0].name },
+      classCount: void 0,
+      why: "rows of five numbers, and integer labels"
+    });
+  if (first2 && floats.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
+    const rows2 = { outputs: { predictions: first2.name }, classCount: void 0 };
+    const flat = /flat/i.test(first2.name);
+    if (declared !== void 0 || flat || first2.name !== "output")
+      add3("yolo-nas-flat", { ...rows2, why: `rows of seven numbers${flat ? ", by its name flat" : ""}` });
+    if (declared !== void 0 || !flat) add3("yolov7-end2end", { ...rows2, why: "rows of seven numbers" });
+  }
+  const paddled = input("scale_factor") || input("im_shape");
+  const numbers = floats.find(({ dims }) => dims.length === 2 && dims[1] === 6) ?? (paddled ? first2 : void 0);
+  if (numbers && last(numbers.name) === 6 && (paddled || integers.length === 1 || declared === "paddle"))
+    add3("paddle", {
+      outputs: {
+        predictions: numbers.name,
+        ...integers.length === 1 && { count: integers[0].name }
+      },
+      classCount: void 0,
+      why: `rows of six numbers${paddled ? ", and an input that Paddle’s exports have" : " and an integer count"}`
+    });
+}
+function positive(dim) {
+  return dim !== void 0 && dim > 0 ? dim : void 0;
+}
+function paired(sight, add3) {
+  const { outputs, named, view, classes, declared, height, width } = sight;
+  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  if (floats.length !== 2 || outputs.length !== 2) return;
+  const boxes = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name }) => /box|dets/i.test(name)) ?? floats.find(({ dims }) => dims[2] === 4);
+  const scores = floats.find((output) => output !== boxes);
+  if (boxes?.dims[2] !== 4 || scores === void 0) return;
+  const [, rows2 = -1, columns2 = -1] = scores.dims;
+  const n = boxes.dims[1] ?? -1;
+  const pair = { boxes: boxes.name, scores: scores.name };
+  const dense = stridesOf(n, height, width) !== void 0;
+  const byClass = columns2 === n && rows2 !== n;
+  const evidence = dense ? `${n} cells` : `${n < 0 ? "a free number of" : n} queries`;
+  const match = (classCount, more) => ({
+    outputs: pair,
+    classCount: positive(classCount),
+    why: `${evidence}, ${more}`
+  });
+  if (byClass || declared === "paddle-raw")
+    return add3("paddle-raw", match(rows2, "scores by class, then box"));
+  if (dense || declared === "yolo-nas") return add3("yolo-nas", match(columns2, "scores by box, then class"));
+  const none = columns2 > 0 ? columns2 - 1 : columns2;
+  const logits = match(columns2, `${columns2} logits each`);
+  if (declared !== void 0) return add3(declared, declared === "detr" ? match(none, "declared") : logits);
+  if (/^dets$/.test(boxes.name)) return add3("rf-detr", match(columns2, "outputs dets and labels"));
+  const noObject = classes === void 0 ? columns2 === 92 : columns2 === classes.count + 1;
+  const sure = classes === void 0 ? columns2 === 80 : columns2 === classes.count;
+  if (noObject) add3("detr", match(none, `${none} classes and one of no object`));
+  else if (sure || view.operators?.has("GridSample") === true) add3("rtdetr", logits);
+  else {
+    add3("rtdetr", logits);
+    add3("detr", match(none, "the last class may mean no object"));
+  }
+}
+function heads({ outputs, classes, height, width, declared }, add3) {
+  const floats = outputs.filter(isFloat);
+  const whole = floats.some(({ dims }) => dims.length === 3);
+  const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort(
+    (a, b) => (b.dims.at(a.dims.length === 5 ? -2 : -1) ?? 0) - (a.dims.at(a.dims.length === 5 ? -2 : -1) ?? 0)
+  );
+  if (raw.length >= 3 && (!whole || declared === "yolov5-heads")) {
+    const first2 = raw[0];
+    const numbers = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
+    if (numbers > 5)
+      add3("yolov5-heads", {
+        outputs: {},
+        heads: raw.map(({ name }) => [name]),
+        classCount: numbers - 5,
+        why: `${raw.length} raw heads, ${numbers} numbers for each of 3 anchors`
+      });
+  }
+  const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
+  const at = (cells3, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells3 && dims[2] === 32 === box);
+  const pairs = levels.map((cells3) => [at(cells3, false)?.name, at(cells3, true)?.name]);
+  if (outputs.length === 8 && pairs.every((pair) => !pair.includes(void 0)))
+    add3("picodet-heads", {
+      outputs: {},
+      heads: pairs,
+      classCount: positive(at(levels[0], false)?.dims[2]) ?? classes?.count,
+      why: "four levels of scores and of 32 distances"
+    });
+}
+function single(sight, add3) {
+  const { outputs, named, view, classes, declared, height, width } = sight;
+  const floats = outputs.filter((output2) => isFloat(output2) && output2.dims.length === 3);
+  const output = floats.find(({ name }) => name === named.predictions) ?? floats[0];
+  if (output === void 0 || floats.length !== 1 || outputs.some((o) => o !== output && o.dims.length < 5))
+    return;
+  const [, rows2 = -1, columns2 = -1] = output.dims;
+  const put = (format, classCount, why) => add3(format, { outputs: { predictions: output.name }, classCount: positive(classCount), why });
+  const endToEnd = view.metadata.get("end2end");
+  const count2 = classes?.count;
+  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
+  if (declared !== void 0) {
+    const fixed2 = { yolov10: 6 };
+    if (fixed2[declared] !== void 0 && columns2 > 0 && columns2 !== fixed2[declared]) return;
+    const across = declared === "yolov8" && !(stridesOf(rows2, height, width) !== void 0) ? rows2 : columns2;
+    const extra = { yolov8: 4, "rtdetr-ultralytics": 4, nanodet: 32, yolov10: 6 }[declared] ?? 5;
+    const singles = [
+      "yolov5",
+      "yolov8",
+      "yolov10",
+      "yolox",
+      "yolox-decoded",
+      "nanodet",
+      "rtdetr-ultralytics"
+    ];
+    if (!singles.includes(declared) || across > 0 && across <= extra && declared !== "yolov10") return;
+    if (declared === "yolox" && rows2 > 0 && stridesOf(rows2, height, width) === void 0) return;
+    return put(declared, declared === "yolov10" ? count2 : across - extra, "the layout that was declared");
+  }
+  const anchored = rows2 > 0 && rows2 % 3 === 0 && stridesOf(rows2 / 3, height, width) !== void 0;
+  const dense = stridesOf(rows2, height, width) !== void 0;
+  if (rows2 > 4 && stridesOf(columns2, height, width) !== void 0 && (count2 === void 0 || rows2 === 4 + count2))
+    put("yolov8", rows2 - 4, `${rows2} numbers for each of ${columns2} cells, 4 for the box${of}`);
+  if (anchored && columns2 > 5 && (count2 === void 0 || columns2 === 5 + count2))
+    return put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows2 / 3} cells${of}`);
+  if (dense && columns2 > 4) return cells2(sight, output, put);
+  if (rows2 >= 0 && stridesOf(columns2, height, width) !== void 0) return;
+  const byQuery = columns2 > 4 && (count2 === void 0 ? columns2 === 84 : columns2 === 4 + count2);
+  const detections = columns2 === 6 && endToEnd !== "False";
+  const deformable = view.operators?.has("GridSample");
+  if (detections && !(byQuery && endToEnd !== "True" && deformable === true))
+    put(
+      "yolov10",
+      count2,
+      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
+    );
+  if (byQuery && endToEnd !== "True" && !(detections && deformable === false))
+    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows2} queries${of}`);
+}
+function cells2({ view, classes, height, width }, { dims }, put) {
+  const [, rows2 = -1, columns2 = -1] = dims;
+  const likely = classes?.count ?? ([84, 85, 112].includes(columns2) ? 80 : view.categories);
+  const of = `, ${columns2} numbers for each of ${rows2} cells`;
+  const fits = (extra) => likely !== void 0 && columns2 === likely + extra;
+  if (fits(4)) return put("yolov8", columns2 - 4, `transposed${of}`);
+  if (fits(32)) return put("nanodet", columns2 - 32, `32 for distances${of}`);
+  if (classes !== void 0 && !fits(5)) return;
+  if (columns2 <= 5) return;
+  const { operators, metadata } = view;
+  if (metadata.has("stride")) {
+    put("yolox", columns2 - 5, `one anchor a cell${of}`);
+    put("yolov5", columns2 - 5, `metadata of Ultralytics${of}`);
+  } else if (operators?.has("Exp") === true)
+    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of}`);
+  else if (operators?.has("Sub") === true)
+    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of}`);
+  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of}`);
+  const nanodetStrides = stridesOf(rows2, height, width)?.length === 4;
+  if (!fits(5) && nanodetStrides && columns2 > 32)
+    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of}`);
+}
+var LAYOUTS, isFloat;
+var init_signatures = __esm({
+  "src/detection/signatures.ts"() {
+    "use strict";
+    init_grid();
+    init_view2();
+    LAYOUTS = {
+      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities (also YOLOv6, v7)",
+      "yolov5-heads": "raw heads of three anchors each, with `anchors`",
+      yolov8: "[batch, 4 + classes, n] or transposed: cx cy w h, class probabilities (also YOLOv9, 11, 12)",
+      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed (also YOLO26, and exports with NMS)",
+      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32",
+      "yolox-decoded": "[batch, n, 5 + classes]: cx cy w h in pixels",
+      "yolo-nas": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, n, classes]",
+      "yolo-nas-batch": "count, boxes [batch, n, 4], scores and classes [batch, n]",
+      "yolo-nas-flat": "[n, 7]: image x1 y1 x2 y2 score class",
+      "yolov7-end2end": "[n, 7]: image x1 y1 x2 y2 class score",
+      paddle: "[n, 6]: class score x1 y1 x2 y2, and a count (PP-YOLOE, PicoDet with NMS)",
+      "paddle-raw": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, classes, n]",
+      "picodet-heads": "by level, scores [batch, cells, classes] and distances [batch, cells, 32]",
+      nanodet: "[batch, n, classes + 32]: class scores and distributions of distances",
+      rtdetr: "logits [batch, queries, classes] and boxes cx cy w h, 0…1 (also D-FINE)",
+      "rtdetr-ultralytics": "[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities",
+      "rtdetr-deploy": "labels, boxes, scores; input orig_target_sizes (RT-DETR, D-FINE)",
+      "rf-detr": "dets [batch, queries, 4] cx cy w h, 0…1, and labels [batch, queries, classes + 1] as logits",
+      detr: "logits [batch, queries, classes + 1] with a last class of no object, and boxes cx cy w h, 0…1",
+      "efficient-nms": "num_dets, det_boxes x1 y1 x2 y2, det_scores, det_classes",
+      "nms-indices": "boxes [1, n, 4], scores [1, classes, n] and selected indices [k, 3]",
+      torchvision: "boxes [n, 4] x1 y1 x2 y2, labels [n] with 0 as background, scores [n]",
+      "tf-od": "detection_boxes ymin xmin ymax xmax, 0…1, detection_classes from 1, detection_scores, num_detections",
+      mmdeploy: "dets [batch, n, 5]: x1 y1 x2 y2 score, and labels [batch, n]"
+    };
+    isFloat = ({ type }) => type.startsWith("float");
+  }
+});
+
+// src/detection/choose.ts
+function chooseDecoder(view, override = "auto") {
+  const given = override === "auto" ? {} : override;
+  const wanted = given.format === "auto" ? void 0 : given.format;
+  const named = namedOutputs(view, given.outputs);
+  const task = view.metadata.get("task");
+  if (task !== void 0 && task !== "detect" && wanted === void 0)
+    throw new InputFault({
+      where: "model metadata task",
+      what: `says ${task}; boxes of task detect are judged`,
+      fix: "Export a detector, or declare the layout as `decoder: { format: … }`."
+    });
+  const candidates2 = matchesOf(view, named, given.classes?.length, wanted);
+  const [chosen] = candidates2;
+  if (chosen === void 0 || candidates2.length > 1) throw undecided(view, candidates2, wanted);
+  const options = optionsOf(view, chosen.format, given);
+  if (chosen.format === "yolov5-heads" && options.anchors?.length !== chosen.heads?.length)
+    throw new InputFault({
+      where: `model outputs ${view.outputs.map(shown).join("; ")}`,
+      what: `${chosen.why.slice(chosen.why.lastIndexOf(": ") + 2)}, but ${options.anchors === void 0 ? "nothing tells the anchors" : `anchors of ${options.anchors.length} levels`}`,
+      fix: "Export with the decoding inside (YOLOv7: `--grid`), or give the anchors of each head, finest first, in pixels: `decoder: { format: yolov5-heads, anchors: [[10, 13, 16, 30, 33, 23], …] }`."
+    });
+  return {
+    decoder: makeDecoder(chosen, options, view),
+    why: [chosen.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
+  };
+}
+function namedOutputs(view, outputs = {}) {
+  const named = Object.entries(outputs).filter(
+    (entry) => entry[1] !== void 0
+  );
+  const missing = named.filter(([, name]) => !view.outputs.some((output) => output.name === name));
+  if (missing.length > 0)
+    throw new InputFault(
+      missing.map(([role, name]) => ({
+        where: `decoder.outputs.${role}`,
+        what: `the model has no output called ${name}`,
+        fix: `Its outputs are ${view.outputs.map(shown).join("; ")}.`
+      }))
+    );
+  return Object.fromEntries(named);
+}
+function optionsOf(view, format, given) {
+  const { height, width } = inputSize(view);
+  const [confidence, iou, maxDetections] = VALUES[format] ?? [0, 0.7, 300];
+  return {
+    confidence: given.confidence ?? confidence,
+    iou: given.iou ?? iou,
+    maxDetections: given.maxDetections ?? maxDetections,
+    inputHeight: height,
+    inputWidth: width,
+    anchors: given.anchors ?? anchorsOf(view)
+  };
+}
+function anchorsOf(view) {
+  const text3 = view.metadata.get("anchors");
+  const levels = text3?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
+}
 function undecided(view, candidates2, wanted) {
-  const shapes = view.outputs.map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`).join("; ");
   const formats = Object.entries(LAYOUTS).map(([format, layout]) => `${format} ${layout}`).join("; ");
-  const what = wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : candidates2.length === 0 ? "no decoder knows these outputs" : `several decoders fit: ${candidates2.map(({ format, why }) => `${format} (${why})`).join("; ")}`;
+  const what = candidates2.length > 1 ? `several decoders fit: ${candidates2.map(({ format, why }) => `${format} (${why})`).join("; ")}` : wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : "no decoder knows these outputs";
   return new InputFault({
-    where: `model outputs ${shapes}`,
+    where: `model outputs ${view.outputs.map(shown).join("; ")}`,
     what,
-    fix: `Declare one in the settings as \`decoder: { format: … }\`. Known: ${formats}.`
+    fix: `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
   });
 }
-var LAYOUTS;
+var VALUES;
 var init_choose = __esm({
   "src/detection/choose.ts"() {
     "use strict";
     init_faults();
     init_decoders();
+    init_signatures();
     init_view2();
-    LAYOUTS = {
-      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed",
-      yolov8: "[batch, 4 + classes, n]: cx cy w h, class probabilities",
-      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities",
-      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32"
+    VALUES = {
+      yolov5: [1e-3, 0.6, 300],
+      "yolov5-heads": [1e-3, 0.6, 300],
+      yolov8: [1e-3, 0.7, 300],
+      yolov10: [1e-3, 0.7, 300],
+      yolox: [0.01, 0.65, 300],
+      "yolox-decoded": [0.01, 0.65, 300],
+      "yolo-nas": [0.01, 0.7, 300],
+      "paddle-raw": [0.01, 0.7, 300],
+      "picodet-heads": [0.025, 0.6, 100],
+      nanodet: [0.05, 0.6, 100],
+      detr: [0, 0.7, 100]
     };
   }
 });
@@ -38145,12 +38861,24 @@ var init_choose = __esm({
 // src/detection/classes.ts
 function mapClasses(decoder, view, categories, override = "auto", boxes) {
   const declared = override === "auto" ? void 0 : override.classes;
-  const names = declared ?? classNamesOf(view);
+  const shift = decoder.labels === "one-based" ? 1 : 0;
+  const given = declared ?? classNamesOf(view);
+  const background = given !== void 0 && /^(__background__|background|n\/a)$/i.test(given[0]?.trim() ?? "");
+  const names = given !== void 0 && shift === 1 && !background ? ["__background__", ...given] : given;
   if (names !== void 0)
     return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
-  const count2 = decoder.classCount;
+  const count2 = decoder.classCount ?? (shift === 1 ? 91 : void 0);
   const coco = asCoco(count2, categories);
   if (coco !== void 0) return coco;
+  if (shift === 1)
+    return {
+      index: Int32Array.from([-1, ...categories.keys()]),
+      how: "classes are matched by order, from 1 on: the model does not name them, 0 is the background"
+    };
+  if (decoder.labels === "category-ids" && count2 !== void 0 && count2 !== categories.length) {
+    const byId2 = asIds(count2, categories);
+    if (byId2 !== void 0) return byId2;
+  }
   if (count2 === void 0 || count2 === categories.length)
     return {
       index: Int32Array.from(categories, (_, i) => i),
@@ -38181,6 +38909,12 @@ function byName(names, categories, boxes, source) {
 function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
   return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
+}
+function asIds(count2, categories) {
+  if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count2)) return void 0;
+  const index = new Int32Array(count2).fill(-1);
+  categories.forEach(({ id }, i) => index[id] = i);
+  return { index, how: "the model’s classes are taken as the ids of the categories" };
 }
 function asCoco(count2, categories) {
   if (count2 !== 80 && count2 !== 91) return void 0;
@@ -38262,7 +38996,7 @@ function contradict(view, spec) {
     fix: "Leave height and width out, or export the model at the size that you want."
   });
 }
-var ULTRALYTICS, FAMILIES;
+var ULTRALYTICS, IMAGENET, MMDETECTION, YOLO, YOLOX, YOLO_NAS, PADDLE, RT_DETR, FAMILIES;
 var init_preprocessing = __esm({
   "src/detection/preprocessing.ts"() {
     "use strict";
@@ -38277,13 +39011,75 @@ var init_preprocessing = __esm({
       mean: [0, 0, 0],
       std: [1, 1, 1]
     };
+    IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    MMDETECTION = {
+      color: "bgr",
+      scale: 1,
+      mean: [103.53, 116.28, 123.675],
+      std: [57.375, 57.12, 58.395]
+    };
+    YOLO = { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" };
+    YOLOX = {
+      fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
+      words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
+    };
+    YOLO_NAS = { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as YOLO-NAS" };
+    PADDLE = {
+      fixed: { ...ULTRALYTICS, resize: "stretch" },
+      words: "RGB / 255, stretched, as PP-YOLOE+ (bilinear; PicoDet and the first PP-YOLOE want ImageNet’s mean and std)"
+    };
+    RT_DETR = {
+      fixed: { ...ULTRALYTICS, resize: "stretch", interpolation: "pil" },
+      words: "RGB / 255, stretched by Pillow, as RT-DETR"
+    };
     FAMILIES = {
-      yolov10: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolov8: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolov5: { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as Ultralytics" },
-      yolox: {
-        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
-        words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
+      yolov10: YOLO,
+      yolov8: YOLO,
+      yolov5: YOLO,
+      "yolov5-heads": YOLO,
+      "yolov7-end2end": YOLO,
+      "efficient-nms": YOLO,
+      "nms-indices": YOLO,
+      yolox: YOLOX,
+      "yolox-decoded": YOLOX,
+      "yolo-nas": YOLO_NAS,
+      "yolo-nas-batch": YOLO_NAS,
+      "yolo-nas-flat": YOLO_NAS,
+      paddle: PADDLE,
+      "paddle-raw": PADDLE,
+      "picodet-heads": {
+        fixed: { ...ULTRALYTICS, resize: "stretch", ...IMAGENET },
+        words: "RGB with ImageNet’s mean and std, stretched, as PicoDet"
+      },
+      nanodet: {
+        fixed: { ...ULTRALYTICS, resize: "stretch", ...MMDETECTION },
+        words: "BGR with mean 103.53 116.28 123.675, stretched, as NanoDet"
+      },
+      rtdetr: RT_DETR,
+      "rtdetr-deploy": RT_DETR,
+      "rtdetr-ultralytics": {
+        fixed: { ...ULTRALYTICS, resize: "stretch" },
+        words: "RGB / 255, stretched, as RT-DETR of Ultralytics"
+      },
+      "rf-detr": {
+        fixed: { ...RT_DETR.fixed, ...IMAGENET },
+        words: "RGB with ImageNet’s mean and std, stretched by Pillow, as RF-DETR"
+      },
+      detr: {
+        fixed: { ...RT_DETR.fixed, ...IMAGENET },
+        words: "RGB with ImageNet’s mean and std, stretched by Pillow to the fixed input, as exports of DETR"
+      },
+      torchvision: {
+        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", pad: 0 },
+        words: "RGB / 255, ratio kept, padded right and below with 0; the rest is done by the model, as torchvision"
+      },
+      "tf-od": {
+        fixed: { ...RT_DETR.fixed, scale: 1 },
+        words: "RGB 0…255, stretched, as TensorFlow object detection"
+      },
+      mmdeploy: {
+        fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", ...MMDETECTION },
+        words: "BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet"
       }
     };
   }
@@ -38338,7 +39134,11 @@ async function prepare3(loaded2, context) {
   });
   try {
     const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile7(settings.model));
-    const view = await viewOf(engine, model, bytes2, graph);
+    const view = {
+      ...await viewOf(engine, model, bytes2, graph),
+      ...sizeOf(settings),
+      categories: truth.categories.length
+    };
     const choice2 = chooseDecoder(view, settings.decoder);
     const { spec, reasons } = inferPreprocessing(view, choice2, settings.preprocessing);
     const classes = mapClasses(
@@ -38378,7 +39178,7 @@ async function prepare3(loaded2, context) {
     throw error2;
   }
 }
-async function referenceOf({ settings, place: place2 }, model, heads, bytes2) {
+async function referenceOf({ settings, place: place2 }, model, heads2, bytes2) {
   const path3 = settings.quantization.reference;
   if (path3 === void 0) return bytes2;
   const where = place2("/quantization/reference");
@@ -38390,7 +39190,7 @@ async function referenceOf({ settings, place: place2 }, model, heads, bytes2) {
     });
   const reference = await readModel(path3);
   const graph = buildGraph(reference);
-  const lacking = heads.find((name) => graph.producerOf(name) === void 0);
+  const lacking = heads2.find((name) => graph.producerOf(name) === void 0);
   if (lacking !== void 0)
     throw new InputFault({
       where,
@@ -38422,6 +39222,11 @@ function boxesByCategory({ categories, annotations }) {
   for (const category of annotations.category) boxes[category] = boxes[category] + 1;
   return boxes;
 }
+function sizeOf({ preprocessing: preprocessing2 }) {
+  if (preprocessing2 === "auto") return {};
+  const { height, width } = preprocessing2;
+  return height === void 0 || width === void 0 ? {} : { size: { height, width } };
+}
 async function viewOf(engine, model, bytes2, graph) {
   const session = await engine.load({
     name: model.name,
@@ -38429,7 +39234,12 @@ async function viewOf(engine, model, bytes2, graph) {
     ...model.path !== void 0 && { path: model.path }
   });
   try {
-    return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
+    return {
+      inputs: session.inputs,
+      outputs: session.outputs,
+      metadata: graph.metadata,
+      operators: new Set(graph.nodes.map(({ opType }) => opType))
+    };
   } finally {
     await session.release();
   }
@@ -39059,8 +39869,8 @@ function regionOf(index, shape2, input, geometry) {
   const [, , height, width] = shape2;
   if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
   const [row, column] = [Math.floor(index / width) % height, index % width];
-  const side = (from, cells2, length, pad, scale, end) => {
-    const at = (cell) => (cell * length / cells2 - pad) / scale;
+  const side = (from, cells3, length, pad, scale, end) => {
+    const at = (cell) => (cell * length / cells3 - pad) / scale;
     const [low, high] = [Math.max(0, Math.floor(at(from))), Math.min(end, Math.ceil(at(from + 1)) - 1)];
     return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
   };
@@ -39715,11 +40525,11 @@ function lintFindings({ bench }) {
 }
 async function headTested(basis, int8) {
   const { bench } = basis;
-  const heads = bench.layers.filter(({ head }) => head).map(({ name }) => name);
-  if (bench.settings.quantization.head !== "test" || heads.length === 0 || bench.model.quantized !== void 0)
+  const heads2 = bench.layers.filter(({ head }) => head).map(({ name }) => name);
+  if (bench.settings.quantization.head !== "test" || heads2.length === 0 || bench.model.quantized !== void 0)
     return [];
-  const float = keepFloat(int8.plan, heads);
-  const layers2 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads.includes(name)));
+  const float = keepFloat(int8.plan, heads2);
+  const layers2 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads2.includes(name)));
   const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers2 });
   const points = (one) => (100 * one.measured.evaluation.stats.AP).toFixed(2);
   const cost = int8.measured.evaluation.stats.AP - tried2.measured.evaluation.stats.AP;
@@ -39729,8 +40539,8 @@ async function headTested(basis, int8) {
     {
       kind: "head-tested",
       severity: "info",
-      subject: heads[0],
-      sentence: `With its last ${heads.length} convolutions in INT8 too the model reaches mAP50-95 ${points(tried2)} (${interval}), with them in float ${points(int8)}.`,
+      subject: heads2[0],
+      sentence: `With its last ${heads2.length} convolutions in INT8 too the model reaches mAP50-95 ${points(tried2)} (${interval}), with them in float ${points(int8)}.`,
       advice: cost > 0 ? "Keep the head in float (quantization.head: float)." : "INT8 in the head costs nothing here: quantization.head: int8 leaves more to the fast kernels."
     }
   ];
@@ -39828,8 +40638,8 @@ async function runGate(loaded2, context) {
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges } = basis;
     const int8 = await buildVariant(basis, "INT8", await planOf(bench));
-    const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
-    const { mixed, search } = await findMixed(basis, int8, rows);
+    const rows2 = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
+    const { mixed, search } = await findMixed(basis, int8, rows2);
     const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
     const confirmation = await confirm(basis, int8, mixed);
     const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate === int8 ? "int8" : "mixed");
@@ -39839,7 +40649,7 @@ async function runGate(loaded2, context) {
       int8,
       mixed,
       search,
-      rows,
+      rows: rows2,
       statistics,
       ranges,
       verdict,
@@ -39909,18 +40719,18 @@ async function basisOf(bench) {
   return { bench, fp32, reference, ...calibrated, extremes: observer.extremes() };
 }
 async function referenceOf2(bench, fp32) {
-  const heads = headTensors(bench.graph);
+  const heads2 = headTensors(bench.graph);
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes), {
-    extraOutputs: heads
+    extraOutputs: heads2
   });
   try {
     const outputs = await referenceOutputs(
       session,
-      heads,
+      heads2,
       feedOf(bench, bench.validation, bench.subset),
       bench.context.signal
     );
-    return { detections: fp32.detections, heads, outputs };
+    return { detections: fp32.detections, heads: heads2, outputs };
   } finally {
     await session.release();
   }
@@ -39995,13 +40805,13 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     seed: settings.gate.seed,
     intervals: 10
   };
-  const rows = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
+  const rows2 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
     ...common,
     scorer: () => subsetScorer(bench, "candidate", geometries),
     baseline: await baselineOf(bench, geometries)
   });
   context.progress.end();
-  return rows;
+  return rows2;
 }
 async function baselineOf(bench, geometries) {
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
@@ -40015,11 +40825,11 @@ async function baselineOf(bench, geometries) {
     await session.release();
   }
 }
-async function findMixed(basis, int8, rows) {
+async function findMixed(basis, int8, rows2) {
   const { bench, fp32 } = basis;
   const { settings, context } = bench;
   if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows === void 0 || settings.gate.candidate === "int8")
+  if (rows2 === void 0 || settings.gate.candidate === "int8")
     return { mixed: void 0, search: void 0 };
   const tried2 = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
   const build2 = async (plan) => {
@@ -40031,7 +40841,7 @@ async function findMixed(basis, int8, rows) {
     return variant2;
   };
   const search = await searchMixed({
-    rows,
+    rows: rows2,
     layers: bench.layers,
     basePlan: int8.plan,
     evaluatePlan: async (plan) => {
@@ -40159,8 +40969,8 @@ function runEvaluate(loaded2, context) {
 }
 function runSensitivity(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
-    const rows = await rankLayers(await basisOf(bench));
-    return rows.map(({ layer, sqnr, mapDrop }, i) => ({
+    const rows2 = await rankLayers(await basisOf(bench));
+    return rows2.map(({ layer, sqnr, mapDrop }, i) => ({
       rank: i + 1,
       name: layer.name,
       opType: layer.opType,
@@ -40189,6 +40999,68 @@ var init_pipeline = __esm({
     init_run();
     init_jobs();
     init_version();
+  }
+});
+
+// src/settings/decoder-schema.ts
+var decoderFormat, decoderOutputs, decoderAnchors;
+var init_decoder_schema = __esm({
+  "src/settings/decoder-schema.ts"() {
+    "use strict";
+    decoderFormat = {
+      enum: [
+        "auto",
+        "yolov5",
+        "yolov5-heads",
+        "yolov8",
+        "yolov10",
+        "yolox",
+        "yolox-decoded",
+        "yolo-nas",
+        "yolo-nas-batch",
+        "yolo-nas-flat",
+        "yolov7-end2end",
+        "paddle",
+        "paddle-raw",
+        "picodet-heads",
+        "nanodet",
+        "rtdetr",
+        "rtdetr-ultralytics",
+        "rtdetr-deploy",
+        "rf-detr",
+        "detr",
+        "efficient-nms",
+        "nms-indices",
+        "torchvision",
+        "tf-od",
+        "mmdeploy"
+      ],
+      description: "Layout of the outputs."
+    };
+    decoderOutputs = {
+      type: "object",
+      additionalProperties: false,
+      minProperties: 1,
+      description: "Outputs by name, where they are not found by themselves.",
+      properties: {
+        predictions: { type: "string", description: "Boxes and scores in one." },
+        boxes: { type: "string", description: "Boxes." },
+        scores: { type: "string", description: "Scores or logits." },
+        classes: { type: "string", description: "Class of each box." },
+        count: { type: "string", description: "Number of valid boxes." },
+        indices: { type: "string", description: "What NonMaxSuppression selected." }
+      }
+    };
+    decoderAnchors = {
+      type: "array",
+      minItems: 1,
+      items: {
+        type: "array",
+        minItems: 2,
+        items: { type: "number", exclusiveMinimum: 0 }
+      },
+      description: "Anchors of raw YOLOv5 and v7 heads: a list for each head, finest first, of width and height in turn, in pixels."
+    };
   }
 });
 
@@ -40284,13 +41156,14 @@ var init_engine_schema = __esm({
 });
 
 // src/settings/schema.ts
-var fraction, positive, accuracy, limits, triple, settingsSchema;
+var fraction, positive2, accuracy, limits, triple, settingsSchema;
 var init_schema2 = __esm({
   "src/settings/schema.ts"() {
     "use strict";
+    init_decoder_schema();
     init_engine_schema();
     fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
-    positive = (description) => ({ type: "number", exclusiveMinimum: 0, description });
+    positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
     accuracy = (what) => ({
       type: "object",
       description: `Limits on ${what}.`,
@@ -40336,10 +41209,7 @@ var init_schema2 = __esm({
               type: "object",
               additionalProperties: false,
               properties: {
-                format: {
-                  enum: ["auto", "yolov10", "yolov8", "yolov5", "yolox"],
-                  description: "Layout of the outputs."
-                },
+                format: decoderFormat,
                 confidence: fraction(
                   "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
                 ),
@@ -40350,7 +41220,9 @@ var init_schema2 = __esm({
                   items: { type: "string" },
                   minItems: 1,
                   description: "Class names in the order of the model."
-                }
+                },
+                outputs: decoderOutputs,
+                anchors: decoderAnchors
               }
             }
           ]
@@ -40386,7 +41258,7 @@ var init_schema2 = __esm({
                 },
                 color: { enum: ["rgb", "bgr"], description: "Order of channels." },
                 pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
-                scale: positive("input = (pixel * scale - mean) / std."),
+                scale: positive2("input = (pixel * scale - mean) / std."),
                 mean: triple("Per channel."),
                 std: triple("Per channel."),
                 layout: { enum: ["nchw", "nhwc"], description: "Order of dimensions." },
@@ -41029,17 +41901,17 @@ function formatStats(stats) {
 }
 function formatEvaluation(evaluation) {
   const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
-  const rows = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
+  const rows2 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
     name,
     boxes,
     of: [AP, AP50, AR100]
   })) : evaluation.perClass.map(({ name, boxes, AP }) => ({ name, boxes, of: [AP] }));
   const titles = evaluation.metric === "coco" ? ["AP", "AP50", "AR100"] : ["AP"];
-  const names = rows.map(({ name }) => terminalText(name));
+  const names = rows2.map(({ name }) => terminalText(name));
   const width = Math.max(5, ...names.map((name) => name.length));
   const table2 = [
     `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
-    ...rows.map(
+    ...rows2.map(
       ({ boxes, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes).padStart(7)}${of.map((value) => `  ${figure(value)}`).join("")}`
     )
   ];
@@ -41216,10 +42088,12 @@ async function inspect(path3, truth, calibration, calibrationImages2) {
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
+    const graph = buildGraph(model);
     const view = {
       inputs: session.inputs,
       outputs: session.outputs,
-      metadata: buildGraph(model).metadata
+      metadata: graph.metadata,
+      operators: new Set(graph.nodes.map(({ opType }) => opType))
     };
     const choice2 = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice2);
@@ -41286,12 +42160,12 @@ function createProgress(stream, environment) {
 }
 function bar(stream) {
   let title = "";
-  let shown = "";
-  const clear = () => void (shown !== "" && stream.write(`\r${" ".repeat(shown.length)}\r`));
+  let shown2 = "";
+  const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
   const paint = (text3) => {
     clear();
-    shown = text3.slice(0, (stream.columns ?? 80) - 1);
-    stream.write(shown);
+    shown2 = text3.slice(0, (stream.columns ?? 80) - 1);
+    stream.write(shown2);
   };
   return {
     phase(next) {
@@ -41304,7 +42178,7 @@ function bar(stream) {
     },
     end() {
       clear();
-      shown = "";
+      shown2 = "";
     }
   };
 }
@@ -41436,9 +42310,9 @@ Report: ${terminalText(reportFolder)}`
   ).action(async (options) => print(await evaluate(options, signal)));
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
     const { loaded: loaded2, context } = await open4(options, signal);
-    const rows = await runSensitivity(loaded2, context);
+    const rows2 = await runSensitivity(loaded2, context);
     const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
-    print(options.json === true ? JSON.stringify(rows) : rows.map(line).join("\n"));
+    print(options.json === true ? JSON.stringify(rows2) : rows2.map(line).join("\n"));
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
@@ -45972,8 +46846,8 @@ var require_util3 = __commonJS({
       if (parsedMetadata.length === 0) {
         return true;
       }
-      const strongest2 = getStrongestMetadata(parsedMetadata);
-      const metadata = filterMetadataListByAlgorithm(parsedMetadata, strongest2);
+      const strongest = getStrongestMetadata(parsedMetadata);
+      const metadata = filterMetadataListByAlgorithm(parsedMetadata, strongest);
       for (const item of metadata) {
         const algorithm = item.algo;
         const expectedValue = item.hash;
@@ -61004,9 +61878,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addTable(rows) {
-        const tableBody = rows.map((row) => {
-          const cells2 = row.map((cell) => {
+      addTable(rows2) {
+        const tableBody = rows2.map((row) => {
+          const cells3 = row.map((cell) => {
             if (typeof cell === "string") {
               return this.wrap("td", cell);
             }
@@ -61015,7 +61889,7 @@ var init_summary = __esm({
             const attrs = Object.assign(Object.assign({}, colspan && { colspan }), rowspan && { rowspan });
             return this.wrap(tag, data, attrs);
           }).join("");
-          return this.wrap("tr", cells2);
+          return this.wrap("tr", cells3);
         }).join("");
         const element = this.wrap("table", tableBody);
         return this.addRaw(element).addEOL();

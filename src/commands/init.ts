@@ -71,10 +71,12 @@ async function inspect(
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
+    const graph = buildGraph(model);
     const view: ModelView = {
       inputs: session.inputs,
       outputs: session.outputs,
-      metadata: buildGraph(model).metadata,
+      metadata: graph.metadata,
+      operators: new Set(graph.nodes.map(({ opType }) => opType)),
     };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);

@@ -1,113 +1,127 @@
-import type { TensorSpec } from '../engine/index.js';
 import { InputFault } from '../faults/index.js';
-import { cellCount, makeDecoder } from './decoders.js';
-import { classNamesOf, inputSize } from './view.js';
-import type { DecoderChoice, DecoderFormat, DecoderOptions, DecoderOverride, ModelView } from './types.js';
-
-/** Formats with the layout that each expects, as messages show them. */
-const LAYOUTS: Readonly<Record<DecoderFormat, string>> = {
-  yolov10: '[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed',
-  yolov8: '[batch, 4 + classes, n]: cx cy w h, class probabilities',
-  yolov5: '[batch, n, 5 + classes]: cx cy w h objectness, class probabilities',
-  yolox: '[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32',
-};
-
-interface Candidate {
-  readonly format: DecoderFormat;
-  readonly output: TensorSpec;
-  readonly classCount: number;
-  readonly why: string;
-}
+import { makeDecoder } from './decoders.js';
+import { LAYOUTS, matchesOf, shown } from './signatures.js';
+import type {
+  DecoderChoice,
+  DecoderFormat,
+  DecoderOptions,
+  DecoderOverride,
+  Match,
+  ModelView,
+  OutputRole,
+} from './types.js';
+import { inputSize } from './view.js';
 
 /**
- * Finds the decoder that fits a model by metadata, names and shapes.
+ * Finds the decoder that fits a model by metadata, names, shapes and, where they are at hand, operators.
  * @throws InputFault when none fits, or several do: then with the candidates and how to declare one.
  */
 export function chooseDecoder(view: ModelView, override: DecoderOverride = 'auto'): DecoderChoice {
-  const wanted = override === 'auto' ? undefined : override.format === 'auto' ? undefined : override.format;
-  const candidates = candidatesOf(view);
-  const fitting = wanted === undefined ? candidates : candidates.filter(({ format }) => format === wanted);
-  const chosen = fitting.length === 1 ? fitting[0] : undefined;
-  if (chosen === undefined) throw undecided(view, candidates, wanted);
-  const options = optionsOf(view, chosen.format, override);
+  const given = override === 'auto' ? {} : override;
+  const wanted = given.format === 'auto' ? undefined : given.format;
+  const named = namedOutputs(view, given.outputs);
+  const task = view.metadata.get('task');
+  if (task !== undefined && task !== 'detect' && wanted === undefined)
+    throw new InputFault({
+      where: 'model metadata task',
+      what: `says ${task}; boxes of task detect are judged`,
+      fix: 'Export a detector, or declare the layout as `decoder: { format: … }`.',
+    });
+  const candidates = matchesOf(view, named, given.classes?.length, wanted);
+  const [chosen] = candidates;
+  if (chosen === undefined || candidates.length > 1) throw undecided(view, candidates, wanted);
+  const options = optionsOf(view, chosen.format, given);
+  if (chosen.format === 'yolov5-heads' && options.anchors?.length !== chosen.heads?.length)
+    throw new InputFault({
+      where: `model outputs ${view.outputs.map(shown).join('; ')}`,
+      what: `${chosen.why.slice(chosen.why.lastIndexOf(': ') + 2)}, but ${options.anchors === undefined ? 'nothing tells the anchors' : `anchors of ${options.anchors.length} levels`}`,
+      fix: 'Export with the decoding inside (YOLOv7: `--grid`), or give the anchors of each head, finest first, in pixels: `decoder: { format: yolov5-heads, anchors: [[10, 13, 16, 30, 33, 23], …] }`.',
+    });
   return {
-    decoder: makeDecoder(chosen.format, chosen.output.name, chosen.classCount, options),
+    decoder: makeDecoder(chosen, options, view),
     why: [chosen.why, ...(wanted === undefined ? [] : [`declared in the settings as ${wanted}`])],
   };
 }
 
-function optionsOf(view: ModelView, format: DecoderFormat, override: DecoderOverride): DecoderOptions {
-  const given = override === 'auto' ? {} : override;
+function namedOutputs(
+  view: ModelView,
+  outputs: { readonly [R in OutputRole]?: string | undefined } = {},
+): Readonly<Partial<Record<OutputRole, string>>> {
+  const named = Object.entries(outputs).filter(
+    (entry): entry is [OutputRole, string] => entry[1] !== undefined,
+  );
+  const missing = named.filter(([, name]) => !view.outputs.some((output) => output.name === name));
+  if (missing.length > 0)
+    throw new InputFault(
+      missing.map(([role, name]) => ({
+        where: `decoder.outputs.${role}`,
+        what: `the model has no output called ${name}`,
+        fix: `Its outputs are ${view.outputs.map(shown).join('; ')}.`,
+      })),
+    );
+  return Object.fromEntries(named);
+}
+
+type Values = readonly [confidence: number, iou: number, maxDetections: number];
+
+/** With what each family's own evaluation is run; where NMS is inside the model, nothing more is dropped. */
+const VALUES: Readonly<Partial<Record<DecoderFormat, Values>>> = {
+  yolov5: [0.001, 0.6, 300],
+  'yolov5-heads': [0.001, 0.6, 300],
+  yolov8: [0.001, 0.7, 300],
+  yolov10: [0.001, 0.7, 300],
+  yolox: [0.01, 0.65, 300],
+  'yolox-decoded': [0.01, 0.65, 300],
+  'yolo-nas': [0.01, 0.7, 300],
+  'paddle-raw': [0.01, 0.7, 300],
+  'picodet-heads': [0.025, 0.6, 100],
+  nanodet: [0.05, 0.6, 100],
+  detr: [0, 0.7, 100],
+};
+
+function optionsOf(
+  view: ModelView,
+  format: DecoderFormat,
+  given: Exclude<DecoderOverride, 'auto'>,
+): DecoderOptions {
   const { height, width } = inputSize(view);
-  // The values with which each family's own evaluation is run.
+  const [confidence, iou, maxDetections] = VALUES[format] ?? [0, 0.7, 300];
   return {
-    confidence: given.confidence ?? (format === 'yolox' ? 0.01 : 0.001),
-    iou: given.iou ?? (format === 'yolox' ? 0.65 : 0.7),
-    maxDetections: given.maxDetections ?? 300,
+    confidence: given.confidence ?? confidence,
+    iou: given.iou ?? iou,
+    maxDetections: given.maxDetections ?? maxDetections,
     inputHeight: height,
     inputWidth: width,
+    anchors: given.anchors ?? anchorsOf(view),
   };
 }
 
-function candidatesOf(view: ModelView): readonly Candidate[] {
-  const floats = view.outputs.filter(({ type, dims }) => type.startsWith('float') && dims.length === 3);
-  const output = floats[0];
-  if (output === undefined || view.outputs.length !== 1) return [];
-  const [, rows = -1, columns = -1] = output.dims;
-  const names = classNamesOf(view)?.length;
-  const { height, width } = inputSize(view);
-  const cells = cellCount(height, width);
-  const shape = `output ${output.name} is [${output.dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;
-  const found: Candidate[] = [];
-  const add = (format: DecoderFormat, classCount: number, why: string): void =>
-    void found.push({ format, output, classCount, why: `${shape}: ${why}` });
-  const endToEnd = view.metadata.get('end2end');
-  if (columns === 6 && endToEnd !== 'False' && rows !== cells && rows !== 3 * cells)
-    add(
-      'yolov10',
-      names ?? 0,
-      `rows of six numbers${endToEnd === 'True' ? ', and the metadata says end2end' : ''}`,
-    );
-  if (rows > 4 && columns === cells && (names === undefined || rows === 4 + names))
-    add(
-      'yolov8',
-      rows - 4,
-      `${rows} numbers for each of ${cells} cells${names === undefined ? '' : `, 4 for the box and one for each of ${names} classes`}`,
-    );
-  if (columns > 5 && rows === 3 * cells)
-    add('yolov5', columns - 5, `${columns} numbers for each of 3 anchors on ${cells} cells`);
-  if (columns > 5 && rows === cells) {
-    add(
-      'yolox',
-      columns - 5,
-      `${columns} numbers for each of ${cells} cells, one anchor a cell, and no metadata of Ultralytics`,
-    );
-    if (view.metadata.has('stride'))
-      add('yolov5', columns - 5, `${columns} numbers for each of ${cells} cells`);
-  }
-  return found;
+/** Anchors from the metadata's `anchors`: a list of lists of numbers. */
+function anchorsOf(view: ModelView): readonly (readonly number[])[] | undefined {
+  const text = view.metadata.get('anchors');
+  const levels = text
+    ?.match(/\[[\d.,\s]+\]/g)
+    ?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : undefined;
 }
 
 function undecided(
   view: ModelView,
-  candidates: readonly Candidate[],
+  candidates: readonly Match[],
   wanted: DecoderFormat | undefined,
 ): InputFault {
-  const shapes = view.outputs
-    .map(({ name, type, dims }) => `${name}: ${type}[${dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`)
-    .join('; ');
   const formats = Object.entries(LAYOUTS)
     .map(([format, layout]) => `${format} ${layout}`)
     .join('; ');
   const what =
-    wanted !== undefined
-      ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}`
-      : candidates.length === 0
-        ? 'no decoder knows these outputs'
-        : `several decoders fit: ${candidates.map(({ format, why }) => `${format} (${why})`).join('; ')}`;
+    candidates.length > 1
+      ? `several decoders fit: ${candidates.map(({ format, why }) => `${format} (${why})`).join('; ')}`
+      : wanted !== undefined
+        ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}`
+        : 'no decoder knows these outputs';
   return new InputFault({
-    where: `model outputs ${shapes}`,
+    where: `model outputs ${view.outputs.map(shown).join('; ')}`,
     what,
-    fix: `Declare one in the settings as \`decoder: { format: … }\`. Known: ${formats}.`,
+    fix: `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`,
   });
 }

@@ -26,12 +26,26 @@ export function mapClasses(
   boxes?: ArrayLike<number>,
 ): ClassMap {
   const declared = override === 'auto' ? undefined : override.classes;
-  const names = declared ?? classNamesOf(view);
+  const shift = decoder.labels === 'one-based' ? 1 : 0;
+  const given = declared ?? classNamesOf(view);
+  // A name for the background stands where the model's class 0 is; other names begin with its class 1.
+  const background =
+    given !== undefined && /^(__background__|background|n\/a)$/i.test(given[0]?.trim() ?? '');
+  const names = given !== undefined && shift === 1 && !background ? ['__background__', ...given] : given;
   if (names !== undefined)
     return byName(names, categories, boxes, declared === undefined ? 'the model' : 'the settings');
-  const count = decoder.classCount;
+  const count = decoder.classCount ?? (shift === 1 ? 91 : undefined);
   const coco = asCoco(count, categories);
   if (coco !== undefined) return coco;
+  if (shift === 1)
+    return {
+      index: Int32Array.from([-1, ...categories.keys()]),
+      how: 'classes are matched by order, from 1 on: the model does not name them, 0 is the background',
+    };
+  if (decoder.labels === 'category-ids' && count !== undefined && count !== categories.length) {
+    const byId = asIds(count, categories);
+    if (byId !== undefined) return byId;
+  }
   if (count === undefined || count === categories.length)
     return {
       index: Int32Array.from(categories, (_, i) => i),
@@ -73,6 +87,14 @@ function matcher(names: readonly string[], categories: readonly Category[]): (na
   return distinct(names) && distinct(categories.map(({ name }) => name))
     ? plainName
     : (name) => name.trim().toLowerCase();
+}
+
+/** Classes are the ids of the categories, where all of them are below `count`. */
+function asIds(count: number, categories: readonly Category[]): ClassMap | undefined {
+  if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count)) return undefined;
+  const index = new Int32Array(count).fill(-1);
+  categories.forEach(({ id }, i) => (index[id] = i));
+  return { index, how: 'the model’s classes are taken as the ids of the categories' };
 }
 
 /** 80 outputs are the classes of COCO in order, 91 are its category ids. */

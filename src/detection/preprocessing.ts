@@ -26,14 +26,82 @@ const ULTRALYTICS: Fixed = {
   std: [1, 1, 1],
 };
 
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+/** Of mmdetection and NanoDet: BGR, 0…255. */
+const MMDETECTION = {
+  color: 'bgr',
+  scale: 1,
+  mean: [103.53, 116.28, 123.675],
+  std: [57.375, 57.12, 58.395],
+} as const;
+
+type Family = { readonly fixed: Fixed; readonly words: string };
+const YOLO: Family = { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as Ultralytics' };
+const YOLOX: Family = {
+  fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', color: 'bgr', scale: 1 },
+  words: 'BGR 0…255, letterbox to the top left with 114, as YOLOX',
+};
+const YOLO_NAS: Family = { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as YOLO-NAS' };
+const PADDLE: Family = {
+  fixed: { ...ULTRALYTICS, resize: 'stretch' },
+  words:
+    'RGB / 255, stretched, as PP-YOLOE+ (bilinear; PicoDet and the first PP-YOLOE want ImageNet’s mean and std)',
+};
+const RT_DETR: Family = {
+  fixed: { ...ULTRALYTICS, resize: 'stretch', interpolation: 'pil' },
+  words: 'RGB / 255, stretched by Pillow, as RT-DETR',
+};
+
 /** How each family was trained and is evaluated by its own code. */
-const FAMILIES: Readonly<Record<DecoderFormat, { readonly fixed: Fixed; readonly words: string }>> = {
-  yolov10: { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as Ultralytics' },
-  yolov8: { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as Ultralytics' },
-  yolov5: { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as Ultralytics' },
-  yolox: {
-    fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', color: 'bgr', scale: 1 },
-    words: 'BGR 0…255, letterbox to the top left with 114, as YOLOX',
+const FAMILIES: Readonly<Record<DecoderFormat, Family>> = {
+  yolov10: YOLO,
+  yolov8: YOLO,
+  yolov5: YOLO,
+  'yolov5-heads': YOLO,
+  'yolov7-end2end': YOLO,
+  'efficient-nms': YOLO,
+  'nms-indices': YOLO,
+  yolox: YOLOX,
+  'yolox-decoded': YOLOX,
+  'yolo-nas': YOLO_NAS,
+  'yolo-nas-batch': YOLO_NAS,
+  'yolo-nas-flat': YOLO_NAS,
+  paddle: PADDLE,
+  'paddle-raw': PADDLE,
+  'picodet-heads': {
+    fixed: { ...ULTRALYTICS, resize: 'stretch', ...IMAGENET },
+    words: 'RGB with ImageNet’s mean and std, stretched, as PicoDet',
+  },
+  nanodet: {
+    fixed: { ...ULTRALYTICS, resize: 'stretch', ...MMDETECTION },
+    words: 'BGR with mean 103.53 116.28 123.675, stretched, as NanoDet',
+  },
+  rtdetr: RT_DETR,
+  'rtdetr-deploy': RT_DETR,
+  'rtdetr-ultralytics': {
+    fixed: { ...ULTRALYTICS, resize: 'stretch' },
+    words: 'RGB / 255, stretched, as RT-DETR of Ultralytics',
+  },
+  'rf-detr': {
+    fixed: { ...RT_DETR.fixed, ...IMAGENET },
+    words: 'RGB with ImageNet’s mean and std, stretched by Pillow, as RF-DETR',
+  },
+  detr: {
+    fixed: { ...RT_DETR.fixed, ...IMAGENET },
+    words: 'RGB with ImageNet’s mean and std, stretched by Pillow to the fixed input, as exports of DETR',
+  },
+  torchvision: {
+    fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', pad: 0 },
+    words:
+      'RGB / 255, ratio kept, padded right and below with 0; the rest is done by the model, as torchvision',
+  },
+  'tf-od': {
+    fixed: { ...RT_DETR.fixed, scale: 1 },
+    words: 'RGB 0…255, stretched, as TensorFlow object detection',
+  },
+  mmdeploy: {
+    fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', ...MMDETECTION },
+    words: 'BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet',
   },
 };
 

@@ -7,6 +7,12 @@ export interface ModelView {
   readonly outputs: readonly TensorSpec[];
   /** The model's metadata_props. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Types of the operators in the graph, where it is at hand. */
+  readonly operators?: ReadonlySet<string>;
+  /** Input size that the settings give for a model with free height and width, pixels. */
+  readonly size?: { readonly height: number; readonly width: number };
+  /** Categories of the annotations: tells layouts apart that differ by one column, where the model names no classes. */
+  readonly categories?: number;
 }
 
 /** One decoded object, in pixels of the original image: top left corner, width, height. */
@@ -19,7 +25,50 @@ export type Emit = (
   score: number,
 ) => void;
 
-export type DecoderFormat = 'yolov10' | 'yolov8' | 'yolov5' | 'yolox';
+/** Layouts that decoders read. */
+export const DECODER_FORMATS = [
+  'yolov5',
+  'yolov5-heads',
+  'yolov8',
+  'yolov10',
+  'yolox',
+  'yolox-decoded',
+  'yolo-nas',
+  'yolo-nas-batch',
+  'yolo-nas-flat',
+  'yolov7-end2end',
+  'paddle',
+  'paddle-raw',
+  'picodet-heads',
+  'nanodet',
+  'rtdetr',
+  'rtdetr-ultralytics',
+  'rtdetr-deploy',
+  'rf-detr',
+  'detr',
+  'efficient-nms',
+  'nms-indices',
+  'torchvision',
+  'tf-od',
+  'mmdeploy',
+] as const;
+export type DecoderFormat = (typeof DECODER_FORMATS)[number];
+
+/** What an output holds. */
+export type OutputRole = 'predictions' | 'boxes' | 'scores' | 'classes' | 'count' | 'indices';
+
+/** How the numbers of classes are meant: from 0 without gaps, from 1 with 0 as background, or as the file's category ids. */
+export type LabelConvention = 'zero-based' | 'one-based' | 'category-ids';
+
+/** Outputs that fit a format, and why. */
+export interface Match {
+  readonly format: DecoderFormat;
+  readonly outputs: Readonly<Partial<Record<OutputRole, string>>>;
+  /** Outputs of one role by level, finest stride first: scores (or whole heads), then boxes. */
+  readonly heads?: readonly (readonly string[])[];
+  readonly classCount: number | undefined;
+  readonly why: string;
+}
 
 /** Options of decoding, all explicit. */
 export interface DecoderOptions {
@@ -29,6 +78,8 @@ export interface DecoderOptions {
   /** Height and width of the model's input, pixels. */
   readonly inputHeight: number;
   readonly inputWidth: number;
+  /** Anchors of raw YOLOv5 and v7 heads, by level: width and height in pixels of the input, in turn. */
+  readonly anchors?: readonly (readonly number[])[] | undefined;
 }
 
 /** Turns the outputs of one image into boxes. */
@@ -37,6 +88,8 @@ export interface Decoder {
   readonly options: DecoderOptions;
   /** Number of classes when the layout tells it. */
   readonly classCount: number | undefined;
+  /** `zero-based` when left out. */
+  readonly labels?: LabelConvention;
   /** Further inputs that the model wants for an image. */
   readonly extras?: (geometry: ImageGeometry) => Readonly<Record<string, HostTensor>>;
   /** @throws InputFault naming the output when it holds NaN or infinity. */
@@ -58,4 +111,6 @@ export type DecoderOverride =
       readonly iou?: number | undefined;
       readonly maxDetections?: number | undefined;
       readonly classes?: readonly string[] | undefined;
+      readonly outputs?: { readonly [R in OutputRole]?: string | undefined } | undefined;
+      readonly anchors?: readonly (readonly number[])[] | undefined;
     };

@@ -31,6 +31,7 @@ export function inputSize(view: ModelView): { readonly height: number; readonly 
   const { name, dims } = imageInput(view);
   const [height = -1, width = -1] = layoutOf(view) === 'nchw' ? dims.slice(2) : dims.slice(1);
   if (height > 0 && width > 0) return { height, width };
+  if (view.size !== undefined) return view.size;
   const known = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get('imgsz') ?? '');
   if (known !== null) return { height: Number(known[1]), width: Number(known[2] ?? known[1]) };
   throw new InputFault({

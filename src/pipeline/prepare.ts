@@ -104,7 +104,11 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       model.inlined || model.quantized !== undefined
         ? encodeModel(model.proto)
         : new Uint8Array(await readFile(settings.model));
-    const view = await viewOf(engine, model, bytes, graph);
+    const view = {
+      ...(await viewOf(engine, model, bytes, graph)),
+      ...sizeOf(settings),
+      categories: truth.categories.length,
+    };
     const choice = chooseDecoder(view, settings.decoder);
     const { spec, reasons } = inferPreprocessing(view, choice, settings.preprocessing);
     const classes = mapClasses(
@@ -207,6 +211,13 @@ function boxesByCategory({ categories, annotations }: GroundTruth): Int32Array {
   return boxes;
 }
 
+/** The input size that the settings give, for models that leave it free. */
+function sizeOf({ preprocessing }: Settings): Pick<ModelView, 'size'> {
+  if (preprocessing === 'auto') return {};
+  const { height, width } = preprocessing;
+  return height === undefined || width === undefined ? {} : { size: { height, width } };
+}
+
 /** What decoders look at; inputs and outputs as the engine itself reports them. */
 async function viewOf(engine: Engine, model: Model, bytes: Uint8Array, graph: Graph): Promise<ModelView> {
   const session = await engine.load({
@@ -215,7 +226,12 @@ async function viewOf(engine: Engine, model: Model, bytes: Uint8Array, graph: Gr
     ...(model.path !== undefined && { path: model.path }),
   });
   try {
-    return { inputs: session.inputs, outputs: session.outputs, metadata: graph.metadata };
+    return {
+      inputs: session.inputs,
+      outputs: session.outputs,
+      metadata: graph.metadata,
+      operators: new Set(graph.nodes.map(({ opType }) => opType)),
+    };
   } finally {
     await session.release();
   }

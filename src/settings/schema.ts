@@ -1,4 +1,5 @@
 /** The settings file as one JSON Schema: the single source for types, defaults, messages, editor completion and docs. */
+import { decoderAnchors, decoderFormat, decoderOutputs } from './decoder-schema.js';
 import { engineSchema } from './engine-schema.js';
 
 const fraction = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description }) as const;
@@ -56,10 +57,7 @@ export const settingsSchema = {
           type: 'object',
           additionalProperties: false,
           properties: {
-            format: {
-              enum: ['auto', 'yolov10', 'yolov8', 'yolov5', 'yolox'],
-              description: 'Layout of the outputs.',
-            },
+            format: decoderFormat,
             confidence: fraction(
               'Detections at or below this score are dropped. Keep it low: mAP needs the tail.',
             ),
@@ -71,6 +69,8 @@ export const settingsSchema = {
               minItems: 1,
               description: 'Class names in the order of the model.',
             },
+            outputs: decoderOutputs,
+            anchors: decoderAnchors,
           },
         },
       ],

@@ -996,6 +996,134 @@ var init_write = __esm({
   }
 });
 
+// src/report/diff.ts
+function diffLayers(base, head) {
+  const [before, after2] = [byDepth(base), byDepth(head)];
+  const pairs = match(before, after2);
+  const matched = new Set(pairs.map(([a]) => a));
+  const kept = new Set(pairs.map(([, b]) => b));
+  const changes = [
+    ...pairs.map(([a, b]) => compare(a, b)),
+    ...after2.filter((one) => !kept.has(one)).map((one) => compare(void 0, one)),
+    ...before.filter((one) => !matched.has(one)).map((one) => compare(one, void 0))
+  ].filter((one) => one !== void 0);
+  return changes.sort((a, b) => weight(b) - weight(a));
+}
+function byDepth({ sensitivity: sensitivity2 }) {
+  return [...sensitivity2?.layers ?? []].sort((a, b) => a.depth - b.depth);
+}
+function match(before, after2) {
+  const pairs = alongStructure(before, after2);
+  const used = new Set(pairs.flat());
+  const names = new Map(after2.filter((one) => !used.has(one)).map((one) => [one.name, one]));
+  const rest = before.flatMap((one) => {
+    const same = used.has(one) ? void 0 : names.get(one.name);
+    return same === void 0 ? [] : [[one, same]];
+  });
+  return [...pairs, ...rest];
+}
+function alongStructure(before, after2) {
+  const width = after2.length + 1;
+  const best = new Float64Array((before.length + 1) * width);
+  const gain = (a, b) => a.structure === void 0 || a.structure !== b.structure ? 0 : a.name === b.name ? 1.001 : 1;
+  const at = (i, j) => best[i * width + j];
+  for (let i = before.length - 1; i >= 0; i--)
+    for (let j = after2.length - 1; j >= 0; j--) {
+      const one = gain(before[i], after2[j]);
+      best[i * width + j] = Math.max(at(i + 1, j), at(i, j + 1), one === 0 ? 0 : one + at(i + 1, j + 1));
+    }
+  const pairs = [];
+  for (let [i, j] = [0, 0]; i < before.length && j < after2.length; ) {
+    const [a, b] = [before[i], after2[j]];
+    const one = gain(a, b);
+    if (one > 0 && at(i, j) === one + at(i + 1, j + 1)) {
+      pairs.push([a, b]);
+      i++;
+      j++;
+    } else if (at(i, j) === at(i + 1, j)) i++;
+    else j++;
+  }
+  return pairs;
+}
+function compare(a, b) {
+  const shown2 = b ?? a;
+  const sqnr = [a?.sqnr ?? void 0, b?.sqnr ?? void 0];
+  const precision = [a?.precision, b?.precision];
+  const range = a === void 0 || b === void 0 ? void 0 : movedMost(a, b);
+  const renamed = a !== void 0 && b !== void 0 && a.name !== b.name;
+  const moved = differs(sqnr) || precision[0] !== precision[1] || range !== void 0 && Math.max(range, 1 / range) >= RANGE;
+  if (a !== void 0 && b !== void 0 && !moved && !renamed) return void 0;
+  return {
+    kind: a === void 0 ? "added" : b === void 0 ? "removed" : moved ? "changed" : "renamed",
+    name: shown2.name,
+    before: renamed ? a.name : void 0,
+    sqnr,
+    precision,
+    range,
+    cause: b?.cause
+  };
+}
+function differs([a, b]) {
+  return a === void 0 || b === void 0 ? a !== b : Math.abs(a - b) >= DECIBELS;
+}
+function movedMost(a, b) {
+  const factors = (a.reads ?? []).flatMap(({ amax }, i) => {
+    const now = b.reads?.[i]?.amax;
+    return now === void 0 || amax <= 0 || now <= 0 ? [] : [now / amax];
+  });
+  return factors.sort((x, y) => Math.abs(Math.log(y)) - Math.abs(Math.log(x)))[0];
+}
+function weight({ kind, sqnr: [a, b], precision, range }) {
+  if (kind === "renamed") return 0;
+  if (kind !== "changed") return 1e6;
+  const plan = precision[0] === precision[1] ? 0 : 1e3;
+  return plan + Math.abs((b ?? 100) - (a ?? 100)) + Math.abs(Math.log2(range ?? 1)) / 100 + 1e-6;
+}
+function formatDiff(base, head, most = 20) {
+  const changes = diffLayers(base, head);
+  const renamed = changes.filter(({ kind }) => kind === "renamed").length;
+  const shown2 = changes.filter(({ kind }) => kind !== "renamed");
+  const accuracy2 = ["fp32", "int8", "mixed"].flatMap((name) => {
+    const [a, b] = [base.variants[name], head.variants[name]];
+    return a === void 0 || b === void 0 ? [] : [
+      `${name.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${name === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`}`
+    ];
+  });
+  const lines2 = shown2.slice(0, most).map(lineOf);
+  const rest = shown2.length - lines2.length;
+  return [
+    ...accuracy2,
+    "",
+    ...shown2.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : lines2,
+    ...rest > 0 ? [`${rest} more layers changed.`] : [],
+    ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
+  ].join("\n");
+}
+function lineOf({ kind, name, before, sqnr: [a, b], precision, range, cause }) {
+  const named = `${terminalText(name)}${before === void 0 ? "" : ` (was ${terminalText(before)})`}`;
+  if (kind === "added") return `+ ${named}: new, ${decibels(b ?? null)} dB, ${precision[1] ?? ""}`;
+  if (kind === "removed") return `- ${named}: gone`;
+  const parts = [
+    ...differs([a, b]) ? [
+      `${(b ?? Infinity) < (a ?? Infinity) ? "more" : "less"} sensitive, ${decibels(a ?? null)} → ${decibels(b ?? null)} dB`
+    ] : [],
+    ...precision[0] === precision[1] ? [] : [`${precision[0] ?? ""} → ${precision[1] ?? ""} in the plan`],
+    ...range === void 0 || Math.max(range, 1 / range) < RANGE ? [] : [`range of its input ×${range.toFixed(2)}`],
+    ...cause === void 0 ? [] : [`cause: ${terminalText(cause)}`]
+  ];
+  return `~ ${named}: ${parts.join("; ")}`;
+}
+var DECIBELS, RANGE;
+var init_diff = __esm({
+  "src/report/diff.ts"() {
+    "use strict";
+    init_numbers();
+    init_escape();
+    DECIBELS = 1;
+    RANGE = 1.1;
+  }
+});
+
 // src/report/index.ts
 var init_report = __esm({
   "src/report/index.ts"() {
@@ -1006,6 +1134,7 @@ var init_report = __esm({
     init_terminal();
     init_escape();
     init_write();
+    init_diff();
   }
 });
 
@@ -4408,20 +4537,20 @@ Expecting one of '${allowedValues.join("', '")}'`);
         let debugOption;
         let debugHost = "127.0.0.1";
         let debugPort = "9229";
-        let match;
-        if ((match = arg.match(/^(--inspect(-brk)?)$/)) !== null) {
-          debugOption = match[1];
-        } else if ((match = arg.match(/^(--inspect(-brk|-port)?)=([^:]+)$/)) !== null) {
-          debugOption = match[1];
-          if (/^\d+$/.test(match[3])) {
-            debugPort = match[3];
+        let match2;
+        if ((match2 = arg.match(/^(--inspect(-brk)?)$/)) !== null) {
+          debugOption = match2[1];
+        } else if ((match2 = arg.match(/^(--inspect(-brk|-port)?)=([^:]+)$/)) !== null) {
+          debugOption = match2[1];
+          if (/^\d+$/.test(match2[3])) {
+            debugPort = match2[3];
           } else {
-            debugHost = match[3];
+            debugHost = match2[3];
           }
-        } else if ((match = arg.match(/^(--inspect(-brk|-port)?)=([^:]+):(\d+)$/)) !== null) {
-          debugOption = match[1];
-          debugHost = match[3];
-          debugPort = match[4];
+        } else if ((match2 = arg.match(/^(--inspect(-brk|-port)?)=([^:]+):(\d+)$/)) !== null) {
+          debugOption = match2[1];
+          debugHost = match2[3];
+          debugPort = match2[4];
         }
         if (debugOption && debugPort !== "0") {
           return `${debugOption}=${debugHost}:${parseInt(debugPort) + 1}`;
@@ -10141,9 +10270,9 @@ var init_quantize = __esm({
       addWeights(layer) {
         for (const index of layer.nodes) {
           const node = this.graph.nodes[index];
-          const weight = weightOf(this.graph, node);
-          if (weight !== void 0)
-            this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+          const weight2 = weightOf(this.graph, node);
+          if (weight2 !== void 0)
+            this.weights.push({ node, record: this.weightScale(weight2.name, weight2.axis, layer.name) });
         }
       }
       setRanges(ranges) {
@@ -12264,15 +12393,15 @@ function right({ annotations, images }, detections, boxes, rows2, iou) {
   return Int8Array.from(rows2, (row) => {
     const image = detections.image[row];
     let best = -Infinity;
-    let match = -1;
+    let match2 = -1;
     for (let at = Math.max(0, first2[image]); at < end[image]; at++) {
       const value = overlap(detections.bbox, row, annotations.bbox, boxes[at]);
-      if (value > best) [best, match] = [value, at];
+      if (value > best) [best, match2] = [value, at];
     }
     if (!(best > iou)) return 0;
-    if (!counts(annotations, boxes[match])) return -1;
-    if (taken[match] === 1) return 0;
-    taken[match] = 1;
+    if (!counts(annotations, boxes[match2])) return -1;
+    if (taken[match2] === 1) return 0;
+    taken[match2] = 1;
     return 1;
   });
 }
@@ -12477,15 +12606,15 @@ var init_weighted = __esm({
         length.fill(0);
         let n = 0;
         for (let i = 0; i < image.length; i++) {
-          const weight = weights[image[i]];
-          n += weight;
-          if (weight * (right2[i] | ignored[i]) === 0) continue;
+          const weight2 = weights[image[i]];
+          n += weight2;
+          if (weight2 * (right2[i] | ignored[i]) === 0) continue;
           for (let left = ignored[i], t = 0; left !== 0; left >>= 1, t++)
-            if ((left & 1) === 1) skipped[t] = skipped[t] + weight;
+            if ((left & 1) === 1) skipped[t] = skipped[t] + weight2;
           for (let hit = right2[i], t = 0; hit !== 0; hit >>= 1, t++) {
             if ((hit & 1) === 0) continue;
             const step2 = length[t];
-            const found = tp[t] + weight;
+            const found = tp[t] + weight2;
             tp[t] = found;
             length[t] = step2 + 1;
             hits[t * most + step2] = found;
@@ -13048,9 +13177,9 @@ async function sweep(input) {
   return rank(rows2);
 }
 function rank(rows2) {
-  return [...rows2].sort((a, b) => compare(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+  return [...rows2].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
 }
-function compare(a, b) {
+function compare2(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 function prepare({ model, scope, ranges }, layer) {
@@ -15430,8 +15559,8 @@ var require_createNode = __commonJS({
     var defaultTagPrefix = "tag:yaml.org,2002:";
     function findTagObject(value, tagName, tags) {
       if (tagName) {
-        const match = tags.filter((t) => t.tag === tagName);
-        const tagObj = match.find((t) => !t.format) ?? match[0];
+        const match2 = tags.filter((t) => t.tag === tagName);
+        const tagObj = match2.find((t) => !t.format) ?? match2[0];
         if (!tagObj)
           throw new Error(`Tag ${tagName} not found`);
         return tagObj;
@@ -16126,21 +16255,21 @@ var require_stringify = __commonJS({
     }
     function getTagObject(tags, item) {
       if (item.tag) {
-        const match = tags.filter((t) => t.tag === item.tag);
-        if (match.length > 0)
-          return match.find((t) => t.format === item.format) ?? match[0];
+        const match2 = tags.filter((t) => t.tag === item.tag);
+        if (match2.length > 0)
+          return match2.find((t) => t.format === item.format) ?? match2[0];
       }
       let tagObj = void 0;
       let obj;
       if (identity.isScalar(item)) {
         obj = item.value;
-        let match = tags.filter((t) => t.identify?.(obj));
-        if (match.length > 1) {
-          const testMatch = match.filter((t) => t.test);
+        let match2 = tags.filter((t) => t.identify?.(obj));
+        if (match2.length > 1) {
+          const testMatch = match2.filter((t) => t.test);
           if (testMatch.length > 0)
-            match = testMatch;
+            match2 = testMatch;
         }
-        tagObj = match.find((t) => t.format === item.format) ?? match.find((t) => !t.format);
+        tagObj = match2.find((t) => t.format === item.format) ?? match2.find((t) => !t.format);
       } else {
         obj = item;
         tagObj = tags.find((t) => t.nodeClass && obj instanceof t.nodeClass);
@@ -17782,13 +17911,13 @@ var require_timestamp = __commonJS({
       // assumed to be 00:00:00Z (start of day, UTC).
       test: RegExp("^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:t|T|[ \\t]+)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2}(\\.[0-9]+)?)(?:[ \\t]*(Z|[-+][012]?[0-9](?::[0-9]{2})?))?)?$"),
       resolve(str) {
-        const match = str.match(timestamp.test);
-        if (!match)
+        const match2 = str.match(timestamp.test);
+        if (!match2)
           throw new Error("!!timestamp expects a date, starting with yyyy-mm-dd");
-        const [, year, month, day, hour, minute, second] = match.map(Number);
-        const millisec = match[7] ? Number((match[7] + "00").substr(1, 3)) : 0;
+        const [, year, month, day, hour, minute, second] = match2.map(Number);
+        const millisec = match2[7] ? Number((match2[7] + "00").substr(1, 3)) : 0;
         let date = Date.UTC(year, month - 1, day, hour || 0, minute || 0, second || 0, millisec);
-        const tz = match[8];
+        const tz = match2[8];
         if (tz && tz !== "Z") {
           let d = parseSexagesimal(tz, false);
           if (Math.abs(d) < 30)
@@ -19361,8 +19490,8 @@ var require_resolve_flow_scalar = __commonJS({
     }
     function unfoldLines(source) {
       const line = /(.*?)\r?\n/sy;
-      let match = line.exec(source);
-      if (!match)
+      let match2 = line.exec(source);
+      if (!match2)
         return source;
       let trimEnd, trimBoth;
       try {
@@ -19372,11 +19501,11 @@ var require_resolve_flow_scalar = __commonJS({
         trimEnd = /[ \t]+$/;
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
-      let res = match[1].replace(trimEnd, "");
+      let res = match2[1].replace(trimEnd, "");
       let sep4 = " ";
       let pos = line.lastIndex;
-      while (match = line.exec(source)) {
-        const lm = match[1].replace(trimBoth, "");
+      while (match2 = line.exec(source)) {
+        const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
           if (sep4 === "\n")
             res += sep4;
@@ -19390,8 +19519,8 @@ var require_resolve_flow_scalar = __commonJS({
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
-      match = last.exec(source);
-      return res + sep4 + (match?.[1] ?? "");
+      match2 = last.exec(source);
+      return res + sep4 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -22513,16 +22642,16 @@ var init_stratify = __esm({
 // node_modules/fast-xml-parser/src/util.js
 function getAllMatches(string, regex) {
   const matches2 = [];
-  let match = regex.exec(string);
-  while (match) {
+  let match2 = regex.exec(string);
+  while (match2) {
     const allmatches = [];
-    allmatches.startIndex = regex.lastIndex - match[0].length;
-    const len = match.length;
+    allmatches.startIndex = regex.lastIndex - match2[0].length;
+    const len = match2.length;
     for (let index = 0; index < len; index++) {
-      allmatches.push(match[index]);
+      allmatches.push(match2[index]);
     }
     matches2.push(allmatches);
-    match = regex.exec(string);
+    match2 = regex.exec(string);
   }
   return matches2;
 }
@@ -22538,8 +22667,8 @@ var init_util = __esm({
     nameRegexp = "[" + nameStartChar + "][" + nameChar + "]*";
     regexName = new RegExp("^" + nameRegexp + "$");
     isName = function(string) {
-      const match = regexName.exec(string);
-      return !(match === null || typeof match === "undefined");
+      const match2 = regexName.exec(string);
+      return !(match2 === null || typeof match2 === "undefined");
     };
     DANGEROUS_PROPERTY_NAMES = [
       // '__proto__',
@@ -22898,8 +23027,8 @@ function getLineNumberForPosition(xmlData, index) {
     col: lines2[lines2.length - 1].length + 1
   };
 }
-function getPositionFromMatch(match) {
-  return match.startIndex + match[1].length;
+function getPositionFromMatch(match2) {
+  return match2.startIndex + match2[1].length;
 }
 var defaultOptions, doubleQuote, singleQuote;
 var init_validator = __esm({
@@ -24211,11 +24340,11 @@ function toNumber(str, options = {}) {
   } else if (trimmedStr.includes("e") || trimmedStr.includes("E")) {
     return resolveEnotation(str, trimmedStr, options);
   } else {
-    const match = numRegex.exec(trimmedStr);
-    if (match) {
-      const sign = match[1] || "";
-      const leadingZeros = match[2];
-      let numTrimmedByZeros = trimZeros(match[3]);
+    const match2 = numRegex.exec(trimmedStr);
+    if (match2) {
+      const sign = match2[1] || "";
+      const leadingZeros = match2[2];
+      let numTrimmedByZeros = trimZeros(match2[3]);
       const decimalAdjacentToLeadingZeros = sign ? (
         // 0., -00., 000.
         trimmedStr[leadingZeros.length + 1] === "."
@@ -25924,12 +26053,12 @@ var init_sql_strict = __esm({
 // node_modules/is-unsafe/src/util/decode-entities.js
 function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
-  return input.replace(ENTITY_RE, (match, hex, dec, name) => {
+  return input.replace(ENTITY_RE, (match2, hex, dec, name) => {
     if (name !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED, name) ? NAMED[name] : match;
+      return Object.prototype.hasOwnProperty.call(NAMED, name) ? NAMED[name] : match2;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
-    if (!Number.isFinite(cp2) || cp2 > 1114111) return match;
+    if (!Number.isFinite(cp2) || cp2 > 1114111) return match2;
     return String.fromCodePoint(cp2);
   });
 }
@@ -26112,8 +26241,8 @@ function resolveNameSpace(tagname) {
   }
   return tagname;
 }
-function attrValue(match) {
-  return match[3] !== void 0 ? match[3] : match[4];
+function attrValue(match2) {
+  return match2[3] !== void 0 ? match2[3] : match2[4];
 }
 function buildAttributesMap(attrStr, jPath, tagName, force = false) {
   const options = this.options;
@@ -27376,10 +27505,10 @@ function widen2({ data, width: from, height }, width) {
       let at = row + 3 * first2[x];
       let [r, g, b] = [HALF, HALF, HALF];
       for (const end = w + count2[x]; w < end; w++, at += 3) {
-        const weight = weights[w];
-        r = r + data[at] * weight | 0;
-        g = g + data[at + 1] * weight | 0;
-        b = b + data[at + 2] * weight | 0;
+        const weight2 = weights[w];
+        r = r + data[at] * weight2 | 0;
+        g = g + data[at + 1] * weight2 | 0;
+        b = b + data[at + 2] * weight2 | 0;
       }
       out[o] = top(r);
       out[o + 1] = top(g);
@@ -27398,9 +27527,9 @@ function heighten({ data, width, height: from }, height) {
     sums.fill(HALF);
     for (let k = 0; k < count2[y]; k++, w++) {
       const row = (first2[y] + k) * length;
-      const weight = weights[w];
+      const weight2 = weights[w];
       for (let i = 0; i < length; i++)
-        sums[i] = sums[i] + data[row + i] * weight | 0;
+        sums[i] = sums[i] + data[row + i] * weight2 | 0;
     }
     for (let i = 0; i < length; i++) out[y * length + i] = top(sums[i]);
   }
@@ -28023,11 +28152,11 @@ function sqnrOf(images, weights) {
   for (let t = 0; t < count2; t++) {
     let [signal, noise] = [0, 0];
     for (let i = 0; i < images.length; i++) {
-      const weight = weights === void 0 ? 1 : weights[i];
-      if (weight === 0) continue;
+      const weight2 = weights === void 0 ? 1 : weights[i];
+      if (weight2 === 0) continue;
       const power = images[i][t];
-      signal += weight * power.signal;
-      noise += weight * power.noise;
+      signal += weight2 * power.signal;
+      noise += weight2 * power.noise;
     }
     sum2 += noise / Math.max(signal, Number.MIN_VALUE);
   }
@@ -28321,15 +28450,15 @@ var init_stored = __esm({
 // src/sensitivity/search.ts
 async function searchMixed(input) {
   const ranked = candidates(input);
-  const most = Math.min(ranked.length, input.maxFloatLayers ?? ranked.length);
+  const most = fitting(ranked, input.maxFloatLayers ?? Infinity);
   const tries = /* @__PURE__ */ new Map();
   const attempt = async (k) => {
     const known2 = tries.get(k);
     if (known2 !== void 0) return known2;
     if (input.signal.aborted) throw new Interrupted();
     const outcome = {
-      floatLayers: k,
-      ...await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k)))
+      floatLayers: ranked.slice(0, k).flat().length,
+      ...await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k).flat()))
     };
     tries.set(k, outcome);
     return outcome;
@@ -28338,7 +28467,7 @@ async function searchMixed(input) {
   const all = [...tries.values()].sort((a, b) => a.floatLayers - b.floatLayers);
   if (first2 === void 0) {
     const best = all.reduce((a, b) => b.score > a.score ? b : a);
-    const kept2 = ranked.slice(0, best.floatLayers);
+    const kept2 = ranked.flat().slice(0, best.floatLayers);
     return { plan: keepFloat(input.basePlan, kept2), passes: false, kept: kept2, tries: all };
   }
   const kept = await revert(input, ranked.slice(0, first2));
@@ -28346,7 +28475,14 @@ async function searchMixed(input) {
 }
 function candidates({ rows: rows2, layers: layers2, basePlan }) {
   const precision = resolvePlan(basePlan, layers2);
-  return rows2.map(({ layer }) => layer.name).filter((name) => precision.get(name) === "int8");
+  return rows2.map(
+    ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision.get(name) === "int8")
+  ).filter((names) => names.length > 0);
+}
+function fitting(ranked, limit2) {
+  let layers2 = 0;
+  const over = ranked.findIndex((names) => (layers2 += names.length) > limit2);
+  return over < 0 ? ranked.length : over;
 }
 async function firstPassing(attempt, most) {
   if ((await attempt(0)).passes) return 0;
@@ -28367,12 +28503,12 @@ async function firstPassing(attempt, most) {
 }
 async function revert(input, kept) {
   let current = kept;
-  for (const name of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
+  for (const names of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
     if (input.signal.aborted) throw new Interrupted();
-    const without2 = current.filter((one) => one !== name);
-    if ((await input.evaluatePlan(keepFloat(input.basePlan, without2))).passes) current = without2;
+    const without2 = current.filter((one) => one !== names);
+    if ((await input.evaluatePlan(keepFloat(input.basePlan, without2.flat()))).passes) current = without2;
   }
-  return current;
+  return current.flat();
 }
 var REVERTS;
 var init_search = __esm({
@@ -28970,8 +29106,8 @@ import { availableParallelism as availableParallelism3, freemem } from "node:os"
 function createOnnxRuntimeEngine(options) {
   const { env } = onnxruntime();
   const cores = availableParallelism3();
-  const fitting = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
-  const threads = options.threads === "auto" ? Math.min(cores, fitting) : options.threads;
+  const fitting2 = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
+  const threads = options.threads === "auto" ? Math.min(cores, fitting2) : options.threads;
   const workers = Array.from({ length: threads }, (_, i) => new EngineWorker(i));
   return Promise.resolve(new OnnxRuntimeEngine(env.versions.node ?? "unknown", workers, options.batch));
 }
@@ -38198,9 +38334,9 @@ var init_dense = __esm({
 });
 
 // src/detection/suppressed.ts
-function rows(match, options, view) {
-  const { width, box, score, cls } = COLUMNS[match.format];
-  const { predictions, count: count2 } = match.outputs;
+function rows(match2, options, view) {
+  const { width, box, score, cls } = COLUMNS[match2.format];
+  const { predictions, count: count2 } = match2.outputs;
   return (outputs, geometry, emit) => {
     const { data } = finite2(outputs, predictions);
     if (data.length % width !== 0)
@@ -38216,22 +38352,22 @@ function rows(match, options, view) {
       if (at(cls) >= 0 && at(score) > options.confidence)
         found.push(Math.round(at(cls)), at(score), at(box), at(box + 1), at(box + 2), at(box + 3));
     }
-    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+    emitTop(found, options, pixelsOf(match2, geometry, options, view), emit);
   };
 }
 function countOf(outputs, name) {
   return name === void 0 ? Infinity : finite2(outputs, name).data[0] ?? 0;
 }
-function separate(match, options, view) {
-  const { boxes, scores, classes, count: count2 } = match.outputs;
+function separate(match2, options, view) {
+  const { boxes, scores, classes, count: count2 } = match2.outputs;
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
     const corners = finite2(outputs, boxes).data;
     const labels = finite2(outputs, classes).data;
-    const width = match.format === "mmdeploy" ? 5 : 4;
+    const width = match2.format === "mmdeploy" ? 5 : 4;
     const points = width === 5 ? void 0 : finite2(outputs, scores).data;
     const rowCount = Math.min(corners.length / width, labels.length, countOf(outputs, count2));
-    const tf = match.format === "tf-od";
+    const tf = match2.format === "tf-od";
     const found = new CandidateTable();
     for (let i = 0; i < rowCount; i++) {
       const at = (side) => corners[width * i + side];
@@ -38249,11 +38385,11 @@ function separate(match, options, view) {
         );
       else found.push(label, score, at(0), at(1), at(2), at(3));
     }
-    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+    emitTop(found, options, pixelsOf(match2, geometry, options, view), emit);
   };
 }
-function nmsIndices(match, options, view) {
-  const { boxes, scores, indices } = match.outputs;
+function nmsIndices(match2, options, view) {
+  const { boxes, scores, indices } = match2.outputs;
   const turned = inputNamed(view, "image_shape") !== void 0;
   return (outputs, geometry, emit) => {
     const corners = finite2(outputs, boxes).data;
@@ -38391,8 +38527,8 @@ var init_transformers = __esm({
 });
 
 // src/detection/decoders.ts
-function makeDecoder(match, options, view) {
-  const { format, classCount } = match;
+function makeDecoder(match2, options, view) {
+  const { format, classCount } = match2;
   const extras = extraInputs(view, options);
   return {
     format,
@@ -38400,7 +38536,7 @@ function makeDecoder(match, options, view) {
     classCount,
     labels: LABELS[format] ?? "zero-based",
     ...extras !== void 0 && { extras },
-    decode: MAKERS[format](match, options, view)
+    decode: MAKERS[format](match2, options, view)
   };
 }
 var MAKERS, LABELS;
@@ -38512,9 +38648,9 @@ function matchesOf(view, named, declaredClasses, declared) {
   const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name }) => chosen.includes(name));
   const found = [];
   const sight = { view, outputs, named, classes, declared, ...inputSize(view) };
-  const add3 = (format, match) => {
+  const add3 = (format, match2) => {
     if (declared === void 0 || declared === format)
-      found.push({ ...match, format, why: `${outputs.map(shown).join("; ")}: ${match.why}` });
+      found.push({ ...match2, format, why: `${outputs.map(shown).join("; ")}: ${match2.why}` });
   };
   for (const look2 of [suppressed, paired, heads, single]) {
     look2(sight, add3);
@@ -38538,15 +38674,15 @@ function suppressed({ view, outputs, named, declared }, add3) {
     const tf = /^detection_boxes/.test(boxes);
     const yoloNas = /^pred_boxes/.test(boxes);
     const why = `outputs ${[boxes, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
-    const match = { outputs: baked, classCount: void 0 };
-    if (declared !== void 0) add3(declared, { ...match, why });
+    const match2 = { outputs: baked, classCount: void 0 };
+    if (declared !== void 0) add3(declared, { ...match2, why });
     else if (input("orig_target_sizes"))
-      add3("rtdetr-deploy", { ...match, why: `${why}, and an input orig_target_sizes` });
-    else if (tf) add3("tf-od", { ...match, why });
-    else if (yoloNas) add3("yolo-nas-batch", { ...match, why });
-    else if (count2 !== void 0) add3("efficient-nms", { ...match, why });
+      add3("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
+    else if (tf) add3("tf-od", { ...match2, why });
+    else if (yoloNas) add3("yolo-nas-batch", { ...match2, why });
+    else if (count2 !== void 0) add3("efficient-nms", { ...match2, why });
     else if (outputs.find(({ name }) => name === boxes)?.dims.length === 2)
-      add3("torchvision", { ...match, why: `${why}, without a batch` });
+      add3("torchvision", { ...match2, why: `${why}, without a batch` });
     return;
   }
   const integers = outputs.filter((output) => !isFloat(output));
@@ -38610,25 +38746,25 @@ function paired(sight, add3) {
   const dense = stridesOf(n, height, width) !== void 0;
   const byClass = columns2 === n && rows2 !== n;
   const evidence = dense ? `${n} cells` : `${n < 0 ? "a free number of" : n} queries`;
-  const match = (classCount, more) => ({
+  const match2 = (classCount, more) => ({
     outputs: pair,
     classCount: positive(classCount),
     why: `${evidence}, ${more}`
   });
   if (byClass || declared === "paddle-raw")
-    return add3("paddle-raw", match(rows2, "scores by class, then box"));
-  if (dense || declared === "yolo-nas") return add3("yolo-nas", match(columns2, "scores by box, then class"));
+    return add3("paddle-raw", match2(rows2, "scores by class, then box"));
+  if (dense || declared === "yolo-nas") return add3("yolo-nas", match2(columns2, "scores by box, then class"));
   const none = columns2 > 0 ? columns2 - 1 : columns2;
-  const logits = match(columns2, `${columns2} logits each`);
-  if (declared !== void 0) return add3(declared, declared === "detr" ? match(none, "declared") : logits);
-  if (/^dets$/.test(boxes.name)) return add3("rf-detr", match(columns2, "outputs dets and labels"));
+  const logits = match2(columns2, `${columns2} logits each`);
+  if (declared !== void 0) return add3(declared, declared === "detr" ? match2(none, "declared") : logits);
+  if (/^dets$/.test(boxes.name)) return add3("rf-detr", match2(columns2, "outputs dets and labels"));
   const noObject = classes === void 0 ? columns2 === 92 : columns2 === classes.count + 1;
   const sure = classes === void 0 ? columns2 === 80 : columns2 === classes.count;
-  if (noObject) add3("detr", match(none, `${none} classes and one of no object`));
+  if (noObject) add3("detr", match2(none, `${none} classes and one of no object`));
   else if (sure || view.operators?.has("GridSample") === true) add3("rtdetr", logits);
   else {
     add3("rtdetr", logits);
-    add3("detr", match(none, "the last class may mean no object"));
+    add3("detr", match2(none, "the last class may mean no object"));
   }
 }
 function heads({ outputs, classes, height, width, declared }, add3) {
@@ -38891,9 +39027,9 @@ function mapClasses(decoder, view, categories, override = "auto", boxes) {
   });
 }
 function byName(names, categories, boxes, source) {
-  const match = matcher(names, categories);
-  const ofModel = new Set(names.map(match));
-  const missing = categories.filter(({ name }) => !ofModel.has(match(name)));
+  const match2 = matcher(names, categories);
+  const ofModel = new Set(names.map(match2));
+  const missing = categories.filter(({ name }) => !ofModel.has(match2(name)));
   const unknown = missing.filter((category) => boxes?.[categories.indexOf(category)] !== 0);
   if (unknown.length > 0)
     throw new InputFault({
@@ -38901,8 +39037,8 @@ function byName(names, categories, boxes, source) {
       what: `the model has no class called ${quote(unknown.map(({ name }) => name))}; it knows ${quote(names)}`,
       fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
     });
-  const known2 = new Map(categories.map(({ name }, i) => [match(name), i]));
-  const places2 = names.map((name) => known2.get(match(name)) ?? -1);
+  const known2 = new Map(categories.map(({ name }, i) => [match2(name), i]));
+  const places2 = names.map((name) => known2.get(match2(name)) ?? -1);
   const start = `classes are matched by the names of ${source}`;
   return { index: Int32Array.from(places2), how: describe2(start, names, places2, categories, missing) };
 }
@@ -40141,24 +40277,24 @@ var init_shared_scales2 = __esm({
 function weightEvidence(graph, layers2) {
   return layers2.flatMap((layer) => {
     const node = graph.nodes[layer.nodes[0]];
-    const weight = weightOf(graph, node);
-    const tensor = weight === void 0 ? void 0 : weightValues(graph, weight.name);
-    if (weight === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
+    const weight2 = weightOf(graph, node);
+    const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
+    if (weight2 === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
     const values = tensorToFloats(tensor);
     const dims = tensor.dims.map(Number);
     const channels = channelAmax(
       values,
       dims,
-      weight.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
+      weight2.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
     );
     return [
       {
         layer: layer.name,
         input: node.inputs[0] ?? "",
-        perChannel: weight.axis !== void 0,
+        perChannel: weight2.axis !== void 0,
         channelAmax: channels,
         amax: channels.reduce((a, b) => Math.max(a, b), 0),
-        sqnr: weightSqnr(values, dims, weight.axis),
+        sqnr: weightSqnr(values, dims, weight2.axis),
         inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
       }
     ];
@@ -40489,8 +40625,14 @@ var init_evidence = __esm({
 });
 
 // src/pipeline/file-findings.ts
+import { basename as basename6 } from "node:path";
 async function fileFindings(basis, int8) {
-  return [...lintFindings(basis), ...newOpset(basis), ...await headTested(basis, int8)];
+  return [
+    ...stalePlan(basis.bench, int8.plan),
+    ...lintFindings(basis),
+    ...newOpset(basis),
+    ...await headTested(basis, int8)
+  ];
 }
 function newOpset({ bench }) {
   const opset = opsetOf(bench.model.proto);
@@ -40502,6 +40644,23 @@ function newOpset({ bench }) {
       subject: bench.model.name,
       sentence: `The model has opset ${opset}: TensorRT 8.6 reads ${WEAK_OPSET} at most, so the weakly typed file needs TensorRT 10.`,
       advice: `Export it with opset ${WEAK_OPSET} if TensorRT 8 must read it.`
+    }
+  ];
+}
+function stalePlan({
+  settings,
+  model
+}, plan) {
+  const file = settings.quantization.plan;
+  if (file === void 0 || plan.model === void 0 || plan.model === model.structure) return [];
+  const name = basename6(file);
+  return [
+    {
+      kind: "stale-plan",
+      severity: "warning",
+      subject: name,
+      sentence: `The plan ${name} was made for a network of another structure than ${model.name}: layers that are new run in ${plan.default.toUpperCase()}, and nobody has ranked them.`,
+      advice: "Run int8-gate once without quantization.plan and commit the plan.json that it writes."
     }
   ];
 }
@@ -41508,7 +41667,7 @@ var init_schema2 = __esm({
 
 // src/settings/load.ts
 import { readFile as readFile9, stat as stat5 } from "node:fs/promises";
-import { basename as basename6, dirname as dirname6, resolve as resolve5 } from "node:path";
+import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
 async function loadSettings(path3) {
   const file = resolve5(path3);
   let text3;
@@ -41539,7 +41698,7 @@ function unreadable(path3, cause) {
 function parseSettings(text3, file) {
   const lines2 = new import_yaml2.LineCounter();
   const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const name = basename6(file);
+  const name = basename7(file);
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -41641,9 +41800,9 @@ function problemsOf(errors, place2, document, at) {
     (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
   );
   const seen = /* @__PURE__ */ new Set();
-  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf(a.where) - lineOf(b.where));
+  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf2(a.where) - lineOf2(b.where));
 }
-function lineOf(where) {
+function lineOf2(where) {
   return Number(/:(\d+):\d+/.exec(where)?.[1] ?? 0);
 }
 function otherBranch(errors, schemaPath) {
@@ -41834,6 +41993,39 @@ var init_doctor = __esm({
   }
 });
 
+// src/commands/diff.ts
+import { readFile as readFile10 } from "node:fs/promises";
+async function diffFiles(base, head, json) {
+  const [before, after2] = [await readReport(base), await readReport(head)];
+  return json ? JSON.stringify(diffLayers(before, after2)) : formatDiff(before, after2);
+}
+async function readReport(file) {
+  const fix = "Name the report.json that `int8-gate run` wrote.";
+  let value;
+  try {
+    value = JSON.parse(await readFile10(file, "utf8"));
+  } catch (cause) {
+    throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix }, { cause });
+  }
+  if (typeof value !== "object" || value === null || !("schema" in value) || value.schema !== "int8-gate/report")
+    throw new InputFault({ where: file, what: "is no report of int8-gate", fix });
+  const { sensitivity: sensitivity2, variants: variants2 } = value;
+  if (!Array.isArray(sensitivity2?.layers) || variants2 === void 0)
+    throw new InputFault({
+      where: file,
+      what: "holds no ranking of layers",
+      fix: "Run int8-gate with `sensitivity.enabled: true`."
+    });
+  return value;
+}
+var init_diff2 = __esm({
+  "src/commands/diff.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
+  }
+});
+
 // src/commands/evaluate-files.ts
 async function evaluateFiles(groundTruth, detections, { metric, ids }) {
   const truth = await loadGroundTruth({
@@ -41953,7 +42145,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir3, readFile as readFile10 } from "node:fs/promises";
+import { access as access2, readdir as readdir3, readFile as readFile11 } from "node:fs/promises";
 import { join as join15, relative as relative5, resolve as resolve6 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
@@ -41978,7 +42170,7 @@ async function look(folder, depth, found) {
     else if (looksLikeImage(entry.name)) images++;
   }
   if (images > 0) found.folders.set(folder, images);
-  if (xml !== void 0 && (await readFile10(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile11(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag2, kind) {
@@ -42320,6 +42512,9 @@ Report: ${terminalText(reportFolder)}`
     print(options.json === true ? JSON.stringify(result) : text3());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
+  program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
+    async (base, head, options) => print(await diffFiles(base, head, options.json === true))
+  );
   program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
     const findings2 = await examine(options.python);
@@ -42371,6 +42566,7 @@ var init_program = __esm({
     init_report();
     init_settings();
     init_doctor();
+    init_diff2();
     init_evaluate_files();
     init_faults2();
     init_init();
@@ -53142,15 +53338,15 @@ var require_mock_utils = __commonJS({
         isPromise
       }
     } = __require("node:util");
-    function matchValue(match, value) {
-      if (typeof match === "string") {
-        return match === value;
+    function matchValue(match2, value) {
+      if (typeof match2 === "string") {
+        return match2 === value;
       }
-      if (match instanceof RegExp) {
-        return match.test(value);
+      if (match2 instanceof RegExp) {
+        return match2.test(value);
       }
-      if (typeof match === "function") {
-        return match(value) === true;
+      if (typeof match2 === "function") {
+        return match2(value) === true;
       }
       return false;
     }
@@ -62720,8 +62916,8 @@ var require_semver = __commonJS({
             throw new Error("invalid increment argument: identifier is empty");
           }
           if (identifier) {
-            const match = `-${identifier}`.match(this.options.loose ? re[t.PRERELEASELOOSE] : re[t.PRERELEASE]);
-            if (!match || match[1] !== identifier) {
+            const match2 = `-${identifier}`.match(this.options.loose ? re[t.PRERELEASELOOSE] : re[t.PRERELEASE]);
+            if (!match2 || match2[1] !== identifier) {
               throw new Error(`invalid identifier: ${identifier}`);
             }
           }
@@ -62995,8 +63191,8 @@ var require_compare = __commonJS({
   "node_modules/semver/functions/compare.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var compare2 = (a, b, loose) => new SemVer(a, loose).compare(new SemVer(b, loose));
-    module.exports = compare2;
+    var compare3 = (a, b, loose) => new SemVer(a, loose).compare(new SemVer(b, loose));
+    module.exports = compare3;
   }
 });
 
@@ -63004,8 +63200,8 @@ var require_compare = __commonJS({
 var require_rcompare = __commonJS({
   "node_modules/semver/functions/rcompare.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var rcompare = (a, b, loose) => compare2(b, a, loose);
+    var compare3 = require_compare();
+    var rcompare = (a, b, loose) => compare3(b, a, loose);
     module.exports = rcompare;
   }
 });
@@ -63014,8 +63210,8 @@ var require_rcompare = __commonJS({
 var require_compare_loose = __commonJS({
   "node_modules/semver/functions/compare-loose.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var compareLoose = (a, b) => compare2(a, b, true);
+    var compare3 = require_compare();
+    var compareLoose = (a, b) => compare3(a, b, true);
     module.exports = compareLoose;
   }
 });
@@ -63058,8 +63254,8 @@ var require_rsort = __commonJS({
 var require_gt = __commonJS({
   "node_modules/semver/functions/gt.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var gt2 = (a, b, loose) => compare2(a, b, loose) > 0;
+    var compare3 = require_compare();
+    var gt2 = (a, b, loose) => compare3(a, b, loose) > 0;
     module.exports = gt2;
   }
 });
@@ -63068,8 +63264,8 @@ var require_gt = __commonJS({
 var require_lt = __commonJS({
   "node_modules/semver/functions/lt.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var lt = (a, b, loose) => compare2(a, b, loose) < 0;
+    var compare3 = require_compare();
+    var lt = (a, b, loose) => compare3(a, b, loose) < 0;
     module.exports = lt;
   }
 });
@@ -63078,8 +63274,8 @@ var require_lt = __commonJS({
 var require_eq = __commonJS({
   "node_modules/semver/functions/eq.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var eq = (a, b, loose) => compare2(a, b, loose) === 0;
+    var compare3 = require_compare();
+    var eq = (a, b, loose) => compare3(a, b, loose) === 0;
     module.exports = eq;
   }
 });
@@ -63088,8 +63284,8 @@ var require_eq = __commonJS({
 var require_neq = __commonJS({
   "node_modules/semver/functions/neq.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var neq = (a, b, loose) => compare2(a, b, loose) !== 0;
+    var compare3 = require_compare();
+    var neq = (a, b, loose) => compare3(a, b, loose) !== 0;
     module.exports = neq;
   }
 });
@@ -63098,8 +63294,8 @@ var require_neq = __commonJS({
 var require_gte = __commonJS({
   "node_modules/semver/functions/gte.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var gte = (a, b, loose) => compare2(a, b, loose) >= 0;
+    var compare3 = require_compare();
+    var gte = (a, b, loose) => compare3(a, b, loose) >= 0;
     module.exports = gte;
   }
 });
@@ -63108,8 +63304,8 @@ var require_gte = __commonJS({
 var require_lte = __commonJS({
   "node_modules/semver/functions/lte.js"(exports2, module) {
     "use strict";
-    var compare2 = require_compare();
-    var lte = (a, b, loose) => compare2(a, b, loose) <= 0;
+    var compare3 = require_compare();
+    var lte = (a, b, loose) => compare3(a, b, loose) <= 0;
     module.exports = lte;
   }
 });
@@ -63182,28 +63378,28 @@ var require_coerce = __commonJS({
         return null;
       }
       options = options || {};
-      let match = null;
+      let match2 = null;
       if (!options.rtl) {
-        match = version.match(options.includePrerelease ? re[t.COERCEFULL] : re[t.COERCE]);
+        match2 = version.match(options.includePrerelease ? re[t.COERCEFULL] : re[t.COERCE]);
       } else {
         const coerceRtlRegex = options.includePrerelease ? re[t.COERCERTLFULL] : re[t.COERCERTL];
         let next;
-        while ((next = coerceRtlRegex.exec(version)) && (!match || match.index + match[0].length !== version.length)) {
-          if (!match || next.index + next[0].length !== match.index + match[0].length) {
-            match = next;
+        while ((next = coerceRtlRegex.exec(version)) && (!match2 || match2.index + match2[0].length !== version.length)) {
+          if (!match2 || next.index + next[0].length !== match2.index + match2[0].length) {
+            match2 = next;
           }
           coerceRtlRegex.lastIndex = next.index + next[1].length + next[2].length;
         }
         coerceRtlRegex.lastIndex = -1;
       }
-      if (match === null) {
+      if (match2 === null) {
         return null;
       }
-      const major = match[2];
-      const minor = match[3] || "0";
-      const patch = match[4] || "0";
-      const prerelease = options.includePrerelease && match[5] ? `-${match[5]}` : "";
-      const build2 = options.includePrerelease && match[6] ? `+${match[6]}` : "";
+      const major = match2[2];
+      const minor = match2[3] || "0";
+      const patch = match2[4] || "0";
+      const prerelease = options.includePrerelease && match2[5] ? `-${match2[5]}` : "";
+      const build2 = options.includePrerelease && match2[6] ? `+${match2[6]}` : "";
       return parse(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
     };
     module.exports = coerce;
@@ -64246,12 +64442,12 @@ var require_simplify = __commonJS({
   "node_modules/semver/ranges/simplify.js"(exports2, module) {
     "use strict";
     var satisfies3 = require_satisfies();
-    var compare2 = require_compare();
+    var compare3 = require_compare();
     module.exports = (versions, range, options) => {
       const set = [];
       let first2 = null;
       let prev = null;
-      const v = versions.sort((a, b) => compare2(a, b, options));
+      const v = versions.sort((a, b) => compare3(a, b, options));
       for (const version of v) {
         const included = satisfies3(version, range, options);
         if (included) {
@@ -64299,7 +64495,7 @@ var require_subset = __commonJS({
     var Comparator = require_comparator();
     var { ANY } = Comparator;
     var satisfies3 = require_satisfies();
-    var compare2 = require_compare();
+    var compare3 = require_compare();
     var subset = (sub, dom, options = {}) => {
       if (sub === dom) {
         return true;
@@ -64359,7 +64555,7 @@ var require_subset = __commonJS({
       }
       let gtltComp;
       if (gt2 && lt) {
-        gtltComp = compare2(gt2.semver, lt.semver, options);
+        gtltComp = compare3(gt2.semver, lt.semver, options);
         if (gtltComp > 0) {
           return null;
         } else if (gtltComp === 0 && (gt2.operator !== ">=" || lt.operator !== "<=")) {
@@ -64439,14 +64635,14 @@ var require_subset = __commonJS({
       if (!a) {
         return b;
       }
-      const comp = compare2(a.semver, b.semver, options);
+      const comp = compare3(a.semver, b.semver, options);
       return comp > 0 ? a : comp < 0 ? b : b.operator === ">" && a.operator === ">=" ? b : a;
     };
     var lowerLT = (a, b, options) => {
       if (!a) {
         return b;
       }
-      const comp = compare2(a.semver, b.semver, options);
+      const comp = compare3(a.semver, b.semver, options);
       return comp < 0 ? a : comp > 0 ? b : b.operator === "<" && a.operator === "<=" ? b : a;
     };
     module.exports = subset;
@@ -64470,7 +64666,7 @@ var require_semver2 = __commonJS({
     var minor = require_minor();
     var patch = require_patch();
     var prerelease = require_prerelease();
-    var compare2 = require_compare();
+    var compare3 = require_compare();
     var rcompare = require_rcompare();
     var compareLoose = require_compare_loose();
     var compareBuild = require_compare_build();
@@ -64509,7 +64705,7 @@ var require_semver2 = __commonJS({
       minor,
       patch,
       prerelease,
-      compare: compare2,
+      compare: compare3,
       rcompare,
       compareLoose,
       compareBuild,
@@ -64599,8 +64795,8 @@ function find2(toolName, versionSpec, arch3) {
   arch3 = arch3 || os5.arch();
   if (!isExplicitVersion(versionSpec)) {
     const localVersions = findAllVersions(toolName, arch3);
-    const match = evaluateVersions(localVersions, versionSpec);
-    versionSpec = match;
+    const match2 = evaluateVersions(localVersions, versionSpec);
+    versionSpec = match2;
   }
   let toolPath = "";
   if (versionSpec) {
@@ -64731,7 +64927,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
 import { createHash as createHash5 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile11, readdir as readdir5, rm as rm7 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile12, readdir as readdir5, rm as rm7 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
 import { dirname as dirname10, join as join18 } from "node:path";
@@ -64774,7 +64970,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile11(join18(actionRoot, "package-lock.json"));
+  const lock = await readFile12(join18(actionRoot, "package-lock.json"));
   const hash = createHash5("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }

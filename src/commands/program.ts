@@ -15,6 +15,7 @@ import {
 import { formatTerminal, terminalText } from '../report/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
 import { examine, formatFindings } from './doctor.js';
+import { diffFiles } from './diff.js';
 import { evaluateFiles, formatEvaluation, formatStats, type FileOptions } from './evaluate-files.js';
 import { endingOf, endingText } from './faults.js';
 import { init, type InitOptions } from './init.js';
@@ -151,6 +152,15 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       print(options.json === true ? JSON.stringify(result) : text());
       end(result.findings.some(({ severity }) => severity === 'refused') ? EXIT.fail : EXIT.pass);
     });
+  program
+    .command('diff')
+    .description('compare the layers of two reports')
+    .argument('<base>', 'report.json of the base branch')
+    .argument('<head>', 'report.json of the pull request')
+    .option('--json', 'print JSON instead of text')
+    .action(async (base: string, head: string, options: { readonly json?: boolean }) =>
+      print(await diffFiles(base, head, options.json === true)),
+    );
   program
     .command('init')
     .description('look at a model and its data, and write a settings file')

@@ -43,15 +43,15 @@ const REVERTS = 3;
  */
 export async function searchMixed(input: SearchInput): Promise<MixedSearch> {
   const ranked = candidates(input);
-  const most = Math.min(ranked.length, input.maxFloatLayers ?? ranked.length);
+  const most = fitting(ranked, input.maxFloatLayers ?? Infinity);
   const tries = new Map<number, Try>();
   const attempt = async (k: number): Promise<Try> => {
     const known = tries.get(k);
     if (known !== undefined) return known;
     if (input.signal.aborted) throw new Interrupted();
     const outcome = {
-      floatLayers: k,
-      ...(await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k)))),
+      floatLayers: ranked.slice(0, k).flat().length,
+      ...(await input.evaluatePlan(keepFloat(input.basePlan, ranked.slice(0, k).flat()))),
     };
     tries.set(k, outcome);
     return outcome;
@@ -60,17 +60,33 @@ export async function searchMixed(input: SearchInput): Promise<MixedSearch> {
   const all = [...tries.values()].sort((a, b) => a.floatLayers - b.floatLayers);
   if (first === undefined) {
     const best = all.reduce((a, b) => (b.score > a.score ? b : a));
-    const kept = ranked.slice(0, best.floatLayers);
+    const kept = ranked.flat().slice(0, best.floatLayers);
     return { plan: keepFloat(input.basePlan, kept), passes: false, kept, tries: all };
   }
   const kept = await revert(input, ranked.slice(0, first));
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
 
-/** Layers that the base plan has in INT8, worst first. */
-function candidates({ rows, layers, basePlan }: SearchInput): readonly string[] {
+/** A group's layers, which change precision together. */
+type Names = readonly string[];
+
+/** Groups with those of their layers that the base plan has in INT8, worst first. */
+function candidates({ rows, layers, basePlan }: SearchInput): readonly Names[] {
   const precision = resolvePlan(basePlan, layers);
-  return rows.map(({ layer }) => layer.name).filter((name) => precision.get(name) === 'int8');
+  return rows
+    .map(({ layer, detail }) =>
+      (detail?.group.layers ?? [layer])
+        .map(({ name }) => name)
+        .filter((name) => precision.get(name) === 'int8'),
+    )
+    .filter((names) => names.length > 0);
+}
+
+/** How many of the worst groups hold no more than `limit` layers. */
+function fitting(ranked: readonly Names[], limit: number): number {
+  let layers = 0;
+  const over = ranked.findIndex((names) => (layers += names.length) > limit);
+  return over < 0 ? ranked.length : over;
 }
 
 /** Smallest k that passes as far as doubling and bisecting can tell; undefined when even the most does not. */
@@ -92,13 +108,13 @@ async function firstPassing(attempt: (k: number) => Promise<Try>, most: number):
   return passed;
 }
 
-/** Tries to do without single layers, least sensitive first; the last of the ranking is known to be needed. */
-async function revert(input: SearchInput, kept: readonly string[]): Promise<readonly string[]> {
+/** Tries to do without single groups, least sensitive first; the last of the ranking is known to be needed. */
+async function revert(input: SearchInput, kept: readonly Names[]): Promise<Names> {
   let current = kept;
-  for (const name of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
+  for (const names of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
     if (input.signal.aborted) throw new Interrupted();
-    const without = current.filter((one) => one !== name);
-    if ((await input.evaluatePlan(keepFloat(input.basePlan, without))).passes) current = without;
+    const without = current.filter((one) => one !== names);
+    if ((await input.evaluatePlan(keepFloat(input.basePlan, without.flat()))).passes) current = without;
   }
-  return current;
+  return current.flat();
 }

@@ -74,6 +74,37 @@ describe('the search for mixed precision', () => {
     expect(floatLayers(plan)).toEqual(['conv0', 'conv19']);
   });
 
+  test('switches a group as one, and keeps to the limit on layers', async () => {
+    const group = {
+      name: 'conv3',
+      layers: [layers[3], layers[8]] as Layer[],
+      tie: 'concat',
+      end: '',
+    } as const;
+    const detail = { group, images: 1, place: { low: 1, high: 1 } } as unknown as NonNullable<
+      SweepRow['detail']
+    >;
+    const rows = rowsOf(['conv3', 'conv5'])
+      .filter(({ layer: one }) => one.name !== 'conv8')
+      .map((row) => (row.layer.name === 'conv3' ? { ...row, detail } : row));
+    const tried: string[][] = [];
+    const run = (maxFloatLayers: number) =>
+      searchMixed({
+        rows,
+        layers,
+        basePlan,
+        evaluatePlan: (plan) => {
+          tried.push(floatLayers(plan));
+          return Promise.resolve({ passes: plan.layers.conv8 !== undefined, score: tried.length });
+        },
+        maxFloatLayers,
+        signal: new AbortController().signal,
+      });
+    expect((await run(2)).kept).toEqual(['conv3', 'conv8']);
+    expect(tried).toEqual([[], ['conv3', 'conv8']]);
+    expect(await run(1)).toMatchObject({ passes: false, kept: [] });
+  });
+
   test('says so when nothing passes, and gives the best that it found', async () => {
     const found = await search(['conv1', 'conv2'], ['conv1', 'conv2', 'nowhere'], 4);
     expect(found.passes).toBe(false);

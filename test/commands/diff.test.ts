@@ -1,0 +1,35 @@
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { diffFiles } from '../../src/commands/diff.js';
+import { InputFault } from '../../src/faults/index.js';
+import { withFolder } from './child.js';
+
+const GOLDEN = 'test/report/golden/report.json';
+
+describe('int8-gate diff', () => {
+  test('of a report with itself finds nothing', async () => {
+    expect(await diffFiles(GOLDEN, GOLDEN, false)).toContain('No layer became more or less sensitive');
+    expect(JSON.parse(await diffFiles(GOLDEN, GOLDEN, true))).toEqual([]);
+  });
+
+  test.each([
+    ['a file that is missing', undefined, /cannot be read/],
+    ['a file that is no JSON', '{', /cannot be read/],
+    ['another JSON', '{"schema":"else"}', /is no report of int8-gate/],
+    ['a report without layers', '{"schema":"int8-gate/report"}', /holds no ranking of layers/],
+  ])('refuses %s by name', (_what, text, says) =>
+    withFolder(async (folder) => {
+      const [base, head] = [join(folder, 'base.json'), join(folder, 'head.json')];
+      await cp(GOLDEN, base);
+      if (text !== undefined) await writeFile(head, text);
+      const fault: unknown = await diffFiles(base, head, false).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(InputFault);
+      expect((fault as InputFault).problems[0]).toMatchObject({
+        where: head,
+        what: expect.stringMatching(says),
+        fix: expect.stringContaining('int8-gate'),
+      });
+    }),
+  );
+});

@@ -177,6 +177,10 @@ var init_schema = __esm({
         value: nullable,
         drop: number,
         interval: { type: "array", items: number, minItems: 2, maxItems: 2 },
+        method: { enum: ["percentile", "bca"] },
+        confidence: number,
+        images: number,
+        imagesToDecide: number,
         sentence: text
       },
       ["kind", "metric", "limit", "value", "sentence"]
@@ -12898,6 +12902,7 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images })
       before: reference.stats[stat7],
       after: candidate.stats[stat7],
       interval: intervals?.[drop2],
+      intervals,
       images
     });
   });
@@ -12925,6 +12930,7 @@ function classChecks({ thresholds, reference, candidate, intervals, images }) {
       before: before?.AP ?? NaN,
       after: one.AP,
       interval: intervals?.perClass[one.category],
+      intervals,
       images
     });
   });
@@ -12964,28 +12970,44 @@ function limitChecks(held) {
 function known(value) {
   return Number.isFinite(value) && value >= 0;
 }
-function dropCheck(name, allowed, { before, after: after2, interval, images }) {
+function dropCheck(name, allowed, held) {
+  const { before, after: after2, interval, intervals } = held;
   const drop2 = before - after2;
   const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
   const low = usable?.low ?? drop2;
   const high = usable?.high ?? drop2;
   const kind = high <= allowed ? "pass" : low > allowed ? "fail" : "inconclusive";
+  const { images } = held;
+  const needed = kind === "inconclusive" ? imagesNeeded(drop2, allowed, low, high, images) : void 0;
   const moved = drop2 >= 0 ? `fell by ${fixed(drop2)}` : `rose by ${fixed(-drop2)}`;
   const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
-  const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop2, allowed, high - low, images)}.`;
+  const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
     value: after2,
     drop: drop2,
-    ...usable !== void 0 && { interval: [low, high] },
-    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}`
+    ...usable !== void 0 && {
+      interval: [low, high],
+      ...intervals !== void 0 && { method: intervals.method, confidence: intervals.confidence },
+      images
+    },
+    ...needed !== void 0 && { imagesToDecide: needed },
+    sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}${doubt(usable, images)}`
   };
 }
-function imagesNeeded(drop2, allowed, width, images) {
+function doubt(drop2, images) {
+  if (drop2 === void 0) return "";
+  if (drop2.high === drop2.low)
+    return ` The interval has no width: the resamples of the ${images} images showed no spread, which is not proof that there is none.`;
+  return images < FEW_IMAGES ? ` It rests on ${images} images; intervals from fewer than ${FEW_IMAGES} are too narrow.` : "";
+}
+function imagesNeeded(drop2, allowed, low, high, images) {
   const room = Math.abs(allowed - drop2);
-  const needed = room === 0 ? Infinity : Math.ceil(images * (width / 2 / room) ** 2 / 50) * 50;
-  return needed > images && needed <= 1e6 ? `, about ${needed} would` : "";
+  const side = drop2 <= allowed ? high - drop2 : drop2 - low;
+  if (room === 0) return void 0;
+  const needed = Math.ceil(images * (side / room) ** 2 / 50 - 1e-9) * 50;
+  return needed > images && needed <= 1e6 ? needed : void 0;
 }
 function plainChecks({ thresholds, candidate }) {
   const { distances, sqnr } = candidate;
@@ -13078,7 +13100,7 @@ function fixed(value) {
 function short4(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 }
-var ACCURACY;
+var ACCURACY, FEW_IMAGES;
 var init_judge = __esm({
   "src/gate/judge.ts"() {
     "use strict";
@@ -13088,6 +13110,7 @@ var init_judge = __esm({
       mAP50: { stat: "AP50", drop: "map50" },
       AR100: { stat: "AR100", drop: "ar" }
     };
+    FEW_IMAGES = 20;
   }
 });
 
@@ -39976,26 +39999,26 @@ function calibrationSize({
   const half = Math.floor(count2 / 2);
   const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
   const growing = before !== void 0 && before < STILL_GROWING;
-  if (count2 >= FEW_IMAGES && !growing) return [];
+  if (count2 >= FEW_IMAGES2 && !growing) return [];
   const rose = before === void 0 ? "" : ` From ${half} to ${count2} of them the largest values rose by ${short5((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
   return [
     {
-      kind: count2 < FEW_IMAGES ? "few-calibration-images" : "growing-ranges",
+      kind: count2 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
       severity: "warning",
       subject: calibrationFolder,
-      sentence: count2 < FEW_IMAGES ? `Only ${count2} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count2} calibration images.${rose}`,
-      advice: `Use ${count2 < FEW_IMAGES ? "128 images or more" : `about ${count2 * 2} images`} that show what production shows; around 500 is the usual advice.`,
+      sentence: count2 < FEW_IMAGES2 ? `Only ${count2} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count2} calibration images.${rose}`,
+      advice: `Use ${count2 < FEW_IMAGES2 ? "128 images or more" : `about ${count2 * 2} images`} that show what production shows; around 500 is the usual advice.`,
       layers: [],
       evidence: { images: count2, ...before !== void 0 && { rangeAtHalf: before } }
     }
   ];
 }
-var FEW_IMAGES, STILL_GROWING;
+var FEW_IMAGES2, STILL_GROWING;
 var init_growth = __esm({
   "src/diagnosis/growth.ts"() {
     "use strict";
     init_words();
-    FEW_IMAGES = 32;
+    FEW_IMAGES2 = 32;
     STILL_GROWING = 0.9;
   }
 });

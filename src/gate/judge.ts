@@ -68,6 +68,7 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images }:
       before: reference.stats[stat],
       after: candidate.stats[stat],
       interval: intervals?.[drop],
+      intervals,
       images,
     });
   });
@@ -96,6 +97,7 @@ function classChecks({ thresholds, reference, candidate, intervals, images }: Ju
       before: before?.AP ?? NaN,
       after: one.AP,
       interval: intervals?.perClass[one.category],
+      intervals,
       images,
     });
   });
@@ -108,6 +110,7 @@ interface Held {
   readonly before: number;
   readonly after: number;
   readonly interval: Drop | undefined;
+  readonly intervals: BootstrapResult | undefined;
   readonly images: number;
 }
 
@@ -149,11 +152,8 @@ function known(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
-function dropCheck(
-  name: string,
-  allowed: number,
-  { before, after, interval, images }: Held,
-): Omit<Check, 'metric' | 'subject'> {
+function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metric' | 'subject'> {
+  const { before, after, interval, intervals } = held;
   const drop = before - after;
   const usable =
     interval !== undefined && Number.isFinite(interval.low) && Number.isFinite(interval.high)
@@ -162,27 +162,55 @@ function dropCheck(
   const low = usable?.low ?? drop;
   const high = usable?.high ?? drop;
   const kind = high <= allowed ? 'pass' : low > allowed ? 'fail' : 'inconclusive';
+  const { images } = held;
+  const needed = kind === 'inconclusive' ? imagesNeeded(drop, allowed, low, high, images) : undefined;
   const moved = drop >= 0 ? `fell by ${fixed(drop)}` : `rose by ${fixed(-drop)}`;
   const spread = usable === undefined ? '' : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   const undecided =
     kind !== 'inconclusive'
       ? ''
-      : ` The interval straddles the limit: ${images} images cannot decide it${imagesNeeded(drop, allowed, high - low, images)}.`;
+      : ` The interval straddles the limit: ${images} images cannot decide it${needed === undefined ? '' : `, about ${needed} would`}.`;
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
     value: after,
     drop,
-    ...(usable !== undefined && { interval: [low, high] as const }),
-    sentence: `${name} ${moved}${spread} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided}`,
+    ...(usable !== undefined && {
+      interval: [low, high] as const,
+      ...(intervals !== undefined && { method: intervals.method, confidence: intervals.confidence }),
+      images,
+    }),
+    ...(needed !== undefined && { imagesToDecide: needed }),
+    sentence: `${name} ${moved}${spread} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided}${doubt(usable, images)}`,
   };
 }
 
-/** The half width of an interval shrinks with the root of the number of images. */
-function imagesNeeded(drop: number, allowed: number, width: number, images: number): string {
+/** Below this many images a bootstrap gives intervals that are too narrow. */
+const FEW_IMAGES = 20;
+
+/** What the interval does not say. */
+function doubt(drop: Drop | undefined, images: number): string {
+  if (drop === undefined) return '';
+  if (drop.high === drop.low)
+    return ` The interval has no width: the resamples of the ${images} images showed no spread, which is not proof that there is none.`;
+  return images < FEW_IMAGES
+    ? ` It rests on ${images} images; intervals from fewer than ${FEW_IMAGES} are too narrow.`
+    : '';
+}
+
+/** Each side of an interval shrinks with the root of the number of images; only the one across the limit counts. */
+function imagesNeeded(
+  drop: number,
+  allowed: number,
+  low: number,
+  high: number,
+  images: number,
+): number | undefined {
   const room = Math.abs(allowed - drop);
-  const needed = room === 0 ? Infinity : Math.ceil((images * (width / 2 / room) ** 2) / 50) * 50;
-  return needed > images && needed <= 1e6 ? `, about ${needed} would` : '';
+  const side = drop <= allowed ? high - drop : drop - low;
+  if (room === 0) return undefined;
+  const needed = Math.ceil((images * (side / room) ** 2) / 50 - 1e-9) * 50;
+  return needed > images && needed <= 1e6 ? needed : undefined;
 }
 
 function plainChecks({ thresholds, candidate }: Judgement): Check[] {

@@ -28,6 +28,12 @@ export interface Check {
   /** FP32 minus candidate. */
   readonly drop?: number;
   readonly interval?: readonly [low: number, high: number];
+  /** Of the interval: how it was made, its level, and the images that were resampled. */
+  readonly method?: 'percentile' | 'bca';
+  readonly confidence?: number;
+  readonly images?: number;
+  /** About how many images would decide an inconclusive drop, if it stayed as it is. */
+  readonly imagesToDecide?: number;
   /** The finding in one sentence. */
   readonly sentence: string;
 }

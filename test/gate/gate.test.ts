@@ -62,8 +62,34 @@ describe('a drop', () => {
     });
     expect(exitStatusOf(found)).toBe(0);
     expect(found.checks[0]?.sentence).toBe(
-      'mAP50-95 fell by 0.015 (drop between 0.005 and 0.025) from 0.900 to 0.885; a drop of at most 0.020 is allowed. The interval straddles the limit: 200 images cannot decide it, about 850 would.',
+      'mAP50-95 fell by 0.015 (drop between 0.005 and 0.025) from 0.900 to 0.885; a drop of at most 0.020 is allowed. The interval straddles the limit: 200 images cannot decide it, about 800 would.',
     );
+  });
+
+  test('of AR100 and of a class says what its interval rests on and how many images would decide', () => {
+    const perClass = (AP: number) => [{ category: 0, name: 'disc', AP, AP50: 1, AR100: 1, boxes: 30 }];
+    const found = verdict({
+      thresholds: { AR100: { maxDrop: 0.02 }, classAP: { maxDrop: 0.02, minBoxes: 20 } },
+      reference: candidate(0.9, { perClass: perClass(0.9) }),
+      candidate: candidate(0.885, { perClass: perClass(0.885) }),
+      intervals: {
+        ...interval(-0.02, 0.03, 0.015),
+        perClass: [{ drop: 0.015, low: -0.01, high: 0.025 }],
+      },
+    });
+    // The end across the limit decides: (0.015 / 0.005)² = 9 times the images, or 4.
+    expect(found.checks).toMatchObject([
+      { kind: 'inconclusive', metric: 'AR100', images: 200, imagesToDecide: 1800 },
+      { kind: 'inconclusive', subject: 'disc', confidence: 0.95, imagesToDecide: 800 },
+    ]);
+  });
+
+  test.each([
+    ['without width', 200, interval(0, 0), / The interval has no width: the resamples of the 200 images/],
+    ['of few images', 12, interval(-0.01, 0.01), / It rests on 12 images; .* fewer than 20 are too narrow/],
+  ] as const)('an interval %s is not told as certain', (_, images, intervals, sentence) => {
+    const found = verdict({ thresholds, candidate: candidate(0.9), intervals, images });
+    expect(found.checks[0]?.sentence).toMatch(sentence);
   });
 
   test('may be limited relative to FP32; the stricter limit counts', () => {

@@ -41185,38 +41185,38 @@ var init_pipeline = __esm({
 });
 
 // src/settings/decoder-schema.ts
-var decoderFormat, decoderOutputs, decoderAnchors;
+var DECODER_FORMATS, decoderFormat, decoderOutputs, decoderAnchors;
 var init_decoder_schema = __esm({
   "src/settings/decoder-schema.ts"() {
     "use strict";
+    DECODER_FORMATS = [
+      "yolov5",
+      "yolov5-heads",
+      "yolov8",
+      "yolov10",
+      "yolox",
+      "yolox-decoded",
+      "yolo-nas",
+      "yolo-nas-batch",
+      "yolo-nas-flat",
+      "yolov7-end2end",
+      "paddle",
+      "paddle-raw",
+      "picodet-heads",
+      "nanodet",
+      "rtdetr",
+      "rtdetr-ultralytics",
+      "rtdetr-deploy",
+      "rf-detr",
+      "detr",
+      "efficient-nms",
+      "nms-indices",
+      "torchvision",
+      "tf-od",
+      "mmdeploy"
+    ];
     decoderFormat = {
-      enum: [
-        "auto",
-        "yolov5",
-        "yolov5-heads",
-        "yolov8",
-        "yolov10",
-        "yolox",
-        "yolox-decoded",
-        "yolo-nas",
-        "yolo-nas-batch",
-        "yolo-nas-flat",
-        "yolov7-end2end",
-        "paddle",
-        "paddle-raw",
-        "picodet-heads",
-        "nanodet",
-        "rtdetr",
-        "rtdetr-ultralytics",
-        "rtdetr-deploy",
-        "rf-detr",
-        "detr",
-        "efficient-nms",
-        "nms-indices",
-        "torchvision",
-        "tf-od",
-        "mmdeploy"
-      ],
+      enum: ["auto", ...DECODER_FORMATS],
       description: "Layout of the outputs."
     };
     decoderOutputs = {
@@ -41933,6 +41933,7 @@ var init_settings = __esm({
   "src/settings/index.ts"() {
     "use strict";
     init_schema2();
+    init_decoder_schema();
     init_load();
   }
 });

@@ -1,3 +1,4 @@
+import type { DECODER_FORMATS } from '../settings/index.js';
 import type { ImageGeometry } from '../dataset/index.js';
 import type { HostTensor, TensorSpec } from '../engine/index.js';
 
@@ -25,33 +26,6 @@ export type Emit = (
   score: number,
 ) => void;
 
-/** Layouts that decoders read. */
-export const DECODER_FORMATS = [
-  'yolov5',
-  'yolov5-heads',
-  'yolov8',
-  'yolov10',
-  'yolox',
-  'yolox-decoded',
-  'yolo-nas',
-  'yolo-nas-batch',
-  'yolo-nas-flat',
-  'yolov7-end2end',
-  'paddle',
-  'paddle-raw',
-  'picodet-heads',
-  'nanodet',
-  'rtdetr',
-  'rtdetr-ultralytics',
-  'rtdetr-deploy',
-  'rf-detr',
-  'detr',
-  'efficient-nms',
-  'nms-indices',
-  'torchvision',
-  'tf-od',
-  'mmdeploy',
-] as const;
 export type DecoderFormat = (typeof DECODER_FORMATS)[number];
 
 /** What an output holds. */

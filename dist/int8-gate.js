@@ -11659,1215 +11659,8 @@ var init_calibration = __esm({
   }
 });
 
-// src/evaluation/types.ts
-var init_types7 = __esm({
-  "src/evaluation/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/evaluation/order.ts
-function groupBy(rows2, key, size) {
-  const starts = new Int32Array(size + 1);
-  for (let i = 0; i < rows2.length; i++) {
-    const k = key[rows2[i]];
-    if (k < 0 || k >= size) throw new RangeError(`row ${rows2[i]} has the key ${k} of ${size}`);
-    starts[k + 1] = starts[k + 1] + 1;
-  }
-  for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
-  const next = starts.slice();
-  const sorted = new Int32Array(rows2.length);
-  for (let i = 0; i < rows2.length; i++) {
-    const row = rows2[i];
-    const k = key[row];
-    const to = next[k];
-    next[k] = to + 1;
-    sorted[to] = row;
-  }
-  return { rows: sorted, starts };
-}
-function everyRow(count2) {
-  const rows2 = new Int32Array(count2);
-  for (let i = 0; i < count2; i++) rows2[i] = i;
-  return rows2;
-}
-function byFallingScore(rows2, score) {
-  const n = rows2.length;
-  if (n === 0) return rows2;
-  const keys = fallingKeys(score);
-  let from = rows2;
-  const spare = [new Int32Array(n), new Int32Array(n)];
-  const counts2 = new Int32Array(SIZE);
-  for (const [half, shift] of DIGITS) {
-    const key = keys[half];
-    count(from, key, shift, counts2);
-    if (counts2[digit(key, from[0], shift)] === n) continue;
-    const to = from === spare[0] ? spare[1] : spare[0];
-    scatter(from, to, key, shift, counts2);
-    from = to;
-  }
-  return from;
-}
-function digit(key, row, shift) {
-  return key[row] >>> shift & SIZE - 1;
-}
-function count(rows2, key, shift, counts2) {
-  counts2.fill(0);
-  for (let i = 0; i < rows2.length; i++) {
-    const d = digit(key, rows2[i], shift);
-    counts2[d] = counts2[d] + 1;
-  }
-}
-function scatter(from, to, key, shift, counts2) {
-  let sum2 = 0;
-  for (let d = 0; d < SIZE; d++) {
-    const many = counts2[d];
-    counts2[d] = sum2;
-    sum2 += many;
-  }
-  for (let i = 0; i < from.length; i++) {
-    const row = from[i];
-    const d = digit(key, row, shift);
-    const at = counts2[d];
-    counts2[d] = at + 1;
-    to[at] = row;
-  }
-}
-function fallingKeys(score) {
-  const n = score.length;
-  const low = new Uint32Array(n);
-  const high = new Uint32Array(n);
-  const one = new Float64Array(1);
-  const bits = new Uint32Array(one.buffer);
-  for (let i = 0; i < n; i++) {
-    one[0] = score[i] + 0;
-    const l = bits[LITTLE_ENDIAN ? 0 : 1];
-    const h = bits[LITTLE_ENDIAN ? 1 : 0];
-    const negative = h >>> 31 === 1;
-    low[i] = negative ? l : ~l;
-    high[i] = negative ? h : h ^ 2147483647;
-  }
-  return [low, high];
-}
-var DIGIT, SIZE, DIGITS, LITTLE_ENDIAN;
-var init_order = __esm({
-  "src/evaluation/order.ts"() {
-    "use strict";
-    DIGIT = 11;
-    SIZE = 1 << DIGIT;
-    DIGITS = [
-      [0, 0],
-      [0, DIGIT],
-      [0, 2 * DIGIT],
-      [1, 0],
-      [1, DIGIT],
-      [1, 2 * DIGIT]
-    ];
-    LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
-  }
-});
-
-// src/evaluation/numeric.ts
-function linspace(start, stop, count2) {
-  const step2 = (stop - start) / (count2 - 1);
-  const values = Float64Array.from({ length: count2 }, (_, i) => start + i * step2);
-  values[count2 - 1] = stop;
-  return values;
-}
-function pairwiseSum(values) {
-  const n = values.length;
-  if (n < 8) {
-    let sum3 = -0;
-    for (const value of values) sum3 += value;
-    return n === 0 ? 0 : sum3;
-  }
-  if (n > 128) {
-    const half = (n >> 1) - (n >> 1) % 8;
-    return pairwiseSum(values.subarray(0, half)) + pairwiseSum(values.subarray(half));
-  }
-  const r = values.slice(0, 8);
-  let i = 8;
-  for (; i < n - n % 8; i += 8)
-    for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
-  const [a, b, c, d, e, f, g, h] = r;
-  let sum2 = a + b + (c + d) + (e + f + (g + h));
-  for (; i < n; i++) sum2 += values[i];
-  return sum2;
-}
-function mulberry32(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = state + 1831565813 >>> 0;
-    let t = state;
-    t = Math.imul(t ^ t >>> 15, t | 1);
-    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
-    return ((t ^ t >>> 14) >>> 0) / 4294967296;
-  };
-}
-var init_numeric = __esm({
-  "src/evaluation/numeric.ts"() {
-    "use strict";
-  }
-});
-
-// src/evaluation/parameters.ts
-var IOU_THRESHOLDS, RECALL_POINTS, AREAS, MAX_DETECTIONS, OUTCOME;
-var init_parameters = __esm({
-  "src/evaluation/parameters.ts"() {
-    "use strict";
-    init_numeric();
-    IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
-    RECALL_POINTS = linspace(0, 1, 101);
-    AREAS = [
-      { name: "all", from: 0, to: 1e10 },
-      { name: "small", from: 0, to: 32 ** 2 },
-      { name: "medium", from: 32 ** 2, to: 96 ** 2 },
-      { name: "large", from: 96 ** 2, to: 1e10 }
-    ];
-    MAX_DETECTIONS = [1, 10, 100];
-    OUTCOME = { falsePositive: 0, truePositive: 1, ignored: 2 };
-  }
-});
-
-// src/evaluation/matching.ts
-function matchClasses(truth, detections, { ids = "distinct" } = {}) {
-  checkFinite(detections);
-  const [I, K] = [truth.images.length, truth.categories.length];
-  const { annotations } = truth;
-  const boxes = groupBy(
-    groupBy(everyRow(annotations.count), annotations.image, I).rows,
-    annotations.category,
-    K
-  );
-  const found = groupBy(
-    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
-    detections.category,
-    K
-  );
-  const matcher2 = new Matcher(truth, detections, boxes.rows, ids);
-  return truth.categories.map(
-    (_, k) => matcher2.match(
-      k,
-      boxes.starts[k],
-      boxes.starts[k + 1],
-      found.rows.subarray(found.starts[k], found.starts[k + 1])
-    )
-  );
-}
-function checkFinite({ count: count2, score, bbox }) {
-  for (let row = 0; row < count2; row++) {
-    if (!Number.isFinite(score[row]))
-      throw new InputFault({
-        where: `detection ${row}`,
-        what: `has the score ${String(score[row])}; a score must be a finite number`
-      });
-    for (let i = 4 * row; i < 4 * row + 4; i++)
-      if (!Number.isFinite(bbox[i]))
-        throw new InputFault({
-          where: `detection ${row}`,
-          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
-        });
-  }
-}
-function outside(area) {
-  let bits = 0;
-  for (let a = 0; a < A; a++) if (area < FROM[a] || area > TO[a]) bits |= 1 << a;
-  return bits;
-}
-function reach(iou) {
-  let t = 0;
-  while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
-  return (1 << t) - 1;
-}
-var T, A, ALL, KEPT, FROM, TO, Matcher;
-var init_matching = __esm({
-  "src/evaluation/matching.ts"() {
-    "use strict";
-    init_faults();
-    init_order();
-    init_parameters();
-    T = IOU_THRESHOLDS.length;
-    A = AREAS.length;
-    ALL = (1 << T) - 1;
-    KEPT = MAX_DETECTIONS[2];
-    FROM = Float64Array.from(AREAS, ({ from }) => from);
-    TO = Float64Array.from(AREAS, ({ to }) => to);
-    Matcher = class {
-      constructor(truth, detections, rows2, ids) {
-        this.detections = detections;
-        this.rows = rows2;
-        const { bbox, area, crowd, ignore, id } = truth.annotations;
-        const n = rows2.length;
-        this.left = new Float64Array(n);
-        this.top = new Float64Array(n);
-        this.right = new Float64Array(n);
-        this.bottom = new Float64Array(n);
-        this.size = new Float64Array(n);
-        this.crowd = new Uint8Array(n);
-        this.unwanted = new Uint8Array(n);
-        this.forgotten = new Uint8Array(n);
-        this.taken = new Uint16Array(n * A);
-        for (let g = 0; g < n; g++) {
-          const row = rows2[g];
-          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
-          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
-          this.left[g] = x;
-          this.top[g] = y;
-          this.right[g] = w + x;
-          this.bottom[g] = h + y;
-          this.size[g] = w * h;
-          this.crowd[g] = crowd[row];
-          const never = crowd[row] === 1 || ignore[row] === 1;
-          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
-          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
-        }
-        this.image = truth.annotations.image;
-        this.first = new Int32Array(truth.images.length);
-        this.end = new Int32Array(truth.images.length);
-        this.seen = new Int32Array(truth.images.length);
-        this.out = new Uint8Array(detections.count);
-        for (let row = 0; row < detections.count; row++)
-          this.out[row] = outside(
-            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
-          );
-      }
-      detections;
-      rows;
-      left;
-      top;
-      right;
-      bottom;
-      size;
-      crowd;
-      /** Bit `a`: the box does not count in area range `a`. */
-      unwanted;
-      /** Boxes whose match COCOeval would forget. */
-      forgotten;
-      /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
-      taken;
-      /** Boxes of the present class in an image: from `first` to before `end`. */
-      first;
-      end;
-      seen;
-      /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
-      out;
-      // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
-      candidates = new Int32Array(16);
-      ious = new Float64Array(16);
-      reaches = new Int32Array(16);
-      image;
-      /**
-       * @param from - first box of the class in the buckets; `to` is behind the last
-       * @param found - rows of the class's detections, best score first
-       */
-      match(category, from, to, found) {
-        for (let g = from; g < to; g++) {
-          const image = this.image[this.rows[g]];
-          if (this.end[image] === 0) this.first[image] = g;
-          this.end[image] = g + 1;
-        }
-        const kept = this.keep(found);
-        const result = {
-          category,
-          ...kept,
-          dropped: found.length - kept.count,
-          right: new Uint16Array(A * kept.count),
-          ignored: new Uint16Array(A * kept.count),
-          totals: this.totals(from, to),
-          boxes: this.rows.subarray(from, to)
-        };
-        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
-        for (let g = from; g < to; g++) {
-          const image = this.image[this.rows[g]];
-          this.first[image] = this.end[image] = 0;
-        }
-        return result;
-      }
-      totals(from, to) {
-        const totals = new Int32Array(A);
-        for (let g = from; g < to; g++)
-          for (let a = 0; a < A; a++)
-            if ((this.unwanted[g] >> a & 1) === 0) totals[a] = totals[a] + 1;
-        return totals;
-      }
-      /** The 100 strongest detections of each image. */
-      keep(found) {
-        const { image: images, score: scores } = this.detections;
-        const n = found.length;
-        const [rows2, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
-        const score = new Float64Array(n);
-        let count2 = 0;
-        for (let i = 0; i < n; i++) {
-          const row = found[i];
-          const where = images[row];
-          const place2 = this.seen[where];
-          if (place2 === KEPT) continue;
-          this.seen[where] = place2 + 1;
-          rows2[count2] = row;
-          image[count2] = where;
-          rank2[count2] = place2;
-          score[count2] = scores[row];
-          count2++;
-        }
-        for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
-        if (count2 === n) return { count: count2, rows: rows2, image, rank: rank2, score };
-        return {
-          count: count2,
-          rows: rows2,
-          image: image.slice(0, count2),
-          rank: rank2.slice(0, count2),
-          score: score.slice(0, count2)
-        };
-      }
-      matchOne(row, i, into) {
-        const out = this.out[row];
-        const n = this.gather(row, into.image[i]);
-        for (let a = 0; a < A; a++) {
-          const at = a * into.count + i;
-          const away = out >> a & 1;
-          if (n === 0) {
-            if (away === 1) into.ignored[at] = ALL;
-            continue;
-          }
-          let open6 = ALL;
-          let right2 = 0;
-          let ignored = 0;
-          for (let unwanted = 0; unwanted < 2; unwanted++)
-            for (let c = 0; c < n; c++) {
-              const g = this.candidates[c];
-              if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
-              const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open6 & this.reaches[c] & ~held;
-              this.taken[g * A + a] = held | won;
-              open6 &= ~won;
-              if (unwanted === 1) ignored |= won;
-              else if (this.forgotten[g] === 0) right2 |= won;
-            }
-          if (away === 1) ignored |= ALL & ~right2;
-          into.right[at] = right2;
-          into.ignored[at] = ignored;
-        }
-      }
-      /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
-      gather(row, image) {
-        const end = this.end[image];
-        if (end === 0) return 0;
-        const { bbox } = this.detections;
-        const x = bbox[4 * row];
-        const y = bbox[4 * row + 1];
-        const w = bbox[4 * row + 2];
-        const h = bbox[4 * row + 3];
-        const [right2, bottom, size] = [w + x, h + y, w * h];
-        let n = 0;
-        for (let g = this.first[image]; g < end; g++) {
-          const wide = Math.min(right2, this.right[g]) - Math.max(x, this.left[g]);
-          if (wide <= 0) continue;
-          const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
-          if (high <= 0) continue;
-          const both = wide * high;
-          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
-          if (iou >= 0.5) this.insert(n++, g, iou);
-        }
-        return n;
-      }
-      insert(n, g, iou) {
-        if (n === this.candidates.length) this.enlarge();
-        let at = n;
-        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
-          this.candidates[at] = this.candidates[at - 1];
-          this.ious[at] = this.ious[at - 1];
-          this.reaches[at] = this.reaches[at - 1];
-        }
-        this.candidates[at] = g;
-        this.ious[at] = iou;
-        this.reaches[at] = reach(iou);
-      }
-      enlarge() {
-        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
-        this.candidates = new Int32Array(candidates2.length * 2);
-        this.ious = new Float64Array(candidates2.length * 2);
-        this.reaches = new Int32Array(candidates2.length * 2);
-        this.candidates.set(candidates2);
-        this.ious.set(ious);
-        this.reaches.set(reaches);
-      }
-    };
-  }
-});
-
-// src/evaluation/matches.ts
-function spread(truth, classes) {
-  return {
-    truth,
-    classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
-  };
-}
-function classMatches(truth, one, area) {
-  const { category, count: count2, score, image, rank: rank2 } = one;
-  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count2);
-  for (let i = 0; i < count2; i++) {
-    const right2 = one.right[area * count2 + i];
-    const ignored = one.ignored[area * count2 + i];
-    if ((right2 | ignored) === 0) continue;
-    for (let t = 0; t < IOU_THRESHOLDS.length; t++)
-      outcome[t * count2 + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
-  }
-  const total = one.totals[area];
-  return {
-    category,
-    area,
-    count: count2,
-    score,
-    image,
-    rank: rank2,
-    outcome,
-    positives: positives(truth, one.boxes, area),
-    total
-  };
-}
-function positives({ annotations, images }, boxes, area) {
-  const { from, to } = AREAS[area];
-  const counts2 = new Int32Array(images.length);
-  for (const row of boxes) {
-    const size = annotations.area[row];
-    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
-    const image = annotations.image[row];
-    counts2[image] = counts2[image] + 1;
-  }
-  return counts2;
-}
-var EPSILON;
-var init_matches = __esm({
-  "src/evaluation/matches.ts"() {
-    "use strict";
-    init_matching();
-    init_parameters();
-    EPSILON = 2220446049250313e-31;
-  }
-});
-
-// src/evaluation/accumulate.ts
-function accumulate(classes) {
-  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
-  const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
-  const counter = new Counter();
-  classes.forEach((one, k) => {
-    for (let a = 0; a < A2; a++)
-      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
-  });
-  return { precision, recall };
-}
-var T2, R, A2, M, ALL2, Counter;
-var init_accumulate = __esm({
-  "src/evaluation/accumulate.ts"() {
-    "use strict";
-    init_matches();
-    init_parameters();
-    T2 = IOU_THRESHOLDS.length;
-    R = RECALL_POINTS.length;
-    A2 = AREAS.length;
-    M = MAX_DETECTIONS.length;
-    ALL2 = (1 << T2) - 1;
-    Counter = class {
-      /** Detections that were not ignored at every threshold, by limit. */
-      seen = new Int32Array(M);
-      /** `[M, T]`: of those, right ones and ignored ones. */
-      right = new Int32Array(M * T2);
-      ignored = new Int32Array(M * T2);
-      /** Right detections needed to reach each recall point. */
-      needed = new Int32Array(R);
-      /** `[M, T, boxes]`: precision at the n-th right detection. */
-      precisions = new Float64Array(0);
-      /** @param at - first row of the class and area in the results */
-      count(one, a, precision, recall, at) {
-        const total = one.totals[a];
-        if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
-        this.walk(one, a, total);
-        this.findNeeded(total);
-        for (let row = 0; row < M * T2; row++) {
-          const found = this.right[row];
-          recall[at + row] = found / total;
-          this.draw(row * total, found, precision, (at + row) * R);
-        }
-      }
-      walk(one, a, total) {
-        const { seen, right: right2, ignored, precisions } = this;
-        seen.fill(0);
-        right2.fill(0);
-        ignored.fill(0);
-        const from = a * one.count;
-        for (let i = 0; i < one.count; i++) {
-          const left = one.ignored[from + i];
-          if (left === ALL2) continue;
-          const hit = one.right[from + i];
-          const place2 = one.rank[i];
-          for (let m = M - 1; m >= 0 && place2 < MAX_DETECTIONS[m]; m--) {
-            const n = seen[m] + 1;
-            seen[m] = n;
-            if ((hit | left) === 0) continue;
-            for (let t = 0; t < T2; t++) {
-              const row = m * T2 + t;
-              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
-              if ((hit >> t & 1) === 0) continue;
-              const tp = right2[row] + 1;
-              right2[row] = tp;
-              precisions[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
-            }
-          }
-        }
-      }
-      /** The smallest n with n / total at or above each recall point. */
-      findNeeded(total) {
-        let n = 1;
-        for (let r = 0; r < R; r++) {
-          const point = RECALL_POINTS[r];
-          n = Math.max(n, Math.ceil(point * total) - 1);
-          while (n / total < point) n++;
-          this.needed[r] = n;
-        }
-      }
-      /** Lays the envelope over the precisions and reads it at the recall points. */
-      draw(from, found, precision, to) {
-        const { precisions, needed } = this;
-        let highest = 0;
-        for (let i = from + found - 1; i >= from; i--) {
-          if (precisions[i] < highest) precisions[i] = highest;
-          else highest = precisions[i];
-        }
-        for (let r = 0; r < R; r++) {
-          const n = needed[r];
-          precision[to + r] = n <= found ? precisions[from + n - 1] : 0;
-        }
-      }
-    };
-  }
-});
-
-// src/evaluation/coco.ts
-function evaluateCoco(truth, detections, options = {}) {
-  return new CocoEvaluation(truth, matchClasses(truth, detections, options));
-}
-var T3, R2, A3, M2, CocoEvaluation;
-var init_coco = __esm({
-  "src/evaluation/coco.ts"() {
-    "use strict";
-    init_accumulate();
-    init_matches();
-    init_matching();
-    init_numeric();
-    init_parameters();
-    T3 = IOU_THRESHOLDS.length;
-    R2 = RECALL_POINTS.length;
-    A3 = AREAS.length;
-    M2 = MAX_DETECTIONS.length;
-    CocoEvaluation = class {
-      constructor(truth, classes) {
-        this.truth = truth;
-        this.classes = classes;
-        this.curves = accumulate(classes);
-        this.stats = this.statsOf();
-        this.perClass = truth.categories.map(({ name }, k) => ({
-          category: k,
-          name,
-          AP: this.ap(0, M2 - 1, void 0, k),
-          AP50: this.ap(0, M2 - 1, 0, k),
-          AR100: this.ar(0, M2 - 1, void 0, k),
-          boxes: classes[k]?.totals[0] ?? 0
-        }));
-      }
-      truth;
-      classes;
-      stats;
-      perClass;
-      curves;
-      /** `[T, R, K, A, M]`, -1 where a class has no box: COCOeval's `eval['precision']`. */
-      get precision() {
-        const { precision: from } = this.curves;
-        const K = this.classes.length;
-        const to = new Float64Array(from.length);
-        let at = 0;
-        for (let row = 0; row < K * A3 * M2; row++)
-          for (let t = 0; t < T3; t++)
-            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
-        return to;
-      }
-      /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
-      get recall() {
-        const { recall: from } = this.curves;
-        const rows2 = this.classes.length * A3 * M2;
-        const to = new Float64Array(from.length);
-        for (let row = 0; row < rows2; row++)
-          for (let t = 0; t < T3; t++) to[t * rows2 + row] = from[row * T3 + t];
-        return to;
-      }
-      /** The matches behind the numbers, one byte an outcome. */
-      get matches() {
-        return spread(this.truth, this.classes);
-      }
-      /** Detections that had no part because their image has 100 stronger ones of their class. */
-      get dropped() {
-        return this.classes.reduce((sum2, one) => sum2 + one.dropped, 0);
-      }
-      /** Detections of classes without a box that counts: they change no number. */
-      get unjudged() {
-        return this.classes.reduce((sum2, one) => sum2 + (one.totals[0] === 0 ? one.count : 0), 0);
-      }
-      /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
-      perIou(k) {
-        return Array.from(IOU_THRESHOLDS, (iou, t) => ({
-          iou,
-          AP: this.ap(0, M2 - 1, t, k),
-          AR: this.ar(0, M2 - 1, t, k)
-        }));
-      }
-      /** The 12 numbers over all classes, or of one. */
-      statsOf(k) {
-        const last = M2 - 1;
-        return {
-          AP: this.ap(0, last, void 0, k),
-          AP50: this.ap(0, last, 0, k),
-          AP75: this.ap(0, last, 5, k),
-          APs: this.ap(1, last, void 0, k),
-          APm: this.ap(2, last, void 0, k),
-          APl: this.ap(3, last, void 0, k),
-          AR1: this.ar(0, 0, void 0, k),
-          AR10: this.ar(0, 1, void 0, k),
-          AR100: this.ar(0, last, void 0, k),
-          ARs: this.ar(1, last, void 0, k),
-          ARm: this.ar(2, last, void 0, k),
-          ARl: this.ar(3, last, void 0, k)
-        };
-      }
-      ap(a, m, only2, k) {
-        return this.mean(this.curves.precision, R2, a, m, only2, k);
-      }
-      ar(a, m, only2, k) {
-        return this.mean(this.curves.recall, 1, a, m, only2, k);
-      }
-      /** Mean over thresholds, points and classes that have boxes, in NumPy's order of summation; -1 when there is none. */
-      mean(values, points, a, m, only2, k) {
-        const known2 = [];
-        for (let c = k ?? 0; c < (k === void 0 ? this.classes.length : k + 1); c++)
-          if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
-        const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
-        const slice = new Float64Array((to - from) * points * known2.length);
-        let at = 0;
-        for (let p = from * points; p < to * points; p++)
-          for (const start of known2) slice[at++] = values[start + p];
-        return at === 0 ? -1 : pairwiseSum(slice) / at;
-      }
-    };
-  }
-});
-
-// src/evaluation/voc.ts
-function evaluateVoc(truth, detections, metric, iou = 0.5) {
-  checkFinite(detections);
-  const [I, K] = [truth.images.length, truth.categories.length];
-  const { annotations } = truth;
-  const boxes = groupBy(
-    groupBy(everyRow(annotations.count), annotations.image, I).rows,
-    annotations.category,
-    K
-  );
-  const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
-  const perClass = truth.categories.map(({ name }, k) => {
-    const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
-    const rows2 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
-    const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
-    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows2, iou), counting, metric);
-    return { category: k, name, AP, boxes: counting, detections: rows2.length };
-  });
-  const known2 = perClass.filter(({ AP }) => AP >= 0);
-  const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
-  return { metric, iou, mAP, perClass };
-}
-function counts({ crowd, ignore }, row) {
-  return crowd[row] !== 1 && ignore[row] !== 1;
-}
-function right({ annotations, images }, detections, boxes, rows2, iou) {
-  const first2 = new Int32Array(images.length).fill(-1);
-  const end = new Int32Array(images.length);
-  boxes.forEach((row, at) => {
-    const image = annotations.image[row];
-    if (first2[image] === -1) first2[image] = at;
-    end[image] = at + 1;
-  });
-  const taken = new Uint8Array(boxes.length);
-  return Int8Array.from(rows2, (row) => {
-    const image = detections.image[row];
-    let best = -Infinity;
-    let match2 = -1;
-    for (let at = Math.max(0, first2[image]); at < end[image]; at++) {
-      const value = overlap(detections.bbox, row, annotations.bbox, boxes[at]);
-      if (value > best) [best, match2] = [value, at];
-    }
-    if (!(best > iou)) return 0;
-    if (!counts(annotations, boxes[match2])) return -1;
-    if (taken[match2] === 1) return 0;
-    taken[match2] = 1;
-    return 1;
-  });
-}
-function overlap(p, i, q, j) {
-  const [ax, ay] = [p[4 * i], p[4 * i + 1]];
-  const [aw, ah] = [p[4 * i + 2], p[4 * i + 3]];
-  const [bx, by] = [q[4 * j], q[4 * j + 1]];
-  const [bw, bh] = [q[4 * j + 2], q[4 * j + 3]];
-  const w = Math.max(0, Math.min(ax + aw, bx + bw) - Math.max(ax, bx));
-  const h = Math.max(0, Math.min(ay + ah, by + bh) - Math.max(ay, by));
-  return w * h / (aw * ah + bw * bh - w * h);
-}
-function averagePrecision(outcomes, total, metric) {
-  let tp = 0;
-  let fp = 0;
-  const recalls = [];
-  const precisions = [];
-  for (const outcome of outcomes) {
-    if (outcome === 0) fp++;
-    if (outcome !== 1) continue;
-    tp++;
-    recalls.push(tp / total);
-    precisions.push(tp / (tp + fp));
-  }
-  for (let i = precisions.length - 2; i >= 0; i--)
-    precisions[i] = Math.max(precisions[i], precisions[i + 1]);
-  if (metric === "voc")
-    return recalls.reduce(
-      (sum3, recall, i) => sum3 + (recall - (recalls[i - 1] ?? 0)) * precisions[i],
-      0
-    );
-  let sum2 = 0;
-  for (let point = 0; point <= 10; point++) {
-    const at = recalls.findIndex((recall) => recall >= point * 0.1);
-    sum2 += at < 0 ? 0 : precisions[at] / 11;
-  }
-  return sum2;
-}
-var init_voc = __esm({
-  "src/evaluation/voc.ts"() {
-    "use strict";
-    init_matching();
-    init_order();
-  }
-});
-
-// src/evaluation/intervals.ts
-function percentileInterval(sorted, confidence) {
-  return [quantile(sorted, (1 - confidence) / 2), quantile(sorted, (1 + confidence) / 2)];
-}
-function bcaInterval(sorted, point, without2, confidence) {
-  const below = share(sorted, point);
-  if (without2.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted, confidence);
-  const bias = normalQuantile(below);
-  const skew = acceleration(without2);
-  const at = (tail2) => {
-    const z = bias + normalQuantile(tail2);
-    return quantile(sorted, normalShare(bias + z / (1 - skew * z)));
-  };
-  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
-}
-function share(sorted, value) {
-  let sum2 = 0;
-  for (const one of sorted) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
-  return sum2 / sorted.length;
-}
-function acceleration(without2) {
-  const mean2 = without2.reduce((sum2, value) => sum2 + value, 0) / without2.length;
-  let [squares2, cubes] = [0, 0];
-  for (const value of without2) {
-    const d = mean2 - value;
-    squares2 += d * d;
-    cubes += d * d * d;
-  }
-  return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
-}
-function quantile(sorted, q) {
-  if (sorted.length === 0) return NaN;
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
-  const a = sorted[low];
-  return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
-}
-function normalShare(z) {
-  const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + 0.5 * x);
-  const series = [
-    -1.26551223,
-    1.00002368,
-    0.37409196,
-    0.09678418,
-    -0.18628806,
-    0.27886807,
-    -1.13520398,
-    1.48851587,
-    -0.82215223,
-    0.17087277
-  ];
-  const polynomial = series.reduceRight((sum2, coefficient) => sum2 * t + coefficient, 0);
-  const tail2 = 0.5 * t * Math.exp(-x * x + polynomial);
-  return z >= 0 ? 1 - tail2 : tail2;
-}
-function normalQuantile(p) {
-  let [low, high] = [-9, 9];
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (normalShare(middle) < p) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
-}
-var init_intervals = __esm({
-  "src/evaluation/intervals.ts"() {
-    "use strict";
-  }
-});
-
-// src/evaluation/weighted.ts
-function compact({ annotations, images }, one) {
-  let end = one.count;
-  while (end > 0 && one.right[end - 1] === 0) end--;
-  const kept = [];
-  for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept.push(i);
-  const counts2 = new Int32Array(images.length);
-  const { from, to } = AREAS[0];
-  for (const row of one.boxes) {
-    const size = annotations.area[row];
-    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
-    const image = annotations.image[row];
-    counts2[image] = counts2[image] + 1;
-  }
-  const boxImage = Int32Array.from(counts2.keys()).filter((image) => counts2[image] !== 0);
-  return {
-    image: Int32Array.from(kept, (i) => one.image[i]),
-    right: Uint16Array.from(kept, (i) => one.right[i]),
-    ignored: Uint16Array.from(kept, (i) => one.ignored[i]),
-    boxImage,
-    boxCount: boxImage.map((image) => counts2[image]),
-    steps: kept.reduce((sum2, i) => sum2 + (one.right[i] === 0 ? 0 : 1), 0)
-  };
-}
-var T4, R3, ALL3, FIGURES, WeightedEvaluation;
-var init_weighted = __esm({
-  "src/evaluation/weighted.ts"() {
-    "use strict";
-    init_matches();
-    init_parameters();
-    T4 = IOU_THRESHOLDS.length;
-    R3 = RECALL_POINTS.length;
-    ALL3 = (1 << T4) - 1;
-    FIGURES = ["map", "map50", "ar"];
-    WeightedEvaluation = class {
-      classes;
-      tp = new Int32Array(T4);
-      skipped = new Int32Array(T4);
-      length = new Int32Array(T4);
-      needed = new Int32Array(R3);
-      /** Most steps that a curve can have. */
-      most;
-      /** `[T, most]`: right detections up to a step, and all that are not ignored. */
-      hits;
-      seen;
-      constructor(truth, classes) {
-        this.classes = classes.map((one) => compact(truth, one));
-        this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
-        this.hits = new Int32Array(T4 * this.most);
-        this.seen = new Int32Array(T4 * this.most);
-      }
-      /**
-       * @param weights - how often each image counts
-       * @param out - `[classes, 3]`: {@link FIGURES} of each class
-       */
-      evaluate(weights, out) {
-        for (let k = 0; k < this.classes.length; k++) this.evaluateClass(k, weights, out);
-      }
-      evaluateClass(k, weights, out) {
-        const one = this.classes[k];
-        let total = 0;
-        for (let i = 0; i < one.boxImage.length; i++)
-          total += one.boxCount[i] * weights[one.boxImage[i]];
-        if (total === 0) {
-          out.fill(NaN, 3 * k, 3 * k + 3);
-          return;
-        }
-        this.walk(one, weights);
-        this.findNeeded(total);
-        let [sum2, recall] = [0, 0];
-        for (let t = 0; t < T4; t++) {
-          const area = this.area(t);
-          if (t === 0) out[3 * k + 1] = area / R3;
-          sum2 += area;
-          recall += this.tp[t] / total;
-        }
-        out[3 * k] = sum2 / (R3 * T4);
-        out[3 * k + 2] = recall / T4;
-      }
-      /** Notes, for each threshold, right detections and all detections so far at every right one. */
-      walk({ image, right: right2, ignored }, weights) {
-        const { tp, skipped, length, hits, seen, most } = this;
-        tp.fill(0);
-        skipped.fill(0);
-        length.fill(0);
-        let n = 0;
-        for (let i = 0; i < image.length; i++) {
-          const weight2 = weights[image[i]];
-          n += weight2;
-          if (weight2 * (right2[i] | ignored[i]) === 0) continue;
-          for (let left = ignored[i], t = 0; left !== 0; left >>= 1, t++)
-            if ((left & 1) === 1) skipped[t] = skipped[t] + weight2;
-          for (let hit = right2[i], t = 0; hit !== 0; hit >>= 1, t++) {
-            if ((hit & 1) === 0) continue;
-            const step2 = length[t];
-            const found = tp[t] + weight2;
-            tp[t] = found;
-            length[t] = step2 + 1;
-            hits[t * most + step2] = found;
-            seen[t * most + step2] = n - skipped[t];
-          }
-        }
-      }
-      /** Right detections needed to reach each recall point: the smallest n with n / total at or above it. */
-      findNeeded(total) {
-        for (let r = 0; r < R3; r++) {
-          const point = RECALL_POINTS[r];
-          let n = Math.max(0, Math.ceil(point * total) - 1);
-          while (n / total < point) n++;
-          this.needed[r] = n;
-        }
-      }
-      /** Sum of the precision's envelope over the recall points, walked from the end. */
-      area(t) {
-        const { needed, hits, seen, most } = this;
-        const first2 = t * most;
-        const last = first2 + this.length[t] - 1;
-        if (last < first2) return 0;
-        let r = R3 - 1;
-        while (r >= 0 && needed[r] > hits[last]) r--;
-        let top2 = 0;
-        let bottom = 1;
-        let sum2 = 0;
-        let highest = 0;
-        for (let i = last; i >= first2 && r >= 0; i--) {
-          const found = hits[i];
-          const all = seen[i];
-          if (found * bottom > top2 * all) {
-            top2 = found;
-            bottom = all;
-            highest = -1;
-          }
-          const before = i === first2 ? -1 : hits[i - 1];
-          if (needed[r] <= before) continue;
-          if (highest < 0) highest = top2 / (bottom + EPSILON);
-          do {
-            sum2 += highest;
-            r--;
-          } while (r >= 0 && needed[r] > before);
-        }
-        return sum2;
-      }
-    };
-  }
-});
-
-// src/evaluation/bootstrap.ts
-function pairedBootstrap({
-  truth,
-  reference,
-  candidate,
-  resamples,
-  confidence,
-  seed,
-  method = "bca"
-}) {
-  const pair = new Pair(truth, reference, candidate);
-  const n = truth.images.length;
-  const point = pair.drops(new Uint16Array(n).fill(1));
-  const random = mulberry32(seed);
-  const weights = new Uint16Array(n);
-  const draws = Array.from({ length: resamples }, () => pair.drops(resample(weights, random)));
-  const left = method === "bca" ? jackknife(n, random, (one) => pair.drops(one)) : [];
-  const interval = (at) => {
-    const values = Float64Array.from(draws, (one) => one[at]).filter(Number.isFinite).sort();
-    const drop2 = point[at];
-    const without2 = Float64Array.from(left, (one) => one[at]).filter(Number.isFinite);
-    const [low, high] = method === "bca" ? bcaInterval(values, drop2, without2, confidence) : percentileInterval(values, confidence);
-    return { drop: drop2, low, high };
-  };
-  return {
-    map: interval(0),
-    map50: interval(1),
-    ar: interval(2),
-    perClass: truth.categories.map(
-      (_, k) => Number.isFinite(point[FIGURES.length + k] ?? NaN) ? interval(FIGURES.length + k) : void 0
-    ),
-    method,
-    resamples,
-    confidence,
-    images: n
-  };
-}
-function resample(weights, random) {
-  weights.fill(0);
-  for (let i = 0; i < weights.length; i++) {
-    const image = Math.floor(random() * weights.length);
-    weights[image] = weights[image] + 1;
-  }
-  return weights;
-}
-function jackknife(n, random, evaluate2) {
-  const groups = Math.min(n, GROUPS);
-  const order = Int32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  const weights = new Uint16Array(n).fill(1);
-  return Array.from({ length: groups }, (_, g) => {
-    for (let i = g; i < n; i += groups) weights[order[i]] = 0;
-    const drops = evaluate2(weights);
-    for (let i = g; i < n; i += groups) weights[order[i]] = 1;
-    return drops;
-  });
-}
-var GROUPS, Pair;
-var init_bootstrap = __esm({
-  "src/evaluation/bootstrap.ts"() {
-    "use strict";
-    init_intervals();
-    init_matching();
-    init_numeric();
-    init_weighted();
-    GROUPS = 200;
-    Pair = class {
-      sides;
-      figures;
-      classes;
-      constructor(truth, reference, candidate) {
-        const side = (table2) => new WeightedEvaluation(truth, matchClasses(truth, table2));
-        this.sides = [side(reference), side(candidate)];
-        this.classes = truth.categories.length;
-        this.figures = [new Float64Array(3 * this.classes), new Float64Array(3 * this.classes)];
-      }
-      /** Reference minus candidate: mAP50-95, mAP50, AR100, then AP50-95 by class. A class that a resample lacks is NaN and left out of the means. */
-      drops(weights) {
-        const [a, b] = this.figures;
-        this.sides[0].evaluate(weights, a);
-        this.sides[1].evaluate(weights, b);
-        const drops = new Float64Array(FIGURES.length + this.classes);
-        let known2 = 0;
-        for (let k = 0; k < this.classes; k++) {
-          const at = FIGURES.length * k;
-          drops[FIGURES.length + k] = a[at] - b[at];
-          if (Number.isNaN(a[at])) continue;
-          known2++;
-          for (let f = 0; f < FIGURES.length; f++)
-            drops[f] = drops[f] + a[at + f] - b[at + f];
-        }
-        for (let f = 0; f < FIGURES.length; f++) drops[f] = known2 === 0 ? NaN : drops[f] / known2;
-        return drops;
-      }
-    };
-  }
-});
-
-// src/evaluation/distances.ts
-function outputDistances(reference, candidate) {
-  const before = confident(reference);
-  const after2 = confident(candidate);
-  const pairs = matchPairs(reference, candidate, before, after2);
-  return {
-    scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
-    detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
-    boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
-    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
-    unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
-  };
-}
-function mean(values) {
-  return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
-}
-function confident({ score }) {
-  return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
-}
-function histogram({ score }) {
-  const bins = new Float64Array(BINS2);
-  let total = 0;
-  for (const one of score) {
-    if (one < TAIL) continue;
-    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
-    bins[bin] = bins[bin] + 1;
-    total++;
-  }
-  return total === 0 ? bins : bins.map((count2) => count2 / total);
-}
-function jensenShannon(p, q) {
-  const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
-  if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
-  const half = (x, m) => x === 0 ? 0 : x * Math.log2(x / m) / 2;
-  return Math.max(
-    0,
-    p.reduce(
-      (sum2, x, i) => sum2 + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
-      0
-    )
-  );
-}
-function matchPairs(reference, candidate, before, after2) {
-  const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
-  const partners = /* @__PURE__ */ new Map();
-  for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
-  const pairs = [];
-  for (const a of [...before].sort(
-    (x, y) => reference.score[y] - reference.score[x]
-  )) {
-    const open6 = partners.get(key(reference, a)) ?? [];
-    let best;
-    for (const b of open6) {
-      const iou = overlap2(reference.bbox, a, candidate.bbox, b);
-      if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
-    }
-    if (best === void 0) continue;
-    open6.splice(open6.indexOf(best.b), 1);
-    pairs.push(best);
-  }
-  return pairs;
-}
-function overlap2(p, i, q, j) {
-  const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
-  const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
-  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
-  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
-  return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
-}
-var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
-var init_distances = __esm({
-  "src/evaluation/distances.ts"() {
-    "use strict";
-    CONFIDENT = 0.25;
-    TAIL = 0.05;
-    BINS2 = 19;
-    SAME_OBJECT = 0.5;
-  }
-});
-
-// src/evaluation/index.ts
-var init_evaluation = __esm({
-  "src/evaluation/index.ts"() {
-    "use strict";
-    init_types7();
-    init_coco();
-    init_voc();
-    init_bootstrap();
-    init_intervals();
-    init_distances();
-    init_matches();
-    init_parameters();
-    init_numeric();
-  }
-});
-
 // src/gate/types.ts
-var init_types8 = __esm({
+var init_types7 = __esm({
   "src/gate/types.ts"() {
     "use strict";
   }
@@ -13118,7 +11911,7 @@ var init_judge = __esm({
 var init_gate = __esm({
   "src/gate/index.ts"() {
     "use strict";
-    init_types8();
+    init_types7();
     init_judge();
   }
 });
@@ -13244,7 +12037,7 @@ var init_sweep = __esm({
 });
 
 // src/dataset/types.ts
-var init_types9 = __esm({
+var init_types8 = __esm({
   "src/dataset/types.ts"() {
     "use strict";
   }
@@ -14472,7 +13265,7 @@ async function locate(images, folder, source) {
   return found;
 }
 var SECTIONS, SECTION_KEYS;
-var init_coco2 = __esm({
+var init_coco = __esm({
   "src/dataset/coco.ts"() {
     "use strict";
     init_faults();
@@ -24850,7 +23643,7 @@ var init_ExpressionSet = __esm({
 });
 
 // node_modules/path-expression-matcher/src/Matcher.js
-var MatcherView, Matcher2;
+var MatcherView, Matcher;
 var init_Matcher = __esm({
   "node_modules/path-expression-matcher/src/Matcher.js"() {
     MatcherView = class {
@@ -24988,7 +23781,7 @@ var init_Matcher = __esm({
         return exprSet.matchesAny(this._matcher);
       }
     };
-    Matcher2 = class {
+    Matcher = class {
       /**
        * Create a new Matcher.
        * @param {Object} [options={}]
@@ -26603,7 +25396,7 @@ var init_OrderedObjParser = __esm({
             //postCheck: resolved => resolved
           });
         }
-        this.matcher = new Matcher2();
+        this.matcher = new Matcher();
         this.readonlyMatcher = this.matcher.readOnly();
         this.isCurrentNodeStopNode = false;
         this.stopNodeExpressionsSet = new ExpressionSet();
@@ -27295,7 +26088,7 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
 function withoutEnding(path3) {
   return path3.slice(0, path3.length - extname4(path3).length);
 }
-var init_voc2 = __esm({
+var init_voc = __esm({
   "src/dataset/voc.ts"() {
     "use strict";
     init_faults();
@@ -27404,12 +26197,12 @@ var init_ground_truth = __esm({
   "src/dataset/ground-truth.ts"() {
     "use strict";
     init_faults();
-    init_coco2();
+    init_coco();
     init_format();
     init_problems();
     init_sizes();
     init_stratify();
-    init_voc2();
+    init_voc();
     init_yolo();
   }
 });
@@ -27743,9 +26536,9 @@ var init_class_names = __esm({
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
     "use strict";
-    init_types9();
+    init_types8();
     init_ground_truth();
-    init_coco2();
+    init_coco();
     init_detections();
     init_table();
     init_list();
@@ -27760,6 +26553,1206 @@ var init_dataset = __esm({
     init_sizes();
     init_class_names();
     init_problems();
+  }
+});
+
+// src/evaluation/types.ts
+var init_types9 = __esm({
+  "src/evaluation/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/order.ts
+function groupBy(rows2, key, size) {
+  const starts = new Int32Array(size + 1);
+  for (let i = 0; i < rows2.length; i++) {
+    const k = key[rows2[i]];
+    if (k < 0 || k >= size) throw new RangeError(`row ${rows2[i]} has the key ${k} of ${size}`);
+    starts[k + 1] = starts[k + 1] + 1;
+  }
+  for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
+  const next = starts.slice();
+  const sorted = new Int32Array(rows2.length);
+  for (let i = 0; i < rows2.length; i++) {
+    const row = rows2[i];
+    const k = key[row];
+    const to = next[k];
+    next[k] = to + 1;
+    sorted[to] = row;
+  }
+  return { rows: sorted, starts };
+}
+function everyRow(count2) {
+  const rows2 = new Int32Array(count2);
+  for (let i = 0; i < count2; i++) rows2[i] = i;
+  return rows2;
+}
+function byFallingScore(rows2, score) {
+  const n = rows2.length;
+  if (n === 0) return rows2;
+  const keys = fallingKeys(score);
+  let from = rows2;
+  const spare = [new Int32Array(n), new Int32Array(n)];
+  const counts2 = new Int32Array(SIZE);
+  for (const [half, shift] of DIGITS) {
+    const key = keys[half];
+    count(from, key, shift, counts2);
+    if (counts2[digit(key, from[0], shift)] === n) continue;
+    const to = from === spare[0] ? spare[1] : spare[0];
+    scatter(from, to, key, shift, counts2);
+    from = to;
+  }
+  return from;
+}
+function digit(key, row, shift) {
+  return key[row] >>> shift & SIZE - 1;
+}
+function count(rows2, key, shift, counts2) {
+  counts2.fill(0);
+  for (let i = 0; i < rows2.length; i++) {
+    const d = digit(key, rows2[i], shift);
+    counts2[d] = counts2[d] + 1;
+  }
+}
+function scatter(from, to, key, shift, counts2) {
+  let sum2 = 0;
+  for (let d = 0; d < SIZE; d++) {
+    const many = counts2[d];
+    counts2[d] = sum2;
+    sum2 += many;
+  }
+  for (let i = 0; i < from.length; i++) {
+    const row = from[i];
+    const d = digit(key, row, shift);
+    const at = counts2[d];
+    counts2[d] = at + 1;
+    to[at] = row;
+  }
+}
+function fallingKeys(score) {
+  const n = score.length;
+  const low = new Uint32Array(n);
+  const high = new Uint32Array(n);
+  const one = new Float64Array(1);
+  const bits = new Uint32Array(one.buffer);
+  for (let i = 0; i < n; i++) {
+    one[0] = score[i] + 0;
+    const l = bits[LITTLE_ENDIAN ? 0 : 1];
+    const h = bits[LITTLE_ENDIAN ? 1 : 0];
+    const negative = h >>> 31 === 1;
+    low[i] = negative ? l : ~l;
+    high[i] = negative ? h : h ^ 2147483647;
+  }
+  return [low, high];
+}
+var DIGIT, SIZE, DIGITS, LITTLE_ENDIAN;
+var init_order = __esm({
+  "src/evaluation/order.ts"() {
+    "use strict";
+    DIGIT = 11;
+    SIZE = 1 << DIGIT;
+    DIGITS = [
+      [0, 0],
+      [0, DIGIT],
+      [0, 2 * DIGIT],
+      [1, 0],
+      [1, DIGIT],
+      [1, 2 * DIGIT]
+    ];
+    LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+  }
+});
+
+// src/evaluation/numeric.ts
+function linspace(start, stop, count2) {
+  const step2 = (stop - start) / (count2 - 1);
+  const values = Float64Array.from({ length: count2 }, (_, i) => start + i * step2);
+  values[count2 - 1] = stop;
+  return values;
+}
+function pairwiseSum(values) {
+  const n = values.length;
+  if (n < 8) {
+    let sum3 = -0;
+    for (const value of values) sum3 += value;
+    return n === 0 ? 0 : sum3;
+  }
+  if (n > 128) {
+    const half = (n >> 1) - (n >> 1) % 8;
+    return pairwiseSum(values.subarray(0, half)) + pairwiseSum(values.subarray(half));
+  }
+  const r = values.slice(0, 8);
+  let i = 8;
+  for (; i < n - n % 8; i += 8)
+    for (let k = 0; k < 8; k++) r[k] = r[k] + values[i + k];
+  const [a, b, c, d, e, f, g, h] = r;
+  let sum2 = a + b + (c + d) + (e + f + (g + h));
+  for (; i < n; i++) sum2 += values[i];
+  return sum2;
+}
+function mulberry32(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = state + 1831565813 >>> 0;
+    let t = state;
+    t = Math.imul(t ^ t >>> 15, t | 1);
+    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
+    return ((t ^ t >>> 14) >>> 0) / 4294967296;
+  };
+}
+var init_numeric = __esm({
+  "src/evaluation/numeric.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/parameters.ts
+var IOU_THRESHOLDS, RECALL_POINTS, AREAS, MAX_DETECTIONS, OUTCOME;
+var init_parameters = __esm({
+  "src/evaluation/parameters.ts"() {
+    "use strict";
+    init_numeric();
+    IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
+    RECALL_POINTS = linspace(0, 1, 101);
+    AREAS = [
+      { name: "all", from: 0, to: 1e10 },
+      { name: "small", from: 0, to: 32 ** 2 },
+      { name: "medium", from: 32 ** 2, to: 96 ** 2 },
+      { name: "large", from: 96 ** 2, to: 1e10 }
+    ];
+    MAX_DETECTIONS = [1, 10, 100];
+    OUTCOME = { falsePositive: 0, truePositive: 1, ignored: 2 };
+  }
+});
+
+// src/evaluation/matching.ts
+function matchClasses(truth, detections, { ids = "distinct" } = {}) {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K
+  );
+  const found = groupBy(
+    byFallingScore(groupBy(everyRow(detections.count), detections.image, I).rows, detections.score),
+    detections.category,
+    K
+  );
+  const matcher2 = new Matcher2(truth, detections, boxes.rows, ids);
+  return truth.categories.map(
+    (_, k) => matcher2.match(
+      k,
+      boxes.starts[k],
+      boxes.starts[k + 1],
+      found.rows.subarray(found.starts[k], found.starts[k + 1])
+    )
+  );
+}
+function checkFinite({ count: count2, score, bbox }) {
+  for (let row = 0; row < count2; row++) {
+    if (!Number.isFinite(score[row]))
+      throw new InputFault({
+        where: `detection ${row}`,
+        what: `has the score ${String(score[row])}; a score must be a finite number`
+      });
+    for (let i = 4 * row; i < 4 * row + 4; i++)
+      if (!Number.isFinite(bbox[i]))
+        throw new InputFault({
+          where: `detection ${row}`,
+          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
+        });
+  }
+}
+function outside(area) {
+  let bits = 0;
+  for (let a = 0; a < A; a++) if (area < FROM[a] || area > TO[a]) bits |= 1 << a;
+  return bits;
+}
+function reach(iou) {
+  let t = 0;
+  while (t < T && iou >= IOU_THRESHOLDS[t]) t++;
+  return (1 << t) - 1;
+}
+var T, A, ALL, KEPT, FROM, TO, Matcher2;
+var init_matching = __esm({
+  "src/evaluation/matching.ts"() {
+    "use strict";
+    init_faults();
+    init_order();
+    init_parameters();
+    T = IOU_THRESHOLDS.length;
+    A = AREAS.length;
+    ALL = (1 << T) - 1;
+    KEPT = MAX_DETECTIONS[2];
+    FROM = Float64Array.from(AREAS, ({ from }) => from);
+    TO = Float64Array.from(AREAS, ({ to }) => to);
+    Matcher2 = class {
+      constructor(truth, detections, rows2, ids) {
+        this.detections = detections;
+        this.rows = rows2;
+        const { bbox, area, crowd, ignore, id } = truth.annotations;
+        const n = rows2.length;
+        this.left = new Float64Array(n);
+        this.top = new Float64Array(n);
+        this.right = new Float64Array(n);
+        this.bottom = new Float64Array(n);
+        this.size = new Float64Array(n);
+        this.crowd = new Uint8Array(n);
+        this.unwanted = new Uint8Array(n);
+        this.forgotten = new Uint8Array(n);
+        this.taken = new Uint16Array(n * A);
+        for (let g = 0; g < n; g++) {
+          const row = rows2[g];
+          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
+          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
+          this.left[g] = x;
+          this.top[g] = y;
+          this.right[g] = w + x;
+          this.bottom[g] = h + y;
+          this.size[g] = w * h;
+          this.crowd[g] = crowd[row];
+          const never = crowd[row] === 1 || ignore[row] === 1;
+          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
+          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
+        }
+        this.image = truth.annotations.image;
+        this.first = new Int32Array(truth.images.length);
+        this.end = new Int32Array(truth.images.length);
+        this.seen = new Int32Array(truth.images.length);
+        this.out = new Uint8Array(detections.count);
+        for (let row = 0; row < detections.count; row++)
+          this.out[row] = outside(
+            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
+          );
+      }
+      detections;
+      rows;
+      left;
+      top;
+      right;
+      bottom;
+      size;
+      crowd;
+      /** Bit `a`: the box does not count in area range `a`. */
+      unwanted;
+      /** Boxes whose match COCOeval would forget. */
+      forgotten;
+      /** `[boxes, areas]`: bits of the thresholds at which the box is taken. */
+      taken;
+      /** Boxes of the present class in an image: from `first` to before `end`. */
+      first;
+      end;
+      seen;
+      /** By row of the detections: bit `a` is set where its area lies outside of range `a`. */
+      out;
+      // Boxes that the present detection could take: IoU of 0.5 or more, highest first, of equal ones the later first.
+      candidates = new Int32Array(16);
+      ious = new Float64Array(16);
+      reaches = new Int32Array(16);
+      image;
+      /**
+       * @param from - first box of the class in the buckets; `to` is behind the last
+       * @param found - rows of the class's detections, best score first
+       */
+      match(category, from, to, found) {
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          if (this.end[image] === 0) this.first[image] = g;
+          this.end[image] = g + 1;
+        }
+        const kept = this.keep(found);
+        const result = {
+          category,
+          ...kept,
+          dropped: found.length - kept.count,
+          right: new Uint16Array(A * kept.count),
+          ignored: new Uint16Array(A * kept.count),
+          totals: this.totals(from, to),
+          boxes: this.rows.subarray(from, to)
+        };
+        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
+        for (let g = from; g < to; g++) {
+          const image = this.image[this.rows[g]];
+          this.first[image] = this.end[image] = 0;
+        }
+        return result;
+      }
+      totals(from, to) {
+        const totals = new Int32Array(A);
+        for (let g = from; g < to; g++)
+          for (let a = 0; a < A; a++)
+            if ((this.unwanted[g] >> a & 1) === 0) totals[a] = totals[a] + 1;
+        return totals;
+      }
+      /** The 100 strongest detections of each image. */
+      keep(found) {
+        const { image: images, score: scores } = this.detections;
+        const n = found.length;
+        const [rows2, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+        const score = new Float64Array(n);
+        let count2 = 0;
+        for (let i = 0; i < n; i++) {
+          const row = found[i];
+          const where = images[row];
+          const place2 = this.seen[where];
+          if (place2 === KEPT) continue;
+          this.seen[where] = place2 + 1;
+          rows2[count2] = row;
+          image[count2] = where;
+          rank2[count2] = place2;
+          score[count2] = scores[row];
+          count2++;
+        }
+        for (let i = 0; i < n; i++) this.seen[images[found[i]]] = 0;
+        if (count2 === n) return { count: count2, rows: rows2, image, rank: rank2, score };
+        return {
+          count: count2,
+          rows: rows2,
+          image: image.slice(0, count2),
+          rank: rank2.slice(0, count2),
+          score: score.slice(0, count2)
+        };
+      }
+      matchOne(row, i, into) {
+        const out = this.out[row];
+        const n = this.gather(row, into.image[i]);
+        for (let a = 0; a < A; a++) {
+          const at = a * into.count + i;
+          const away = out >> a & 1;
+          if (n === 0) {
+            if (away === 1) into.ignored[at] = ALL;
+            continue;
+          }
+          let open6 = ALL;
+          let right2 = 0;
+          let ignored = 0;
+          for (let unwanted = 0; unwanted < 2; unwanted++)
+            for (let c = 0; c < n; c++) {
+              const g = this.candidates[c];
+              if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
+              const held = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
+              const won = open6 & this.reaches[c] & ~held;
+              this.taken[g * A + a] = held | won;
+              open6 &= ~won;
+              if (unwanted === 1) ignored |= won;
+              else if (this.forgotten[g] === 0) right2 |= won;
+            }
+          if (away === 1) ignored |= ALL & ~right2;
+          into.right[at] = right2;
+          into.ignored[at] = ignored;
+        }
+      }
+      /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
+      gather(row, image) {
+        const end = this.end[image];
+        if (end === 0) return 0;
+        const { bbox } = this.detections;
+        const x = bbox[4 * row];
+        const y = bbox[4 * row + 1];
+        const w = bbox[4 * row + 2];
+        const h = bbox[4 * row + 3];
+        const [right2, bottom, size] = [w + x, h + y, w * h];
+        let n = 0;
+        for (let g = this.first[image]; g < end; g++) {
+          const wide = Math.min(right2, this.right[g]) - Math.max(x, this.left[g]);
+          if (wide <= 0) continue;
+          const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
+          if (high <= 0) continue;
+          const both = wide * high;
+          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
+          if (iou >= 0.5) this.insert(n++, g, iou);
+        }
+        return n;
+      }
+      insert(n, g, iou) {
+        if (n === this.candidates.length) this.enlarge();
+        let at = n;
+        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
+          this.candidates[at] = this.candidates[at - 1];
+          this.ious[at] = this.ious[at - 1];
+          this.reaches[at] = this.reaches[at - 1];
+        }
+        this.candidates[at] = g;
+        this.ious[at] = iou;
+        this.reaches[at] = reach(iou);
+      }
+      enlarge() {
+        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
+        this.candidates = new Int32Array(candidates2.length * 2);
+        this.ious = new Float64Array(candidates2.length * 2);
+        this.reaches = new Int32Array(candidates2.length * 2);
+        this.candidates.set(candidates2);
+        this.ious.set(ious);
+        this.reaches.set(reaches);
+      }
+    };
+  }
+});
+
+// src/evaluation/matches.ts
+function spread(truth, classes) {
+  return {
+    truth,
+    classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
+  };
+}
+function classMatches(truth, one, area) {
+  const { category, count: count2, score, image, rank: rank2 } = one;
+  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count2);
+  for (let i = 0; i < count2; i++) {
+    const right2 = one.right[area * count2 + i];
+    const ignored = one.ignored[area * count2 + i];
+    if ((right2 | ignored) === 0) continue;
+    for (let t = 0; t < IOU_THRESHOLDS.length; t++)
+      outcome[t * count2 + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+  }
+  const total = one.totals[area];
+  return {
+    category,
+    area,
+    count: count2,
+    score,
+    image,
+    rank: rank2,
+    outcome,
+    positives: positives(truth, one.boxes, area),
+    total
+  };
+}
+function positives({ annotations, images }, boxes, area) {
+  const { from, to } = AREAS[area];
+  const counts2 = new Int32Array(images.length);
+  for (const row of boxes) {
+    const size = annotations.area[row];
+    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
+    const image = annotations.image[row];
+    counts2[image] = counts2[image] + 1;
+  }
+  return counts2;
+}
+var EPSILON;
+var init_matches = __esm({
+  "src/evaluation/matches.ts"() {
+    "use strict";
+    init_matching();
+    init_parameters();
+    EPSILON = 2220446049250313e-31;
+  }
+});
+
+// src/evaluation/accumulate.ts
+function accumulate(classes) {
+  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
+  const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
+  const counter = new Counter();
+  classes.forEach((one, k) => {
+    for (let a = 0; a < A2; a++)
+      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
+  });
+  return { precision, recall };
+}
+var T2, R, A2, M, ALL2, Counter;
+var init_accumulate = __esm({
+  "src/evaluation/accumulate.ts"() {
+    "use strict";
+    init_matches();
+    init_parameters();
+    T2 = IOU_THRESHOLDS.length;
+    R = RECALL_POINTS.length;
+    A2 = AREAS.length;
+    M = MAX_DETECTIONS.length;
+    ALL2 = (1 << T2) - 1;
+    Counter = class {
+      /** Detections that were not ignored at every threshold, by limit. */
+      seen = new Int32Array(M);
+      /** `[M, T]`: of those, right ones and ignored ones. */
+      right = new Int32Array(M * T2);
+      ignored = new Int32Array(M * T2);
+      /** Right detections needed to reach each recall point. */
+      needed = new Int32Array(R);
+      /** `[M, T, boxes]`: precision at the n-th right detection. */
+      precisions = new Float64Array(0);
+      /** @param at - first row of the class and area in the results */
+      count(one, a, precision, recall, at) {
+        const total = one.totals[a];
+        if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
+        this.walk(one, a, total);
+        this.findNeeded(total);
+        for (let row = 0; row < M * T2; row++) {
+          const found = this.right[row];
+          recall[at + row] = found / total;
+          this.draw(row * total, found, precision, (at + row) * R);
+        }
+      }
+      walk(one, a, total) {
+        const { seen, right: right2, ignored, precisions } = this;
+        seen.fill(0);
+        right2.fill(0);
+        ignored.fill(0);
+        const from = a * one.count;
+        for (let i = 0; i < one.count; i++) {
+          const left = one.ignored[from + i];
+          if (left === ALL2) continue;
+          const hit = one.right[from + i];
+          const place2 = one.rank[i];
+          for (let m = M - 1; m >= 0 && place2 < MAX_DETECTIONS[m]; m--) {
+            const n = seen[m] + 1;
+            seen[m] = n;
+            if ((hit | left) === 0) continue;
+            for (let t = 0; t < T2; t++) {
+              const row = m * T2 + t;
+              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
+              if ((hit >> t & 1) === 0) continue;
+              const tp = right2[row] + 1;
+              right2[row] = tp;
+              precisions[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
+            }
+          }
+        }
+      }
+      /** The smallest n with n / total at or above each recall point. */
+      findNeeded(total) {
+        let n = 1;
+        for (let r = 0; r < R; r++) {
+          const point = RECALL_POINTS[r];
+          n = Math.max(n, Math.ceil(point * total) - 1);
+          while (n / total < point) n++;
+          this.needed[r] = n;
+        }
+      }
+      /** Lays the envelope over the precisions and reads it at the recall points. */
+      draw(from, found, precision, to) {
+        const { precisions, needed } = this;
+        let highest = 0;
+        for (let i = from + found - 1; i >= from; i--) {
+          if (precisions[i] < highest) precisions[i] = highest;
+          else highest = precisions[i];
+        }
+        for (let r = 0; r < R; r++) {
+          const n = needed[r];
+          precision[to + r] = n <= found ? precisions[from + n - 1] : 0;
+        }
+      }
+    };
+  }
+});
+
+// src/evaluation/coco.ts
+function evaluateCoco(truth, detections, options = {}) {
+  return new CocoEvaluation(truth, matchClasses(truth, detections, options));
+}
+var T3, R2, A3, M2, CocoEvaluation;
+var init_coco2 = __esm({
+  "src/evaluation/coco.ts"() {
+    "use strict";
+    init_accumulate();
+    init_matches();
+    init_matching();
+    init_numeric();
+    init_parameters();
+    T3 = IOU_THRESHOLDS.length;
+    R2 = RECALL_POINTS.length;
+    A3 = AREAS.length;
+    M2 = MAX_DETECTIONS.length;
+    CocoEvaluation = class {
+      constructor(truth, classes) {
+        this.truth = truth;
+        this.classes = classes;
+        this.curves = accumulate(classes);
+        this.stats = this.statsOf();
+        this.perClass = truth.categories.map(({ name }, k) => ({
+          category: k,
+          name,
+          AP: this.ap(0, M2 - 1, void 0, k),
+          AP50: this.ap(0, M2 - 1, 0, k),
+          AR100: this.ar(0, M2 - 1, void 0, k),
+          boxes: classes[k]?.totals[0] ?? 0
+        }));
+      }
+      truth;
+      classes;
+      stats;
+      perClass;
+      curves;
+      /** `[T, R, K, A, M]`, -1 where a class has no box: COCOeval's `eval['precision']`. */
+      get precision() {
+        const { precision: from } = this.curves;
+        const K = this.classes.length;
+        const to = new Float64Array(from.length);
+        let at = 0;
+        for (let row = 0; row < K * A3 * M2; row++)
+          for (let t = 0; t < T3; t++)
+            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
+        return to;
+      }
+      /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
+      get recall() {
+        const { recall: from } = this.curves;
+        const rows2 = this.classes.length * A3 * M2;
+        const to = new Float64Array(from.length);
+        for (let row = 0; row < rows2; row++)
+          for (let t = 0; t < T3; t++) to[t * rows2 + row] = from[row * T3 + t];
+        return to;
+      }
+      /** The matches behind the numbers, one byte an outcome. */
+      get matches() {
+        return spread(this.truth, this.classes);
+      }
+      /** Detections that had no part because their image has 100 stronger ones of their class. */
+      get dropped() {
+        return this.classes.reduce((sum2, one) => sum2 + one.dropped, 0);
+      }
+      /** Detections of classes without a box that counts: they change no number. */
+      get unjudged() {
+        return this.classes.reduce((sum2, one) => sum2 + (one.totals[0] === 0 ? one.count : 0), 0);
+      }
+      /** Average precision and recall at 100 detections of each IoU threshold, over all classes or of one. */
+      perIou(k) {
+        return Array.from(IOU_THRESHOLDS, (iou, t) => ({
+          iou,
+          AP: this.ap(0, M2 - 1, t, k),
+          AR: this.ar(0, M2 - 1, t, k)
+        }));
+      }
+      /** The 12 numbers over all classes, or of one. */
+      statsOf(k) {
+        const last = M2 - 1;
+        return {
+          AP: this.ap(0, last, void 0, k),
+          AP50: this.ap(0, last, 0, k),
+          AP75: this.ap(0, last, 5, k),
+          APs: this.ap(1, last, void 0, k),
+          APm: this.ap(2, last, void 0, k),
+          APl: this.ap(3, last, void 0, k),
+          AR1: this.ar(0, 0, void 0, k),
+          AR10: this.ar(0, 1, void 0, k),
+          AR100: this.ar(0, last, void 0, k),
+          ARs: this.ar(1, last, void 0, k),
+          ARm: this.ar(2, last, void 0, k),
+          ARl: this.ar(3, last, void 0, k)
+        };
+      }
+      ap(a, m, only2, k) {
+        return this.mean(this.curves.precision, R2, a, m, only2, k);
+      }
+      ar(a, m, only2, k) {
+        return this.mean(this.curves.recall, 1, a, m, only2, k);
+      }
+      /** Mean over thresholds, points and classes that have boxes, in NumPy's order of summation; -1 when there is none. */
+      mean(values, points, a, m, only2, k) {
+        const known2 = [];
+        for (let c = k ?? 0; c < (k === void 0 ? this.classes.length : k + 1); c++)
+          if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
+        const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
+        const slice = new Float64Array((to - from) * points * known2.length);
+        let at = 0;
+        for (let p = from * points; p < to * points; p++)
+          for (const start of known2) slice[at++] = values[start + p];
+        return at === 0 ? -1 : pairwiseSum(slice) / at;
+      }
+    };
+  }
+});
+
+// src/evaluation/voc.ts
+function evaluateVoc(truth, detections, metric, iou = 0.5) {
+  checkFinite(detections);
+  const [I, K] = [truth.images.length, truth.categories.length];
+  const { annotations } = truth;
+  const boxes = groupBy(
+    groupBy(everyRow(annotations.count), annotations.image, I).rows,
+    annotations.category,
+    K
+  );
+  const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
+  const perClass = truth.categories.map(({ name }, k) => {
+    const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
+    const rows2 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
+    const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
+    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows2, iou), counting, metric);
+    return { category: k, name, AP, boxes: counting, detections: rows2.length };
+  });
+  const known2 = perClass.filter(({ AP }) => AP >= 0);
+  const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
+  return { metric, iou, mAP, perClass };
+}
+function counts({ crowd, ignore }, row) {
+  return crowd[row] !== 1 && ignore[row] !== 1;
+}
+function right({ annotations, images }, detections, boxes, rows2, iou) {
+  const first2 = new Int32Array(images.length).fill(-1);
+  const end = new Int32Array(images.length);
+  boxes.forEach((row, at) => {
+    const image = annotations.image[row];
+    if (first2[image] === -1) first2[image] = at;
+    end[image] = at + 1;
+  });
+  const taken = new Uint8Array(boxes.length);
+  return Int8Array.from(rows2, (row) => {
+    const image = detections.image[row];
+    let best = -Infinity;
+    let match2 = -1;
+    for (let at = Math.max(0, first2[image]); at < end[image]; at++) {
+      const value = overlap(detections.bbox, row, annotations.bbox, boxes[at]);
+      if (value > best) [best, match2] = [value, at];
+    }
+    if (!(best > iou)) return 0;
+    if (!counts(annotations, boxes[match2])) return -1;
+    if (taken[match2] === 1) return 0;
+    taken[match2] = 1;
+    return 1;
+  });
+}
+function overlap(p, i, q, j) {
+  const [ax, ay] = [p[4 * i], p[4 * i + 1]];
+  const [aw, ah] = [p[4 * i + 2], p[4 * i + 3]];
+  const [bx, by] = [q[4 * j], q[4 * j + 1]];
+  const [bw, bh] = [q[4 * j + 2], q[4 * j + 3]];
+  const w = Math.max(0, Math.min(ax + aw, bx + bw) - Math.max(ax, bx));
+  const h = Math.max(0, Math.min(ay + ah, by + bh) - Math.max(ay, by));
+  return w * h / (aw * ah + bw * bh - w * h);
+}
+function averagePrecision(outcomes, total, metric) {
+  let tp = 0;
+  let fp = 0;
+  const recalls = [];
+  const precisions = [];
+  for (const outcome of outcomes) {
+    if (outcome === 0) fp++;
+    if (outcome !== 1) continue;
+    tp++;
+    recalls.push(tp / total);
+    precisions.push(tp / (tp + fp));
+  }
+  for (let i = precisions.length - 2; i >= 0; i--)
+    precisions[i] = Math.max(precisions[i], precisions[i + 1]);
+  if (metric === "voc")
+    return recalls.reduce(
+      (sum3, recall, i) => sum3 + (recall - (recalls[i - 1] ?? 0)) * precisions[i],
+      0
+    );
+  let sum2 = 0;
+  for (let point = 0; point <= 10; point++) {
+    const at = recalls.findIndex((recall) => recall >= point * 0.1);
+    sum2 += at < 0 ? 0 : precisions[at] / 11;
+  }
+  return sum2;
+}
+var init_voc2 = __esm({
+  "src/evaluation/voc.ts"() {
+    "use strict";
+    init_matching();
+    init_order();
+  }
+});
+
+// src/evaluation/intervals.ts
+function percentileInterval(sorted, confidence) {
+  return [quantile(sorted, (1 - confidence) / 2), quantile(sorted, (1 + confidence) / 2)];
+}
+function bcaInterval(sorted, point, without2, confidence) {
+  const below = share(sorted, point);
+  if (without2.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted, confidence);
+  const bias = normalQuantile(below);
+  const skew = acceleration(without2);
+  const at = (tail2) => {
+    const z = bias + normalQuantile(tail2);
+    return quantile(sorted, normalShare(bias + z / (1 - skew * z)));
+  };
+  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+}
+function share(sorted, value) {
+  let sum2 = 0;
+  for (const one of sorted) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
+  return sum2 / sorted.length;
+}
+function acceleration(without2) {
+  const mean2 = without2.reduce((sum2, value) => sum2 + value, 0) / without2.length;
+  let [squares2, cubes] = [0, 0];
+  for (const value of without2) {
+    const d = mean2 - value;
+    squares2 += d * d;
+    cubes += d * d * d;
+  }
+  return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
+}
+function quantile(sorted, q) {
+  if (sorted.length === 0) return NaN;
+  const at = q * (sorted.length - 1);
+  const low = Math.floor(at);
+  const a = sorted[low];
+  return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
+}
+function normalShare(z) {
+  const x = Math.abs(z) / Math.SQRT2;
+  const t = 1 / (1 + 0.5 * x);
+  const series = [
+    -1.26551223,
+    1.00002368,
+    0.37409196,
+    0.09678418,
+    -0.18628806,
+    0.27886807,
+    -1.13520398,
+    1.48851587,
+    -0.82215223,
+    0.17087277
+  ];
+  const polynomial = series.reduceRight((sum2, coefficient) => sum2 * t + coefficient, 0);
+  const tail2 = 0.5 * t * Math.exp(-x * x + polynomial);
+  return z >= 0 ? 1 - tail2 : tail2;
+}
+function normalQuantile(p) {
+  let [low, high] = [-9, 9];
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (normalShare(middle) < p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+var init_intervals = __esm({
+  "src/evaluation/intervals.ts"() {
+    "use strict";
+  }
+});
+
+// src/evaluation/weighted.ts
+function compact(truth, one) {
+  let end = one.count;
+  while (end > 0 && one.right[end - 1] === 0) end--;
+  const kept = [];
+  for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept.push(i);
+  const counts2 = positives(truth, one.boxes, 0);
+  const boxImage = Int32Array.from(counts2.keys()).filter((image) => counts2[image] !== 0);
+  return {
+    image: Int32Array.from(kept, (i) => one.image[i]),
+    right: Uint16Array.from(kept, (i) => one.right[i]),
+    ignored: Uint16Array.from(kept, (i) => one.ignored[i]),
+    boxImage,
+    boxCount: boxImage.map((image) => counts2[image]),
+    steps: kept.reduce((sum2, i) => sum2 + (one.right[i] === 0 ? 0 : 1), 0)
+  };
+}
+var T4, R3, ALL3, FIGURES, WeightedEvaluation;
+var init_weighted = __esm({
+  "src/evaluation/weighted.ts"() {
+    "use strict";
+    init_matches();
+    init_parameters();
+    T4 = IOU_THRESHOLDS.length;
+    R3 = RECALL_POINTS.length;
+    ALL3 = (1 << T4) - 1;
+    FIGURES = ["map", "map50", "ar"];
+    WeightedEvaluation = class {
+      classes;
+      tp = new Int32Array(T4);
+      skipped = new Int32Array(T4);
+      length = new Int32Array(T4);
+      needed = new Int32Array(R3);
+      /** Most steps that a curve can have. */
+      most;
+      /** `[T, most]`: right detections up to a step, and all that are not ignored. */
+      hits;
+      seen;
+      constructor(truth, classes) {
+        this.classes = classes.map((one) => compact(truth, one));
+        this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
+        this.hits = new Int32Array(T4 * this.most);
+        this.seen = new Int32Array(T4 * this.most);
+      }
+      /**
+       * @param weights - how often each image counts
+       * @param out - `[classes, 3]`: {@link FIGURES} of each class
+       */
+      evaluate(weights, out) {
+        for (let k = 0; k < this.classes.length; k++) this.evaluateClass(k, weights, out);
+      }
+      evaluateClass(k, weights, out) {
+        const one = this.classes[k];
+        let total = 0;
+        for (let i = 0; i < one.boxImage.length; i++)
+          total += one.boxCount[i] * weights[one.boxImage[i]];
+        if (total === 0) {
+          out.fill(NaN, 3 * k, 3 * k + 3);
+          return;
+        }
+        this.walk(one, weights);
+        this.findNeeded(total);
+        let [sum2, recall] = [0, 0];
+        for (let t = 0; t < T4; t++) {
+          const area = this.area(t);
+          if (t === 0) out[3 * k + 1] = area / R3;
+          sum2 += area;
+          recall += this.tp[t] / total;
+        }
+        out[3 * k] = sum2 / (R3 * T4);
+        out[3 * k + 2] = recall / T4;
+      }
+      /** Notes, for each threshold, right detections and all detections so far at every right one. */
+      walk({ image, right: right2, ignored }, weights) {
+        const { tp, skipped, length, hits, seen, most } = this;
+        tp.fill(0);
+        skipped.fill(0);
+        length.fill(0);
+        let n = 0;
+        for (let i = 0; i < image.length; i++) {
+          const weight2 = weights[image[i]];
+          n += weight2;
+          if (weight2 * (right2[i] | ignored[i]) === 0) continue;
+          for (let left = ignored[i], t = 0; left !== 0; left >>= 1, t++)
+            if ((left & 1) === 1) skipped[t] = skipped[t] + weight2;
+          for (let hit = right2[i], t = 0; hit !== 0; hit >>= 1, t++) {
+            if ((hit & 1) === 0) continue;
+            const step2 = length[t];
+            const found = tp[t] + weight2;
+            tp[t] = found;
+            length[t] = step2 + 1;
+            hits[t * most + step2] = found;
+            seen[t * most + step2] = n - skipped[t];
+          }
+        }
+      }
+      /** Right detections needed to reach each recall point: the smallest n with n / total at or above it. */
+      findNeeded(total) {
+        for (let r = 0; r < R3; r++) {
+          const point = RECALL_POINTS[r];
+          let n = Math.max(0, Math.ceil(point * total) - 1);
+          while (n / total < point) n++;
+          this.needed[r] = n;
+        }
+      }
+      /** Sum of the precision's envelope over the recall points, walked from the end. */
+      area(t) {
+        const { needed, hits, seen, most } = this;
+        const first2 = t * most;
+        const last = first2 + this.length[t] - 1;
+        if (last < first2) return 0;
+        let r = R3 - 1;
+        while (r >= 0 && needed[r] > hits[last]) r--;
+        let top2 = 0;
+        let bottom = 1;
+        let sum2 = 0;
+        let highest = 0;
+        for (let i = last; i >= first2 && r >= 0; i--) {
+          const found = hits[i];
+          const all = seen[i];
+          if (found * bottom > top2 * all) {
+            top2 = found;
+            bottom = all;
+            highest = -1;
+          }
+          const before = i === first2 ? -1 : hits[i - 1];
+          if (needed[r] <= before) continue;
+          if (highest < 0) highest = top2 / (bottom + EPSILON);
+          do {
+            sum2 += highest;
+            r--;
+          } while (r >= 0 && needed[r] > before);
+        }
+        return sum2;
+      }
+    };
+  }
+});
+
+// src/evaluation/bootstrap.ts
+function pairedBootstrap({
+  truth,
+  reference,
+  candidate,
+  resamples,
+  confidence,
+  seed,
+  method = "bca"
+}) {
+  const pair = new Pair(truth, reference, candidate);
+  const n = truth.images.length;
+  const point = pair.drops(new Uint16Array(n).fill(1));
+  const random = mulberry32(seed);
+  const weights = new Uint16Array(n);
+  const draws = Array.from({ length: resamples }, () => pair.drops(resample(weights, random)));
+  const left = method === "bca" ? jackknife(n, random, (one) => pair.drops(one)) : [];
+  const interval = (at) => {
+    const values = Float64Array.from(draws, (one) => one[at]).filter(Number.isFinite).sort();
+    const drop2 = point[at];
+    const without2 = Float64Array.from(left, (one) => one[at]).filter(Number.isFinite);
+    const [low, high] = method === "bca" ? bcaInterval(values, drop2, without2, confidence) : percentileInterval(values, confidence);
+    return { drop: drop2, low, high };
+  };
+  return {
+    map: interval(0),
+    map50: interval(1),
+    ar: interval(2),
+    perClass: truth.categories.map(
+      (_, k) => Number.isFinite(point[FIGURES.length + k] ?? NaN) ? interval(FIGURES.length + k) : void 0
+    ),
+    method,
+    resamples,
+    confidence,
+    images: n
+  };
+}
+function resample(weights, random) {
+  weights.fill(0);
+  for (let i = 0; i < weights.length; i++) {
+    const image = Math.floor(random() * weights.length);
+    weights[image] = weights[image] + 1;
+  }
+  return weights;
+}
+function jackknife(n, random, evaluate2) {
+  const groups = Math.min(n, GROUPS);
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  const weights = new Uint16Array(n).fill(1);
+  return Array.from({ length: groups }, (_, g) => {
+    for (let i = g; i < n; i += groups) weights[order[i]] = 0;
+    const drops = evaluate2(weights);
+    for (let i = g; i < n; i += groups) weights[order[i]] = 1;
+    return drops;
+  });
+}
+var GROUPS, Pair;
+var init_bootstrap = __esm({
+  "src/evaluation/bootstrap.ts"() {
+    "use strict";
+    init_intervals();
+    init_matching();
+    init_numeric();
+    init_weighted();
+    GROUPS = 200;
+    Pair = class {
+      sides;
+      figures;
+      classes;
+      constructor(truth, reference, candidate) {
+        const side = (table2) => new WeightedEvaluation(truth, matchClasses(truth, table2));
+        this.sides = [side(reference), side(candidate)];
+        this.classes = truth.categories.length;
+        this.figures = [new Float64Array(3 * this.classes), new Float64Array(3 * this.classes)];
+      }
+      /** Reference minus candidate: mAP50-95, mAP50, AR100, then AP50-95 by class. A class that a resample lacks is NaN and left out of the means. */
+      drops(weights) {
+        const [a, b] = this.figures;
+        this.sides[0].evaluate(weights, a);
+        this.sides[1].evaluate(weights, b);
+        const drops = new Float64Array(FIGURES.length + this.classes);
+        let known2 = 0;
+        for (let k = 0; k < this.classes; k++) {
+          const at = FIGURES.length * k;
+          drops[FIGURES.length + k] = a[at] - b[at];
+          if (Number.isNaN(a[at])) continue;
+          known2++;
+          for (let f = 0; f < FIGURES.length; f++)
+            drops[f] = drops[f] + a[at + f] - b[at + f];
+        }
+        for (let f = 0; f < FIGURES.length; f++) drops[f] = known2 === 0 ? NaN : drops[f] / known2;
+        return drops;
+      }
+    };
+  }
+});
+
+// src/evaluation/distances.ts
+function outputDistances(reference, candidate) {
+  const before = confident(reference);
+  const after2 = confident(candidate);
+  const pairs = matchPairs(reference, candidate, before, after2);
+  return {
+    scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
+    detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
+    boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
+    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
+    unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
+  };
+}
+function mean(values) {
+  return values.reduce((sum2, value) => sum2 + value, 0) / values.length;
+}
+function confident({ score }) {
+  return Array.from(score.keys()).filter((i) => score[i] >= CONFIDENT);
+}
+function histogram({ score }) {
+  const bins = new Float64Array(BINS2);
+  let total = 0;
+  for (const one of score) {
+    if (one < TAIL) continue;
+    const bin = Math.min(BINS2 - 1, Math.floor((one - TAIL) * 20));
+    bins[bin] = bins[bin] + 1;
+    total++;
+  }
+  return total === 0 ? bins : bins.map((count2) => count2 / total);
+}
+function jensenShannon(p, q) {
+  const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
+  if (emptyP || emptyQ) return emptyP && emptyQ ? 0 : 1;
+  const half = (x, m) => x === 0 ? 0 : x * Math.log2(x / m) / 2;
+  return Math.max(
+    0,
+    p.reduce(
+      (sum2, x, i) => sum2 + half(x, (x + q[i]) / 2) + half(q[i], (x + q[i]) / 2),
+      0
+    )
+  );
+}
+function matchPairs(reference, candidate, before, after2) {
+  const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
+  const partners = /* @__PURE__ */ new Map();
+  for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
+  const pairs = [];
+  for (const a of [...before].sort(
+    (x, y) => reference.score[y] - reference.score[x]
+  )) {
+    const open6 = partners.get(key(reference, a)) ?? [];
+    let best;
+    for (const b of open6) {
+      const iou = overlap2(reference.bbox, a, candidate.bbox, b);
+      if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
+    }
+    if (best === void 0) continue;
+    open6.splice(open6.indexOf(best.b), 1);
+    pairs.push(best);
+  }
+  return pairs;
+}
+function overlap2(p, i, q, j) {
+  const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
+  const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
+  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
+  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
+  return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
+}
+var CONFIDENT, TAIL, BINS2, SAME_OBJECT;
+var init_distances = __esm({
+  "src/evaluation/distances.ts"() {
+    "use strict";
+    CONFIDENT = 0.25;
+    TAIL = 0.05;
+    BINS2 = 19;
+    SAME_OBJECT = 0.5;
+  }
+});
+
+// src/evaluation/index.ts
+var init_evaluation = __esm({
+  "src/evaluation/index.ts"() {
+    "use strict";
+    init_types9();
+    init_coco2();
+    init_voc2();
+    init_bootstrap();
+    init_intervals();
+    init_distances();
+    init_matches();
+    init_parameters();
+    init_numeric();
   }
 });
 
@@ -39429,6 +39422,10 @@ var init_prepare = __esm({
 });
 
 // src/pipeline/measure.ts
+function dropBetween({ truth, settings }, reference, candidate) {
+  const { resamples, confidence, seed, interval } = settings.gate;
+  return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
+}
 async function measure(bench, name, bytes2, weightBytes2, reference) {
   const { context, engine } = bench;
   context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
@@ -39561,7 +39558,7 @@ function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   return Object.values(flavoursOf(strong, plan, model, statistics).models)[0];
 }
 async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision, simulation, asked }, reference) {
-  const { context, settings, truth } = bench;
+  const { context, truth } = bench;
   const name = `${variant2.toUpperCase()} engine`;
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
   const session = await engine.load({ ...modelOf(bench, name, bytes2), precision });
@@ -39570,7 +39567,6 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
     const details = await session.details(context.signal);
     const { medianMs, p99Ms } = details.graphTiming ?? details.timing;
-    const { gate } = settings;
     return {
       variant: variant2,
       details,
@@ -39584,15 +39580,7 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
         distances: reference && outputDistances(reference, detections),
         sqnr: simulation?.sqnr
       },
-      drop: reference && pairedBootstrap({
-        truth,
-        reference,
-        candidate: detections,
-        resamples: gate.resamples,
-        confidence: gate.confidence,
-        seed: gate.seed,
-        method: gate.interval
-      })
+      drop: reference && dropBetween(bench, reference, detections)
     };
   } finally {
     context.progress.end();
@@ -40944,16 +40932,7 @@ async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
     weightBytes(bench.layers, model.int8Layers, 2),
     reference
   );
-  const { gate } = bench.settings;
-  const drop2 = pairedBootstrap({
-    truth: bench.truth,
-    reference: fp32.detections,
-    candidate: measured.detections,
-    resamples: gate.resamples,
-    confidence: gate.confidence,
-    seed: gate.seed,
-    method: gate.interval
-  });
+  const drop2 = dropBetween(bench, fp32.detections, measured.detections);
   return { plan, model, bytes: bytes2, measured, drop: drop2 };
 }
 async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
@@ -41065,7 +41044,6 @@ var init_run = __esm({
   "src/pipeline/run.ts"() {
     "use strict";
     init_calibration();
-    init_evaluation();
     init_gate();
     init_onnx();
     init_quantization();

@@ -69,7 +69,8 @@ function classMatches(truth: GroundTruth, one: ClassBits, area: number): ClassMa
   };
 }
 
-function positives({ annotations, images }: GroundTruth, boxes: Int32Array, area: number): Int32Array {
+/** Boxes that count at an area range, by image. */
+export function positives({ annotations, images }: GroundTruth, boxes: Int32Array, area: number): Int32Array {
   const { from, to } = AREAS[area] as (typeof AREAS)[number];
   const counts = new Int32Array(images.length);
   for (const row of boxes) {

@@ -1,7 +1,7 @@
 import type { GroundTruth } from '../dataset/index.js';
-import { EPSILON } from './matches.js';
+import { EPSILON, positives } from './matches.js';
 import type { ClassBits } from './matching.js';
-import { AREAS, IOU_THRESHOLDS, RECALL_POINTS } from './parameters.js';
+import { IOU_THRESHOLDS, RECALL_POINTS } from './parameters.js';
 
 const T = IOU_THRESHOLDS.length;
 const R = RECALL_POINTS.length;
@@ -146,19 +146,12 @@ export class WeightedEvaluation {
 }
 
 /** Leaves out what moves no curve: detections ignored at every threshold, and all behind the last right one. */
-function compact({ annotations, images }: GroundTruth, one: ClassBits): Compact {
+function compact(truth: GroundTruth, one: ClassBits): Compact {
   let end = one.count;
   while (end > 0 && one.right[end - 1] === 0) end--;
   const kept: number[] = [];
   for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL) kept.push(i);
-  const counts = new Int32Array(images.length);
-  const { from, to } = AREAS[0];
-  for (const row of one.boxes) {
-    const size = annotations.area[row] as number;
-    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
-    const image = annotations.image[row] as number;
-    counts[image] = (counts[image] as number) + 1;
-  }
+  const counts = positives(truth, one.boxes, 0);
   const boxImage = Int32Array.from(counts.keys()).filter((image) => counts[image] !== 0);
   return {
     image: Int32Array.from(kept, (i) => one.image[i] as number),

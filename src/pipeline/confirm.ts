@@ -1,11 +1,11 @@
 import type { DetectionTable } from '../dataset/index.js';
 import type { EngineDetails, TensorRtEngine } from '../engine/index.js';
-import { evaluateCoco, outputDistances, pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
+import { evaluateCoco, outputDistances, type BootstrapResult } from '../evaluation/index.js';
 import { encodeModel } from '../onnx/index.js';
 import { toStrong } from '../quantization/index.js';
 import { flavoursOf } from './flavours.js';
 import type { Gpu } from './gpu.js';
-import { detect, modelOf, type Measured } from './measure.js';
+import { detect, dropBetween, modelOf, type Measured } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis, Variant } from './run.js';
 
@@ -99,7 +99,7 @@ async function measureEngine(
   { variant, bytes, precision, simulation, asked }: Job,
   reference: DetectionTable | undefined,
 ): Promise<Confirmed> {
-  const { context, settings, truth } = bench;
+  const { context, truth } = bench;
   const name = `${variant.toUpperCase()} engine`;
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
   const session = await engine.load({ ...modelOf(bench, name, bytes), precision });
@@ -108,7 +108,6 @@ async function measureEngine(
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
     const details = await session.details(context.signal);
     const { medianMs, p99Ms } = details.graphTiming ?? details.timing;
-    const { gate } = settings;
     return {
       variant,
       details,
@@ -122,17 +121,7 @@ async function measureEngine(
         distances: reference && outputDistances(reference, detections),
         sqnr: simulation?.sqnr,
       },
-      drop:
-        reference &&
-        pairedBootstrap({
-          truth,
-          reference,
-          candidate: detections,
-          resamples: gate.resamples,
-          confidence: gate.confidence,
-          seed: gate.seed,
-          method: gate.interval,
-        }),
+      drop: reference && dropBetween(bench, reference, detections),
     };
   } finally {
     context.progress.end();

@@ -4,6 +4,8 @@ import type { HostTensor, ImageFeed, LoadedModel } from '../engine/index.js';
 import {
   evaluateCoco,
   outputDistances,
+  pairedBootstrap,
+  type BootstrapResult,
   type CocoEvaluation,
   type OutputDistances,
 } from '../evaluation/index.js';
@@ -22,6 +24,16 @@ export interface Measured {
   readonly distances: OutputDistances | undefined;
   /** dB over the raw head tensors of the subset; absent for FP32 itself. */
   readonly sqnr: number | undefined;
+}
+
+/** How far a candidate falls below a reference, resampled as the settings say. */
+export function dropBetween(
+  { truth, settings }: Bench,
+  reference: DetectionTable,
+  candidate: DetectionTable,
+): BootstrapResult {
+  const { resamples, confidence, seed, interval } = settings.gate;
+  return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
 }
 
 /** Runs a model over the whole validation set, decodes and evaluates. */

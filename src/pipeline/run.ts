@@ -4,7 +4,7 @@ import {
   type TensorExtremes,
   type TensorStatistics,
 } from '../calibration/index.js';
-import { pairedBootstrap, type BootstrapResult } from '../evaluation/index.js';
+import type { BootstrapResult } from '../evaluation/index.js';
 import type { ImageGeometry } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
@@ -43,7 +43,15 @@ import { collectFindings } from './evidence.js';
 import { fileFindings } from './file-findings.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
-import { measure, modelOf, subsetScorer, tryDecode, type Measured, type Reference } from './measure.js';
+import {
+  dropBetween,
+  measure,
+  modelOf,
+  subsetScorer,
+  tryDecode,
+  type Measured,
+  type Reference,
+} from './measure.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
 
 /** What a run leaves behind. */
@@ -257,16 +265,7 @@ export async function buildVariant(
     weightBytes(bench.layers, model.int8Layers, 2),
     reference,
   );
-  const { gate } = bench.settings;
-  const drop = pairedBootstrap({
-    truth: bench.truth,
-    reference: fp32.detections,
-    candidate: measured.detections,
-    resamples: gate.resamples,
-    confidence: gate.confidence,
-    seed: gate.seed,
-    method: gate.interval,
-  });
+  const drop = dropBetween(bench, fp32.detections, measured.detections);
   return { plan, model, bytes, measured, drop };
 }
 

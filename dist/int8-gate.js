@@ -105,39 +105,143 @@ var init_types = __esm({
   }
 });
 
-// src/report/schema.ts
-var text, number, nullable, texts, object, drop, variant, check, reportSchema;
-var init_schema = __esm({
-  "src/report/schema.ts"() {
+// src/report/base-schema.ts
+var text, number, nullable, object, pair, precision, accuracy, drop, layerChangeSchema, baseSchema, waiversSchema, settingsChangesSchema, historySchema;
+var init_base_schema = __esm({
+  "src/report/base-schema.ts"() {
     "use strict";
     text = { type: "string" };
     number = { type: "number" };
     nullable = { type: ["number", "null"] };
-    texts = { type: "array", items: text };
     object = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+    pair = { type: "array", items: nullable, minItems: 2, maxItems: 2 };
+    precision = { enum: ["int8", "fp16", "fp32"] };
+    accuracy = object({ AP: number, AP50: number }, ["AP", "AP50"]);
     drop = object({ drop: number, low: nullable, high: nullable }, ["drop", "low", "high"]);
-    variant = object(
+    layerChangeSchema = object(
       {
-        stats: object(
+        kind: { enum: ["added", "removed", "changed", "renamed"] },
+        /** In the head; of a removed layer, in the base. */
+        name: text,
+        /** Name in the base, where it is another. */
+        before: text,
+        opType: text,
+        /** Places in the two rankings, 1 the most sensitive. */
+        rank: pair,
+        /** dB with this layer alone in INT8. */
+        sqnr: pair,
+        precision: object({ base: precision, head: precision }, []),
+        /** Head over base, of the input whose range moved most. */
+        range: number,
+        /** The same of its scale. */
+        scale: number,
+        /** In words, when known. */
+        cause: text
+      },
+      ["kind", "name", "opType", "rank", "sqnr", "precision"]
+    );
+    baseSchema = object(
+      {
+        /** `report`: a report that was handed over; `cache`: one kept from an earlier run; `computed`: measured in this run. */
+        source: { enum: ["report", "cache", "computed"] },
+        /** The report's file, or the git ref, as it was named. */
+        where: text,
+        commit: text,
+        createdAt: text,
+        /** The variant that both were judged by. */
+        candidate: { enum: ["mixed", "int8"] },
+        variants: object({ fp32: accuracy, int8: accuracy, mixed: accuracy }, ["fp32", "int8"]),
+        drop,
+        drop50: drop,
+        /** Why there is no interval. */
+        noInterval: text,
+        layers: { type: "array", items: layerChangeSchema },
+        /** Known causes that are of no single layer, e.g. other calibration images. */
+        causes: { type: "array", items: text },
+        /** The comparison in one sentence. */
+        sentence: text
+      },
+      ["source", "where", "createdAt", "candidate", "variants", "layers", "causes", "sentence"]
+    );
+    waiversSchema = {
+      type: "array",
+      items: object(
+        {
+          metric: text,
+          /** The class. */
+          subject: text,
+          /** In the units of the metric (0.01 = one point). */
+          allowedDrop: number,
+          /** The drop that it let pass. */
+          drop: number,
+          reason: text,
+          owner: text,
+          /** Last day, YYYY-MM-DD. */
+          expires: text
+        },
+        ["metric", "allowedDrop", "drop", "reason", "owner", "expires"]
+      )
+    };
+    settingsChangesSchema = {
+      type: "array",
+      items: object(
+        {
+          /** E.g. `gate.thresholds.mAP50-95.maxDrop`. */
+          path: text,
+          /** As JSON; null where the key is missing. */
+          base: { type: ["string", "null"] },
+          head: { type: ["string", "null"] },
+          judgedBy: { enum: ["base", "head"] }
+        },
+        ["path", "base", "head", "judgedBy"]
+      )
+    };
+    historySchema = {
+      type: "array",
+      items: object({ createdAt: text, commit: text, fp32: number, int8: number, mixed: nullable }, [
+        "createdAt",
+        "fp32",
+        "int8",
+        "mixed"
+      ])
+    };
+  }
+});
+
+// src/report/schema.ts
+var text2, number2, nullable2, texts, object2, drop2, variant, check, reportSchema;
+var init_schema = __esm({
+  "src/report/schema.ts"() {
+    "use strict";
+    init_base_schema();
+    text2 = { type: "string" };
+    number2 = { type: "number" };
+    nullable2 = { type: ["number", "null"] };
+    texts = { type: "array", items: text2 };
+    object2 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+    drop2 = object2({ drop: number2, low: nullable2, high: nullable2 }, ["drop", "low", "high"]);
+    variant = object2(
+      {
+        stats: object2(
           {
-            AP: number,
-            AP50: number,
-            AP75: number,
-            APs: number,
-            APm: number,
-            APl: number,
-            AR1: number,
-            AR10: number,
-            AR100: number,
-            ARs: number,
-            ARm: number,
-            ARl: number
+            AP: number2,
+            AP50: number2,
+            AP75: number2,
+            APs: number2,
+            APm: number2,
+            APl: number2,
+            AR1: number2,
+            AR10: number2,
+            AR100: number2,
+            ARs: number2,
+            ARm: number2,
+            ARl: number2
           },
           ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
         ),
         perClass: {
           type: "array",
-          items: object({ name: text, AP: number, AP50: number, AR100: number, boxes: number }, [
+          items: object2({ name: text2, AP: number2, AP50: number2, AR100: number2, boxes: number2 }, [
             "name",
             "AP",
             "AP50",
@@ -145,141 +249,152 @@ var init_schema = __esm({
             "boxes"
           ])
         },
-        detections: number,
+        detections: number2,
         /** Weights as deployed: one byte in INT8 layers, two in float layers of a quantized engine, four in FP32. */
-        weightBytes: number,
-        latency: object({ medianMs: number, p99Ms: number }, ["medianMs", "p99Ms"]),
-        distances: object(
+        weightBytes: number2,
+        latency: object2({ medianMs: number2, p99Ms: number2 }, ["medianMs", "p99Ms"]),
+        distances: object2(
           {
-            scoreDivergence: number,
-            detectionRatio: number,
-            boxShift: number,
-            scoreShift: number,
-            unmatched: number
+            scoreDivergence: number2,
+            detectionRatio: number2,
+            boxShift: number2,
+            scoreShift: number2,
+            unmatched: number2
           },
           ["scoreDivergence", "detectionRatio", "boxShift", "scoreShift", "unmatched"]
         ),
         /** dB; null when outputs equal FP32's or are not finite. */
-        sqnr: nullable,
-        drop,
-        drop50: drop,
-        int8Layers: number,
-        floatLayers: number
+        sqnr: nullable2,
+        drop: drop2,
+        drop50: drop2,
+        int8Layers: number2,
+        floatLayers: number2
       },
       ["stats", "perClass", "detections", "weightBytes"]
     );
-    check = object(
+    check = object2(
       {
         kind: { enum: ["pass", "fail", "inconclusive", "missing"] },
-        metric: text,
-        subject: text,
-        limit: text,
-        value: nullable,
-        drop: number,
-        interval: { type: "array", items: number, minItems: 2, maxItems: 2 },
+        metric: text2,
+        subject: text2,
+        limit: text2,
+        value: nullable2,
+        drop: number2,
+        interval: { type: "array", items: number2, minItems: 2, maxItems: 2 },
         method: { enum: ["percentile", "bca"] },
-        confidence: number,
-        images: number,
-        imagesToDecide: number,
-        sentence: text
+        confidence: number2,
+        images: number2,
+        imagesToDecide: number2,
+        /** What a drop is measured from; FP32 when left out. */
+        against: { enum: ["fp32", "base"] },
+        /** It passes because of a waiver. */
+        waived: { type: "boolean" },
+        sentence: text2
       },
       ["kind", "metric", "limit", "value", "sentence"]
     );
     reportSchema = {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       title: "int8-gate report",
-      ...object(
+      ...object2(
         {
           schema: { const: "int8-gate/report" },
           version: { const: 1 },
-          tool: object({ name: text, version: text }, ["name", "version"]),
-          createdAt: text,
-          durationMs: number,
-          model: object(
+          tool: object2({ name: text2, version: text2 }, ["name", "version"]),
+          createdAt: text2,
+          durationMs: number2,
+          model: object2(
             {
-              file: text,
-              digest: text,
-              structure: text,
-              opset: number,
+              file: text2,
+              digest: text2,
+              structure: text2,
+              opset: number2,
               inputs: texts,
               outputs: texts,
-              sizeBytes: number,
-              layers: number,
-              macs: nullable
+              sizeBytes: number2,
+              layers: number2,
+              macs: nullable2
             },
             ["file", "digest", "structure", "opset", "inputs", "outputs", "sizeBytes", "layers", "macs"]
           ),
-          decoder: object({ format: text, why: texts }, ["format", "why"]),
-          preprocessing: object({ spec: { type: "object", additionalProperties: true }, reasons: texts }, [
+          decoder: object2({ format: text2, why: texts }, ["format", "why"]),
+          preprocessing: object2({ spec: { type: "object", additionalProperties: true }, reasons: texts }, [
             "spec",
             "reasons"
           ]),
-          data: object(
+          data: object2(
             {
-              validation: object(
+              validation: object2(
                 {
-                  source: text,
-                  images: number,
-                  boxes: number,
+                  source: text2,
+                  images: number2,
+                  boxes: number2,
                   categories: texts,
-                  skipped: { type: "array", items: object({ what: text, count: number }, ["what", "count"]) }
+                  skipped: { type: "array", items: object2({ what: text2, count: number2 }, ["what", "count"]) },
+                  /** SHA-256 over boxes, classes and names of images. */
+                  digest: text2
                 },
                 ["source", "images", "boxes", "categories", "skipped"]
               ),
-              calibration: object({ source: text, images: number, calibrator: text }, [
-                "source",
-                "images",
-                "calibrator"
-              ])
+              calibration: object2(
+                {
+                  source: text2,
+                  images: number2,
+                  calibrator: text2,
+                  /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
+                  digests: texts
+                },
+                ["source", "images", "calibrator"]
+              )
             },
             ["validation", "calibration"]
           ),
-          engine: object({ name: text, version: text, threads: number }, ["name", "version", "threads"]),
-          variants: object({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
-          sensitivity: object(
+          engine: object2({ name: text2, version: text2, threads: number2 }, ["name", "version", "threads"]),
+          variants: object2({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
+          sensitivity: object2(
             {
-              images: number,
+              images: number2,
               layers: {
                 type: "array",
-                items: object(
+                items: object2(
                   {
-                    rank: number,
-                    name: text,
-                    opType: text,
-                    depth: number,
+                    rank: number2,
+                    name: text2,
+                    opType: text2,
+                    depth: number2,
                     /** dB with this layer alone in INT8; null when nothing changed or the output was not finite. */
-                    sqnr: nullable,
-                    mapDrop: nullable,
-                    macShare: nullable,
-                    parameters: number,
+                    sqnr: nullable2,
+                    mapDrop: nullable2,
+                    macShare: nullable2,
+                    parameters: number2,
                     precision: { enum: ["int8", "fp16", "fp32"] },
                     head: { type: "boolean" },
                     /** Tells the layer in another export: operator, attributes, shapes, neighbours. */
-                    structure: text,
+                    structure: text2,
                     /** Further layers of its group, which change precision with it. */
                     together: texts,
                     /** Images that ranked it: fewer than all when it was surely harmless. */
-                    images: number,
+                    images: number2,
                     /** Places that it takes in the middle 80 % of rankings on resampled images. */
-                    place: object({ low: number, high: number }, ["low", "high"]),
-                    mapDropLow: nullable,
-                    mapDropHigh: nullable,
-                    boxShift: number,
-                    scoreShift: number,
+                    place: object2({ low: number2, high: number2 }, ["low", "high"]),
+                    mapDropLow: nullable2,
+                    mapDropHigh: nullable2,
+                    boxShift: number2,
+                    scoreShift: number2,
                     /** dB with only its weights, or only its input, in INT8. */
-                    weightsSqnr: nullable,
-                    activationsSqnr: nullable,
+                    weightsSqnr: nullable2,
+                    activationsSqnr: nullable2,
                     /** dB of its own output from an exact input, and when everything runs in INT8. */
-                    localSqnr: nullable,
-                    cumulativeSqnr: nullable,
+                    localSqnr: nullable2,
+                    cumulativeSqnr: nullable2,
                     /** dB that the output gains when all but this runs in INT8. */
-                    gain: nullable,
+                    gain: nullable2,
                     /** Tensors that it reads in INT8, with their ranges and scales. */
                     reads: {
                       type: "array",
-                      items: object({ tensor: text, amax: number, scale: number }, ["tensor", "amax", "scale"])
+                      items: object2({ tensor: text2, amax: number2, scale: number2 }, ["tensor", "amax", "scale"])
                     },
-                    cause: text
+                    cause: text2
                   },
                   [
                     "rank",
@@ -299,37 +414,37 @@ var init_schema = __esm({
             ["images", "layers"]
           ),
           /** Real engines, where they were built; the verdict is about them then. */
-          engines: object(
+          engines: object2(
             {
-              library: text,
-              gpu: text,
-              computeCapability: text,
-              driver: text,
-              cuda: text,
-              clockMHz: nullable,
+              library: text2,
+              gpu: text2,
+              computeCapability: text2,
+              driver: text2,
+              cuda: text2,
+              clockMHz: nullable2,
               powerState: { type: ["string", "null"] },
               noise: texts,
               rows: {
                 type: "array",
-                items: object(
+                items: object2(
                   {
                     variant: { enum: ["fp32", "fp16", "int8", "mixed"] },
-                    AP: number,
-                    AP50: number,
-                    simulatedAP: nullable,
+                    AP: number2,
+                    AP50: number2,
+                    simulatedAP: nullable2,
                     /** mAP50-95 of the FP32 engine minus this one's. */
-                    drop: nullable,
-                    batch: number,
+                    drop: nullable2,
+                    batch: number2,
                     /** Milliseconds of a batch, without copies to and from the GPU. */
-                    medianMs: number,
-                    p99Ms: number,
-                    graphMedianMs: nullable,
-                    imagesPerSecond: number,
-                    engineBytes: number,
-                    deviceBytes: number,
-                    buildSeconds: number,
+                    medianMs: number2,
+                    p99Ms: number2,
+                    graphMedianMs: nullable2,
+                    imagesPerSecond: number2,
+                    engineBytes: number2,
+                    deviceBytes: number2,
+                    buildSeconds: number2,
                     layers: {
-                      ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [
+                      ...object2({ int8: number2, fp16: number2, fp32: number2, reformats: number2 }, [
                         "int8",
                         "fp16",
                         "fp32",
@@ -337,11 +452,11 @@ var init_schema = __esm({
                       ]),
                       type: ["object", "null"]
                     },
-                    reformatMs: nullable,
+                    reformatMs: nullable2,
                     notInt8: {
                       type: "array",
-                      items: object(
-                        { layer: text, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable },
+                      items: object2(
+                        { layer: text2, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable2 },
                         ["layer", "got", "ms"]
                       )
                     }
@@ -371,7 +486,7 @@ var init_schema = __esm({
           ),
           search: {
             type: "array",
-            items: object({ floatLayers: number, passes: { type: "boolean" }, score: number }, [
+            items: object2({ floatLayers: number2, passes: { type: "boolean" }, score: number2 }, [
               "floatLayers",
               "passes",
               "score"
@@ -379,27 +494,31 @@ var init_schema = __esm({
           },
           findings: {
             type: "array",
-            items: object(
+            items: object2(
               {
-                kind: text,
+                kind: text2,
                 severity: { enum: ["error", "warning", "info"] },
-                subject: text,
-                sentence: text,
-                advice: text,
+                subject: text2,
+                sentence: text2,
+                advice: text2,
                 /** Layers concerned. */
                 layers: texts,
                 /** The numbers behind the sentence. */
-                evidence: { type: "object", additionalProperties: number }
+                evidence: { type: "object", additionalProperties: number2 }
               },
               ["kind", "severity", "subject", "sentence", "advice"]
             )
           },
-          verdict: object(
+          base: baseSchema,
+          waivers: waiversSchema,
+          settingsChanges: settingsChangesSchema,
+          history: historySchema,
+          verdict: object2(
             {
               kind: { enum: ["pass", "fail", "inconclusive"] },
               blocks: { type: "boolean" },
               candidate: { enum: ["mixed", "int8"] },
-              why: text,
+              why: text2,
               todo: texts,
               checks: { type: "array", items: check }
             },
@@ -572,18 +691,18 @@ var init_markdown_table = __esm({
 });
 
 // src/report/escape.ts
-function terminalText(text3) {
-  const plain2 = text3.replace(CONTROL, "�");
+function terminalText(text4) {
+  const plain2 = text4.replace(CONTROL, "�");
   return plain2.startsWith("::") ? ` ${plain2}` : plain2;
 }
-function markdownText(text3) {
-  return text3.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
+function markdownText(text4) {
+  return text4.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
     /^(\s*)([-+=]|\d+\.(?=\s))/,
     (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
   );
 }
-function markdownSentence(text3) {
-  return text3.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
+function markdownSentence(text4) {
+  return text4.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
 }
 var CONTROL, ENTITIES;
 var init_escape = __esm({
@@ -619,14 +738,14 @@ var init_escape = __esm({
 function rate(value) {
   return value < 0 ? "n/a" : value.toFixed(3);
 }
-function change(drop2, spread3 = true) {
-  if (drop2 === void 0) return "";
-  const point = signed(-drop2.drop);
-  return !spread3 || drop2.low === null || drop2.high === null ? point : `${point} (${signed(-drop2.high)}…${signed(-drop2.low)})`;
+function change(drop3, spread3 = true) {
+  if (drop3 === void 0) return "";
+  const point = signed(-drop3.drop);
+  return !spread3 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
 }
 function signed(value) {
-  const text3 = Math.abs(value).toFixed(3);
-  return text3 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text3}`;
+  const text4 = Math.abs(value).toFixed(3);
+  return text4 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text4}`;
 }
 function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
@@ -652,8 +771,8 @@ function mapChange({ mapDrop, mapDropLow = null, mapDropHigh = null }) {
 function placeOf({ rank: rank2, place: place2 }) {
   return place2 === void 0 || place2.low === rank2 && place2.high === rank2 ? String(rank2) : `${rank2} (${place2.low}–${place2.high})`;
 }
-function precisionOf({ precision }) {
-  return precision.toUpperCase();
+function precisionOf({ precision: precision2 }) {
+  return precision2.toUpperCase();
 }
 function engineRows({ rows: rows2 }) {
   const ms = (row) => row.graphMedianMs ?? row.medianMs;
@@ -686,8 +805,8 @@ function formatMarkdown(report, { maxBytes }) {
   return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
 `;
 }
-function bytes(text3) {
-  return Buffer.byteLength(text3);
+function bytes(text4) {
+  return Buffer.byteLength(text4);
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
@@ -841,7 +960,7 @@ var init_markdown = __esm({
 function formatTerminal(report, { color, width }) {
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
+  const paint = (text4, code) => color ? `\x1B[${code}m${text4}\x1B[0m` : text4;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
   const causes = report.findings.filter(({ severity }) => severity !== "info");
   return [
@@ -893,10 +1012,10 @@ function layers({ sensitivity: sensitivity2 }, width) {
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
 ${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows2], /* @__PURE__ */ new Set([1]))}`;
 }
-function shorten(text3, width) {
-  if (text3.length <= width) return text3;
+function shorten(text4, width) {
+  if (text4.length <= width) return text4;
   const head = Math.floor((width - 1) / 2);
-  return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
+  return `${text4.slice(0, head)}…${text4.slice(text4.length - (width - 1 - head))}`;
 }
 function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows2[0] ?? []).map((_, i) => Math.max(...rows2.map((row) => (row[i] ?? "").length)));
@@ -904,10 +1023,10 @@ function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
-function wrap(text3, width, indent) {
+function wrap(text4, width, indent) {
   const lines2 = [];
   let line = "";
-  for (const word of text3.split(" ")) {
+  for (const word of text4.split(" ")) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines2.push(line);
       line = indent + word;
@@ -1052,17 +1171,17 @@ function alongStructure(before, after2) {
 function compare(a, b) {
   const shown2 = b ?? a;
   const sqnr = [a?.sqnr ?? void 0, b?.sqnr ?? void 0];
-  const precision = [a?.precision, b?.precision];
+  const precision2 = [a?.precision, b?.precision];
   const range = a === void 0 || b === void 0 ? void 0 : movedMost(a, b);
   const renamed = a !== void 0 && b !== void 0 && a.name !== b.name;
-  const moved = differs(sqnr) || precision[0] !== precision[1] || range !== void 0 && Math.max(range, 1 / range) >= RANGE;
+  const moved = differs(sqnr) || precision2[0] !== precision2[1] || range !== void 0 && Math.max(range, 1 / range) >= RANGE;
   if (a !== void 0 && b !== void 0 && !moved && !renamed) return void 0;
   return {
     kind: a === void 0 ? "added" : b === void 0 ? "removed" : moved ? "changed" : "renamed",
     name: shown2.name,
     before: renamed ? a.name : void 0,
     sqnr,
-    precision,
+    precision: precision2,
     range,
     cause: b?.cause
   };
@@ -1077,17 +1196,17 @@ function movedMost(a, b) {
   });
   return factors.sort((x, y) => Math.abs(Math.log(y)) - Math.abs(Math.log(x)))[0];
 }
-function weight({ kind, sqnr: [a, b], precision, range }) {
+function weight({ kind, sqnr: [a, b], precision: precision2, range }) {
   if (kind === "renamed") return 0;
   if (kind !== "changed") return 1e6;
-  const plan = precision[0] === precision[1] ? 0 : 1e3;
+  const plan = precision2[0] === precision2[1] ? 0 : 1e3;
   return plan + Math.abs((b ?? 100) - (a ?? 100)) + Math.abs(Math.log2(range ?? 1)) / 100 + 1e-6;
 }
 function formatDiff(base, head, most = 20) {
   const changes = diffLayers(base, head);
   const renamed = changes.filter(({ kind }) => kind === "renamed").length;
   const shown2 = changes.filter(({ kind }) => kind !== "renamed");
-  const accuracy2 = ["fp32", "int8", "mixed"].flatMap((name) => {
+  const accuracy3 = ["fp32", "int8", "mixed"].flatMap((name) => {
     const [a, b] = [base.variants[name], head.variants[name]];
     return a === void 0 || b === void 0 ? [] : [
       `${name.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${name === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`}`
@@ -1096,22 +1215,22 @@ function formatDiff(base, head, most = 20) {
   const lines2 = shown2.slice(0, most).map(lineOf);
   const rest = shown2.length - lines2.length;
   return [
-    ...accuracy2,
+    ...accuracy3,
     "",
     ...shown2.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : lines2,
     ...rest > 0 ? [`${rest} more layers changed.`] : [],
     ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
   ].join("\n");
 }
-function lineOf({ kind, name, before, sqnr: [a, b], precision, range, cause }) {
+function lineOf({ kind, name, before, sqnr: [a, b], precision: precision2, range, cause }) {
   const named = `${terminalText(name)}${before === void 0 ? "" : ` (was ${terminalText(before)})`}`;
-  if (kind === "added") return `+ ${named}: new, ${decibels(b ?? null)} dB, ${precision[1] ?? ""}`;
+  if (kind === "added") return `+ ${named}: new, ${decibels(b ?? null)} dB, ${precision2[1] ?? ""}`;
   if (kind === "removed") return `- ${named}: gone`;
   const parts = [
     ...differs([a, b]) ? [
       `${(b ?? Infinity) < (a ?? Infinity) ? "more" : "less"} sensitive, ${decibels(a ?? null)} → ${decibels(b ?? null)} dB`
     ] : [],
-    ...precision[0] === precision[1] ? [] : [`${precision[0] ?? ""} → ${precision[1] ?? ""} in the plan`],
+    ...precision2[0] === precision2[1] ? [] : [`${precision2[0] ?? ""} → ${precision2[1] ?? ""} in the plan`],
     ...range === void 0 || Math.max(range, 1 / range) < RANGE ? [] : [`range of its input ×${range.toFixed(2)}`],
     ...cause === void 0 ? [] : [`cause: ${terminalText(cause)}`]
   ];
@@ -4335,9 +4454,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
           helpWidth: context.helpWidth,
           outputHasColors: context.hasColors
         });
-        const text3 = helper.formatHelp(this, helper);
-        if (context.hasColors) return text3;
-        return this._outputConfiguration.stripColor(text3);
+        const text4 = helper.formatHelp(this, helper);
+        if (context.hasColors) return text4;
+        return this._outputConfiguration.stripColor(text4);
       }
       /**
        * @typedef HelpContext
@@ -4497,7 +4616,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {(string | Function)} text - string to add, or a function returning a string
        * @return {Command} `this` command for chaining
        */
-      addHelpText(position, text3) {
+      addHelpText(position, text4) {
         const allowedValues = ["beforeAll", "before", "after", "afterAll"];
         if (!allowedValues.includes(position)) {
           throw new Error(`Unexpected value for position to addHelpText.
@@ -4506,10 +4625,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const helpEvent = `${position}Help`;
         this.on(helpEvent, (context) => {
           let helpStr;
-          if (typeof text3 === "function") {
-            helpStr = text3({ error: context.error, command: context.command });
+          if (typeof text4 === "function") {
+            helpStr = text4({ error: context.error, command: context.command });
           } else {
-            helpStr = text3;
+            helpStr = text4;
           }
           if (helpStr) {
             context.write(`${helpStr}
@@ -5270,8 +5389,8 @@ function getTextEncoding() {
     });
     let textDecoderStrict;
     const config = {
-      encodeUtf8(text3) {
-        return textEncoder.encode(text3);
+      encodeUtf8(text4) {
+        return textEncoder.encode(text4);
       },
       decodeUtf8(bytes2, strict) {
         if (strict) {
@@ -5285,9 +5404,9 @@ function getTextEncoding() {
         }
         return textDecoder.decode(bytes2);
       },
-      checkUtf8(text3) {
+      checkUtf8(text4) {
         try {
-          encodeURIComponent(text3);
+          encodeURIComponent(text4);
           return true;
         } catch (_) {
           return false;
@@ -5299,8 +5418,8 @@ function getTextEncoding() {
     }
     const nativeStringIsWellFormed = String.prototype.isWellFormed;
     if (nativeStringIsWellFormed) {
-      config.checkUtf8 = (text3) => {
-        return nativeStringIsWellFormed.call(text3);
+      config.checkUtf8 = (text4) => {
+        return nativeStringIsWellFormed.call(text4);
       };
     }
     configureTextEncoding(config);
@@ -5308,8 +5427,8 @@ function getTextEncoding() {
   return te;
 }
 function emulateEncodeInto(encodeUtf8) {
-  return (text3, dest) => {
-    const bytes2 = encodeUtf8(text3);
+  return (text4, dest) => {
+    const bytes2 = encodeUtf8(text4);
     dest.set(bytes2);
     return { written: bytes2.byteLength };
   };
@@ -9469,10 +9588,10 @@ function keepFloat(plan, names) {
 function resolvePlan(plan, layers2, file = "plan") {
   const resolved2 = new Map(layers2.map(({ name }) => [name, plan.default]));
   const problems = [];
-  for (const [pattern, precision] of Object.entries(plan.layers)) {
+  for (const [pattern, precision2] of Object.entries(plan.layers)) {
     const hits = layers2.filter(({ name }) => matches(pattern, name));
     if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers2));
-    for (const { name } of hits) resolved2.set(name, precision);
+    for (const { name } of hits) resolved2.set(name, precision2);
   }
   if (problems.length > 0) throw new InputFault(problems);
   return resolved2;
@@ -9500,21 +9619,21 @@ function unknownLayer(where, pattern, layers2) {
   };
 }
 async function readPlan(file, layers2) {
-  let text3;
+  let text4;
   try {
-    text3 = await readFile3(file, "utf8");
+    text4 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
   }
-  const plan = parsePlan(text3, file);
+  const plan = parsePlan(text4, file);
   resolvePlan(plan, layers2, file);
   return plan;
 }
-function parsePlan(text3, file) {
+function parsePlan(text4, file) {
   let value;
   try {
-    value = JSON.parse(text3);
+    value = JSON.parse(text4);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
@@ -9546,9 +9665,9 @@ function* checkPlan(plan) {
   if (typeof plan.layers !== "object" || plan.layers === null || Array.isArray(plan.layers))
     yield ["layers", "must map layer names to precisions"];
   else
-    for (const [name, precision] of Object.entries(plan.layers))
-      if (!isPrecision(precision))
-        yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision)}`];
+    for (const [name, precision2] of Object.entries(plan.layers))
+      if (!isPrecision(precision2))
+        yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision2)}`];
 }
 function isPrecision(value) {
   return typeof value === "string" && PRECISIONS.includes(value);
@@ -9847,9 +9966,9 @@ function quantizedAlready({ proto, name }, { opType, name: node }) {
 function selectQuantized(quantized, float, plan) {
   const graph = buildGraph({ proto: quantized });
   const layers2 = listLayers(float, plan.operators);
-  const precision = resolvePlan(plan, layers2);
+  const precision2 = resolvePlan(plan, layers2);
   const inFile = new Set(quantizedLayers(graph));
-  const int8Layers = layers2.filter(({ name }) => precision.get(name) === "int8" && inFile.has(name));
+  const int8Layers = layers2.filter(({ name }) => precision2.get(name) === "int8" && inFile.has(name));
   const int8 = new Set(int8Layers.map(({ name }) => name));
   const whole = plan.default === "int8" && layers2.every(({ name }) => int8.has(name) || !inFile.has(name));
   const below = layersBelow(graph);
@@ -10163,8 +10282,8 @@ function quantize(model, plan, ranges) {
   refuseQuantized(graph, model);
   refuseHalf(graph, model.name);
   const layers2 = listLayers(graph, plan.operators);
-  const precision = resolvePlan(plan, layers2);
-  const int8Layers = layers2.filter(({ name }) => precision.get(name) === "int8");
+  const precision2 = resolvePlan(plan, layers2);
+  const int8Layers = layers2.filter(({ name }) => precision2.get(name) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = changed(source, { graph: writer.write(graph.proto) });
   return {
@@ -11565,8 +11684,8 @@ var init_calibrators = __esm({
 });
 
 // src/calibration/cache.ts
-function parseCalibrationCache(text3, file) {
-  const lines2 = text3.split(/\r?\n/);
+function parseCalibrationCache(text4, file) {
+  const lines2 = text4.split(/\r?\n/);
   const header = HEADER.exec(lines2[0]?.trim() ?? "");
   if (header === null)
     throw new InputFault({
@@ -11687,14 +11806,14 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images })
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat7, drop: drop2 } = ACCURACY[metric];
+    const { stat: stat7, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
       before: reference.stats[stat7],
       after: candidate.stats[stat7],
-      interval: intervals?.[drop2],
+      interval: intervals?.[drop3],
       intervals,
       images
     });
@@ -11765,21 +11884,21 @@ function known(value) {
 }
 function dropCheck(name, allowed, held) {
   const { before, after: after2, interval, intervals } = held;
-  const drop2 = before - after2;
+  const drop3 = before - after2;
   const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
-  const low = usable?.low ?? drop2;
-  const high = usable?.high ?? drop2;
+  const low = usable?.low ?? drop3;
+  const high = usable?.high ?? drop3;
   const kind = high <= allowed ? "pass" : low > allowed ? "fail" : "inconclusive";
   const { images } = held;
-  const needed = kind === "inconclusive" ? imagesNeeded(drop2, allowed, low, high, images) : void 0;
-  const moved = drop2 >= 0 ? `fell by ${fixed(drop2)}` : `rose by ${fixed(-drop2)}`;
+  const needed = kind === "inconclusive" ? imagesNeeded(drop3, allowed, low, high, images) : void 0;
+  const moved = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
   const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images} images cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
     value: after2,
-    drop: drop2,
+    drop: drop3,
     ...usable !== void 0 && {
       interval: [low, high],
       ...intervals !== void 0 && { method: intervals.method, confidence: intervals.confidence },
@@ -11789,15 +11908,15 @@ function dropCheck(name, allowed, held) {
     sentence: `${name} ${moved}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}${doubt(usable, images)}`
   };
 }
-function doubt(drop2, images) {
-  if (drop2 === void 0) return "";
-  if (drop2.high === drop2.low)
+function doubt(drop3, images) {
+  if (drop3 === void 0) return "";
+  if (drop3.high === drop3.low)
     return ` The interval has no width: the resamples of the ${images} images showed no spread, which is not proof that there is none.`;
   return images < FEW_IMAGES ? ` It rests on ${images} images; intervals from fewer than ${FEW_IMAGES} are too narrow.` : "";
 }
-function imagesNeeded(drop2, allowed, low, high, images) {
-  const room = Math.abs(allowed - drop2);
-  const side = drop2 <= allowed ? high - drop2 : drop2 - low;
+function imagesNeeded(drop3, allowed, low, high, images) {
+  const room = Math.abs(allowed - drop3);
+  const side = drop3 <= allowed ? high - drop3 : drop3 - low;
   if (room === 0) return void 0;
   const needed = Math.ceil(images * (side / room) ** 2 / 50 - 1e-9) * 50;
   return needed > images && needed <= 1e6 ? needed : void 0;
@@ -12161,8 +12280,8 @@ var init_ids = __esm({
 function show(value) {
   if (value === void 0) return "missing";
   if (typeof value === "number") return String(value);
-  const text3 = JSON.stringify(value);
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+  const text4 = JSON.stringify(value);
+  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
 }
 var LISTED, Problems;
 var init_problems = __esm({
@@ -12560,9 +12679,9 @@ var init_scan = __esm({
         if (escaped) {
           const end = this.at;
           this.at = from;
-          const text3 = this.text();
+          const text4 = this.text();
           this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text4);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -12586,16 +12705,16 @@ var init_scan = __esm({
           return list3;
         }
         if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
-        const object3 = /* @__PURE__ */ Object.create(null);
+        const object4 = /* @__PURE__ */ Object.create(null);
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
           const key = this.text();
           if (this.peek() !== COLON) this.fail("expected :");
           this.at++;
-          object3[key] = this.value();
+          object4[key] = this.value();
         }
-        return object3;
+        return object4;
       }
       /** The records of the list that starts at a place, one at a time: see {@link record}. */
       *recordsAt(place2, known2) {
@@ -12607,17 +12726,17 @@ var init_scan = __esm({
       /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
       record(known2, keys) {
         if (!this.startsObject) return this.brief();
-        const object3 = {};
+        const object4 = {};
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           const key = this.key(keys);
           if (key < 0) this.skip();
           else {
             this.peek();
-            object3[known2[key]] = this.brief();
+            object4[known2[key]] = this.brief();
           }
         }
-        return object3;
+        return object4;
       }
       /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
       brief() {
@@ -14607,14 +14726,14 @@ var require_foldFlowLines = __commonJS({
     var FOLD_FLOW = "flow";
     var FOLD_BLOCK = "block";
     var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text3, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+    function foldFlowLines(text4, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
       if (!lineWidth || lineWidth < 0)
-        return text3;
+        return text4;
       if (lineWidth < minContentWidth)
         minContentWidth = 0;
       const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text3.length <= endStep)
-        return text3;
+      if (text4.length <= endStep)
+        return text4;
       const folds = [];
       const escapedFolds = {};
       let end = lineWidth - indent.length;
@@ -14631,14 +14750,14 @@ var require_foldFlowLines = __commonJS({
       let escStart = -1;
       let escEnd = -1;
       if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text3, i, indent.length);
+        i = consumeMoreIndentedLines(text4, i, indent.length);
         if (i !== -1)
           end = i + endStep;
       }
-      for (let ch; ch = text3[i += 1]; ) {
+      for (let ch; ch = text4[i += 1]; ) {
         if (mode === FOLD_QUOTED && ch === "\\") {
           escStart = i;
-          switch (text3[i + 1]) {
+          switch (text4[i + 1]) {
             case "x":
               i += 3;
               break;
@@ -14655,12 +14774,12 @@ var require_foldFlowLines = __commonJS({
         }
         if (ch === "\n") {
           if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text3, i, indent.length);
+            i = consumeMoreIndentedLines(text4, i, indent.length);
           end = i + indent.length + endStep;
           split2 = void 0;
         } else {
           if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text3[i + 1];
+            const next = text4[i + 1];
             if (next && next !== " " && next !== "\n" && next !== "	")
               split2 = i;
           }
@@ -14672,12 +14791,12 @@ var require_foldFlowLines = __commonJS({
             } else if (mode === FOLD_QUOTED) {
               while (prev === " " || prev === "	") {
                 prev = ch;
-                ch = text3[i += 1];
+                ch = text4[i += 1];
                 overflow = true;
               }
               const j = i > escEnd + 1 ? i - 2 : escStart - 1;
               if (escapedFolds[j])
-                return text3;
+                return text4;
               folds.push(j);
               escapedFolds[j] = true;
               end = j + endStep;
@@ -14692,39 +14811,39 @@ var require_foldFlowLines = __commonJS({
       if (overflow && onOverflow)
         onOverflow();
       if (folds.length === 0)
-        return text3;
+        return text4;
       if (onFold)
         onFold();
-      let res = text3.slice(0, folds[0]);
+      let res = text4.slice(0, folds[0]);
       for (let i2 = 0; i2 < folds.length; ++i2) {
         const fold = folds[i2];
-        const end2 = folds[i2 + 1] || text3.length;
+        const end2 = folds[i2 + 1] || text4.length;
         if (fold === 0)
           res = `
-${indent}${text3.slice(0, end2)}`;
+${indent}${text4.slice(0, end2)}`;
         else {
           if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text3[fold]}\\`;
+            res += `${text4[fold]}\\`;
           res += `
-${indent}${text3.slice(fold + 1, end2)}`;
+${indent}${text4.slice(fold + 1, end2)}`;
         }
       }
       return res;
     }
-    function consumeMoreIndentedLines(text3, i, indent) {
+    function consumeMoreIndentedLines(text4, i, indent) {
       let end = i;
       let start = i + 1;
-      let ch = text3[start];
+      let ch = text4[start];
       while (ch === " " || ch === "	") {
         if (i < start + indent) {
-          ch = text3[++i];
+          ch = text4[++i];
         } else {
           do {
-            ch = text3[++i];
+            ch = text4[++i];
           } while (ch && ch !== "\n");
           end = i;
           start = i + 1;
-          ch = text3[start];
+          ch = text4[start];
         }
       }
       return end;
@@ -15450,8 +15569,8 @@ var require_Pair = __commonJS({
         return new _Pair(key, value);
       }
       toJSON(_, ctx) {
-        const pair = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
-        return addPairToJSMap.addPairToJSMap(ctx, pair, this);
+        const pair2 = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
+        return addPairToJSMap.addPairToJSMap(ctx, pair2, this);
       }
       toString(ctx, onComment, onChompKeep) {
         return ctx?.doc ? stringifyPair.stringifyPair(this, ctx, onComment, onChompKeep) : JSON.stringify(this);
@@ -15676,14 +15795,14 @@ var require_YAMLMap = __commonJS({
        * @param overwrite - If not set `true`, using a key that is already in the
        *   collection will throw. Otherwise, overwrites the previous value.
        */
-      add(pair, overwrite) {
+      add(pair2, overwrite) {
         let _pair;
-        if (identity.isPair(pair))
-          _pair = pair;
-        else if (!pair || typeof pair !== "object" || !("key" in pair)) {
-          _pair = new Pair2.Pair(pair, pair?.value);
+        if (identity.isPair(pair2))
+          _pair = pair2;
+        else if (!pair2 || typeof pair2 !== "object" || !("key" in pair2)) {
+          _pair = new Pair2.Pair(pair2, pair2?.value);
         } else
-          _pair = new Pair2.Pair(pair.key, pair.value);
+          _pair = new Pair2.Pair(pair2.key, pair2.value);
         const prev = findPair(this.items, _pair.key);
         const sortEntries = this.schema?.sortMapEntries;
         if (prev) {
@@ -16274,16 +16393,16 @@ var require_pairs = __commonJS({
           else if (identity.isMap(item)) {
             if (item.items.length > 1)
               onError("Each pair must have its own sequence indicator");
-            const pair = item.items[0] || new Pair2.Pair(new Scalar.Scalar(null));
+            const pair2 = item.items[0] || new Pair2.Pair(new Scalar.Scalar(null));
             if (item.commentBefore)
-              pair.key.commentBefore = pair.key.commentBefore ? `${item.commentBefore}
-${pair.key.commentBefore}` : item.commentBefore;
+              pair2.key.commentBefore = pair2.key.commentBefore ? `${item.commentBefore}
+${pair2.key.commentBefore}` : item.commentBefore;
             if (item.comment) {
-              const cn = pair.value ?? pair.key;
+              const cn = pair2.value ?? pair2.key;
               cn.comment = cn.comment ? `${item.comment}
 ${cn.comment}` : item.comment;
             }
-            item = pair;
+            item = pair2;
           }
           seq.items[i] = identity.isPair(item) ? item : new Pair2.Pair(item);
         }
@@ -16364,13 +16483,13 @@ var require_omap = __commonJS({
         const map = /* @__PURE__ */ new Map();
         if (ctx?.onCreate)
           ctx.onCreate(map);
-        for (const pair of this.items) {
+        for (const pair2 of this.items) {
           let key, value;
-          if (identity.isPair(pair)) {
-            key = toJS.toJS(pair.key, "", ctx);
-            value = toJS.toJS(pair.value, key, ctx);
+          if (identity.isPair(pair2)) {
+            key = toJS.toJS(pair2.key, "", ctx);
+            value = toJS.toJS(pair2.value, key, ctx);
           } else {
-            key = toJS.toJS(pair, "", ctx);
+            key = toJS.toJS(pair2, "", ctx);
           }
           if (map.has(key))
             throw new Error("Ordered maps must not include duplicate keys");
@@ -16586,24 +16705,24 @@ var require_set = __commonJS({
         this.tag = _YAMLSet.tag;
       }
       add(key) {
-        let pair;
+        let pair2;
         if (identity.isPair(key))
-          pair = key;
+          pair2 = key;
         else if (key && typeof key === "object" && "key" in key && "value" in key && key.value === null)
-          pair = new Pair2.Pair(key.key, null);
+          pair2 = new Pair2.Pair(key.key, null);
         else
-          pair = new Pair2.Pair(key, null);
-        const prev = YAMLMap.findPair(this.items, pair.key);
+          pair2 = new Pair2.Pair(key, null);
+        const prev = YAMLMap.findPair(this.items, pair2.key);
         if (!prev)
-          this.items.push(pair);
+          this.items.push(pair2);
       }
       /**
        * If `keepPair` is `true`, returns the Pair matching `key`.
        * Otherwise, returns the value of that Pair's key.
        */
       get(key, keepPair) {
-        const pair = YAMLMap.findPair(this.items, key);
-        return !keepPair && identity.isPair(pair) ? identity.isScalar(pair.key) ? pair.key.value : pair.key : pair;
+        const pair2 = YAMLMap.findPair(this.items, key);
+        return !keepPair && identity.isPair(pair2) ? identity.isScalar(pair2.key) ? pair2.key.value : pair2.key : pair2;
       }
       set(key, value) {
         if (typeof value !== "boolean")
@@ -17578,7 +17697,7 @@ var require_util_map_includes = __commonJS({
       if (uniqueKeys === false)
         return false;
       const isEqual = typeof uniqueKeys === "function" ? uniqueKeys : (a, b) => a === b || identity.isScalar(a) && identity.isScalar(b) && a.value === b.value;
-      return items.some((pair) => isEqual(pair.key, search));
+      return items.some((pair2) => isEqual(pair2.key, search));
     }
     exports2.mapIncludes = mapIncludes;
   }
@@ -17664,10 +17783,10 @@ var require_resolve_block_map = __commonJS({
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
-          const pair = new Pair2.Pair(keyNode, valueNode);
+          const pair2 = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
-          map.items.push(pair);
+            pair2.srcToken = collItem;
+          map.items.push(pair2);
         } else {
           if (implicitKey)
             onError(keyNode.range, "MISSING_CHAR", "Implicit map keys need to be followed by map values");
@@ -17677,10 +17796,10 @@ var require_resolve_block_map = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair = new Pair2.Pair(keyNode);
+          const pair2 = new Pair2.Pair(keyNode);
           if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
-          map.items.push(pair);
+            pair2.srcToken = collItem;
+          map.items.push(pair2);
         }
       }
       if (commentEnd && commentEnd < offset)
@@ -17931,18 +18050,18 @@ var require_resolve_flow_collection = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair = new Pair2.Pair(keyNode, valueNode);
+          const pair2 = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
+            pair2.srcToken = collItem;
           if (isMap2) {
             const map = coll;
             if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
               onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-            map.items.push(pair);
+            map.items.push(pair2);
           } else {
             const map = new YAMLMap.YAMLMap(ctx.schema);
             map.flow = true;
-            map.items.push(pair);
+            map.items.push(pair2);
             const endRange = (valueNode ?? keyNode).range;
             map.range = [keyNode.range[0], endRange[1], endRange[2]];
             coll.items.push(map);
@@ -20979,9 +21098,9 @@ async function readYoloConfig(file, split2) {
   problems.throwIfAny(file);
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
-function parseYaml(text3, file) {
+function parseYaml(text4, file) {
   const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -21016,15 +21135,15 @@ function readNames({ value, place: place2 }, problems) {
   const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
   const names = [];
   for (const [key, name] of entries) {
-    const text3 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
-    if (typeof text3 !== "string" || text3.trim() === "")
+    const text4 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
+    if (typeof text4 !== "string" || text4.trim() === "")
       return wrong("names", `the name of class ${key} must be a text, is ${show(name)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
         `class ${show(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
-    names[Number(key)] = text3;
+    names[Number(key)] = text4;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
@@ -21094,11 +21213,11 @@ var init_yolo_config = __esm({
 });
 
 // src/dataset/yolo-labels.ts
-function parseYoloLabels(text3, file, classes, problems) {
+function parseYoloLabels(text4, file, classes, problems) {
   const rows2 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
-  text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
+  text4.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
@@ -21173,7 +21292,7 @@ async function loadYolo(source) {
   );
   const texts2 = await eachOf(images, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
   const labels = texts2.map(
-    (text3, i) => text3 === void 0 ? void 0 : parseYoloLabels(text3, labelsOf(files[i]), names.length, problems)
+    (text4, i) => text4 === void 0 ? void 0 : parseYoloLabels(text4, labelsOf(files[i]), names.length, problems)
   );
   problems.throwIfAny(source.annotations);
   refuseUnlabelled(labels, source, files, labelsOf);
@@ -21261,9 +21380,9 @@ async function configOf(annotations) {
 async function namesBeside(labels) {
   for (const folder of [labels, dirname4(labels)])
     for (const name of NAME_FILES) {
-      const text3 = await readTextIfThere(join7(folder, name), "file of names");
-      if (text3 === void 0) continue;
-      const names = text3.split(/\r\n|\n/).map((line) => line.trim());
+      const text4 = await readTextIfThere(join7(folder, name), "file of names");
+      if (text4 === void 0) continue;
+      const names = text4.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
@@ -25663,7 +25782,7 @@ function prettify(node, options, matcher2, readonlyMatcher) {
   return compress(node, options, matcher2, readonlyMatcher);
 }
 function compress(arr, options, matcher2, readonlyMatcher) {
-  let text3;
+  let text4;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
@@ -25676,8 +25795,8 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       matcher2.push(property3, rawAttrs);
     }
     if (property3 === options.textNodeName) {
-      if (text3 === void 0) text3 = tagObj[property3];
-      else text3 += "" + tagObj[property3];
+      if (text4 === void 0) text4 = tagObj[property3];
+      else text4 += "" + tagObj[property3];
     } else if (property3 === void 0) {
       continue;
     } else if (tagObj[property3]) {
@@ -25715,9 +25834,9 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       }
     }
   }
-  if (typeof text3 === "string") {
-    if (text3.length > 0) compressedObj[options.textNodeName] = text3;
-  } else if (text3 !== void 0) compressedObj[options.textNodeName] = text3;
+  if (typeof text4 === "string") {
+    if (text4.length > 0) compressedObj[options.textNodeName] = text4;
+  } else if (text4 !== void 0) compressedObj[options.textNodeName] = text4;
   return compressedObj;
 }
 function propName(obj) {
@@ -25851,8 +25970,8 @@ var init_fxp = __esm({
 });
 
 // src/dataset/voc-xml.ts
-function parseVoc(text3, file, problems) {
-  const xml = text3.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+function parseVoc(text4, file, problems) {
+  const xml = text4.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) {
     problems.add(
       file,
@@ -25870,7 +25989,7 @@ function parseVoc(text3, file, problems) {
     filename: typeof top2["filename"] === "string" && top2["filename"] !== "" ? top2["filename"] : void 0,
     width: reader.pixels(size, "width"),
     height: reader.pixels(size, "height"),
-    objects: objects.map((object3, i) => reader.object(object3, i)).filter((found) => found !== void 0)
+    objects: objects.map((object4, i) => reader.object(object4, i)).filter((found) => found !== void 0)
   };
 }
 function parseXml2(xml, file, problems) {
@@ -25919,19 +26038,19 @@ var init_voc_xml = __esm({
       problems;
       /** A size in pixels; 0 when it is missing. */
       pixels(size, key) {
-        const text3 = size[key];
-        if (text3 === void 0 || text3 === "") return 0;
-        const value = numberOf(text3);
+        const text4 = size[key];
+        if (text4 === void 0 || text4 === "") return 0;
+        const value = numberOf(text4);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text3)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text4)}`);
         return 0;
       }
-      object(object3, index) {
-        const line = this.lineOf(object3);
+      object(object4, index) {
+        const line = this.lineOf(object4);
         const place2 = `${this.file}:${line} object[${index}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
-        if (!isObject2(object3)) return wrong("", "is empty");
-        const { name, difficult, bndbox } = object3;
+        if (!isObject2(object4)) return wrong("", "is empty");
+        const { name, difficult, bndbox } = object4;
         if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
@@ -25962,8 +26081,8 @@ var init_voc_xml = __esm({
           fromZero: xmin < 1 || ymin < 1
         };
       }
-      lineOf(object3) {
-        const start = isObject2(object3) ? object3[START]?.startIndex ?? 0 : 0;
+      lineOf(object4) {
+        const start = isObject2(object4) ? object4[START]?.startIndex ?? 0 : 0;
         let line = 1;
         for (let at = this.xml.indexOf("\n"); at >= 0 && at < start; at = this.xml.indexOf("\n", at + 1)) line++;
         return line;
@@ -25984,7 +26103,7 @@ async function loadVoc({ annotations, images, exif }) {
     });
   const problems = new Problems();
   const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts2.map((text3, i) => parseVoc(text3.toString("utf8"), files[i], problems));
+  const parsed = texts2.map((text4, i) => parseVoc(text4.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
   const found = parsed;
   const place2 = await imagesBeside(folder, images);
@@ -27045,14 +27164,14 @@ var init_matches = __esm({
 
 // src/evaluation/accumulate.ts
 function accumulate(classes) {
-  const precision = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
+  const precision2 = new Float64Array(classes.length * A2 * M * T2 * R).fill(-1);
   const recall = new Float64Array(classes.length * A2 * M * T2).fill(-1);
   const counter = new Counter();
   classes.forEach((one, k) => {
     for (let a = 0; a < A2; a++)
-      if (one.totals[a] > 0) counter.count(one, a, precision, recall, (k * A2 + a) * M * T2);
+      if (one.totals[a] > 0) counter.count(one, a, precision2, recall, (k * A2 + a) * M * T2);
   });
-  return { precision, recall };
+  return { precision: precision2, recall };
 }
 var T2, R, A2, M, ALL2, Counter;
 var init_accumulate = __esm({
@@ -27076,7 +27195,7 @@ var init_accumulate = __esm({
       /** `[M, T, boxes]`: precision at the n-th right detection. */
       precisions = new Float64Array(0);
       /** @param at - first row of the class and area in the results */
-      count(one, a, precision, recall, at) {
+      count(one, a, precision2, recall, at) {
         const total = one.totals[a];
         if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
         this.walk(one, a, total);
@@ -27084,7 +27203,7 @@ var init_accumulate = __esm({
         for (let row = 0; row < M * T2; row++) {
           const found = this.right[row];
           recall[at + row] = found / total;
-          this.draw(row * total, found, precision, (at + row) * R);
+          this.draw(row * total, found, precision2, (at + row) * R);
         }
       }
       walk(one, a, total) {
@@ -27124,7 +27243,7 @@ var init_accumulate = __esm({
         }
       }
       /** Lays the envelope over the precisions and reads it at the recall points. */
-      draw(from, found, precision, to) {
+      draw(from, found, precision2, to) {
         const { precisions, needed } = this;
         let highest = 0;
         for (let i = from + found - 1; i >= from; i--) {
@@ -27133,7 +27252,7 @@ var init_accumulate = __esm({
         }
         for (let r = 0; r < R; r++) {
           const n = needed[r];
-          precision[to + r] = n <= found ? precisions[from + n - 1] : 0;
+          precision2[to + r] = n <= found ? precisions[from + n - 1] : 0;
         }
       }
     };
@@ -27569,19 +27688,19 @@ function pairedBootstrap({
   seed,
   method = "bca"
 }) {
-  const pair = new Pair(truth, reference, candidate);
+  const pair2 = new Pair(truth, reference, candidate);
   const n = truth.images.length;
-  const point = pair.drops(new Uint16Array(n).fill(1));
+  const point = pair2.drops(new Uint16Array(n).fill(1));
   const random = mulberry32(seed);
   const weights = new Uint16Array(n);
-  const draws = Array.from({ length: resamples }, () => pair.drops(resample(weights, random)));
-  const left = method === "bca" ? jackknife(n, random, (one) => pair.drops(one)) : [];
+  const draws = Array.from({ length: resamples }, () => pair2.drops(resample(weights, random)));
+  const left = method === "bca" ? jackknife(n, random, (one) => pair2.drops(one)) : [];
   const interval = (at) => {
     const values = Float64Array.from(draws, (one) => one[at]).filter(Number.isFinite).sort();
-    const drop2 = point[at];
+    const drop3 = point[at];
     const without2 = Float64Array.from(left, (one) => one[at]).filter(Number.isFinite);
-    const [low, high] = method === "bca" ? bcaInterval(values, drop2, without2, confidence) : percentileInterval(values, confidence);
-    return { drop: drop2, low, high };
+    const [low, high] = method === "bca" ? bcaInterval(values, drop3, without2, confidence) : percentileInterval(values, confidence);
+    return { drop: drop3, low, high };
   };
   return {
     map: interval(0),
@@ -28490,9 +28609,9 @@ async function searchMixed(input) {
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
 function candidates({ rows: rows2, layers: layers2, basePlan }) {
-  const precision = resolvePlan(basePlan, layers2);
+  const precision2 = resolvePlan(basePlan, layers2);
   return rows2.map(
-    ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision.get(name) === "int8")
+    ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8")
   ).filter((names) => names.length > 0);
 }
 function fitting(ranked, limit2) {
@@ -28617,14 +28736,14 @@ function enginesSection({ gpu, engines: engines3 }) {
     rows: engines3.map(rowOf)
   };
 }
-function rowOf({ variant: variant2, measured, details, drop: drop2, simulated, asked }) {
+function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, asked }) {
   const { layers: layers2 } = details;
   return {
     variant: variant2,
     AP: measured.evaluation.stats.AP,
     AP50: measured.evaluation.stats.AP50,
     simulatedAP: simulated ?? null,
-    drop: drop2 === void 0 || !Number.isFinite(drop2.map.drop) ? null : drop2.map.drop,
+    drop: drop3 === void 0 || !Number.isFinite(drop3.map.drop) ? null : drop3.map.drop,
     batch: details.batch,
     medianMs: details.timing.medianMs,
     p99Ms: details.timing.p99Ms,
@@ -28640,7 +28759,7 @@ function rowOf({ variant: variant2, measured, details, drop: drop2, simulated, a
 }
 function countsOf(layers2) {
   const count2 = (test) => layers2.filter(test).length;
-  const working = (precision) => (layer) => !layer.reformat && layer.precision === precision;
+  const working = (precision2) => (layer) => !layer.reformat && layer.precision === precision2;
   return {
     int8: count2(working("int8")),
     fp16: count2(working("fp16")),
@@ -28652,10 +28771,10 @@ function sumMs(layers2) {
   return layers2.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
 }
 function notInt8(layers2, asked) {
-  const done = new Set(layers2.filter(({ precision }) => precision === "int8").flatMap(({ nodes }) => nodes));
+  const done = new Set(layers2.filter(({ precision: precision2 }) => precision2 === "int8").flatMap(({ nodes }) => nodes));
   const wanted = new Set(asked.filter((node) => !done.has(node)));
   return layers2.flatMap(
-    ({ nodes, precision, reformat, ms }) => reformat || precision === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision, ms: ms ?? null }))
+    ({ nodes, precision: precision2, reformat, ms }) => reformat || precision2 === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision2, ms: ms ?? null }))
   );
 }
 function engineFindings(confirmation) {
@@ -28735,7 +28854,7 @@ function layerRows(source, findings2) {
   const { bench, rows: rows2 = [], int8, mixed, statistics } = source;
   const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
   return rows2.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
@@ -28750,7 +28869,7 @@ function layerRows(source, findings2) {
       mapDrop: mapDrop === void 0 ? null : finite(mapDrop),
       macShare: macs === void 0 || total === 0 ? null : macs / total,
       parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
-      precision: precision.get(layer.name) ?? "int8",
+      precision: precision2.get(layer.name) ?? "int8",
       head: layer.head,
       structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
       reads: readsOf2(members, source),
@@ -28909,17 +29028,17 @@ function variantSection({
     ...sqnr !== void 0 && { sqnr: finite(sqnr) }
   };
 }
-function quantizedSection({ measured, drop: drop2, model }) {
+function quantizedSection({ measured, drop: drop3, model }) {
   return {
     ...variantSection(measured),
-    ...dropsOf(drop2),
+    ...dropsOf(drop3),
     int8Layers: model.int8Layers.length,
     floatLayers: model.floatLayers.length
   };
 }
 function dropsOf({ map, map50 }) {
-  const section = ({ drop: drop2, low, high }) => ({
-    drop: drop2,
+  const section = ({ drop: drop3, low, high }) => ({
+    drop: drop3,
     low: finite(low),
     high: finite(high)
   });
@@ -28964,8 +29083,8 @@ function todoOf({ rows: rows2, bench, int8, mixed }, verdict, findings2) {
     );
   if (bench.settings.gate.candidate === "int8" && mixed === void 0)
     advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
-  const precision = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows2 ?? []).filter(({ layer }) => precision.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
+  const precision2 = resolvePlan(int8.plan, bench.layers);
+  const worst = (rows2 ?? []).filter(({ layer }) => precision2.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
   if (worst.length > 0)
     advice.push(
       `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
@@ -28989,8 +29108,8 @@ function flavoursOf({ settings, layers: layers2, model, graph }, plan, quantized
   const { flavour } = settings.quantization;
   const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
   if (flavour === "weak") return { models: weak, kept: [] };
-  const precision = resolvePlan(plan, layers2);
-  const fp32 = layers2.filter((layer) => precision.get(layer.name) === "fp32");
+  const precision2 = resolvePlan(plan, layers2);
+  const fp32 = layers2.filter((layer) => precision2.get(layer.name) === "fp32");
   const { proto, kept } = toStrong(quantized.proto, {
     name: model.name,
     fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
@@ -34107,7 +34226,7 @@ var require_core = __commonJS({
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
         if (!errors || errors.length === 0)
           return "No errors";
-        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text3, msg) => text3 + separator + msg);
+        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text4, msg) => text4 + separator + msg);
       }
       $dataMetaSchema(metaSchema, keywordsJsonPointers) {
         const rules = this.RULES.all;
@@ -36957,18 +37076,18 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__, PROTOCOL, text2, number2, flag, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
+var import__, PROTOCOL, text3, number3, flag, shape, object3, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__ = __toESM(require__(), 1);
     init_types10();
     PROTOCOL = 1;
-    text2 = { type: "string" };
-    number2 = { type: "number" };
+    text3 = { type: "string" };
+    number3 = { type: "number" };
     flag = { type: "boolean" };
-    shape = { type: "array", items: number2 };
-    object2 = (properties, optional = []) => ({
+    shape = { type: "array", items: number3 };
+    object3 = (properties, optional = []) => ({
       type: "object",
       properties,
       required: Object.keys(properties).filter((key) => !optional.includes(key))
@@ -36986,45 +37105,45 @@ var init_protocol = __esm({
       "bad-request",
       "internal"
     ];
-    placed = object2({ name: text2, shape, offset: number2 });
-    failure = { code: { enum: FAILURES }, message: text2 };
+    placed = object3({ name: text3, shape, offset: number3 });
+    failure = { code: { enum: FAILURES }, message: text3 };
     ANSWERS = {
-      build: object2({ engineBytes: number2, digest: text2, seconds: number2, networkLayers: number2 }),
-      load: object2({
-        session: number2,
-        deviceBytes: number2,
+      build: object3({ engineBytes: number3, digest: text3, seconds: number3, networkLayers: number3 }),
+      load: object3({
+        session: number3,
+        deviceBytes: number3,
         tensors: list(
-          object2({ name: text2, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
+          object3({ name: text3, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
         )
       }),
-      run: object2({ outputs: list(placed), ms: number2 }),
-      time: object2({ times: { type: ["array", "null"], items: number2 }, reason: text2 }, ["reason"]),
-      profile: object2({ layers: list(object2({ name: text2, ms: number2 })) }),
-      inspect: object2({ layers: {} }),
-      release: object2({}),
-      ping: object2({ freeBytes: number2, memoryBytes: number2 })
+      run: object3({ outputs: list(placed), ms: number3 }),
+      time: object3({ times: { type: ["array", "null"], items: number3 }, reason: text3 }, ["reason"]),
+      profile: object3({ layers: list(object3({ name: text3, ms: number3 })) }),
+      inspect: object3({ layers: {} }),
+      release: object3({}),
+      ping: object3({ freeBytes: number3, memoryBytes: number3 })
     };
     MESSAGE = {
       anyOf: [
-        object2({
+        object3({
           event: { const: "ready" },
-          protocol: number2,
-          tensorrt: text2,
-          python: text2,
-          cuda: object2({ runtime: text2, driver: text2 }),
-          capabilities: object2({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
-          gpu: object2({
-            index: number2,
-            bus: text2,
-            computeCapability: text2,
-            memoryBytes: number2,
-            freeBytes: number2
+          protocol: number3,
+          tensorrt: text3,
+          python: text3,
+          cuda: object3({ runtime: text3, driver: text3 }),
+          capabilities: object3({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
+          gpu: object3({
+            index: number3,
+            bus: text3,
+            computeCapability: text3,
+            memoryBytes: number3,
+            freeBytes: number3
           })
         }),
-        object2({ event: { const: "fatal" }, ...failure }),
-        object2({ event: { const: "warning" }, message: text2 }),
-        object2({ id: number2, ok: { type: "object" } }),
-        object2({ id: number2, error: object2(failure) })
+        object3({ event: { const: "fatal" }, ...failure }),
+        object3({ event: { const: "warning" }, message: text3 }),
+        object3({ id: number3, ok: { type: "object" } }),
+        object3({ id: number3, error: object3(failure) })
       ]
     };
     ajv = new import__.Ajv2020({ strict: false });
@@ -37060,8 +37179,8 @@ var init_client = __esm({
       constructor(child, options) {
         this.child = child;
         this.options = options;
-        child.stderr.setEncoding("utf8").on("data", (text3) => {
-          this.stderr = (this.stderr + text3).slice(-STDERR_KEPT);
+        child.stderr.setEncoding("utf8").on("data", (text4) => {
+          this.stderr = (this.stderr + text4).slice(-STDERR_KEPT);
         });
         child.stdout.on("data", (chunk) => {
           const newline = chunk.lastIndexOf(10);
@@ -37568,9 +37687,9 @@ var init_engine = __esm({
         const record = await this.build(key, bytes2, mode, model);
         return this.open(key, record, model.name);
       }
-      modeOf({ precision = "fp32" }) {
-        if (precision === "int8") return this.typing === "weak" ? "int8+fp16" : "strong";
-        if (this.typing === "weak") return precision;
+      modeOf({ precision: precision2 = "fp32" }) {
+        if (precision2 === "int8") return this.typing === "weak" ? "int8+fp16" : "strong";
+        if (this.typing === "weak") return precision2;
         return "strong";
       }
       circumstances() {
@@ -37789,18 +37908,18 @@ async function gpuState(bus, ours, program3 = "nvidia-smi") {
 function stateOf(line, apps, ours) {
   const cells3 = line.split(",").map((cell) => cell.trim());
   const at = (field) => cells3[FIELDS2.indexOf(field)] ?? "";
-  const number3 = (field) => {
+  const number4 = (field) => {
     const value = Number.parseFloat(at(field));
     return Number.isFinite(value) ? value : void 0;
   };
   return {
     name: at("name"),
     driver: at("driver_version"),
-    utilization: number3("utilization.gpu"),
-    smClockMHz: number3("clocks.sm"),
-    maxSmClockMHz: number3("clocks.max.sm"),
-    memoryClockMHz: number3("clocks.mem"),
-    temperature: number3("temperature.gpu"),
+    utilization: number4("utilization.gpu"),
+    smClockMHz: number4("clocks.sm"),
+    maxSmClockMHz: number4("clocks.max.sm"),
+    memoryClockMHz: number4("clocks.mem"),
+    temperature: number4("temperature.gpu"),
     powerState: /^P\d+$/.test(at("pstate")) ? at("pstate") : void 0,
     mig: at("mig.mode.current") === "Enabled",
     others: apps.split("\n").flatMap((row) => {
@@ -37876,8 +37995,8 @@ async function take(path3) {
 }
 async function holderOf(path3) {
   try {
-    const [text3, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
-    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
+    const [text4, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
+    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text4) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
@@ -38633,14 +38752,14 @@ function inputSize(view) {
   });
 }
 function classNamesOf(view) {
-  const text3 = view.metadata.get("names");
-  if (text3 === void 0) return void 0;
+  const text4 = view.metadata.get("names");
+  if (text4 === void 0) return void 0;
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single2, double] of text3.matchAll(entry))
+  for (const [, bare, quoted, single2, double] of text4.matchAll(entry))
     names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
-  const list3 = /^\[(.*)\]$/s.exec(text3.trim());
+  const list3 = /^\[(.*)\]$/s.exec(text4.trim());
   if (list3 === null) return void 0;
   return [...list3[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
     ([, a, b]) => a ?? b ?? ""
@@ -38758,12 +38877,12 @@ function paired(sight, add3) {
   if (boxes?.dims[2] !== 4 || scores === void 0) return;
   const [, rows2 = -1, columns2 = -1] = scores.dims;
   const n = boxes.dims[1] ?? -1;
-  const pair = { boxes: boxes.name, scores: scores.name };
+  const pair2 = { boxes: boxes.name, scores: scores.name };
   const dense = stridesOf(n, height, width) !== void 0;
   const byClass = columns2 === n && rows2 !== n;
   const evidence = dense ? `${n} cells` : `${n < 0 ? "a free number of" : n} queries`;
   const match2 = (classCount, more) => ({
-    outputs: pair,
+    outputs: pair2,
     classCount: positive(classCount),
     why: `${evidence}, ${more}`
   });
@@ -38803,7 +38922,7 @@ function heads({ outputs, classes, height, width, declared }, add3) {
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
   const at = (cells3, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells3 && dims[2] === 32 === box);
   const pairs = levels.map((cells3) => [at(cells3, false)?.name, at(cells3, true)?.name]);
-  if (outputs.length === 8 && pairs.every((pair) => !pair.includes(void 0)))
+  if (outputs.length === 8 && pairs.every((pair2) => !pair2.includes(void 0)))
     add3("picodet-heads", {
       outputs: {},
       heads: pairs,
@@ -38973,8 +39092,8 @@ function optionsOf(view, format, given) {
   };
 }
 function anchorsOf(view) {
-  const text3 = view.metadata.get("anchors");
-  const levels = text3?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  const text4 = view.metadata.get("anchors");
+  const levels = text4?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
   return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
 }
 function undecided(view, candidates2, wanted) {
@@ -39557,11 +39676,11 @@ function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   const strong = { ...bench, settings: { ...bench.settings, quantization } };
   return Object.values(flavoursOf(strong, plan, model, statistics).models)[0];
 }
-async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision, simulation, asked }, reference) {
+async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision: precision2, simulation, asked }, reference) {
   const { context, truth } = bench;
   const name = `${variant2.toUpperCase()} engine`;
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
-  const session = await engine.load({ ...modelOf(bench, name, bytes2), precision });
+  const session = await engine.load({ ...modelOf(bench, name, bytes2), precision: precision2 });
   try {
     context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
@@ -39620,16 +39739,16 @@ async function calibrate(bench, extremes2) {
   return { statistics, ranges: cache === void 0 ? ranges : await readRanges(cache, statistics) };
 }
 async function readRanges(file, statistics) {
-  let text3;
+  let text4;
   try {
-    text3 = await readFile8(file, "utf8");
+    text4 = await readFile8(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
       { cause }
     );
   }
-  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
+  return rangesFromCache(parseCalibrationCache(text4, file), statistics, file);
 }
 var init_calibrate = __esm({
   "src/pipeline/calibrate.ts"() {
@@ -40703,8 +40822,8 @@ async function headTested(basis, int8) {
   const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers2 });
   const points = (one) => (100 * one.measured.evaluation.stats.AP).toFixed(2);
   const cost = int8.measured.evaluation.stats.AP - tried2.measured.evaluation.stats.AP;
-  const { drop: drop2, low, high } = tried2.drop.map;
-  const interval = `${(100 * drop2).toFixed(2)} points below FP32, interval ${(100 * low).toFixed(2)}…${(100 * high).toFixed(2)}`;
+  const { drop: drop3, low, high } = tried2.drop.map;
+  const interval = `${(100 * drop3).toFixed(2)} points below FP32, interval ${(100 * low).toFixed(2)}…${(100 * high).toFixed(2)}`;
   return [
     {
       kind: "head-tested",
@@ -40932,8 +41051,8 @@ async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
     weightBytes(bench.layers, model.int8Layers, 2),
     reference
   );
-  const drop2 = dropBetween(bench, fp32.detections, measured.detections);
-  return { plan, model, bytes: bytes2, measured, drop: drop2 };
+  const drop3 = dropBetween(bench, fp32.detections, measured.detections);
+  return { plan, model, bytes: bytes2, measured, drop: drop3 };
 }
 async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
   const { context, settings, subset, layers: layers2, graph } = bench;
@@ -41316,7 +41435,7 @@ var init_engine_schema = __esm({
 });
 
 // src/settings/schema.ts
-var fraction, positive2, accuracy, limits, triple, settingsSchema;
+var fraction, positive2, accuracy2, limits, triple, settingsSchema;
 var init_schema2 = __esm({
   "src/settings/schema.ts"() {
     "use strict";
@@ -41324,7 +41443,7 @@ var init_schema2 = __esm({
     init_engine_schema();
     fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
     positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
-    accuracy = (what) => ({
+    accuracy2 = (what) => ({
       type: "object",
       description: `Limits on ${what}.`,
       additionalProperties: false,
@@ -41554,9 +41673,9 @@ var init_schema2 = __esm({
               additionalProperties: false,
               minProperties: 1,
               properties: {
-                "mAP50-95": accuracy("mAP50-95"),
-                mAP50: accuracy("mAP50"),
-                AR100: accuracy("AR100"),
+                "mAP50-95": accuracy2("mAP50-95"),
+                mAP50: accuracy2("mAP50"),
+                AR100: accuracy2("AR100"),
                 classAP: {
                   type: "object",
                   description: "Limits on AP50-95 of every class.",
@@ -41564,7 +41683,7 @@ var init_schema2 = __esm({
                   // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
                   anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
                   properties: {
-                    ...accuracy("AP of a class").properties,
+                    ...accuracy2("AP of a class").properties,
                     minBoxes: {
                       type: "integer",
                       minimum: 1,
@@ -41671,13 +41790,13 @@ import { readFile as readFile9, stat as stat5 } from "node:fs/promises";
 import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
 async function loadSettings(path3) {
   const file = resolve5(path3);
-  let text3;
+  let text4;
   try {
-    text3 = await readFile9(file, "utf8");
+    text4 = await readFile9(file, "utf8");
   } catch (cause) {
     throw unreadable(path3, cause);
   }
-  const loaded2 = parseSettings(text3, file);
+  const loaded2 = parseSettings(text4, file);
   const problems = await missingInputs(loaded2);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
@@ -41696,9 +41815,9 @@ function unreadable(path3, cause) {
   const fix = "Check its permissions and the disk.";
   return new SurroundingsFault({ where: path3, what: `cannot be read (${code})`, fix }, { cause });
 }
-function parseSettings(text3, file) {
+function parseSettings(text4, file) {
   const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml2.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const name = basename7(file);
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
@@ -41790,8 +41909,8 @@ function offsetOf(document, pointer) {
 function keyOffset(document, parent, key) {
   const keys = keysOf(parent);
   const map = keys.length === 0 ? document.contents : document.getIn(keys, true);
-  const pair = (0, import_yaml2.isMap)(map) ? map.items.find((item) => (0, import_yaml2.isPair)(item) && String(item.key) === key) : void 0;
-  return pair?.key?.range?.[0] ?? offsetOf(document, parent);
+  const pair2 = (0, import_yaml2.isMap)(map) ? map.items.find((item) => (0, import_yaml2.isPair)(item) && String(item.key) === key) : void 0;
+  return pair2?.key?.range?.[0] ?? offsetOf(document, parent);
 }
 function problemsOf(errors, place2, document, at) {
   const meant = errors.filter(
@@ -41882,8 +42001,8 @@ function expected({ keyword, params, parentSchema }) {
   return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
 }
 function show2(value) {
-  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+  const text4 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
 }
 var import__2, import_fastest_levenshtein3, import_yaml2, INPUTS;
 var init_load = __esm({
@@ -42356,9 +42475,9 @@ function bar(stream) {
   let title = "";
   let shown2 = "";
   const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
-  const paint = (text3) => {
+  const paint = (text4) => {
     clear();
-    shown2 = text3.slice(0, (stream.columns ?? 80) - 1);
+    shown2 = text4.slice(0, (stream.columns ?? 80) - 1);
     stream.write(shown2);
   };
   return {
@@ -42451,8 +42570,8 @@ function tell(error2, json) {
   if (json) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
-function print(text3) {
-  const bytes2 = Buffer.from(`${text3}
+function print(text4) {
+  const bytes2 = Buffer.from(`${text4}
 `);
   for (let at = 0; at < bytes2.length; ) {
     try {
@@ -42510,8 +42629,8 @@ Report: ${terminalText(reportFolder)}`
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
-    const text3 = () => formatLint(result).split("\n").map(terminalText).join("\n");
-    print(options.json === true ? JSON.stringify(result) : text3());
+    const text4 = () => formatLint(result).split("\n").map(terminalText).join("\n");
+    print(options.json === true ? JSON.stringify(result) : text4());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
@@ -43683,16 +43802,16 @@ var require_util2 = __commonJS({
     function isStream(obj) {
       return obj && typeof obj === "object" && typeof obj.pipe === "function" && typeof obj.on === "function";
     }
-    function isBlobLike(object3) {
-      if (object3 === null) {
+    function isBlobLike(object4) {
+      if (object4 === null) {
         return false;
-      } else if (object3 instanceof Blob2) {
+      } else if (object4 instanceof Blob2) {
         return true;
-      } else if (typeof object3 !== "object") {
+      } else if (typeof object4 !== "object") {
         return false;
       } else {
-        const sTag = object3[Symbol.toStringTag];
-        return (sTag === "Blob" || sTag === "File") && ("stream" in object3 && typeof object3.stream === "function" || "arrayBuffer" in object3 && typeof object3.arrayBuffer === "function");
+        const sTag = object4[Symbol.toStringTag];
+        return (sTag === "Blob" || sTag === "File") && ("stream" in object4 && typeof object4.stream === "function" || "arrayBuffer" in object4 && typeof object4.arrayBuffer === "function");
       }
     }
     function buildURL(url, queryParams) {
@@ -43974,8 +44093,8 @@ var require_util2 = __commonJS({
         }
       );
     }
-    function isFormDataLike(object3) {
-      return object3 && typeof object3 === "object" && typeof object3.append === "function" && typeof object3.delete === "function" && typeof object3.get === "function" && typeof object3.getAll === "function" && typeof object3.has === "function" && typeof object3.set === "function" && object3[Symbol.toStringTag] === "FormData";
+    function isFormDataLike(object4) {
+      return object4 && typeof object4 === "object" && typeof object4.append === "function" && typeof object4.delete === "function" && typeof object4.get === "function" && typeof object4.getAll === "function" && typeof object4.has === "function" && typeof object4.set === "function" && object4[Symbol.toStringTag] === "FormData";
     }
     function addAbortListener(signal, listener) {
       if ("addEventListener" in signal) {
@@ -46808,8 +46927,8 @@ var require_util3 = __commonJS({
       }
       return "allowed";
     }
-    function isErrorLike(object3) {
-      return object3 instanceof Error || (object3?.constructor?.name === "Error" || object3?.constructor?.name === "DOMException");
+    function isErrorLike(object4) {
+      return object4 instanceof Error || (object4?.constructor?.name === "Error" || object4?.constructor?.name === "DOMException");
     }
     function isValidReasonPhrase(statusText) {
       for (let i = 0; i < statusText.length; ++i) {
@@ -47234,7 +47353,7 @@ var require_util3 = __commonJS({
         return new FastIterableIterator(target, kind);
       };
     }
-    function iteratorMixin(name, object3, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+    function iteratorMixin(name, object4, kInternalIterator, keyIndex = 0, valueIndex = 1) {
       const makeIterator = createIterator(name, kInternalIterator, keyIndex, valueIndex);
       const properties = {
         keys: {
@@ -47242,7 +47361,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function keys() {
-            webidl.brandCheck(this, object3);
+            webidl.brandCheck(this, object4);
             return makeIterator(this, "key");
           }
         },
@@ -47251,7 +47370,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function values() {
-            webidl.brandCheck(this, object3);
+            webidl.brandCheck(this, object4);
             return makeIterator(this, "value");
           }
         },
@@ -47260,7 +47379,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function entries() {
-            webidl.brandCheck(this, object3);
+            webidl.brandCheck(this, object4);
             return makeIterator(this, "key+value");
           }
         },
@@ -47269,7 +47388,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function forEach(callbackfn, thisArg = globalThis) {
-            webidl.brandCheck(this, object3);
+            webidl.brandCheck(this, object4);
             webidl.argumentLengthCheck(arguments, 1, `${name}.forEach`);
             if (typeof callbackfn !== "function") {
               throw new TypeError(
@@ -47282,7 +47401,7 @@ var require_util3 = __commonJS({
           }
         }
       };
-      return Object.defineProperties(object3.prototype, {
+      return Object.defineProperties(object4.prototype, {
         ...properties,
         [Symbol.iterator]: {
           writable: true,
@@ -47682,8 +47801,8 @@ var require_file = __commonJS({
       }
     };
     webidl.converters.Blob = webidl.interfaceConverter(Blob2);
-    function isFileLike(object3) {
-      return object3 instanceof File || object3 && (typeof object3.stream === "function" || typeof object3.arrayBuffer === "function") && object3[Symbol.toStringTag] === "File";
+    function isFileLike(object4) {
+      return object4 instanceof File || object4 && (typeof object4.stream === "function" || typeof object4.arrayBuffer === "function") && object4[Symbol.toStringTag] === "File";
     }
     module.exports = { FileLike, isFileLike };
   }
@@ -48131,12 +48250,12 @@ var require_body = __commonJS({
         }
       });
     }
-    function extractBody(object3, keepalive = false) {
+    function extractBody(object4, keepalive = false) {
       let stream = null;
-      if (object3 instanceof ReadableStream) {
-        stream = object3;
-      } else if (isBlobLike(object3)) {
-        stream = object3.stream();
+      if (object4 instanceof ReadableStream) {
+        stream = object4;
+      } else if (isBlobLike(object4)) {
+        stream = object4.stream();
       } else {
         stream = new ReadableStream({
           async pull(controller) {
@@ -48156,17 +48275,17 @@ var require_body = __commonJS({
       let source = null;
       let length = null;
       let type = null;
-      if (typeof object3 === "string") {
-        source = object3;
+      if (typeof object4 === "string") {
+        source = object4;
         type = "text/plain;charset=UTF-8";
-      } else if (object3 instanceof URLSearchParams) {
-        source = object3.toString();
+      } else if (object4 instanceof URLSearchParams) {
+        source = object4.toString();
         type = "application/x-www-form-urlencoded;charset=UTF-8";
-      } else if (isArrayBuffer(object3)) {
-        source = new Uint8Array(object3.slice());
-      } else if (ArrayBuffer.isView(object3)) {
-        source = new Uint8Array(object3.buffer.slice(object3.byteOffset, object3.byteOffset + object3.byteLength));
-      } else if (util.isFormDataLike(object3)) {
+      } else if (isArrayBuffer(object4)) {
+        source = new Uint8Array(object4.slice());
+      } else if (ArrayBuffer.isView(object4)) {
+        source = new Uint8Array(object4.buffer.slice(object4.byteOffset, object4.byteOffset + object4.byteLength));
+      } else if (util.isFormDataLike(object4)) {
         const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
         const prefix = `--${boundary}\r
 Content-Disposition: form-data`;
@@ -48176,7 +48295,7 @@ Content-Disposition: form-data`;
         const rn = new Uint8Array([13, 10]);
         length = 0;
         let hasUnknownSizeValue = false;
-        for (const [name, value] of object3) {
+        for (const [name, value] of object4) {
           if (typeof value === "string") {
             const chunk2 = textEncoder.encode(prefix + `; name="${escape2(normalizeLinefeeds(name))}"\r
 \r
@@ -48204,7 +48323,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         if (hasUnknownSizeValue) {
           length = null;
         }
-        source = object3;
+        source = object4;
         action2 = async function* () {
           for (const part of blobParts) {
             if (part.stream) {
@@ -48215,22 +48334,22 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           }
         };
         type = `multipart/form-data; boundary=${boundary}`;
-      } else if (isBlobLike(object3)) {
-        source = object3;
-        length = object3.size;
-        if (object3.type) {
-          type = object3.type;
+      } else if (isBlobLike(object4)) {
+        source = object4;
+        length = object4.size;
+        if (object4.type) {
+          type = object4.type;
         }
-      } else if (typeof object3[Symbol.asyncIterator] === "function") {
+      } else if (typeof object4[Symbol.asyncIterator] === "function") {
         if (keepalive) {
           throw new TypeError("keepalive");
         }
-        if (util.isDisturbed(object3) || object3.locked) {
+        if (util.isDisturbed(object4) || object4.locked) {
           throw new TypeError(
             "Response body object should not be disturbed or locked"
           );
         }
-        stream = object3 instanceof ReadableStream ? object3 : ReadableStreamFrom(object3);
+        stream = object4 instanceof ReadableStream ? object4 : ReadableStreamFrom(object4);
       }
       if (typeof source === "string" || util.isBuffer(source)) {
         length = Buffer.byteLength(source);
@@ -48239,7 +48358,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         let iterator;
         stream = new ReadableStream({
           async start() {
-            iterator = action2(object3)[Symbol.asyncIterator]();
+            iterator = action2(object4)[Symbol.asyncIterator]();
           },
           async pull(controller) {
             const { value, done } = await iterator.next();
@@ -48267,12 +48386,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
       const body = { stream, source, length };
       return [body, type];
     }
-    function safelyExtractBody(object3, keepalive = false) {
-      if (object3 instanceof ReadableStream) {
-        assert2(!util.isDisturbed(object3), "The body has already been consumed.");
-        assert2(!object3.locked, "The stream is locked.");
+    function safelyExtractBody(object4, keepalive = false) {
+      if (object4 instanceof ReadableStream) {
+        assert2(!util.isDisturbed(object4), "The body has already been consumed.");
+        assert2(!object4.locked, "The stream is locked.");
       }
-      return extractBody(object3, keepalive);
+      return extractBody(object4, keepalive);
     }
     function cloneBody(instance, body) {
       const [out1, out2] = body.stream.tee();
@@ -48352,12 +48471,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
     function mixinBody(prototype) {
       Object.assign(prototype.prototype, bodyMixinMethods(prototype));
     }
-    async function consumeBody(object3, convertBytesToJSValue, instance) {
-      webidl.brandCheck(object3, instance);
-      if (bodyUnusable(object3)) {
+    async function consumeBody(object4, convertBytesToJSValue, instance) {
+      webidl.brandCheck(object4, instance);
+      if (bodyUnusable(object4)) {
         throw new TypeError("Body is unusable: Body has already been read");
       }
-      throwIfAborted(object3[kState]);
+      throwIfAborted(object4[kState]);
       const promise = createDeferredPromise();
       const errorSteps = (error2) => promise.reject(error2);
       const successSteps = (data) => {
@@ -48367,15 +48486,15 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           errorSteps(e);
         }
       };
-      if (object3[kState].body == null) {
+      if (object4[kState].body == null) {
         successSteps(Buffer.allocUnsafe(0));
         return promise.promise;
       }
-      await fullyReadBody(object3[kState].body, successSteps, errorSteps);
+      await fullyReadBody(object4[kState].body, successSteps, errorSteps);
       return promise.promise;
     }
-    function bodyUnusable(object3) {
-      const body = object3[kState].body;
+    function bodyUnusable(object4) {
+      const body = object4[kState].body;
       return body != null && (body.stream.locked || util.isDisturbed(body.stream));
     }
     function parseJSONFromBytes(bytes2) {
@@ -54621,10 +54740,10 @@ var require_headers = __commonJS({
       while (j > i && isHTTPWhiteSpaceCharCode(potentialValue.charCodeAt(i))) ++i;
       return i === 0 && j === potentialValue.length ? potentialValue : potentialValue.substring(i, j);
     }
-    function fill2(headers, object3) {
-      if (Array.isArray(object3)) {
-        for (let i = 0; i < object3.length; ++i) {
-          const header = object3[i];
+    function fill2(headers, object4) {
+      if (Array.isArray(object4)) {
+        for (let i = 0; i < object4.length; ++i) {
+          const header = object4[i];
           if (header.length !== 2) {
             throw webidl.errors.exception({
               header: "Headers constructor",
@@ -54633,10 +54752,10 @@ var require_headers = __commonJS({
           }
           appendHeader(headers, header[0], header[1]);
         }
-      } else if (typeof object3 === "object" && object3 !== null) {
-        const keys = Object.keys(object3);
+      } else if (typeof object4 === "object" && object4 !== null) {
+        const keys = Object.keys(object4);
         for (let i = 0; i < keys.length; ++i) {
-          appendHeader(headers, keys[i], object3[keys[i]]);
+          appendHeader(headers, keys[i], object4[keys[i]]);
         }
       } else {
         throw webidl.errors.conversionFailed({
@@ -59147,7 +59266,7 @@ var require_cookies = __commonJS({
       if (!cookies) {
         return [];
       }
-      return cookies.map((pair) => parseSetCookie(pair));
+      return cookies.map((pair2) => parseSetCookie(pair2));
     }
     function setCookie(headers, cookie) {
       webidl.argumentLengthCheck(arguments, 2, "setCookie");
@@ -59695,8 +59814,8 @@ var require_util8 = __commonJS({
       const position = { position: 0 };
       const extensionList = /* @__PURE__ */ new Map();
       while (position.position < extensions.length) {
-        const pair = collectASequenceOfCodePointsFast(";", extensions, position);
-        const [name, value = ""] = pair.split("=");
+        const pair2 = collectASequenceOfCodePointsFast(";", extensions, position);
+        const [name, value = ""] = pair2.split("=");
         extensionList.set(
           removeHTTPWhitespace(name, true, false),
           removeHTTPWhitespace(value, false, true)
@@ -62030,8 +62149,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addRaw(text3, addEOL = false) {
-        this._buffer += text3;
+      addRaw(text4, addEOL = false) {
+        this._buffer += text4;
         return addEOL ? this.addEOL() : this;
       }
       /**
@@ -62127,10 +62246,10 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addHeading(text3, level) {
+      addHeading(text4, level) {
         const tag = `h${level}`;
         const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
-        const element = this.wrap(allowedTag, text3);
+        const element = this.wrap(allowedTag, text4);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -62159,9 +62278,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addQuote(text3, cite) {
+      addQuote(text4, cite) {
         const attrs = Object.assign({}, cite && { cite });
-        const element = this.wrap("blockquote", text3, attrs);
+        const element = this.wrap("blockquote", text4, attrs);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -62172,8 +62291,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addLink(text3, href) {
-        const element = this.wrap("a", text3, { href });
+      addLink(text4, href) {
+        const element = this.wrap("a", text4, { href });
         return this.addRaw(element).addEOL();
       }
     };
@@ -65268,9 +65387,9 @@ async function answer(models, plans, request) {
       return { kind: "done", id };
   }
 }
-async function probe(models, plans, { probe: number3, inputs, cases, observe: observe2, spec, image }) {
-  const plan = plans.get(number3);
-  if (plan === void 0) throw new Error(`probe ${number3} is not planned`);
+async function probe(models, plans, { probe: number4, inputs, cases, observe: observe2, spec, image }) {
+  const plan = plans.get(number4);
+  if (plan === void 0) throw new Error(`probe ${number4} is not planned`);
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe: observe2 }, new Map(Object.entries(feeds)), {
     session: (model) => models.get(model).session,

@@ -3,7 +3,7 @@ import { terminalText } from './escape.js';
 import type { LayerRow, Report } from './types.js';
 
 /** How one layer differs between two reports. */
-export interface LayerChange {
+export interface LayerDifference {
   readonly kind: 'changed' | 'added' | 'removed' | 'renamed';
   readonly name: string;
   /** Name in the base report, where it is another. */
@@ -25,7 +25,7 @@ const RANGE = 1.1;
  * Compares the layers of two reports, those that changed most first. Layers are matched by structure, in the order of
  * the network, and what is left by name: an export that only numbers its nodes anew has no change but names.
  */
-export function diffLayers(base: Report, head: Report): readonly LayerChange[] {
+export function diffLayers(base: Report, head: Report): readonly LayerDifference[] {
   const [before, after] = [byDepth(base), byDepth(head)];
   const pairs = match(before, after);
   const matched = new Set(pairs.map(([a]) => a));
@@ -81,7 +81,7 @@ function alongStructure(before: readonly LayerRow[], after: readonly LayerRow[])
   return pairs;
 }
 
-function compare(a: LayerRow | undefined, b: LayerRow | undefined): LayerChange | undefined {
+function compare(a: LayerRow | undefined, b: LayerRow | undefined): LayerDifference | undefined {
   const shown = (b ?? a) as LayerRow;
   const sqnr = [a?.sqnr ?? undefined, b?.sqnr ?? undefined] as const;
   const precision = [a?.precision, b?.precision] as const;
@@ -103,7 +103,7 @@ function compare(a: LayerRow | undefined, b: LayerRow | undefined): LayerChange 
   };
 }
 
-function differs([a, b]: LayerChange['sqnr']): boolean {
+function differs([a, b]: LayerDifference['sqnr']): boolean {
   return a === undefined || b === undefined ? a !== b : Math.abs(a - b) >= DECIBELS;
 }
 
@@ -116,7 +116,7 @@ function movedMost(a: LayerRow, b: LayerRow): number | undefined {
   return factors.sort((x, y) => Math.abs(Math.log(y)) - Math.abs(Math.log(x)))[0];
 }
 
-function weight({ kind, sqnr: [a, b], precision, range }: LayerChange): number {
+function weight({ kind, sqnr: [a, b], precision, range }: LayerDifference): number {
   if (kind === 'renamed') return 0;
   if (kind !== 'changed') return 1e6;
   const plan = precision[0] === precision[1] ? 0 : 1e3;
@@ -149,7 +149,7 @@ export function formatDiff(base: Report, head: Report, most = 20): string {
   ].join('\n');
 }
 
-function lineOf({ kind, name, before, sqnr: [a, b], precision, range, cause }: LayerChange): string {
+function lineOf({ kind, name, before, sqnr: [a, b], precision, range, cause }: LayerDifference): string {
   const named = `${terminalText(name)}${before === undefined ? '' : ` (was ${terminalText(before)})`}`;
   if (kind === 'added') return `+ ${named}: new, ${decibels(b ?? null)} dB, ${precision[1] ?? ''}`;
   if (kind === 'removed') return `- ${named}: gone`;

@@ -5,4 +5,4 @@ export { formatMarkdown } from './markdown.js';
 export { formatTerminal } from './terminal.js';
 export { markdownSentence, markdownText, terminalText } from './escape.js';
 export { checkReportFolder, writeReport, type ExtraFiles } from './write.js';
-export { diffLayers, formatDiff, type LayerChange } from './diff.js';
+export { diffLayers, formatDiff } from './diff.js';

@@ -1,4 +1,5 @@
 /** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
+import { baseSchema, historySchema, settingsChangesSchema, waiversSchema } from './base-schema.js';
 
 const text = { type: 'string' } as const;
 const number = { type: 'number' } as const;
@@ -75,6 +76,10 @@ const check = object(
     confidence: number,
     images: number,
     imagesToDecide: number,
+    /** What a drop is measured from; FP32 when left out. */
+    against: { enum: ['fp32', 'base'] },
+    /** It passes because of a waiver. */
+    waived: { type: 'boolean' },
     sentence: text,
   },
   ['kind', 'metric', 'limit', 'value', 'sentence'],
@@ -119,14 +124,21 @@ export const reportSchema = {
               boxes: number,
               categories: texts,
               skipped: { type: 'array', items: object({ what: text, count: number }, ['what', 'count']) },
+              /** SHA-256 over boxes, classes and names of images. */
+              digest: text,
             },
             ['source', 'images', 'boxes', 'categories', 'skipped'],
           ),
-          calibration: object({ source: text, images: number, calibrator: text }, [
-            'source',
-            'images',
-            'calibrator',
-          ]),
+          calibration: object(
+            {
+              source: text,
+              images: number,
+              calibrator: text,
+              /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
+              digests: texts,
+            },
+            ['source', 'images', 'calibrator'],
+          ),
         },
         ['validation', 'calibration'],
       ),
@@ -290,6 +302,10 @@ export const reportSchema = {
           ['kind', 'severity', 'subject', 'sentence', 'advice'],
         ),
       },
+      base: baseSchema,
+      waivers: waiversSchema,
+      settingsChanges: settingsChangesSchema,
+      history: historySchema,
       verdict: object(
         {
           kind: { enum: ['pass', 'fail', 'inconclusive'] },

@@ -208,40 +208,190 @@ var init_base_schema = __esm({
   }
 });
 
+// src/report/plan-schema.ts
+var text2, number2, flag, nullable2, texts, object2, price, searchPoints, alternative, planSection;
+var init_plan_schema = __esm({
+  "src/report/plan-schema.ts"() {
+    "use strict";
+    text2 = { type: "string" };
+    number2 = { type: "number" };
+    flag = { type: "boolean" };
+    nullable2 = { type: ["number", "null"] };
+    texts = { type: "array", items: text2 };
+    object2 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+    price = {
+      /** What plans are ordered by: share of the work (`plan.costBy` says of what) that INT8 would have done faster; 0 = all in INT8. */
+      cost: number2,
+      /** Share of the multiply-accumulates that run in INT8. */
+      int8Share: number2,
+      /** Tensors converted between INT8 and float. */
+      reformats: number2,
+      /** Milliseconds of one image by the profile; null without one. */
+      latencyMs: nullable2
+    };
+    searchPoints = {
+      type: "array",
+      items: object2(
+        {
+          /** Layers kept float beside those that the start keeps. */
+          floatLayers: number2,
+          passes: flag,
+          /** mAP50-95 on `images`. */
+          score: number2,
+          ...price,
+          /** Names of those layers. */
+          kept: texts,
+          /** Layers in INT8 with another calibrator than the settings'. */
+          recalibrated: texts,
+          /** True when measured on the whole validation set; only such points can pass. */
+          full: flag,
+          images: number2,
+          verdict: { enum: ["pass", "fail", "inconclusive"] },
+          /** mAP50-95 of FP32 minus this, with its interval. */
+          drop: nullable2,
+          low: nullable2,
+          high: nullable2,
+          /** dB of the head's tensors on the subset against FP32; null when equal or not finite. */
+          sqnr: nullable2,
+          /** True when no other point of the whole set is both cheaper and better. */
+          pareto: flag
+        },
+        ["floatLayers", "passes", "score"]
+      )
+    };
+    alternative = object2(
+      {
+        ...price,
+        passes: flag,
+        score: number2,
+        drop: nullable2,
+        low: nullable2,
+        high: nullable2,
+        kept: texts,
+        recalibrated: texts,
+        why: text2
+      },
+      [
+        "cost",
+        "int8Share",
+        "reformats",
+        "latencyMs",
+        "passes",
+        "score",
+        "drop",
+        "low",
+        "high",
+        "kept",
+        "recalibrated",
+        "why"
+      ]
+    );
+    planSection = object2(
+      {
+        /** `default`: by rule; `found`: by search; `committed`: a file that the settings name. */
+        source: { enum: ["default", "found", "committed"] },
+        /** Base name of the committed file. */
+        file: text2,
+        ...price,
+        /** `macs`: share of multiply-accumulates; `latency`: share of what INT8 saves by a profile of a GPU. */
+        costBy: { enum: ["macs", "latency"] },
+        /** Every layer that is not in INT8 with the calibrator of the settings, worst first. */
+        layers: {
+          type: "array",
+          items: object2(
+            {
+              name: text2,
+              precision: { enum: ["int8", "fp16", "fp32"] },
+              calibrator: text2,
+              macShare: nullable2,
+              why: text2
+            },
+            ["name", "precision", "macShare", "why"]
+          )
+        },
+        /** What the search did; absent when nothing was searched. */
+        search: object2(
+          {
+            passes: flag,
+            /** Why it ended: nothing cheaper is left, no plan passes, or a budget. */
+            ended: { enum: ["cheapest", "none-passes", "minutes", "float-layers", "int8-share"] },
+            fullEvaluations: number2,
+            subsetEvaluations: number2,
+            /** Taken from the cache of an earlier run. */
+            cachedEvaluations: number2,
+            subsetImages: number2,
+            seconds: number2
+          },
+          [
+            "passes",
+            "ended",
+            "fullEvaluations",
+            "subsetEvaluations",
+            "cachedEvaluations",
+            "subsetImages",
+            "seconds"
+          ]
+        ),
+        /** The next best plans, cheapest first; at most two. */
+        alternatives: { type: "array", items: alternative },
+        /** When no plan passes: the layers that cost most, worst first. */
+        blame: texts,
+        /** Why a committed plan no longer fits; absent when it does. */
+        stale: object2(
+          {
+            /** Layers of the plan that the network lacks. */
+            gone: texts,
+            /** Layers of the network that the plan does not know. */
+            fresh: texts,
+            /** Layers that have another name now. */
+            renamed: { type: "array", items: object2({ from: text2, to: text2 }, ["from", "to"]) },
+            /** Calibrators: the plan's, and the settings'. */
+            calibrator: object2({ from: text2, to: text2 }, ["from", "to"]),
+            sentence: text2
+          },
+          ["gone", "fresh", "renamed", "sentence"]
+        )
+      },
+      ["source", "cost", "int8Share", "reformats", "latencyMs", "costBy", "layers", "alternatives", "blame"]
+    );
+  }
+});
+
 // src/report/schema.ts
-var text2, number2, nullable2, texts, object2, drop2, variant, check, reportSchema;
+var text3, number3, nullable3, texts2, object3, drop2, variant, check, reportSchema;
 var init_schema = __esm({
   "src/report/schema.ts"() {
     "use strict";
     init_base_schema();
-    text2 = { type: "string" };
-    number2 = { type: "number" };
-    nullable2 = { type: ["number", "null"] };
-    texts = { type: "array", items: text2 };
-    object2 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
-    drop2 = object2({ drop: number2, low: nullable2, high: nullable2 }, ["drop", "low", "high"]);
-    variant = object2(
+    init_plan_schema();
+    text3 = { type: "string" };
+    number3 = { type: "number" };
+    nullable3 = { type: ["number", "null"] };
+    texts2 = { type: "array", items: text3 };
+    object3 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+    drop2 = object3({ drop: number3, low: nullable3, high: nullable3 }, ["drop", "low", "high"]);
+    variant = object3(
       {
-        stats: object2(
+        stats: object3(
           {
-            AP: number2,
-            AP50: number2,
-            AP75: number2,
-            APs: number2,
-            APm: number2,
-            APl: number2,
-            AR1: number2,
-            AR10: number2,
-            AR100: number2,
-            ARs: number2,
-            ARm: number2,
-            ARl: number2
+            AP: number3,
+            AP50: number3,
+            AP75: number3,
+            APs: number3,
+            APm: number3,
+            APl: number3,
+            AR1: number3,
+            AR10: number3,
+            AR100: number3,
+            ARs: number3,
+            ARm: number3,
+            ARl: number3
           },
           ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
         ),
         perClass: {
           type: "array",
-          items: object2({ name: text2, AP: number2, AP50: number2, AR100: number2, boxes: number2 }, [
+          items: object3({ name: text3, AP: number3, AP50: number3, AR100: number3, boxes: number3 }, [
             "name",
             "AP",
             "AP50",
@@ -249,152 +399,152 @@ var init_schema = __esm({
             "boxes"
           ])
         },
-        detections: number2,
+        detections: number3,
         /** Weights as deployed: one byte in INT8 layers, two in float layers of a quantized engine, four in FP32. */
-        weightBytes: number2,
-        latency: object2({ medianMs: number2, p99Ms: number2 }, ["medianMs", "p99Ms"]),
-        distances: object2(
+        weightBytes: number3,
+        latency: object3({ medianMs: number3, p99Ms: number3 }, ["medianMs", "p99Ms"]),
+        distances: object3(
           {
-            scoreDivergence: number2,
-            detectionRatio: number2,
-            boxShift: number2,
-            scoreShift: number2,
-            unmatched: number2
+            scoreDivergence: number3,
+            detectionRatio: number3,
+            boxShift: number3,
+            scoreShift: number3,
+            unmatched: number3
           },
           ["scoreDivergence", "detectionRatio", "boxShift", "scoreShift", "unmatched"]
         ),
         /** dB; null when outputs equal FP32's or are not finite. */
-        sqnr: nullable2,
+        sqnr: nullable3,
         drop: drop2,
         drop50: drop2,
-        int8Layers: number2,
-        floatLayers: number2
+        int8Layers: number3,
+        floatLayers: number3
       },
       ["stats", "perClass", "detections", "weightBytes"]
     );
-    check = object2(
+    check = object3(
       {
         kind: { enum: ["pass", "fail", "inconclusive", "missing"] },
-        metric: text2,
-        subject: text2,
-        limit: text2,
-        value: nullable2,
-        drop: number2,
-        interval: { type: "array", items: number2, minItems: 2, maxItems: 2 },
+        metric: text3,
+        subject: text3,
+        limit: text3,
+        value: nullable3,
+        drop: number3,
+        interval: { type: "array", items: number3, minItems: 2, maxItems: 2 },
         method: { enum: ["percentile", "bca"] },
-        confidence: number2,
-        images: number2,
-        imagesToDecide: number2,
+        confidence: number3,
+        images: number3,
+        imagesToDecide: number3,
         /** What a drop is measured from; FP32 when left out. */
         against: { enum: ["fp32", "base"] },
         /** It passes because of a waiver. */
         waived: { type: "boolean" },
-        sentence: text2
+        sentence: text3
       },
       ["kind", "metric", "limit", "value", "sentence"]
     );
     reportSchema = {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       title: "int8-gate report",
-      ...object2(
+      ...object3(
         {
           schema: { const: "int8-gate/report" },
           version: { const: 1 },
-          tool: object2({ name: text2, version: text2 }, ["name", "version"]),
-          createdAt: text2,
-          durationMs: number2,
-          model: object2(
+          tool: object3({ name: text3, version: text3 }, ["name", "version"]),
+          createdAt: text3,
+          durationMs: number3,
+          model: object3(
             {
-              file: text2,
-              digest: text2,
-              structure: text2,
-              opset: number2,
-              inputs: texts,
-              outputs: texts,
-              sizeBytes: number2,
-              layers: number2,
-              macs: nullable2
+              file: text3,
+              digest: text3,
+              structure: text3,
+              opset: number3,
+              inputs: texts2,
+              outputs: texts2,
+              sizeBytes: number3,
+              layers: number3,
+              macs: nullable3
             },
             ["file", "digest", "structure", "opset", "inputs", "outputs", "sizeBytes", "layers", "macs"]
           ),
-          decoder: object2({ format: text2, why: texts }, ["format", "why"]),
-          preprocessing: object2({ spec: { type: "object", additionalProperties: true }, reasons: texts }, [
+          decoder: object3({ format: text3, why: texts2 }, ["format", "why"]),
+          preprocessing: object3({ spec: { type: "object", additionalProperties: true }, reasons: texts2 }, [
             "spec",
             "reasons"
           ]),
-          data: object2(
+          data: object3(
             {
-              validation: object2(
+              validation: object3(
                 {
-                  source: text2,
-                  images: number2,
-                  boxes: number2,
-                  categories: texts,
-                  skipped: { type: "array", items: object2({ what: text2, count: number2 }, ["what", "count"]) },
+                  source: text3,
+                  images: number3,
+                  boxes: number3,
+                  categories: texts2,
+                  skipped: { type: "array", items: object3({ what: text3, count: number3 }, ["what", "count"]) },
                   /** SHA-256 over boxes, classes and names of images. */
-                  digest: text2
+                  digest: text3
                 },
                 ["source", "images", "boxes", "categories", "skipped"]
               ),
-              calibration: object2(
+              calibration: object3(
                 {
-                  source: text2,
-                  images: number2,
-                  calibrator: text2,
+                  source: text3,
+                  images: number3,
+                  calibrator: text3,
                   /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
-                  digests: texts
+                  digests: texts2
                 },
                 ["source", "images", "calibrator"]
               )
             },
             ["validation", "calibration"]
           ),
-          engine: object2({ name: text2, version: text2, threads: number2 }, ["name", "version", "threads"]),
-          variants: object2({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
-          sensitivity: object2(
+          engine: object3({ name: text3, version: text3, threads: number3 }, ["name", "version", "threads"]),
+          variants: object3({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
+          sensitivity: object3(
             {
-              images: number2,
+              images: number3,
               layers: {
                 type: "array",
-                items: object2(
+                items: object3(
                   {
-                    rank: number2,
-                    name: text2,
-                    opType: text2,
-                    depth: number2,
+                    rank: number3,
+                    name: text3,
+                    opType: text3,
+                    depth: number3,
                     /** dB with this layer alone in INT8; null when nothing changed or the output was not finite. */
-                    sqnr: nullable2,
-                    mapDrop: nullable2,
-                    macShare: nullable2,
-                    parameters: number2,
+                    sqnr: nullable3,
+                    mapDrop: nullable3,
+                    macShare: nullable3,
+                    parameters: number3,
                     precision: { enum: ["int8", "fp16", "fp32"] },
                     head: { type: "boolean" },
                     /** Tells the layer in another export: operator, attributes, shapes, neighbours. */
-                    structure: text2,
+                    structure: text3,
                     /** Further layers of its group, which change precision with it. */
-                    together: texts,
+                    together: texts2,
                     /** Images that ranked it: fewer than all when it was surely harmless. */
-                    images: number2,
+                    images: number3,
                     /** Places that it takes in the middle 80 % of rankings on resampled images. */
-                    place: object2({ low: number2, high: number2 }, ["low", "high"]),
-                    mapDropLow: nullable2,
-                    mapDropHigh: nullable2,
-                    boxShift: number2,
-                    scoreShift: number2,
+                    place: object3({ low: number3, high: number3 }, ["low", "high"]),
+                    mapDropLow: nullable3,
+                    mapDropHigh: nullable3,
+                    boxShift: number3,
+                    scoreShift: number3,
                     /** dB with only its weights, or only its input, in INT8. */
-                    weightsSqnr: nullable2,
-                    activationsSqnr: nullable2,
+                    weightsSqnr: nullable3,
+                    activationsSqnr: nullable3,
                     /** dB of its own output from an exact input, and when everything runs in INT8. */
-                    localSqnr: nullable2,
-                    cumulativeSqnr: nullable2,
+                    localSqnr: nullable3,
+                    cumulativeSqnr: nullable3,
                     /** dB that the output gains when all but this runs in INT8. */
-                    gain: nullable2,
+                    gain: nullable3,
                     /** Tensors that it reads in INT8, with their ranges and scales. */
                     reads: {
                       type: "array",
-                      items: object2({ tensor: text2, amax: number2, scale: number2 }, ["tensor", "amax", "scale"])
+                      items: object3({ tensor: text3, amax: number3, scale: number3 }, ["tensor", "amax", "scale"])
                     },
-                    cause: text2
+                    cause: text3
                   },
                   [
                     "rank",
@@ -414,37 +564,37 @@ var init_schema = __esm({
             ["images", "layers"]
           ),
           /** Real engines, where they were built; the verdict is about them then. */
-          engines: object2(
+          engines: object3(
             {
-              library: text2,
-              gpu: text2,
-              computeCapability: text2,
-              driver: text2,
-              cuda: text2,
-              clockMHz: nullable2,
+              library: text3,
+              gpu: text3,
+              computeCapability: text3,
+              driver: text3,
+              cuda: text3,
+              clockMHz: nullable3,
               powerState: { type: ["string", "null"] },
-              noise: texts,
+              noise: texts2,
               rows: {
                 type: "array",
-                items: object2(
+                items: object3(
                   {
                     variant: { enum: ["fp32", "fp16", "int8", "mixed"] },
-                    AP: number2,
-                    AP50: number2,
-                    simulatedAP: nullable2,
+                    AP: number3,
+                    AP50: number3,
+                    simulatedAP: nullable3,
                     /** mAP50-95 of the FP32 engine minus this one's. */
-                    drop: nullable2,
-                    batch: number2,
+                    drop: nullable3,
+                    batch: number3,
                     /** Milliseconds of a batch, without copies to and from the GPU. */
-                    medianMs: number2,
-                    p99Ms: number2,
-                    graphMedianMs: nullable2,
-                    imagesPerSecond: number2,
-                    engineBytes: number2,
-                    deviceBytes: number2,
-                    buildSeconds: number2,
+                    medianMs: number3,
+                    p99Ms: number3,
+                    graphMedianMs: nullable3,
+                    imagesPerSecond: number3,
+                    engineBytes: number3,
+                    deviceBytes: number3,
+                    buildSeconds: number3,
                     layers: {
-                      ...object2({ int8: number2, fp16: number2, fp32: number2, reformats: number2 }, [
+                      ...object3({ int8: number3, fp16: number3, fp32: number3, reformats: number3 }, [
                         "int8",
                         "fp16",
                         "fp32",
@@ -452,11 +602,11 @@ var init_schema = __esm({
                       ]),
                       type: ["object", "null"]
                     },
-                    reformatMs: nullable2,
+                    reformatMs: nullable3,
                     notInt8: {
                       type: "array",
-                      items: object2(
-                        { layer: text2, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable2 },
+                      items: object3(
+                        { layer: text3, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable3 },
                         ["layer", "got", "ms"]
                       )
                     }
@@ -484,27 +634,22 @@ var init_schema = __esm({
             },
             ["library", "gpu", "computeCapability", "driver", "cuda", "clockMHz", "powerState", "noise", "rows"]
           ),
-          search: {
-            type: "array",
-            items: object2({ floatLayers: number2, passes: { type: "boolean" }, score: number2 }, [
-              "floatLayers",
-              "passes",
-              "score"
-            ])
-          },
+          /** Every plan that was tried. */
+          search: searchPoints,
+          plan: planSection,
           findings: {
             type: "array",
-            items: object2(
+            items: object3(
               {
-                kind: text2,
+                kind: text3,
                 severity: { enum: ["error", "warning", "info"] },
-                subject: text2,
-                sentence: text2,
-                advice: text2,
+                subject: text3,
+                sentence: text3,
+                advice: text3,
                 /** Layers concerned. */
-                layers: texts,
+                layers: texts2,
                 /** The numbers behind the sentence. */
-                evidence: { type: "object", additionalProperties: number2 }
+                evidence: { type: "object", additionalProperties: number3 }
               },
               ["kind", "severity", "subject", "sentence", "advice"]
             )
@@ -513,13 +658,13 @@ var init_schema = __esm({
           waivers: waiversSchema,
           settingsChanges: settingsChangesSchema,
           history: historySchema,
-          verdict: object2(
+          verdict: object3(
             {
               kind: { enum: ["pass", "fail", "inconclusive"] },
               blocks: { type: "boolean" },
               candidate: { enum: ["mixed", "int8"] },
-              why: text2,
-              todo: texts,
+              why: text3,
+              todo: texts2,
               checks: { type: "array", items: check }
             },
             ["kind", "blocks", "candidate", "why", "todo", "checks"]
@@ -691,18 +836,18 @@ var init_markdown_table = __esm({
 });
 
 // src/report/escape.ts
-function terminalText(text4) {
-  const plain2 = text4.replace(CONTROL, "�");
+function terminalText(text5) {
+  const plain2 = text5.replace(CONTROL, "�");
   return plain2.startsWith("::") ? ` ${plain2}` : plain2;
 }
-function markdownText(text4) {
-  return text4.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
+function markdownText(text5) {
+  return text5.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
     /^(\s*)([-+=]|\d+\.(?=\s))/,
     (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
   );
 }
-function markdownSentence(text4) {
-  return text4.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
+function markdownSentence(text5) {
+  return text5.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
 }
 var CONTROL, ENTITIES;
 var init_escape = __esm({
@@ -744,8 +889,8 @@ function change(drop3, spread3 = true) {
   return !spread3 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
 }
 function signed(value) {
-  const text4 = Math.abs(value).toFixed(3);
-  return text4 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text4}`;
+  const text5 = Math.abs(value).toFixed(3);
+  return text5 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text5}`;
 }
 function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
@@ -805,8 +950,8 @@ function formatMarkdown(report, { maxBytes }) {
   return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
 `;
 }
-function bytes(text4) {
-  return Buffer.byteLength(text4);
+function bytes(text5) {
+  return Buffer.byteLength(text5);
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
@@ -960,7 +1105,7 @@ var init_markdown = __esm({
 function formatTerminal(report, { color, width }) {
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text4, code) => color ? `\x1B[${code}m${text4}\x1B[0m` : text4;
+  const paint = (text5, code) => color ? `\x1B[${code}m${text5}\x1B[0m` : text5;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
   const causes = report.findings.filter(({ severity }) => severity !== "info");
   return [
@@ -1012,10 +1157,10 @@ function layers({ sensitivity: sensitivity2 }, width) {
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
 ${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows2], /* @__PURE__ */ new Set([1]))}`;
 }
-function shorten(text4, width) {
-  if (text4.length <= width) return text4;
+function shorten(text5, width) {
+  if (text5.length <= width) return text5;
   const head = Math.floor((width - 1) / 2);
-  return `${text4.slice(0, head)}…${text4.slice(text4.length - (width - 1 - head))}`;
+  return `${text5.slice(0, head)}…${text5.slice(text5.length - (width - 1 - head))}`;
 }
 function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows2[0] ?? []).map((_, i) => Math.max(...rows2.map((row) => (row[i] ?? "").length)));
@@ -1023,10 +1168,10 @@ function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
-function wrap(text4, width, indent) {
+function wrap(text5, width, indent) {
   const lines2 = [];
   let line = "";
-  for (const word of text4.split(" ")) {
+  for (const word of text5.split(" ")) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines2.push(line);
       line = indent + word;
@@ -4171,10 +4316,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} flag
        * @private
        */
-      unknownOption(flag2) {
+      unknownOption(flag3) {
         if (this._allowUnknownOption) return;
         let suggestion = "";
-        if (flag2.startsWith("--") && this._showSuggestionAfterError) {
+        if (flag3.startsWith("--") && this._showSuggestionAfterError) {
           let candidateFlags = [];
           let command = this;
           do {
@@ -4182,9 +4327,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
             candidateFlags = candidateFlags.concat(moreFlags);
             command = command.parent;
           } while (command && !command._enablePositionalOptions);
-          suggestion = suggestSimilar(flag2, candidateFlags);
+          suggestion = suggestSimilar(flag3, candidateFlags);
         }
-        const message = `error: unknown option '${flag2}'${suggestion}`;
+        const message = `error: unknown option '${flag3}'${suggestion}`;
         this.error(message, { code: "commander.unknownOption" });
       }
       /**
@@ -4454,9 +4599,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
           helpWidth: context.helpWidth,
           outputHasColors: context.hasColors
         });
-        const text4 = helper.formatHelp(this, helper);
-        if (context.hasColors) return text4;
-        return this._outputConfiguration.stripColor(text4);
+        const text5 = helper.formatHelp(this, helper);
+        if (context.hasColors) return text5;
+        return this._outputConfiguration.stripColor(text5);
       }
       /**
        * @typedef HelpContext
@@ -4616,7 +4761,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {(string | Function)} text - string to add, or a function returning a string
        * @return {Command} `this` command for chaining
        */
-      addHelpText(position, text4) {
+      addHelpText(position, text5) {
         const allowedValues = ["beforeAll", "before", "after", "afterAll"];
         if (!allowedValues.includes(position)) {
           throw new Error(`Unexpected value for position to addHelpText.
@@ -4625,10 +4770,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const helpEvent = `${position}Help`;
         this.on(helpEvent, (context) => {
           let helpStr;
-          if (typeof text4 === "function") {
-            helpStr = text4({ error: context.error, command: context.command });
+          if (typeof text5 === "function") {
+            helpStr = text5({ error: context.error, command: context.command });
           } else {
-            helpStr = text4;
+            helpStr = text5;
           }
           if (helpStr) {
             context.write(`${helpStr}
@@ -5389,8 +5534,8 @@ function getTextEncoding() {
     });
     let textDecoderStrict;
     const config = {
-      encodeUtf8(text4) {
-        return textEncoder.encode(text4);
+      encodeUtf8(text5) {
+        return textEncoder.encode(text5);
       },
       decodeUtf8(bytes2, strict) {
         if (strict) {
@@ -5404,9 +5549,9 @@ function getTextEncoding() {
         }
         return textDecoder.decode(bytes2);
       },
-      checkUtf8(text4) {
+      checkUtf8(text5) {
         try {
-          encodeURIComponent(text4);
+          encodeURIComponent(text5);
           return true;
         } catch (_) {
           return false;
@@ -5418,8 +5563,8 @@ function getTextEncoding() {
     }
     const nativeStringIsWellFormed = String.prototype.isWellFormed;
     if (nativeStringIsWellFormed) {
-      config.checkUtf8 = (text4) => {
-        return nativeStringIsWellFormed.call(text4);
+      config.checkUtf8 = (text5) => {
+        return nativeStringIsWellFormed.call(text5);
       };
     }
     configureTextEncoding(config);
@@ -5427,8 +5572,8 @@ function getTextEncoding() {
   return te;
 }
 function emulateEncodeInto(encodeUtf8) {
-  return (text4, dest) => {
-    const bytes2 = encodeUtf8(text4);
+  return (text5, dest) => {
+    const bytes2 = encodeUtf8(text5);
     dest.set(bytes2);
     return { written: bytes2.byteLength };
   };
@@ -9619,21 +9764,21 @@ function unknownLayer(where, pattern, layers2) {
   };
 }
 async function readPlan(file, layers2) {
-  let text4;
+  let text5;
   try {
-    text4 = await readFile3(file, "utf8");
+    text5 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
   }
-  const plan = parsePlan(text4, file);
+  const plan = parsePlan(text5, file);
   resolvePlan(plan, layers2, file);
   return plan;
 }
-function parsePlan(text4, file) {
+function parsePlan(text5, file) {
   let value;
   try {
-    value = JSON.parse(text4);
+    value = JSON.parse(text5);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
@@ -11684,8 +11829,8 @@ var init_calibrators = __esm({
 });
 
 // src/calibration/cache.ts
-function parseCalibrationCache(text4, file) {
-  const lines2 = text4.split(/\r?\n/);
+function parseCalibrationCache(text5, file) {
+  const lines2 = text5.split(/\r?\n/);
   const header = HEADER.exec(lines2[0]?.trim() ?? "");
   if (header === null)
     throw new InputFault({
@@ -12280,8 +12425,8 @@ var init_ids = __esm({
 function show(value) {
   if (value === void 0) return "missing";
   if (typeof value === "number") return String(value);
-  const text4 = JSON.stringify(value);
-  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
+  const text5 = JSON.stringify(value);
+  return text5.length > 60 ? `${text5.slice(0, 57)}...` : text5;
 }
 var LISTED, Problems;
 var init_problems = __esm({
@@ -12679,9 +12824,9 @@ var init_scan = __esm({
         if (escaped) {
           const end = this.at;
           this.at = from;
-          const text4 = this.text();
+          const text5 = this.text();
           this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text4);
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text5);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -12705,16 +12850,16 @@ var init_scan = __esm({
           return list3;
         }
         if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
-        const object4 = /* @__PURE__ */ Object.create(null);
+        const object5 = /* @__PURE__ */ Object.create(null);
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
           const key = this.text();
           if (this.peek() !== COLON) this.fail("expected :");
           this.at++;
-          object4[key] = this.value();
+          object5[key] = this.value();
         }
-        return object4;
+        return object5;
       }
       /** The records of the list that starts at a place, one at a time: see {@link record}. */
       *recordsAt(place2, known2) {
@@ -12726,17 +12871,17 @@ var init_scan = __esm({
       /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
       record(known2, keys) {
         if (!this.startsObject) return this.brief();
-        const object4 = {};
+        const object5 = {};
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           const key = this.key(keys);
           if (key < 0) this.skip();
           else {
             this.peek();
-            object4[known2[key]] = this.brief();
+            object5[known2[key]] = this.brief();
           }
         }
-        return object4;
+        return object5;
       }
       /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
       brief() {
@@ -14726,14 +14871,14 @@ var require_foldFlowLines = __commonJS({
     var FOLD_FLOW = "flow";
     var FOLD_BLOCK = "block";
     var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text4, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+    function foldFlowLines(text5, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
       if (!lineWidth || lineWidth < 0)
-        return text4;
+        return text5;
       if (lineWidth < minContentWidth)
         minContentWidth = 0;
       const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text4.length <= endStep)
-        return text4;
+      if (text5.length <= endStep)
+        return text5;
       const folds = [];
       const escapedFolds = {};
       let end = lineWidth - indent.length;
@@ -14750,14 +14895,14 @@ var require_foldFlowLines = __commonJS({
       let escStart = -1;
       let escEnd = -1;
       if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text4, i, indent.length);
+        i = consumeMoreIndentedLines(text5, i, indent.length);
         if (i !== -1)
           end = i + endStep;
       }
-      for (let ch; ch = text4[i += 1]; ) {
+      for (let ch; ch = text5[i += 1]; ) {
         if (mode === FOLD_QUOTED && ch === "\\") {
           escStart = i;
-          switch (text4[i + 1]) {
+          switch (text5[i + 1]) {
             case "x":
               i += 3;
               break;
@@ -14774,12 +14919,12 @@ var require_foldFlowLines = __commonJS({
         }
         if (ch === "\n") {
           if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text4, i, indent.length);
+            i = consumeMoreIndentedLines(text5, i, indent.length);
           end = i + indent.length + endStep;
           split2 = void 0;
         } else {
           if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text4[i + 1];
+            const next = text5[i + 1];
             if (next && next !== " " && next !== "\n" && next !== "	")
               split2 = i;
           }
@@ -14791,12 +14936,12 @@ var require_foldFlowLines = __commonJS({
             } else if (mode === FOLD_QUOTED) {
               while (prev === " " || prev === "	") {
                 prev = ch;
-                ch = text4[i += 1];
+                ch = text5[i += 1];
                 overflow = true;
               }
               const j = i > escEnd + 1 ? i - 2 : escStart - 1;
               if (escapedFolds[j])
-                return text4;
+                return text5;
               folds.push(j);
               escapedFolds[j] = true;
               end = j + endStep;
@@ -14811,39 +14956,39 @@ var require_foldFlowLines = __commonJS({
       if (overflow && onOverflow)
         onOverflow();
       if (folds.length === 0)
-        return text4;
+        return text5;
       if (onFold)
         onFold();
-      let res = text4.slice(0, folds[0]);
+      let res = text5.slice(0, folds[0]);
       for (let i2 = 0; i2 < folds.length; ++i2) {
         const fold = folds[i2];
-        const end2 = folds[i2 + 1] || text4.length;
+        const end2 = folds[i2 + 1] || text5.length;
         if (fold === 0)
           res = `
-${indent}${text4.slice(0, end2)}`;
+${indent}${text5.slice(0, end2)}`;
         else {
           if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text4[fold]}\\`;
+            res += `${text5[fold]}\\`;
           res += `
-${indent}${text4.slice(fold + 1, end2)}`;
+${indent}${text5.slice(fold + 1, end2)}`;
         }
       }
       return res;
     }
-    function consumeMoreIndentedLines(text4, i, indent) {
+    function consumeMoreIndentedLines(text5, i, indent) {
       let end = i;
       let start = i + 1;
-      let ch = text4[start];
+      let ch = text5[start];
       while (ch === " " || ch === "	") {
         if (i < start + indent) {
-          ch = text4[++i];
+          ch = text5[++i];
         } else {
           do {
-            ch = text4[++i];
+            ch = text5[++i];
           } while (ch && ch !== "\n");
           end = i;
           start = i + 1;
-          ch = text4[start];
+          ch = text5[start];
         }
       }
       return end;
@@ -21098,9 +21243,9 @@ async function readYoloConfig(file, split2) {
   problems.throwIfAny(file);
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
-function parseYaml(text4, file) {
+function parseYaml(text5, file) {
   const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml.parseDocument)(text5, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -21135,15 +21280,15 @@ function readNames({ value, place: place2 }, problems) {
   const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
   const names = [];
   for (const [key, name] of entries) {
-    const text4 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
-    if (typeof text4 !== "string" || text4.trim() === "")
+    const text5 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
+    if (typeof text5 !== "string" || text5.trim() === "")
       return wrong("names", `the name of class ${key} must be a text, is ${show(name)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
         `class ${show(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
-    names[Number(key)] = text4;
+    names[Number(key)] = text5;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
@@ -21213,11 +21358,11 @@ var init_yolo_config = __esm({
 });
 
 // src/dataset/yolo-labels.ts
-function parseYoloLabels(text4, file, classes, problems) {
+function parseYoloLabels(text5, file, classes, problems) {
   const rows2 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
-  text4.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
+  text5.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
@@ -21290,9 +21435,9 @@ async function loadYolo(source) {
     source.exif,
     problems
   );
-  const texts2 = await eachOf(images, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
-  const labels = texts2.map(
-    (text4, i) => text4 === void 0 ? void 0 : parseYoloLabels(text4, labelsOf(files[i]), names.length, problems)
+  const texts3 = await eachOf(images, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
+  const labels = texts3.map(
+    (text5, i) => text5 === void 0 ? void 0 : parseYoloLabels(text5, labelsOf(files[i]), names.length, problems)
   );
   problems.throwIfAny(source.annotations);
   refuseUnlabelled(labels, source, files, labelsOf);
@@ -21380,9 +21525,9 @@ async function configOf(annotations) {
 async function namesBeside(labels) {
   for (const folder of [labels, dirname4(labels)])
     for (const name of NAME_FILES) {
-      const text4 = await readTextIfThere(join7(folder, name), "file of names");
-      if (text4 === void 0) continue;
-      const names = text4.split(/\r\n|\n/).map((line) => line.trim());
+      const text5 = await readTextIfThere(join7(folder, name), "file of names");
+      if (text5 === void 0) continue;
+      const names = text5.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
@@ -25782,7 +25927,7 @@ function prettify(node, options, matcher2, readonlyMatcher) {
   return compress(node, options, matcher2, readonlyMatcher);
 }
 function compress(arr, options, matcher2, readonlyMatcher) {
-  let text4;
+  let text5;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
@@ -25795,8 +25940,8 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       matcher2.push(property3, rawAttrs);
     }
     if (property3 === options.textNodeName) {
-      if (text4 === void 0) text4 = tagObj[property3];
-      else text4 += "" + tagObj[property3];
+      if (text5 === void 0) text5 = tagObj[property3];
+      else text5 += "" + tagObj[property3];
     } else if (property3 === void 0) {
       continue;
     } else if (tagObj[property3]) {
@@ -25834,9 +25979,9 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       }
     }
   }
-  if (typeof text4 === "string") {
-    if (text4.length > 0) compressedObj[options.textNodeName] = text4;
-  } else if (text4 !== void 0) compressedObj[options.textNodeName] = text4;
+  if (typeof text5 === "string") {
+    if (text5.length > 0) compressedObj[options.textNodeName] = text5;
+  } else if (text5 !== void 0) compressedObj[options.textNodeName] = text5;
   return compressedObj;
 }
 function propName(obj) {
@@ -25970,8 +26115,8 @@ var init_fxp = __esm({
 });
 
 // src/dataset/voc-xml.ts
-function parseVoc(text4, file, problems) {
-  const xml = text4.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+function parseVoc(text5, file, problems) {
+  const xml = text5.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) {
     problems.add(
       file,
@@ -25989,7 +26134,7 @@ function parseVoc(text4, file, problems) {
     filename: typeof top2["filename"] === "string" && top2["filename"] !== "" ? top2["filename"] : void 0,
     width: reader.pixels(size, "width"),
     height: reader.pixels(size, "height"),
-    objects: objects.map((object4, i) => reader.object(object4, i)).filter((found) => found !== void 0)
+    objects: objects.map((object5, i) => reader.object(object5, i)).filter((found) => found !== void 0)
   };
 }
 function parseXml2(xml, file, problems) {
@@ -26038,19 +26183,19 @@ var init_voc_xml = __esm({
       problems;
       /** A size in pixels; 0 when it is missing. */
       pixels(size, key) {
-        const text4 = size[key];
-        if (text4 === void 0 || text4 === "") return 0;
-        const value = numberOf(text4);
+        const text5 = size[key];
+        if (text5 === void 0 || text5 === "") return 0;
+        const value = numberOf(text5);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text4)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text5)}`);
         return 0;
       }
-      object(object4, index) {
-        const line = this.lineOf(object4);
+      object(object5, index) {
+        const line = this.lineOf(object5);
         const place2 = `${this.file}:${line} object[${index}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
-        if (!isObject2(object4)) return wrong("", "is empty");
-        const { name, difficult, bndbox } = object4;
+        if (!isObject2(object5)) return wrong("", "is empty");
+        const { name, difficult, bndbox } = object5;
         if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
@@ -26081,8 +26226,8 @@ var init_voc_xml = __esm({
           fromZero: xmin < 1 || ymin < 1
         };
       }
-      lineOf(object4) {
-        const start = isObject2(object4) ? object4[START]?.startIndex ?? 0 : 0;
+      lineOf(object5) {
+        const start = isObject2(object5) ? object5[START]?.startIndex ?? 0 : 0;
         let line = 1;
         for (let at = this.xml.indexOf("\n"); at >= 0 && at < start; at = this.xml.indexOf("\n", at + 1)) line++;
         return line;
@@ -26102,8 +26247,8 @@ async function loadVoc({ annotations, images, exif }) {
       what: "holds no .xml file, so there is nothing to evaluate on"
     });
   const problems = new Problems();
-  const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts2.map((text4, i) => parseVoc(text4.toString("utf8"), files[i], problems));
+  const texts3 = await eachOf(files, (file) => readBytes(file, "annotation file"));
+  const parsed = texts3.map((text5, i) => parseVoc(text5.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
   const found = parsed;
   const place2 = await imagesBeside(folder, images);
@@ -34226,7 +34371,7 @@ var require_core = __commonJS({
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
         if (!errors || errors.length === 0)
           return "No errors";
-        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text4, msg) => text4 + separator + msg);
+        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text5, msg) => text5 + separator + msg);
       }
       $dataMetaSchema(metaSchema, keywordsJsonPointers) {
         const rules = this.RULES.all;
@@ -37076,18 +37221,18 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__, PROTOCOL, text3, number3, flag, shape, object3, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
+var import__, PROTOCOL, text4, number4, flag2, shape, object4, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__ = __toESM(require__(), 1);
     init_types10();
     PROTOCOL = 1;
-    text3 = { type: "string" };
-    number3 = { type: "number" };
-    flag = { type: "boolean" };
-    shape = { type: "array", items: number3 };
-    object3 = (properties, optional = []) => ({
+    text4 = { type: "string" };
+    number4 = { type: "number" };
+    flag2 = { type: "boolean" };
+    shape = { type: "array", items: number4 };
+    object4 = (properties, optional = []) => ({
       type: "object",
       properties,
       required: Object.keys(properties).filter((key) => !optional.includes(key))
@@ -37105,45 +37250,45 @@ var init_protocol = __esm({
       "bad-request",
       "internal"
     ];
-    placed = object3({ name: text3, shape, offset: number3 });
-    failure = { code: { enum: FAILURES }, message: text3 };
+    placed = object4({ name: text4, shape, offset: number4 });
+    failure = { code: { enum: FAILURES }, message: text4 };
     ANSWERS = {
-      build: object3({ engineBytes: number3, digest: text3, seconds: number3, networkLayers: number3 }),
-      load: object3({
-        session: number3,
-        deviceBytes: number3,
+      build: object4({ engineBytes: number4, digest: text4, seconds: number4, networkLayers: number4 }),
+      load: object4({
+        session: number4,
+        deviceBytes: number4,
         tensors: list(
-          object3({ name: text3, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
+          object4({ name: text4, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
         )
       }),
-      run: object3({ outputs: list(placed), ms: number3 }),
-      time: object3({ times: { type: ["array", "null"], items: number3 }, reason: text3 }, ["reason"]),
-      profile: object3({ layers: list(object3({ name: text3, ms: number3 })) }),
-      inspect: object3({ layers: {} }),
-      release: object3({}),
-      ping: object3({ freeBytes: number3, memoryBytes: number3 })
+      run: object4({ outputs: list(placed), ms: number4 }),
+      time: object4({ times: { type: ["array", "null"], items: number4 }, reason: text4 }, ["reason"]),
+      profile: object4({ layers: list(object4({ name: text4, ms: number4 })) }),
+      inspect: object4({ layers: {} }),
+      release: object4({}),
+      ping: object4({ freeBytes: number4, memoryBytes: number4 })
     };
     MESSAGE = {
       anyOf: [
-        object3({
+        object4({
           event: { const: "ready" },
-          protocol: number3,
-          tensorrt: text3,
-          python: text3,
-          cuda: object3({ runtime: text3, driver: text3 }),
-          capabilities: object3({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
-          gpu: object3({
-            index: number3,
-            bus: text3,
-            computeCapability: text3,
-            memoryBytes: number3,
-            freeBytes: number3
+          protocol: number4,
+          tensorrt: text4,
+          python: text4,
+          cuda: object4({ runtime: text4, driver: text4 }),
+          capabilities: object4({ weak: flag2, strong: flag2, calibrators: flag2, obey: flag2, dla: flag2 }),
+          gpu: object4({
+            index: number4,
+            bus: text4,
+            computeCapability: text4,
+            memoryBytes: number4,
+            freeBytes: number4
           })
         }),
-        object3({ event: { const: "fatal" }, ...failure }),
-        object3({ event: { const: "warning" }, message: text3 }),
-        object3({ id: number3, ok: { type: "object" } }),
-        object3({ id: number3, error: object3(failure) })
+        object4({ event: { const: "fatal" }, ...failure }),
+        object4({ event: { const: "warning" }, message: text4 }),
+        object4({ id: number4, ok: { type: "object" } }),
+        object4({ id: number4, error: object4(failure) })
       ]
     };
     ajv = new import__.Ajv2020({ strict: false });
@@ -37179,8 +37324,8 @@ var init_client = __esm({
       constructor(child, options) {
         this.child = child;
         this.options = options;
-        child.stderr.setEncoding("utf8").on("data", (text4) => {
-          this.stderr = (this.stderr + text4).slice(-STDERR_KEPT);
+        child.stderr.setEncoding("utf8").on("data", (text5) => {
+          this.stderr = (this.stderr + text5).slice(-STDERR_KEPT);
         });
         child.stdout.on("data", (chunk) => {
           const newline = chunk.lastIndexOf(10);
@@ -37908,18 +38053,18 @@ async function gpuState(bus, ours, program3 = "nvidia-smi") {
 function stateOf(line, apps, ours) {
   const cells3 = line.split(",").map((cell) => cell.trim());
   const at = (field) => cells3[FIELDS2.indexOf(field)] ?? "";
-  const number4 = (field) => {
+  const number5 = (field) => {
     const value = Number.parseFloat(at(field));
     return Number.isFinite(value) ? value : void 0;
   };
   return {
     name: at("name"),
     driver: at("driver_version"),
-    utilization: number4("utilization.gpu"),
-    smClockMHz: number4("clocks.sm"),
-    maxSmClockMHz: number4("clocks.max.sm"),
-    memoryClockMHz: number4("clocks.mem"),
-    temperature: number4("temperature.gpu"),
+    utilization: number5("utilization.gpu"),
+    smClockMHz: number5("clocks.sm"),
+    maxSmClockMHz: number5("clocks.max.sm"),
+    memoryClockMHz: number5("clocks.mem"),
+    temperature: number5("temperature.gpu"),
     powerState: /^P\d+$/.test(at("pstate")) ? at("pstate") : void 0,
     mig: at("mig.mode.current") === "Enabled",
     others: apps.split("\n").flatMap((row) => {
@@ -37995,8 +38140,8 @@ async function take(path3) {
 }
 async function holderOf(path3) {
   try {
-    const [text4, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
-    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text4) ?? [];
+    const [text5, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
+    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text5) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
@@ -38752,14 +38897,14 @@ function inputSize(view) {
   });
 }
 function classNamesOf(view) {
-  const text4 = view.metadata.get("names");
-  if (text4 === void 0) return void 0;
+  const text5 = view.metadata.get("names");
+  if (text5 === void 0) return void 0;
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single2, double] of text4.matchAll(entry))
+  for (const [, bare, quoted, single2, double] of text5.matchAll(entry))
     names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
-  const list3 = /^\[(.*)\]$/s.exec(text4.trim());
+  const list3 = /^\[(.*)\]$/s.exec(text5.trim());
   if (list3 === null) return void 0;
   return [...list3[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
     ([, a, b]) => a ?? b ?? ""
@@ -39092,8 +39237,8 @@ function optionsOf(view, format, given) {
   };
 }
 function anchorsOf(view) {
-  const text4 = view.metadata.get("anchors");
-  const levels = text4?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  const text5 = view.metadata.get("anchors");
+  const levels = text5?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
   return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
 }
 function undecided(view, candidates2, wanted) {
@@ -39739,16 +39884,16 @@ async function calibrate(bench, extremes2) {
   return { statistics, ranges: cache === void 0 ? ranges : await readRanges(cache, statistics) };
 }
 async function readRanges(file, statistics) {
-  let text4;
+  let text5;
   try {
-    text4 = await readFile8(file, "utf8");
+    text5 = await readFile8(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
       { cause }
     );
   }
-  return rangesFromCache(parseCalibrationCache(text4, file), statistics, file);
+  return rangesFromCache(parseCalibrationCache(text5, file), statistics, file);
 }
 var init_calibrate = __esm({
   "src/pipeline/calibrate.ts"() {
@@ -41790,13 +41935,13 @@ import { readFile as readFile9, stat as stat5 } from "node:fs/promises";
 import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
 async function loadSettings(path3) {
   const file = resolve5(path3);
-  let text4;
+  let text5;
   try {
-    text4 = await readFile9(file, "utf8");
+    text5 = await readFile9(file, "utf8");
   } catch (cause) {
     throw unreadable(path3, cause);
   }
-  const loaded2 = parseSettings(text4, file);
+  const loaded2 = parseSettings(text5, file);
   const problems = await missingInputs(loaded2);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
@@ -41815,9 +41960,9 @@ function unreadable(path3, cause) {
   const fix = "Check its permissions and the disk.";
   return new SurroundingsFault({ where: path3, what: `cannot be read (${code})`, fix }, { cause });
 }
-function parseSettings(text4, file) {
+function parseSettings(text5, file) {
   const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml2.parseDocument)(text5, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const name = basename7(file);
   const at = (offset) => {
     const { line, col } = lines2.linePos(offset);
@@ -42001,8 +42146,8 @@ function expected({ keyword, params, parentSchema }) {
   return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
 }
 function show2(value) {
-  const text4 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
+  const text5 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text5.length > 60 ? `${text5.slice(0, 57)}...` : text5;
 }
 var import__2, import_fastest_levenshtein3, import_yaml2, INPUTS;
 var init_load = __esm({
@@ -42294,13 +42439,13 @@ async function look(folder, depth, found) {
   if (xml !== void 0 && (await readFile11(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
-function only(found, what, flag2, kind) {
+function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
   const list3 = found.map((path3) => relative5(process.cwd(), path3)).join(", ");
   throw new InputFault({
     where: what,
     what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
-    fix: `Name ${kind} with \`${flag2}\`.`
+    fix: `Name ${kind} with \`${flag3}\`.`
   });
 }
 async function annotationsIn2({ annotations }) {
@@ -42475,9 +42620,9 @@ function bar(stream) {
   let title = "";
   let shown2 = "";
   const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
-  const paint = (text4) => {
+  const paint = (text5) => {
     clear();
-    shown2 = text4.slice(0, (stream.columns ?? 80) - 1);
+    shown2 = text5.slice(0, (stream.columns ?? 80) - 1);
     stream.write(shown2);
   };
   return {
@@ -42570,8 +42715,8 @@ function tell(error2, json) {
   if (json) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
-function print(text4) {
-  const bytes2 = Buffer.from(`${text4}
+function print(text5) {
+  const bytes2 = Buffer.from(`${text5}
 `);
   for (let at = 0; at < bytes2.length; ) {
     try {
@@ -42629,8 +42774,8 @@ Report: ${terminalText(reportFolder)}`
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
-    const text4 = () => formatLint(result).split("\n").map(terminalText).join("\n");
-    print(options.json === true ? JSON.stringify(result) : text4());
+    const text5 = () => formatLint(result).split("\n").map(terminalText).join("\n");
+    print(options.json === true ? JSON.stringify(result) : text5());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
@@ -43802,16 +43947,16 @@ var require_util2 = __commonJS({
     function isStream(obj) {
       return obj && typeof obj === "object" && typeof obj.pipe === "function" && typeof obj.on === "function";
     }
-    function isBlobLike(object4) {
-      if (object4 === null) {
+    function isBlobLike(object5) {
+      if (object5 === null) {
         return false;
-      } else if (object4 instanceof Blob2) {
+      } else if (object5 instanceof Blob2) {
         return true;
-      } else if (typeof object4 !== "object") {
+      } else if (typeof object5 !== "object") {
         return false;
       } else {
-        const sTag = object4[Symbol.toStringTag];
-        return (sTag === "Blob" || sTag === "File") && ("stream" in object4 && typeof object4.stream === "function" || "arrayBuffer" in object4 && typeof object4.arrayBuffer === "function");
+        const sTag = object5[Symbol.toStringTag];
+        return (sTag === "Blob" || sTag === "File") && ("stream" in object5 && typeof object5.stream === "function" || "arrayBuffer" in object5 && typeof object5.arrayBuffer === "function");
       }
     }
     function buildURL(url, queryParams) {
@@ -44093,8 +44238,8 @@ var require_util2 = __commonJS({
         }
       );
     }
-    function isFormDataLike(object4) {
-      return object4 && typeof object4 === "object" && typeof object4.append === "function" && typeof object4.delete === "function" && typeof object4.get === "function" && typeof object4.getAll === "function" && typeof object4.has === "function" && typeof object4.set === "function" && object4[Symbol.toStringTag] === "FormData";
+    function isFormDataLike(object5) {
+      return object5 && typeof object5 === "object" && typeof object5.append === "function" && typeof object5.delete === "function" && typeof object5.get === "function" && typeof object5.getAll === "function" && typeof object5.has === "function" && typeof object5.set === "function" && object5[Symbol.toStringTag] === "FormData";
     }
     function addAbortListener(signal, listener) {
       if ("addEventListener" in signal) {
@@ -46927,8 +47072,8 @@ var require_util3 = __commonJS({
       }
       return "allowed";
     }
-    function isErrorLike(object4) {
-      return object4 instanceof Error || (object4?.constructor?.name === "Error" || object4?.constructor?.name === "DOMException");
+    function isErrorLike(object5) {
+      return object5 instanceof Error || (object5?.constructor?.name === "Error" || object5?.constructor?.name === "DOMException");
     }
     function isValidReasonPhrase(statusText) {
       for (let i = 0; i < statusText.length; ++i) {
@@ -47353,7 +47498,7 @@ var require_util3 = __commonJS({
         return new FastIterableIterator(target, kind);
       };
     }
-    function iteratorMixin(name, object4, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+    function iteratorMixin(name, object5, kInternalIterator, keyIndex = 0, valueIndex = 1) {
       const makeIterator = createIterator(name, kInternalIterator, keyIndex, valueIndex);
       const properties = {
         keys: {
@@ -47361,7 +47506,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function keys() {
-            webidl.brandCheck(this, object4);
+            webidl.brandCheck(this, object5);
             return makeIterator(this, "key");
           }
         },
@@ -47370,7 +47515,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function values() {
-            webidl.brandCheck(this, object4);
+            webidl.brandCheck(this, object5);
             return makeIterator(this, "value");
           }
         },
@@ -47379,7 +47524,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function entries() {
-            webidl.brandCheck(this, object4);
+            webidl.brandCheck(this, object5);
             return makeIterator(this, "key+value");
           }
         },
@@ -47388,7 +47533,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function forEach(callbackfn, thisArg = globalThis) {
-            webidl.brandCheck(this, object4);
+            webidl.brandCheck(this, object5);
             webidl.argumentLengthCheck(arguments, 1, `${name}.forEach`);
             if (typeof callbackfn !== "function") {
               throw new TypeError(
@@ -47401,7 +47546,7 @@ var require_util3 = __commonJS({
           }
         }
       };
-      return Object.defineProperties(object4.prototype, {
+      return Object.defineProperties(object5.prototype, {
         ...properties,
         [Symbol.iterator]: {
           writable: true,
@@ -47801,8 +47946,8 @@ var require_file = __commonJS({
       }
     };
     webidl.converters.Blob = webidl.interfaceConverter(Blob2);
-    function isFileLike(object4) {
-      return object4 instanceof File || object4 && (typeof object4.stream === "function" || typeof object4.arrayBuffer === "function") && object4[Symbol.toStringTag] === "File";
+    function isFileLike(object5) {
+      return object5 instanceof File || object5 && (typeof object5.stream === "function" || typeof object5.arrayBuffer === "function") && object5[Symbol.toStringTag] === "File";
     }
     module.exports = { FileLike, isFileLike };
   }
@@ -48250,12 +48395,12 @@ var require_body = __commonJS({
         }
       });
     }
-    function extractBody(object4, keepalive = false) {
+    function extractBody(object5, keepalive = false) {
       let stream = null;
-      if (object4 instanceof ReadableStream) {
-        stream = object4;
-      } else if (isBlobLike(object4)) {
-        stream = object4.stream();
+      if (object5 instanceof ReadableStream) {
+        stream = object5;
+      } else if (isBlobLike(object5)) {
+        stream = object5.stream();
       } else {
         stream = new ReadableStream({
           async pull(controller) {
@@ -48275,17 +48420,17 @@ var require_body = __commonJS({
       let source = null;
       let length = null;
       let type = null;
-      if (typeof object4 === "string") {
-        source = object4;
+      if (typeof object5 === "string") {
+        source = object5;
         type = "text/plain;charset=UTF-8";
-      } else if (object4 instanceof URLSearchParams) {
-        source = object4.toString();
+      } else if (object5 instanceof URLSearchParams) {
+        source = object5.toString();
         type = "application/x-www-form-urlencoded;charset=UTF-8";
-      } else if (isArrayBuffer(object4)) {
-        source = new Uint8Array(object4.slice());
-      } else if (ArrayBuffer.isView(object4)) {
-        source = new Uint8Array(object4.buffer.slice(object4.byteOffset, object4.byteOffset + object4.byteLength));
-      } else if (util.isFormDataLike(object4)) {
+      } else if (isArrayBuffer(object5)) {
+        source = new Uint8Array(object5.slice());
+      } else if (ArrayBuffer.isView(object5)) {
+        source = new Uint8Array(object5.buffer.slice(object5.byteOffset, object5.byteOffset + object5.byteLength));
+      } else if (util.isFormDataLike(object5)) {
         const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
         const prefix = `--${boundary}\r
 Content-Disposition: form-data`;
@@ -48295,7 +48440,7 @@ Content-Disposition: form-data`;
         const rn = new Uint8Array([13, 10]);
         length = 0;
         let hasUnknownSizeValue = false;
-        for (const [name, value] of object4) {
+        for (const [name, value] of object5) {
           if (typeof value === "string") {
             const chunk2 = textEncoder.encode(prefix + `; name="${escape2(normalizeLinefeeds(name))}"\r
 \r
@@ -48323,7 +48468,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         if (hasUnknownSizeValue) {
           length = null;
         }
-        source = object4;
+        source = object5;
         action2 = async function* () {
           for (const part of blobParts) {
             if (part.stream) {
@@ -48334,22 +48479,22 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           }
         };
         type = `multipart/form-data; boundary=${boundary}`;
-      } else if (isBlobLike(object4)) {
-        source = object4;
-        length = object4.size;
-        if (object4.type) {
-          type = object4.type;
+      } else if (isBlobLike(object5)) {
+        source = object5;
+        length = object5.size;
+        if (object5.type) {
+          type = object5.type;
         }
-      } else if (typeof object4[Symbol.asyncIterator] === "function") {
+      } else if (typeof object5[Symbol.asyncIterator] === "function") {
         if (keepalive) {
           throw new TypeError("keepalive");
         }
-        if (util.isDisturbed(object4) || object4.locked) {
+        if (util.isDisturbed(object5) || object5.locked) {
           throw new TypeError(
             "Response body object should not be disturbed or locked"
           );
         }
-        stream = object4 instanceof ReadableStream ? object4 : ReadableStreamFrom(object4);
+        stream = object5 instanceof ReadableStream ? object5 : ReadableStreamFrom(object5);
       }
       if (typeof source === "string" || util.isBuffer(source)) {
         length = Buffer.byteLength(source);
@@ -48358,7 +48503,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         let iterator;
         stream = new ReadableStream({
           async start() {
-            iterator = action2(object4)[Symbol.asyncIterator]();
+            iterator = action2(object5)[Symbol.asyncIterator]();
           },
           async pull(controller) {
             const { value, done } = await iterator.next();
@@ -48386,12 +48531,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
       const body = { stream, source, length };
       return [body, type];
     }
-    function safelyExtractBody(object4, keepalive = false) {
-      if (object4 instanceof ReadableStream) {
-        assert2(!util.isDisturbed(object4), "The body has already been consumed.");
-        assert2(!object4.locked, "The stream is locked.");
+    function safelyExtractBody(object5, keepalive = false) {
+      if (object5 instanceof ReadableStream) {
+        assert2(!util.isDisturbed(object5), "The body has already been consumed.");
+        assert2(!object5.locked, "The stream is locked.");
       }
-      return extractBody(object4, keepalive);
+      return extractBody(object5, keepalive);
     }
     function cloneBody(instance, body) {
       const [out1, out2] = body.stream.tee();
@@ -48471,12 +48616,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
     function mixinBody(prototype) {
       Object.assign(prototype.prototype, bodyMixinMethods(prototype));
     }
-    async function consumeBody(object4, convertBytesToJSValue, instance) {
-      webidl.brandCheck(object4, instance);
-      if (bodyUnusable(object4)) {
+    async function consumeBody(object5, convertBytesToJSValue, instance) {
+      webidl.brandCheck(object5, instance);
+      if (bodyUnusable(object5)) {
         throw new TypeError("Body is unusable: Body has already been read");
       }
-      throwIfAborted(object4[kState]);
+      throwIfAborted(object5[kState]);
       const promise = createDeferredPromise();
       const errorSteps = (error2) => promise.reject(error2);
       const successSteps = (data) => {
@@ -48486,15 +48631,15 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           errorSteps(e);
         }
       };
-      if (object4[kState].body == null) {
+      if (object5[kState].body == null) {
         successSteps(Buffer.allocUnsafe(0));
         return promise.promise;
       }
-      await fullyReadBody(object4[kState].body, successSteps, errorSteps);
+      await fullyReadBody(object5[kState].body, successSteps, errorSteps);
       return promise.promise;
     }
-    function bodyUnusable(object4) {
-      const body = object4[kState].body;
+    function bodyUnusable(object5) {
+      const body = object5[kState].body;
       return body != null && (body.stream.locked || util.isDisturbed(body.stream));
     }
     function parseJSONFromBytes(bytes2) {
@@ -54740,10 +54885,10 @@ var require_headers = __commonJS({
       while (j > i && isHTTPWhiteSpaceCharCode(potentialValue.charCodeAt(i))) ++i;
       return i === 0 && j === potentialValue.length ? potentialValue : potentialValue.substring(i, j);
     }
-    function fill2(headers, object4) {
-      if (Array.isArray(object4)) {
-        for (let i = 0; i < object4.length; ++i) {
-          const header = object4[i];
+    function fill2(headers, object5) {
+      if (Array.isArray(object5)) {
+        for (let i = 0; i < object5.length; ++i) {
+          const header = object5[i];
           if (header.length !== 2) {
             throw webidl.errors.exception({
               header: "Headers constructor",
@@ -54752,10 +54897,10 @@ var require_headers = __commonJS({
           }
           appendHeader(headers, header[0], header[1]);
         }
-      } else if (typeof object4 === "object" && object4 !== null) {
-        const keys = Object.keys(object4);
+      } else if (typeof object5 === "object" && object5 !== null) {
+        const keys = Object.keys(object5);
         for (let i = 0; i < keys.length; ++i) {
-          appendHeader(headers, keys[i], object4[keys[i]]);
+          appendHeader(headers, keys[i], object5[keys[i]]);
         }
       } else {
         throw webidl.errors.conversionFailed({
@@ -62149,8 +62294,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addRaw(text4, addEOL = false) {
-        this._buffer += text4;
+      addRaw(text5, addEOL = false) {
+        this._buffer += text5;
         return addEOL ? this.addEOL() : this;
       }
       /**
@@ -62246,10 +62391,10 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addHeading(text4, level) {
+      addHeading(text5, level) {
         const tag = `h${level}`;
         const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
-        const element = this.wrap(allowedTag, text4);
+        const element = this.wrap(allowedTag, text5);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -62278,9 +62423,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addQuote(text4, cite) {
+      addQuote(text5, cite) {
         const attrs = Object.assign({}, cite && { cite });
-        const element = this.wrap("blockquote", text4, attrs);
+        const element = this.wrap("blockquote", text5, attrs);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -62291,8 +62436,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addLink(text4, href) {
-        const element = this.wrap("a", text4, { href });
+      addLink(text5, href) {
+        const element = this.wrap("a", text5, { href });
         return this.addRaw(element).addEOL();
       }
     };
@@ -65387,9 +65532,9 @@ async function answer(models, plans, request) {
       return { kind: "done", id };
   }
 }
-async function probe(models, plans, { probe: number4, inputs, cases, observe: observe2, spec, image }) {
-  const plan = plans.get(number4);
-  if (plan === void 0) throw new Error(`probe ${number4} is not planned`);
+async function probe(models, plans, { probe: number5, inputs, cases, observe: observe2, spec, image }) {
+  const plan = plans.get(number5);
+  if (plan === void 0) throw new Error(`probe ${number5} is not planned`);
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe: observe2 }, new Map(Object.entries(feeds)), {
     session: (model) => models.get(model).session,

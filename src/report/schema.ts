@@ -1,5 +1,6 @@
 /** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
 import { baseSchema, historySchema, settingsChangesSchema, waiversSchema } from './base-schema.js';
+import { planSection, searchPoints } from './plan-schema.js';
 
 const text = { type: 'string' } as const;
 const number = { type: 'number' } as const;
@@ -277,14 +278,9 @@ export const reportSchema = {
         },
         ['library', 'gpu', 'computeCapability', 'driver', 'cuda', 'clockMHz', 'powerState', 'noise', 'rows'],
       ),
-      search: {
-        type: 'array',
-        items: object({ floatLayers: number, passes: { type: 'boolean' }, score: number }, [
-          'floatLayers',
-          'passes',
-          'score',
-        ]),
-      },
+      /** Every plan that was tried. */
+      search: searchPoints,
+      plan: planSection,
       findings: {
         type: 'array',
         items: object(

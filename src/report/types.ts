@@ -13,3 +13,6 @@ export type LayerChange = BaseSection['layers'][number];
 export type UsedWaiver = NonNullable<Report['waivers']>[number];
 export type SettingsChange = NonNullable<Report['settingsChanges']>[number];
 export type HistoryPoint = NonNullable<Report['history']>[number];
+/** The judged plan; and a plan that was tried. */
+export type PlanSection = NonNullable<Report['plan']>;
+export type SearchPoint = NonNullable<Report['search']>[number];

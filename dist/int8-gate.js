@@ -41906,6 +41906,26 @@ var init_schema2 = __esm({
             }
           }
         },
+        cache: {
+          type: "object",
+          description: "Measurements kept between runs, so that an interrupted run goes on and what did not change is not measured again.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            enabled: { type: "boolean", default: true, description: "Keep and use them." },
+            folder: {
+              type: "string",
+              minLength: 1,
+              description: "Folder that they are kept in. Default: the user's cache folder."
+            },
+            maxMiB: {
+              type: "integer",
+              minimum: 1,
+              default: 1024,
+              description: "Size of the folder; what was not used for longest is deleted first."
+            }
+          }
+        },
         report: {
           type: "object",
           description: "What is written.",
@@ -42005,6 +42025,10 @@ function absolute(settings, folder) {
       ...settings.calibration,
       images: to(settings.calibration.images),
       ...settings.calibration.cache !== void 0 && { cache: to(settings.calibration.cache) }
+    },
+    cache: {
+      ...settings.cache,
+      ...settings.cache.folder !== void 0 && { folder: to(settings.cache.folder) }
     },
     quantization: {
       ...quantization,

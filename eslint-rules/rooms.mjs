@@ -4,6 +4,7 @@ import { relative, resolve, dirname, sep } from 'node:path';
 export const ROOMS = [
   'faults',
   'native',
+  'store',
   'settings',
   'onnx',
   'dataset',

@@ -96,6 +96,10 @@ function absolute(settings: Settings, folder: string): Settings {
       images: to(settings.calibration.images),
       ...(settings.calibration.cache !== undefined && { cache: to(settings.calibration.cache) }),
     },
+    cache: {
+      ...settings.cache,
+      ...(settings.cache.folder !== undefined && { folder: to(settings.cache.folder) }),
+    },
     quantization: {
       ...quantization,
       ...(quantization.plan !== undefined && { plan: to(quantization.plan) }),

@@ -342,6 +342,27 @@ export const settingsSchema = {
         },
       },
     },
+    cache: {
+      type: 'object',
+      description:
+        'Measurements kept between runs, so that an interrupted run goes on and what did not change is not measured again.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Keep and use them.' },
+        folder: {
+          type: 'string',
+          minLength: 1,
+          description: "Folder that they are kept in. Default: the user's cache folder.",
+        },
+        maxMiB: {
+          type: 'integer',
+          minimum: 1,
+          default: 1024,
+          description: 'Size of the folder; what was not used for longest is deleted first.',
+        },
+      },
+    },
     report: {
       type: 'object',
       description: 'What is written.',

@@ -17,6 +17,7 @@ export type Settings = Omit<
   | 'engine'
   | 'gate'
   | 'sensitivity'
+  | 'cache'
   | 'report'
 > & {
   readonly decoder: NonNullable<Deep['decoder']>;
@@ -35,6 +36,7 @@ export type Settings = Omit<
     'candidate' | 'confidence' | 'resamples' | 'interval' | 'inconclusive' | 'seed'
   >;
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images'>;
+  readonly cache: Filled<Deep['cache'], 'enabled' | 'maxMiB'>;
   readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
 };
 

@@ -544,6 +544,11 @@ var init_schema = __esm({
                       type: "array",
                       items: object3({ tensor: text3, amax: number3, scale: number3 }, ["tensor", "amax", "scale"])
                     },
+                    /** Milliseconds of a batch in the judged engine, the precision that it really has there, and FP16's time. */
+                    engine: object3(
+                      { ms: number3, got: { enum: ["int8", "fp16", "fp32", "other"] }, fp16Ms: nullable3 },
+                      ["ms", "got", "fp16Ms"]
+                    ),
                     cause: text3
                   },
                   [
@@ -578,7 +583,7 @@ var init_schema = __esm({
                 type: "array",
                 items: object3(
                   {
-                    variant: { enum: ["fp32", "fp16", "int8", "mixed"] },
+                    variant: { enum: ["fp32", "fp16", "int8", "mixed", "implicit"] },
                     AP: number3,
                     AP50: number3,
                     simulatedAP: nullable3,
@@ -923,7 +928,7 @@ function engineRows({ rows: rows2 }) {
   const ms = (row) => row.graphMedianMs ?? row.medianMs;
   const half = rows2.find(({ variant: variant2 }) => variant2 === "fp16");
   return rows2.map((row) => ({
-    name: row.variant === "mixed" ? "mixed" : row.variant.toUpperCase(),
+    name: ENGINE_NAMES[row.variant],
     ap: rate(row.AP),
     simulated: row.simulatedAP === null ? "–" : rate(row.simulatedAP),
     ms: ms(row).toFixed(3),
@@ -934,11 +939,18 @@ function engineRows({ rows: rows2 }) {
     reformats: row.layers === null ? "–" : `${row.layers.reformats} (${(row.reformatMs ?? 0).toFixed(2)} ms)`
   }));
 }
-var VERDICTS;
+var VERDICTS, ENGINE_NAMES;
 var init_numbers = __esm({
   "src/report/numbers.ts"() {
     "use strict";
     VERDICTS = { pass: "PASS", fail: "FAIL", inconclusive: "INCONCLUSIVE" };
+    ENGINE_NAMES = {
+      fp32: "FP32",
+      fp16: "FP16",
+      int8: "INT8",
+      mixed: "mixed",
+      implicit: "TensorRT's own INT8"
+    };
   }
 });
 
@@ -1036,6 +1048,7 @@ ${of.map(({ sentence, advice }) => `- ${markdownSentence(sentence)} ${markdownSe
 function sensitivity({ sensitivity: found }, room) {
   if (found === void 0) return "";
   const caused = found.layers.some(({ cause }) => cause !== void 0);
+  const timed2 = found.layers.some(({ engine }) => engine !== void 0);
   const header = [
     "#",
     "layer",
@@ -1044,6 +1057,7 @@ function sensitivity({ sensitivity: found }, room) {
     "SQNR dB",
     "mAP change",
     "MACs",
+    ...timed2 ? ["ms in the engine", "in FP16"] : [],
     ...caused ? ["cause"] : []
   ];
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)
@@ -1051,8 +1065,8 @@ function sensitivity({ sensitivity: found }, room) {
 `;
   const build2 = (count2) => {
     const rest = found.layers.length - count2;
-    const rows2 = found.layers.slice(0, count2).map((row) => cells(row, caused));
-    return `${title}${table([header, ...rows2], ["r", "l", "l", "l", "r", "r", "r"])}${rest > 0 ? `
+    const rows2 = found.layers.slice(0, count2).map((row) => cells(row, timed2, caused));
+    return `${title}${table([header, ...rows2], ["r", "l", "l", "l", "r", "r", "r", ...timed2 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
   };
@@ -1064,7 +1078,7 @@ ${rest} more in report.json.` : ""}`;
   }
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build2(low);
 }
-function cells(row, caused) {
+function cells(row, timed2, caused) {
   return [
     placeOf(row),
     markdownText(row.name) + (row.together === void 0 ? "" : ` +${row.together.length}`) + (row.head ? " (head)" : ""),
@@ -1073,8 +1087,15 @@ function cells(row, caused) {
     decibels(row.sqnr),
     mapChange(row),
     percent(row.macShare),
+    ...timed2 ? engineTimes(row) : [],
     ...caused ? [markdownText(row.cause ?? "")] : []
   ];
+}
+function engineTimes({ engine, precision: precision2 }) {
+  if (engine === void 0) return ["–", "–"];
+  const { ms, got, fp16Ms } = engine;
+  const other = precision2 === "int8" && got !== "int8" ? ` (${got.toUpperCase()})` : "";
+  return [`${ms.toFixed(3)}${other}`, fp16Ms === null ? "–" : fp16Ms.toFixed(3)];
 }
 function footer({ tool, model, data, engine, decoder }) {
   const { validation, calibration } = data;
@@ -11864,6 +11885,10 @@ function readLine(line) {
   bits.setUint32(0, Number.parseInt(digits, 16));
   const scale = bits.getFloat32(0);
   return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at), scale } : `has the scale ${scale}`;
+}
+function cacheVersionOf(tensorrt) {
+  const [major = 0, minor = 0, patch = 0] = tensorrt.split(".").map(Number);
+  return String(major >= 10 ? major * 1e4 + minor * 100 + patch : major * 1e3 + minor * 100 + patch);
 }
 function formatCalibrationCache(ranges, version = VERSION) {
   const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
@@ -28927,6 +28952,7 @@ function engineFindings(confirmation) {
   const fp16 = engines3.find(({ variant: variant2 }) => variant2 === "fp16");
   return [
     ...engines3.flatMap((one) => fp16 === void 0 || one.asked.length === 0 ? [] : doesNotPay(one, fp16)),
+    ...slowerThanImplicit(engines3),
     ...engines3.flatMap(parted),
     ...engines3.flatMap(fallenBack),
     ...confirmation.gpu.noise.map((reason) => ({
@@ -28952,6 +28978,23 @@ function doesNotPay({ variant: variant2, details }, fp16) {
       subject: variant2,
       sentence: `The ${variant2.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
       advice: "Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches."
+    }
+  ];
+}
+function slowerThanImplicit(engines3) {
+  const of = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
+  const [implicit, ours] = [of("implicit"), of("mixed") ?? of("int8")];
+  if (implicit === void 0 || ours === void 0) return [];
+  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
+  const ratio = ms(ours.details) / ms(implicit.details);
+  if (ratio <= SLOWER) return [];
+  return [
+    {
+      kind: "slower-than-implicit",
+      severity: "info",
+      subject: ours.variant,
+      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
+      advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
     }
   ];
 }
@@ -28982,12 +29025,40 @@ function fallenBack({ variant: variant2, details, asked }) {
     }
   ];
 }
-var PARTED, NAMED2;
+var PARTED, SLOWER, NAMED2;
 var init_engine_report = __esm({
   "src/pipeline/engine-report.ts"() {
     "use strict";
     PARTED = 0.01;
+    SLOWER = 1.1;
     NAMED2 = 5;
+  }
+});
+
+// src/pipeline/engine-times.ts
+function layerTimes(engine, planned) {
+  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
+  const parts = /* @__PURE__ */ new Map();
+  for (const { nodes, ms, precision: precision2, reformat } of engine) {
+    if (reformat || ms === void 0) continue;
+    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
+    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
+    for (const { name, macs } of owners) {
+      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
+      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
+      const longer = share2 > known2.longest;
+      parts.set(name, {
+        ms: known2.ms + share2,
+        longest: longer ? share2 : known2.longest,
+        got: longer ? precision2 : known2.got
+      });
+    }
+  }
+  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
+}
+var init_engine_times = __esm({
+  "src/pipeline/engine-times.ts"() {
+    "use strict";
   }
 });
 
@@ -29000,6 +29071,7 @@ function layerRows(source, findings2) {
   const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const timeOf = engineTimes2(source, [...layers2.values()]);
   return rows2.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
@@ -29019,9 +29091,32 @@ function layerRows(source, findings2) {
       structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
       reads: readsOf2(members, source),
       ...detail !== void 0 && detailsOf(row, detail),
+      ...timeOf(members),
       ...cause !== void 0 && { cause }
     };
   });
+}
+function engineTimes2({ bench: { graph }, confirmation }, layers2) {
+  const planned = layers2.map(({ name, nodes, macs = 0 }) => ({
+    name,
+    macs,
+    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
+  }));
+  const timesOf = (...variants2) => {
+    const found = variants2.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
+    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
+  };
+  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
+  return (members) => {
+    const times = members.flatMap(({ name }) => own.get(name) ?? []);
+    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
+    if (longest === void 0) return {};
+    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
+    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
+    return {
+      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
+    };
+  };
 }
 function add(sum2, macs) {
   return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
@@ -29069,6 +29164,7 @@ var init_layer_rows = __esm({
     "use strict";
     init_onnx();
     init_quantization();
+    init_engine_times();
     CLEARLY = 6;
   }
 });
@@ -37771,6 +37867,9 @@ async function createTensorRtEngine(options) {
   });
   return new TensorRtEngine(options, store, worker2, hello);
 }
+function calibratorOf(cache) {
+  return /^TRT-\d+-MinMax/.test(cache) ? "minmax" : "entropy";
+}
 function timingOf(times) {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))] ?? NaN;
@@ -37808,6 +37907,10 @@ var init_engine = __esm({
       get version() {
         return this.hello.tensorrt;
       }
+      /** Images a run. */
+      get batch() {
+        return this.options.batch;
+      }
       /** Process of the worker. */
       get pid() {
         return this.worker.pid;
@@ -37820,7 +37923,8 @@ var init_engine = __esm({
         const { extraOutputs = [] } = options;
         const bytes2 = extraOutputs.length === 0 ? model.bytes : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
         const mode = this.modeOf(model);
-        const key = EngineStore.key(bytes2, { mode, ...this.circumstances() });
+        const { calibration, shapes } = model;
+        const key = EngineStore.key(bytes2, { mode, calibration, shapes, ...this.circumstances() });
         const kept = await this.store.find(key);
         if (kept !== void 0) {
           const known2 = await this.open(key, kept, model.name).catch((error2) => {
@@ -37852,7 +37956,10 @@ var init_engine = __esm({
       }
       async build(key, bytes2, mode, model) {
         const onnx = this.store.path(key, "onnx");
+        const { calibration, shapes = {} } = model;
+        const cache = calibration === void 0 ? void 0 : this.store.path(key, "calibration");
         await writeFile3(onnx, bytes2);
+        if (cache !== void 0) await writeFile3(cache, calibration);
         const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
         try {
           const { digest, engineBytes, seconds } = await this.worker.ask(
@@ -37862,13 +37969,13 @@ var init_engine = __esm({
               engine: this.store.path(key, "engine"),
               mode,
               batch: [1, batch, batch],
-              shapes: {},
+              shapes,
               float: [],
               optimizationLevel,
               workspaceMiB,
               timingCache: this.store.path(EngineStore.key(new Uint8Array(0), this.timingKey()), "timing"),
-              calibrationCache: void 0,
-              calibration: void 0,
+              calibrationCache: cache,
+              calibration: cache === void 0 ? void 0 : calibratorOf(calibration),
               dla
             },
             { timeoutMs, subject: model.name, signal: void 0 }
@@ -37877,6 +37984,7 @@ var init_engine = __esm({
           return { digest, engineBytes, seconds };
         } finally {
           await rm3(onnx, { force: true });
+          if (cache !== void 0) await rm3(cache, { force: true });
         }
       }
       /** A timing cache belongs to a library and a GPU, and is shared by all models. */
@@ -39794,7 +39902,8 @@ var init_measure = __esm({
 // src/pipeline/confirm.ts
 async function confirmOnGpu(basis, gpu, int8, mixed) {
   const engines3 = [];
-  for (const job of jobsOf(basis, gpu.engine, int8, mixed))
+  const own = await implicitJob(basis, gpu.engine);
+  for (const job of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
     engines3.push(await measureEngine(basis, gpu.engine, job, engines3[0]?.measured.detections));
   return { gpu, engines: engines3 };
 }
@@ -39815,17 +39924,62 @@ function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
     ...mixed !== void 0 && mixed !== int8 ? [quantized("mixed", mixed)] : []
   ];
 }
+async function implicitJob({ bench }, { hello }) {
+  const { implicit } = bench.settings.engine.tensorrt;
+  if (implicit === "off") return [];
+  if (!hello.capabilities.calibrators)
+    throw new InputFault({
+      where: bench.loaded.place("/engine/tensorrt/implicit"),
+      what: `TensorRT ${hello.tensorrt} has no calibrators any more`,
+      fix: "Leave the key out: from TensorRT 11 on INT8 comes from Q/DQ alone."
+    });
+  const { context, referenceBytes: bytes2, settings } = bench;
+  const model = modelOf(bench, "FP32", bytes2);
+  const graph = buildGraph(parseModel(bytes2, model.name));
+  const computed = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => graph.constant(name) === void 0);
+  const tensors = [...graph.inputs, ...computed].filter((name) => name !== "" && graph.isFloat(name));
+  context.progress.phase(`Ranges of ${tensors.length} tensors for implicit INT8`);
+  const statistics = await bench.engine.collect(model, tensors, feedOf(bench, bench.calibration), {
+    signal: context.signal
+  });
+  const { percentile, batch } = settings.calibration;
+  const ranges = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
+  const calibration = formatCalibrationCache(ranges, cacheVersionOf(hello.tensorrt));
+  return [{ variant: "implicit", bytes: bytes2, precision: "int8", simulation: void 0, asked: [], calibration }];
+}
+function shapesOf(bench, batch) {
+  const { graph, spec, loaded: loaded2 } = bench;
+  const open6 = graph.inputs.filter((name) => {
+    const dims = graph.shape(name);
+    return dims?.length === 4 && dims.slice(1).some((dim) => dim < 0);
+  });
+  if (open6.length === 0) return {};
+  if (spec.resize === "shortest-side")
+    throw new InputFault({
+      where: loaded2.place("/preprocessing"),
+      what: "a real engine is built for one input size, and `shortest-side` gives every image its own",
+      fix: "Use `letterbox` or `stretch`, or judge in simulation with `engine.name: onnxruntime`."
+    });
+  const { height, width, layout } = spec;
+  const shape2 = layout === "nchw" ? [batch, 3, height, width] : [batch, height, width, 3];
+  return { shapes: Object.fromEntries(open6.map((name) => [name, shape2])) };
+}
 function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   if (typing === "weak") return bytes2;
   const quantization = { ...bench.settings.quantization, flavour: "strong" };
   const strong = { ...bench, settings: { ...bench.settings, quantization } };
   return Object.values(flavoursOf(strong, plan, model, statistics).models)[0];
 }
-async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision: precision2, simulation, asked }, reference) {
+async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision: precision2, simulation, asked, calibration }, reference) {
   const { context, truth } = bench;
   const name = `${variant2.toUpperCase()} engine`;
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
-  const session = await engine.load({ ...modelOf(bench, name, bytes2), precision: precision2 });
+  const session = await engine.load({
+    ...modelOf(bench, name, bytes2),
+    ...shapesOf(bench, engine.batch),
+    ...calibration !== void 0 && { calibration },
+    precision: precision2
+  });
   try {
     context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
@@ -39854,7 +40008,9 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
 var init_confirm = __esm({
   "src/pipeline/confirm.ts"() {
     "use strict";
+    init_calibration();
     init_evaluation();
+    init_faults();
     init_onnx();
     init_quantization();
     init_flavours();
@@ -41566,6 +41722,11 @@ var init_engine_schema = __esm({
               minimum: 0,
               default: 60,
               description: "How long to wait for another run on the same GPU."
+            },
+            implicit: {
+              enum: ["off", "entropy", "minmax"],
+              default: "off",
+              description: "Also build the INT8 that TensorRT up to 10 places by itself, from ranges of its entropy calibrator 2 or MinMax, and show it beside ours. It is never judged."
             },
             dla: {
               type: "integer",

@@ -67,6 +67,12 @@ function readLine(line: string): { tensor: string; scale: number } | string {
     : `has the scale ${scale}`;
 }
 
+/** The digits by which a TensorRT version signs its caches: `100600` for 10.6.0, `8601` for 8.6.1. */
+export function cacheVersionOf(tensorrt: string): string {
+  const [major = 0, minor = 0, patch = 0] = tensorrt.split('.').map(Number);
+  return String(major >= 10 ? major * 10_000 + minor * 100 + patch : major * 1000 + minor * 100 + patch);
+}
+
 /** Writes ranges as a calibration cache for TensorRT up to 10, tensors in the order of the ranges. */
 export function formatCalibrationCache(ranges: Ranges, version = VERSION): string {
   const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));

@@ -11,6 +11,7 @@ export {
 } from './calibrators.js';
 export { quantizationError } from './mse.js';
 export {
+  cacheVersionOf,
   formatCalibrationCache,
   parseCalibrationCache,
   rangesFromCache,

@@ -61,6 +61,10 @@ export interface EngineModel {
   readonly path?: string;
   /** What a real engine is built for: `int8` follows the file's Q/DQ, with FP16 for the rest. `fp32` when left out. */
   readonly precision?: 'fp32' | 'fp16' | 'int8';
+  /** A calibration cache for implicit INT8, which TensorRT up to 10 places by itself; the file must hold no Q/DQ. */
+  readonly calibration?: string;
+  /** Shapes of inputs with free dimensions beside the batch, batch included; a real engine is built for one size. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface LoadOptions {

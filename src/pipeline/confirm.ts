@@ -1,7 +1,14 @@
+import {
+  cacheVersionOf,
+  calibratorFor,
+  computeRanges,
+  formatCalibrationCache,
+} from '../calibration/index.js';
 import type { DetectionTable } from '../dataset/index.js';
-import type { EngineDetails, TensorRtEngine } from '../engine/index.js';
+import type { EngineDetails, EngineModel, TensorRtEngine } from '../engine/index.js';
 import { evaluateCoco, outputDistances, type BootstrapResult } from '../evaluation/index.js';
-import { encodeModel } from '../onnx/index.js';
+import { InputFault } from '../faults/index.js';
+import { buildGraph, encodeModel, parseModel } from '../onnx/index.js';
 import { toStrong } from '../quantization/index.js';
 import { flavoursOf } from './flavours.js';
 import type { Gpu } from './gpu.js';
@@ -9,8 +16,8 @@ import { detect, dropBetween, modelOf, type Measured } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis, Variant } from './run.js';
 
-/** The engines that are built: two of float to compare with, and what ships. */
-export type EngineVariant = 'fp32' | 'fp16' | 'int8' | 'mixed';
+/** The engines that are built: two of float to compare with, what ships, and TensorRT's own INT8 where it is wanted. */
+export type EngineVariant = 'fp32' | 'fp16' | 'int8' | 'mixed' | 'implicit';
 
 /** A real engine, measured on the whole validation set. */
 export interface Confirmed {
@@ -37,6 +44,7 @@ interface Job {
   readonly precision: 'fp32' | 'fp16' | 'int8';
   readonly simulation: Measured | undefined;
   readonly asked: readonly string[];
+  readonly calibration?: string;
 }
 
 /**
@@ -50,7 +58,8 @@ export async function confirmOnGpu(
   mixed: Variant | undefined,
 ): Promise<Confirmation> {
   const engines: Confirmed[] = [];
-  for (const job of jobsOf(basis, gpu.engine, int8, mixed))
+  const own = await implicitJob(basis, gpu.engine);
+  for (const job of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
     engines.push(await measureEngine(basis, gpu.engine, job, engines[0]?.measured.detections));
   return { gpu, engines };
 }
@@ -81,6 +90,52 @@ function jobsOf(
   ];
 }
 
+/** TensorRT's own INT8 of the float model: every tensor has a range, and the library chooses what runs in INT8. */
+async function implicitJob({ bench }: Basis, { hello }: TensorRtEngine): Promise<readonly Job[]> {
+  const { implicit } = bench.settings.engine.tensorrt;
+  if (implicit === 'off') return [];
+  if (!hello.capabilities.calibrators)
+    throw new InputFault({
+      where: bench.loaded.place('/engine/tensorrt/implicit'),
+      what: `TensorRT ${hello.tensorrt} has no calibrators any more`,
+      fix: 'Leave the key out: from TensorRT 11 on INT8 comes from Q/DQ alone.',
+    });
+  const { context, referenceBytes: bytes, settings } = bench;
+  const model = modelOf(bench, 'FP32', bytes);
+  const graph = buildGraph(parseModel(bytes, model.name));
+  const computed = graph.nodes
+    .flatMap(({ outputs }) => outputs)
+    .filter((name) => graph.constant(name) === undefined);
+  const tensors = [...graph.inputs, ...computed].filter((name) => name !== '' && graph.isFloat(name));
+  context.progress.phase(`Ranges of ${tensors.length} tensors for implicit INT8`);
+  const statistics = await bench.engine.collect(model, tensors, feedOf(bench, bench.calibration), {
+    signal: context.signal,
+  });
+  const { percentile, batch } = settings.calibration;
+  const ranges = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
+  const calibration = formatCalibrationCache(ranges, cacheVersionOf(hello.tensorrt));
+  return [{ variant: 'implicit', bytes, precision: 'int8', simulation: undefined, asked: [], calibration }];
+}
+
+/** A size for inputs that leave theirs open. @throws InputFault where every image has its own. */
+function shapesOf(bench: Bench, batch: number): Pick<EngineModel, 'shapes'> {
+  const { graph, spec, loaded } = bench;
+  const open = graph.inputs.filter((name) => {
+    const dims = graph.shape(name);
+    return dims?.length === 4 && dims.slice(1).some((dim) => dim < 0);
+  });
+  if (open.length === 0) return {};
+  if (spec.resize === 'shortest-side')
+    throw new InputFault({
+      where: loaded.place('/preprocessing'),
+      what: 'a real engine is built for one input size, and `shortest-side` gives every image its own',
+      fix: 'Use `letterbox` or `stretch`, or judge in simulation with `engine.name: onnxruntime`.',
+    });
+  const { height, width, layout } = spec;
+  const shape = layout === 'nchw' ? [batch, 3, height, width] : [batch, height, width, 3];
+  return { shapes: Object.fromEntries(open.map((name) => [name, shape])) };
+}
+
 function inFlavour(
   bench: Bench,
   { plan, model, bytes }: Variant,
@@ -96,13 +151,18 @@ function inFlavour(
 async function measureEngine(
   { bench }: Basis,
   engine: TensorRtEngine,
-  { variant, bytes, precision, simulation, asked }: Job,
+  { variant, bytes, precision, simulation, asked, calibration }: Job,
   reference: DetectionTable | undefined,
 ): Promise<Confirmed> {
   const { context, truth } = bench;
   const name = `${variant.toUpperCase()} engine`;
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
-  const session = await engine.load({ ...modelOf(bench, name, bytes), precision });
+  const session = await engine.load({
+    ...modelOf(bench, name, bytes),
+    ...shapesOf(bench, engine.batch),
+    ...(calibration !== undefined && { calibration }),
+    precision,
+  });
   try {
     context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));

@@ -1,9 +1,11 @@
 import type { EngineLayer } from '../engine/index.js';
 import type { EngineRow, EnginesSection, Finding } from '../report/index.js';
-import type { Confirmation, Confirmed } from './confirm.js';
+import type { Confirmation, Confirmed, EngineVariant } from './confirm.js';
 
 /** Simulation and engine further apart than this in mAP50-95 is told. */
 const PARTED = 0.01;
+/** Of TensorRT's own INT8: more than this is told. */
+const SLOWER = 1.1;
 /** Layers named in a sentence. */
 const NAMED = 5;
 
@@ -82,6 +84,7 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
   const fp16 = engines.find(({ variant }) => variant === 'fp16');
   return [
     ...engines.flatMap((one) => (fp16 === undefined || one.asked.length === 0 ? [] : doesNotPay(one, fp16))),
+    ...slowerThanImplicit(engines),
     ...engines.flatMap(parted),
     ...engines.flatMap(fallenBack),
     ...confirmation.gpu.noise.map((reason): Finding => ({
@@ -113,6 +116,25 @@ function doesNotPay({ variant, details }: Confirmed, fp16: Confirmed): readonly 
       sentence: `The ${variant.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
       advice:
         'Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches.',
+    },
+  ];
+}
+
+/** Where TensorRT's own placement is faster, our Q/DQ costs something that can be had for nothing. */
+function slowerThanImplicit(engines: readonly Confirmed[]): readonly Finding[] {
+  const of = (name: EngineVariant): Confirmed | undefined => engines.find(({ variant }) => variant === name);
+  const [implicit, ours] = [of('implicit'), of('mixed') ?? of('int8')];
+  if (implicit === undefined || ours === undefined) return [];
+  const ms = ({ graphTiming, timing }: Confirmed['details']): number => (graphTiming ?? timing).medianMs;
+  const ratio = ms(ours.details) / ms(implicit.details);
+  if (ratio <= SLOWER) return [];
+  return [
+    {
+      kind: 'slower-than-implicit',
+      severity: 'info',
+      subject: ours.variant,
+      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
+      advice: 'Layers kept float, and reformats around them, are what it pays for; see the times by layer.',
     },
   ];
 }

@@ -2,10 +2,11 @@ import { nodeStructure, type GraphNode } from '../onnx/index.js';
 import { resolvePlan, withMacs, type Layer } from '../quantization/index.js';
 import type { Finding, LayerRow } from '../report/index.js';
 import type { SweepDetail, SweepRow } from '../sensitivity/index.js';
+import { layerTimes, type LayerTime } from './engine-times.js';
 import type { Found } from './run.js';
 
 /** What the table is made from. */
-type Source = Pick<Found, 'bench' | 'rows' | 'int8' | 'mixed' | 'statistics' | 'ranges'>;
+type Source = Pick<Found, 'bench' | 'rows' | 'int8' | 'mixed' | 'statistics' | 'ranges' | 'confirmation'>;
 
 /** JSON knows no infinities. */
 export function finite(value: number): number | null {
@@ -18,6 +19,7 @@ export function layerRows(source: Source, findings: readonly Finding[]): LayerRo
   const layers = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
   const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const timeOf = engineTimes(source, [...layers.values()]);
   return rows.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
@@ -37,9 +39,37 @@ export function layerRows(source: Source, findings: readonly Finding[]): LayerRo
       structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0] as number] as GraphNode),
       reads: readsOf(members, source),
       ...(detail !== undefined && detailsOf(row, detail)),
+      ...timeOf(members),
       ...(cause !== undefined && { cause }),
     };
   });
+}
+
+/** How long layers take in the judged engine and in FP16; nothing where no engine was built or it tells no layers. */
+function engineTimes(
+  { bench: { graph }, confirmation }: Source,
+  layers: readonly Layer[],
+): (members: readonly Layer[]) => Pick<LayerRow, 'engine'> {
+  const planned = layers.map(({ name, nodes, macs = 0 }) => ({
+    name,
+    macs,
+    nodes: nodes.map((index) => graph.nodes[index]?.name ?? ''),
+  }));
+  const timesOf = (...variants: string[]): ReadonlyMap<string, LayerTime> => {
+    const found = variants.map((name) => confirmation?.engines.find(({ variant }) => variant === name));
+    return layerTimes(found.find((one) => one !== undefined)?.details.layers ?? [], planned);
+  };
+  const [own, half] = [timesOf('mixed', 'int8'), timesOf('fp16')];
+  return (members) => {
+    const times = members.flatMap(({ name }) => own.get(name) ?? []);
+    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
+    if (longest === undefined) return {};
+    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
+    const sum = (all: readonly LayerTime[]): number => all.reduce((total, { ms }) => total + ms, 0);
+    return {
+      engine: { ms: sum(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum(halves) },
+    };
+  };
 }
 
 function add(sum: number | undefined, macs: number | undefined): number | undefined {

@@ -118,6 +118,7 @@ function findings(report: Report): string {
 function sensitivity({ sensitivity: found }: Report, room: number): string {
   if (found === undefined) return '';
   const caused = found.layers.some(({ cause }) => cause !== undefined);
+  const timed = found.layers.some(({ engine }) => engine !== undefined);
   const header = [
     '#',
     'layer',
@@ -126,13 +127,14 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
     'SQNR dB',
     'mAP change',
     'MACs',
+    ...(timed ? ['ms in the engine', 'in FP16'] : []),
     ...(caused ? ['cause'] : []),
   ];
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n`;
   const build = (count: number): string => {
     const rest = found.layers.length - count;
-    const rows = found.layers.slice(0, count).map((row) => cells(row, caused));
-    return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r'])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
+    const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused));
+    return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r', ...(timed ? ['r', 'r'] : [])])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
   };
   let [low, high] = [0, found.layers.length];
   while (low < high) {
@@ -143,7 +145,7 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
 }
 
-function cells(row: LayerRow, caused: boolean): string[] {
+function cells(row: LayerRow, timed: boolean, caused: boolean): string[] {
   return [
     placeOf(row),
     markdownText(row.name) +
@@ -154,8 +156,17 @@ function cells(row: LayerRow, caused: boolean): string[] {
     decibels(row.sqnr),
     mapChange(row),
     percent(row.macShare),
+    ...(timed ? engineTimes(row) : []),
     ...(caused ? [markdownText(row.cause ?? '')] : []),
   ];
+}
+
+/** The layer's time in the judged engine, with its precision where that is not the plan's, and in FP16. */
+function engineTimes({ engine, precision }: LayerRow): [string, string] {
+  if (engine === undefined) return ['–', '–'];
+  const { ms, got, fp16Ms } = engine;
+  const other = precision === 'int8' && got !== 'int8' ? ` (${got.toUpperCase()})` : '';
+  return [`${ms.toFixed(3)}${other}`, fp16Ms === null ? '–' : fp16Ms.toFixed(3)];
 }
 
 function footer({ tool, model, data, engine, decoder }: Report): string {

@@ -66,6 +66,14 @@ export function precisionOf({ precision }: LayerRow): string {
 
 export const VERDICTS = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' } as const;
 
+const ENGINE_NAMES = {
+  fp32: 'FP32',
+  fp16: 'FP16',
+  int8: 'INT8',
+  mixed: 'mixed',
+  implicit: "TensorRT's own INT8",
+} as const;
+
 /** Real engines as the cells of a table. Times are those with a CUDA graph where the engine could be captured. */
 export function engineRows({ rows }: EnginesSection): readonly {
   readonly name: string;
@@ -81,7 +89,7 @@ export function engineRows({ rows }: EnginesSection): readonly {
   const ms = (row: (typeof rows)[number]): number => row.graphMedianMs ?? row.medianMs;
   const half = rows.find(({ variant }) => variant === 'fp16');
   return rows.map((row) => ({
-    name: row.variant === 'mixed' ? 'mixed' : row.variant.toUpperCase(),
+    name: ENGINE_NAMES[row.variant],
     ap: rate(row.AP),
     simulated: row.simulatedAP === null ? '–' : rate(row.simulatedAP),
     ms: ms(row).toFixed(3),

@@ -188,6 +188,11 @@ export const reportSchema = {
                   type: 'array',
                   items: object({ tensor: text, amax: number, scale: number }, ['tensor', 'amax', 'scale']),
                 },
+                /** Milliseconds of a batch in the judged engine, the precision that it really has there, and FP16's time. */
+                engine: object(
+                  { ms: number, got: { enum: ['int8', 'fp16', 'fp32', 'other'] }, fp16Ms: nullable },
+                  ['ms', 'got', 'fp16Ms'],
+                ),
                 cause: text,
               },
               [
@@ -222,7 +227,7 @@ export const reportSchema = {
             type: 'array',
             items: object(
               {
-                variant: { enum: ['fp32', 'fp16', 'int8', 'mixed'] },
+                variant: { enum: ['fp32', 'fp16', 'int8', 'mixed', 'implicit'] },
                 AP: number,
                 AP50: number,
                 simulatedAP: nullable,

@@ -75,6 +75,12 @@ export const engineSchema = {
           default: 60,
           description: 'How long to wait for another run on the same GPU.',
         },
+        implicit: {
+          enum: ['off', 'entropy', 'minmax'],
+          default: 'off',
+          description:
+            'Also build the INT8 that TensorRT up to 10 places by itself, from ranges of its entropy calibrator 2 or MinMax, and show it beside ours. It is never judged.',
+        },
         dla: {
           type: 'integer',
           minimum: 0,

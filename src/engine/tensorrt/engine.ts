@@ -97,6 +97,11 @@ export class TensorRtEngine implements Runner {
     return this.hello.tensorrt;
   }
 
+  /** Images a run. */
+  get batch(): number {
+    return this.options.batch;
+  }
+
   /** Process of the worker. */
   get pid(): number {
     return this.worker.pid;
@@ -114,7 +119,8 @@ export class TensorRtEngine implements Runner {
         ? model.bytes
         : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
     const mode = this.modeOf(model);
-    const key = EngineStore.key(bytes, { mode, ...this.circumstances() });
+    const { calibration, shapes } = model;
+    const key = EngineStore.key(bytes, { mode, calibration, shapes, ...this.circumstances() });
     const kept = await this.store.find(key);
     if (kept !== undefined) {
       const known = await this.open(key, kept, model.name).catch((error: unknown) => {
@@ -155,7 +161,10 @@ export class TensorRtEngine implements Runner {
     model: EngineModel,
   ): Promise<EngineRecord> {
     const onnx = this.store.path(key, 'onnx');
+    const { calibration, shapes = {} } = model;
+    const cache = calibration === undefined ? undefined : this.store.path(key, 'calibration');
     await writeFile(onnx, bytes);
+    if (cache !== undefined) await writeFile(cache, calibration as string);
     const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
     try {
       const { digest, engineBytes, seconds } = await this.worker.ask(
@@ -165,13 +174,13 @@ export class TensorRtEngine implements Runner {
           engine: this.store.path(key, 'engine'),
           mode,
           batch: [1, batch, batch],
-          shapes: {},
+          shapes,
           float: [],
           optimizationLevel,
           workspaceMiB,
           timingCache: this.store.path(EngineStore.key(new Uint8Array(0), this.timingKey()), 'timing'),
-          calibrationCache: undefined,
-          calibration: undefined,
+          calibrationCache: cache,
+          calibration: cache === undefined ? undefined : calibratorOf(calibration as string),
           dla,
         },
         { timeoutMs, subject: model.name, signal: undefined },
@@ -180,6 +189,7 @@ export class TensorRtEngine implements Runner {
       return { digest, engineBytes, seconds };
     } finally {
       await rm(onnx, { force: true });
+      if (cache !== undefined) await rm(cache, { force: true });
     }
   }
 
@@ -360,6 +370,11 @@ export class TensorRtModel implements LoadedModel {
     this.file = undefined;
     await this.ask('release', {});
   }
+}
+
+/** TensorRT reads a cache only by the calibrator that its header names. */
+function calibratorOf(cache: string): 'entropy' | 'minmax' {
+  return /^TRT-\d+-MinMax/.test(cache) ? 'minmax' : 'entropy';
 }
 
 function timingOf(times: readonly number[]): Timing {

@@ -63,7 +63,7 @@ export class EngineStore {
       .slice(0, 32);
   }
 
-  path(key: string, ending: 'engine' | 'onnx' | 'timing'): string {
+  path(key: string, ending: 'engine' | 'onnx' | 'timing' | 'calibration'): string {
     return join(this.folder, `${key}.${ending}`);
   }
 

@@ -320,6 +320,8 @@ class Worker:
             profile.set_shape(tensor.name, *[[count] + rest for count in (low, usual, high)])
         if dynamic:
             config.add_optimization_profile(profile)
+            if request.get("calibrationCache") and hasattr(config, "set_calibration_profile"):
+                config.set_calibration_profile(profile)
 
     def timing_cache(self, config, path):
         if not path:

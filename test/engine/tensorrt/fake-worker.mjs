@@ -50,11 +50,17 @@ const SIZE = 4;
 const CHANNELS = 3;
 
 const OPERATIONS = {
-  build({ onnx, engine, mode: built, batch }) {
+  build({ onnx, engine, mode: built, batch, calibration, calibrationCache }) {
     if (mode === 'refuses')
       throw { code: 'refused', message: 'node Conv_0: Quantized constant is only allowed before DQ' };
     if (mode === 'out of memory') throw { code: 'out-of-memory', message: 'Requested 9 GiB of GPU memory' };
-    const bytes = Buffer.from(JSON.stringify({ onnx: digestOf(readFileSync(onnx)), built, batch }));
+    const cached =
+      calibrationCache === undefined
+        ? 'none'
+        : `${calibration} ${readFileSync(calibrationCache).length} bytes`;
+    const bytes = Buffer.from(
+      JSON.stringify({ onnx: digestOf(readFileSync(onnx)), built, batch, calibration: cached }),
+    );
     writeFileSync(engine, bytes);
     return { engineBytes: bytes.length, digest: digestOf(bytes), seconds: 1.5, networkLayers: 3 };
   },

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cacheVersionOf } from '../../../src/calibration/index.js';
 import type { PreprocessingSpec } from '../../../src/dataset/index.js';
 import {
   createTensorRtEngine,
@@ -124,6 +125,37 @@ describe('a worker that behaves', () => {
     await expect(loaded.run(feed(1), () => undefined, { signal: stop.signal })).rejects.toBeInstanceOf(
       Interrupted,
     );
+  });
+});
+
+describe('implicit INT8', () => {
+  test('is built from the cache by the calibrator that its header names, and is another engine', async () => {
+    const one = await start('good');
+    const seen = async (calibration: string | undefined): Promise<unknown> => {
+      const loaded = await one.load({ ...model, ...(calibration !== undefined && { calibration }) });
+      await loaded.release();
+      const files = (await readdir(join(folder, 'engines'))).filter((name) => name.endsWith('.engine'));
+      const all = await Promise.all(files.map((name) => readFile(join(folder, 'engines', name), 'utf8')));
+      return all.map((text) => (JSON.parse(text) as { calibration: unknown }).calibration).sort();
+    };
+    expect(await seen(undefined)).toEqual(['none']);
+    expect(await seen('TRT-100600-MinMaxCalibration\nimages: 3c010204\n')).toEqual([
+      'minmax 46 bytes',
+      'none',
+    ]);
+    expect(await seen('TRT-100600-EntropyCalibration2\nimages: 3c010204\n')).toHaveLength(3);
+    expect((await readdir(join(folder, 'engines'))).filter((name) => name.endsWith('.calibration'))).toEqual(
+      [],
+    );
+  });
+
+  test('is cached for the very version of the library', () => {
+    expect(['8.6.1', '10.6.0', '10.13.3.9', '11.0.0'].map(cacheVersionOf)).toEqual([
+      '8601',
+      '100600',
+      '101303',
+      '110000',
+    ]);
   });
 });
 

@@ -1,34 +1,64 @@
 import { readFile } from 'node:fs/promises';
 import { InputFault, messageOf } from '../faults/index.js';
-import { diffLayers, formatDiff, type Report } from '../report/index.js';
+import { parsePlan } from '../quantization/index.js';
+import {
+  diffPlans,
+  diffReports,
+  formatDiff,
+  formatPlanDiff,
+  parseReport,
+  type Report,
+} from '../report/index.js';
 
-/** Compares two report.json files. @throws InputFault when one is missing or no report. */
+/** Compares two report.json files, or two plan files. @throws InputFault when one is missing, or they are of two kinds. */
 export async function diffFiles(base: string, head: string, json: boolean): Promise<string> {
-  const [before, after] = [await readReport(base), await readReport(head)];
-  return json ? JSON.stringify(diffLayers(before, after)) : formatDiff(before, after);
+  const [before, after] = [await readText(base), await readText(head)];
+  const [one, other] = [isPlan(before), isPlan(after)];
+  if (one !== other)
+    throw new InputFault({
+      where: one ? base : head,
+      what: `is a plan, and ${one ? head : base} is none`,
+      fix: 'int8-gate compares two reports, or two plans.',
+    });
+  if (one) {
+    const plans = [parsePlan(before, base), parsePlan(after, head)] as const;
+    return json ? JSON.stringify(diffPlans(...plans)) : formatPlanDiff(...plans);
+  }
+  const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after, head), head)] as const;
+  return json ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
 }
 
-async function readReport(file: string): Promise<Report> {
-  const fix = 'Name the report.json that `int8-gate run` wrote.';
-  let value: unknown;
+async function readText(file: string): Promise<string> {
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: `cannot be read: ${messageOf(cause)}`,
+        fix: 'Name the report.json, or the plan.json, that `int8-gate run` wrote.',
+      },
+      { cause },
+    );
   }
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('schema' in value) ||
-    value.schema !== 'int8-gate/report'
-  )
-    throw new InputFault({ where: file, what: 'is no report of int8-gate', fix });
-  const { sensitivity, variants } = value as Partial<Report>;
-  if (!Array.isArray(sensitivity?.layers) || variants === undefined)
+}
+
+/** A plan says no `schema`, and has layers by name. */
+function isPlan(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !('schema' in value) && 'layers' in value;
+  } catch {
+    return false; // told with the file's name where it is parsed as a report
+  }
+}
+
+function ranked(report: Report, file: string): Report {
+  if (report.sensitivity === undefined)
     throw new InputFault({
       where: file,
       what: 'holds no ranking of layers',
       fix: 'Run int8-gate with `sensitivity.enabled: true`.',
     });
-  return value as Report;
+  return report;
 }

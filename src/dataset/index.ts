@@ -16,3 +16,4 @@ export { findFormat, type AnnotationFormat } from './format.js';
 export { checkImages } from './sizes.js';
 export { COCO_CLASSES, plainName } from './class-names.js';
 export { Problems } from './problems.js';
+export { imageDigests, truthDigest } from './digests.js';

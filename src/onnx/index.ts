@@ -35,7 +35,7 @@ export {
   tensorToIntegers,
 } from './tensor.js';
 export { convertOpset, NEWEST_OPSET, OLDEST_OPSET } from './opset.js';
-export { nodeStructure, structureDigest } from './structure.js';
+export { nodeStructure, weightsDigest, structureDigest } from './structure.js';
 export {
   NodeProtoSchema,
   AttributeProtoSchema,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AttributeProto, GraphProto } from './generated/onnx_pb.js';
 import type { Graph, GraphNode } from './graph.js';
+import { tensorToFloats } from './tensor.js';
 
 /** SHA-256 over operators, attributes, topology and weight shapes; renumbered exports of one network agree. */
 export function structureDigest(graph: GraphProto): string {
@@ -55,4 +56,17 @@ export function nodeStructure(graph: Graph, node: GraphNode): string {
     .update(`${node.opType}{${attributes(node.proto.attribute)}}(${weights.join(',')})<${before}>${after}`)
     .digest('hex')
     .slice(0, 16);
+}
+
+/** Sixteen hexadecimal digits of the float weights that nodes read; their names do not count. */
+export function weightsDigest(graph: Graph, nodes: readonly GraphNode[]): string {
+  const hash = createHash('sha256');
+  for (const name of nodes.flatMap(({ inputs }) => inputs)) {
+    const tensor = graph.isFloat(name) ? graph.constant(name) : undefined;
+    if (tensor === undefined) continue;
+    const values = tensorToFloats(tensor);
+    hash.update(`${tensor.dims.join('x')}\n`);
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest('hex').slice(0, 16);
 }

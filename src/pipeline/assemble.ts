@@ -62,7 +62,7 @@ function modelSection({ bench, statistics }: Found): Report['model'] {
   };
 }
 
-function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
+function dataSection({ truth, calibration, settings, digests }: Bench): Report['data'] {
   const { calibrator, percentile, images, cache } = settings.calibration;
   return {
     validation: {
@@ -71,6 +71,7 @@ function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
       boxes: truth.annotations.count,
       categories: truth.categories.map(({ name }) => name),
       skipped: [...truth.skipped],
+      digest: digests.validation,
     },
     calibration: {
       source: basename(images),
@@ -81,6 +82,7 @@ function dataSection({ truth, calibration, settings }: Bench): Report['data'] {
           : calibrator === 'percentile'
             ? `percentile ${percentile}`
             : calibrator,
+      digests: [...digests.calibration],
     },
   };
 }

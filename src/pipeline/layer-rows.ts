@@ -1,4 +1,4 @@
-import { nodeStructure, type GraphNode } from '../onnx/index.js';
+import { nodeStructure, weightsDigest, type GraphNode } from '../onnx/index.js';
 import { resolvePlan, withMacs, type Layer } from '../quantization/index.js';
 import type { Finding, LayerRow } from '../report/index.js';
 import type { SweepDetail, SweepRow } from '../sensitivity/index.js';
@@ -37,6 +37,10 @@ export function layerRows(source: Source, findings: readonly Finding[]): LayerRo
       precision: precision.get(layer.name) ?? 'int8',
       head: layer.head,
       structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0] as number] as GraphNode),
+      weights: weightsDigest(
+        bench.graph,
+        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index] as GraphNode)),
+      ),
       reads: readsOf(members, source),
       ...(detail !== undefined && detailsOf(row, detail)),
       ...timeOf(members),

@@ -3,10 +3,12 @@ import type { LoadedSettings, Settings } from '../settings/index.js';
 import { buildGraph, encodeModel, readModel, type Graph, type Model } from '../onnx/index.js';
 import {
   checkImages,
+  imageDigests,
   listImages,
   loadGroundTruth,
   openImages,
   pickImages,
+  truthDigest,
   type GroundTruth,
   type ImageRecord,
   type ImageStore,
@@ -58,6 +60,8 @@ export interface Bench {
   readonly calibration: ImageStore;
   /** Indexes of validation images that sensitivity and SQNR look at, ascending. */
   readonly subset: readonly number[];
+  /** What tells the data from others: of each calibration image, sorted, and of the validation set as a whole. */
+  readonly digests: { readonly calibration: readonly string[]; readonly validation: string };
   /** The ground truth of the subset alone, images in the same order. */
   readonly subsetTruth: GroundTruth;
 }
@@ -141,6 +145,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,
+      digests: {
+        calibration: (await imageDigests(calibrationRecords)).sort(),
+        validation: await truthDigest(truth),
+      },
       subsetTruth: pickImages(truth, subset),
     };
   } catch (error) {

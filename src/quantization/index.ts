@@ -10,7 +10,7 @@ export {
   weightValues,
   withMacs,
 } from './layers.js';
-export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, resolvePlan } from './plan.js';
+export { defaultPlan, formatPlan, keepFloat, parsePlan, planMatches, readPlan, resolvePlan } from './plan.js';
 export { floatModelOf, planOfFile } from './explicit.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';
 export {

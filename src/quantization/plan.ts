@@ -18,14 +18,16 @@ export function defaultPlan(
   },
 ): PrecisionPlan {
   const attention = options.attention ?? (operators === 'tensorrt' ? 'float' : 'int8');
-  const unmatched = options.keepFloat.filter((pattern) => !layers.some(({ name }) => matches(pattern, name)));
+  const unmatched = options.keepFloat.filter(
+    (pattern) => !layers.some(({ name }) => planMatches(pattern, name)),
+  );
   if (unmatched.length > 0)
     throw new InputFault(unmatched.map((pattern) => unknownLayer('quantization.keepFloat', pattern, layers)));
   const float = layers.filter(
     ({ name, head, attention: attends }) =>
       (head && options.head === 'float') ||
       (attends === true && attention === 'float') ||
-      options.keepFloat.some((pattern) => matches(pattern, name)),
+      options.keepFloat.some((pattern) => planMatches(pattern, name)),
   );
   return {
     version: 1,
@@ -52,7 +54,7 @@ export function resolvePlan(
   const resolved = new Map(layers.map(({ name }) => [name, plan.default]));
   const problems: Problem[] = [];
   for (const [pattern, precision] of Object.entries(plan.layers)) {
-    const hits = layers.filter(({ name }) => matches(pattern, name));
+    const hits = layers.filter(({ name }) => planMatches(pattern, name));
     if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers));
     for (const { name } of hits) resolved.set(name, precision);
   }
@@ -60,8 +62,8 @@ export function resolvePlan(
   return resolved;
 }
 
-/** `*` stands for any run of characters; everything else is itself. */
-function matches(pattern: string, name: string): boolean {
+/** Whether a plan's entry means a layer: `*` stands for any run of characters; everything else is itself. */
+export function planMatches(pattern: string, name: string): boolean {
   if (!pattern.includes('*')) return pattern === name;
   const parts = pattern.split('*');
   const first = parts[0] as string;

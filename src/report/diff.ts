@@ -1,48 +1,34 @@
-import { change, decibels, rate } from './numbers.js';
-import { terminalText } from './escape.js';
-import type { LayerRow, Report } from './types.js';
+import { STAYED, causeOfLayer, causesOf, factorMoved, type Known, type Pair } from './diff-causes.js';
+import type { LayerChange, LayerRow, Report } from './types.js';
 
-/** How one layer differs between two reports. */
-export interface LayerDifference {
-  readonly kind: 'changed' | 'added' | 'removed' | 'renamed';
-  readonly name: string;
-  /** Name in the base report, where it is another. */
-  readonly before: string | undefined;
-  /** SQNR in the base and the head report, dB; undefined where the layer is missing or did not change the output. */
-  readonly sqnr: readonly [number | undefined, number | undefined];
-  readonly precision: readonly [string | undefined, string | undefined];
-  /** Head over base, of the range of the input that moved most; undefined where none is known. */
-  readonly range: number | undefined;
-  readonly cause: string | undefined;
+/** How a head's layers differ from a base's, and what is known of why. */
+export interface ReportDiff {
+  /** Most changed first; renamed layers, which are otherwise as they were, last. */
+  readonly layers: readonly LayerChange[];
+  /** Changes of model, data and tool that explain them. */
+  readonly causes: readonly string[];
 }
 
-/** A change of SQNR below this many dB is no change. */
-const DECIBELS = 1;
-/** A range that moved by less than this factor stayed. */
-const RANGE = 1.1;
-
 /**
- * Compares the layers of two reports, those that changed most first. Layers are matched by structure, in the order of
- * the network, and what is left by name: an export that only numbers its nodes anew has no change but names.
+ * Compares the layers of two reports. Layers are matched by structure, in the order of the network, and what is left
+ * by name: an export that only numbers its nodes anew has no change but names.
  */
-export function diffLayers(base: Report, head: Report): readonly LayerDifference[] {
+export function diffReports(base: Report, head: Report): ReportDiff {
   const [before, after] = [byDepth(base), byDepth(head)];
   const pairs = match(before, after);
-  const matched = new Set(pairs.map(([a]) => a));
-  const kept = new Set(pairs.map(([, b]) => b));
-  const changes = [
-    ...pairs.map(([a, b]) => compare(a, b)),
-    ...after.filter((one) => !kept.has(one)).map((one) => compare(undefined, one)),
-    ...before.filter((one) => !matched.has(one)).map((one) => compare(one, undefined)),
+  const known = causesOf(base, head, pairs);
+  const [matched, kept] = [new Set(pairs.map(([a]) => a)), new Set(pairs.map(([, b]) => b))];
+  const layers = [
+    ...pairs.map(([a, b]) => compare(a, b, known)),
+    ...after.filter((one) => !kept.has(one)).map((one) => alone('added', one)),
+    ...before.filter((one) => !matched.has(one)).map((one) => alone('removed', one)),
   ].filter((one) => one !== undefined);
-  return changes.sort((a, b) => weight(b) - weight(a));
+  return { layers: layers.sort((a, b) => weight(b) - weight(a)), causes: known.sentences };
 }
 
 function byDepth({ sensitivity }: Report): readonly LayerRow[] {
   return [...(sensitivity?.layers ?? [])].sort((a, b) => a.depth - b.depth);
 }
-
-type Pair = readonly [LayerRow, LayerRow];
 
 function match(before: readonly LayerRow[], after: readonly LayerRow[]): readonly Pair[] {
   const pairs = alongStructure(before, after);
@@ -81,89 +67,56 @@ function alongStructure(before: readonly LayerRow[], after: readonly LayerRow[])
   return pairs;
 }
 
-function compare(a: LayerRow | undefined, b: LayerRow | undefined): LayerDifference | undefined {
-  const shown = (b ?? a) as LayerRow;
-  const sqnr = [a?.sqnr ?? undefined, b?.sqnr ?? undefined] as const;
-  const precision = [a?.precision, b?.precision] as const;
-  const range = a === undefined || b === undefined ? undefined : movedMost(a, b);
-  const renamed = a !== undefined && b !== undefined && a.name !== b.name;
-  const moved =
-    differs(sqnr) ||
-    precision[0] !== precision[1] ||
-    (range !== undefined && Math.max(range, 1 / range) >= RANGE);
-  if (a !== undefined && b !== undefined && !moved && !renamed) return undefined;
+function alone(kind: 'added' | 'removed', one: LayerRow): LayerChange {
+  const both = <T>(value: T): [T | null, T | null] => (kind === 'added' ? [null, value] : [value, null]);
   return {
-    kind: a === undefined ? 'added' : b === undefined ? 'removed' : moved ? 'changed' : 'renamed',
-    name: shown.name,
-    before: renamed ? a.name : undefined,
-    sqnr,
-    precision,
-    range,
-    cause: b?.cause,
+    kind,
+    name: one.name,
+    opType: one.opType,
+    rank: both(one.rank),
+    sqnr: both(one.sqnr),
+    precision: kind === 'added' ? { head: one.precision } : { base: one.precision },
+    ...(kind === 'added' && one.cause !== undefined && { cause: one.cause }),
   };
 }
 
-function differs([a, b]: LayerDifference['sqnr']): boolean {
-  return a === undefined || b === undefined ? a !== b : Math.abs(a - b) >= DECIBELS;
+function compare(a: LayerRow, b: LayerRow, known: Known): LayerChange | undefined {
+  const [range, scale] = [movedMost(a, b, 'amax'), movedMost(a, b, 'scale')];
+  const renamed = a.name !== b.name;
+  const moved = sqnrMoved(a, b) || a.precision !== b.precision || factorMoved(range) || factorMoved(scale);
+  if (!moved && !renamed) return undefined;
+  const cause = moved ? causeOfLayer(a, b, range, known) : undefined;
+  return {
+    kind: moved ? 'changed' : 'renamed',
+    name: b.name,
+    ...(renamed && { before: a.name }),
+    opType: b.opType,
+    rank: [a.rank, b.rank],
+    sqnr: [a.sqnr, b.sqnr],
+    precision: { base: a.precision, head: b.precision },
+    ...(range !== undefined && { range }),
+    ...(scale !== undefined && { scale }),
+    ...(cause !== undefined && { cause }),
+  };
+}
+
+function sqnrMoved({ sqnr: a }: LayerRow, { sqnr: b }: LayerRow): boolean {
+  return a === null || b === null ? a !== b : Math.abs(a - b) >= STAYED.decibels;
 }
 
 /** Inputs are compared by their order: names of tensors are the exporter's. */
-function movedMost(a: LayerRow, b: LayerRow): number | undefined {
-  const factors = (a.reads ?? []).flatMap(({ amax }, i) => {
-    const now = b.reads?.[i]?.amax;
-    return now === undefined || amax <= 0 || now <= 0 ? [] : [now / amax];
+function movedMost(a: LayerRow, b: LayerRow, what: 'amax' | 'scale'): number | undefined {
+  const factors = (a.reads ?? []).flatMap(({ [what]: before }, i) => {
+    const now = b.reads?.[i]?.[what];
+    return now === undefined || before <= 0 || now <= 0 ? [] : [now / before];
   });
   return factors.sort((x, y) => Math.abs(Math.log(y)) - Math.abs(Math.log(x)))[0];
 }
 
-function weight({ kind, sqnr: [a, b], precision, range }: LayerDifference): number {
+/** A layer that is new or gone, then one whose precision changed, then by dB. */
+function weight({ kind, sqnr: [a, b], precision, range }: LayerChange): number {
   if (kind === 'renamed') return 0;
   if (kind !== 'changed') return 1e6;
-  const plan = precision[0] === precision[1] ? 0 : 1e3;
+  const plan = precision.base === precision.head ? 0 : 1e3;
   return plan + Math.abs((b ?? 100) - (a ?? 100)) + Math.abs(Math.log2(range ?? 1)) / 100 + 1e-6;
-}
-
-/** The comparison as text: accuracy, then at most `most` layers. */
-export function formatDiff(base: Report, head: Report, most = 20): string {
-  const changes = diffLayers(base, head);
-  const renamed = changes.filter(({ kind }) => kind === 'renamed').length;
-  const shown = changes.filter(({ kind }) => kind !== 'renamed');
-  const accuracy = (['fp32', 'int8', 'mixed'] as const).flatMap((name) => {
-    const [a, b] = [base.variants[name], head.variants[name]];
-    return a === undefined || b === undefined
-      ? []
-      : [
-          `${name.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${name === 'fp32' ? '' : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`}`,
-        ];
-  });
-  const lines = shown.slice(0, most).map(lineOf);
-  const rest = shown.length - lines.length;
-  return [
-    ...accuracy,
-    '',
-    ...(shown.length === 0
-      ? ['No layer became more or less sensitive, and no range or precision moved.']
-      : lines),
-    ...(rest > 0 ? [`${rest} more layers changed.`] : []),
-    ...(renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []),
-  ].join('\n');
-}
-
-function lineOf({ kind, name, before, sqnr: [a, b], precision, range, cause }: LayerDifference): string {
-  const named = `${terminalText(name)}${before === undefined ? '' : ` (was ${terminalText(before)})`}`;
-  if (kind === 'added') return `+ ${named}: new, ${decibels(b ?? null)} dB, ${precision[1] ?? ''}`;
-  if (kind === 'removed') return `- ${named}: gone`;
-  const parts = [
-    ...(differs([a, b])
-      ? [
-          `${(b ?? Infinity) < (a ?? Infinity) ? 'more' : 'less'} sensitive, ${decibels(a ?? null)} → ${decibels(b ?? null)} dB`,
-        ]
-      : []),
-    ...(precision[0] === precision[1] ? [] : [`${precision[0] ?? ''} → ${precision[1] ?? ''} in the plan`]),
-    ...(range === undefined || Math.max(range, 1 / range) < RANGE
-      ? []
-      : [`range of its input ×${range.toFixed(2)}`]),
-    ...(cause === undefined ? [] : [`cause: ${terminalText(cause)}`]),
-  ];
-  return `~ ${named}: ${parts.join('; ')}`;
 }

@@ -1,4 +1,5 @@
 import { markdownTable } from 'markdown-table';
+import { changeWords } from './diff-text.js';
 import { markdownSentence, markdownText } from './escape.js';
 import {
   VERDICTS,
@@ -13,7 +14,7 @@ import {
   rate,
   variantsOf,
 } from './numbers.js';
-import type { LayerRow, Report } from './types.js';
+import type { LayerChange, LayerRow, Report } from './types.js';
 
 const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️', missing: '❌' } as const;
 
@@ -115,10 +116,11 @@ function findings(report: Report): string {
     .join('\n\n');
 }
 
-function sensitivity({ sensitivity: found }: Report, room: number): string {
+function sensitivity({ sensitivity: found, base }: Report, room: number): string {
   if (found === undefined) return '';
   const caused = found.layers.some(({ cause }) => cause !== undefined);
   const timed = found.layers.some(({ engine }) => engine !== undefined);
+  const changes = base && new Map(base.layers.map((one) => [one.name, one]));
   const header = [
     '#',
     'layer',
@@ -128,12 +130,13 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
     'mAP change',
     'MACs',
     ...(timed ? ['ms in the engine', 'in FP16'] : []),
+    ...(changes === undefined ? [] : ['against base']),
     ...(caused ? ['cause'] : []),
   ];
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n`;
   const build = (count: number): string => {
     const rest = found.layers.length - count;
-    const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused));
+    const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused, changes));
     return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r', ...(timed ? ['r', 'r'] : [])])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
   };
   let [low, high] = [0, found.layers.length];
@@ -145,7 +148,13 @@ function sensitivity({ sensitivity: found }: Report, room: number): string {
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
 }
 
-function cells(row: LayerRow, timed: boolean, caused: boolean): string[] {
+function cells(
+  row: LayerRow,
+  timed: boolean,
+  caused: boolean,
+  changes: ReadonlyMap<string, LayerChange> | undefined,
+): string[] {
+  const change = changes?.get(row.name);
   return [
     placeOf(row),
     markdownText(row.name) +
@@ -157,7 +166,8 @@ function cells(row: LayerRow, timed: boolean, caused: boolean): string[] {
     mapChange(row),
     percent(row.macShare),
     ...(timed ? engineTimes(row) : []),
-    ...(caused ? [markdownText(row.cause ?? '')] : []),
+    ...(changes === undefined ? [] : [change === undefined ? '' : changeWords(change)]),
+    ...(caused ? [markdownText(change?.cause ?? row.cause ?? '')] : []),
   ];
 }
 

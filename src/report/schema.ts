@@ -125,7 +125,7 @@ export const reportSchema = {
               boxes: number,
               categories: texts,
               skipped: { type: 'array', items: object({ what: text, count: number }, ['what', 'count']) },
-              /** SHA-256 over boxes, classes and names of images. */
+              /** SHA-256 over classes, boxes, and names and content of the images. */
               digest: text,
             },
             ['source', 'images', 'boxes', 'categories', 'skipped'],
@@ -165,6 +165,8 @@ export const reportSchema = {
                 head: { type: 'boolean' },
                 /** Tells the layer in another export: operator, attributes, shapes, neighbours. */
                 structure: text,
+                /** 16 digits of the SHA-256 of its group's weights. */
+                weights: text,
                 /** Further layers of its group, which change precision with it. */
                 together: texts,
                 /** Images that ranked it: fewer than all when it was surely harmless. */

@@ -10,14 +10,19 @@ const GOLDEN = 'test/report/golden/report.json';
 describe('int8-gate diff', () => {
   test('of a report with itself finds nothing', async () => {
     expect(await diffFiles(GOLDEN, GOLDEN, false)).toContain('No layer became more or less sensitive');
-    expect(JSON.parse(await diffFiles(GOLDEN, GOLDEN, true))).toEqual([]);
+    expect(JSON.parse(await diffFiles(GOLDEN, GOLDEN, true))).toEqual({ layers: [], causes: [] });
   });
 
   test.each([
     ['a file that is missing', undefined, /cannot be read/],
-    ['a file that is no JSON', '{', /cannot be read/],
+    ['a file that is no JSON', '{', /is no JSON/],
     ['another JSON', '{"schema":"else"}', /is no report of int8-gate/],
-    ['a report without layers', '{"schema":"int8-gate/report"}', /holds no ranking of layers/],
+    [
+      'a report without what is compared',
+      '{"schema":"int8-gate/report"}',
+      /is no report that can be compared/,
+    ],
+    ['a plan beside a report', '{"version":1,"layers":{}}', /is no report of int8-gate|is a plan/],
   ])('refuses %s by name', (_what, text, says) =>
     withFolder(async (folder) => {
       const [base, head] = [join(folder, 'base.json'), join(folder, 'head.json')];

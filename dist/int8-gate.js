@@ -1049,24 +1049,26 @@ var init_diff = __esm({
 });
 
 // src/report/escape.ts
+function visible(text5) {
+  return text5.replace(CONTROL, "�");
+}
 function terminalText(text5) {
-  const plain2 = text5.replace(CONTROL, "�");
-  return plain2.startsWith("::") ? ` ${plain2}` : plain2;
+  return visible(text5).replace(/(^|\s)::/g, "$1: :").replaceAll("##[", "## [");
+}
+function escape2(text5, signs) {
+  return visible(text5).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`);
 }
 function markdownText(text5) {
-  return text5.replace(CONTROL, "�").replace(/[&<>"'|`*_~[\]()!#@\\$:]/g, (one) => ENTITIES[one]).replace(
-    /^(\s*)([-+=]|\d+\.(?=\s))/,
-    (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`
-  );
+  return escape2(text5, /[&<>"'|`*_~[\]()!#@\\$:]/g);
 }
 function markdownSentence(text5) {
-  return text5.replace(CONTROL, "�").replace(/[&<>|`*_~[\]!#@\\$]/g, (one) => ENTITIES[one]).replace(/https?:/g, (one) => one.replace(":", "&#58;"));
+  return escape2(text5, /[&<>|`*_~[\]!#@\\$]/g);
 }
-var CONTROL, ENTITIES;
+var CONTROL, ENTITIES, LINKS, OPENING;
 var init_escape = __esm({
   "src/report/escape.ts"() {
     "use strict";
-    CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+    CONTROL = new RegExp("[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]|\\p{Surrogate}", "gu");
     ENTITIES = {
       "&": "&amp;",
       "<": "&lt;",
@@ -1083,12 +1085,15 @@ var init_escape = __esm({
       "(": "&#40;",
       ")": "&#41;",
       "!": "&#33;",
-      "#": "&#35;",
-      "@": "&#64;",
+      // GitHub looks for mentions, issues and addresses in the text that entities became: a character of no width parts them.
+      "#": "&#35;&#8203;",
+      "@": "&#64;&#8203;",
       "\\": "&#92;",
       $: "&#36;",
       ":": "&#58;"
     };
+    LINKS = /(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.)|gh(?=-\d)/gi;
+    OPENING = /^(\s*)([-+=]|\d+[.)](?=\s|$))/;
   }
 });
 
@@ -9012,6 +9017,25 @@ var init_read = __esm({
   }
 });
 
+// src/report/comment-rows.ts
+var init_comment_rows = __esm({
+  "src/report/comment-rows.ts"() {
+    "use strict";
+    init_escape();
+    init_numbers();
+  }
+});
+
+// src/report/comment.ts
+var init_comment = __esm({
+  "src/report/comment.ts"() {
+    "use strict";
+    init_escape();
+    init_comment_rows();
+    init_numbers();
+  }
+});
+
 // src/report/write.ts
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -15019,8 +15043,9 @@ var init_report = __esm({
     init_schema();
     init_markdown();
     init_terminal();
-    init_escape();
     init_read();
+    init_comment();
+    init_escape();
     init_write();
     init_diff();
     init_diff_text();
@@ -48935,7 +48960,7 @@ var require_body = __commonJS({
         const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
         const prefix = `--${boundary}\r
 Content-Disposition: form-data`;
-        const escape2 = (str) => str.replace(/\n/g, "%0A").replace(/\r/g, "%0D").replace(/"/g, "%22");
+        const escape3 = (str) => str.replace(/\n/g, "%0A").replace(/\r/g, "%0D").replace(/"/g, "%22");
         const normalizeLinefeeds = (value) => value.replace(/\r?\n|\r/g, "\r\n");
         const blobParts = [];
         const rn = new Uint8Array([13, 10]);
@@ -48943,14 +48968,14 @@ Content-Disposition: form-data`;
         let hasUnknownSizeValue = false;
         for (const [name, value] of object5) {
           if (typeof value === "string") {
-            const chunk2 = textEncoder.encode(prefix + `; name="${escape2(normalizeLinefeeds(name))}"\r
+            const chunk2 = textEncoder.encode(prefix + `; name="${escape3(normalizeLinefeeds(name))}"\r
 \r
 ${normalizeLinefeeds(value)}\r
 `);
             blobParts.push(chunk2);
             length += chunk2.byteLength;
           } else {
-            const chunk2 = textEncoder.encode(`${prefix}; name="${escape2(normalizeLinefeeds(name))}"` + (value.name ? `; filename="${escape2(value.name)}"` : "") + `\r
+            const chunk2 = textEncoder.encode(`${prefix}; name="${escape3(normalizeLinefeeds(name))}"` + (value.name ? `; filename="${escape3(value.name)}"` : "") + `\r
 Content-Type: ${value.type || "application/octet-stream"}\r
 \r
 `);

@@ -14917,10 +14917,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join20 = joinBefore(graph, tensor);
-    if (join20 === void 0 || found.has(join20.name)) continue;
+    const join22 = joinBefore(graph, tensor);
+    if (join22 === void 0 || found.has(join22.name)) continue;
     const step2 = scale[0];
-    const parts = join20.inputs.flatMap((name) => {
+    const parts = join22.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -14928,8 +14928,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join20.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join20.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join22.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join22.name, { ...words, sentence: describe(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -19733,13 +19733,13 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images: i
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat7, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat8, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat7],
-      after: candidate.stats[stat7],
+      before: reference.stats[stat8],
+      after: candidate.stats[stat8],
       interval: intervals?.[drop3],
       intervals,
       images: images2
@@ -34606,6 +34606,30 @@ var init_digests = __esm({
   }
 });
 
+// src/dataset/packed.ts
+function detectionNumbers({ count: count2, category, bbox, score }) {
+  const numbers = new Float64Array(count2 * WIDTH);
+  for (let i = 0; i < count2; i++) {
+    numbers[i * WIDTH] = category[i];
+    numbers.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH + 1);
+    numbers[i * WIDTH + 5] = score[i];
+  }
+  return numbers;
+}
+function pushNumbers(table2, image, numbers) {
+  for (let i = 0; i + WIDTH <= numbers.length; i += WIDTH) {
+    const [category, x, y, w, h, score] = numbers.subarray(i, i + WIDTH);
+    table2.push(image, category, x, y, w, h, score);
+  }
+}
+var WIDTH;
+var init_packed = __esm({
+  "src/dataset/packed.ts"() {
+    "use strict";
+    WIDTH = 6;
+  }
+});
+
 // src/dataset/index.ts
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
@@ -34628,6 +34652,7 @@ var init_dataset = __esm({
     init_class_names();
     init_problems();
     init_digests();
+    init_packed();
   }
 });
 
@@ -36071,12 +36096,12 @@ var init_candidates = __esm({
         return this.cases.length - 1;
       }
       model(finder, part) {
-        const digest = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
-        const known2 = this.known.get(digest);
+        const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
+        const known2 = this.known.get(digest2);
         if (known2 !== void 0) return known2;
         const bytes2 = encodeModel(finder.model(part, this.input.boundary));
         const index = this.models.push({ name: this.input.model.name, bytes: bytes2 }) - 1;
-        this.known.set(digest, index);
+        this.known.set(digest2, index);
         return index;
       }
     };
@@ -36092,7 +36117,7 @@ function groupLayers(graph, layers2) {
     while (root2[at] !== at) at = root2[at];
     return at;
   };
-  const join20 = (members2, tie) => {
+  const join22 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -36100,8 +36125,8 @@ function groupLayers(graph, layers2) {
     if (members2.length > 1) ties.set(find3(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join20(readersOf(layers2, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join20(endingIn(graph, layers2, node), "residual");
+    if (node.opType === "Concat") join22(readersOf(layers2, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join22(endingIn(graph, layers2, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers2.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
@@ -38274,7 +38299,7 @@ var init_engine = __esm({
         if (cache !== void 0) await writeFile3(cache, calibration);
         const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
         try {
-          const { digest, engineBytes, seconds } = await this.worker.ask(
+          const { digest: digest2, engineBytes, seconds } = await this.worker.ask(
             "build",
             {
               onnx,
@@ -38292,8 +38317,8 @@ var init_engine = __esm({
             },
             { timeoutMs, subject: model.name, signal: void 0 }
           );
-          await this.store.keep(key, { digest, engineBytes, seconds });
-          return { digest, engineBytes, seconds };
+          await this.store.keep(key, { digest: digest2, engineBytes, seconds });
+          return { digest: digest2, engineBytes, seconds };
         } finally {
           await rm3(onnx, { force: true });
           if (cache !== void 0) await rm3(cache, { force: true });
@@ -39934,8 +39959,262 @@ var init_detection = __esm({
   }
 });
 
+// src/store/store.ts
+import { createHash as createHash6 } from "node:crypto";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { readFile as readFile7, readdir as readdir3, rm as rm5, stat as stat5, utimes } from "node:fs/promises";
+import { join as join12 } from "node:path";
+function keyOf(parts) {
+  return createHash6("sha256").update(
+    JSON.stringify(
+      parts,
+      (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
+    )
+  ).digest("hex");
+}
+async function openStore2(folder, options) {
+  const state = new Folder(folder, options);
+  await state.makeRoom(0);
+  return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
+}
+async function readRecords(path3, header, onTrouble) {
+  const records = /* @__PURE__ */ new Map();
+  let text5;
+  try {
+    text5 = await readFile7(path3, "utf8");
+    const now = /* @__PURE__ */ new Date();
+    await utimes(path3, now, now);
+  } catch (error2) {
+    if (systemCode(error2) !== "ENOENT") onTrouble(error2);
+    return { records, damaged: 0, next: "anew" };
+  }
+  const [first2, ...lines2] = text5.split("\n");
+  if (first2 !== header) return { records, damaged: 1, next: "anew" };
+  let damaged = 0;
+  for (const line of lines2) {
+    const record = line.slice(CHECK + 1);
+    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
+    if (name !== void 0) records.set(name, record);
+    else if (line !== "" && line !== header) damaged++;
+  }
+  return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
+}
+function nameOf(record) {
+  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
+  return quoted === void 0 ? void 0 : JSON.parse(quoted);
+}
+function checkOf(text5) {
+  return createHash6("sha256").update(text5).digest("hex").slice(0, CHECK);
+}
+function headerOf2(name) {
+  return `int8-gate shelf 1 ${name}`;
+}
+var NO_STORE, EXTENSION, MOST_BYTES, Folder, CHECK;
+var init_store3 = __esm({
+  "src/store/store.ts"() {
+    "use strict";
+    init_faults();
+    NO_STORE = {
+      shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
+    };
+    EXTENSION = ".shelf";
+    MOST_BYTES = 256 * 2 ** 20;
+    Folder = class {
+      constructor(folder, options) {
+        this.folder = folder;
+        this.options = options;
+      }
+      folder;
+      options;
+      open = /* @__PURE__ */ new Set();
+      total = 0;
+      quiet = false;
+      /** Deletes what was not used for longest until all but `coming` bytes more fit. */
+      async makeRoom(coming) {
+        const files = await this.files();
+        this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
+        for (const { name, size } of files) {
+          if (this.total + coming <= this.options.maxBytes) return;
+          if (this.open.has(name)) continue;
+          await rm5(join12(this.folder, name), { force: true }).then(
+            () => this.total -= size,
+            (error2) => this.trouble("a file cannot be deleted", error2)
+          );
+        }
+      }
+      async shelf(name) {
+        const path3 = join12(this.folder, name);
+        this.open.add(name);
+        const header = headerOf2(name);
+        const { records, damaged, next } = await readRecords(
+          path3,
+          header,
+          (error2) => this.trouble(`${name} cannot be read`, error2)
+        );
+        if (damaged > 0)
+          this.options.onTrouble(
+            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
+          );
+        if (next === "anew") await rm5(path3, { force: true }).catch(() => void 0);
+        let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
+`;
+        let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
+        return {
+          size: records.size,
+          get: (key) => {
+            const text5 = records.get(key);
+            return text5 === void 0 ? void 0 : JSON.parse(text5)[1];
+          },
+          put: (key, value) => {
+            const text5 = JSON.stringify([key, value]);
+            records.set(key, text5);
+            if (size + text5.length > MOST_BYTES) return;
+            size += text5.length;
+            if (this.append(path3, `${before}${checkOf(text5)} ${text5}
+`)) before = "";
+          }
+        };
+      }
+      append(path3, text5) {
+        const bytes2 = Buffer.byteLength(text5);
+        if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
+          if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
+          this.quiet = true;
+          return false;
+        }
+        try {
+          mkdirSync(this.folder, { recursive: true });
+          appendFileSync(path3, text5);
+          this.total += bytes2;
+          return true;
+        } catch (error2) {
+          this.trouble("it cannot be written", error2);
+          this.quiet = true;
+          return false;
+        }
+      }
+      trouble(what, error2) {
+        const why = error2 === void 0 ? "" : ` (${systemCode(error2) ?? messageOf(error2)})`;
+        this.options.onTrouble(`cache ${this.folder}: ${what}${why}`);
+      }
+      /** Shelves of the folder, least recently used first. */
+      async files() {
+        const names = await readdir3(this.folder).catch((error2) => {
+          if (systemCode(error2) !== "ENOENT") this.trouble("it cannot be read", error2);
+          return [];
+        });
+        const found = await Promise.all(
+          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
+            const info2 = await stat5(join12(this.folder, name)).catch(() => void 0);
+            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
+          })
+        );
+        return found.sort((a, b) => a.used - b.used);
+      }
+    };
+    CHECK = 16;
+  }
+});
+
+// src/store/numbers.ts
+function packNumbers(values) {
+  const bytes2 = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes2.buffer);
+  for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
+  return Buffer.from(bytes2.buffer).toString("base64");
+}
+function unpackNumbers(text5) {
+  if (typeof text5 !== "string") return void 0;
+  const bytes2 = Buffer.from(text5, "base64");
+  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text5) return void 0;
+  const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
+  return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+}
+var init_numbers2 = __esm({
+  "src/store/numbers.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/place.ts
+import { createHash as createHash7 } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join as join13 } from "node:path";
+import { fileURLToPath as fileURLToPath2 } from "node:url";
+function userCacheFolder(environment = process.env, platform2 = process.platform) {
+  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
+  if (platform2 === "win32" && local !== void 0 && local !== "") return join13(local, "int8-gate", "cache");
+  if (platform2 === "darwin") return join13(homedir(), "Library", "Caches", "int8-gate");
+  const base = xdg?.startsWith("/") === true ? xdg : join13(homedir(), ".cache");
+  return join13(base, "int8-gate");
+}
+function codeDigest() {
+  if (import.meta.url.endsWith(".ts")) return void 0;
+  digest ??= createHash7("sha256").update(readFileSync(fileURLToPath2(import.meta.url))).digest("hex");
+  return digest;
+}
+var digest;
+var init_place = __esm({
+  "src/store/place.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/index.ts
+var init_store4 = __esm({
+  "src/store/index.ts"() {
+    "use strict";
+    init_store3();
+    init_numbers2();
+    init_place();
+  }
+});
+
+// src/pipeline/keys.ts
+import { createHash as createHash8 } from "node:crypto";
+import { readFile as readFile8 } from "node:fs/promises";
+import { cpus } from "node:os";
+function storeOf({ settings }, { progress }) {
+  const { enabled, folder, maxMiB } = settings.cache;
+  if (!enabled || folder === void 0 && codeDigest() === void 0) return Promise.resolve(NO_STORE);
+  return openStore2(folder ?? userCacheFolder(), {
+    maxBytes: maxMiB * 2 ** 20,
+    onTrouble: (what) => progress.phase(what)
+  });
+}
+function identityOf(bench) {
+  const { decoder } = bench.choice;
+  const { name, version } = bench.engine;
+  return {
+    program: codeDigest() ?? null,
+    engine: [name, version, bench.settings.engine.batch],
+    machine: [process.platform, process.arch, [...new Set(cpus().map(({ model }) => model))].sort()],
+    decoder: [decoder.format, { ...decoder.options }, decoder.labels ?? null, bench.settings.decoder],
+    classes: [...bench.classes],
+    categories: bench.truth.categories.map(({ id }) => id)
+  };
+}
+function digestOf(bytes2) {
+  return createHash8("sha256").update(bytes2).digest("hex");
+}
+async function imageDigest(record, spec) {
+  const bytes2 = await readFile8(record.file).catch(() => void 0);
+  if (bytes2 === void 0) return void 0;
+  const { width, height } = record;
+  const { versions } = sharp();
+  return keyOf({ file: digestOf(bytes2), width, height, spec, versions });
+}
+var init_keys = __esm({
+  "src/pipeline/keys.ts"() {
+    "use strict";
+    init_native();
+    init_store4();
+  }
+});
+
 // src/pipeline/prepare.ts
-import { readFile as readFile7 } from "node:fs/promises";
+import { readFile as readFile9 } from "node:fs/promises";
 async function prepare3(loaded2, context) {
   const { settings } = loaded2;
   context.progress.phase("Reading the model and the data");
@@ -39969,7 +40248,7 @@ async function prepare3(loaded2, context) {
     batch: settings.engine.batch
   });
   try {
-    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile7(settings.model));
+    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile9(settings.model));
     const view = {
       ...await viewOf(engine, model, bytes2, graph),
       ...sizeOf(settings),
@@ -40006,6 +40285,7 @@ async function prepare3(loaded2, context) {
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      store: await storeOf(loaded2, context),
       subset,
       digests: {
         calibration: (await imageDigests(calibrationRecords)).sort(),
@@ -40106,47 +40386,12 @@ var init_prepare = __esm({
     init_quantization();
     init_sensitivity();
     init_faults();
+    init_keys();
   }
 });
 
-// src/pipeline/measure.ts
-function dropBetween({ truth, settings }, reference, candidate) {
-  const { resamples, confidence, seed, interval } = settings.gate;
-  return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
-}
-async function measure(bench, name, bytes2, weightBytes2, reference) {
-  const { context, engine } = bench;
-  context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
-  const session = await engine.load(modelOf(bench, name, bytes2));
-  try {
-    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
-    const evaluation = evaluateCoco(bench.truth, detections);
-    return {
-      detections,
-      evaluation,
-      latency: session.latency(),
-      weightBytes: weightBytes2,
-      distances: reference && outputDistances(reference.detections, detections),
-      sqnr: reference && await sqnrOf2(bench, name, bytes2, reference)
-    };
-  } finally {
-    context.progress.end();
-    await session.release();
-  }
-}
-async function sqnrOf2(bench, name, bytes2, reference) {
-  const session = await bench.engine.load(modelOf(bench, name, bytes2), { extraOutputs: reference.heads });
-  try {
-    const meter = new SqnrMeter(reference.outputs);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => meter.add(i, outputs), {
-      signal: bench.context.signal
-    });
-    return meter.sqnr();
-  } finally {
-    await session.release();
-  }
-}
-async function detect(bench, session, name, feed, indexes) {
+// src/pipeline/detect.ts
+async function detect(bench, session, name, feed, onImage) {
   const table2 = new DetectionBuilder();
   const geometries = /* @__PURE__ */ new Map();
   const remembering = {
@@ -40160,8 +40405,12 @@ async function detect(bench, session, name, feed, indexes) {
   await session.run(
     remembering,
     (i, outputs) => {
-      decodeInto(bench, table2, name, indexes?.[i] ?? i, outputs, geometries.get(i));
+      const geometry = geometries.get(i);
       geometries.delete(i);
+      if (onImage === void 0) return decodeInto(bench, table2, name, i, outputs, geometry);
+      const single2 = new DetectionBuilder();
+      decodeInto(bench, single2, name, 0, outputs, geometry);
+      onImage(i, single2.finish());
     },
     { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) }
   );
@@ -40194,6 +40443,103 @@ function tryDecode(...args) {
     return false;
   }
 }
+var init_detect = __esm({
+  "src/pipeline/detect.ts"() {
+    "use strict";
+    init_dataset();
+    init_faults();
+  }
+});
+
+// src/pipeline/remembered.ts
+async function detectKnown(bench, session, name, bytes2) {
+  const { store, validation, settings } = bench;
+  if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
+  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf(bytes2) }));
+  const all = Array.from({ length: validation.count }, (_, i) => i);
+  const digests = [];
+  for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
+  const fresh = /* @__PURE__ */ new Map();
+  const run4 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
+    const image = indexes[i];
+    const numbers = detectionNumbers(table3);
+    fresh.set(image, numbers);
+    const [digest2, text5] = [digests[image], packNumbers(numbers)];
+    if (digest2 !== void 0 && shelf.get(digest2) !== text5) shelf.put(digest2, text5);
+  });
+  const known2 = new Map(
+    all.flatMap((i) => {
+      const numbers = unpackNumbers(shelf.get(digests[i] ?? ""));
+      return numbers === void 0 ? [] : [[i, numbers]];
+    })
+  );
+  const live = settings.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
+  const missing = all.filter((i) => !known2.has(i));
+  if (known2.size > 0 && live.length < all.length)
+    bench.context.progress.phase(`Evaluating ${name}: resumed, ${known2.size} of ${all.length} images known`);
+  await run4([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
+  const differs = [...fresh].some(([i, numbers]) => {
+    const before = known2.get(i);
+    return before !== void 0 && packNumbers(before) !== packNumbers(numbers);
+  });
+  if (differs) {
+    bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
+    await run4(all.filter((i) => !fresh.has(i)));
+  }
+  const table2 = new DetectionBuilder();
+  for (const i of all) pushNumbers(table2, i, fresh.get(i) ?? known2.get(i));
+  return table2.finish();
+}
+var LIVE;
+var init_remembered = __esm({
+  "src/pipeline/remembered.ts"() {
+    "use strict";
+    init_dataset();
+    init_store4();
+    init_detect();
+    init_keys();
+    init_prepare();
+    LIVE = 8;
+  }
+});
+
+// src/pipeline/measure.ts
+function dropBetween({ truth, settings }, reference, candidate) {
+  const { resamples, confidence, seed, interval } = settings.gate;
+  return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
+}
+async function measure(bench, name, bytes2, weightBytes2, reference) {
+  const { context, engine } = bench;
+  context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
+  const session = await engine.load(modelOf(bench, name, bytes2));
+  try {
+    const detections = await detectKnown(bench, session, name, bytes2);
+    const evaluation = evaluateCoco(bench.truth, detections);
+    return {
+      detections,
+      evaluation,
+      latency: session.latency(),
+      weightBytes: weightBytes2,
+      distances: reference && outputDistances(reference.detections, detections),
+      sqnr: reference && await sqnrOf2(bench, name, bytes2, reference)
+    };
+  } finally {
+    context.progress.end();
+    await session.release();
+  }
+}
+async function sqnrOf2(bench, name, bytes2, reference) {
+  const session = await bench.engine.load(modelOf(bench, name, bytes2), { extraOutputs: reference.heads });
+  try {
+    const meter = new SqnrMeter(reference.outputs);
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => meter.add(i, outputs), {
+      signal: bench.context.signal
+    });
+    return meter.sqnr();
+  } finally {
+    await session.release();
+  }
+}
 function subsetScorer(bench, name, geometries) {
   const table2 = new DetectionBuilder();
   let broken = false;
@@ -40210,8 +40556,10 @@ var init_measure = __esm({
     init_dataset();
     init_evaluation();
     init_sensitivity();
-    init_faults();
     init_prepare();
+    init_detect();
+    init_remembered();
+    init_detect();
   }
 });
 
@@ -40336,7 +40684,7 @@ var init_confirm = __esm({
 });
 
 // src/pipeline/calibrate.ts
-import { readFile as readFile8 } from "node:fs/promises";
+import { readFile as readFile10 } from "node:fs/promises";
 async function calibrate(bench, extremes2) {
   const { context, settings } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
@@ -40358,7 +40706,7 @@ async function calibrate(bench, extremes2) {
 async function readRanges(file, statistics) {
   let text5;
   try {
-    text5 = await readFile8(file, "utf8");
+    text5 = await readFile10(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
@@ -41465,8 +41813,8 @@ var init_file_findings = __esm({
 
 // src/pipeline/gpu.ts
 import { mkdir as mkdir3 } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join as join12 } from "node:path";
+import { homedir as homedir2 } from "node:os";
+import { join as join14 } from "node:path";
 async function probeGpu(settings, context) {
   if (settings.engine.name !== "tensorrt") return;
   context.progress.phase("Looking for TensorRT");
@@ -41479,7 +41827,7 @@ async function openGpu(settings, context) {
   const { gpu, waitMinutes } = engine.tensorrt;
   const cache = cacheOf(settings);
   await mkdir3(cache, { recursive: true, mode: 448 });
-  const lock = await lockGpu(join12(cache, `gpu-${gpu}.lock`), {
+  const lock = await lockGpu(join14(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
     signal: context.signal,
@@ -41507,7 +41855,7 @@ async function openGpu(settings, context) {
   }
 }
 function cacheOf({ engine }) {
-  return engine.tensorrt.cache ?? join12(homedir(), ".cache", "int8-gate", "engines");
+  return engine.tensorrt.cache ?? join14(homedir2(), ".cache", "int8-gate", "engines");
 }
 async function startEngine(settings) {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings.engine.tensorrt;
@@ -41799,11 +42147,11 @@ var init_run = __esm({
 });
 
 // src/pipeline/write-together.ts
-import { mkdir as mkdir4, rename as rename4, rm as rm5, writeFile as writeFile4 } from "node:fs/promises";
-import { join as join13 } from "node:path";
+import { mkdir as mkdir4, rename as rename4, rm as rm6, writeFile as writeFile4 } from "node:fs/promises";
+import { join as join15 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name, content]) => {
-    const path3 = join13(folder, name);
+    const path3 = join15(folder, name);
     return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
   });
   try {
@@ -41811,7 +42159,7 @@ async function writeTogether(folder, files) {
     for (const { temporary, content } of places2) await writeFile4(temporary, content);
     for (const { path: path3, temporary } of places2) await rename4(temporary, path3);
   } catch (cause) {
-    for (const { temporary } of places2) await rm5(temporary, { force: true });
+    for (const { temporary } of places2) await rm6(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -41834,7 +42182,7 @@ var init_write_together = __esm({
 });
 
 // src/pipeline/jobs.ts
-import { join as join14 } from "node:path";
+import { join as join16 } from "node:path";
 function runQuantize(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
     const { ranges, statistics } = await calibrate(bench);
@@ -41844,12 +42192,12 @@ function runQuantize(loaded2, context) {
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context.out, files);
-    const [model, strong] = Object.keys(models).map((name) => join14(context.out, name));
+    const [model, strong] = Object.keys(models).map((name) => join16(context.out, name));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join14(context.out, "plan.json"),
-      cache: join14(context.out, "calibration.cache"),
+      plan: join16(context.out, "plan.json"),
+      cache: join16(context.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept
@@ -42428,13 +42776,13 @@ var init_schema2 = __esm({
 });
 
 // src/settings/load.ts
-import { readFile as readFile9, stat as stat5 } from "node:fs/promises";
+import { readFile as readFile11, stat as stat6 } from "node:fs/promises";
 import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
 async function loadSettings(path3) {
   const file = resolve5(path3);
   let text5;
   try {
-    text5 = await readFile9(file, "utf8");
+    text5 = await readFile11(file, "utf8");
   } catch (cause) {
     throw unreadable(path3, cause);
   }
@@ -42519,7 +42867,7 @@ async function missingInputs({ settings, place: place2 }) {
   for (const [pointer, kind] of INPUTS) {
     const path3 = valueAt(settings, pointer);
     if (typeof path3 !== "string") continue;
-    const found = await stat5(path3).then(
+    const found = await stat6(path3).then(
       (info2) => info2.isDirectory() ? "folder" : "file",
       () => void 0
     );
@@ -42761,7 +43109,7 @@ var init_doctor = __esm({
 });
 
 // src/commands/diff.ts
-import { readFile as readFile10 } from "node:fs/promises";
+import { readFile as readFile12 } from "node:fs/promises";
 async function diffFiles(base, head, json) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
@@ -42780,7 +43128,7 @@ async function diffFiles(base, head, json) {
 }
 async function readText(file) {
   try {
-    return await readFile10(file, "utf8");
+    return await readFile12(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -42937,22 +43285,22 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir3, readFile as readFile11 } from "node:fs/promises";
-import { join as join15, relative as relative5, resolve as resolve6 } from "node:path";
+import { access as access2, readdir as readdir4, readFile as readFile13 } from "node:fs/promises";
+import { join as join17, relative as relative5, resolve as resolve6 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found);
   return found;
 }
 async function look(folder, depth, found) {
-  const entries = await readdir3(folder, { withFileTypes: true }).catch((error2) => {
+  const entries = await readdir4(folder, { withFileTypes: true }).catch((error2) => {
     if (systemCode(error2) === "EACCES") return [];
     throw error2;
   });
   let images2 = 0;
   let xml;
   for (const entry of entries) {
-    const path3 = join15(folder, entry.name);
+    const path3 = join17(folder, entry.name);
     if (entry.isDirectory()) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, found);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path3);
@@ -42962,7 +43310,7 @@ async function look(folder, depth, found) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile11(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile13(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag3, kind) {
@@ -43002,7 +43350,7 @@ async function imagesOf(annotations, { folders }) {
   });
 }
 function holds(folder, name) {
-  return access2(join15(folder, name)).then(
+  return access2(join17(folder, name)).then(
     () => true,
     () => false
   );
@@ -60686,8 +61034,8 @@ var require_connection = __commonJS({
             return;
           }
           const secWSAccept = response.headersList.get("Sec-WebSocket-Accept");
-          const digest = crypto2.createHash("sha1").update(keyValue + uid).digest("base64");
-          if (secWSAccept !== digest) {
+          const digest2 = crypto2.createHash("sha1").update(keyValue + uid).digest("base64");
+          if (secWSAccept !== digest2) {
             failWebsocketConnection(ws, "Incorrect hash received in Sec-WebSocket-Accept header.");
             return;
           }
@@ -62992,7 +63340,7 @@ function readlink(fsPath) {
 function exists(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat6(fsPath);
+      yield stat7(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -63002,7 +63350,7 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir5, open5, readdir4, rename6, rm6, rmdir, stat6, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir5, open5, readdir5, rename6, rm7, rmdir, stat7, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -63032,7 +63380,7 @@ var init_io_util = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir5, open: open5, readdir: readdir4, rename: rename6, rm: rm6, rmdir, stat: stat6, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir5, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat7, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -63044,7 +63392,7 @@ import * as path from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists(dest)) ? yield stat6(dest) : null;
+    const destStat = (yield exists(dest)) ? yield stat7(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -63052,7 +63400,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat6(source);
+    const sourceStat = yield stat7(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -63075,7 +63423,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm6(inputPath, {
+      yield rm7(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -63104,7 +63452,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
       return;
     currentDepth++;
     yield mkdirP(destDir);
-    const files = yield readdir4(sourceDir);
+    const files = yield readdir5(sourceDir);
     for (const fileName of files) {
       const srcFile = `${sourceDir}/${fileName}`;
       const destFile = `${destDir}/${fileName}`;
@@ -63115,7 +63463,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat6(sourceDir)).mode);
+    yield chmod(destDir, (yield stat7(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -65718,11 +66066,11 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
-import { createHash as createHash6 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile12, readdir as readdir5, rm as rm7 } from "node:fs/promises";
+import { createHash as createHash9 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile14, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
-import { dirname as dirname10, join as join18 } from "node:path";
+import { dirname as dirname10, join as join20 } from "node:path";
 import { promisify as promisify3 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
@@ -65730,7 +66078,7 @@ async function ensureNativePackages(actionRoot, say) {
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join18(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
+  const staging = await mkdtemp(join20(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune2(staging);
@@ -65747,11 +66095,11 @@ async function ensureNativePackages(actionRoot, say) {
       { cause }
     );
   } finally {
-    await rm7(staging, { recursive: true, force: true });
+    await rm8(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join18(root2, "package.json"));
+  const require2 = createRequire2(join20(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -65762,16 +66110,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile12(join18(actionRoot, "package-lock.json"));
-  const hash = createHash6("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile14(join20(actionRoot, "package-lock.json"));
+  const hash = createHash9("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join18(actionRoot, name), join18(staging, name));
+    await copyFile3(join20(actionRoot, name), join20(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join18(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join20(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -65785,14 +66133,14 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join18(staging, "node_modules", "onnxruntime-node", "bin");
-  for (const api of await readdir5(binaries))
-    for (const platform2 of await readdir5(join18(binaries, api))) {
-      const folder = join18(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm7(folder, { recursive: true, force: true });
+  const binaries = join20(staging, "node_modules", "onnxruntime-node", "bin");
+  for (const api of await readdir6(binaries))
+    for (const platform2 of await readdir6(join20(binaries, api))) {
+      const folder = join20(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm8(folder, { recursive: true, force: true });
       else
-        for (const arch3 of await readdir5(folder))
-          if (arch3 !== process.arch) await rm7(join18(folder, arch3), { recursive: true, force: true });
+        for (const arch3 of await readdir6(folder))
+          if (arch3 !== process.arch) await rm8(join20(folder, arch3), { recursive: true, force: true });
     }
   await mkdir6(staging, { recursive: true });
 }
@@ -65824,8 +66172,8 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join19, relative as relative9, resolve as resolve10 } from "node:path";
-import { fileURLToPath as fileURLToPath2 } from "node:url";
+import { dirname as dirname11, join as join21, relative as relative9, resolve as resolve10 } from "node:path";
+import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -65836,7 +66184,7 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join19(dirname11(fileURLToPath2(import.meta.url)), ".."),
+      join21(dirname11(fileURLToPath3(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);

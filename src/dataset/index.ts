@@ -17,3 +17,4 @@ export { checkImages } from './sizes.js';
 export { COCO_CLASSES, plainName } from './class-names.js';
 export { Problems } from './problems.js';
 export { imageDigests, truthDigest } from './digests.js';
+export { detectionNumbers, pushNumbers } from './packed.js';

@@ -1,6 +1,5 @@
 import type { DetectionTable, ImageGeometry } from '../dataset/index.js';
 import { DetectionBuilder } from '../dataset/index.js';
-import type { HostTensor, ImageFeed, LoadedModel } from '../engine/index.js';
 import {
   evaluateCoco,
   outputDistances,
@@ -10,8 +9,11 @@ import {
   type OutputDistances,
 } from '../evaluation/index.js';
 import { SqnrMeter, type ReferenceOutputs, type Scorer } from '../sensitivity/index.js';
-import { InputFault } from '../faults/index.js';
 import { feedOf, type Bench } from './prepare.js';
+import { modelOf, tryDecode } from './detect.js';
+import { detectKnown } from './remembered.js';
+
+export { detect, decodeInto, modelOf, tryDecode } from './detect.js';
 
 /** A model as measured on the validation set. */
 export interface Measured {
@@ -48,7 +50,7 @@ export async function measure(
   context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
   const session = await engine.load(modelOf(bench, name, bytes));
   try {
-    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
+    const detections = await detectKnown(bench, session, name, bytes);
     const evaluation = evaluateCoco(bench.truth, detections);
     return {
       detections,
@@ -87,79 +89,6 @@ export async function sqnrOf(
     return meter.sqnr();
   } finally {
     await session.release();
-  }
-}
-
-/** Decoded detections of a feed; `indexes` are the images' places in the ground truth. */
-export async function detect(
-  bench: Bench,
-  session: LoadedModel,
-  name: string,
-  feed: ImageFeed,
-  indexes?: readonly number[],
-): Promise<DetectionTable> {
-  const table = new DetectionBuilder();
-  const geometries = new Map<number, ImageGeometry>();
-  const remembering: ImageFeed = {
-    ...feed,
-    image: async (i) => {
-      const image = await feed.image(i);
-      geometries.set(i, image.geometry);
-      return image;
-    },
-  };
-  await session.run(
-    remembering,
-    (i, outputs) => {
-      decodeInto(bench, table, name, indexes?.[i] ?? i, outputs, geometries.get(i) as ImageGeometry);
-      geometries.delete(i);
-    },
-    { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) },
-  );
-  return table.finish();
-}
-
-/** Decodes one image's outputs into a table of detections. */
-export function decodeInto(
-  bench: Bench,
-  table: DetectionBuilder,
-  name: string,
-  image: number,
-  outputs: ReadonlyMap<string, HostTensor>,
-  geometry: ImageGeometry,
-): void {
-  try {
-    bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
-      const category = bench.classes[classIndex];
-      if (category !== undefined && category >= 0) table.push(image, category, x, y, w, h, score);
-    });
-  } catch (error) {
-    if (!(error instanceof InputFault)) throw error;
-    const file = bench.truth.images[image]?.name ?? `image ${image}`;
-    throw new InputFault(
-      error.problems.map((problem) => ({ ...problem, where: `${name}, ${file}, ${problem.where}` })),
-      { cause: error },
-    );
-  }
-}
-
-/** A model for the engine; external data is looked for beside the original file. */
-export function modelOf(
-  bench: Bench,
-  name: string,
-  bytes: Uint8Array,
-): { name: string; bytes: Uint8Array; path?: string } {
-  return { name, bytes, ...(bench.model.path !== undefined && { path: bench.model.path }) };
-}
-
-/** As {@link decodeInto}; false when a candidate's outputs cannot be decoded, as those of a layer that makes NaN. */
-export function tryDecode(...args: Parameters<typeof decodeInto>): boolean {
-  try {
-    decodeInto(...args);
-    return true;
-  } catch (error) {
-    if (!(error instanceof InputFault)) throw error;
-    return false;
   }
 }
 

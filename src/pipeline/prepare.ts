@@ -31,7 +31,9 @@ import {
 } from '../quantization/index.js';
 import { chooseSubset, headTensors } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
+import type { Store } from '../store/index.js';
 import type { Context } from './context.js';
+import { storeOf } from './keys.js';
 
 /** Everything that the jobs need, read and checked before the first minute of work is spent. */
 export interface Bench {
@@ -58,6 +60,8 @@ export interface Bench {
   readonly validation: ImageStore;
   readonly calibrationRecords: readonly ImageRecord[];
   readonly calibration: ImageStore;
+  /** What former runs measured. */
+  readonly store: Store;
   /** Indexes of validation images that sensitivity and SQNR look at, ascending. */
   readonly subset: readonly number[];
   /** What tells the data from others: of each calibration image, sorted, and of the validation set as a whole. */
@@ -144,6 +148,7 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      store: await storeOf(loaded, context),
       subset,
       digests: {
         calibration: (await imageDigests(calibrationRecords)).sort(),

@@ -492,7 +492,9 @@ var init_schema = __esm({
                   images: number3,
                   calibrator: text3,
                   /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
-                  digests: texts2
+                  digests: texts2,
+                  /** Further calibration images, on which choices were made. */
+                  heldBack: number3
                 },
                 ["source", "images", "calibrator"]
               )
@@ -641,6 +643,27 @@ var init_schema = __esm({
             },
             ["library", "gpu", "computeCapability", "driver", "cuda", "clockMHz", "powerState", "noise", "rows"]
           ),
+          /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
+          calibrators: {
+            type: "array",
+            items: object3(
+              {
+                tensors: texts2,
+                calibrator: text3,
+                by: { enum: ["output", "local"] },
+                candidates: {
+                  type: "array",
+                  items: object3({ calibrator: text3, amax: number3, sqnr: nullable3, images: number3 }, [
+                    "calibrator",
+                    "amax",
+                    "sqnr",
+                    "images"
+                  ])
+                }
+              },
+              ["tensors", "calibrator", "by", "candidates"]
+            )
+          },
           /** Every plan that was tried. */
           search: searchPoints,
           plan: planSection,
@@ -19545,6 +19568,15 @@ var init_mse = __esm({
 function calibratorFor(name, options = { percentile: 99.999 }) {
   return REGISTRY[name](options);
 }
+function rangeCandidates(statistics, options) {
+  const percentiles = [.../* @__PURE__ */ new Set([options.percentile, ...PERCENTILES])];
+  return CALIBRATORS.flatMap(
+    (name) => (name === "percentile" ? percentiles : [options.percentile]).map((percentile) => {
+      const calibrator = calibratorFor(name, { ...options, percentile });
+      return { name: calibrator.name, ranges: computeRanges(statistics, calibrator) };
+    })
+  );
+}
 function computeRanges(statistics, calibrator) {
   const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
   if (bad.length > 0)
@@ -19581,7 +19613,7 @@ function percentileOf(statistics, p) {
   }
   return amaxOf(statistics);
 }
-var REGISTRY, CALIBRATORS;
+var REGISTRY, CALIBRATORS, PERCENTILES;
 var init_calibrators = __esm({
   "src/calibration/calibrators.ts"() {
     "use strict";
@@ -19603,6 +19635,7 @@ var init_calibrators = __esm({
       mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
     };
     CALIBRATORS = Object.keys(REGISTRY);
+    PERCENTILES = [99.999, 99.99, 99.9];
   }
 });
 
@@ -19692,6 +19725,27 @@ var init_cache = __esm({
   }
 });
 
+// src/calibration/hold-back.ts
+function holdBack(images2) {
+  if (images2.length < 2) return { fit: images2, held: [] };
+  const count2 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
+  const places2 = new Set(
+    Array.from({ length: count2 }, (_, i) => Math.floor((i + 0.5) * images2.length / count2))
+  );
+  return {
+    fit: images2.filter((_, i) => !places2.has(i)),
+    held: images2.filter((_, i) => places2.has(i))
+  };
+}
+var EVERY, MOST;
+var init_hold_back = __esm({
+  "src/calibration/hold-back.ts"() {
+    "use strict";
+    EVERY = 8;
+    MOST = 16;
+  }
+});
+
 // src/calibration/index.ts
 var init_calibration = __esm({
   "src/calibration/index.ts"() {
@@ -19702,6 +19756,7 @@ var init_calibration = __esm({
     init_calibrators();
     init_mse();
     init_cache();
+    init_hold_back();
   }
 });
 
@@ -35858,6 +35913,9 @@ var init_evaluation = __esm({
 
 // src/sensitivity/bypass.ts
 function bypass(proto, side) {
+  return bypassWhere(proto, (_tensor, isWeight2) => isWeight2 === (side === "weight"));
+}
+function bypassWhere(proto, without3) {
   const graph = proto.graph;
   const makers = new Map(graph.node.flatMap((node2) => node2.output.map((name) => [name, node2])));
   const weights = new Set(graph.initializer.map(({ name }) => name));
@@ -35865,7 +35923,7 @@ function bypass(proto, side) {
   const instead = /* @__PURE__ */ new Map();
   const node = graph.node.flatMap((one) => {
     const from = one.opType === "DequantizeLinear" ? quantizedFrom(one, makers) : void 0;
-    if (from === void 0 || isWeight(from, weights, makers) !== (side === "weight")) return [one];
+    if (from === void 0 || !without3(from, isWeight(from, weights, makers))) return [one];
     const to = one.output[0] ?? "";
     if (leaves.has(to))
       return [create(NodeProtoSchema, { name: one.name, opType: "Identity", input: [from], output: [to] })];
@@ -36105,6 +36163,39 @@ var init_candidates = __esm({
         return index;
       }
     };
+  }
+});
+
+// src/sensitivity/boundary.ts
+async function boundaryOf({ engine, model, graph, feed }, regions) {
+  const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
+    (name) => !graph.inputs.includes(name)
+  );
+  const infos = new Map(
+    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info2) => [info2.name, info2])
+  );
+  const session = await engine.load(
+    { name: model.name, bytes: encodeModel(model.proto) },
+    { extraOutputs: names }
+  );
+  try {
+    await session.run({ ...feed, count: 1 }, (_i, outputs) => {
+      for (const name of names) {
+        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
+        if (tensor !== void 0 && type !== void 0)
+          infos.set(name, boundaryInfo(name, type, tensor.dims));
+      }
+    });
+    return infos;
+  } finally {
+    await session.release();
+  }
+}
+var init_boundary = __esm({
+  "src/sensitivity/boundary.ts"() {
+    "use strict";
+    init_onnx();
+    init_parts();
   }
 });
 
@@ -36380,31 +36471,6 @@ async function sweepStored(input) {
 function stopWhenAsked(signal) {
   if (signal.aborted) throw new Interrupted();
 }
-async function boundaryOf(input, regions) {
-  const { engine, model, graph, feed } = input;
-  const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
-    (name) => !graph.inputs.includes(name)
-  );
-  const infos = new Map(
-    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info2) => [info2.name, info2])
-  );
-  const session = await engine.load(
-    { name: model.name, bytes: encodeModel(model.proto) },
-    { extraOutputs: names }
-  );
-  try {
-    await session.run({ ...feed, count: 1 }, (_i, outputs) => {
-      for (const name of names) {
-        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
-        if (tensor !== void 0 && type !== void 0)
-          infos.set(name, boundaryInfo(name, type, tensor.dims));
-      }
-    });
-    return infos;
-  } finally {
-    await session.release();
-  }
-}
 function upTo(table2, images2) {
   const rows2 = [...table2.image.keys()].filter((row) => table2.image[row] < images2);
   if (rows2.length === table2.count) return table2;
@@ -36430,9 +36496,8 @@ var init_stored = __esm({
     init_dataset();
     init_evaluation();
     init_faults();
-    init_onnx();
     init_candidates();
-    init_parts();
+    init_boundary();
     init_groups();
     init_regions();
     init_sweep();
@@ -36687,6 +36752,219 @@ var init_subset = __esm({
   }
 });
 
+// src/sensitivity/calibrators.ts
+function groupsOf({ graph, scope, layers: layers2, candidates: candidates2 }) {
+  const { covers } = placeQuantizers(graph, scope, layers2);
+  const groups = /* @__PURE__ */ new Map();
+  for (const [tensor, members] of covers) {
+    const key = members.join("\n");
+    const group = groups.get(key) ?? { tensors: [], members };
+    group.tensors.push(tensor);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ tensors, members }) => ({
+    tensors,
+    members,
+    amax: candidates2.map(
+      ({ ranges }) => members.reduce((most, name) => Math.max(most, ranges.get(name)?.amax ?? 0), 0)
+    )
+  }));
+}
+function measuredFor({ amax }) {
+  return amax.map((mine) => amax.findIndex((other) => Math.abs(other - mine) <= SAME * mine));
+}
+async function chooseCalibrators(input) {
+  const groups = groupsOf(input);
+  const measured = groups.map(measuredFor);
+  const trials = canSweepStored(input) ? measured.flatMap(
+    (firsts, group) => [...new Set(firsts)].map((candidate) => new Trial(group, candidate))
+  ) : [];
+  const cut = trials.length === 0 ? void 0 : await cutOf(input);
+  if (cut !== void 0) {
+    const few = Math.min(FIRST, input.feed.count);
+    await measureTrials(input, cut, groups, trials, [0, few]);
+    await measureTrials(input, cut, groups, promising(trials), [few, input.feed.count]);
+  }
+  const sqnr = new Map(trials.map((trial) => [`${trial.group} ${trial.candidate}`, trial]));
+  return groups.map((group, g) => {
+    const errors = input.candidates.map(({ name }, c) => {
+      const trial = sqnr.get(`${g} ${measured[g]?.[c]}`);
+      return {
+        calibrator: name,
+        amax: group.amax[c],
+        sqnr: trial?.sqnr(),
+        images: trial?.powers.length ?? 0
+      };
+    });
+    return choose(input, group, errors);
+  });
+}
+function chosenRanges(candidates2, choices) {
+  const by = new Map(candidates2.map(({ name, ranges }) => [name, ranges]));
+  const chosen = new Map(candidates2[0]?.ranges);
+  for (const { members, calibrator } of choices)
+    for (const tensor of members) {
+      const range = by.get(calibrator)?.get(tensor);
+      if (range !== void 0) chosen.set(tensor, range);
+    }
+  return chosen;
+}
+function promising(trials) {
+  const byGroup = /* @__PURE__ */ new Map();
+  for (const trial of trials) byGroup.set(trial.group, [...byGroup.get(trial.group) ?? [], trial]);
+  return [...byGroup.values()].flatMap((own) => {
+    const sorted = [...own].sort((a, b) => b.sqnr() - a.sqnr());
+    const best = sorted[0].sqnr();
+    return sorted.slice(0, FINALISTS).filter((one) => one === sorted[0] || one.sqnr() > best - BEHIND_DB);
+  });
+}
+function choose({ statistics }, { tensors, members }, errors) {
+  const most = Math.max(...errors.map(({ images: images2 }) => images2));
+  const ahead = errors.filter(({ images: images2 }) => images2 === most);
+  const best = Math.max(...ahead.map(({ sqnr }) => sqnr ?? -Infinity));
+  const told = errors.some(({ sqnr }) => sqnr !== errors[0]?.sqnr);
+  const tied = told ? ahead.filter(({ sqnr }) => sqnr === best) : errors;
+  const local = ({ amax }) => members.reduce((sum2, name) => {
+    const one = statistics.get(name);
+    return one === void 0 ? sum2 : sum2 + quantizationError(one, amax) * one.count;
+  }, 0);
+  const least = tied.reduce((a, b) => local(b) < local(a) ? b : a);
+  return { tensors, members, calibrator: least.calibrator, by: told ? "output" : "local", errors };
+}
+async function cutOf(input) {
+  const { graph, layers: layers2, work, scope } = input;
+  const heads2 = headTensors(graph);
+  const regions = inFront(cutRegions(graph, layers2, work, new Set(heads2)), heads2);
+  const everything = { version: 1, operators: scope, default: "int8", layers: {} };
+  return {
+    heads: heads2,
+    regions,
+    boundary: await boundaryOf(input, regions),
+    quantized: input.candidates.map(({ ranges }) => quantize(input.model, everything, ranges).proto)
+  };
+}
+async function measureTrials(input, cut, groups, trials, [from, to]) {
+  if (from >= to) return;
+  const { engine, feed, signal, onProgress } = input;
+  const later = { ...feed, count: to - from, image: (i) => feed.image(from + i) };
+  for (let start = 0; start < trials.length; start += CASES) {
+    const some = trials.slice(start, start + CASES);
+    const writer = new CaseWriter(cut, input.model);
+    for (const { group, candidate } of some) {
+      if (signal.aborted) throw new Interrupted();
+      const own = new Set(groups[group]?.tensors);
+      writer.add(bypassWhere(cut.quantized[candidate], (tensor) => !own.has(tensor)));
+    }
+    const probe2 = await engine.probe.call(engine, writer.program());
+    try {
+      await probe2.run(
+        later,
+        0,
+        () => [...some.keys()],
+        (_image, { cases }) => cases.forEach((one) => some[one.case]?.powers.push([...one.heads])),
+        { signal, onProgress: (done, all) => onProgress(start + some.length * done / all, trials.length) }
+      );
+    } finally {
+      await probe2.release();
+    }
+  }
+}
+function inFront(regions, heads2) {
+  const wanted = new Set(heads2);
+  const kept = [...regions].reverse().flatMap((region) => {
+    const outputs = region.outputs.filter((name) => wanted.has(name));
+    if (outputs.length === 0) return [];
+    for (const name of region.inputs) wanted.add(name);
+    return [{ ...region, outputs }];
+  });
+  return kept.reverse();
+}
+var SAME, FIRST, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
+var init_calibrators2 = __esm({
+  "src/sensitivity/calibrators.ts"() {
+    "use strict";
+    init_calibration();
+    init_faults();
+    init_onnx();
+    init_quantization();
+    init_bypass();
+    init_boundary();
+    init_parts();
+    init_regions();
+    init_stored();
+    init_sqnr();
+    init_tally();
+    SAME = 0.01;
+    FIRST = 2;
+    BEHIND_DB = 6;
+    FINALISTS = 4;
+    CASES = 48;
+    Trial = class {
+      constructor(group, candidate) {
+        this.group = group;
+        this.candidate = candidate;
+      }
+      group;
+      candidate;
+      /** By image, by head tensor. */
+      powers = [];
+      /** dB. */
+      sqnr() {
+        return sqnrOf(this.powers);
+      }
+    };
+    CaseWriter = class {
+      constructor(cut, model) {
+        this.cut = cut;
+        this.model = model;
+        this.shared = new Set(model.proto.graph?.initializer);
+        const finder = new PartFinder(bypassWhere(cut.quantized[0], () => true));
+        const parts = cut.regions.map((region) => finder.part(region));
+        this.digests = parts.map((part) => partDigest(part, this.shared));
+        this.plain = parts.map((part) => this.write(finder, part));
+      }
+      cut;
+      model;
+      models = [];
+      cases = [];
+      known = /* @__PURE__ */ new Map();
+      shared;
+      plain;
+      digests;
+      add(proto) {
+        const finder = new PartFinder(proto);
+        const replaced = this.cut.regions.flatMap((region, r) => {
+          const part = finder.part(region);
+          const same = partDigest(part, this.shared) === this.digests[r];
+          return same ? [] : [{ region: r, model: this.write(finder, part) }];
+        });
+        this.cases.push({ base: 0, replaced, local: void 0 });
+      }
+      program() {
+        const { regions, heads: heads2 } = this.cut;
+        return {
+          models: this.models,
+          cases: this.cases,
+          bases: [{ plain: this.plain, observing: this.plain }],
+          regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
+          heads: heads2,
+          outputs: [],
+          observed: []
+        };
+      }
+      write(finder, part) {
+        const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
+        const known2 = this.known.get(digest2);
+        if (known2 !== void 0) return known2;
+        const bytes2 = encodeModel(finder.model(part, this.cut.boundary));
+        const index = this.models.push({ name: this.model.name, bytes: bytes2 }) - 1;
+        this.known.set(digest2, index);
+        return index;
+      }
+    };
+  }
+});
+
 // src/sensitivity/index.ts
 var init_sensitivity = __esm({
   "src/sensitivity/index.ts"() {
@@ -36698,6 +36976,194 @@ var init_sensitivity = __esm({
     init_tally();
     init_search();
     init_subset();
+    init_calibrators2();
+  }
+});
+
+// src/pipeline/engine-times.ts
+function layerTimes(engine, planned) {
+  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
+  const parts = /* @__PURE__ */ new Map();
+  for (const { nodes, ms, precision: precision2, reformat } of engine) {
+    if (reformat || ms === void 0) continue;
+    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
+    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
+    for (const { name, macs } of owners) {
+      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
+      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
+      const longer = share2 > known2.longest;
+      parts.set(name, {
+        ms: known2.ms + share2,
+        longest: longer ? share2 : known2.longest,
+        got: longer ? precision2 : known2.got
+      });
+    }
+  }
+  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
+}
+var init_engine_times = __esm({
+  "src/pipeline/engine-times.ts"() {
+    "use strict";
+  }
+});
+
+// src/pipeline/layer-rows.ts
+function finite(value) {
+  return Number.isFinite(value) ? value : null;
+}
+function layerRows(source, findings2) {
+  const { bench, rows: rows2 = [], int8, mixed, statistics } = source;
+  const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const timeOf = engineTimes2(source, [...layers2.values()]);
+  return rows2.map((row, i) => {
+    const { layer, sqnr, mapDrop, detail } = row;
+    const members = detail?.group.layers ?? [layer];
+    const macs = members.reduce((sum2, { name }) => add(sum2, layers2.get(name)?.macs), 0);
+    const cause = causeOf(members, detail, findings2);
+    return {
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      depth: layer.depth,
+      sqnr: finite(sqnr),
+      mapDrop: mapDrop === void 0 ? null : finite(mapDrop),
+      macShare: macs === void 0 || total === 0 ? null : macs / total,
+      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
+      precision: precision2.get(layer.name) ?? "int8",
+      head: layer.head,
+      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
+      weights: weightsDigest(
+        bench.graph,
+        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
+      ),
+      reads: readsOf2(members, source),
+      ...detail !== void 0 && detailsOf(row, detail),
+      ...timeOf(members),
+      ...cause !== void 0 && { cause }
+    };
+  });
+}
+function engineTimes2({ bench: { graph }, confirmation }, layers2) {
+  const planned = layers2.map(({ name, nodes, macs = 0 }) => ({
+    name,
+    macs,
+    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
+  }));
+  const timesOf = (...variants2) => {
+    const found = variants2.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
+    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
+  };
+  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
+  return (members) => {
+    const times = members.flatMap(({ name }) => own.get(name) ?? []);
+    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
+    if (longest === void 0) return {};
+    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
+    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
+    return {
+      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
+    };
+  };
+}
+function add(sum2, macs) {
+  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
+}
+function detailsOf({ layer }, detail) {
+  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
+  const db = (value, key) => value === void 0 ? {} : { [key]: finite(value) };
+  const { boxShift, scoreShift } = detail;
+  return {
+    images: detail.images,
+    place: { ...detail.place },
+    ...others.length > 0 && { together: others },
+    ...boxShift !== void 0 && { boxShift },
+    ...scoreShift !== void 0 && { scoreShift },
+    ...db(detail.mapLow, "mapDropLow"),
+    ...db(detail.mapHigh, "mapDropHigh"),
+    ...db(detail.weights, "weightsSqnr"),
+    ...db(detail.activations, "activationsSqnr"),
+    ...db(detail.local, "localSqnr"),
+    ...db(detail.cumulative, "cumulativeSqnr"),
+    ...db(detail.gain, "gain")
+  };
+}
+function readsOf2(members, { int8, ranges }) {
+  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
+  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
+    const amax = ranges.get(tensor)?.amax;
+    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
+  });
+}
+function causeOf(members, detail, findings2) {
+  const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
+  const known2 = findings2.find(
+    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
+  );
+  if (known2 !== void 0) return known2.kind;
+  const { weights, activations } = detail ?? {};
+  if (weights === void 0 || activations === void 0) return void 0;
+  if (activations < weights - CLEARLY) return "range of its input";
+  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
+}
+var CLEARLY;
+var init_layer_rows = __esm({
+  "src/pipeline/layer-rows.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_engine_times();
+    CLEARLY = 6;
+  }
+});
+
+// src/pipeline/choices.ts
+function calibratorsSection(choices) {
+  return choices.map(({ tensors, calibrator, by, errors }) => ({
+    tensors: [...tensors],
+    calibrator,
+    by,
+    candidates: errors.map(({ calibrator: name, amax, sqnr, images: images2 }) => ({
+      calibrator: name,
+      amax,
+      sqnr: sqnr === void 0 ? null : finite(sqnr),
+      images: images2
+    }))
+  }));
+}
+function choiceFinding(choices, heldBack) {
+  if (choices.length === 0) return [];
+  const counts2 = /* @__PURE__ */ new Map();
+  for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
+  const listed2 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
+  const local = choices.filter(({ by }) => by === "local").length;
+  const unmeasured = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
+  return [
+    {
+      kind: "calibrator-choice",
+      severity: "info",
+      subject: "calibration.calibrator",
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed2.join(", ")}.${unmeasured}${worstOf(choices)}`,
+      advice: "Every candidate with its error stands in report.json under calibrators."
+    }
+  ];
+}
+function worstOf(choices) {
+  const rated2 = choices.flatMap(({ tensors, calibrator: calibrator2, by, errors }) => {
+    const own2 = errors.find((one) => one.calibrator === calibrator2)?.sqnr;
+    const worst = [...errors].sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity))[0];
+    return by === "local" || own2 === void 0 || !Number.isFinite(own2) || worst?.sqnr === void 0 ? [] : [{ tensor: tensors[0], calibrator: calibrator2, own: own2, other: worst.calibrator, sqnr: worst.sqnr }];
+  });
+  const first2 = rated2.sort((a, b) => a.own - b.own)[0];
+  if (first2 === void 0) return "";
+  const { tensor, calibrator, own, other, sqnr } = first2;
+  return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
+}
+var init_choices = __esm({
+  "src/pipeline/choices.ts"() {
+    "use strict";
+    init_layer_rows();
   }
 });
 
@@ -36846,144 +37312,6 @@ var init_engine_report = __esm({
   }
 });
 
-// src/pipeline/engine-times.ts
-function layerTimes(engine, planned) {
-  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
-  const parts = /* @__PURE__ */ new Map();
-  for (const { nodes, ms, precision: precision2, reformat } of engine) {
-    if (reformat || ms === void 0) continue;
-    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
-    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
-    for (const { name, macs } of owners) {
-      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
-      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
-      const longer = share2 > known2.longest;
-      parts.set(name, {
-        ms: known2.ms + share2,
-        longest: longer ? share2 : known2.longest,
-        got: longer ? precision2 : known2.got
-      });
-    }
-  }
-  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
-}
-var init_engine_times = __esm({
-  "src/pipeline/engine-times.ts"() {
-    "use strict";
-  }
-});
-
-// src/pipeline/layer-rows.ts
-function finite(value) {
-  return Number.isFinite(value) ? value : null;
-}
-function layerRows(source, findings2) {
-  const { bench, rows: rows2 = [], int8, mixed, statistics } = source;
-  const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
-  const timeOf = engineTimes2(source, [...layers2.values()]);
-  return rows2.map((row, i) => {
-    const { layer, sqnr, mapDrop, detail } = row;
-    const members = detail?.group.layers ?? [layer];
-    const macs = members.reduce((sum2, { name }) => add(sum2, layers2.get(name)?.macs), 0);
-    const cause = causeOf(members, detail, findings2);
-    return {
-      rank: i + 1,
-      name: layer.name,
-      opType: layer.opType,
-      depth: layer.depth,
-      sqnr: finite(sqnr),
-      mapDrop: mapDrop === void 0 ? null : finite(mapDrop),
-      macShare: macs === void 0 || total === 0 ? null : macs / total,
-      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
-      precision: precision2.get(layer.name) ?? "int8",
-      head: layer.head,
-      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
-      weights: weightsDigest(
-        bench.graph,
-        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
-      ),
-      reads: readsOf2(members, source),
-      ...detail !== void 0 && detailsOf(row, detail),
-      ...timeOf(members),
-      ...cause !== void 0 && { cause }
-    };
-  });
-}
-function engineTimes2({ bench: { graph }, confirmation }, layers2) {
-  const planned = layers2.map(({ name, nodes, macs = 0 }) => ({
-    name,
-    macs,
-    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
-  }));
-  const timesOf = (...variants2) => {
-    const found = variants2.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
-    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
-  };
-  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
-  return (members) => {
-    const times = members.flatMap(({ name }) => own.get(name) ?? []);
-    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
-    if (longest === void 0) return {};
-    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
-    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
-    return {
-      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
-    };
-  };
-}
-function add(sum2, macs) {
-  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
-}
-function detailsOf({ layer }, detail) {
-  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
-  const db = (value, key) => value === void 0 ? {} : { [key]: finite(value) };
-  const { boxShift, scoreShift } = detail;
-  return {
-    images: detail.images,
-    place: { ...detail.place },
-    ...others.length > 0 && { together: others },
-    ...boxShift !== void 0 && { boxShift },
-    ...scoreShift !== void 0 && { scoreShift },
-    ...db(detail.mapLow, "mapDropLow"),
-    ...db(detail.mapHigh, "mapDropHigh"),
-    ...db(detail.weights, "weightsSqnr"),
-    ...db(detail.activations, "activationsSqnr"),
-    ...db(detail.local, "localSqnr"),
-    ...db(detail.cumulative, "cumulativeSqnr"),
-    ...db(detail.gain, "gain")
-  };
-}
-function readsOf2(members, { int8, ranges }) {
-  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
-  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
-    const amax = ranges.get(tensor)?.amax;
-    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
-  });
-}
-function causeOf(members, detail, findings2) {
-  const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
-  const known2 = findings2.find(
-    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
-  );
-  if (known2 !== void 0) return known2.kind;
-  const { weights, activations } = detail ?? {};
-  if (weights === void 0 || activations === void 0) return void 0;
-  if (activations < weights - CLEARLY) return "range of its input";
-  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
-}
-var CLEARLY;
-var init_layer_rows = __esm({
-  "src/pipeline/layer-rows.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_engine_times();
-    CLEARLY = 6;
-  }
-});
-
 // src/pipeline/version.ts
 var VERSION2;
 var init_version = __esm({
@@ -37021,6 +37349,7 @@ function assembleReport(found, findings2) {
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score }))
     },
     ...found.confirmation !== void 0 && { engines: enginesSection(found.confirmation) },
+    ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
     findings: [...findings2],
     verdict: verdictSection(found, settings.gate.candidate, findings2)
   };
@@ -37043,7 +37372,7 @@ function modelSection({ bench, statistics }) {
     macs: macs ?? null
   };
 }
-function dataSection({ truth, calibration, settings, digests }) {
+function dataSection({ truth, calibration, heldBack, settings, digests }) {
   const { calibrator, percentile, images: images2, cache } = settings.calibration;
   return {
     validation: {
@@ -37058,7 +37387,8 @@ function dataSection({ truth, calibration, settings, digests }) {
       source: basename5(images2),
       images: calibration.count,
       calibrator: cache !== void 0 ? `cache ${basename5(cache)}` : calibrator === "percentile" ? `percentile ${percentile}` : calibrator,
-      digests: [...digests.calibration]
+      digests: [...digests.calibration],
+      ...heldBack.count > 0 && { heldBack: heldBack.count }
     }
   };
 }
@@ -37155,6 +37485,7 @@ var init_assemble = __esm({
     init_gate();
     init_onnx();
     init_quantization();
+    init_choices();
     init_engine_report();
     init_layer_rows();
     init_version();
@@ -40240,7 +40571,8 @@ async function prepare3(loaded2, context) {
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
     );
-  const calibrationRecords = await calibrationImages(settings);
+  const listed2 = await calibrationImages(settings);
+  const { fit: calibrationRecords, held } = choosesOnImages(settings, model) ? holdBack(listed2) : { fit: listed2, held: [] };
   const scope = settings.quantization.operators;
   const layers2 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -40286,6 +40618,7 @@ async function prepare3(loaded2, context) {
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       store: await storeOf(loaded2, context),
+      heldBack: openImages(held, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,
       digests: {
         calibration: (await imageDigests(calibrationRecords)).sort(),
@@ -40318,6 +40651,9 @@ async function referenceOf({ settings, place: place2 }, model, heads2, bytes2) {
       fix: "Export both alike, or take the line out: then the model without its Q/DQ is the reference."
     });
   return encodeModel(reference.proto);
+}
+function choosesOnImages({ calibration }, model) {
+  return calibration.calibrator === "best" && calibration.cache === void 0 && model.quantized === void 0;
 }
 function calibratedTensors(graph, layers2, { quantization }) {
   const tensors = tensorsToCalibrate(graph, quantization.operators);
@@ -40382,6 +40718,7 @@ var init_prepare = __esm({
     init_onnx();
     init_dataset();
     init_engine2();
+    init_calibration();
     init_detection();
     init_quantization();
     init_sensitivity();
@@ -40686,7 +41023,7 @@ var init_confirm = __esm({
 // src/pipeline/calibrate.ts
 import { readFile as readFile10 } from "node:fs/promises";
 async function calibrate(bench, extremes2) {
-  const { context, settings } = bench;
+  const { context } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
   const statistics = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
@@ -40699,9 +41036,38 @@ async function calibrate(bench, extremes2) {
     }
   );
   context.progress.end();
-  const { calibrator, percentile, batch, cache } = settings.calibration;
-  const ranges = computeRanges(statistics, calibratorFor(calibrator, { percentile, batch }));
-  return { statistics, ranges: cache === void 0 ? ranges : await readRanges(cache, statistics) };
+  return { statistics, ...await rangesOf(bench, statistics) };
+}
+async function rangesOf(bench, statistics) {
+  const { calibrator, percentile, batch, cache } = bench.settings.calibration;
+  if (calibrator === "best" && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
+  const name = calibrator === "best" ? "percentile" : calibrator;
+  const ranges = computeRanges(statistics, calibratorFor(name, { percentile, batch }));
+  return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
+}
+async function chooseRanges(bench, statistics) {
+  const { context, settings, layers: layers2, graph } = bench;
+  context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
+  const candidates2 = rangeCandidates(statistics, settings.calibration);
+  const choices = await chooseCalibrators({
+    engine: bench.engine,
+    model: bench.model,
+    graph,
+    layers: layers2,
+    scope: settings.quantization.operators,
+    work: new Map(
+      withMacs(layers2, graph, statistics).flatMap(
+        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
+      )
+    ),
+    statistics,
+    candidates: candidates2,
+    feed: feedOf(bench, bench.heldBack),
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total)
+  });
+  context.progress.end();
+  return { ranges: chosenRanges(candidates2, choices), choices };
 }
 async function readRanges(file, statistics) {
   let text5;
@@ -40720,6 +41086,8 @@ var init_calibrate = __esm({
     "use strict";
     init_calibration();
     init_faults();
+    init_quantization();
+    init_sensitivity();
     init_measure();
     init_prepare();
   }
@@ -41726,6 +42094,7 @@ async function fileFindings(basis, int8) {
     ...stalePlan(basis.bench, int8.plan),
     ...lintFindings(basis),
     ...newOpset(basis),
+    ...choiceFinding(basis.choices, basis.bench.heldBack.count),
     ...await headTested(basis, int8)
   ];
 }
@@ -41806,6 +42175,7 @@ var init_file_findings = __esm({
     init_lint2();
     init_onnx();
     init_quantization();
+    init_choices();
     init_run();
     WEAK_OPSET = 17;
   }
@@ -41890,7 +42260,7 @@ async function runGate(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
-    const { fp32, statistics, ranges } = basis;
+    const { fp32, statistics, ranges, choices } = basis;
     const int8 = await buildVariant(basis, "INT8", await planOf(bench));
     const rows2 = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
     const { mixed, search } = await findMixed(basis, int8, rows2);
@@ -41906,6 +42276,7 @@ async function runGate(loaded2, context) {
       rows: rows2,
       statistics,
       ranges,
+      choices,
       verdict,
       startedAt,
       ...confirmation !== void 0 && { confirmation }
@@ -42563,9 +42934,9 @@ var init_schema2 = __esm({
               description: "Use only this many, spread evenly over the folder. All when left out."
             },
             calibrator: {
-              enum: ["minmax", "average", "percentile", "entropy", "mse"],
+              enum: ["minmax", "average", "percentile", "entropy", "mse", "best"],
               default: "percentile",
-              description: "How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2."
+              description: "How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2. `best`: for each tensor the one with the least error of the network’s output on an eighth of the images, which is held back."
             },
             percentile: {
               type: "number",

@@ -37,6 +37,30 @@ export function calibratorFor(
   return REGISTRY[name](options);
 }
 
+/** A calibrator's name with the ranges that it gives. */
+export interface RangeCandidate {
+  /** As in {@link TensorRange.calibrator}: `percentile:99.99`. */
+  readonly name: string;
+  readonly ranges: Ranges;
+}
+
+/** Shares that are tried beside the one asked for, in percent. Less than 99.9 costs every detector tried its scores. */
+const PERCENTILES = [99.999, 99.99, 99.9];
+
+/** What every calibrator makes of the same statistics, several percentiles among them. @throws as {@link computeRanges} */
+export function rangeCandidates(
+  statistics: ReadonlyMap<string, TensorStatistics>,
+  options: CalibratorOptions,
+): readonly RangeCandidate[] {
+  const percentiles = [...new Set([options.percentile, ...PERCENTILES])];
+  return CALIBRATORS.flatMap((name) =>
+    (name === 'percentile' ? percentiles : [options.percentile]).map((percentile) => {
+      const calibrator = calibratorFor(name, { ...options, percentile });
+      return { name: calibrator.name, ranges: computeRanges(statistics, calibrator) };
+    }),
+  );
+}
+
 /** A range for every tensor. @throws InputFault naming all tensors that were never seen or held NaN or infinity. */
 export function computeRanges(
   statistics: ReadonlyMap<string, TensorStatistics>,

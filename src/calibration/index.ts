@@ -6,8 +6,10 @@ export {
   CALIBRATORS,
   calibratorFor,
   computeRanges,
+  rangeCandidates,
   type CalibratorName,
   type CalibratorOptions,
+  type RangeCandidate,
 } from './calibrators.js';
 export { quantizationError } from './mse.js';
 export {
@@ -17,3 +19,4 @@ export {
   rangesFromCache,
   type CalibrationCache,
 } from './cache.js';
+export { holdBack, type HeldBack } from './hold-back.js';

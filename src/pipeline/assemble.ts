@@ -3,6 +3,7 @@ import { exitStatusOf, type Check, type Verdict } from '../gate/index.js';
 import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
 import type { Finding, Report, ReportVariant } from '../report/index.js';
+import { calibratorsSection } from './choices.js';
 import { enginesSection } from './engine-report.js';
 import { finite, layerRows } from './layer-rows.js';
 import type { Measured } from './measure.js';
@@ -38,6 +39,7 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })),
     }),
     ...(found.confirmation !== undefined && { engines: enginesSection(found.confirmation) }),
+    ...(found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) }),
     findings: [...findings],
     verdict: verdictSection(found, settings.gate.candidate, findings),
   };
@@ -62,7 +64,7 @@ function modelSection({ bench, statistics }: Found): Report['model'] {
   };
 }
 
-function dataSection({ truth, calibration, settings, digests }: Bench): Report['data'] {
+function dataSection({ truth, calibration, heldBack, settings, digests }: Bench): Report['data'] {
   const { calibrator, percentile, images, cache } = settings.calibration;
   return {
     validation: {
@@ -83,6 +85,7 @@ function dataSection({ truth, calibration, settings, digests }: Bench): Report['
             ? `percentile ${percentile}`
             : calibrator,
       digests: [...digests.calibration],
+      ...(heldBack.count > 0 && { heldBack: heldBack.count }),
     },
   };
 }

@@ -4,6 +4,7 @@ import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat } from '../quantization/index.js';
 import type { PrecisionPlan } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
+import { choiceFinding } from './choices.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
 
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
@@ -12,6 +13,7 @@ export async function fileFindings(basis: Basis, int8: Variant): Promise<readonl
     ...stalePlan(basis.bench, int8.plan),
     ...lintFindings(basis),
     ...newOpset(basis),
+    ...choiceFinding(basis.choices, basis.bench.heldBack.count),
     ...(await headTested(basis, int8)),
   ];
 }

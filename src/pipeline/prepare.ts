@@ -15,6 +15,7 @@ import {
   type PreprocessingSpec,
 } from '../dataset/index.js';
 import { createOnnxRuntimeEngine, type Engine, type ImageFeed } from '../engine/index.js';
+import { holdBack } from '../calibration/index.js';
 import {
   chooseDecoder,
   inferPreprocessing,
@@ -62,6 +63,8 @@ export interface Bench {
   readonly calibration: ImageStore;
   /** What former runs measured. */
   readonly store: Store;
+  /** Calibration images that ranges are not taken from: choices are made on them. Empty when nothing is chosen. */
+  readonly heldBack: ImageStore;
   /** Indexes of validation images that sensitivity and SQNR look at, ascending. */
   readonly subset: readonly number[];
   /** What tells the data from others: of each calibration image, sorted, and of the validation set as a whole. */
@@ -100,7 +103,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count }) => `${count} ${what}`).join('; ')}`,
     );
-  const calibrationRecords = await calibrationImages(settings);
+  const listed = await calibrationImages(settings);
+  const { fit: calibrationRecords, held } = choosesOnImages(settings, model)
+    ? holdBack(listed)
+    : { fit: listed, held: [] };
   const scope = settings.quantization.operators;
   const layers = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -149,6 +155,7 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       store: await storeOf(loaded, context),
+      heldBack: openImages(held, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,
       digests: {
         calibration: (await imageDigests(calibrationRecords)).sort(),
@@ -188,6 +195,13 @@ async function referenceOf(
       fix: 'Export both alike, or take the line out: then the model without its Q/DQ is the reference.',
     });
   return encodeModel(reference.proto);
+}
+
+/** True when something is chosen by calibration images. A file with Q/DQ brings its own scales, a cache those of another. */
+function choosesOnImages({ calibration }: Settings, model: Model): boolean {
+  return (
+    calibration.calibrator === 'best' && calibration.cache === undefined && model.quantized === undefined
+  );
 }
 
 /** What scales need; for a strongly typed file also what layers give, so that what overflows FP16 is seen. */

@@ -36,7 +36,7 @@ import {
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
 import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
-import { calibrate } from './calibrate.js';
+import { calibrate, type Calibrated } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
 import { collectFindings } from './evidence.js';
@@ -81,6 +81,7 @@ export interface Found {
   readonly rows: readonly SweepRow[] | undefined;
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly ranges: Ranges;
+  readonly choices: Calibrated['choices'];
   readonly verdict: Verdict;
   readonly startedAt: number;
   /** What real engines showed, where they were built. */
@@ -88,14 +89,12 @@ export interface Found {
 }
 
 /** What every quantized variant is made from and compared with. */
-export interface Basis {
+export interface Basis extends Calibrated {
   readonly bench: Bench;
   readonly fp32: Measured;
   readonly reference: Reference;
-  readonly statistics: ReadonlyMap<string, TensorStatistics>;
   /** Of the calibration images, by image and channel. */
   readonly extremes: ReadonlyMap<string, TensorExtremes>;
-  readonly ranges: Ranges;
 }
 
 /** The main job: FP32, INT8 and mixed precision held against the thresholds. */
@@ -105,7 +104,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
   return withBench(loaded, context, async (bench) => {
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
-    const { fp32, statistics, ranges } = basis;
+    const { fp32, statistics, ranges, choices } = basis;
     const int8 = await buildVariant(basis, 'INT8', await planOf(bench));
     const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : undefined;
     const { mixed, search } = await findMixed(basis, int8, rows);
@@ -124,6 +123,7 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       rows,
       statistics,
       ranges,
+      choices,
       verdict,
       startedAt,
       ...(confirmation !== undefined && { confirmation }),

@@ -137,6 +137,8 @@ export const reportSchema = {
               calibrator: text,
               /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
               digests: texts,
+              /** Further calibration images, on which choices were made. */
+              heldBack: number,
             },
             ['source', 'images', 'calibrator'],
           ),
@@ -285,6 +287,27 @@ export const reportSchema = {
         },
         ['library', 'gpu', 'computeCapability', 'driver', 'cuda', 'clockMHz', 'powerState', 'noise', 'rows'],
       ),
+      /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
+      calibrators: {
+        type: 'array',
+        items: object(
+          {
+            tensors: texts,
+            calibrator: text,
+            by: { enum: ['output', 'local'] },
+            candidates: {
+              type: 'array',
+              items: object({ calibrator: text, amax: number, sqnr: nullable, images: number }, [
+                'calibrator',
+                'amax',
+                'sqnr',
+                'images',
+              ]),
+            },
+          },
+          ['tensors', 'calibrator', 'by', 'candidates'],
+        ),
+      },
       /** Every plan that was tried. */
       search: searchPoints,
       plan: planSection,

@@ -3,6 +3,14 @@ import { NodeProtoSchema, type GraphProto, type ModelProto, type NodeProto } fro
 
 /** A quantized model without the Q/DQ of its weights, or without that of its activations. */
 export function bypass(proto: ModelProto, side: 'weight' | 'activation'): ModelProto {
+  return bypassWhere(proto, (_tensor, isWeight) => isWeight === (side === 'weight'));
+}
+
+/** A quantized model without the Q/DQ of some tensors: of those where `without` says so of the name in front of Q. */
+export function bypassWhere(
+  proto: ModelProto,
+  without: (tensor: string, isWeight: boolean) => boolean,
+): ModelProto {
   const graph = proto.graph as GraphProto;
   const makers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
   const weights = new Set(graph.initializer.map(({ name }) => name));
@@ -10,7 +18,7 @@ export function bypass(proto: ModelProto, side: 'weight' | 'activation'): ModelP
   const instead = new Map<string, string>();
   const node = graph.node.flatMap((one): NodeProto[] => {
     const from = one.opType === 'DequantizeLinear' ? quantizedFrom(one, makers) : undefined;
-    if (from === undefined || isWeight(from, weights, makers) !== (side === 'weight')) return [one];
+    if (from === undefined || !without(from, isWeight(from, weights, makers))) return [one];
     const to = one.output[0] ?? '';
     if (leaves.has(to))
       return [create(NodeProtoSchema, { name: one.name, opType: 'Identity', input: [from], output: [to] })];

@@ -7,3 +7,10 @@ export { rankIntervals, settled, sqnrOf, type RankInterval } from './tally.js';
 export type { Question } from './candidates.js';
 export { searchMixed, type MixedSearch, type PlanOutcome, type SearchInput, type Try } from './search.js';
 export { chooseSubset } from './subset.js';
+export {
+  chooseCalibrators,
+  chosenRanges,
+  type CalibratorChoice,
+  type CandidateError,
+  type ChoiceInput,
+} from './calibrators.js';

@@ -2,11 +2,11 @@ import { DetectionBuilder, pickImages, type DetectionTable, type GroundTruth } f
 import type { HostTensor, Power, ProbeImage, ProbeOutcome } from '../engine/index.js';
 import { evaluateCoco, outputDistances, pairedBootstrap } from '../evaluation/index.js';
 import { Interrupted } from '../faults/index.js';
-import { encodeModel, type Graph } from '../onnx/index.js';
+import type { Graph } from '../onnx/index.js';
 import { planCandidates, type Candidate, type Question } from './candidates.js';
-import { boundaryInfo, type Boundary } from './parts.js';
+import { boundaryOf } from './boundary.js';
 import { groupLayers, type LayerGroup } from './groups.js';
-import { canCut, cutRegions, type Region } from './regions.js';
+import { canCut, cutRegions } from './regions.js';
 import { rank, type SweepInput, type SweepRow } from './sweep.js';
 import { rankIntervals, settled, sqnrOf } from './tally.js';
 
@@ -100,33 +100,6 @@ export async function sweepStored(input: StoredSweepInput): Promise<readonly Swe
 
 function stopWhenAsked(signal: AbortSignal): void {
   if (signal.aborted) throw new Interrupted();
-}
-
-/** Types and dimensions of the tensors between regions, seen by running one image. */
-async function boundaryOf(input: StoredSweepInput, regions: readonly Region[]): Promise<Boundary> {
-  const { engine, model, graph, feed } = input;
-  const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
-    (name) => !graph.inputs.includes(name),
-  );
-  const infos = new Map(
-    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info) => [info.name, info]),
-  );
-  const session = await engine.load(
-    { name: model.name, bytes: encodeModel(model.proto) },
-    { extraOutputs: names },
-  );
-  try {
-    await session.run({ ...feed, count: 1 }, (_i, outputs) => {
-      for (const name of names) {
-        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
-        if (tensor !== undefined && type !== undefined)
-          infos.set(name, boundaryInfo(name, type, tensor.dims));
-      }
-    });
-    return infos;
-  } finally {
-    await session.release();
-  }
 }
 
 /** Gathers what the cases made of each image. */

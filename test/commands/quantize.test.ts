@@ -53,6 +53,34 @@ test('the calibration cache that it writes gives the same model when ranges are 
   });
 });
 
+test('the best calibrator of each tensor is chosen alike in every run, with the errors in the report', async () => {
+  await withFolder(async (folder) => {
+    await makeProject(folder, (text) =>
+      text
+        .replace('images: calib', 'images: calib\n  calibrator: best')
+        .replace('keepModels: false', 'keepModels: true'),
+    );
+    const out = join(folder, 'run');
+    const model = async (command: string) => {
+      const ended = await runDist('cli.js', [command, '--json', '--out', command], { cwd: folder });
+      expect(ended.status).toBe(0);
+      return readFile(join(folder, command, 'int8.onnx'));
+    };
+    const first = await model('quantize');
+    expect(first.equals(await model('quantize'))).toBe(true);
+    expect(first.equals(await model('run'))).toBe(true);
+    const { calibrators, data, findings } = JSON.parse(
+      await readFile(join(out, 'report.json'), 'utf8'),
+    ) as Report;
+    expect(data.calibration).toMatchObject({ calibrator: 'best', heldBack: 1 });
+    expect(new Set(calibrators?.map(({ calibrator }) => calibrator)).size).toBeGreaterThan(1);
+    for (const { candidates } of calibrators ?? []) expect(candidates).toHaveLength(7);
+    expect(findings.find(({ kind }) => kind === 'calibrator-choice')?.sentence).toMatch(
+      /chosen by the error of the network's output on 1 calibration image held back/,
+    );
+  });
+});
+
 test('a full disk ends with status 3 and leaves nothing', async () => {
   await withFolder(async (folder) => {
     await makeProject(folder, withFlavour('both'));

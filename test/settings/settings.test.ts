@@ -76,7 +76,7 @@ describe('mistakes', () => {
       'a value that is none of the known',
       replaced('images: calib', 'images: calib\n  calibrator: max'),
       [
-        'int8-gate.yml:8:15 calibration.calibrator: must be one of minmax, average, percentile, entropy, mse, is "max"',
+        'int8-gate.yml:8:15 calibration.calibrator: must be one of minmax, average, percentile, entropy, mse, best, is "max"',
       ],
     ],
     [

@@ -1160,10 +1160,10 @@ function placeOf({ rank: rank2, place: place2 }) {
 function precisionOf({ precision: precision2 }) {
   return precision2.toUpperCase();
 }
-function engineRows({ rows: rows2 }) {
+function engineRows({ rows: rows3 }) {
   const ms = (row) => row.graphMedianMs ?? row.medianMs;
-  const half = rows2.find(({ variant: variant2 }) => variant2 === "fp16");
-  return rows2.map((row) => ({
+  const half = rows3.find(({ variant: variant2 }) => variant2 === "fp16");
+  return rows3.map((row) => ({
     name: ENGINE_NAMES[row.variant],
     ap: rate(row.AP),
     simulated: row.simulatedAP === null ? "–" : rate(row.simulatedAP),
@@ -1218,9 +1218,9 @@ function accuracy2(base, head) {
   });
 }
 function layerTable(changes) {
-  const rows2 = [TITLES, ...changes.map(cells)];
-  const widths = TITLES.map((_, column) => Math.max(...rows2.map((row) => row[column].length)));
-  return rows2.map(
+  const rows3 = [TITLES, ...changes.map(cells)];
+  const widths = TITLES.map((_, column) => Math.max(...rows3.map((row) => row[column].length)));
+  return rows3.map(
     (row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()
   );
 }
@@ -1290,7 +1290,7 @@ ${todo}`
   ].filter((part) => part !== "").join("\n\n");
 }
 function variants(report) {
-  const rows2 = variantsOf(report).map(([name, one]) => [
+  const rows3 = variantsOf(report).map(([name, one]) => [
     name,
     rate(one.stats.AP),
     rate(one.stats.AP50),
@@ -1302,14 +1302,14 @@ function variants(report) {
   return table(
     [
       ["", "mAP50-95", "mAP50", "change against FP32", "detections ≥ 0.25", "weights", "INT8 layers"],
-      ...rows2
+      ...rows3
     ],
     ["l", "r", "r", "r", "r", "r", "r"]
   );
 }
 function engines({ engines: section }) {
   if (section === void 0) return "";
-  const rows2 = engineRows(section).map((one) => [
+  const rows3 = engineRows(section).map((one) => [
     one.name,
     one.ap,
     one.simulated,
@@ -1335,7 +1335,7 @@ function engines({ engines: section }) {
   const title = `### Engines: ${markdownText(library2)} on ${markdownText(gpu)}, CUDA ${markdownText(cuda)}, driver ${markdownText(driver)}`;
   return `${title}
 
-${table([header, ...rows2], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
+${table([header, ...rows3], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
 }
 function checks({ verdict }) {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
@@ -1381,8 +1381,8 @@ function sensitivity({ sensitivity: found, base }, room) {
 `;
   const build2 = (count2) => {
     const rest = found.layers.length - count2;
-    const rows2 = found.layers.slice(0, count2).map((row) => cells2(row, timed2, caused, changes));
-    return `${title}${table([header, ...rows2], ["r", "l", "l", "l", "r", "r", "r", ...timed2 ? ["r", "r"] : []])}${rest > 0 ? `
+    const rows3 = found.layers.slice(0, count2).map((row) => cells2(row, timed2, caused, changes));
+    return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...timed2 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
   };
@@ -1423,9 +1423,9 @@ function footer({ tool, model, data, engine, decoder }) {
 `;
   return `${aside}<sub>${markdownText(model.file)}, ${markdownText(decoder.format)}; ${validation.images} validation images, ${calibration.images} calibration images (${markdownText(calibration.calibrator)}); ${markdownText(engine.name)} ${markdownText(engine.version)}; int8-gate ${markdownText(tool.version)}</sub>`;
 }
-function table(rows2, align) {
+function table(rows3, align) {
   return markdownTable(
-    rows2.map((row) => [...row]),
+    rows3.map((row) => [...row]),
     { align: [...align], alignDelimiters: false }
   );
 }
@@ -1474,7 +1474,7 @@ ${bullets(verdict.todo)}`
 }
 function engines2({ engines: section }) {
   if (section === void 0) return "";
-  const rows2 = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
+  const rows3 = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
     name,
     ap,
     simulated,
@@ -1483,11 +1483,11 @@ function engines2({ engines: section }) {
     reformats
   ]);
   return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})
-${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows2])}`;
+${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows3])}`;
 }
 function layers({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return "";
-  const rows2 = sensitivity2.layers.slice(0, TOP).map((row) => [
+  const rows3 = sensitivity2.layers.slice(0, TOP).map((row) => [
     String(row.rank),
     shorten(terminalText(row.name), Math.max(20, width - 42)),
     decibels(row.sqnr),
@@ -1495,16 +1495,16 @@ function layers({ sensitivity: sensitivity2 }, width) {
     precisionOf(row)
   ]);
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
-${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows2], /* @__PURE__ */ new Set([1]))}`;
+${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows3], /* @__PURE__ */ new Set([1]))}`;
 }
 function shorten(text5, width) {
   if (text5.length <= width) return text5;
   const head = Math.floor((width - 1) / 2);
   return `${text5.slice(0, head)}…${text5.slice(text5.length - (width - 1 - head))}`;
 }
-function columns(rows2, left = /* @__PURE__ */ new Set([0])) {
-  const widths = (rows2[0] ?? []).map((_, i) => Math.max(...rows2.map((row) => (row[i] ?? "").length)));
-  return rows2.map(
+function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
+  const widths = (rows3[0] ?? []).map((_, i) => Math.max(...rows3.map((row) => (row[i] ?? "").length)));
+  return rows3.map(
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
@@ -6901,17 +6901,17 @@ var require_uniqueItems = __commonJS({
         function loopN(i, j) {
           const item = gen.name("item");
           const wrongType = (0, dataType_1.checkDataTypes)(itemTypes, item, it.opts.strictNumbers, dataType_1.DataType.Wrong);
-          const indices = gen.const("indices", (0, codegen_1._)`{}`);
+          const indices2 = gen.const("indices", (0, codegen_1._)`{}`);
           gen.for((0, codegen_1._)`;${i}--;`, () => {
             gen.let(item, (0, codegen_1._)`${data}[${i}]`);
             gen.if(wrongType, (0, codegen_1._)`continue`);
             if (itemTypes.length > 1)
               gen.if((0, codegen_1._)`typeof ${item} == "string"`, (0, codegen_1._)`${item} += "_"`);
-            gen.if((0, codegen_1._)`typeof ${indices}[${item}] == "number"`, () => {
-              gen.assign(j, (0, codegen_1._)`${indices}[${item}]`);
+            gen.if((0, codegen_1._)`typeof ${indices2}[${item}] == "number"`, () => {
+              gen.assign(j, (0, codegen_1._)`${indices2}[${item}]`);
               cxt.error();
               gen.assign(valid2, false).break();
-            }).code((0, codegen_1._)`${indices}[${item}] = ${i}`);
+            }).code((0, codegen_1._)`${indices2}[${item}] = ${i}`);
           });
         }
         function loopN2(i, j) {
@@ -20080,7 +20080,7 @@ var init_sqnr = __esm({
 // src/sensitivity/sweep.ts
 async function sweep(input) {
   const { layers: layers2 } = input;
-  const rows2 = [];
+  const rows3 = [];
   let prepared2 = prepare(input, layers2[0]);
   for (let i = 0; i < layers2.length; i++) {
     if (input.signal.aborted) throw new Interrupted();
@@ -20088,13 +20088,13 @@ async function sweep(input) {
     const running = measureLayer(input, layers2[i], bytes2);
     running.catch(() => void 0);
     prepared2 = prepare(input, layers2[i + 1]);
-    rows2.push(await running);
+    rows3.push(await running);
     input.onProgress(i + 1, layers2.length);
   }
-  return rank(rows2);
+  return rank(rows3);
 }
-function rank(rows2) {
-  return [...rows2].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+function rank(rows3) {
+  return [...rows3].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
 }
 function compare2(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
@@ -20839,9 +20839,9 @@ function grown(old, length) {
   fresh.set(old);
   return fresh;
 }
-function annotationTable(rows2) {
+function annotationTable(rows3) {
   const builder = new AnnotationBuilder();
-  for (const row of rows2) builder.push(row);
+  for (const row of rows3) builder.push(row);
   return builder.finish();
 }
 var DetectionBuilder, AnnotationBuilder;
@@ -21264,13 +21264,13 @@ function scanCoco(bytes2, source, folder, options = {}) {
   if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
   const top2 = {};
   const places2 = [];
-  let rows2;
+  let rows3;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(SECTION_KEYS);
     if (key < 0) scanner.skip();
     else if (!scanner.startsList) top2[SECTIONS[key]] = scanner.brief();
-    else if (key === 2) rows2 = scanAnnotations(scanner);
+    else if (key === 2) rows3 = scanAnnotations(scanner);
     else {
       places2[key] = scanner.at;
       scanner.skip();
@@ -21282,8 +21282,8 @@ function scanCoco(bytes2, source, folder, options = {}) {
     return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
   };
   return assemble(section, source, folder, options, (annotations, problems) => {
-    if (rows2 === void 0) arrayOf(top2, "annotations", source, problems);
-    else annotations.take(rows2, scanner);
+    if (rows3 === void 0) arrayOf(top2, "annotations", source, problems);
+    else annotations.take(rows3, scanner);
   });
 }
 function refuse2(source, json) {
@@ -29196,7 +29196,7 @@ var init_yolo_config = __esm({
 
 // src/dataset/yolo-labels.ts
 function parseYoloLabels(text5, file, classes, problems) {
-  const rows2 = [];
+  const rows3 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
   text5.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
@@ -29209,10 +29209,10 @@ function parseYoloLabels(text5, file, classes, problems) {
     else {
       seen.add(key);
       if (fields.length > 5) polygons++;
-      rows2.push({ line: i + 1, ...row });
+      rows3.push({ line: i + 1, ...row });
     }
   });
-  return { rows: rows2, duplicates, polygons };
+  return { rows: rows3, duplicates, polygons };
 }
 function readRow(fields, where, classes, problems) {
   const wrong = (what, fix) => void problems.add(where, what, fix);
@@ -29287,13 +29287,13 @@ async function loadYolo(source) {
   };
 }
 function rowsOf(images2, labels) {
-  const rows2 = [];
+  const rows3 = [];
   labels.forEach((found, image) => {
     const { width, height } = images2[image];
     for (const { category, x, y, w, h } of found?.rows ?? []) {
       const box = { x: x * width, y: y * height, w: w * width, h: h * height };
-      rows2.push({
-        id: rows2.length + 1,
+      rows3.push({
+        id: rows3.length + 1,
         image,
         category,
         ...box,
@@ -29303,7 +29303,7 @@ function rowsOf(images2, labels) {
       });
     }
   });
-  return rows2;
+  return rows3;
 }
 function countSkipped(labels, repeated, labelFiles) {
   const sum2 = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
@@ -34095,19 +34095,19 @@ async function loadVoc({ annotations, images: images2, exif }) {
   const measured = await measureImages(records, exif, problems);
   problems.throwIfAny(annotations);
   const categories = [...new Set(found.flatMap(({ objects }) => objects.map(({ name }) => name)))].sort();
-  const rows2 = rowsOf2(files, found, measured, categories, problems);
+  const rows3 = rowsOf2(files, found, measured, categories, problems);
   problems.throwIfAny(annotations);
   return {
     source: annotations,
     images: measured,
     categories: categories.map((name, i) => ({ id: i + 1, name })),
-    annotations: annotationTable(rows2),
-    skipped: countSkipped2(found, measured, rows2, present)
+    annotations: annotationTable(rows3),
+    skipped: countSkipped2(found, measured, rows3, present)
   };
 }
 function rowsOf2(files, found, images2, categories, problems) {
   const index = new Map(categories.map((name, i) => [name, i]));
-  const rows2 = [];
+  const rows3 = [];
   found.forEach(({ objects }, image) => {
     const { width, height } = images2[image];
     objects.forEach(({ line, name, difficult, x, y, w, h }, i) => {
@@ -34117,8 +34117,8 @@ function rowsOf2(files, found, images2, categories, problems) {
           `lies outside the image of ${width}×${height} pixels`,
           "Correct or remove the object."
         );
-      rows2.push({
-        id: rows2.length + 1,
+      rows3.push({
+        id: rows3.length + 1,
         image,
         category: index.get(name),
         x,
@@ -34131,17 +34131,17 @@ function rowsOf2(files, found, images2, categories, problems) {
       });
     });
   });
-  return rows2;
+  return rows3;
 }
-function countSkipped2(found, images2, rows2, present) {
+function countSkipped2(found, images2, rows3, present) {
   const used = new Set(images2.map(({ file }) => file));
   const objects = found.flatMap((file) => file.objects);
-  const beyond = rows2.filter(({ image, x, y, w, h }) => {
+  const beyond = rows3.filter(({ image, x, y, w, h }) => {
     const { width, height } = images2[image];
     return x + w > width || y + h > height;
   });
   return [
-    { what: "objects marked difficult, ignored", count: rows2.filter(({ ignore }) => ignore).length },
+    { what: "objects marked difficult, ignored", count: rows3.filter(({ ignore }) => ignore).length },
     {
       what: "boxes that begin at 0 though VOC counts from 1, read as VOC has it",
       count: objects.filter(({ fromZero }) => fromZero).length
@@ -34276,21 +34276,21 @@ function oddBoxes({ images: images2, annotations }) {
 function pickImages(truth, kept) {
   const place2 = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
-  const rows2 = Array.from(annotations.image.keys()).filter(
+  const rows3 = Array.from(annotations.image.keys()).filter(
     (row) => place2.has(annotations.image[row])
   );
   return {
     ...truth,
     images: kept.map((index) => truth.images[index]),
     annotations: {
-      count: rows2.length,
-      image: Int32Array.from(rows2, (row) => place2.get(annotations.image[row])),
-      category: Int32Array.from(rows2, (row) => annotations.category[row]),
-      bbox: Float64Array.from(rows2.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
-      area: Float64Array.from(rows2, (row) => annotations.area[row]),
-      crowd: Uint8Array.from(rows2, (row) => annotations.crowd[row]),
-      ignore: Uint8Array.from(rows2, (row) => annotations.ignore[row]),
-      id: Float64Array.from(rows2, (row) => annotations.id[row])
+      count: rows3.length,
+      image: Int32Array.from(rows3, (row) => place2.get(annotations.image[row])),
+      category: Int32Array.from(rows3, (row) => annotations.category[row]),
+      bbox: Float64Array.from(rows3.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
+      area: Float64Array.from(rows3, (row) => annotations.area[row]),
+      crowd: Uint8Array.from(rows3, (row) => annotations.crowd[row]),
+      ignore: Uint8Array.from(rows3, (row) => annotations.ignore[row]),
+      id: Float64Array.from(rows3, (row) => annotations.id[row])
     }
   };
 }
@@ -34340,20 +34340,20 @@ function resizeOpenCv(image, width, height) {
   const x = linearTaps(image.width, width, "x");
   const y = linearTaps(image.height, height, "y");
   const rowLength = width * 3;
-  const rows2 = [new Int32Array(rowLength), new Int32Array(rowLength)];
+  const rows3 = [new Int32Array(rowLength), new Int32Array(rowLength)];
   const held = [-1, -1];
   const out = new Uint8Array(rowLength * height);
   for (let j = 0; j < height; j++) {
     const [top2, bottom] = [y.left[j], y.right[j]];
     if (held[1] === top2) {
-      rows2.reverse();
+      rows3.reverse();
       held.reverse();
     }
-    if (held[0] !== top2) horizontal(image, top2, x, rows2[0]);
-    if (held[1] !== bottom) horizontal(image, bottom, x, rows2[1]);
+    if (held[0] !== top2) horizontal(image, top2, x, rows3[0]);
+    if (held[1] !== bottom) horizontal(image, bottom, x, rows3[1]);
     held[0] = top2;
     held[1] = bottom;
-    vertical(rows2[0], rows2[1], y.a[j], y.b[j], out, j * rowLength);
+    vertical(rows3[0], rows3[1], y.a[j], y.b[j], out, j * rowLength);
   }
   return { data: out, width, height };
 }
@@ -34466,9 +34466,81 @@ var init_resize = __esm({
   }
 });
 
+// src/dataset/resize-cubic.ts
+function cubicTaps(from, to) {
+  const { fround } = Math;
+  const at = new Int32Array(4 * to);
+  const weights = new Int32Array(4 * to);
+  const scale = 1 / (to / from);
+  const inner = (x) => fround(fround(fround(fround(fround(fround(1.25 * x) - 2.25) * x) * x)) + 1);
+  const outer = (x) => fround(fround(fround(fround(fround(fround(-0.75 * x) + 3.75) * x) - 6) * x) + 3);
+  for (let i = 0; i < to; i++) {
+    const centre = fround((i + 0.5) * scale - 0.5);
+    const left = Math.floor(centre);
+    const x = fround(centre - left);
+    const [a, b, c] = [outer(fround(x + 1)), inner(x), inner(fround(1 - x))];
+    const d = fround(fround(fround(1 - a) - b) - c);
+    [a, b, c, d].forEach((weight2, k) => {
+      at[4 * i + k] = Math.min(Math.max(left - 1 + k, 0), from - 1);
+      weights[4 * i + k] = roundHalfEven2(fround(weight2 * COEFFICIENT2));
+    });
+  }
+  return { at, weights };
+}
+function resizeOpenCvCubic(image, width, height) {
+  if (image.width === width && image.height === height) return image;
+  const x = cubicTaps(image.width, width);
+  const y = cubicTaps(image.height, height);
+  const length = width * 3;
+  const rows3 = /* @__PURE__ */ new Map();
+  const out = new Uint8Array(length * height);
+  for (let j = 0; j < height; j++) {
+    const needed = y.at.subarray(4 * j, 4 * j + 4);
+    for (const row of rows3.keys()) if (row < needed[0]) rows3.delete(row);
+    const four = Array.from(needed, (row) => {
+      const known2 = rows3.get(row) ?? horizontal2(image, row, x);
+      rows3.set(row, known2);
+      return known2;
+    });
+    vertical2(four, y.weights.subarray(4 * j, 4 * j + 4), out, j * length);
+  }
+  return { data: out, width, height };
+}
+function horizontal2({ data, width }, row, { at, weights }) {
+  const base = row * width * 3;
+  const target = new Int32Array(at.length / 4 * 3);
+  for (let i = 0, o = 0; i < at.length; i += 4)
+    for (let c = 0; c < 3; c++, o++) {
+      let sum2 = 0;
+      for (let k = 0; k < 4; k++)
+        sum2 += data[base + 3 * at[i + k] + c] * weights[i + k];
+      target[o] = sum2;
+    }
+  return target;
+}
+function vertical2(rows3, weights, out, at) {
+  const { fround } = Math;
+  const [r0, r1, r2, r3] = rows3;
+  const [b0, b1, b2, b3] = Array.from(weights, (w) => fround(w / (COEFFICIENT2 * COEFFICIENT2)));
+  for (let i = 0; i < r0.length; i++) {
+    let sum2 = fround(fround(r3[i]) * b3);
+    sum2 = fround(fround(r2[i]) * b2 + sum2);
+    sum2 = fround(fround(r1[i]) * b1 + sum2);
+    sum2 = fround(fround(r0[i]) * b0 + sum2);
+    out[at + i] = Math.min(255, Math.max(0, roundHalfEven2(sum2)));
+  }
+}
+var COEFFICIENT2;
+var init_resize_cubic = __esm({
+  "src/dataset/resize-cubic.ts"() {
+    "use strict";
+    init_resize();
+    COEFFICIENT2 = 2048;
+  }
+});
+
 // src/dataset/preprocess.ts
 function place(width, height, spec) {
-  const ratio = Math.min(spec.height / height, spec.width / width);
   switch (spec.resize) {
     case "stretch":
       return {
@@ -34480,12 +34552,18 @@ function place(width, height, spec) {
         scaleY: spec.height / height
       };
     case "letterbox": {
+      const margin = spec.margin ?? 0;
+      const ratio = Math.min(
+        Math.max(1, spec.height - margin) / height,
+        Math.max(1, spec.width - margin) / width
+      );
       const [w, h] = [Math.max(1, roundHalfEven2(width * ratio)), Math.max(1, roundHalfEven2(height * ratio))];
       const left = roundHalfEven2((spec.width - w) / 2 - 0.1);
       const top2 = roundHalfEven2((spec.height - h) / 2 - 0.1);
       return { width: w, height: h, left, top: top2, scaleX: ratio, scaleY: ratio };
     }
-    case "letterbox-top-left":
+    case "letterbox-top-left": {
+      const ratio = Math.min(spec.height / height, spec.width / width);
       return {
         width: Math.max(1, Math.trunc(width * ratio)),
         height: Math.max(1, Math.trunc(height * ratio)),
@@ -34494,6 +34572,7 @@ function place(width, height, spec) {
         scaleX: ratio,
         scaleY: ratio
       };
+    }
     case "shortest-side": {
       const [w, h] = shortestSide(width, height, spec);
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
@@ -34512,14 +34591,14 @@ function shortestSide(width, height, spec) {
     Math.min(spec.width, Math.max(1, w)),
     Math.min(spec.height, Math.max(1, h))
   ];
-  if (spec.interpolation === "opencv")
+  if (spec.interpolation !== "pil")
     return bounded(Math.floor(width * ratio + 0.5), Math.floor(height * ratio + 0.5));
   const side = Math.max(1, roundHalfEven2(Math.min(width, height) * ratio));
   return width < height ? bounded(side, Math.trunc(side * height / width)) : bounded(Math.trunc(side * width / height), side);
 }
 function prepareImage(image, spec) {
   const where = place(image.width, image.height, spec);
-  const resized = (spec.interpolation === "pil" ? resizePil : resizeOpenCv)(image, where.width, where.height);
+  const resized = RESIZERS[spec.interpolation](image, where.width, where.height);
   const pixels = new Uint8Array(new SharedArrayBuffer(spec.width * spec.height * 3));
   if (where.width !== spec.width || where.height !== spec.height) pixels.fill(spec.pad);
   for (let y = 0; y < where.height; y++)
@@ -34545,10 +34624,13 @@ function swapChannels(pixels) {
     pixels[i + 2] = first2;
   }
 }
+var RESIZERS;
 var init_preprocess = __esm({
   "src/dataset/preprocess.ts"() {
     "use strict";
+    init_resize_cubic();
     init_resize();
+    RESIZERS = { opencv: resizeOpenCv, "opencv-cubic": resizeOpenCvCubic, pil: resizePil };
   }
 });
 
@@ -34697,6 +34779,7 @@ var init_dataset = __esm({
     init_list();
     init_decode();
     init_preprocess();
+    init_resize_cubic();
     init_resize();
     init_store();
     init_stratify();
@@ -34719,18 +34802,18 @@ var init_types9 = __esm({
 });
 
 // src/evaluation/order.ts
-function groupBy(rows2, key, size) {
+function groupBy(rows3, key, size) {
   const starts = new Int32Array(size + 1);
-  for (let i = 0; i < rows2.length; i++) {
-    const k = key[rows2[i]];
-    if (k < 0 || k >= size) throw new RangeError(`row ${rows2[i]} has the key ${k} of ${size}`);
+  for (let i = 0; i < rows3.length; i++) {
+    const k = key[rows3[i]];
+    if (k < 0 || k >= size) throw new RangeError(`row ${rows3[i]} has the key ${k} of ${size}`);
     starts[k + 1] = starts[k + 1] + 1;
   }
   for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
   const next = starts.slice();
-  const sorted = new Int32Array(rows2.length);
-  for (let i = 0; i < rows2.length; i++) {
-    const row = rows2[i];
+  const sorted = new Int32Array(rows3.length);
+  for (let i = 0; i < rows3.length; i++) {
+    const row = rows3[i];
     const k = key[row];
     const to = next[k];
     next[k] = to + 1;
@@ -34739,15 +34822,15 @@ function groupBy(rows2, key, size) {
   return { rows: sorted, starts };
 }
 function everyRow(count2) {
-  const rows2 = new Int32Array(count2);
-  for (let i = 0; i < count2; i++) rows2[i] = i;
-  return rows2;
+  const rows3 = new Int32Array(count2);
+  for (let i = 0; i < count2; i++) rows3[i] = i;
+  return rows3;
 }
-function byFallingScore(rows2, score) {
-  const n = rows2.length;
-  if (n === 0) return rows2;
+function byFallingScore(rows3, score) {
+  const n = rows3.length;
+  if (n === 0) return rows3;
   const keys = fallingKeys(score);
-  let from = rows2;
+  let from = rows3;
   const spare = [new Int32Array(n), new Int32Array(n)];
   const counts2 = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS2) {
@@ -34763,10 +34846,10 @@ function byFallingScore(rows2, score) {
 function digit(key, row, shift) {
   return key[row] >>> shift & SIZE - 1;
 }
-function count(rows2, key, shift, counts2) {
+function count(rows3, key, shift, counts2) {
   counts2.fill(0);
-  for (let i = 0; i < rows2.length; i++) {
-    const d = digit(key, rows2[i], shift);
+  for (let i = 0; i < rows3.length; i++) {
+    const d = digit(key, rows3[i], shift);
     counts2[d] = counts2[d] + 1;
   }
 }
@@ -34945,11 +35028,11 @@ var init_matching = __esm({
     FROM = Float64Array.from(AREAS, ({ from }) => from);
     TO = Float64Array.from(AREAS, ({ to }) => to);
     Matcher2 = class {
-      constructor(truth, detections, rows2, ids) {
+      constructor(truth, detections, rows3, ids) {
         this.detections = detections;
-        this.rows = rows2;
+        this.rows = rows3;
         const { bbox, area, crowd, ignore, id } = truth.annotations;
-        const n = rows2.length;
+        const n = rows3.length;
         this.left = new Float64Array(n);
         this.top = new Float64Array(n);
         this.right = new Float64Array(n);
@@ -34960,7 +35043,7 @@ var init_matching = __esm({
         this.forgotten = new Uint8Array(n);
         this.taken = new Uint16Array(n * A);
         for (let g = 0; g < n; g++) {
-          const row = rows2[g];
+          const row = rows3[g];
           const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
           const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
           this.left[g] = x;
@@ -35046,7 +35129,7 @@ var init_matching = __esm({
       keep(found) {
         const { image: images2, score: scores } = this.detections;
         const n = found.length;
-        const [rows2, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+        const [rows3, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
         const score = new Float64Array(n);
         let count2 = 0;
         for (let i = 0; i < n; i++) {
@@ -35055,17 +35138,17 @@ var init_matching = __esm({
           const place2 = this.seen[where];
           if (place2 === KEPT) continue;
           this.seen[where] = place2 + 1;
-          rows2[count2] = row;
+          rows3[count2] = row;
           image[count2] = where;
           rank2[count2] = place2;
           score[count2] = scores[row];
           count2++;
         }
         for (let i = 0; i < n; i++) this.seen[images2[found[i]]] = 0;
-        if (count2 === n) return { count: count2, rows: rows2, image, rank: rank2, score };
+        if (count2 === n) return { count: count2, rows: rows3, image, rank: rank2, score };
         return {
           count: count2,
-          rows: rows2,
+          rows: rows3,
           image: image.slice(0, count2),
           rank: rank2.slice(0, count2),
           score: score.slice(0, count2)
@@ -35346,10 +35429,10 @@ var init_coco2 = __esm({
       /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
       get recall() {
         const { recall: from } = this.curves;
-        const rows2 = this.classes.length * A3 * M2;
+        const rows3 = this.classes.length * A3 * M2;
         const to = new Float64Array(from.length);
-        for (let row = 0; row < rows2; row++)
-          for (let t = 0; t < T3; t++) to[t * rows2 + row] = from[row * T3 + t];
+        for (let row = 0; row < rows3; row++)
+          for (let t = 0; t < T3; t++) to[t * rows3 + row] = from[row * T3 + t];
         return to;
       }
       /** The matches behind the numbers, one byte an outcome. */
@@ -35425,10 +35508,10 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
   const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
   const perClass = truth.categories.map(({ name }, k) => {
     const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
-    const rows2 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
+    const rows3 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
     const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
-    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows2, iou), counting, metric);
-    return { category: k, name, AP, boxes: counting, detections: rows2.length };
+    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows3, iou), counting, metric);
+    return { category: k, name, AP, boxes: counting, detections: rows3.length };
   });
   const known2 = perClass.filter(({ AP }) => AP >= 0);
   const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
@@ -35437,7 +35520,7 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
 function counts({ crowd, ignore }, row) {
   return crowd[row] !== 1 && ignore[row] !== 1;
 }
-function right({ annotations, images: images2 }, detections, boxes, rows2, iou) {
+function right({ annotations, images: images2 }, detections, boxes, rows3, iou) {
   const first2 = new Int32Array(images2.length).fill(-1);
   const end = new Int32Array(images2.length);
   boxes.forEach((row, at) => {
@@ -35446,7 +35529,7 @@ function right({ annotations, images: images2 }, detections, boxes, rows2, iou) 
     end[image] = at + 1;
   });
   const taken = new Uint8Array(boxes.length);
-  return Int8Array.from(rows2, (row) => {
+  return Int8Array.from(rows3, (row) => {
     const image = detections.image[row];
     let best = -Infinity;
     let match2 = -1;
@@ -36472,10 +36555,10 @@ function stopWhenAsked(signal) {
   if (signal.aborted) throw new Interrupted();
 }
 function upTo(table2, images2) {
-  const rows2 = [...table2.image.keys()].filter((row) => table2.image[row] < images2);
-  if (rows2.length === table2.count) return table2;
+  const rows3 = [...table2.image.keys()].filter((row) => table2.image[row] < images2);
+  if (rows3.length === table2.count) return table2;
   const builder = new DetectionBuilder();
-  for (const row of rows2) {
+  for (const row of rows3) {
     const [x, y, w, h] = table2.bbox.subarray(4 * row, 4 * row + 4);
     builder.push(
       table2.image[row],
@@ -36564,7 +36647,7 @@ var init_stored = __esm({
         const on = this.powers.get("on") ?? [];
         const places2 = rankIntervals(on, this.input.seed);
         const float = this.float.finish();
-        const rows2 = rank(
+        const rows3 = rank(
           this.groups.map((group, g) => ({
             layer: group.layers[0],
             sqnr: sqnrOf(on[g]),
@@ -36572,7 +36655,7 @@ var init_stored = __esm({
             detail: { ...this.details(g), group, place: places2[g] }
           }))
         );
-        return rows2.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
+        return rows3.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
       }
       details(g) {
         const of = (question) => {
@@ -36654,9 +36737,9 @@ async function searchMixed(input) {
   const kept = await revert(input, ranked2.slice(0, first2));
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
-function candidates({ rows: rows2, layers: layers2, basePlan }) {
+function candidates({ rows: rows3, layers: layers2, basePlan }) {
   const precision2 = resolvePlan(basePlan, layers2);
-  return rows2.map(
+  return rows3.map(
     ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8")
   ).filter((names) => names.length > 0);
 }
@@ -36781,9 +36864,9 @@ async function chooseCalibrators(input) {
   ) : [];
   const cut = trials.length === 0 ? void 0 : await cutOf(input);
   if (cut !== void 0) {
-    const few = Math.min(FIRST, input.feed.count);
-    await measureTrials(input, cut, groups, trials, [0, few]);
-    await measureTrials(input, cut, groups, promising(trials), [few, input.feed.count]);
+    const few2 = Math.min(FIRST, input.feed.count);
+    await measureTrials(input, cut, groups, trials, [0, few2]);
+    await measureTrials(input, cut, groups, promising(trials), [few2, input.feed.count]);
   }
   const sqnr = new Map(trials.map((trial) => [`${trial.group} ${trial.candidate}`, trial]));
   return groups.map((group, g) => {
@@ -37012,12 +37095,12 @@ function finite(value) {
   return Number.isFinite(value) ? value : null;
 }
 function layerRows(source, findings2) {
-  const { bench, rows: rows2 = [], int8, mixed, statistics } = source;
+  const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
   const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
   const timeOf = engineTimes2(source, [...layers2.values()]);
-  return rows2.map((row, i) => {
+  return rows3.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
     const macs = members.reduce((sum2, { name }) => add(sum2, layers2.get(name)?.macs), 0);
@@ -37461,7 +37544,7 @@ function whyOf({ search, mixed, int8 }, verdict, candidate) {
   const none = search !== void 0 && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : "";
   return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
 }
-function todoOf({ rows: rows2, bench, int8, mixed }, verdict, findings2) {
+function todoOf({ rows: rows3, bench, int8, mixed }, verdict, findings2) {
   const advice = [
     ...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))
   ];
@@ -37472,7 +37555,7 @@ function todoOf({ rows: rows2, bench, int8, mixed }, verdict, findings2) {
   if (bench.settings.gate.candidate === "int8" && mixed === void 0)
     advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
   const precision2 = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows2 ?? []).filter(({ layer }) => precision2.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
+  const worst = (rows3 ?? []).filter(({ layer }) => precision2.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
   if (worst.length > 0)
     advice.push(
       `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
@@ -37783,7 +37866,7 @@ var init_onnxruntime = __esm({
         this.name = name;
         this.inputs = loaded2.inputs;
         this.outputs = loaded2.outputs;
-        const first2 = loaded2.inputs[0]?.dims[0] ?? -1;
+        const first2 = loaded2.inputs.find(({ dims }) => dims.length === 4)?.dims[0] ?? 1;
         this.fixed = first2 > 0 ? first2 : 1;
         this.batch = first2 > 0 ? first2 : wanted === "auto" || !loaded2.batchable ? 1 : wanted;
       }
@@ -39151,35 +39234,101 @@ var init_grid = __esm({
   }
 });
 
+// src/detection/inputs.ts
+function stretched(g, { inputHeight, inputWidth }) {
+  const near = (a, b) => Math.abs(a - b) < 1e-6 * b;
+  return g.padX === 0 && g.padY === 0 && near(g.originalWidth * g.scaleX, inputWidth) && near(g.originalHeight * g.scaleY, inputHeight);
+}
+function geometryOf(format, geometry, options, view) {
+  const by = SCALED_BY[format];
+  const told = by !== void 0 && view.inputs.some(({ name }) => name === by);
+  return told && stretched(geometry, options) ? unscaled(geometry) : geometry;
+}
+function maskOf(g, { inputHeight, inputWidth }, { dims }) {
+  const [height, width] = maskSize(dims, inputHeight, inputWidth);
+  const right2 = g.padX + Math.ceil(g.originalWidth * g.scaleX - 1e-6);
+  const bottom = g.padY + Math.ceil(g.originalHeight * g.scaleY - 1e-6);
+  return Array.from({ length: height * width }, (_, i) => {
+    const x = i % width * inputWidth / width;
+    const y = Math.floor(i / width) * inputHeight / height;
+    return x >= g.padX && x < right2 && y >= g.padY && y < bottom ? 1 : 0;
+  });
+}
+function maskSize(dims, height, width) {
+  const [, h = -1, w = -1] = dims;
+  return [h > 0 ? h : height, w > 0 ? w : width];
+}
+function extraInputs(view, options) {
+  const known2 = view.inputs.filter(({ name }) => name in INPUTS);
+  if (known2.length === 0) return void 0;
+  return (g) => Object.fromEntries(
+    known2.map((spec) => {
+      const values = INPUTS[spec.name](g, options, spec);
+      const kind = spec.type === "int64" || spec.type === "int32" ? spec.type : "float32";
+      const data = kind === "int64" ? Float64Array.from(values) : kind === "int32" ? Int32Array.from(values) : Float32Array.from(values);
+      const dims = spec.name === "pixel_mask" ? [1, ...maskSize(spec.dims, options.inputHeight, options.inputWidth)] : [1, 2];
+      return [spec.name, { type: kind, dims, data }];
+    })
+  );
+}
+function unknownInputs(view, image) {
+  return view.inputs.filter(({ name }) => name !== image.name && !(name in INPUTS));
+}
+var SCALED_BY, INPUTS;
+var init_inputs = __esm({
+  "src/detection/inputs.ts"() {
+    "use strict";
+    init_boxes();
+    SCALED_BY = {
+      paddle: "scale_factor",
+      "paddle-raw": "scale_factor",
+      "rtdetr-deploy": "orig_target_sizes"
+    };
+    INPUTS = {
+      /** Width and height of the original (RT-DETR, D-FINE). */
+      orig_target_sizes: (g, options) => stretched(g, options) ? [g.originalWidth, g.originalHeight] : [options.inputWidth, options.inputHeight],
+      /** Of y and x, input over original (Paddle). */
+      scale_factor: (g, options) => stretched(g, options) ? [g.scaleY, g.scaleX] : [1, 1],
+      /** Height and width of the input (Paddle). */
+      im_shape: (_, { inputHeight, inputWidth }) => [inputHeight, inputWidth],
+      /** Height and width of the original (YOLOv3 of the ONNX model zoo). */
+      image_shape: (g) => [g.originalHeight, g.originalWidth],
+      pixel_mask: maskOf
+    };
+  }
+});
+
 // src/detection/yolo.ts
 function yolov10({ outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
     const { data } = finite2(outputs, predictions);
-    const rows2 = Math.min(data.length / 6, options.maxDetections);
-    for (let row = 0; row < rows2; row++) {
+    const rows3 = Math.min(data.length / 6, options.maxDetections);
+    for (let row = 0; row < rows3; row++) {
       const at = (column) => data[row * 6 + column];
       if (at(4) > options.confidence)
         emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
     }
   };
 }
-function yolov8({ outputs: { predictions } }, options) {
+function yolov8({ format, outputs: { predictions } }, options) {
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
     const tensor = finite2(outputs, predictions);
     const { data } = tensor;
-    const [rows2 = 0, columns2 = 0] = shapeOf2(tensor, predictions, 2);
+    const [rows3 = 0, columns2 = 0] = shapeOf2(tensor, predictions, 2);
     const isGrid = (n2) => stridesOf(n2, inputHeight, inputWidth) !== void 0;
-    const transposed = isGrid(columns2) ? false : isGrid(rows2) || rows2 > columns2;
-    const [n, width] = transposed ? [rows2, columns2] : [columns2, rows2];
+    const transposed = isGrid(columns2) ? false : isGrid(rows3) || rows3 > columns2;
+    const [n, width] = transposed ? [rows3, columns2] : [columns2, rows3];
     const [step2, across] = transposed ? [1, width] : [n, 1];
     const found = new CandidateTable();
     for (let i = 0; i < n; i++)
       for (let cls = 0, at = i * across; cls < width - 4; cls++) {
         const score = data[at + (4 + cls) * step2];
         if (score <= confidence) continue;
-        const [cx, cy] = [data[at], data[at + step2]];
-        pushCentred(found, cls, score, cx, cy, data[at + 2 * step2], data[at + 3 * step2]);
+        const [a, b] = [data[at], data[at + step2]];
+        const [c, d] = [data[at + 2 * step2], data[at + 3 * step2]];
+        if (format === "paddle-rows") found.push(cls, score, a, b, c, d);
+        else pushCentred(found, cls, score, a, b, c, d);
       }
     emitKept(found, options, geometry, emit);
   };
@@ -39213,14 +39362,14 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
       const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name, flat ? 3 : 4);
       const sizes = anchors[level] ?? [];
       const count2 = sizes.length / 2;
-      const [rows2, columns2, width] = flat ? [b, c, a / count2] : [b, c, d];
+      const [rows3, columns2, width] = flat ? [b, c, a / count2] : [b, c, d];
       if (!Number.isInteger(width) || !flat && a !== count2)
         throw new InputFault({
           where: `output ${String(name)}`,
           what: `has dimensions [${tensor.dims.join(", ")}], which ${count2} anchors do not fit`,
           fix: "Give the anchors of each head, finest first, as `decoder: { anchors: [[w, h, …], …] }`."
         });
-      const plane = rows2 * columns2;
+      const plane = rows3 * columns2;
       for (let anchor = 0; anchor < count2; anchor++)
         for (let cell = 0; cell < plane; cell++) {
           const at = (i) => sigmoid(
@@ -39228,7 +39377,7 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
           );
           const objectness = at(4);
           if (objectness <= options.confidence) continue;
-          const [sx, sy] = [options.inputWidth / columns2, options.inputHeight / rows2];
+          const [sx, sy] = [options.inputWidth / columns2, options.inputHeight / rows3];
           const cx = (2 * at(0) - 0.5 + cell % columns2) * sx;
           const cy = (2 * at(1) - 0.5 + Math.floor(cell / columns2)) * sy;
           const w = (2 * at(2)) ** 2 * sizes[2 * anchor];
@@ -39287,15 +39436,15 @@ var init_yolo2 = __esm({
 });
 
 // src/detection/dense.ts
-function boxesAndScores({ format, outputs: { boxes, scores } }, options) {
+function boxesAndScores({ format, outputs: { boxes, scores } }, options, view) {
   return (outputs, geometry, emit) => {
     const corners = finite2(outputs, boxes).data;
     const tensor = finite2(outputs, scores);
     const { data } = tensor;
     const n = corners.length / 4;
-    const [rows2 = 0, columns2 = 0] = shapeOf2(tensor, scores, 2);
-    const byClass = rows2 === columns2 ? format === "paddle-raw" : columns2 === n;
-    const classCount = byClass ? rows2 : columns2;
+    const [rows3 = 0, columns2 = 0] = shapeOf2(tensor, scores, 2);
+    const byClass = rows3 === columns2 ? format === "paddle-raw" : columns2 === n;
+    const classCount = byClass ? rows3 : columns2;
     const found = new CandidateTable();
     for (let i = 0; i < n; i++)
       for (let cls = 0; cls < classCount; cls++) {
@@ -39304,23 +39453,23 @@ function boxesAndScores({ format, outputs: { boxes, scores } }, options) {
         const at = (side) => corners[4 * i + side];
         found.push(cls, score, at(0), at(1), at(2), at(3));
       }
-    emitKept(found, options, geometry, emit);
+    emitKept(found, options, geometryOf(format, geometry, options, view), emit);
   };
 }
-function distance3(data, at, side) {
-  const start = at + side * BINS3;
+function distance3(data, at, side, bins) {
+  const start = at + side * bins;
   let most = -Infinity;
-  for (let bin = 0; bin < BINS3; bin++) most = Math.max(most, data[start + bin]);
+  for (let bin = 0; bin < bins; bin++) most = Math.max(most, data[start + bin]);
   let sum2 = 0;
   let weighted = 0;
-  for (let bin = 0; bin < BINS3; bin++) {
+  for (let bin = 0; bin < bins; bin++) {
     const e = Math.exp(data[start + bin] - most);
     sum2 += e;
     weighted += e * bin;
   }
   return weighted / sum2;
 }
-function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distances, distancesAt }, classCount, logits, { confidence, inputHeight, inputWidth }) {
+function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distances, distancesAt, bins }, classCount, logits, { confidence, inputHeight, inputWidth }) {
   let corners;
   for (let cls = 0; cls < classCount; cls++) {
     const value = scores[scoresAt + cls];
@@ -39328,14 +39477,14 @@ function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distan
     if (score <= confidence) continue;
     corners ??= [0, 1, 2, 3].map((side) => {
       const origin = ((side % 2 === 0 ? x : y) + centre) * stride;
-      const moved2 = distance3(distances, distancesAt, side) * stride;
+      const moved2 = distance3(distances, distancesAt, side, bins) * stride;
       const most = side % 2 === 0 ? inputWidth : inputHeight;
       return Math.min(Math.max(side < 2 ? origin - moved2 : origin + moved2, 0), most);
     });
     found.push(cls, score, ...corners);
   }
 }
-function nanodet({ outputs: { predictions } }, options) {
+function nanodet({ classCount: known2, outputs: { predictions } }, options) {
   const { inputHeight, inputWidth } = options;
   return (outputs, geometry, emit) => {
     const tensor = finite2(outputs, predictions);
@@ -39343,13 +39492,15 @@ function nanodet({ outputs: { predictions } }, options) {
     const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
     const strides = stridesOf(n, inputHeight, inputWidth);
     if (strides === void 0) throw noGrid(predictions, n, options);
-    const classCount = width - 4 * BINS3;
+    const classCount = known2 ?? width - 4 * BINS3;
+    const bins = (width - classCount) / 4;
     let logits = false;
     for (let i = 0; i < n && !logits; i++)
       for (let cls = 0; cls < classCount; cls++) logits ||= data[i * width + cls] < 0;
     const found = new CandidateTable();
     gridOf(strides, inputHeight, inputWidth).forEach((cell, i) => {
-      const at = { scores: data, scoresAt: i * width, distances: data, distancesAt: i * width + classCount };
+      const from = i * width;
+      const at = { scores: data, scoresAt: from, distances: data, distancesAt: from + classCount, bins };
       pushDistances(found, cell, strides.length === 4 ? 0 : 0.5, at, classCount, logits, options);
     });
     emitKept(found, options, geometry, emit);
@@ -39369,7 +39520,8 @@ function picodetHeads({ heads: heads2 = [] }, options) {
           scores: scores.data,
           scoresAt: i * classCount,
           distances: distances.data,
-          distancesAt: i * 4 * BINS3
+          distancesAt: i * 4 * BINS3,
+          bins: BINS3
         };
         pushDistances(found, cell, 0.5, at, classCount, false, options);
       });
@@ -39384,6 +39536,7 @@ var init_dense = __esm({
     init_boxes();
     init_grid();
     init_nms();
+    init_inputs();
     init_yolo2();
     BINS3 = 8;
   }
@@ -39408,7 +39561,7 @@ function rows(match2, options, view) {
       if (at(cls) >= 0 && at(score) > options.confidence)
         found.push(Math.round(at(cls)), at(score), at(box), at(box + 1), at(box + 2), at(box + 3));
     }
-    emitTop(found, options, pixelsOf(match2, geometry, options, view), emit);
+    emitTop(found, options, geometryOf(match2.format, geometry, options, view), emit);
   };
 }
 function countOf(outputs, name) {
@@ -39441,16 +39594,16 @@ function separate(match2, options, view) {
         );
       else found.push(label, score, at(0), at(1), at(2), at(3));
     }
-    emitTop(found, options, pixelsOf(match2, geometry, options, view), emit);
+    emitTop(found, options, geometryOf(match2.format, geometry, options, view), emit);
   };
 }
 function nmsIndices(match2, options, view) {
-  const { boxes, scores, indices } = match2.outputs;
-  const turned = inputNamed(view, "image_shape") !== void 0;
+  const { boxes, scores, indices: indices2 } = match2.outputs;
+  const turned = view.inputs.some(({ name }) => name === "image_shape");
   return (outputs, geometry, emit) => {
     const corners = finite2(outputs, boxes).data;
     const points = finite2(outputs, scores).data;
-    const selected = finite2(outputs, indices).data;
+    const selected = finite2(outputs, indices2).data;
     const n = corners.length / 4;
     const found = new CandidateTable();
     for (let i = 0; i + 2 < selected.length; i += 3) {
@@ -39459,7 +39612,7 @@ function nmsIndices(match2, options, view) {
       const score = points[cls * n + box];
       if (score === void 0 || box >= n)
         throw new InputFault({
-          where: `output ${String(indices)}`,
+          where: `output ${String(indices2)}`,
           what: `selects class ${cls} of box ${box}; there are ${n} boxes and ${points.length / n} classes`,
           fix: "Name the outputs as `decoder: { outputs: { boxes: …, scores: …, indices: … } }`."
         });
@@ -39472,45 +39625,13 @@ function nmsIndices(match2, options, view) {
     emitTop(found, options, pixels, emit);
   };
 }
-function inputNamed(view, name) {
-  return view.inputs.find((input) => input.name === name);
-}
-function stretched(g, { inputHeight, inputWidth }) {
-  const near = (a, b) => Math.abs(a - b) < 1e-6 * b;
-  return g.padX === 0 && g.padY === 0 && near(g.originalWidth * g.scaleX, inputWidth) && near(g.originalHeight * g.scaleY, inputHeight);
-}
-function pixelsOf({ format }, geometry, options, view) {
-  const told = format === "paddle" ? inputNamed(view, "scale_factor") !== void 0 : format === "rtdetr-deploy" && inputNamed(view, "orig_target_sizes") !== void 0;
-  return told && stretched(geometry, options) ? unscaled(geometry) : geometry;
-}
-function extraInputs(view, options) {
-  const { inputHeight, inputWidth } = options;
-  const known2 = view.inputs.filter(
-    ({ name }) => ["orig_target_sizes", "scale_factor", "im_shape", "image_shape"].includes(name)
-  );
-  if (known2.length === 0) return void 0;
-  return (g) => Object.fromEntries(
-    known2.map(({ name, type }) => {
-      const whole = stretched(g, options);
-      const original = [g.originalHeight, g.originalWidth];
-      const values = {
-        orig_target_sizes: whole ? [g.originalWidth, g.originalHeight] : [inputWidth, inputHeight],
-        scale_factor: whole ? [g.scaleY, g.scaleX] : [1, 1],
-        im_shape: [inputHeight, inputWidth],
-        image_shape: original
-      }[name];
-      const data = type === "int64" ? Float64Array.from(values) : type === "int32" ? Int32Array.from(values) : Float32Array.from(values);
-      const kind = type === "int64" || type === "int32" ? type : "float32";
-      return [name, { type: kind, dims: [1, 2], data }];
-    })
-  );
-}
 var COLUMNS;
 var init_suppressed = __esm({
   "src/detection/suppressed.ts"() {
     "use strict";
     init_faults();
     init_boxes();
+    init_inputs();
     init_nms();
     COLUMNS = {
       /** image x1 y1 x2 y2 score class. */
@@ -39584,12 +39705,13 @@ var init_transformers = __esm({
 
 // src/detection/decoders.ts
 function makeDecoder(match2, options, view) {
-  const { format, classCount } = match2;
+  const { format, classCount, family } = match2;
   const extras = extraInputs(view, options);
   return {
     format,
     options,
     classCount,
+    ...family !== void 0 && { family },
     labels: LABELS[format] ?? "zero-based",
     ...extras !== void 0 && { extras },
     decode: MAKERS[format](match2, options, view)
@@ -39600,6 +39722,7 @@ var init_decoders = __esm({
   "src/detection/decoders.ts"() {
     "use strict";
     init_dense();
+    init_inputs();
     init_suppressed();
     init_transformers();
     init_yolo2();
@@ -39616,6 +39739,7 @@ var init_decoders = __esm({
       "yolov7-end2end": rows,
       paddle: rows,
       "paddle-raw": boxesAndScores,
+      "paddle-rows": yolov8,
       "picodet-heads": picodetHeads,
       nanodet,
       rtdetr: queries,
@@ -39638,9 +39762,488 @@ var init_decoders = __esm({
   }
 });
 
+// src/detection/layouts.ts
+function shown({ name, type, dims }) {
+  return `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
+}
+var LAYOUTS;
+var init_layouts = __esm({
+  "src/detection/layouts.ts"() {
+    "use strict";
+    LAYOUTS = {
+      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities (also YOLOv6, v7)",
+      "yolov5-heads": "raw heads of three anchors each, with `anchors`",
+      yolov8: "[batch, 4 + classes, n] or transposed: cx cy w h, class probabilities (also YOLOv9, 11, 12)",
+      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed (also YOLO26, and exports with NMS)",
+      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32",
+      "yolox-decoded": "[batch, n, 5 + classes]: cx cy w h in pixels",
+      "yolo-nas": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, n, classes]",
+      "yolo-nas-batch": "count, boxes [batch, n, 4], scores and classes [batch, n]",
+      "yolo-nas-flat": "[n, 7]: image x1 y1 x2 y2 score class",
+      "yolov7-end2end": "[n, 7]: image x1 y1 x2 y2 class score",
+      paddle: "[n, 6]: class score x1 y1 x2 y2, and a count (PP-YOLOE, PicoDet, RT-DETR of Paddle)",
+      "paddle-raw": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, classes, n]",
+      "paddle-rows": "[batch, n, 4 + classes]: x1 y1 x2 y2, class probabilities (PP-YOLOE without post-processing)",
+      "picodet-heads": "by level, scores [batch, cells, classes] and distances [batch, cells, 32]",
+      nanodet: "[batch, n, classes + 32 or 44]: class scores and distributions of distances",
+      rtdetr: "logits [batch, queries, classes] and boxes cx cy w h, 0…1 (also D-FINE)",
+      "rtdetr-ultralytics": "[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities",
+      "rtdetr-deploy": "labels, boxes, scores; input orig_target_sizes (RT-DETR, D-FINE)",
+      "rf-detr": "dets [batch, queries, 4] cx cy w h, 0…1, and labels [batch, queries, classes + 1] as logits",
+      detr: "logits [batch, queries, classes + 1] with a last class of no object, and boxes cx cy w h, 0…1",
+      "efficient-nms": "num_dets, det_boxes x1 y1 x2 y2, det_scores, det_classes",
+      "nms-indices": "boxes [1, n, 4], scores [1, classes, n] and selected indices [k, 3]",
+      torchvision: "boxes [n, 4] x1 y1 x2 y2, labels [n] with 0 as background, scores [n]",
+      "tf-od": "detection_boxes ymin xmin ymax xmax, 0…1, detection_classes from 1, detection_scores, num_detections",
+      mmdeploy: "dets [batch, n, 5]: x1 y1 x2 y2 score, and labels [batch, n]"
+    };
+  }
+});
+
+// src/detection/refusals.ts
+function refuseOtherTasks({ metadata, outputs }) {
+  const fix = "Export a detector, or declare the layout and the outputs to read as `decoder: { format: …, outputs: { … } }`.";
+  const task = metadata.get("task");
+  if (task !== void 0 && task !== "detect")
+    throw new InputFault({
+      where: "model metadata task",
+      what: `says ${task}; boxes of task detect are judged`,
+      fix
+    });
+  for (const [what, sign] of OTHER_TASKS) {
+    const output = outputs.find(sign);
+    if (output !== void 0)
+      throw new InputFault({
+        where: `model outputs ${outputs.map(shown).join("; ")}`,
+        what: `${output.name} tells of ${what}; boxes of detectors are judged`,
+        fix
+      });
+  }
+}
+function refusePlugins(model, operators) {
+  const plugins = [...new Set(operators)].filter((type) => PLUGINS.test(type));
+  if (plugins.length > 0)
+    throw new InputFault({
+      where: model,
+      what: `holds ${plugins.join(", ")}: a plugin of TensorRT, which onnxruntime does not know, so that FP32 cannot be measured`,
+      fix: "Judge the model without it, and add it after quantization: YOLOv7 `export.py --grid` without `--end2end`, YOLOv6 without `--end2end`, super-gradients `export(engine=ExportTargetBackend.ONNXRUNTIME)`, MMDeploy with an onnxruntime configuration. Suppression is then done here."
+    });
+}
+var OTHER_TASKS, PLUGINS;
+var init_refusals2 = __esm({
+  "src/detection/refusals.ts"() {
+    "use strict";
+    init_faults();
+    init_layouts();
+    OTHER_TASKS = [
+      [
+        "a segmentation model",
+        // Ultralytics' prototypes are 32 planes at a quarter of the input.
+        ({ name, dims }) => /(^|[_/])(masks?|protos?)([_/:]|$)/i.test(name) || dims.length === 4 && dims[1] === 32
+      ],
+      ["a pose model", ({ name }) => /keypoint|(^|[_/])(kpts?|joints?|poses?)([_/:]|$)/i.test(name)],
+      ["a model of rotated boxes", ({ name }) => /(^|[_/])(obb|rotated|angles?)([_/:]|$)/i.test(name)]
+    ];
+    PLUGINS = /^(EfficientNMS(X|_ONNX)?(_TRT)?|BatchedNMS(Dynamic)?_TRT|NMS_TRT|NMSDynamic_TRT|TRTBatchedNMS|TRTNMS|ROIAlign_TRT|YoloLayer(_TRT)?|YoloNMS)$/;
+  }
+});
+
+// src/detection/sight.ts
+function positive(dim) {
+  return dim !== void 0 && dim > 0 ? dim : void 0;
+}
+function hasInput(view, ...names) {
+  return view.inputs.some(({ name }) => names.includes(name));
+}
+function byUltralytics({ metadata }) {
+  return metadata.has("stride");
+}
+function isDeformable({ operators, metadata }) {
+  return operators?.has("GridSample") === true || /rt-?detr/i.test(metadata.get("description") ?? "");
+}
+var isFloat;
+var init_sight = __esm({
+  "src/detection/sight.ts"() {
+    "use strict";
+    isFloat = ({ type }) => type.startsWith("float");
+  }
+});
+
+// src/detection/baked.ts
+function baked(sight, add3) {
+  if (separateOutputs(sight, add3)) return;
+  indices(sight, add3);
+  rows2(sight, add3);
+}
+function separateOutputs({ outputs: all, named, view, declared }, add3) {
+  const outputs = all.filter(({ name }) => !BEFORE.test(name));
+  const role = (name, pattern) => named[name] ?? outputs.find((output) => pattern.test(output.name))?.name;
+  const boxes = role("boxes", /boxes|bboxes/i);
+  const scores = role("scores", /scores/i);
+  const classes = role("classes", /classes|labels/i);
+  const count2 = role("count", /^(graph\d+_)?num_?(dets|detections|predictions)|:num_detections|^num/i);
+  if (boxes === void 0 || scores === void 0 || classes === void 0) return false;
+  const match2 = {
+    outputs: { boxes, scores, classes, ...count2 !== void 0 && { count: count2 } },
+    classCount: void 0
+  };
+  const why = `outputs ${[boxes, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
+  if (declared !== void 0) {
+    if (SEPARATE.includes(declared)) add3(declared, { ...match2, why });
+  } else if (hasInput(view, "orig_target_sizes"))
+    add3("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
+  else if (/(^|\/)detection_boxes/.test(boxes)) add3("tf-od", { ...match2, why });
+  else if (/^(graph\d+_)?pred_boxes/.test(boxes)) add3("yolo-nas-batch", { ...match2, why });
+  else if (count2 !== void 0) add3("efficient-nms", { ...match2, why });
+  else if (outputs.find(({ name }) => name === boxes)?.dims.length === 2)
+    add3("torchvision", { ...match2, why: `${why}, without a batch` });
+  return true;
+}
+function indices({ outputs }, add3) {
+  const integers = outputs.filter((output) => !isFloat(output));
+  const floats = outputs.filter(isFloat);
+  const [integer] = integers;
+  const [first2] = floats;
+  if (integer === void 0 || first2 === void 0 || integers.length !== 1) return;
+  if (floats.length === 2) {
+    const box = floats.find(({ dims }) => dims.at(-1) === 4);
+    const other = floats.find((output) => output !== box);
+    if (box && other && integer.dims.length >= 2 && integer.dims.at(-1) === 3)
+      add3("nms-indices", {
+        outputs: { boxes: box.name, scores: other.name, indices: integer.name },
+        classCount: positive(other.dims.at(-2)),
+        why: `${integer.name} selects image, class and box`
+      });
+    else if (box?.dims.length === 2 && other?.dims.length === 1)
+      add3("torchvision", {
+        outputs: { boxes: box.name, scores: other.name, classes: integer.name },
+        classCount: void 0,
+        why: "boxes, integer labels and scores, without a batch"
+      });
+  }
+  if (outputs.length === 2 && first2.dims.at(-1) === 5)
+    add3("mmdeploy", {
+      outputs: { boxes: first2.name, classes: integer.name },
+      classCount: void 0,
+      why: "rows of five numbers, and integer labels"
+    });
+}
+function rows2({ outputs, view, declared }, add3) {
+  const integers = outputs.filter((output) => !isFloat(output));
+  const floats = outputs.filter(isFloat);
+  const [first2] = floats;
+  if (first2 && floats.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
+    const found = { outputs: { predictions: first2.name }, classCount: void 0 };
+    const flat = /flat/i.test(first2.name);
+    if (declared !== void 0 || flat || first2.name !== "output")
+      add3("yolo-nas-flat", { ...found, why: `rows of seven numbers${flat ? ", by its name flat" : ""}` });
+    if (declared !== void 0 || !flat) add3("yolov7-end2end", { ...found, why: "rows of seven numbers" });
+  }
+  const paddled = hasInput(view, "scale_factor", "im_shape");
+  const isRow = ({ dims }) => dims.length === 2 && dims[1] === 6;
+  const numbers = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
+  if (numbers && (paddled || integers.length === 1 || declared === "paddle"))
+    add3("paddle", {
+      outputs: {
+        predictions: numbers.name,
+        ...integers.length === 1 && { count: integers[0].name }
+      },
+      classCount: void 0,
+      why: `rows of six numbers${paddled ? ", and an input that Paddle’s exports have" : " and an integer count"}`
+    });
+}
+var SEPARATE, BEFORE;
+var init_baked = __esm({
+  "src/detection/baked.ts"() {
+    "use strict";
+    init_sight();
+    SEPARATE = [
+      "yolo-nas-batch",
+      "rtdetr-deploy",
+      "efficient-nms",
+      "torchvision",
+      "tf-od"
+    ];
+    BEFORE = /raw_|multiclass|anchor_ind/i;
+  }
+});
+
+// src/detection/heads.ts
+function heads(sight, add3) {
+  anchorHeads(sight, add3);
+  distanceHeads(sight, add3);
+}
+function anchorHeads({ outputs, declared }, add3) {
+  const floats = outputs.filter(isFloat);
+  const whole = floats.some(({ dims }) => dims.length === 3);
+  const side = ({ dims }) => dims.at(dims.length === 5 ? -2 : -1) ?? 0;
+  const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
+  const [first2] = raw;
+  if (raw.length < 3 || first2 === void 0 || whole && declared !== "yolov5-heads") return;
+  const numbers = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
+  if (numbers > 5 && Number.isInteger(numbers))
+    add3("yolov5-heads", {
+      outputs: {},
+      heads: raw.map(({ name }) => [name]),
+      classCount: numbers - 5,
+      why: `${raw.length} raw heads, ${numbers} numbers for each of 3 anchors`
+    });
+}
+function distanceHeads({ outputs, classes, height, width }, add3) {
+  const floats = outputs.filter(isFloat);
+  const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
+  const at = (cells4, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
+  const pairs = levels.map((cells4) => [at(cells4, false)?.name, at(cells4, true)?.name]);
+  if (outputs.length === 8 && pairs.every((pair2) => !pair2.includes(void 0)))
+    add3("picodet-heads", {
+      outputs: {},
+      heads: pairs,
+      classCount: positive(at(levels[0], false)?.dims[2]) ?? classes?.count,
+      why: "four levels of scores and of 32 distances"
+    });
+}
+var init_heads = __esm({
+  "src/detection/heads.ts"() {
+    "use strict";
+    init_grid();
+    init_sight();
+  }
+});
+
+// src/detection/paired.ts
+function paired(sight, add3) {
+  const { view, declared, height, width } = sight;
+  if (declared !== void 0 && !PAIRS.includes(declared)) return;
+  const [boxes, scores] = pairOf(sight) ?? [];
+  if (boxes?.dims[2] !== 4 || scores === void 0) return;
+  const [, rows3 = -1, columns2 = -1] = scores.dims;
+  const n = boxes.dims[1] ?? -1;
+  const anchored = n > 0 && n % 3 === 0 && stridesOf(n / 3, height, width) !== void 0;
+  const dense = anchored || stridesOf(n, height, width) !== void 0;
+  const cells4 = anchored ? `3 anchors on ${n / 3} cells` : `${n} cells`;
+  const evidence = dense ? cells4 : `${n < 0 ? "a free number of" : n} queries`;
+  const match2 = (classCount, more) => ({
+    outputs: { boxes: boxes.name, scores: scores.name },
+    classCount: positive(classCount),
+    why: `${evidence}, ${more}`
+  });
+  const byClass = columns2 === n && rows3 !== n;
+  if (byClass || declared === "paddle-raw" || hasInput(view, "scale_factor"))
+    return add3("paddle-raw", match2(rows3, "scores by class, then box"));
+  if (dense || declared === "yolo-nas")
+    return add3("yolo-nas", {
+      ...match2(columns2, "scores by box, then class"),
+      // YOLOv7's `--include-nms` leaves corners and scores of all anchors.
+      ...anchored && { family: "yolov5" }
+    });
+  transformer(sight, add3, columns2, match2, /^dets$/.test(boxes.name));
+}
+function pairOf({ outputs, named }) {
+  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const logits = floats.find(({ name }) => /^(pred_)?logits$/.test(name));
+  const corners = floats.find(({ name }) => name === "pred_boxes");
+  if (logits && corners) return [corners, logits];
+  if (floats.length !== 2 || outputs.length !== 2) return void 0;
+  const boxes = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats.find(({ dims }) => dims[2] === 4);
+  const scores = floats.find((output) => output !== boxes);
+  return boxes && scores ? [boxes, scores] : void 0;
+}
+function transformer({ view, classes, declared }, add3, columns2, match2, dets) {
+  const none = columns2 > 0 ? columns2 - 1 : columns2;
+  const asDetr = (more) => add3("detr", match2(none, more));
+  const asQueries = (more) => add3("rtdetr", { ...match2(columns2, more), ...columns2 === 91 && { family: "detr" } });
+  if (declared !== void 0) {
+    if (declared === "detr") asDetr("declared");
+    else if (declared === "rf-detr") add3("rf-detr", match2(columns2, "declared"));
+    else if (declared === "rtdetr") asQueries("declared");
+    return;
+  }
+  if (dets) return add3("rf-detr", match2(columns2, "outputs dets and labels"));
+  if (isDeformable(view)) return asQueries(`${columns2} logits each, and deformable attention`);
+  const count2 = classes?.count;
+  const fits = (extra, coco) => count2 !== void 0 ? columns2 === count2 + extra : columns2 === coco || view.categories !== void 0 && columns2 === view.categories + extra;
+  const noObject = fits(1, 92);
+  const plain2 = fits(0, 80);
+  if (noObject && !plain2) return asDetr(`${none} classes and one of no object`);
+  if (plain2 && !noObject) return asQueries(`${columns2} logits each`);
+  asQueries(`${columns2} logits each`);
+  asDetr("the last class may mean no object");
+}
+var PAIRS;
+var init_paired = __esm({
+  "src/detection/paired.ts"() {
+    "use strict";
+    init_grid();
+    init_sight();
+    PAIRS = ["paddle-raw", "yolo-nas", "rtdetr", "rf-detr", "detr"];
+  }
+});
+
+// src/detection/single.ts
+function single(sight, add3) {
+  const output = onlyOutput(sight);
+  if (output === void 0) return;
+  const put = (format, classCount, why, more = {}) => add3(format, {
+    outputs: { predictions: output.name },
+    classCount: positive(classCount),
+    why: `${output === sight.outputs[0] ? "" : `output ${output.name}, `}${why}`,
+    ...more
+  });
+  if (sight.declared !== void 0) return declaredLayout(sight, sight.declared, output, put);
+  const [, rows3 = -1, columns2 = -1] = output.dims;
+  if (fromMetadata(sight, rows3, columns2, put)) return;
+  if (rows3 < 0 || columns2 < 0) return freeCells(sight, rows3, columns2, put);
+  if (gridded(sight, output, put)) return;
+  few(sight, rows3, columns2, put);
+}
+function onlyOutput({ outputs, named }) {
+  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const chosen = floats.find(({ name }) => name === named.predictions);
+  if (chosen !== void 0) return chosen;
+  const [first2] = floats;
+  const alike = floats.every(({ dims }) => String(dims) === String(first2?.dims));
+  if (!alike || floats.length > 2 || outputs.some((o) => !floats.includes(o) && o.dims.length < 5))
+    return void 0;
+  return floats.at(-1);
+}
+function declaredLayout({ height, width, classes }, declared, { dims: [, rows3 = -1, columns2 = -1] }, put) {
+  if (!(declared in EXTRA)) return;
+  const why = "the layout that was declared";
+  if (declared === "yolov10") {
+    if (columns2 < 0 || columns2 === 6) put(declared, classes?.count, why);
+    return;
+  }
+  const extra = EXTRA[declared];
+  const across = declared === "yolov8" && stridesOf(rows3, height, width) === void 0 ? rows3 : columns2;
+  if (across > 0 && across <= extra) return;
+  if (declared === "yolox" && rows3 > 0 && stridesOf(rows3, height, width) === void 0) return;
+  if (declared === "nanodet") {
+    const known2 = DISTANCES.find((bins) => across === (classes?.count ?? -1) + bins) ?? extra;
+    return put(declared, across - known2, why);
+  }
+  put(declared, across > 0 ? across - extra : classes?.count, why);
+}
+function fromMetadata({ view, classes }, rows3, columns2, put) {
+  if (columns2 !== 6 && columns2 >= 0) return false;
+  const nms = /['"]nms['"]\s*:\s*[Tt]rue/.test(view.metadata.get("args") ?? "");
+  const free = view.metadata.get("end2end") === "True";
+  if (!nms && !free) return false;
+  put("yolov10", classes?.count, `rows of six numbers, and the metadata says ${nms ? "nms" : "end2end"}`);
+  return true;
+}
+function freeCells(sight, rows3, columns2, put) {
+  const { view } = sight;
+  const count2 = likelyCount(sight, Math.max(rows3, columns2));
+  const of = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
+  if (rows3 > 0 && columns2 < 0) {
+    if (count2 !== void 0 && rows3 === 4 + count2)
+      return put("yolov8", count2, `${rows3} numbers for each of a free number of boxes${of}`);
+    if (isDeformable(view)) put("rtdetr-ultralytics", count2, `${rows3} queries${of}`);
+    return;
+  }
+  if (columns2 < 0) return;
+  const six = columns2 === 6 && !(count2 === 1 && byUltralytics(view));
+  if (six) put("yolov10", sight.classes?.count, "a free number of rows of six");
+  if (six && count2 !== 1) return;
+  if (count2 !== void 0 && columns2 === 4 + count2)
+    return put("yolov8", count2, `transposed, ${columns2} numbers for each of a free number of boxes${of}`);
+  if (count2 === void 0 || columns2 !== 5 + count2) return;
+  put("yolov5", count2, `${columns2} numbers for each of a free number of boxes${of}`);
+  if (!byUltralytics(view) && view.operators?.has("Exp") === true)
+    put("yolox-decoded", count2, "sizes raised by the model itself (Exp)");
+}
+function likelyCount({ classes, view }, across) {
+  const coco = [84, 85, ...DISTANCES.map((bins) => 80 + bins)].includes(across) ? 80 : void 0;
+  return classes?.count ?? coco ?? view.categories;
+}
+function gridded(sight, output, put) {
+  const { classes, height, width, view } = sight;
+  const [, rows3 = -1, columns2 = -1] = output.dims;
+  const count2 = classes?.count;
+  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
+  const across = stridesOf(columns2, height, width) !== void 0;
+  if (rows3 > 4 && across && (count2 === void 0 || rows3 === 4 + count2))
+    put("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of}`);
+  const anchored = rows3 % 3 === 0 && stridesOf(rows3 / 3, height, width) !== void 0;
+  if (anchored && columns2 > 5 && (count2 === void 0 || columns2 === 5 + count2)) {
+    put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of}`);
+    return true;
+  }
+  if (stridesOf(rows3, height, width) !== void 0 && columns2 > 4) {
+    const paddle = view.inputs.some(({ name }) => name === "image") || hasInput(view, "scale_factor");
+    const likely = likelyCount(sight, columns2);
+    if (paddle && !byUltralytics(view) && (likely === void 0 || columns2 === 4 + likely))
+      put("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of}`);
+    else cells3(sight, output, put);
+    return true;
+  }
+  return across;
+}
+function few({ view, classes }, rows3, columns2, put) {
+  const count2 = classes?.count;
+  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
+  const byQuery = columns2 > 4 && (count2 === void 0 ? columns2 === 84 : columns2 === 4 + count2);
+  const deformable = view.operators === void 0 ? void 0 : isDeformable(view);
+  const detections = columns2 === 6;
+  if (detections && !(byQuery && deformable === true)) put("yolov10", count2, "rows of six numbers");
+  if (byQuery && !(detections && deformable === false))
+    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of}`);
+}
+function cells3(sight, { dims }, put) {
+  const { view, classes, height, width } = sight;
+  const [, rows3 = -1, columns2 = -1] = dims;
+  const likely = likelyCount(sight, columns2);
+  const of = `, ${columns2} numbers for each of ${rows3} cells`;
+  const fits = (extra) => likely !== void 0 && columns2 === likely + extra;
+  const fourStrides = stridesOf(rows3, height, width)?.length === 4;
+  if (fits(4) || columns2 === 5) return put("yolov8", columns2 - 4, `transposed${of}`);
+  const distances = DISTANCES.find(fits);
+  if (distances !== void 0)
+    return put("nanodet", columns2 - distances, `${distances} for distances${of}`, {
+      // NanoDet-Plus has four strides and stretches; NanoDet before it has three and keeps the ratio.
+      ...!fourStrides && { family: "nanodet-first" }
+    });
+  if (classes !== void 0 && !fits(5)) return;
+  const { operators } = view;
+  if (byUltralytics(view)) {
+    put("yolox", columns2 - 5, `one anchor a cell${of}`);
+    put("yolov5", columns2 - 5, `metadata of Ultralytics${of}`);
+  } else if (operators?.has("Exp") === true)
+    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of}`);
+  else if (operators?.has("Sub") === true)
+    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of}`);
+  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of}`);
+  if (fits(5)) return;
+  if (operators?.has("Softmax") !== false && operators?.has("Exp") !== true)
+    put("yolov8", columns2 - 4, `transposed, if it has ${columns2 - 4} classes${of}`);
+  if (fourStrides && columns2 > 32)
+    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of}`);
+}
+var EXTRA, DISTANCES;
+var init_single = __esm({
+  "src/detection/single.ts"() {
+    "use strict";
+    init_grid();
+    init_sight();
+    EXTRA = {
+      yolov5: 5,
+      yolov8: 4,
+      yolov10: 6,
+      yolox: 5,
+      "yolox-decoded": 5,
+      "paddle-rows": 4,
+      nanodet: 32,
+      "rtdetr-ultralytics": 4
+    };
+    DISTANCES = [32, 44];
+  }
+});
+
 // src/detection/view.ts
 function imageInput(view) {
-  const images2 = view.inputs.filter(({ dims }) => dims.length === 4);
+  const batches = view.inputs.filter(({ dims }) => dims.length === 4);
+  const alone2 = view.inputs.filter(({ dims }) => dims.length === 3 && (dims[0] === 3 || dims[2] === 3));
+  const images2 = batches.length > 0 ? batches : alone2;
   const [first2] = images2;
   if (first2 !== void 0 && images2.length === 1) return first2;
   throw new InputFault({
@@ -39651,21 +40254,28 @@ function imageInput(view) {
 }
 function layoutOf2(view) {
   const { name, dims } = imageInput(view);
-  if (dims[1] === 3) return "nchw";
-  if (dims[3] === 3) return "nhwc";
-  if (dims[1] === -1 && dims[3] === -1) return "nchw";
+  const [channels, , last] = dims.slice(-3);
+  if (channels === 3) return "nchw";
+  if (last === 3) return "nhwc";
+  if (channels === -1 && last === -1) return "nchw";
   throw new InputFault({
     where: `model input ${name}`,
-    what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place 1 or 3`
+    what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place ${dims.length - 3} or ${dims.length - 1}`,
+    ...channels === 1 && { fix: "Models of grey images are not judged." }
   });
 }
+function heightAndWidth(view) {
+  const { dims } = imageInput(view);
+  const [height = -1, width = -1] = layoutOf2(view) === "nchw" ? dims.slice(-2) : dims.slice(-3, -1);
+  return [height, width];
+}
 function inputSize(view) {
-  const { name, dims } = imageInput(view);
-  const [height = -1, width = -1] = layoutOf2(view) === "nchw" ? dims.slice(2) : dims.slice(1);
+  const [height, width] = heightAndWidth(view);
   if (height > 0 && width > 0) return { height, width };
   if (view.size !== void 0) return view.size;
   const known2 = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get("imgsz") ?? "");
   if (known2 !== null) return { height: Number(known2[1]), width: Number(known2[2] ?? known2[1]) };
+  const { name, dims } = imageInput(view);
   throw new InputFault({
     where: `model input ${name}`,
     what: `has free height and width [${dims.join(", ")}] and no metadata that tells them`,
@@ -39694,9 +40304,6 @@ var init_view2 = __esm({
 });
 
 // src/detection/signatures.ts
-function shown({ name, type, dims }) {
-  return `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
-}
 function matchesOf(view, named, declaredClasses, declared) {
   const known2 = classNamesOf(view)?.length;
   const classes = declaredClasses !== void 0 ? { count: declaredClasses, from: "the settings" } : known2 !== void 0 ? { count: known2, from: "the metadata" } : void 0;
@@ -39708,253 +40315,21 @@ function matchesOf(view, named, declaredClasses, declared) {
     if (declared === void 0 || declared === format)
       found.push({ ...match2, format, why: `${outputs.map(shown).join("; ")}: ${match2.why}` });
   };
-  for (const look2 of [suppressed, paired, heads, single]) {
+  for (const look2 of [baked, paired, heads, single]) {
     look2(sight, add3);
     if (found.length > 0) break;
   }
   return found;
 }
-function suppressed({ view, outputs, named, declared }, add3) {
-  const role = (name, pattern) => named[name] ?? outputs.find((output) => pattern.test(output.name))?.name;
-  const input = (name) => view.inputs.some((one) => one.name === name);
-  const [boxes, scores, classes, count2] = [
-    role("boxes", /boxes|bboxes/i),
-    role("scores", /scores/i),
-    role("classes", /classes|labels/i),
-    role("count", /^num_?(dets|detections|predictions)|:num_detections|^num/i)
-  ];
-  const baked = { boxes, scores, classes, ...count2 !== void 0 && { count: count2 } };
-  const last = (name) => outputs.find((output) => output.name === name)?.dims.at(-1);
-  const whole = boxes !== void 0 && scores !== void 0 && classes !== void 0;
-  if (whole && outputs.length >= 3) {
-    const tf = /^detection_boxes/.test(boxes);
-    const yoloNas = /^pred_boxes/.test(boxes);
-    const why = `outputs ${[boxes, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
-    const match2 = { outputs: baked, classCount: void 0 };
-    if (declared !== void 0) add3(declared, { ...match2, why });
-    else if (input("orig_target_sizes"))
-      add3("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
-    else if (tf) add3("tf-od", { ...match2, why });
-    else if (yoloNas) add3("yolo-nas-batch", { ...match2, why });
-    else if (count2 !== void 0) add3("efficient-nms", { ...match2, why });
-    else if (outputs.find(({ name }) => name === boxes)?.dims.length === 2)
-      add3("torchvision", { ...match2, why: `${why}, without a batch` });
-    return;
-  }
-  const integers = outputs.filter((output) => !isFloat(output));
-  const floats = outputs.filter(isFloat);
-  const [first2, second] = floats;
-  const whole3 = integers.find(({ dims }) => dims.length >= 2 && dims.at(-1) === 3);
-  if (floats.length === 2 && integers.length === 1 && first2 && second) {
-    const box = floats.find(({ dims }) => dims.at(-1) === 4);
-    const other = floats.find((output) => output !== box);
-    if (box && other && whole3)
-      add3("nms-indices", {
-        outputs: { boxes: box.name, scores: other.name, indices: whole3.name },
-        classCount: positive(other.dims.at(-2)),
-        why: `${whole3.name} selects image, class and box`
-      });
-    else if (box?.dims.length === 2 && other?.dims.length === 1)
-      add3("torchvision", {
-        outputs: { boxes: box.name, scores: other.name, classes: integers[0].name },
-        classCount: void 0,
-        why: "boxes, integer labels and scores, without a batch"
-      });
-  }
-  if (outputs.length === 2 && first2 && floats.length === 1 && first2.dims.at(-1) === 5)
-    add3("mmdeploy", {
-      outputs: { boxes: first2.name, classes: integers[0].name },
-      classCount: void 0,
-      why: "rows of five numbers, and integer labels"
-    });
-  if (first2 && floats.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
-    const rows2 = { outputs: { predictions: first2.name }, classCount: void 0 };
-    const flat = /flat/i.test(first2.name);
-    if (declared !== void 0 || flat || first2.name !== "output")
-      add3("yolo-nas-flat", { ...rows2, why: `rows of seven numbers${flat ? ", by its name flat" : ""}` });
-    if (declared !== void 0 || !flat) add3("yolov7-end2end", { ...rows2, why: "rows of seven numbers" });
-  }
-  const paddled = input("scale_factor") || input("im_shape");
-  const numbers = floats.find(({ dims }) => dims.length === 2 && dims[1] === 6) ?? (paddled ? first2 : void 0);
-  if (numbers && last(numbers.name) === 6 && (paddled || integers.length === 1 || declared === "paddle"))
-    add3("paddle", {
-      outputs: {
-        predictions: numbers.name,
-        ...integers.length === 1 && { count: integers[0].name }
-      },
-      classCount: void 0,
-      why: `rows of six numbers${paddled ? ", and an input that Paddle’s exports have" : " and an integer count"}`
-    });
-}
-function positive(dim) {
-  return dim !== void 0 && dim > 0 ? dim : void 0;
-}
-function paired(sight, add3) {
-  const { outputs, named, view, classes, declared, height, width } = sight;
-  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  if (floats.length !== 2 || outputs.length !== 2) return;
-  const boxes = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name }) => /box|dets/i.test(name)) ?? floats.find(({ dims }) => dims[2] === 4);
-  const scores = floats.find((output) => output !== boxes);
-  if (boxes?.dims[2] !== 4 || scores === void 0) return;
-  const [, rows2 = -1, columns2 = -1] = scores.dims;
-  const n = boxes.dims[1] ?? -1;
-  const pair2 = { boxes: boxes.name, scores: scores.name };
-  const dense = stridesOf(n, height, width) !== void 0;
-  const byClass = columns2 === n && rows2 !== n;
-  const evidence = dense ? `${n} cells` : `${n < 0 ? "a free number of" : n} queries`;
-  const match2 = (classCount, more) => ({
-    outputs: pair2,
-    classCount: positive(classCount),
-    why: `${evidence}, ${more}`
-  });
-  if (byClass || declared === "paddle-raw")
-    return add3("paddle-raw", match2(rows2, "scores by class, then box"));
-  if (dense || declared === "yolo-nas") return add3("yolo-nas", match2(columns2, "scores by box, then class"));
-  const none = columns2 > 0 ? columns2 - 1 : columns2;
-  const logits = match2(columns2, `${columns2} logits each`);
-  if (declared !== void 0) return add3(declared, declared === "detr" ? match2(none, "declared") : logits);
-  if (/^dets$/.test(boxes.name)) return add3("rf-detr", match2(columns2, "outputs dets and labels"));
-  const noObject = classes === void 0 ? columns2 === 92 : columns2 === classes.count + 1;
-  const sure = classes === void 0 ? columns2 === 80 : columns2 === classes.count;
-  if (noObject) add3("detr", match2(none, `${none} classes and one of no object`));
-  else if (sure || view.operators?.has("GridSample") === true) add3("rtdetr", logits);
-  else {
-    add3("rtdetr", logits);
-    add3("detr", match2(none, "the last class may mean no object"));
-  }
-}
-function heads({ outputs, classes, height, width, declared }, add3) {
-  const floats = outputs.filter(isFloat);
-  const whole = floats.some(({ dims }) => dims.length === 3);
-  const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort(
-    (a, b) => (b.dims.at(a.dims.length === 5 ? -2 : -1) ?? 0) - (a.dims.at(a.dims.length === 5 ? -2 : -1) ?? 0)
-  );
-  if (raw.length >= 3 && (!whole || declared === "yolov5-heads")) {
-    const first2 = raw[0];
-    const numbers = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
-    if (numbers > 5)
-      add3("yolov5-heads", {
-        outputs: {},
-        heads: raw.map(({ name }) => [name]),
-        classCount: numbers - 5,
-        why: `${raw.length} raw heads, ${numbers} numbers for each of 3 anchors`
-      });
-  }
-  const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
-  const at = (cells4, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
-  const pairs = levels.map((cells4) => [at(cells4, false)?.name, at(cells4, true)?.name]);
-  if (outputs.length === 8 && pairs.every((pair2) => !pair2.includes(void 0)))
-    add3("picodet-heads", {
-      outputs: {},
-      heads: pairs,
-      classCount: positive(at(levels[0], false)?.dims[2]) ?? classes?.count,
-      why: "four levels of scores and of 32 distances"
-    });
-}
-function single(sight, add3) {
-  const { outputs, named, view, classes, declared, height, width } = sight;
-  const floats = outputs.filter((output2) => isFloat(output2) && output2.dims.length === 3);
-  const output = floats.find(({ name }) => name === named.predictions) ?? floats[0];
-  if (output === void 0 || floats.length !== 1 || outputs.some((o) => o !== output && o.dims.length < 5))
-    return;
-  const [, rows2 = -1, columns2 = -1] = output.dims;
-  const put = (format, classCount, why) => add3(format, { outputs: { predictions: output.name }, classCount: positive(classCount), why });
-  const endToEnd = view.metadata.get("end2end");
-  const count2 = classes?.count;
-  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
-  if (declared !== void 0) {
-    const fixed2 = { yolov10: 6 };
-    if (fixed2[declared] !== void 0 && columns2 > 0 && columns2 !== fixed2[declared]) return;
-    const across = declared === "yolov8" && !(stridesOf(rows2, height, width) !== void 0) ? rows2 : columns2;
-    const extra = { yolov8: 4, "rtdetr-ultralytics": 4, nanodet: 32, yolov10: 6 }[declared] ?? 5;
-    const singles = [
-      "yolov5",
-      "yolov8",
-      "yolov10",
-      "yolox",
-      "yolox-decoded",
-      "nanodet",
-      "rtdetr-ultralytics"
-    ];
-    if (!singles.includes(declared) || across > 0 && across <= extra && declared !== "yolov10") return;
-    if (declared === "yolox" && rows2 > 0 && stridesOf(rows2, height, width) === void 0) return;
-    return put(declared, declared === "yolov10" ? count2 : across - extra, "the layout that was declared");
-  }
-  const anchored = rows2 > 0 && rows2 % 3 === 0 && stridesOf(rows2 / 3, height, width) !== void 0;
-  const dense = stridesOf(rows2, height, width) !== void 0;
-  if (rows2 > 4 && stridesOf(columns2, height, width) !== void 0 && (count2 === void 0 || rows2 === 4 + count2))
-    put("yolov8", rows2 - 4, `${rows2} numbers for each of ${columns2} cells, 4 for the box${of}`);
-  if (anchored && columns2 > 5 && (count2 === void 0 || columns2 === 5 + count2))
-    return put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows2 / 3} cells${of}`);
-  if (dense && columns2 > 4) return cells3(sight, output, put);
-  if (rows2 >= 0 && stridesOf(columns2, height, width) !== void 0) return;
-  const byQuery = columns2 > 4 && (count2 === void 0 ? columns2 === 84 : columns2 === 4 + count2);
-  const detections = columns2 === 6 && endToEnd !== "False";
-  const deformable = view.operators?.has("GridSample");
-  if (detections && !(byQuery && endToEnd !== "True" && deformable === true))
-    put(
-      "yolov10",
-      count2,
-      `rows of six numbers${endToEnd === "True" ? ", and the metadata says end2end" : ""}`
-    );
-  if (byQuery && endToEnd !== "True" && !(detections && deformable === false))
-    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows2} queries${of}`);
-}
-function cells3({ view, classes, height, width }, { dims }, put) {
-  const [, rows2 = -1, columns2 = -1] = dims;
-  const likely = classes?.count ?? ([84, 85, 112].includes(columns2) ? 80 : view.categories);
-  const of = `, ${columns2} numbers for each of ${rows2} cells`;
-  const fits = (extra) => likely !== void 0 && columns2 === likely + extra;
-  if (fits(4)) return put("yolov8", columns2 - 4, `transposed${of}`);
-  if (fits(32)) return put("nanodet", columns2 - 32, `32 for distances${of}`);
-  if (classes !== void 0 && !fits(5)) return;
-  if (columns2 <= 5) return;
-  const { operators, metadata } = view;
-  if (metadata.has("stride")) {
-    put("yolox", columns2 - 5, `one anchor a cell${of}`);
-    put("yolov5", columns2 - 5, `metadata of Ultralytics${of}`);
-  } else if (operators?.has("Exp") === true)
-    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of}`);
-  else if (operators?.has("Sub") === true)
-    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of}`);
-  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of}`);
-  const nanodetStrides = stridesOf(rows2, height, width)?.length === 4;
-  if (!fits(5) && nanodetStrides && columns2 > 32)
-    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of}`);
-}
-var LAYOUTS, isFloat;
 var init_signatures = __esm({
   "src/detection/signatures.ts"() {
     "use strict";
-    init_grid();
+    init_baked();
+    init_heads();
+    init_layouts();
+    init_paired();
+    init_single();
     init_view2();
-    LAYOUTS = {
-      yolov5: "[batch, n, 5 + classes]: cx cy w h objectness, class probabilities (also YOLOv6, v7)",
-      "yolov5-heads": "raw heads of three anchors each, with `anchors`",
-      yolov8: "[batch, 4 + classes, n] or transposed: cx cy w h, class probabilities (also YOLOv9, 11, 12)",
-      yolov10: "[batch, n, 6]: x1 y1 x2 y2 score class, no NMS needed (also YOLO26, and exports with NMS)",
-      yolox: "[batch, n, 5 + classes]: offsets on the grid of strides 8, 16, 32",
-      "yolox-decoded": "[batch, n, 5 + classes]: cx cy w h in pixels",
-      "yolo-nas": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, n, classes]",
-      "yolo-nas-batch": "count, boxes [batch, n, 4], scores and classes [batch, n]",
-      "yolo-nas-flat": "[n, 7]: image x1 y1 x2 y2 score class",
-      "yolov7-end2end": "[n, 7]: image x1 y1 x2 y2 class score",
-      paddle: "[n, 6]: class score x1 y1 x2 y2, and a count (PP-YOLOE, PicoDet with NMS)",
-      "paddle-raw": "boxes [batch, n, 4] x1 y1 x2 y2 and scores [batch, classes, n]",
-      "picodet-heads": "by level, scores [batch, cells, classes] and distances [batch, cells, 32]",
-      nanodet: "[batch, n, classes + 32]: class scores and distributions of distances",
-      rtdetr: "logits [batch, queries, classes] and boxes cx cy w h, 0…1 (also D-FINE)",
-      "rtdetr-ultralytics": "[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities",
-      "rtdetr-deploy": "labels, boxes, scores; input orig_target_sizes (RT-DETR, D-FINE)",
-      "rf-detr": "dets [batch, queries, 4] cx cy w h, 0…1, and labels [batch, queries, classes + 1] as logits",
-      detr: "logits [batch, queries, classes + 1] with a last class of no object, and boxes cx cy w h, 0…1",
-      "efficient-nms": "num_dets, det_boxes x1 y1 x2 y2, det_scores, det_classes",
-      "nms-indices": "boxes [1, n, 4], scores [1, classes, n] and selected indices [k, 3]",
-      torchvision: "boxes [n, 4] x1 y1 x2 y2, labels [n] with 0 as background, scores [n]",
-      "tf-od": "detection_boxes ymin xmin ymax xmax, 0…1, detection_classes from 1, detection_scores, num_detections",
-      mmdeploy: "dets [batch, n, 5]: x1 y1 x2 y2 score, and labels [batch, n]"
-    };
-    isFloat = ({ type }) => type.startsWith("float");
   }
 });
 
@@ -39963,12 +40338,13 @@ function chooseDecoder(view, override = "auto") {
   const given = override === "auto" ? {} : override;
   const wanted = given.format === "auto" ? void 0 : given.format;
   const named = namedOutputs(view, given.outputs);
-  const task = view.metadata.get("task");
-  if (task !== void 0 && task !== "detect" && wanted === void 0)
+  if (wanted === void 0) refuseOtherTasks(view);
+  const unknown = unknownInputs(view, imageInput(view));
+  if (unknown.length > 0)
     throw new InputFault({
-      where: "model metadata task",
-      what: `says ${task}; boxes of task detect are judged`,
-      fix: "Export a detector, or declare the layout as `decoder: { format: … }`."
+      where: `model inputs ${view.inputs.map(shown).join("; ")}`,
+      what: `${unknown.map(({ name }) => name).join(", ")}: it is not known what to fill in beside the image`,
+      fix: "Export the model with the image as its only input."
     });
   const candidates2 = matchesOf(view, named, given.classes?.length, wanted);
   const [chosen] = candidates2;
@@ -40023,7 +40399,7 @@ function undecided(view, candidates2, wanted) {
   return new InputFault({
     where: `model outputs ${view.outputs.map(shown).join("; ")}`,
     what,
-    fix: `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
+    fix: candidates2.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates2[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
   });
 }
 var VALUES;
@@ -40032,6 +40408,9 @@ var init_choose = __esm({
     "use strict";
     init_faults();
     init_decoders();
+    init_inputs();
+    init_layouts();
+    init_refusals2();
     init_signatures();
     init_view2();
     VALUES = {
@@ -40043,6 +40422,7 @@ var init_choose = __esm({
       "yolox-decoded": [0.01, 0.65, 300],
       "yolo-nas": [0.01, 0.7, 300],
       "paddle-raw": [0.01, 0.7, 300],
+      "paddle-rows": [0.01, 0.7, 300],
       "picodet-heads": [0.025, 0.6, 100],
       nanodet: [0.05, 0.6, 100],
       detr: [0, 0.7, 100]
@@ -40151,7 +40531,8 @@ var init_classes = __esm({
 
 // src/detection/preprocessing.ts
 function inferPreprocessing(view, choice2, override = "auto") {
-  const family = FAMILIES[choice2.decoder.format];
+  const name = familyOf(view, choice2);
+  const family = FAMILIES[name];
   const input = imageInput(view);
   const given = Object.fromEntries(
     Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
@@ -40164,7 +40545,10 @@ function inferPreprocessing(view, choice2, override = "auto") {
     });
   const spec = {
     ...family.fixed,
-    ...input.type === "uint8" && { scale: 1 },
+    // Of 8-bit inputs the model makes floats by itself.
+    ...input.type === "uint8" && { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
+    ...name.startsWith("yolo-nas") && size.height === 640 && size.width === 640 && { margin: 4 },
+    ...input.dims.length === 3 && { batchless: true },
     ...size,
     layout: layoutOf2(view),
     dtype: input.type,
@@ -40178,9 +40562,15 @@ function inferPreprocessing(view, choice2, override = "auto") {
     reasons: [family.words, ...set.length > 0 ? [`set by the settings: ${set.join(", ")}`] : []]
   };
 }
+function familyOf(view, { decoder }) {
+  const family = decoder.family ?? decoder.format;
+  if (family === "detr" && view.inputs.some(({ name }) => name === "pixel_mask")) return "detr-masked";
+  if (family === "mmdeploy" && heightAndWidth(view).every((side) => side > 0)) return "mmdeploy-static";
+  return family;
+}
 function contradict(view, spec) {
   const { name, dims } = imageInput(view);
-  const [height, width] = spec.layout === "nchw" ? dims.slice(2) : dims.slice(1);
+  const [height, width] = spec.layout === "nchw" ? dims.slice(-2) : dims.slice(-3);
   if ((height === -1 || height === spec.height) && (width === -1 || width === spec.width)) return;
   throw new InputFault({
     where: "preprocessing",
@@ -40215,10 +40605,13 @@ var init_preprocessing = __esm({
       fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", color: "bgr", scale: 1 },
       words: "BGR 0…255, letterbox to the top left with 114, as YOLOX"
     };
-    YOLO_NAS = { fixed: ULTRALYTICS, words: "RGB / 255, centred letterbox with 114, as YOLO-NAS" };
+    YOLO_NAS = {
+      fixed: ULTRALYTICS,
+      words: "RGB / 255, centred letterbox with 114 (at 640: the image in 636), as YOLO-NAS"
+    };
     PADDLE = {
-      fixed: { ...ULTRALYTICS, resize: "stretch" },
-      words: "RGB / 255, stretched, as PP-YOLOE+ (bilinear; PicoDet and the first PP-YOLOE want ImageNet’s mean and std)"
+      fixed: { ...ULTRALYTICS, resize: "stretch", interpolation: "opencv-cubic" },
+      words: "RGB / 255, stretched by cv2.INTER_CUBIC, as PP-YOLOE+ and RT-DETR of Paddle (PicoDet and the first PP-YOLOE want ImageNet’s mean and std)"
     };
     RT_DETR = {
       fixed: { ...ULTRALYTICS, resize: "stretch", interpolation: "pil" },
@@ -40239,13 +40632,18 @@ var init_preprocessing = __esm({
       "yolo-nas-flat": YOLO_NAS,
       paddle: PADDLE,
       "paddle-raw": PADDLE,
+      "paddle-rows": PADDLE,
       "picodet-heads": {
-        fixed: { ...ULTRALYTICS, resize: "stretch", ...IMAGENET },
-        words: "RGB with ImageNet’s mean and std, stretched, as PicoDet"
+        fixed: { ...PADDLE.fixed, ...IMAGENET },
+        words: "RGB with ImageNet’s mean and std, stretched by cv2.INTER_CUBIC, as PicoDet"
       },
       nanodet: {
         fixed: { ...ULTRALYTICS, resize: "stretch", ...MMDETECTION },
-        words: "BGR with mean 103.53 116.28 123.675, stretched, as NanoDet"
+        words: "BGR with mean 103.53 116.28 123.675, stretched, as NanoDet-Plus"
+      },
+      "nanodet-first": {
+        fixed: { ...ULTRALYTICS, pad: 0, ...MMDETECTION },
+        words: "BGR with mean 103.53 116.28 123.675, centred letterbox with 0, as NanoDet before Plus"
       },
       rtdetr: RT_DETR,
       "rtdetr-deploy": RT_DETR,
@@ -40261,17 +40659,33 @@ var init_preprocessing = __esm({
         fixed: { ...RT_DETR.fixed, ...IMAGENET },
         words: "RGB with ImageNet’s mean and std, stretched by Pillow to the fixed input, as exports of DETR"
       },
+      "detr-masked": {
+        fixed: {
+          ...RT_DETR.fixed,
+          ...IMAGENET,
+          resize: "shortest-side",
+          shortSide: 800,
+          longSide: 1333,
+          pad: 116
+          // nearest to 0 after normalization
+        },
+        words: "RGB with ImageNet’s mean and std, shortest side 800 (the longest at most 1333, both as far as the input allows) by Pillow, padded right and below, and the mask says where, as DETR of Transformers"
+      },
       torchvision: {
         fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", pad: 0 },
         words: "RGB / 255, ratio kept, padded right and below with 0; the rest is done by the model, as torchvision"
       },
       "tf-od": {
-        fixed: { ...RT_DETR.fixed, scale: 1 },
+        fixed: { ...ULTRALYTICS, resize: "stretch", scale: 1 },
         words: "RGB 0…255, stretched, as TensorFlow object detection"
       },
       mmdeploy: {
         fixed: { ...ULTRALYTICS, resize: "letterbox-top-left", ...MMDETECTION },
-        words: "BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet"
+        words: "BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet with free axes (other detectors of MMDetection: `preprocessing`)"
+      },
+      "mmdeploy-static": {
+        fixed: { ...ULTRALYTICS, resize: "stretch", ...MMDETECTION },
+        words: "BGR with mean 103.53 116.28 123.675, stretched, as MMDeploy does for a fixed input, of RTMDet (other detectors of MMDetection: `preprocessing`)"
       }
     };
   }
@@ -40286,6 +40700,7 @@ var init_detection = __esm({
     init_classes();
     init_nms();
     init_preprocessing();
+    init_refusals2();
     init_view2();
   }
 });
@@ -40552,6 +40967,10 @@ async function prepare3(loaded2, context) {
   const model = floatModelOf(await readModel(settings.model));
   checkWeights(model);
   const graph = buildGraph(model);
+  refusePlugins(
+    model.name,
+    graph.nodes.map(({ opType }) => opType)
+  );
   const truth = await loadGroundTruth({
     format: settings.validation.format,
     annotations: settings.validation.annotations,
@@ -42262,8 +42681,8 @@ async function runGate(loaded2, context) {
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
     const int8 = await buildVariant(basis, "INT8", await planOf(bench));
-    const rows2 = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
-    const { mixed, search } = await findMixed(basis, int8, rows2);
+    const rows3 = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
+    const { mixed, search } = await findMixed(basis, int8, rows3);
     const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
     const confirmation = await confirm(basis, int8, mixed);
     const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate === int8 ? "int8" : "mixed");
@@ -42273,7 +42692,7 @@ async function runGate(loaded2, context) {
       int8,
       mixed,
       search,
-      rows: rows2,
+      rows: rows3,
       statistics,
       ranges,
       choices,
@@ -42421,13 +42840,13 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     seed: settings.gate.seed,
     intervals: 10
   };
-  const rows2 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
+  const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
     ...common,
     scorer: () => subsetScorer(bench, "candidate", geometries),
     baseline: await baselineOf(bench, geometries)
   });
   context.progress.end();
-  return rows2;
+  return rows3;
 }
 async function baselineOf(bench, geometries) {
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
@@ -42441,11 +42860,11 @@ async function baselineOf(bench, geometries) {
     await session.release();
   }
 }
-async function findMixed(basis, int8, rows2) {
+async function findMixed(basis, int8, rows3) {
   const { bench, fp32 } = basis;
   const { settings, context } = bench;
   if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows2 === void 0 || settings.gate.candidate === "int8")
+  if (rows3 === void 0 || settings.gate.candidate === "int8")
     return { mixed: void 0, search: void 0 };
   const tried2 = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
   const build2 = async (plan) => {
@@ -42457,7 +42876,7 @@ async function findMixed(basis, int8, rows2) {
     return variant2;
   };
   const search = await searchMixed({
-    rows: rows2,
+    rows: rows3,
     layers: bench.layers,
     basePlan: int8.plan,
     evaluatePlan: async (plan) => {
@@ -42584,8 +43003,8 @@ function runEvaluate(loaded2, context) {
 }
 function runSensitivity(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
-    const rows2 = await rankLayers(await basisOf(bench));
-    return rows2.map(({ layer, sqnr, mapDrop }, i) => ({
+    const rows3 = await rankLayers(await basisOf(bench));
+    return rows3.map(({ layer, sqnr, mapDrop }, i) => ({
       rank: i + 1,
       name: layer.name,
       opType: layer.opType,
@@ -42635,6 +43054,7 @@ var init_decoder_schema = __esm({
       "yolov7-end2end",
       "paddle",
       "paddle-raw",
+      "paddle-rows",
       "picodet-heads",
       "nanodet",
       "rtdetr",
@@ -42872,9 +43292,14 @@ var init_schema2 = __esm({
                   minimum: 1,
                   description: "With `shortest-side`: what the long side is at most; that of the input when left out."
                 },
+                margin: {
+                  type: "integer",
+                  minimum: 0,
+                  description: "With `letterbox`: pixels of height and width that the image leaves free at least."
+                },
                 interpolation: {
-                  enum: ["opencv", "pil"],
-                  description: "cv2.INTER_LINEAR, or the antialiased bilinear of Pillow."
+                  enum: ["opencv", "opencv-cubic", "pil"],
+                  description: "cv2.INTER_LINEAR, cv2.INTER_CUBIC, or the antialiased bilinear of Pillow."
                 },
                 color: { enum: ["rgb", "bgr"], description: "Order of channels." },
                 pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
@@ -43235,7 +43660,7 @@ function absolute(settings, folder) {
 }
 async function missingInputs({ settings, place: place2 }) {
   const problems = [];
-  for (const [pointer, kind] of INPUTS) {
+  for (const [pointer, kind] of INPUTS2) {
     const path3 = valueAt(settings, pointer);
     if (typeof path3 !== "string") continue;
     const found = await stat6(path3).then(
@@ -43369,7 +43794,7 @@ function show2(value) {
   const text5 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
   return text5.length > 60 ? `${text5.slice(0, 57)}...` : text5;
 }
-var import__3, import_fastest_levenshtein3, import_yaml2, INPUTS;
+var import__3, import_fastest_levenshtein3, import_yaml2, INPUTS2;
 var init_load = __esm({
   "src/settings/load.ts"() {
     "use strict";
@@ -43378,7 +43803,7 @@ var init_load = __esm({
     import_yaml2 = __toESM(require_dist(), 1);
     init_faults();
     init_schema2();
-    INPUTS = [
+    INPUTS2 = [
       ["/model", "file"],
       ["/validation/images", "folder"],
       ["/validation/annotations", "file or folder"],
@@ -43604,17 +44029,17 @@ function formatStats(stats) {
 }
 function formatEvaluation(evaluation) {
   const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
-  const rows2 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
+  const rows3 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
     name,
     boxes,
     of: [AP, AP50, AR100]
   })) : evaluation.perClass.map(({ name, boxes, AP }) => ({ name, boxes, of: [AP] }));
   const titles = evaluation.metric === "coco" ? ["AP", "AP50", "AR100"] : ["AP"];
-  const names = rows2.map(({ name }) => terminalText(name));
+  const names = rows3.map(({ name }) => terminalText(name));
   const width = Math.max(5, ...names.map((name) => name.length));
   const table2 = [
     `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
-    ...rows2.map(
+    ...rows3.map(
       ({ boxes, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes).padStart(7)}${of.map((value) => `  ${figure(value)}`).join("")}`
     )
   ];
@@ -43788,15 +44213,18 @@ async function init(options) {
 }
 async function inspect(path3, truth, calibration, calibrationImages2) {
   const model = await readModel(path3);
+  const graph = buildGraph(model);
+  const operators = new Set(graph.nodes.map(({ opType }) => opType));
+  refusePlugins(model.name, operators);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
-    const graph = buildGraph(model);
     const view = {
       inputs: session.inputs,
       outputs: session.outputs,
       metadata: graph.metadata,
-      operators: new Set(graph.nodes.map(({ opType }) => opType))
+      operators,
+      categories: truth.categories.length
     };
     const choice2 = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice2);
@@ -44013,9 +44441,9 @@ Report: ${terminalText(reportFolder)}`
   ).action(async (options) => print(await evaluate(options, signal)));
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
     const { loaded: loaded2, context } = await open4(options, signal);
-    const rows2 = await runSensitivity(loaded2, context);
+    const rows3 = await runSensitivity(loaded2, context);
     const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
-    print(options.json === true ? JSON.stringify(rows2) : rows2.map(line).join("\n"));
+    print(options.json === true ? JSON.stringify(rows3) : rows3.map(line).join("\n"));
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
@@ -63585,8 +64013,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addTable(rows2) {
-        const tableBody = rows2.map((row) => {
+      addTable(rows3) {
+        const tableBody = rows3.map((row) => {
           const cells4 = row.map((cell) => {
             if (typeof cell === "string") {
               return this.wrap("td", cell);
@@ -66812,7 +67240,7 @@ function specsOf(metadata) {
   );
 }
 function batchable({ inputMetadata, outputMetadata }) {
-  const first2 = inputMetadata[0];
+  const first2 = inputMetadata.find((one) => one.isTensor && one.shape.length === 4);
   const batch = first2?.isTensor === true ? first2.shape[0] : void 0;
   if (batch === void 0 || batch === "" || batch === -1) return false;
   return outputMetadata.every((one) => one.isTensor && one.shape[0] === batch);
@@ -66827,7 +67255,8 @@ function inputsOf(names, spec, images2, batch) {
       spec,
       floats.subarray(i * each, (i + 1) * each)
     );
-  const dims = spec.layout === "nchw" ? [batch, 3, first2.height, first2.width] : [batch, first2.height, first2.width, 3];
+  const one = spec.layout === "nchw" ? [3, first2.height, first2.width] : [first2.height, first2.width, 3];
+  const dims = spec.batchless === true ? one : [batch, ...one];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds = {};
   for (const name of names) {

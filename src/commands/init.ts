@@ -1,6 +1,6 @@
 import { access, rename, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
-import { chooseDecoder, inferPreprocessing, type ModelView } from '../detection/index.js';
+import { chooseDecoder, inferPreprocessing, refusePlugins, type ModelView } from '../detection/index.js';
 import { listImages, loadGroundTruth, type GroundTruth } from '../dataset/index.js';
 import { createOnnxRuntimeEngine } from '../engine/index.js';
 import { InputFault } from '../faults/index.js';
@@ -68,15 +68,18 @@ async function inspect(
   calibrationImages: number,
 ): Promise<string[]> {
   const model = await readModel(path);
+  const graph = buildGraph(model);
+  const operators = new Set(graph.nodes.map(({ opType }) => opType));
+  refusePlugins(model.name, operators);
   const engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
   try {
     const session = await engine.load({ name: model.name, bytes: encodeModel(model.proto) });
-    const graph = buildGraph(model);
     const view: ModelView = {
       inputs: session.inputs,
       outputs: session.outputs,
       metadata: graph.metadata,
-      operators: new Set(graph.nodes.map(({ opType }) => opType)),
+      operators,
+      categories: truth.categories.length,
     };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);

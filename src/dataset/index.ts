@@ -7,6 +7,7 @@ export { DetectionBuilder } from './table.js';
 export { listImages, looksLikeImage } from './list.js';
 export { decodeImage, readImageHeader, shownSize, type DecodedImage, type ImageHeader } from './decode.js';
 export { place, prepareImage } from './preprocess.js';
+export { resizeOpenCvCubic } from './resize-cubic.js';
 export { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';
 export { openImages } from './store.js';
 export { stratify } from './stratify.js';

@@ -1,3 +1,4 @@
+import { resizeOpenCvCubic } from './resize-cubic.js';
 import { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';
 import type { ImageGeometry, PreparedImage, PreprocessingSpec } from './types.js';
 
@@ -12,7 +13,6 @@ interface Placement {
 
 /** Where and how large an image lands on the model's canvas. */
 export function place(width: number, height: number, spec: PreprocessingSpec): Placement {
-  const ratio = Math.min(spec.height / height, spec.width / width);
   switch (spec.resize) {
     case 'stretch':
       return {
@@ -25,13 +25,19 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
       };
     case 'letterbox': {
       // As Ultralytics: rounded size, half-pixel pads go up and left, and the inverse divides by the ratio.
+      const margin = spec.margin ?? 0;
+      const ratio = Math.min(
+        Math.max(1, spec.height - margin) / height,
+        Math.max(1, spec.width - margin) / width,
+      );
       const [w, h] = [Math.max(1, roundHalfEven(width * ratio)), Math.max(1, roundHalfEven(height * ratio))];
       const left = roundHalfEven((spec.width - w) / 2 - 0.1);
       const top = roundHalfEven((spec.height - h) / 2 - 0.1);
       return { width: w, height: h, left, top, scaleX: ratio, scaleY: ratio };
     }
-    case 'letterbox-top-left':
+    case 'letterbox-top-left': {
       // As YOLOX: truncated size, and its own inverse divides by the ratio.
+      const ratio = Math.min(spec.height / height, spec.width / width);
       return {
         width: Math.max(1, Math.trunc(width * ratio)),
         height: Math.max(1, Math.trunc(height * ratio)),
@@ -40,6 +46,7 @@ export function place(width: number, height: number, spec: PreprocessingSpec): P
         scaleX: ratio,
         scaleY: ratio,
       };
+    }
     case 'shortest-side': {
       const [w, h] = shortestSide(width, height, spec);
       return { width: w, height: h, left: 0, top: 0, scaleX: w / width, scaleY: h / height };
@@ -63,7 +70,7 @@ function shortestSide(width: number, height: number, spec: PreprocessingSpec): r
     Math.min(spec.width, Math.max(1, w)),
     Math.min(spec.height, Math.max(1, h)),
   ];
-  if (spec.interpolation === 'opencv')
+  if (spec.interpolation !== 'pil')
     return bounded(Math.floor(width * ratio + 0.5), Math.floor(height * ratio + 0.5));
   const side = Math.max(1, roundHalfEven(Math.min(width, height) * ratio));
   return width < height
@@ -71,10 +78,12 @@ function shortestSide(width: number, height: number, spec: PreprocessingSpec): r
     : bounded(Math.trunc((side * width) / height), side);
 }
 
+const RESIZERS = { opencv: resizeOpenCv, 'opencv-cubic': resizeOpenCvCubic, pil: resizePil } as const;
+
 /** Resizes, pads and orders channels: from a decoded RGB image to the model's 8-bit canvas. */
 export function prepareImage(image: Raster, spec: PreprocessingSpec): PreparedImage {
   const where = place(image.width, image.height, spec);
-  const resized = (spec.interpolation === 'pil' ? resizePil : resizeOpenCv)(image, where.width, where.height);
+  const resized = RESIZERS[spec.interpolation](image, where.width, where.height);
   const pixels = new Uint8Array(new SharedArrayBuffer(spec.width * spec.height * 3));
   if (where.width !== spec.width || where.height !== spec.height) pixels.fill(spec.pad);
   for (let y = 0; y < where.height; y++)

@@ -83,8 +83,10 @@ export interface PreprocessingSpec {
   readonly shortSide?: number;
   /** With `shortest-side`: what the long side may be at most, in pixels; what the canvas holds when left out. */
   readonly longSide?: number;
-  /** `opencv` = cv2.INTER_LINEAR on 8-bit; `pil` = antialiased bilinear of Pillow. */
-  readonly interpolation: 'opencv' | 'pil';
+  /** With `letterbox`: pixels of height and of width that the image leaves free at least, as YOLO-NAS does; 0 when left out. */
+  readonly margin?: number;
+  /** `opencv` = cv2.INTER_LINEAR, `opencv-cubic` = cv2.INTER_CUBIC, both on 8-bit; `pil` = antialiased bilinear of Pillow. */
+  readonly interpolation: 'opencv' | 'opencv-cubic' | 'pil';
   readonly color: 'rgb' | 'bgr';
   /** Value of padded pixels, 0…255. */
   readonly pad: number;
@@ -93,6 +95,8 @@ export interface PreprocessingSpec {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
   readonly layout: 'nchw' | 'nhwc';
+  /** The model takes one image without a dimension for the batch. */
+  readonly batchless?: boolean;
   readonly dtype: 'float32' | 'float16' | 'uint8';
   /** Turn the image as its EXIF orientation says before anything else. */
   readonly exif: boolean;

@@ -1,6 +1,9 @@
 import { InputFault } from '../faults/index.js';
 import { makeDecoder } from './decoders.js';
-import { LAYOUTS, matchesOf, shown } from './signatures.js';
+import { unknownInputs } from './inputs.js';
+import { LAYOUTS, shown } from './layouts.js';
+import { refuseOtherTasks } from './refusals.js';
+import { matchesOf } from './signatures.js';
 import type {
   DecoderChoice,
   DecoderFormat,
@@ -10,7 +13,7 @@ import type {
   ModelView,
   OutputRole,
 } from './types.js';
-import { inputSize } from './view.js';
+import { imageInput, inputSize } from './view.js';
 
 /**
  * Finds the decoder that fits a model by metadata, names, shapes and, where they are at hand, operators.
@@ -20,12 +23,13 @@ export function chooseDecoder(view: ModelView, override: DecoderOverride = 'auto
   const given = override === 'auto' ? {} : override;
   const wanted = given.format === 'auto' ? undefined : given.format;
   const named = namedOutputs(view, given.outputs);
-  const task = view.metadata.get('task');
-  if (task !== undefined && task !== 'detect' && wanted === undefined)
+  if (wanted === undefined) refuseOtherTasks(view);
+  const unknown = unknownInputs(view, imageInput(view));
+  if (unknown.length > 0)
     throw new InputFault({
-      where: 'model metadata task',
-      what: `says ${task}; boxes of task detect are judged`,
-      fix: 'Export a detector, or declare the layout as `decoder: { format: … }`.',
+      where: `model inputs ${view.inputs.map(shown).join('; ')}`,
+      what: `${unknown.map(({ name }) => name).join(', ')}: it is not known what to fill in beside the image`,
+      fix: 'Export the model with the image as its only input.',
     });
   const candidates = matchesOf(view, named, given.classes?.length, wanted);
   const [chosen] = candidates;
@@ -74,6 +78,7 @@ const VALUES: Readonly<Partial<Record<DecoderFormat, Values>>> = {
   'yolox-decoded': [0.01, 0.65, 300],
   'yolo-nas': [0.01, 0.7, 300],
   'paddle-raw': [0.01, 0.7, 300],
+  'paddle-rows': [0.01, 0.7, 300],
   'picodet-heads': [0.025, 0.6, 100],
   nanodet: [0.05, 0.6, 100],
   detr: [0, 0.7, 100],
@@ -122,6 +127,9 @@ function undecided(
   return new InputFault({
     where: `model outputs ${view.outputs.map(shown).join('; ')}`,
     what,
-    fix: `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`,
+    fix:
+      candidates.length > 1
+        ? `Declare one in the settings, as \`decoder: { format: ${(candidates[0] as Match).format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.`
+        : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`,
   });
 }

@@ -1,5 +1,6 @@
 import { boxesAndScores, nanodet, picodetHeads } from './dense.js';
-import { extraInputs, nmsIndices, rows, separate } from './suppressed.js';
+import { extraInputs } from './inputs.js';
+import { nmsIndices, rows, separate } from './suppressed.js';
 import { detr, queries, ultralyticsQueries } from './transformers.js';
 import { yolov10, yolov5, yolov5Heads, yolov8, yolox } from './yolo.js';
 import type { Decoder, DecoderFormat, DecoderOptions, LabelConvention, Match, ModelView } from './types.js';
@@ -19,6 +20,7 @@ const MAKERS: Readonly<Record<DecoderFormat, Make>> = {
   'yolov7-end2end': rows,
   paddle: rows,
   'paddle-raw': boxesAndScores,
+  'paddle-rows': yolov8,
   'picodet-heads': picodetHeads,
   nanodet,
   rtdetr: queries,
@@ -42,12 +44,13 @@ const LABELS: Readonly<Partial<Record<DecoderFormat, LabelConvention>>> = {
 
 /** Makes the decoder of a match. */
 export function makeDecoder(match: Match, options: DecoderOptions, view: ModelView): Decoder {
-  const { format, classCount } = match;
+  const { format, classCount, family } = match;
   const extras = extraInputs(view, options);
   return {
     format,
     options,
     classCount,
+    ...(family !== undefined && { family }),
     labels: LABELS[format] ?? 'zero-based',
     ...(extras !== undefined && { extras }),
     decode: MAKERS[format](match, options, view),

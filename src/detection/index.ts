@@ -4,4 +4,5 @@ export { chooseDecoder } from './choose.js';
 export { mapClasses, type ClassMap } from './classes.js';
 export { nonMaximumSuppression, type Candidates } from './nms.js';
 export { inferPreprocessing, type PreprocessingOverride } from './preprocessing.js';
+export { refusePlugins } from './refusals.js';
 export { classNamesOf, inputSize } from './view.js';

@@ -1,9 +1,12 @@
 import type { PreprocessingSpec } from '../dataset/index.js';
 import { InputFault } from '../faults/index.js';
-import { imageInput, inputSize, layoutOf } from './view.js';
-import type { DecoderChoice, DecoderFormat, ModelView } from './types.js';
+import { heightAndWidth, imageInput, inputSize, layoutOf } from './view.js';
+import type { DecoderChoice, Family as FamilyName, ModelView } from './types.js';
 
-type Fixed = Pick<PreprocessingSpec, 'resize' | 'interpolation' | 'color' | 'pad' | 'scale' | 'mean' | 'std'>;
+type Fixed = Pick<
+  PreprocessingSpec,
+  'resize' | 'interpolation' | 'color' | 'pad' | 'scale' | 'mean' | 'std' | 'shortSide' | 'longSide'
+>;
 
 /** A key of the settings that is set overrides; one that is not keeps the family's value. */
 export type PreprocessingOverride =
@@ -41,11 +44,14 @@ const YOLOX: Family = {
   fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', color: 'bgr', scale: 1 },
   words: 'BGR 0…255, letterbox to the top left with 114, as YOLOX',
 };
-const YOLO_NAS: Family = { fixed: ULTRALYTICS, words: 'RGB / 255, centred letterbox with 114, as YOLO-NAS' };
+const YOLO_NAS: Family = {
+  fixed: ULTRALYTICS,
+  words: 'RGB / 255, centred letterbox with 114 (at 640: the image in 636), as YOLO-NAS',
+};
 const PADDLE: Family = {
-  fixed: { ...ULTRALYTICS, resize: 'stretch' },
+  fixed: { ...ULTRALYTICS, resize: 'stretch', interpolation: 'opencv-cubic' },
   words:
-    'RGB / 255, stretched, as PP-YOLOE+ (bilinear; PicoDet and the first PP-YOLOE want ImageNet’s mean and std)',
+    'RGB / 255, stretched by cv2.INTER_CUBIC, as PP-YOLOE+ and RT-DETR of Paddle (PicoDet and the first PP-YOLOE want ImageNet’s mean and std)',
 };
 const RT_DETR: Family = {
   fixed: { ...ULTRALYTICS, resize: 'stretch', interpolation: 'pil' },
@@ -53,7 +59,7 @@ const RT_DETR: Family = {
 };
 
 /** How each family was trained and is evaluated by its own code. */
-const FAMILIES: Readonly<Record<DecoderFormat, Family>> = {
+const FAMILIES: Readonly<Record<FamilyName, Family>> = {
   yolov10: YOLO,
   yolov8: YOLO,
   yolov5: YOLO,
@@ -68,13 +74,18 @@ const FAMILIES: Readonly<Record<DecoderFormat, Family>> = {
   'yolo-nas-flat': YOLO_NAS,
   paddle: PADDLE,
   'paddle-raw': PADDLE,
+  'paddle-rows': PADDLE,
   'picodet-heads': {
-    fixed: { ...ULTRALYTICS, resize: 'stretch', ...IMAGENET },
-    words: 'RGB with ImageNet’s mean and std, stretched, as PicoDet',
+    fixed: { ...PADDLE.fixed, ...IMAGENET },
+    words: 'RGB with ImageNet’s mean and std, stretched by cv2.INTER_CUBIC, as PicoDet',
   },
   nanodet: {
     fixed: { ...ULTRALYTICS, resize: 'stretch', ...MMDETECTION },
-    words: 'BGR with mean 103.53 116.28 123.675, stretched, as NanoDet',
+    words: 'BGR with mean 103.53 116.28 123.675, stretched, as NanoDet-Plus',
+  },
+  'nanodet-first': {
+    fixed: { ...ULTRALYTICS, pad: 0, ...MMDETECTION },
+    words: 'BGR with mean 103.53 116.28 123.675, centred letterbox with 0, as NanoDet before Plus',
   },
   rtdetr: RT_DETR,
   'rtdetr-deploy': RT_DETR,
@@ -90,18 +101,36 @@ const FAMILIES: Readonly<Record<DecoderFormat, Family>> = {
     fixed: { ...RT_DETR.fixed, ...IMAGENET },
     words: 'RGB with ImageNet’s mean and std, stretched by Pillow to the fixed input, as exports of DETR',
   },
+  'detr-masked': {
+    fixed: {
+      ...RT_DETR.fixed,
+      ...IMAGENET,
+      resize: 'shortest-side',
+      shortSide: 800,
+      longSide: 1333,
+      pad: 116, // nearest to 0 after normalization
+    },
+    words:
+      'RGB with ImageNet’s mean and std, shortest side 800 (the longest at most 1333, both as far as the input allows) by Pillow, padded right and below, and the mask says where, as DETR of Transformers',
+  },
   torchvision: {
     fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', pad: 0 },
     words:
       'RGB / 255, ratio kept, padded right and below with 0; the rest is done by the model, as torchvision',
   },
   'tf-od': {
-    fixed: { ...RT_DETR.fixed, scale: 1 },
+    fixed: { ...ULTRALYTICS, resize: 'stretch', scale: 1 },
     words: 'RGB 0…255, stretched, as TensorFlow object detection',
   },
   mmdeploy: {
     fixed: { ...ULTRALYTICS, resize: 'letterbox-top-left', ...MMDETECTION },
-    words: 'BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet',
+    words:
+      'BGR with mean 103.53 116.28 123.675, letterbox to the top left with 114, as RTMDet with free axes (other detectors of MMDetection: `preprocessing`)',
+  },
+  'mmdeploy-static': {
+    fixed: { ...ULTRALYTICS, resize: 'stretch', ...MMDETECTION },
+    words:
+      'BGR with mean 103.53 116.28 123.675, stretched, as MMDeploy does for a fixed input, of RTMDet (other detectors of MMDetection: `preprocessing`)',
   },
 };
 
@@ -111,7 +140,8 @@ export function inferPreprocessing(
   choice: DecoderChoice,
   override: PreprocessingOverride = 'auto',
 ): { readonly spec: PreprocessingSpec; readonly reasons: string[] } {
-  const family = FAMILIES[choice.decoder.format];
+  const name = familyOf(view, choice);
+  const family = FAMILIES[name];
   const input = imageInput(view);
   const given = Object.fromEntries(
     Object.entries(override === 'auto' ? {} : override).filter(([, value]) => value !== undefined),
@@ -124,7 +154,10 @@ export function inferPreprocessing(
     });
   const spec: PreprocessingSpec = {
     ...family.fixed,
-    ...(input.type === 'uint8' && { scale: 1 }),
+    // Of 8-bit inputs the model makes floats by itself.
+    ...(input.type === 'uint8' && { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] }),
+    ...(name.startsWith('yolo-nas') && size.height === 640 && size.width === 640 && { margin: 4 }),
+    ...(input.dims.length === 3 && { batchless: true }),
     ...size,
     layout: layoutOf(view),
     dtype: input.type,
@@ -139,9 +172,17 @@ export function inferPreprocessing(
   };
 }
 
+/** Some formats come with more than one way of preprocessing; the image input or a further input tells. */
+function familyOf(view: ModelView, { decoder }: DecoderChoice): FamilyName {
+  const family = decoder.family ?? decoder.format;
+  if (family === 'detr' && view.inputs.some(({ name }) => name === 'pixel_mask')) return 'detr-masked';
+  if (family === 'mmdeploy' && heightAndWidth(view).every((side) => side > 0)) return 'mmdeploy-static';
+  return family;
+}
+
 function contradict(view: ModelView, spec: PreprocessingSpec): void {
   const { name, dims } = imageInput(view);
-  const [height, width] = spec.layout === 'nchw' ? dims.slice(2) : dims.slice(1);
+  const [height, width] = spec.layout === 'nchw' ? dims.slice(-2) : dims.slice(-3);
   if ((height === -1 || height === spec.height) && (width === -1 || width === spec.width)) return;
   throw new InputFault({
     where: 'preprocessing',

@@ -1,7 +1,7 @@
-import type { ImageGeometry } from '../dataset/index.js';
-import type { HostTensor, TensorSpec } from '../engine/index.js';
+import type { HostTensor } from '../engine/index.js';
 import { InputFault } from '../faults/index.js';
 import { emitTop, finite, unscaled } from './boxes.js';
+import { geometryOf } from './inputs.js';
 import { CandidateTable } from './nms.js';
 import type { Decoder, DecoderOptions, Match, ModelView } from './types.js';
 
@@ -37,7 +37,7 @@ export function rows(match: Match, options: DecoderOptions, view: ModelView): De
       if (at(cls) >= 0 && at(score) > options.confidence)
         found.push(Math.round(at(cls)), at(score), at(box), at(box + 1), at(box + 2), at(box + 3));
     }
-    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+    emitTop(found, options, geometryOf(match.format, geometry, options, view), emit);
   };
 }
 
@@ -77,7 +77,7 @@ export function separate(match: Match, options: DecoderOptions, view: ModelView)
         );
       else found.push(label, score, at(0), at(1), at(2), at(3));
     }
-    emitTop(found, options, pixelsOf(match, geometry, options, view), emit);
+    emitTop(found, options, geometryOf(match.format, geometry, options, view), emit);
   };
 }
 
@@ -87,7 +87,7 @@ export function separate(match: Match, options: DecoderOptions, view: ModelView)
  */
 export function nmsIndices(match: Match, options: DecoderOptions, view: ModelView): Decode {
   const { boxes, scores, indices } = match.outputs;
-  const turned = inputNamed(view, 'image_shape') !== undefined;
+  const turned = view.inputs.some(({ name }) => name === 'image_shape');
   return (outputs, geometry, emit) => {
     const corners = finite(outputs, boxes).data;
     const points = finite(outputs, scores).data;
@@ -112,70 +112,4 @@ export function nmsIndices(match: Match, options: DecoderOptions, view: ModelVie
     const pixels = turned ? unscaled(geometry) : geometry;
     emitTop(found, options, pixels, emit);
   };
-}
-
-function inputNamed(view: ModelView, name: string): TensorSpec | undefined {
-  return view.inputs.find((input) => input.name === name);
-}
-
-/** True when the image fills the canvas, so that its own size says how boxes are scaled. */
-function stretched(g: ImageGeometry, { inputHeight, inputWidth }: DecoderOptions): boolean {
-  const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-6 * b;
-  return (
-    g.padX === 0 &&
-    g.padY === 0 &&
-    near(g.originalWidth * g.scaleX, inputWidth) &&
-    near(g.originalHeight * g.scaleY, inputHeight)
-  );
-}
-
-/** Where the boxes of a model that is told the image's size or scale lie; agrees with {@link extraInputs}. */
-function pixelsOf(
-  { format }: Match,
-  geometry: ImageGeometry,
-  options: DecoderOptions,
-  view: ModelView,
-): ImageGeometry {
-  const told =
-    format === 'paddle'
-      ? inputNamed(view, 'scale_factor') !== undefined
-      : format === 'rtdetr-deploy' && inputNamed(view, 'orig_target_sizes') !== undefined;
-  return told && stretched(geometry, options) ? unscaled(geometry) : geometry;
-}
-
-/**
- * What a model wants to know of an image beside its pixels: `orig_target_sizes` (width, height of the original),
- * `scale_factor` (of y, x), `im_shape` (height, width of the input), `image_shape` (height, width of the original).
- * Where the image was padded, a model is told the canvas instead, and its boxes are mapped back like any others.
- */
-export function extraInputs(
-  view: ModelView,
-  options: DecoderOptions,
-): ((geometry: ImageGeometry) => Readonly<Record<string, HostTensor>>) | undefined {
-  const { inputHeight, inputWidth } = options;
-  const known = view.inputs.filter(({ name }) =>
-    ['orig_target_sizes', 'scale_factor', 'im_shape', 'image_shape'].includes(name),
-  );
-  if (known.length === 0) return undefined;
-  return (g) =>
-    Object.fromEntries(
-      known.map(({ name, type }) => {
-        const whole = stretched(g, options);
-        const original: readonly [number, number] = [g.originalHeight, g.originalWidth];
-        const values = {
-          orig_target_sizes: whole ? [g.originalWidth, g.originalHeight] : [inputWidth, inputHeight],
-          scale_factor: whole ? [g.scaleY, g.scaleX] : [1, 1],
-          im_shape: [inputHeight, inputWidth],
-          image_shape: original,
-        }[name] as readonly number[];
-        const data =
-          type === 'int64'
-            ? Float64Array.from(values)
-            : type === 'int32'
-              ? Int32Array.from(values)
-              : Float32Array.from(values);
-        const kind = type === 'int64' || type === 'int32' ? type : 'float32';
-        return [name, { type: kind, dims: [1, 2], data } satisfies HostTensor];
-      }),
-    );
 }

@@ -28,6 +28,9 @@ export type Emit = (
 
 export type DecoderFormat = (typeof DECODER_FORMATS)[number];
 
+/** Whose preprocessing a model wants: that of its format, or of a variant with the same layout. */
+export type Family = DecoderFormat | 'nanodet-first' | 'detr-masked' | 'mmdeploy-static';
+
 /** What an output holds. */
 export type OutputRole = 'predictions' | 'boxes' | 'scores' | 'classes' | 'count' | 'indices';
 
@@ -40,6 +43,8 @@ export interface Match {
   readonly outputs: Readonly<Partial<Record<OutputRole, string>>>;
   /** Outputs of one role by level, finest stride first: scores (or whole heads), then boxes. */
   readonly heads?: readonly (readonly string[])[];
+  /** Whose preprocessing fits where it is not that of the format. */
+  readonly family?: Family;
   readonly classCount: number | undefined;
   readonly why: string;
 }
@@ -60,6 +65,8 @@ export interface DecoderOptions {
 export interface Decoder {
   readonly format: DecoderFormat;
   readonly options: DecoderOptions;
+  /** The format's own when left out. */
+  readonly family?: Family;
   /** Number of classes when the layout tells it. */
   readonly classCount: number | undefined;
   /** `zero-based` when left out. */

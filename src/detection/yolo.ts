@@ -19,8 +19,11 @@ export function yolov10({ outputs: { predictions } }: Match, options: DecoderOpt
   };
 }
 
-/** `[1, 4 + classes, n]` or transposed: cx cy w h, class probabilities (YOLOv8, 9, 11, 12); multi-label. */
-export function yolov8({ outputs: { predictions } }: Match, options: DecoderOptions): Decode {
+/**
+ * `[1, 4 + classes, n]` or transposed: cx cy w h (`paddle-rows`: x1 y1 x2 y2), class probabilities (YOLOv8, 9, 11, 12);
+ * multi-label.
+ */
+export function yolov8({ format, outputs: { predictions } }: Match, options: DecoderOptions): Decode {
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
     const tensor = finite(outputs, predictions);
@@ -35,8 +38,10 @@ export function yolov8({ outputs: { predictions } }: Match, options: DecoderOpti
       for (let cls = 0, at = i * across; cls < width - 4; cls++) {
         const score = data[at + (4 + cls) * step] as number;
         if (score <= confidence) continue;
-        const [cx, cy] = [data[at] as number, data[at + step] as number];
-        pushCentred(found, cls, score, cx, cy, data[at + 2 * step] as number, data[at + 3 * step] as number);
+        const [a, b] = [data[at] as number, data[at + step] as number];
+        const [c, d] = [data[at + 2 * step] as number, data[at + 3 * step] as number];
+        if (format === 'paddle-rows') found.push(cls, score, a, b, c, d);
+        else pushCentred(found, cls, score, a, b, c, d);
       }
     emitKept(found, options, geometry, emit);
   };

@@ -161,7 +161,8 @@ class Session implements LoadedModel {
   ) {
     this.inputs = loaded.inputs;
     this.outputs = loaded.outputs;
-    const first = loaded.inputs[0]?.dims[0] ?? -1;
+    // A model without an input of rank 4 takes its images one by one.
+    const first = loaded.inputs.find(({ dims }) => dims.length === 4)?.dims[0] ?? 1;
     this.fixed = first > 0 ? first : 1;
     this.batch = first > 0 ? first : wanted === 'auto' || !loaded.batchable ? 1 : wanted;
   }

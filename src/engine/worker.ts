@@ -159,7 +159,7 @@ function specsOf(metadata: InferenceSession['inputMetadata']): TensorSpec[] {
  * the wrong images.
  */
 function batchable({ inputMetadata, outputMetadata }: InferenceSession): boolean {
-  const first = inputMetadata[0];
+  const first = inputMetadata.find((one) => one.isTensor && one.shape.length === 4);
   const batch = first?.isTensor === true ? first.shape[0] : undefined;
   if (batch === undefined || batch === '' || batch === -1) return false;
   return outputMetadata.every((one) => one.isTensor && one.shape[0] === batch);
@@ -181,8 +181,8 @@ function inputsOf(
       spec,
       floats.subarray(i * each, (i + 1) * each),
     );
-  const dims =
-    spec.layout === 'nchw' ? [batch, 3, first.height, first.width] : [batch, first.height, first.width, 3];
+  const one = spec.layout === 'nchw' ? [3, first.height, first.width] : [first.height, first.width, 3];
+  const dims = spec.batchless === true ? one : [batch, ...one];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds: Record<string, Tensor> = {};
   for (const name of names) {

@@ -20,6 +20,7 @@ import {
   chooseDecoder,
   inferPreprocessing,
   mapClasses,
+  refusePlugins,
   type DecoderChoice,
   type ModelView,
 } from '../detection/index.js';
@@ -83,6 +84,10 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
   const model = floatModelOf(await readModel(settings.model));
   checkWeights(model);
   const graph = buildGraph(model);
+  refusePlugins(
+    model.name,
+    graph.nodes.map(({ opType }) => opType),
+  );
   const truth = await loadGroundTruth({
     format: settings.validation.format,
     annotations: settings.validation.annotations,

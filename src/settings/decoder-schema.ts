@@ -12,6 +12,7 @@ export const DECODER_FORMATS = [
   'yolov7-end2end',
   'paddle',
   'paddle-raw',
+  'paddle-rows',
   'picodet-heads',
   'nanodet',
   'rtdetr',

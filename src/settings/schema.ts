@@ -102,9 +102,15 @@ export const settingsSchema = {
               description:
                 'With `shortest-side`: what the long side is at most; that of the input when left out.',
             },
+            margin: {
+              type: 'integer',
+              minimum: 0,
+              description:
+                'With `letterbox`: pixels of height and width that the image leaves free at least.',
+            },
             interpolation: {
-              enum: ['opencv', 'pil'],
-              description: 'cv2.INTER_LINEAR, or the antialiased bilinear of Pillow.',
+              enum: ['opencv', 'opencv-cubic', 'pil'],
+              description: 'cv2.INTER_LINEAR, cv2.INTER_CUBIC, or the antialiased bilinear of Pillow.',
             },
             color: { enum: ['rgb', 'bgr'], description: 'Order of channels.' },
             pad: { type: 'integer', minimum: 0, maximum: 255, description: 'Value of padded pixels.' },

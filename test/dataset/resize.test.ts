@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { resizeOpenCv, resizePil } from '../../src/dataset/index.js';
+import { resizeOpenCv, resizeOpenCvCubic, resizePil } from '../../src/dataset/index.js';
 
 interface Case {
   readonly from: [number, number];
   readonly to: [number, number];
   readonly image: string;
   readonly opencv: string;
+  readonly cubic: string;
   readonly pil: string;
 }
 
@@ -15,14 +16,21 @@ const golden = JSON.parse(readFileSync('test/dataset/golden/resize.json', 'utf8'
 };
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text, 'base64'));
 
-describe.each(golden.cases)('resizing $from to $to', ({ from: [width, height], to, image, opencv, pil }) => {
-  const source = { data: bytes(image), width, height };
+describe.each(golden.cases)(
+  'resizing $from to $to',
+  ({ from: [width, height], to, image, opencv, cubic, pil }) => {
+    const source = { data: bytes(image), width, height };
 
-  test('equals cv2.INTER_LINEAR bit for bit', () => {
-    expect(resizeOpenCv(source, ...to).data).toEqual(bytes(opencv));
-  });
+    test('equals cv2.INTER_LINEAR bit for bit', () => {
+      expect(resizeOpenCv(source, ...to).data).toEqual(bytes(opencv));
+    });
 
-  test("equals Pillow's BILINEAR bit for bit", () => {
-    expect(resizePil(source, ...to).data).toEqual(bytes(pil));
-  });
-});
+    (cubic === '' ? test.skip : test)('equals cv2.INTER_CUBIC bit for bit', () => {
+      expect(resizeOpenCvCubic(source, ...to).data).toEqual(bytes(cubic));
+    });
+
+    test("equals Pillow's BILINEAR bit for bit", () => {
+      expect(resizePil(source, ...to).data).toEqual(bytes(pil));
+    });
+  },
+);

@@ -148,9 +148,9 @@ describe('classes', () => {
 test.each([
   ['rtdetr-deploy', { resize: 'stretch', interpolation: 'pil', color: 'rgb', scale: 1 / 255 }],
   ['rf-detr', { resize: 'stretch', mean: [0.485, 0.456, 0.406] }],
-  ['mmdeploy', { resize: 'letterbox-top-left', color: 'bgr', scale: 1, std: [57.375, 57.12, 58.395] }],
+  ['mmdeploy', { resize: 'stretch', color: 'bgr', scale: 1, std: [57.375, 57.12, 58.395] }],
   ['tf-od', { resize: 'stretch', scale: 1 }],
-  ['paddle', { resize: 'stretch', interpolation: 'opencv' }],
+  ['paddle', { resize: 'stretch', interpolation: 'opencv-cubic' }],
 ])('%s has the preprocessing of its family', (format, expected) => {
   const { model } = CASES.find((one) => one.format === format)!;
   expect(inferPreprocessing(model, chooseDecoder(model)).spec).toMatchObject(expected);

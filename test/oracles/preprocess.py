@@ -35,6 +35,24 @@ def top_left(a):
     return on_canvas(cv2.resize(a, (int(a.shape[1] * r), int(a.shape[0] * r)), interpolation=cv2.INTER_LINEAR), 114, np.uint8)
 
 
+def yolo_nas(a):
+    """super-gradients: DetectionLongestMaxSizeRescale to 4 less, then DetectionCenterPadding."""
+    h, w = a.shape[:2]
+    r = min((H - 4) / h, (W - 4) / w)
+    a = cv2.resize(a, (round(w * r), round(h * r)), interpolation=cv2.INTER_LINEAR)
+    canvas = np.full((H, W, 3), 114, np.uint8)
+    top, left = (H - a.shape[0]) // 2, (W - a.shape[1]) // 2
+    canvas[top : top + a.shape[0], left : left + a.shape[1]] = a
+    return canvas
+
+
+def cubic(a):
+    cv2.ipp.setUseIPP(False)  # see resize.py
+    out = cv2.resize(a, (W, H), interpolation=cv2.INTER_CUBIC)
+    cv2.ipp.setUseIPP(True)
+    return out
+
+
 def stretch(a):
     return np.asarray(Image.fromarray(a).resize((W, H), Image.BILINEAR))
 
@@ -65,6 +83,8 @@ RECIPES = {
     "Ultralytics": ({"resize": "letterbox"}, lambda a: chw(unit(letterbox(a)))),
     "Ultralytics in half precision": ({"resize": "letterbox", "dtype": "float16"}, lambda a: chw(letterbox(a).astype(np.float16) / np.float16(255))),
     "YOLOX": ({"resize": "letterbox-top-left", "color": "bgr", "scale": 1}, lambda a: chw(top_left(a[..., ::-1]).astype(np.float32))),
+    "YOLO-NAS": ({"resize": "letterbox", "margin": 4}, lambda a: chw(unit(yolo_nas(a)))),
+    "PicoDet": ({"resize": "stretch", "interpolation": "opencv-cubic", **imagenet}, lambda a: chw((unit(cubic(a)) - IMAGENET[0]) / IMAGENET[1])),
     "RT-DETR": ({"resize": "stretch", "interpolation": "pil"}, lambda a: chw(unit(stretch(a)))),
     "RF-DETR": ({"resize": "stretch", "interpolation": "pil", **imagenet}, lambda a: chw((unit(stretch(a)) - IMAGENET[0]) / IMAGENET[1])),
     "DETR with black padding": ({"resize": "shortest-side", "interpolation": "pil", "shortSide": 14, "longSide": 20, "pad": 0, **imagenet}, lambda a: chw((unit(detr(a)) - IMAGENET[0]) / IMAGENET[1])),

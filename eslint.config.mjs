@@ -2,7 +2,17 @@ import tseslint from 'typescript-eslint';
 import rooms from './eslint-rules/rooms.mjs';
 
 export default tseslint.config(
-  { ignores: ['dist', 'build', 'node_modules', 'src/onnx/generated', 'fixtures', '**/*.mjs'] },
+  {
+    ignores: [
+      'dist',
+      'build',
+      'node_modules',
+      'src/onnx/generated',
+      'src/report/html/generated',
+      'fixtures',
+      '**/*.mjs',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -105,15 +105,27 @@ var init_types = __esm({
   }
 });
 
-// src/report/base-schema.ts
-var text, number, nullable, object, pair, precision, accuracy, drop, layerChangeSchema, baseSchema, waiversSchema, settingsChangesSchema, historySchema;
-var init_base_schema = __esm({
-  "src/report/base-schema.ts"() {
+// src/report/schema-parts.ts
+var text, number, flag, nullable, texts, numbers, object;
+var init_schema_parts = __esm({
+  "src/report/schema-parts.ts"() {
     "use strict";
     text = { type: "string" };
     number = { type: "number" };
+    flag = { type: "boolean" };
     nullable = { type: ["number", "null"] };
+    texts = { type: "array", items: text };
+    numbers = { type: "array", items: number };
     object = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+  }
+});
+
+// src/report/base-schema.ts
+var pair, precision, accuracy, drop, layerChangeSchema, baseSchema, waiversSchema, settingsChangesSchema, historySchema;
+var init_base_schema = __esm({
+  "src/report/base-schema.ts"() {
+    "use strict";
+    init_schema_parts();
     pair = { type: "array", items: nullable, minItems: 2, maxItems: 2 };
     precision = { enum: ["int8", "fp16", "fp32"] };
     accuracy = object({ AP: number, AP50: number }, ["AP", "AP50"]);
@@ -208,36 +220,146 @@ var init_base_schema = __esm({
   }
 });
 
+// src/report/picture-schema.ts
+var variantName, boxes, pictureSections;
+var init_picture_schema = __esm({
+  "src/report/picture-schema.ts"() {
+    "use strict";
+    init_schema_parts();
+    variantName = { enum: ["fp32", "int8", "mixed"] };
+    boxes = {
+      type: "array",
+      maxItems: 200,
+      items: object(
+        {
+          class: text,
+          /** x, y, width, height in pixels of the original image. */
+          box: { type: "array", items: number, minItems: 4, maxItems: 4 },
+          score: number
+        },
+        ["class", "box"]
+      )
+    };
+    pictureSections = {
+      /** Precision over recall, COCO's envelope, all sizes, at most 100 detections an image. */
+      curves: {
+        type: "array",
+        items: object(
+          {
+            variant: variantName,
+            iou: number,
+            /** Left out for the mean over classes that have boxes. */
+            class: text,
+            /** At recall 0, 0.01 … 1. */
+            precision: numbers
+          },
+          ["variant", "iou", "precision"]
+        )
+      },
+      /** Counts of detections: `scores` of all, `sizes` (square root of the area, pixels) of those with a score of 0.25 or more. */
+      distributions: object(
+        {
+          scoreEdges: numbers,
+          sizeEdges: numbers,
+          variants: {
+            type: "array",
+            items: object({ variant: variantName, scores: numbers, sizes: numbers }, [
+              "variant",
+              "scores",
+              "sizes"
+            ])
+          }
+        },
+        ["scoreEdges", "sizeEdges", "variants"]
+      ),
+      /** What calibration saw of the tensors that run in INT8, those that INT8 harms most first. */
+      histograms: {
+        type: "array",
+        items: object(
+          {
+            tensor: text,
+            /** INT8 layers that read it. */
+            layers: texts,
+            elements: number,
+            zeros: number,
+            min: number,
+            max: number,
+            /** Counts of |x| in bins of this width from 0 on; zeros lie in the first. */
+            binWidth: number,
+            counts: numbers,
+            /** Range in force. */
+            amax: number,
+            /** dB of the tensor alone at that range; null when nothing is lost. */
+            sqnr: nullable,
+            /** What each calibrator would choose. */
+            clips: {
+              type: "array",
+              items: object({ calibrator: text, amax: number, sqnr: nullable }, ["calibrator", "amax", "sqnr"])
+            }
+          },
+          ["tensor", "layers", "elements", "zeros", "min", "max", "binWidth", "counts", "amax", "sqnr", "clips"]
+        )
+      },
+      /** Images on which INT8 finds fewer of the objects that FP32 finds, or shows more that is not there. */
+      worstImages: object(
+        {
+          /** Images of the validation set with such a loss. */
+          affected: number,
+          /** Detections from this score on are counted and shown. */
+          score: number,
+          images: {
+            type: "array",
+            items: object(
+              {
+                name: text,
+                width: number,
+                height: number,
+                objects: number,
+                /** Objects that FP32 finds and INT8 does not, at an IoU of 0.5. */
+                lost: number,
+                /** False detections more than FP32 has. */
+                added: number,
+                truth: boxes,
+                fp32: boxes,
+                int8: boxes,
+                /** JPEG, base64. */
+                thumbnail: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$", maxLength: 1e5 }
+              },
+              ["name", "width", "height", "objects", "lost", "added", "truth", "fp32", "int8"]
+            )
+          }
+        },
+        ["affected", "score", "images"]
+      )
+    };
+  }
+});
+
 // src/report/plan-schema.ts
-var text2, number2, flag, nullable2, texts, object2, price, searchPoints, alternative, planSection;
+var price, searchPoints, alternative, planSection;
 var init_plan_schema = __esm({
   "src/report/plan-schema.ts"() {
     "use strict";
-    text2 = { type: "string" };
-    number2 = { type: "number" };
-    flag = { type: "boolean" };
-    nullable2 = { type: ["number", "null"] };
-    texts = { type: "array", items: text2 };
-    object2 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
+    init_schema_parts();
     price = {
       /** What plans are ordered by: share of the work (`plan.costBy` says of what) that INT8 would have done faster; 0 = all in INT8. */
-      cost: number2,
+      cost: number,
       /** Share of the multiply-accumulates that run in INT8. */
-      int8Share: number2,
+      int8Share: number,
       /** Tensors converted between INT8 and float. */
-      reformats: number2,
+      reformats: number,
       /** Milliseconds of one image by the profile; null without one. */
-      latencyMs: nullable2
+      latencyMs: nullable
     };
     searchPoints = {
       type: "array",
-      items: object2(
+      items: object(
         {
           /** Layers kept float beside those that the start keeps. */
-          floatLayers: number2,
+          floatLayers: number,
           passes: flag,
           /** mAP50-95 on `images`. */
-          score: number2,
+          score: number,
           ...price,
           /** Names of those layers. */
           kept: texts,
@@ -245,31 +367,31 @@ var init_plan_schema = __esm({
           recalibrated: texts,
           /** True when measured on the whole validation set; only such points can pass. */
           full: flag,
-          images: number2,
+          images: number,
           verdict: { enum: ["pass", "fail", "inconclusive"] },
           /** mAP50-95 of FP32 minus this, with its interval. */
-          drop: nullable2,
-          low: nullable2,
-          high: nullable2,
+          drop: nullable,
+          low: nullable,
+          high: nullable,
           /** dB of the head's tensors on the subset against FP32; null when equal or not finite. */
-          sqnr: nullable2,
+          sqnr: nullable,
           /** True when no other point of the whole set is both cheaper and better. */
           pareto: flag
         },
         ["floatLayers", "passes", "score"]
       )
     };
-    alternative = object2(
+    alternative = object(
       {
         ...price,
         passes: flag,
-        score: number2,
-        drop: nullable2,
-        low: nullable2,
-        high: nullable2,
+        score: number,
+        drop: nullable,
+        low: nullable,
+        high: nullable,
         kept: texts,
         recalibrated: texts,
-        why: text2
+        why: text
       },
       [
         "cost",
@@ -286,41 +408,41 @@ var init_plan_schema = __esm({
         "why"
       ]
     );
-    planSection = object2(
+    planSection = object(
       {
         /** `default`: by rule; `found`: by search; `committed`: a file that the settings name. */
         source: { enum: ["default", "found", "committed"] },
         /** Base name of the committed file. */
-        file: text2,
+        file: text,
         ...price,
         /** `macs`: share of multiply-accumulates; `latency`: share of what INT8 saves by a profile of a GPU. */
         costBy: { enum: ["macs", "latency"] },
         /** Every layer that is not in INT8 with the calibrator of the settings, worst first. */
         layers: {
           type: "array",
-          items: object2(
+          items: object(
             {
-              name: text2,
+              name: text,
               precision: { enum: ["int8", "fp16", "fp32"] },
-              calibrator: text2,
-              macShare: nullable2,
-              why: text2
+              calibrator: text,
+              macShare: nullable,
+              why: text
             },
             ["name", "precision", "macShare", "why"]
           )
         },
         /** What the search did; absent when nothing was searched. */
-        search: object2(
+        search: object(
           {
             passes: flag,
             /** Why it ended: nothing cheaper is left, no plan passes, or a budget. */
             ended: { enum: ["cheapest", "none-passes", "minutes", "float-layers", "int8-share"] },
-            fullEvaluations: number2,
-            subsetEvaluations: number2,
+            fullEvaluations: number,
+            subsetEvaluations: number,
             /** Taken from the cache of an earlier run. */
-            cachedEvaluations: number2,
-            subsetImages: number2,
-            seconds: number2
+            cachedEvaluations: number,
+            subsetImages: number,
+            seconds: number
           },
           [
             "passes",
@@ -337,17 +459,17 @@ var init_plan_schema = __esm({
         /** When no plan passes: the layers that cost most, worst first. */
         blame: texts,
         /** Why a committed plan no longer fits; absent when it does. */
-        stale: object2(
+        stale: object(
           {
             /** Layers of the plan that the network lacks. */
             gone: texts,
             /** Layers of the network that the plan does not know. */
             fresh: texts,
             /** Layers that have another name now. */
-            renamed: { type: "array", items: object2({ from: text2, to: text2 }, ["from", "to"]) },
+            renamed: { type: "array", items: object({ from: text, to: text }, ["from", "to"]) },
             /** Calibrators: the plan's, and the settings'. */
-            calibrator: object2({ from: text2, to: text2 }, ["from", "to"]),
-            sentence: text2
+            calibrator: object({ from: text, to: text }, ["from", "to"]),
+            sentence: text
           },
           ["gone", "fresh", "renamed", "sentence"]
         )
@@ -358,40 +480,37 @@ var init_plan_schema = __esm({
 });
 
 // src/report/schema.ts
-var text3, number3, nullable3, texts2, object3, drop2, variant, check, reportSchema;
+var drop2, variant, check, reportSchema;
 var init_schema = __esm({
   "src/report/schema.ts"() {
     "use strict";
     init_base_schema();
+    init_picture_schema();
     init_plan_schema();
-    text3 = { type: "string" };
-    number3 = { type: "number" };
-    nullable3 = { type: ["number", "null"] };
-    texts2 = { type: "array", items: text3 };
-    object3 = (properties, required) => ({ type: "object", additionalProperties: false, properties, required });
-    drop2 = object3({ drop: number3, low: nullable3, high: nullable3 }, ["drop", "low", "high"]);
-    variant = object3(
+    init_schema_parts();
+    drop2 = object({ drop: number, low: nullable, high: nullable }, ["drop", "low", "high"]);
+    variant = object(
       {
-        stats: object3(
+        stats: object(
           {
-            AP: number3,
-            AP50: number3,
-            AP75: number3,
-            APs: number3,
-            APm: number3,
-            APl: number3,
-            AR1: number3,
-            AR10: number3,
-            AR100: number3,
-            ARs: number3,
-            ARm: number3,
-            ARl: number3
+            AP: number,
+            AP50: number,
+            AP75: number,
+            APs: number,
+            APm: number,
+            APl: number,
+            AR1: number,
+            AR10: number,
+            AR100: number,
+            ARs: number,
+            ARm: number,
+            ARl: number
           },
           ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
         ),
         perClass: {
           type: "array",
-          items: object3({ name: text3, AP: number3, AP50: number3, AR100: number3, boxes: number3 }, [
+          items: object({ name: text, AP: number, AP50: number, AR100: number, boxes: number }, [
             "name",
             "AP",
             "AP50",
@@ -399,161 +518,161 @@ var init_schema = __esm({
             "boxes"
           ])
         },
-        detections: number3,
+        detections: number,
         /** Weights as deployed: one byte in INT8 layers, two in float layers of a quantized engine, four in FP32. */
-        weightBytes: number3,
-        latency: object3({ medianMs: number3, p99Ms: number3 }, ["medianMs", "p99Ms"]),
-        distances: object3(
+        weightBytes: number,
+        latency: object({ medianMs: number, p99Ms: number }, ["medianMs", "p99Ms"]),
+        distances: object(
           {
-            scoreDivergence: number3,
-            detectionRatio: number3,
-            boxShift: number3,
-            scoreShift: number3,
-            unmatched: number3
+            scoreDivergence: number,
+            detectionRatio: number,
+            boxShift: number,
+            scoreShift: number,
+            unmatched: number
           },
           ["scoreDivergence", "detectionRatio", "boxShift", "scoreShift", "unmatched"]
         ),
         /** dB; null when outputs equal FP32's or are not finite. */
-        sqnr: nullable3,
+        sqnr: nullable,
         drop: drop2,
         drop50: drop2,
-        int8Layers: number3,
-        floatLayers: number3
+        int8Layers: number,
+        floatLayers: number
       },
       ["stats", "perClass", "detections", "weightBytes"]
     );
-    check = object3(
+    check = object(
       {
         kind: { enum: ["pass", "fail", "inconclusive", "missing"] },
-        metric: text3,
-        subject: text3,
-        limit: text3,
-        value: nullable3,
-        drop: number3,
-        interval: { type: "array", items: number3, minItems: 2, maxItems: 2 },
+        metric: text,
+        subject: text,
+        limit: text,
+        value: nullable,
+        drop: number,
+        interval: { type: "array", items: number, minItems: 2, maxItems: 2 },
         method: { enum: ["percentile", "bca"] },
-        confidence: number3,
-        images: number3,
-        imagesToDecide: number3,
+        confidence: number,
+        images: number,
+        imagesToDecide: number,
         /** What a drop is measured from; FP32 when left out. */
         against: { enum: ["fp32", "base"] },
         /** It passes because of a waiver. */
         waived: { type: "boolean" },
-        sentence: text3
+        sentence: text
       },
       ["kind", "metric", "limit", "value", "sentence"]
     );
     reportSchema = {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       title: "int8-gate report",
-      ...object3(
+      ...object(
         {
           schema: { const: "int8-gate/report" },
           version: { const: 1 },
-          tool: object3({ name: text3, version: text3 }, ["name", "version"]),
-          createdAt: text3,
-          durationMs: number3,
-          model: object3(
+          tool: object({ name: text, version: text }, ["name", "version"]),
+          createdAt: text,
+          durationMs: number,
+          model: object(
             {
-              file: text3,
-              digest: text3,
-              structure: text3,
-              opset: number3,
-              inputs: texts2,
-              outputs: texts2,
-              sizeBytes: number3,
-              layers: number3,
-              macs: nullable3
+              file: text,
+              digest: text,
+              structure: text,
+              opset: number,
+              inputs: texts,
+              outputs: texts,
+              sizeBytes: number,
+              layers: number,
+              macs: nullable
             },
             ["file", "digest", "structure", "opset", "inputs", "outputs", "sizeBytes", "layers", "macs"]
           ),
-          decoder: object3({ format: text3, why: texts2 }, ["format", "why"]),
-          preprocessing: object3({ spec: { type: "object", additionalProperties: true }, reasons: texts2 }, [
+          decoder: object({ format: text, why: texts }, ["format", "why"]),
+          preprocessing: object({ spec: { type: "object", additionalProperties: true }, reasons: texts }, [
             "spec",
             "reasons"
           ]),
-          data: object3(
+          data: object(
             {
-              validation: object3(
+              validation: object(
                 {
-                  source: text3,
-                  images: number3,
-                  boxes: number3,
-                  categories: texts2,
-                  skipped: { type: "array", items: object3({ what: text3, count: number3 }, ["what", "count"]) },
+                  source: text,
+                  images: number,
+                  boxes: number,
+                  categories: texts,
+                  skipped: { type: "array", items: object({ what: text, count: number }, ["what", "count"]) },
                   /** SHA-256 over classes, boxes, and names and content of the images. */
-                  digest: text3
+                  digest: text
                 },
                 ["source", "images", "boxes", "categories", "skipped"]
               ),
-              calibration: object3(
+              calibration: object(
                 {
-                  source: text3,
-                  images: number3,
-                  calibrator: text3,
+                  source: text,
+                  images: number,
+                  calibrator: text,
                   /** Of each image's file, 16 digits of its SHA-256, in ascending order. */
-                  digests: texts2,
+                  digests: texts,
                   /** Further calibration images, on which choices were made. */
-                  heldBack: number3
+                  heldBack: number
                 },
                 ["source", "images", "calibrator"]
               )
             },
             ["validation", "calibration"]
           ),
-          engine: object3({ name: text3, version: text3, threads: number3 }, ["name", "version", "threads"]),
-          variants: object3({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
-          sensitivity: object3(
+          engine: object({ name: text, version: text, threads: number }, ["name", "version", "threads"]),
+          variants: object({ fp32: variant, int8: variant, mixed: variant }, ["fp32", "int8"]),
+          sensitivity: object(
             {
-              images: number3,
+              images: number,
               layers: {
                 type: "array",
-                items: object3(
+                items: object(
                   {
-                    rank: number3,
-                    name: text3,
-                    opType: text3,
-                    depth: number3,
+                    rank: number,
+                    name: text,
+                    opType: text,
+                    depth: number,
                     /** dB with this layer alone in INT8; null when nothing changed or the output was not finite. */
-                    sqnr: nullable3,
-                    mapDrop: nullable3,
-                    macShare: nullable3,
-                    parameters: number3,
+                    sqnr: nullable,
+                    mapDrop: nullable,
+                    macShare: nullable,
+                    parameters: number,
                     precision: { enum: ["int8", "fp16", "fp32"] },
                     head: { type: "boolean" },
                     /** Tells the layer in another export: operator, attributes, shapes, neighbours. */
-                    structure: text3,
+                    structure: text,
                     /** 16 digits of the SHA-256 of its group's weights. */
-                    weights: text3,
+                    weights: text,
                     /** Further layers of its group, which change precision with it. */
-                    together: texts2,
+                    together: texts,
                     /** Images that ranked it: fewer than all when it was surely harmless. */
-                    images: number3,
+                    images: number,
                     /** Places that it takes in the middle 80 % of rankings on resampled images. */
-                    place: object3({ low: number3, high: number3 }, ["low", "high"]),
-                    mapDropLow: nullable3,
-                    mapDropHigh: nullable3,
-                    boxShift: number3,
-                    scoreShift: number3,
+                    place: object({ low: number, high: number }, ["low", "high"]),
+                    mapDropLow: nullable,
+                    mapDropHigh: nullable,
+                    boxShift: number,
+                    scoreShift: number,
                     /** dB with only its weights, or only its input, in INT8. */
-                    weightsSqnr: nullable3,
-                    activationsSqnr: nullable3,
+                    weightsSqnr: nullable,
+                    activationsSqnr: nullable,
                     /** dB of its own output from an exact input, and when everything runs in INT8. */
-                    localSqnr: nullable3,
-                    cumulativeSqnr: nullable3,
+                    localSqnr: nullable,
+                    cumulativeSqnr: nullable,
                     /** dB that the output gains when all but this runs in INT8. */
-                    gain: nullable3,
+                    gain: nullable,
                     /** Tensors that it reads in INT8, with their ranges and scales. */
                     reads: {
                       type: "array",
-                      items: object3({ tensor: text3, amax: number3, scale: number3 }, ["tensor", "amax", "scale"])
+                      items: object({ tensor: text, amax: number, scale: number }, ["tensor", "amax", "scale"])
                     },
                     /** Milliseconds of a batch in the judged engine, the precision that it really has there, and FP16's time. */
-                    engine: object3(
-                      { ms: number3, got: { enum: ["int8", "fp16", "fp32", "other"] }, fp16Ms: nullable3 },
+                    engine: object(
+                      { ms: number, got: { enum: ["int8", "fp16", "fp32", "other"] }, fp16Ms: nullable },
                       ["ms", "got", "fp16Ms"]
                     ),
-                    cause: text3
+                    cause: text
                   },
                   [
                     "rank",
@@ -573,37 +692,37 @@ var init_schema = __esm({
             ["images", "layers"]
           ),
           /** Real engines, where they were built; the verdict is about them then. */
-          engines: object3(
+          engines: object(
             {
-              library: text3,
-              gpu: text3,
-              computeCapability: text3,
-              driver: text3,
-              cuda: text3,
-              clockMHz: nullable3,
+              library: text,
+              gpu: text,
+              computeCapability: text,
+              driver: text,
+              cuda: text,
+              clockMHz: nullable,
               powerState: { type: ["string", "null"] },
-              noise: texts2,
+              noise: texts,
               rows: {
                 type: "array",
-                items: object3(
+                items: object(
                   {
                     variant: { enum: ["fp32", "fp16", "int8", "mixed", "implicit"] },
-                    AP: number3,
-                    AP50: number3,
-                    simulatedAP: nullable3,
+                    AP: number,
+                    AP50: number,
+                    simulatedAP: nullable,
                     /** mAP50-95 of the FP32 engine minus this one's. */
-                    drop: nullable3,
-                    batch: number3,
+                    drop: nullable,
+                    batch: number,
                     /** Milliseconds of a batch, without copies to and from the GPU. */
-                    medianMs: number3,
-                    p99Ms: number3,
-                    graphMedianMs: nullable3,
-                    imagesPerSecond: number3,
-                    engineBytes: number3,
-                    deviceBytes: number3,
-                    buildSeconds: number3,
+                    medianMs: number,
+                    p99Ms: number,
+                    graphMedianMs: nullable,
+                    imagesPerSecond: number,
+                    engineBytes: number,
+                    deviceBytes: number,
+                    buildSeconds: number,
                     layers: {
-                      ...object3({ int8: number3, fp16: number3, fp32: number3, reformats: number3 }, [
+                      ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [
                         "int8",
                         "fp16",
                         "fp32",
@@ -611,11 +730,11 @@ var init_schema = __esm({
                       ]),
                       type: ["object", "null"]
                     },
-                    reformatMs: nullable3,
+                    reformatMs: nullable,
                     notInt8: {
                       type: "array",
-                      items: object3(
-                        { layer: text3, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable3 },
+                      items: object(
+                        { layer: text, got: { enum: ["int8", "fp16", "fp32", "other"] }, ms: nullable },
                         ["layer", "got", "ms"]
                       )
                     }
@@ -646,14 +765,14 @@ var init_schema = __esm({
           /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
           calibrators: {
             type: "array",
-            items: object3(
+            items: object(
               {
-                tensors: texts2,
-                calibrator: text3,
+                tensors: texts,
+                calibrator: text,
                 by: { enum: ["output", "local"] },
                 candidates: {
                   type: "array",
-                  items: object3({ calibrator: text3, amax: number3, sqnr: nullable3, images: number3 }, [
+                  items: object({ calibrator: text, amax: number, sqnr: nullable, images: number }, [
                     "calibrator",
                     "amax",
                     "sqnr",
@@ -667,19 +786,20 @@ var init_schema = __esm({
           /** Every plan that was tried. */
           search: searchPoints,
           plan: planSection,
+          ...pictureSections,
           findings: {
             type: "array",
-            items: object3(
+            items: object(
               {
-                kind: text3,
+                kind: text,
                 severity: { enum: ["error", "warning", "info"] },
-                subject: text3,
-                sentence: text3,
-                advice: text3,
+                subject: text,
+                sentence: text,
+                advice: text,
                 /** Layers concerned. */
-                layers: texts2,
+                layers: texts,
                 /** The numbers behind the sentence. */
-                evidence: { type: "object", additionalProperties: number3 }
+                evidence: { type: "object", additionalProperties: number }
               },
               ["kind", "severity", "subject", "sentence", "advice"]
             )
@@ -688,13 +808,13 @@ var init_schema = __esm({
           waivers: waiversSchema,
           settingsChanges: settingsChangesSchema,
           history: historySchema,
-          verdict: object3(
+          verdict: object(
             {
               kind: { enum: ["pass", "fail", "inconclusive"] },
               blocks: { type: "boolean" },
               candidate: { enum: ["mixed", "int8"] },
-              why: text3,
-              todo: texts2,
+              why: text,
+              todo: texts,
               checks: { type: "array", items: check }
             },
             ["kind", "blocks", "candidate", "why", "todo", "checks"]
@@ -725,9 +845,9 @@ function defaultStringLength(value) {
   return value.length;
 }
 function markdownTable(table2, options) {
-  const settings = options || {};
-  const align = (settings.align || []).concat();
-  const stringLength = settings.stringLength || defaultStringLength;
+  const settings2 = options || {};
+  const align = (settings2.align || []).concat();
+  const stringLength = settings2.stringLength || defaultStringLength;
   const alignments = [];
   const cellMatrix = [];
   const sizeMatrix = [];
@@ -743,7 +863,7 @@ function markdownTable(table2, options) {
     }
     while (++columnIndex2 < table2[rowIndex].length) {
       const cell = serialize(table2[rowIndex][columnIndex2]);
-      if (settings.alignDelimiters !== false) {
+      if (settings2.alignDelimiters !== false) {
         const size = stringLength(cell);
         sizes2[columnIndex2] = size;
         if (longestCellByColumn[columnIndex2] === void 0 || size > longestCellByColumn[columnIndex2]) {
@@ -781,12 +901,12 @@ function markdownTable(table2, options) {
     } else if (code === 114) {
       after2 = ":";
     }
-    let size = settings.alignDelimiters === false ? 1 : Math.max(
+    let size = settings2.alignDelimiters === false ? 1 : Math.max(
       1,
       longestCellByColumn[columnIndex] - before.length - after2.length
     );
     const cell = before + "-".repeat(size) + after2;
-    if (settings.alignDelimiters !== false) {
+    if (settings2.alignDelimiters !== false) {
       size = before.length + size + after2.length;
       if (size > longestCellByColumn[columnIndex]) {
         longestCellByColumn[columnIndex] = size;
@@ -808,7 +928,7 @@ function markdownTable(table2, options) {
       const cell = row2[columnIndex] || "";
       let before = "";
       let after2 = "";
-      if (settings.alignDelimiters !== false) {
+      if (settings2.alignDelimiters !== false) {
         const size = longestCellByColumn[columnIndex] - (sizes2[columnIndex] || 0);
         const code = alignments[columnIndex];
         if (code === 114) {
@@ -825,30 +945,30 @@ function markdownTable(table2, options) {
           after2 = " ".repeat(size);
         }
       }
-      if (settings.delimiterStart !== false && !columnIndex) {
+      if (settings2.delimiterStart !== false && !columnIndex) {
         line.push("|");
       }
-      if (settings.padding !== false && // Don’t add the opening space if we’re not aligning and the cell is
+      if (settings2.padding !== false && // Don’t add the opening space if we’re not aligning and the cell is
       // empty: there will be a closing space.
-      !(settings.alignDelimiters === false && cell === "") && (settings.delimiterStart !== false || columnIndex)) {
+      !(settings2.alignDelimiters === false && cell === "") && (settings2.delimiterStart !== false || columnIndex)) {
         line.push(" ");
       }
-      if (settings.alignDelimiters !== false) {
+      if (settings2.alignDelimiters !== false) {
         line.push(before);
       }
       line.push(cell);
-      if (settings.alignDelimiters !== false) {
+      if (settings2.alignDelimiters !== false) {
         line.push(after2);
       }
-      if (settings.padding !== false) {
+      if (settings2.padding !== false) {
         line.push(" ");
       }
-      if (settings.delimiterEnd !== false || columnIndex !== mostCellsPerRow - 1) {
+      if (settings2.delimiterEnd !== false || columnIndex !== mostCellsPerRow - 1) {
         line.push("|");
       }
     }
     lines2.push(
-      settings.delimiterEnd === false ? line.join("").replace(/ +$/, "") : line.join("")
+      settings2.delimiterEnd === false ? line.join("").replace(/ +$/, "") : line.join("")
     );
   }
   return lines2.join("\n");
@@ -974,12 +1094,12 @@ function diffReports(base, head) {
   const pairs = match(before, after2);
   const known2 = causesOf(base, head, pairs);
   const [matched, kept] = [new Set(pairs.map(([a]) => a)), new Set(pairs.map(([, b]) => b))];
-  const layers2 = [
+  const layers3 = [
     ...pairs.map(([a, b]) => compare(a, b, known2)),
     ...after2.filter((one) => !kept.has(one)).map((one) => alone("added", one)),
     ...before.filter((one) => !matched.has(one)).map((one) => alone("removed", one))
   ].filter((one) => one !== void 0);
-  return { layers: layers2.sort((a, b) => weight(b) - weight(a)), causes: known2.sentences };
+  return { layers: layers3.sort((a, b) => weight(b) - weight(a)), causes: known2.sentences };
 }
 function byDepth({ sensitivity: sensitivity2 }) {
   return [...sensitivity2?.layers ?? []].sort((a, b) => a.depth - b.depth);
@@ -998,21 +1118,21 @@ function alongStructure(before, after2) {
   const width = after2.length + 1;
   const best = new Float64Array((before.length + 1) * width);
   const gain = (a, b) => a.structure === void 0 || a.structure !== b.structure ? 0 : a.name === b.name ? 1.001 : 1;
-  const at = (i, j) => best[i * width + j];
+  const at2 = (i, j) => best[i * width + j];
   for (let i = before.length - 1; i >= 0; i--)
     for (let j = after2.length - 1; j >= 0; j--) {
       const one = gain(before[i], after2[j]);
-      best[i * width + j] = Math.max(at(i + 1, j), at(i, j + 1), one === 0 ? 0 : one + at(i + 1, j + 1));
+      best[i * width + j] = Math.max(at2(i + 1, j), at2(i, j + 1), one === 0 ? 0 : one + at2(i + 1, j + 1));
     }
   const pairs = [];
   for (let [i, j] = [0, 0]; i < before.length && j < after2.length; ) {
     const [a, b] = [before[i], after2[j]];
     const one = gain(a, b);
-    if (one > 0 && at(i, j) === one + at(i + 1, j + 1)) {
+    if (one > 0 && at2(i, j) === one + at2(i + 1, j + 1)) {
       pairs.push([a, b]);
       i++;
       j++;
-    } else if (at(i, j) === at(i + 1, j)) i++;
+    } else if (at2(i, j) === at2(i + 1, j)) i++;
     else j++;
   }
   return pairs;
@@ -1072,20 +1192,23 @@ var init_diff = __esm({
 });
 
 // src/report/escape.ts
-function visible(text5) {
-  return text5.replace(CONTROL, "�");
+function visible(text3) {
+  return text3.replace(CONTROL, "�");
 }
-function terminalText(text5) {
-  return visible(text5).replace(/(^|\s)::/g, "$1: :").replaceAll("##[", "## [");
+function terminalText(text3) {
+  return visible(text3).replace(/(^|\s)::/g, "$1: :").replaceAll("##[", "## [");
 }
-function escape2(text5, signs) {
-  return visible(text5).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark) => `${space}&#${mark.charCodeAt(0)};${mark.slice(1)}`);
+function escape2(text3, signs) {
+  return visible(text3).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark2) => `${space}&#${mark2.charCodeAt(0)};${mark2.slice(1)}`);
 }
-function markdownText(text5) {
-  return escape2(text5, /[&<>"'|`*_~[\]()!#@\\$:]/g);
+function markdownText(text3) {
+  return escape2(text3, /[&<>"'|`*_~[\]()!#@\\$:]/g);
 }
-function markdownSentence(text5) {
-  return escape2(text5, /[&<>|`*_~[\]!#@\\$]/g);
+function htmlText(text3) {
+  return text3.replace(CONTROL, "�").replace(/[&<>"']/g, (one) => ENTITIES[one]);
+}
+function markdownSentence(text3) {
+  return escape2(text3, /[&<>|`*_~[\]!#@\\$]/g);
 }
 var CONTROL, ENTITIES, LINKS, OPENING;
 var init_escape = __esm({
@@ -1124,14 +1247,14 @@ var init_escape = __esm({
 function rate(value) {
   return value < 0 ? "n/a" : value.toFixed(3);
 }
-function change(drop3, spread3 = true) {
+function change(drop3, spread4 = true) {
   if (drop3 === void 0) return "";
   const point = signed(-drop3.drop);
-  return !spread3 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
+  return !spread4 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
 }
 function signed(value) {
-  const text5 = Math.abs(value).toFixed(3);
-  return text5 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text5}`;
+  const text3 = Math.abs(value).toFixed(3);
+  return text3 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text3}`;
 }
 function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
@@ -1206,8 +1329,8 @@ function formatDiff(base, head, most = 20) {
     ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
   ].join("\n");
 }
-function sentence(text5) {
-  return `${text5.charAt(0).toUpperCase()}${text5.slice(1)}.`;
+function sentence(text3) {
+  return `${text3.charAt(0).toUpperCase()}${text3.slice(1)}.`;
 }
 function accuracy2(base, head) {
   return ["fp32", "int8", "mixed"].flatMap((name) => {
@@ -1235,8 +1358,8 @@ function cells({ kind, name, before, rank: rank2, sqnr, range, precision: precis
     terminalText(cause ?? "")
   ];
 }
-function moved(pair2, show3) {
-  const [a, b] = pair2.map((value) => value === null ? "–" : show3(value));
+function moved(pair3, show3) {
+  const [a, b] = pair3.map((value) => value === null ? "–" : show3(value));
   return a === b ? a ?? "" : `${a ?? "–"} → ${b ?? "–"}`;
 }
 function planWords({ base, head }) {
@@ -1276,8 +1399,8 @@ function formatMarkdown(report, { maxBytes }) {
   return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
 `;
 }
-function bytes(text5) {
-  return Buffer.byteLength(text5);
+function bytes(text3) {
+  return Buffer.byteLength(text3);
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
@@ -1395,7 +1518,7 @@ ${rest} more in report.json.` : ""}`;
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build2(low);
 }
 function cells2(row, timed2, caused, changes) {
-  const change2 = changes?.get(row.name);
+  const change3 = changes?.get(row.name);
   return [
     placeOf(row),
     markdownText(row.name) + (row.together === void 0 ? "" : ` +${row.together.length}`) + (row.head ? " (head)" : ""),
@@ -1405,8 +1528,8 @@ function cells2(row, timed2, caused, changes) {
     mapChange(row),
     percent(row.macShare),
     ...timed2 ? engineTimes(row) : [],
-    ...changes === void 0 ? [] : [change2 === void 0 ? "" : changeWords(change2)],
-    ...caused ? [markdownText(change2?.cause ?? row.cause ?? "")] : []
+    ...changes === void 0 ? [] : [change3 === void 0 ? "" : changeWords(change3)],
+    ...caused ? [markdownText(change3?.cause ?? row.cause ?? "")] : []
   ];
 }
 function engineTimes({ engine, precision: precision2 }) {
@@ -1441,11 +1564,1475 @@ var init_markdown = __esm({
   }
 });
 
+// src/report/digest.ts
+import { createHash } from "node:crypto";
+function sha256(text3) {
+  return createHash("sha256").update(text3, "utf8").digest("base64");
+}
+var init_digest = __esm({
+  "src/report/digest.ts"() {
+    "use strict";
+  }
+});
+
+// src/report/html/markup.ts
+function html(strings, ...values) {
+  return new Markup(
+    strings.reduce((text3, next, i) => text3 + textOf(values[i - 1]) + next.replace(/\n\s*/g, "\n"), "")
+  );
+}
+function textOf(value) {
+  if (value === void 0) return "";
+  if (value instanceof Markup) return value.text;
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" ? htmlText(value) : value.map(textOf).join("");
+}
+function px(value) {
+  return String(Math.round(value * 10) / 10);
+}
+function path(points) {
+  let [d, pen] = ["", "M"];
+  for (const [x, y] of points) {
+    if (!Number.isFinite(x + y)) {
+      pen = "M";
+      continue;
+    }
+    d += `${pen}${px(x)} ${px(y)}`;
+    pen = "L";
+  }
+  return d;
+}
+var Markup;
+var init_markup = __esm({
+  "src/report/html/markup.ts"() {
+    "use strict";
+    init_escape();
+    Markup = class {
+      constructor(text3) {
+        this.text = text3;
+      }
+      text;
+    };
+  }
+});
+
+// src/report/html/axes.ts
+function chart({
+  title,
+  width,
+  height,
+  x,
+  y
+}, body) {
+  const across = placeOn(x, LEFT, width - RIGHT);
+  const up = placeOn(y, height - BOTTOM, TOP);
+  const rows3 = y.ticks.map(
+    ([value, text3]) => html`<path class="grid" d="M${LEFT} ${px(up(value))}H${width - RIGHT}" /><text
+          class="tick end"
+          x="${LEFT - 5}"
+          y="${px(up(value) + 4)}"
+          >${text3}</text
+        >`
+  );
+  const columns2 = x.ticks.map(
+    ([value, text3]) => html`<path class="notch" d="M${px(across(value))} ${height - BOTTOM}v4" /><text
+          class="tick middle"
+          x="${px(across(value))}"
+          y="${height - BOTTOM + 16}"
+          >${text3}</text
+        >`
+  );
+  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+    ${rows3}${columns2}
+    <path class="axis" d="M${LEFT} ${height - BOTTOM}H${width - RIGHT}" />
+    <text class="label middle" x="${px((LEFT + width - RIGHT) / 2)}" y="${height - 4}">${x.label}</text>
+    <text class="label middle" transform="rotate(-90)" x="${px(-(TOP + height - BOTTOM) / 2)}" y="11">
+      ${y.label}
+    </text>
+    ${body(across, up)}
+  </svg>`;
+}
+function placeOn({ from, to }, start, end) {
+  const span = to - from || 1;
+  return (value) => start + (value - from) / span * (end - start);
+}
+function steps(from, to, count2 = 5) {
+  const span = Math.abs(to - from);
+  if (!(span > 0) || !Number.isFinite(span)) return [[from, shortNumber(from)]];
+  const raw = span / count2;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step2 = power * ([1, 2, 5, 10].find((one) => one * power >= raw * 0.999) ?? 10);
+  const low = Math.min(from, to);
+  const first2 = Math.ceil(low / step2 - 1e-9);
+  const last = Math.floor(Math.max(from, to) / step2 + 1e-9);
+  return Array.from({ length: last - first2 + 1 }, (_, i) => {
+    const value = (first2 + i) * step2;
+    return [value, shortNumber(Number(value.toPrecision(10)))];
+  });
+}
+function countSteps(most) {
+  const highest = Math.max(1, Math.floor(Math.log10(Math.max(1, most))));
+  const by = Math.ceil(highest / 4);
+  const powers = Array.from({ length: Math.floor(highest / by) }, (_, i) => 10 ** ((i + 1) * by));
+  const shown2 = most < 10 ? [most] : powers;
+  return [[0, "0"], ...shown2.map((count2) => [countPlace(count2), shortNumber(count2)])];
+}
+function countPlace(count2) {
+  return Math.log10(1 + count2);
+}
+function shortNumber(value) {
+  const size = Math.abs(value);
+  const text3 = size === 0 ? "0" : size >= 1e9 ? scaled(size, 1e9, "G") : size >= 1e6 ? scaled(size, 1e6, "M") : size >= 1e4 ? scaled(size, 1e3, "k") : size >= 1e-3 ? String(Number(size.toPrecision(3))) : size.toExponential(0);
+  return `${value < 0 ? "−" : ""}${text3}`;
+}
+function scaled(size, by, unit) {
+  return `${Number((size / by).toPrecision(3))}${unit}`;
+}
+function legend(items) {
+  return html`<p class="legend">
+    ${items.map(
+    ([kind, words]) => html`<span
+          ><svg class="key" viewBox="0 0 22 10" aria-hidden="true">
+            <path class="line ${kind}" d="M1 5H21" /></svg
+          >${words}</span
+        > `
+  )}
+  </p>`;
+}
+var LEFT, RIGHT, TOP, BOTTOM;
+var init_axes = __esm({
+  "src/report/html/axes.ts"() {
+    "use strict";
+    init_markup();
+    LEFT = 46;
+    RIGHT = 10;
+    TOP = 10;
+    BOTTOM = 36;
+  }
+});
+
+// src/report/html/precision.ts
+function precisionSection(report) {
+  const variants2 = variantsOf(report);
+  const latency = variants2.some(([, { latency: one }]) => one !== void 0);
+  const sqnr = variants2.some(([, one]) => typeof one.sqnr === "number");
+  const head = html`<tr>
+    <th></th>
+    <th class="n">mAP50-95</th>
+    <th class="n">change against FP32</th>
+    <th class="n">mAP50</th>
+    <th class="n">mAP75</th>
+    <th class="n">small</th>
+    <th class="n">medium</th>
+    <th class="n">large</th>
+    ${sqnr ? html`<th class="n">SQNR dB</th>` : void 0}
+    <th class="n">detections ≥ 0.25</th>
+    <th class="n">weights</th>
+    <th class="n">INT8 layers</th>
+    ${latency ? html`<th class="n">ms, this CPU</th>` : void 0}
+  </tr>`;
+  const rows3 = variants2.map(
+    ([name, one]) => html`<tr>
+        <th scope="row"><i class="dot ${classOf(name)}"></i> ${name}</th>
+        <td class="n"><b>${rate(one.stats.AP)}</b></td>
+        <td class="n">${dropText(one.drop)}</td>
+        <td class="n">${rate(one.stats.AP50)}</td>
+        <td class="n">${rate(one.stats.AP75)}</td>
+        <td class="n">${rate(one.stats.APs)}</td>
+        <td class="n">${rate(one.stats.APm)}</td>
+        <td class="n">${rate(one.stats.APl)}</td>
+        ${sqnr ? html`<td class="n">${typeof one.sqnr === "number" ? one.sqnr.toFixed(1) : "–"}</td>` : void 0}
+        <td class="n">${one.detections}</td>
+        <td class="n">${mebibytes(one.weightBytes)}</td>
+        <td class="n">${layersOf(one)}</td>
+        ${latency ? html`<td class="n">${one.latency?.medianMs.toFixed(1) ?? "–"}</td>` : void 0}
+      </tr>`
+  );
+  return {
+    id: "precision",
+    title: "Accuracy by precision",
+    body: html`<div class="wide">
+        <table>
+          ${html`<thead>
+              ${head}
+            </thead>
+            <tbody>
+              ${rows3}
+            </tbody>`}
+        </table>
+      </div>
+      ${intervals(variants2)}`
+  };
+}
+function classOf(name) {
+  return name.toLowerCase();
+}
+function layersOf({ int8Layers, floatLayers }) {
+  return int8Layers === void 0 ? "–" : `${int8Layers} of ${int8Layers + (floatLayers ?? 0)}`;
+}
+function dropText(drop3) {
+  if (drop3 === void 0) return "–";
+  if (drop3.low === null || drop3.high === null) return signed(-drop3.drop);
+  return html`${signed(-drop3.drop)} <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>`;
+}
+function intervals(variants2) {
+  const rows3 = variants2.flatMap(
+    ([name, { drop: drop3, drop50 }]) => [
+      ["mAP50-95", drop3],
+      ["mAP50", drop50]
+    ].flatMap(
+      ([metric, one]) => one === void 0 || one.low === null || one.high === null ? [] : [{ name, metric, point: -one.drop, low: -one.high, high: -one.low }]
+    )
+  );
+  if (rows3.length === 0) return void 0;
+  const least2 = Math.min(-0.01, ...rows3.map(({ low }) => low));
+  const most = Math.max(0.01, ...rows3.map(({ high }) => high));
+  const room = (most - least2) * 0.08;
+  const [from, to] = [least2 - room, most + room];
+  const height = 60 + 24 * rows3.length;
+  const label = (i) => rows3.length - i - 0.5;
+  return html`<figure>
+    ${chart(
+    {
+      title: "Change of mAP against FP32 with its interval",
+      width: 560,
+      height,
+      x: { label: "change against FP32 (0 = none)", from, to, ticks: steps(from, to, 6) },
+      y: { label: "", from: 0, to: rows3.length, ticks: [] }
+    },
+    (x, y) => html`<path class="zero" d="M${px(x(0))} ${px(y(0))}V${px(y(rows3.length))}" />${rows3.map(
+      ({ name, metric, point, low, high }, i) => html`<g class="${classOf(name)}"
+                  ><title>${name} ${metric}: ${signed(point)} (${signed(low)}…${signed(high)})</title
+                  ><path class="line" d="M${px(x(low))} ${px(y(label(i)))}H${px(x(high))}" /><circle
+                    class="point"
+                    r="4.5"
+                    cx="${px(x(point))}"
+                    cy="${px(y(label(i)))}" /></g
+                ><text class="tick" x="4" y="${px(y(label(i)) - 8)}">${name} ${metric}</text>`
+    )}`
+  )}
+    <figcaption>
+      A dot is the measured change, its line the interval from resampled images. Where a line crosses an
+      allowed drop, the images cannot decide.
+    </figcaption>
+  </figure>`;
+}
+function enginesSection({ engines: engines3 }) {
+  if (engines3 === void 0) return void 0;
+  const rows3 = engineRows(engines3).map(
+    (one) => html`<tr>
+        <th scope="row"><i class="dot ${classOf(one.name)}"></i> ${one.name}</th>
+        <td class="n"><b>${one.ap}</b></td>
+        <td class="n">${one.simulated}</td>
+        <td class="n">${one.ms}</td>
+        <td class="n">${one.p99}</td>
+        <td class="n">${one.speed}</td>
+        <td class="n">${one.size}</td>
+        <td class="n">${one.precisions}</td>
+        <td class="n">${one.reformats}</td>
+      </tr>`
+  );
+  return {
+    id: "engines",
+    title: "Engines",
+    body: html`<p>${engines3.library} on ${engines3.gpu}, CUDA ${engines3.cuda}, driver ${engines3.driver}.</p>
+      <div class="wide">
+        <table>
+          <thead>
+            <tr>
+              <th></th>
+              <th class="n">mAP50-95</th>
+              <th class="n">simulated</th>
+              <th class="n">ms a batch</th>
+              <th class="n">p99</th>
+              <th class="n">over FP16</th>
+              <th class="n">engine</th>
+              <th class="n">INT8 / FP16 / FP32 layers</th>
+              <th class="n">reformats</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${rows3}
+          </tbody>
+        </table>
+      </div>
+      ${engines3.noise.length === 0 ? void 0 : html`<p class="quiet">Times were disturbed: ${engines3.noise.join("; ")}.</p>`}`
+  };
+}
+function variantLegend(names) {
+  const words = {
+    fp32: "FP32",
+    int8: "INT8",
+    mixed: "mixed",
+    base: "base"
+  };
+  return legend(names.map((name) => [name, words[name] ?? name]));
+}
+var init_precision = __esm({
+  "src/report/html/precision.ts"() {
+    "use strict";
+    init_numbers();
+    init_axes();
+    init_markup();
+  }
+});
+
+// src/report/html/base.ts
+function baseSection({
+  base,
+  variants: variants2,
+  settingsChanges = [],
+  waivers = [],
+  history = []
+}) {
+  if (base === void 0 && settingsChanges.length + waivers.length + history.length === 0) return void 0;
+  return {
+    id: "base",
+    title: "Against the base",
+    body: html`${base === void 0 ? void 0 : html`<p>${base.sentence}</p>
+            ${accuracy3(base, variants2)}${base.causes.length === 0 ? void 0 : html`<ul>
+                    ${base.causes.map((one) => html`<li>${one}</li>`)}
+                  </ul>`}${layers(base.layers)}`}
+    ${settings(settingsChanges)}${waived(waivers)}${past(history)}`
+  };
+}
+function accuracy3({ where, commit, createdAt, candidate, variants: before, drop: drop3, noInterval }, now) {
+  const rows3 = ["fp32", "int8", "mixed"].flatMap((name) => {
+    const [a, b] = [before[name], now[name]?.stats];
+    return a === void 0 || b === void 0 ? [] : [
+      html`<tr>
+            <th scope="row"><i class="dot ${name}"></i> ${name === "mixed" ? name : name.toUpperCase()}</th>
+            <td class="n">${rate(a.AP)}</td>
+            <td class="n">${rate(b.AP)}</td>
+            <td class="n">
+              ${signed(b.AP - a.AP)}${name === candidate && drop3 !== void 0 && drop3.low !== null && drop3.high !== null ? html` <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>` : void 0}
+            </td>
+            <td class="n">${rate(a.AP50)}</td>
+            <td class="n">${rate(b.AP50)}</td>
+          </tr>`
+    ];
+  });
+  return html`<div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th></th>
+            <th class="n">mAP50-95 base</th>
+            <th class="n">now</th>
+            <th class="n">change</th>
+            <th class="n">mAP50 base</th>
+            <th class="n">now</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows3}
+        </tbody>
+      </table>
+    </div>
+    <p class="quiet">
+      Base: ${where}${commit === void 0 ? "" : `, commit ${commit.slice(0, 12)}`},
+      ${createdAt.slice(0, 10)}.${noInterval === void 0 ? "" : ` No interval: ${noInterval}`}
+    </p>`;
+}
+function pair2([before, now], show3) {
+  const one = (value) => value === null || value === void 0 ? "–" : show3(value);
+  return `${one(before)} → ${one(now)}`;
+}
+function layers(changes) {
+  const shown2 = changes.filter(({ kind }) => kind !== "renamed");
+  const renamed = changes.length - shown2.length;
+  const words = renamed === 0 ? void 0 : html`<p class="quiet">${renamed} layers have another name and are otherwise as they were.</p>`;
+  if (shown2.length === 0)
+    return html`<p>No layer became more or less sensitive.</p>
+      ${words}`;
+  return html`<div class="wide tall">
+      <table class="sortable">
+        <thead>
+          <tr>
+            <th scope="col">layer</th>
+            <th scope="col">what</th>
+            <th scope="col" class="n">SQNR dB</th>
+            <th scope="col" class="n">rank</th>
+            <th scope="col">plan</th>
+            <th scope="col" class="n">range</th>
+            <th scope="col">cause</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${shown2.map(
+    ({ kind, name, before, rank: rank2, sqnr, precision: precision2, range, cause }) => html`<tr>
+                <td>
+                  <span class="name">${name}</span
+                  >${before === void 0 ? void 0 : html` <small>was ${before}</small>`}
+                </td>
+                <td>${kind}</td>
+                <td class="n" data-v="${change2(sqnr)}">${pair2(sqnr, decibels)}</td>
+                <td class="n" data-v="${change2(rank2)}">${pair2(rank2, String)}</td>
+                <td>
+                  ${precision2.base === precision2.head ? (precision2.head ?? "").toUpperCase() : `${precision2.base ?? "–"} → ${precision2.head ?? "–"}`.toUpperCase()}
+                </td>
+                <td class="n">${range === void 0 ? "" : `×${range.toFixed(2)}`}</td>
+                <td>${cause}</td>
+              </tr>`
+  )}
+        </tbody>
+      </table>
+    </div>
+    ${words}`;
+}
+function change2([before, now]) {
+  return Number(((now ?? 0) - (before ?? 0)).toFixed(3));
+}
+function settings(changes) {
+  if (changes.length === 0) return void 0;
+  return html`<h3>Settings that the pull request changes</h3>
+    <div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th>setting</th>
+            <th>base</th>
+            <th>here</th>
+            <th>judged by</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${changes.map(
+    ({ path: key, base, head, judgedBy }) => html`<tr>
+                <td><code>${key}</code></td>
+                <td><code>${base ?? "–"}</code></td>
+                <td><code>${head ?? "–"}</code></td>
+                <td>${judgedBy}</td>
+              </tr>`
+  )}
+        </tbody>
+      </table>
+    </div>`;
+}
+function waived(waivers) {
+  if (waivers.length === 0) return void 0;
+  return html`<h3>Waivers that were used</h3>
+    <ul>
+      ${waivers.map(
+    ({ metric, subject, allowedDrop, drop: drop3, reason, owner, expires }) => html`<li>
+            ${metric}${subject === void 0 ? "" : ` of ${subject}`}: a drop of ${drop3.toFixed(3)} where
+            ${allowedDrop} is allowed until ${expires}, by ${owner}: ${reason}
+          </li>`
+  )}
+    </ul>`;
+}
+function past(history) {
+  if (history.length < 2) return void 0;
+  const values = history.flatMap(({ fp32, int8, mixed }) => [fp32, int8, ...mixed === null ? [] : [mixed]]);
+  const room = Math.max(5e-3, (Math.max(...values) - Math.min(...values)) * 0.1);
+  const [from, to] = [Math.max(0, Math.min(...values) - room), Math.min(1, Math.max(...values) + room)];
+  const names = ["fp32", "int8", "mixed"];
+  return html`<h3>Earlier runs on the default branch</h3>
+    <figure>
+      ${chart(
+    {
+      title: "mAP50-95 of earlier runs, oldest first",
+      width: 560,
+      height: 240,
+      x: {
+        label: `${history[0]?.createdAt.slice(0, 10) ?? ""} to ${history.at(-1)?.createdAt.slice(0, 10) ?? ""}`,
+        from: 0,
+        to: history.length - 1,
+        ticks: []
+      },
+      y: { label: "mAP50-95", from, to, ticks: steps(from, to, 5) }
+    },
+    (x, y) => names.map(
+      (name) => html`<path
+                  class="line ${name}"
+                  d="${path(history.map((one, i) => [x(i), one[name] === null ? NaN : y(one[name])]))}"
+                />${history.map(
+        (one, i) => one[name] === null ? void 0 : html`<circle class="point ${name}" r="3" cx="${px(x(i))}" cy="${px(y(one[name]))}"
+                        ><title>
+                          ${one.createdAt.slice(0, 10)} ${one.commit?.slice(0, 8) ?? ""}: ${rate(one[name])}
+                        </title></circle
+                      >`
+      )}`
+    )
+  )}
+    </figure>
+    ${variantLegend(names)}`;
+}
+var init_base = __esm({
+  "src/report/html/base.ts"() {
+    "use strict";
+    init_numbers();
+    init_axes();
+    init_markup();
+    init_precision();
+  }
+});
+
+// src/report/html/classes.ts
+function classesSection(report) {
+  const variants2 = variantsOf(report);
+  const reference = report.variants.fp32.perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
+  if (reference.length === 0) return void 0;
+  const others = variants2.slice(1);
+  const apOf = (variant2) => new Map(variant2.perClass.map(({ name, AP }) => [name, AP]));
+  const aps = others.map(([, variant2]) => apOf(variant2));
+  const rows3 = reference.map(({ name, AP, boxes: boxes2 }) => ({
+    name,
+    AP,
+    boxes: boxes2,
+    changes: aps.map((one) => (one.get(name) ?? NaN) - AP)
+  })).sort((a, b) => least(a.changes) - least(b.changes));
+  const most = Math.max(
+    0.02,
+    ...rows3.flatMap(({ changes }) => changes.map(Math.abs)).filter(Number.isFinite)
+  );
+  return {
+    id: "classes",
+    title: "Classes",
+    body: html`<p>AP50-95 of each class and its change against FP32, largest loss first.</p>
+      <div class="tools">
+        <label>Search <input type="search" data-filter="class-table" placeholder="class" hidden /></label>
+        <output data-count="class-table"></output>
+      </div>
+      <div class="wide tall">
+        <table class="sortable" id="class-table">
+          <thead>
+            <tr>
+              <th scope="col">class</th>
+              <th scope="col" class="n">boxes</th>
+              <th scope="col" class="n">FP32</th>
+              ${others.map(
+      ([name]) => html`<th scope="col" class="n">${name}</th>
+                    <th scope="col" class="n">change</th>`
+    )}
+              <th scope="col" data-fixed>change −${most.toFixed(2)} … +${most.toFixed(2)}</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${rows3.map(
+      ({ name, AP, boxes: boxes2, changes }) => html`<tr>
+                  <td class="name">${name}</td>
+                  <td class="n" data-v="${boxes2}">${boxes2}</td>
+                  <td class="n">${rate(AP)}</td>
+                  ${changes.map(
+        (one) => html`<td class="n">${Number.isNaN(one) ? "–" : rate(AP + one)}</td>
+                        <td class="n" data-v="${Number.isNaN(one) ? 9 : Number(one.toFixed(5))}">
+                          ${Number.isNaN(one) ? "–" : signed(one)}
+                        </td>`
+      )}
+                  <td>
+                    ${bars(
+        changes,
+        others.map(([variant2]) => variant2),
+        most
+      )}
+                  </td>
+                </tr>`
+    )}
+          </tbody>
+        </table>
+      </div>`
+  };
+}
+function least(values) {
+  return Math.min(Infinity, ...values.filter((value) => !Number.isNaN(value)));
+}
+function bars(changes, names, most) {
+  const height = 7 * changes.length + 3;
+  return html`<svg class="bars" viewBox="0 0 160 ${height}" aria-hidden="true">
+    <path class="zero" d="M80 0V${height}" />
+    ${changes.map((change3, i) => {
+    const width = Number.isNaN(change3) ? 0 : 78 * Math.abs(change3) / most;
+    return html`<rect
+        class="bar ${classOf(names[i] ?? "")}"
+        x="${px(change3 < 0 ? 80 - width : 80)}"
+        y="${2 + 7 * i}"
+        width="${px(width)}"
+        height="6"
+      />`;
+  })}
+  </svg>`;
+}
+var init_classes = __esm({
+  "src/report/html/classes.ts"() {
+    "use strict";
+    init_numbers();
+    init_markup();
+    init_precision();
+  }
+});
+
+// src/report/html/findings.ts
+function findingsSection({ findings: findings2 }) {
+  if (findings2.length === 0) return void 0;
+  const causes = findings2.filter(({ severity }) => severity !== "info");
+  const rest = findings2.filter(({ severity }) => severity === "info");
+  return {
+    id: "causes",
+    title: "Causes",
+    body: html`${causes.length === 0 ? html`<p>No cause of a loss was found.</p>` : causes.map(card)}
+    ${rest.length === 0 ? void 0 : html`<details>
+            <summary>Worth knowing (${rest.length})</summary>
+            ${rest.map(card)}
+          </details>`}`
+  };
+}
+function card({ kind, severity, sentence: sentence2, advice, layers: layers3, evidence }) {
+  const numbers2 = Object.entries(evidence ?? {});
+  return html`<article class="cause ${severity}">
+    <p><span class="badge ${severity}">${kind}</span> ${sentence2}</p>
+    <p class="advice">→ ${advice}</p>
+    ${numbers2.length === 0 && (layers3 ?? []).length === 0 ? void 0 : html`<details>
+            <summary>Evidence</summary>
+            ${numbers2.length === 0 ? void 0 : html`<dl class="numbers">
+                    ${numbers2.map(
+    ([name, value]) => html`<div>
+                          <dt>${name}</dt>
+                          <dd>${Number(value.toPrecision(5))}</dd>
+                        </div>`
+  )}
+                  </dl>`}${(layers3 ?? []).length === 0 ? void 0 : html`<p class="names">Layers: ${(layers3 ?? []).slice(0, 40).join(", ")}${(layers3 ?? []).length > 40 ? ` and ${(layers3 ?? []).length - 40} more` : ""}</p>`}
+          </details>`}
+  </article>`;
+}
+var init_findings = __esm({
+  "src/report/html/findings.ts"() {
+    "use strict";
+    init_markup();
+  }
+});
+
+// src/report/html/generated/assets.ts
+var SCRIPT, STYLE;
+var init_assets = __esm({
+  "src/report/html/generated/assets.ts"() {
+    "use strict";
+    SCRIPT = '"use strict";(()=>{function E(t){let e=t.dataset.filter??"",n=document.querySelector(`#${e}`)?.tBodies[0],o=document.querySelector(`output[data-count="${e}"]`);if(n===void 0)return;let r=[...n.rows].map(s=>({row:s,text:(s.textContent??"").toLowerCase()}));t.hidden=!1,t.addEventListener("input",()=>{let s=t.value.toLowerCase().split(/\\s+/).filter(Boolean),a=0;for(let{row:c,text:i}of r)c.hidden=!s.every(u=>i.includes(u)),c.hidden||a++;o!==null&&(o.value=s.length===0?"":`${a} of ${r.length}`)})}function S(t){let e=[...t.tHead?.rows[0]?.cells??[]];e.forEach((n,o)=>{if("fixed"in n.dataset)return;let r=document.createElement("button");r.type="button",r.append(...n.childNodes),r.title=n.title,n.append(r),r.addEventListener("click",()=>{let s=n.ariaSort==="ascending";for(let a of e)a.ariaSort=null;n.ariaSort=s?"descending":"ascending",K(t,o,s)})})}function K(t,e,n){let o=t.tBodies[0];if(o===void 0)return;let r=[...o.rows].map(a=>({row:a,key:R(a.cells[e])})),s=new Intl.Collator("en",{numeric:!0}).compare;r.sort(({key:a},{key:c})=>{let i=typeof a=="number"&&typeof c=="number"?a-c:s(String(a),String(c));return n?-i:i}),o.append(...r.map(({row:a})=>a))}function R(t){let e=t?.dataset.v;if(e!==void 0)return Number(e);let n=t?.textContent??"";return n===""||Number.isNaN(Number(n))?n:Number(n)}var V=new RegExp("[\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u00ad\\\\u061c\\\\u180e\\\\u200b-\\\\u200f\\\\u2028-\\\\u202e\\\\u2060-\\\\u206f\\\\ufeff\\\\ufff9-\\\\ufffb\\\\u{e0000}-\\\\u{e007f}]|\\\\p{Surrogate}","gu");var j={"&":"&amp;","<":"&lt;",">":"&gt;",\'"\':"&quot;","\'":"&#39;","|":"&#124;","`":"&#96;","*":"&#42;",_:"&#95;","~":"&#126;","[":"&#91;","]":"&#93;","(":"&#40;",")":"&#41;","!":"&#33;","#":"&#35;&#8203;","@":"&#64;&#8203;","\\\\":"&#92;",$:"&#36;",":":"&#58;"};function w(t){return t.replace(V,"�").replace(/[&<>"\']/g,e=>j[e])}var x=class{constructor(e){this.text=e}text};function f(t,...e){return new x(t.reduce((n,o,r)=>n+L(e[r-1])+o.replace(/\\n\\s*/g,`\n`),""))}function L(t){return t===void 0?"":t instanceof x?t.text:typeof t=="number"?String(t):typeof t=="string"?w(t):t.map(L).join("")}function l(t){return String(Math.round(t*10)/10)}var $=46,M=10,H=10,y=36;function v({title:t,width:e,height:n,x:o,y:r},s){let a=N(o,$,e-M),c=N(r,n-y,H),i=r.ticks.map(([d,p])=>f`<path class="grid" d="M${$} ${l(c(d))}H${e-M}" /><text\n          class="tick end"\n          x="${$-5}"\n          y="${l(c(d)+4)}"\n          >${p}</text\n        >`),u=o.ticks.map(([d,p])=>f`<path class="notch" d="M${l(a(d))} ${n-y}v4" /><text\n          class="tick middle"\n          x="${l(a(d))}"\n          y="${n-y+16}"\n          >${p}</text\n        >`);return f`<svg class="chart" viewBox="0 0 ${e} ${n}" role="img" aria-label="${t}">\n    ${i}${u}\n    <path class="axis" d="M${$} ${n-y}H${e-M}" />\n    <text class="label middle" x="${l(($+e-M)/2)}" y="${n-4}">${o.label}</text>\n    <text class="label middle" transform="rotate(-90)" x="${l(-(H+n-y)/2)}" y="11">\n      ${r.label}\n    </text>\n    ${s(a,c)}\n  </svg>`}function N({from:t,to:e},n,o){let r=e-t||1;return s=>n+(s-t)/r*(o-n)}function I(t,e,n=5){let o=Math.abs(e-t);if(!(o>0)||!Number.isFinite(o))return[[t,g(t)]];let r=o/n,s=10**Math.floor(Math.log10(r)),a=s*([1,2,5,10].find(d=>d*s>=r*.999)??10),c=Math.min(t,e),i=Math.ceil(c/a-1e-9),u=Math.floor(Math.max(t,e)/a+1e-9);return Array.from({length:u-i+1},(d,p)=>{let m=(i+p)*a;return[m,g(Number(m.toPrecision(10)))]})}function C(t){let e=Math.max(1,Math.floor(Math.log10(Math.max(1,t)))),n=Math.ceil(e/4),o=Array.from({length:Math.floor(e/n)},(s,a)=>10**((a+1)*n)),r=t<10?[t]:o;return[[0,"0"],...r.map(s=>[T(s),g(s)])]}function T(t){return Math.log10(1+t)}function g(t){let e=Math.abs(t),n=e===0?"0":e>=1e9?k(e,1e9,"G"):e>=1e6?k(e,1e6,"M"):e>=1e4?k(e,1e3,"k"):e>=.001?String(Number(e.toPrecision(3))):e.toExponential(0);return`${t<0?"−":""}${n}`}function k(t,e,n){return`${Number((t/e).toPrecision(3))}${n}`}var A=8;function O({tensor:t,layers:e,counts:n,binWidth:o,amax:r,sqnr:s,clips:a,min:c,max:i}){let u=Math.max(o*n.length,Number.MIN_VALUE),d=Math.max(1,...n),p=r>u;return f`<figure class="tensor">\n    <figcaption>\n      <span class="name">${t}</span><br /><small\n        >${c.toPrecision(3)}…${i.toPrecision(3)}, read by\n        ${e[0]??"no INT8 layer"}${e.length>1?` and ${e.length-1} more`:""}</small\n      >\n    </figcaption>\n    ${v({title:`Values of ${t} and its clipping ranges`,width:420,height:210,x:{label:"|x|",from:0,to:u,ticks:I(0,u,5)},y:{label:"values",from:0,to:T(d)*1.05,ticks:C(d)}},(m,h)=>f`<path\n            class="hist"\n            d="${G(n,b=>m(b*o),b=>h(T(b)),h(0))}"\n          />${a.map((b,F)=>f`<path class="clip c${F%A}" d="M${l(m(Math.min(b.amax,u)))} ${l(h(0))}V10"\n                ><title>${b.calibrator}: ${g(b.amax)}</title></path\n              >`)}<path\n            class="force"\n            d="M${l(m(Math.min(r,u)))} ${l(h(0))}V10${p?"m0 4l6 -4l-6 -4":""}"\n            ><title>in force: ${g(r)}</title></path\n          >`)}\n    <table class="clips">\n      <tbody>\n        <tr>\n          <td>\n            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>\n          </td>\n          <th scope="row">in force</th>\n          <td class="n">${g(r)}${p?" →":""}</td>\n          <td class="n">${B(s)}</td>\n        </tr>\n        ${a.map((m,h)=>f`<tr>\n              <td>\n                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">\n                  <path class="clip c${h%A}" d="M1 5H21" />\n                </svg>\n              </td>\n              <th scope="row">${m.calibrator}</th>\n              <td class="n">${g(m.amax)}</td>\n              <td class="n">${B(m.sqnr)}</td>\n            </tr>`)}\n      </tbody>\n    </table>\n  </figure>`}function B(t){return t===null?"lossless":`${t.toFixed(1)} dB`}function G(t,e,n,o){let r=t.map((s,a)=>`V${l(n(s))}H${l(e(a+1))}`);return`M${l(e(0))} ${l(o)}${r.join("")}V${l(o)}Z`}function P(){let t=document.getElementById("tensor-data"),e=document.querySelector("#tensor"),n=document.getElementById("chosen-tensor"),o=document.getElementById("more-tensors");if(t===null||e===null||n===null||o===null)return;let r=JSON.parse(t.textContent??"[]");o.hidden=!1,r.forEach(({tensor:s},a)=>e.append(new Option(s,String(a)))),e.addEventListener("change",()=>{let s=r[Number(e.value)];n.innerHTML=e.value===""||s===void 0?"":O(s).text})}var q="int8-gate-theme";function _(){let t=document.documentElement,e=document.getElementById("theme");if(e===null)return;let n=z();(n==="light"||n==="dark")&&(t.dataset.theme=n),e.hidden=!1,e.addEventListener("click",()=>{let o=t.dataset.theme===void 0?matchMedia("(prefers-color-scheme: dark)").matches:t.dataset.theme==="dark";t.dataset.theme=o?"light":"dark";try{localStorage.setItem(q,t.dataset.theme)}catch{}})}function z(){try{return localStorage.getItem(q)}catch{return null}}_();for(let t of document.querySelectorAll("table.sortable"))S(t);for(let t of document.querySelectorAll("input[data-filter]"))E(t);P();addEventListener("keydown",t=>{t.ctrlKey||t.metaKey||t.altKey||t.target instanceof HTMLInputElement||(t.key==="t"&&document.getElementById("theme")?.click(),t.key==="/"&&(t.preventDefault(),document.querySelector("input[data-filter]")?.focus()))});addEventListener("beforeprint",()=>{for(let t of document.querySelectorAll("details"))t.open=!0});})();';
+    STYLE = ':root{color-scheme:light dark;--ground: light-dark(#ffffff, #0f141a);--raised: light-dark(#f5f7f9, #182029);--edge: light-dark(#d8dee4, #2f3b47);--ink: light-dark(#1a2027, #e4eaf0);--quiet: light-dark(#57626d, #9aa7b4);--link: light-dark(#0a58b0, #7ab8ff);--pass: light-dark(#0f7b3f, #4cc383);--fail: light-dark(#c0272d, #ff7b72);--unsure: light-dark(#8a5a00, #e0a83c);--fp32: light-dark(#0064a8, #6bb5ee);--int8: light-dark(#c85200, #ff9b57);--mixed: light-dark(#00805c, #3fcf9f);--base: light-dark(#a0478a, #e39bd0);--truth: light-dark(#0f7b3f, #5fe39b)}:root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}*{box-sizing:border-box}html{scroll-padding-top:4rem}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,Segoe UI,Roboto,Liberation Sans,sans-serif}a{color:var(--link)}:focus-visible{outline:2px solid var(--link);outline-offset:2px}p,li,dd,h1,h3,figcaption{overflow-wrap:anywhere}[hidden]{display:none!important}.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;z-index:3;background:var(--ground)}.bar{position:sticky;top:0;z-index:2;display:flex;align-items:center;gap:.5rem 1.25rem;padding:.5rem max(1rem,calc((100% - 76rem)/2));background:var(--ground);border-bottom:1px solid var(--edge)}.bar nav{display:flex;gap:.25rem 1rem;overflow-x:auto;white-space:nowrap;flex:1;font-size:.9rem}.bar a{text-decoration:none}main{max-width:78rem;margin:0 auto;padding:0 1rem 4rem}section{margin-top:2.25rem}#layers,#classes,#tensors,#images{content-visibility:auto;contain-intrinsic-height:auto 40rem}h1,h2,h3{line-height:1.25}h1{margin:0;font-size:1.7rem}h2{margin:0 0 .6rem;font-size:1.25rem}h3{margin:1.25rem 0 .5rem;font-size:1rem}p{margin:.4rem 0;max-width:90ch}small,.quiet{color:var(--quiet);font-weight:400;font-size:.85em}code,.name,.names{font-family:ui-monospace,SFMono-Regular,Menlo,Liberation Mono,monospace;font-size:.88em;overflow-wrap:anywhere}.verdict{padding:1.1rem 1.3rem .9rem;border:1px solid var(--edge);border-left:.5rem solid var(--tone);border-radius:.4rem;background:var(--raised)}.pass{--tone: var(--pass)}.fail,.missing,.error{--tone: var(--fail)}.inconclusive,.warning{--tone: var(--unsure)}.info{--tone: var(--quiet)}.verdict h1{color:var(--tone)}.verdict h1 small{overflow-wrap:anywhere}.verdict .why{font-size:1.1rem}.verdict h2{margin:.9rem 0 .2rem;font-size:1rem}.verdict ol{margin:0;padding-left:1.4rem;max-width:80ch}.checks{list-style:none;margin:0;padding:0}.checks li{padding:.3rem 0}.badge,.chip{display:inline-block;padding:0 .45em;border:1px solid currentColor;border-radius:.3em;color:var(--tone);font-size:.82em;font-weight:600;white-space:nowrap}.chip{border-color:transparent;padding:0}.cause{margin:.6rem 0;padding:.5rem .9rem;border-left:.3rem solid var(--tone);background:var(--raised)}.advice{color:var(--quiet)}.numbers{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.3rem 0;font-size:.88em}.numbers div{display:flex;gap:.5em}.numbers dd{margin:0;font-weight:600}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.tall{max-height:34rem;overflow-y:auto;border:1px solid var(--edge);border-radius:.3rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}.tall table{min-width:100%}th,td{padding:.28rem .6rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--edge)}thead th{color:var(--quiet);font-weight:600;vertical-align:bottom}tbody th,.tall thead th{white-space:nowrap}thead th.n{white-space:normal}.tall thead th{position:sticky;top:0;z-index:1;background:var(--raised)}.n{text-align:right;white-space:nowrap}td.name,td .name,.tall td{overflow-wrap:normal;white-space:nowrap}tr:target>td{background:color-mix(in srgb,var(--unsure) 22%,transparent)}button,input,select{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--edge);border-radius:.3rem;padding:.2rem .55rem;max-width:100%}th button{border:0;padding:0;background:none;color:inherit;font-weight:inherit;cursor:pointer}th[aria-sort=ascending] button:after{content:" ▲"}th[aria-sort=descending] button:after{content:" ▼"}.tools{margin:.6rem 0}.tools label{display:inline-block;max-width:100%}figure{margin:.8rem 0}figcaption{font-size:.9rem;margin-bottom:.2rem}.chart,.photo{display:block;width:100%;height:auto}figure>.chart{max-width:42rem}.broad{min-width:46rem}.grid2,.grid3,.grid4{display:grid;gap:.5rem 1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),1fr))}.grid2{--cell: 26rem}.grid3{--cell: 19rem}.grid4{--cell: 18rem}.grid3 figure,.grid4 figure{margin:.3rem 0;min-width:0}.hidden{position:absolute;width:0;height:0}svg text{fill:var(--quiet);font-size:11px}.grid4 svg text{font-size:13px}.middle{text-anchor:middle}.end{text-anchor:end}.grid,.axis,.notch,.zero{stroke:var(--edge);fill:none}.axis,.zero{stroke:var(--quiet)}.zero{stroke-dasharray:3 3}.line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.line.int8{stroke-dasharray:6 3}.line.mixed{stroke-dasharray:2 2}.fp32{--c: var(--fp32)}.int8{--c: var(--int8)}.mixed,.float,.passes,.fp16{--c: var(--mixed)}.base{--c: var(--base)}.truth{--c: var(--truth)}.fails{--c: var(--fail)}g .line{stroke-dasharray:none}.point{fill:var(--c);stroke:var(--ground)}.float.point{fill:var(--ground);stroke:var(--c);stroke-width:2}.stem{stroke:var(--c);opacity:.75;fill:none}.front{fill:none;stroke:var(--quiet)}.cross{stroke:var(--c);stroke-width:2;fill:none}.bar rect,rect.bar{fill:var(--c)}.bars{display:block;width:10rem}.chip{color:var(--c)}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;background:var(--c)}.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.88rem}.key{width:22px;height:10px;vertical-align:middle;margin-right:.4em}.hist{fill:color-mix(in srgb,var(--fp32) 35%,transparent);stroke:var(--fp32);stroke-width:.75}.clip{fill:none;stroke-width:1.5;stroke-dasharray:4 2}.c0{stroke:light-dark(#7a3fc8,#c2a3ff)}.c1{stroke:light-dark(#c2187a,#ff8fce);stroke-dasharray:1.5 2}.c2{stroke:light-dark(#00805c,#3fcf9f)}.c3{stroke:light-dark(#7d6200,#f0d050);stroke-dasharray:7 2}.c4{stroke:light-dark(#222b34,#ffffff);stroke-dasharray:7 2 1.5 2}.c5{stroke:light-dark(#b3261e,#ff9d8c);stroke-dasharray:1.5 2}.c6{stroke:light-dark(#1f7a8c,#7fe0f0);stroke-dasharray:7 2}.c7{stroke:light-dark(#66717c,#aab6c2);stroke-dasharray:none}.force{fill:none;stroke:var(--int8);stroke-width:3}.clips{font-size:.8rem}.clips th,.clips td{padding:0 .4rem 0 0;border:0;font-weight:400}.ground{fill:var(--raised)}.box{fill:none;stroke:var(--c);stroke-width:2px;vector-effect:non-scaling-stroke}.box.alone{stroke-width:3px;stroke-dasharray:6 4}.photo .fp32{--c: #56b4ff}.photo .int8{--c: #ff9b57}.photo .truth{--c: #5fe39b}svg .tag{fill:var(--c);font-size:inherit;font-weight:600;stroke:#000;stroke-width:.2em;paint-order:stroke}.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem}.facts dt{color:var(--quiet)}.facts dd{margin:0;overflow-wrap:anywhere}@media(max-width:36rem){body{font-size:14px}svg text{font-size:15px}.broad svg text{font-size:12px}.hint{display:none}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.35rem}}@media print{:root{color-scheme:light!important}.bar,.tools,.skip{display:none}.tall{max-height:none;overflow:visible}.wide{overflow:visible}figure,article,tr{break-inside:avoid}main{max-width:none}table{font-size:.7rem}}';
+  }
+});
+
+// src/report/html/images.ts
+function imagesSection({ worstImages: worstImages2, data }) {
+  if (worstImages2 === void 0) return void 0;
+  const { affected, images: images2, score } = worstImages2;
+  return {
+    id: "images",
+    title: "Images",
+    body: html`<p>
+        ${affected === 0 ? `On none of ${data.validation.images} images does INT8 lose an object that FP32 finds, or show more that is not there.` : `${affected} of ${data.validation.images} images lose an object in INT8 or gain a false one (score ${score} or more, IoU 0.5). ${images2.length === 0 ? "Pictures were not asked for (report.images)." : `The worst ${images2.length}; dashed boxes have no partner on the other side.`}`}
+      </p>
+      ${images2.map(picture)}`
+  };
+}
+function picture(image, i) {
+  const { name, width, height, objects, lost, added, truth, fp32, int8, thumbnail: thumbnail2 } = image;
+  const view = `0 0 ${width} ${height}`;
+  const panels = [
+    ["FP32", "fp32", fp32, int8],
+    ["INT8", "int8", int8, fp32],
+    ["truth", "truth", truth, truth]
+  ];
+  const words = [
+    `${objects} objects`,
+    ...lost > 0 ? [`${lost} lost in INT8`] : [],
+    ...added > 0 ? [`${added} false ones more`] : []
+  ].join(", ");
+  return html`<article class="picture">
+    <h3><span class="name">${name}</span> <small>${words}</small></h3>
+    ${thumbnail2 === void 0 ? void 0 : html`<svg class="hidden" aria-hidden="true">
+            <symbol id="image-${i}" viewBox="${view}">
+              <image
+                href="data:image/jpeg;base64,${thumbnail2}"
+                width="${width}"
+                height="${height}"
+                preserveAspectRatio="none"
+              />
+            </symbol>
+          </svg>`}
+    <div class="grid3">
+      ${panels.map(
+    ([title, kind, boxes2, partners]) => html`<figure>
+            <figcaption>${title}: ${boxes2.length}</figcaption>
+            <svg
+              class="photo"
+              viewBox="${view}"
+              role="img"
+              aria-label="${title}: ${boxes2.length} boxes on ${name}"
+            >
+              <rect class="ground" width="${width}" height="${height}" />
+              ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, Math.max(width, height)))}
+            </svg>
+          </figure>`
+  )}
+    </div>
+  </article>`;
+}
+function drawn(box, kind, partners, side) {
+  const [x, y, width, height] = box.box;
+  const alone2 = !partners.some((other) => other.class === box.class && overlap(box.box, other.box) >= SAME);
+  const size = side / 28;
+  const label = `${box.class}${box.score === void 0 ? "" : ` ${box.score.toFixed(2)}`}`;
+  return html`<g class="${kind}"
+    ><rect
+      class="box${alone2 ? " alone" : ""}"
+      x="${px(x)}"
+      y="${px(y)}"
+      width="${px(width)}"
+      height="${px(height)}"
+      ><title>${label}</title></rect
+    ><text
+      class="tag"
+      font-size="${px(size)}"
+      x="${px(Math.max(0, x))}"
+      y="${px(y < size ? y + size : y - size / 4)}"
+      >${label}</text
+    ></g
+  >`;
+}
+function overlap(a, b) {
+  const [ax, ay, aw, ah] = a;
+  const [bx, by, bw, bh] = b;
+  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
+  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
+  return w <= 0 || h <= 0 ? 0 : w * h / (aw * ah + bw * bh - w * h);
+}
+var SAME;
+var init_images = __esm({
+  "src/report/html/images.ts"() {
+    "use strict";
+    init_markup();
+    SAME = 0.5;
+  }
+});
+
+// src/report/html/depth-chart.ts
+function depthChart(layers3) {
+  const along = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
+  const known2 = along.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
+  if (known2.length === 0) return html`<p>No layer changed the output.</p>`;
+  const quiet = Math.min(80, Math.max(...known2) + 3);
+  const worst = Math.min(...known2);
+  const room = Math.max(2, (quiet - worst) * 0.06);
+  const ends = [quiet, worst - room];
+  const places2 = new Map(along.map((layer, i) => [layer, i + 0.5]));
+  const height = (layer) => Math.min(quiet, layer.sqnr ?? quiet);
+  return chart(
+    {
+      title: "Signal left at the output with one layer at a time in INT8, along the network",
+      width: WIDTH,
+      height: HEIGHT,
+      x: { label: "layers from input to output", from: 0, to: along.length, ticks: [] },
+      y: { label: "SQNR dB (worse ↑)", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
+    },
+    (x, y) => {
+      const stems = (chosen) => along.filter(chosen).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
+      const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along.length));
+      const marks = layers3.filter(({ sqnr, rank: rank2 }) => sqnr !== null && rank2 <= MARKED).map(
+        (layer) => html`<a href="#layer-${layer.rank}"
+              ><circle
+                class="${layer.precision === "int8" ? "int8" : "float"} point"
+                r="4"
+                cx="${px(x(places2.get(layer)))}"
+                cy="${px(y(height(layer)))}"
+              /><title>
+                ${layer.rank}. ${layer.name}: ${layer.sqnr === null ? "–" : layer.sqnr.toFixed(1)} dB,
+                ${layer.precision.toUpperCase()}
+              </title></a
+            >`
+      );
+      return html`<path
+          class="stem int8"
+          stroke-width="${px(thick)}"
+          d="${stems(({ precision: precision2 }) => precision2 === "int8")}"
+        /><path
+          class="stem float"
+          stroke-width="${px(thick)}"
+          d="${stems(({ precision: precision2 }) => precision2 !== "int8")}"
+        />${marks}`;
+    }
+  );
+}
+var WIDTH, HEIGHT, MARKED;
+var init_depth_chart = __esm({
+  "src/report/html/depth-chart.ts"() {
+    "use strict";
+    init_axes();
+    init_markup();
+    WIDTH = 960;
+    HEIGHT = 260;
+    MARKED = 25;
+  }
+});
+
+// src/report/html/layers.ts
+function layersSection({ sensitivity: sensitivity2 }) {
+  if (sensitivity2 === void 0 || sensitivity2.layers.length === 0) return void 0;
+  const { layers: layers3, images: images2 } = sensitivity2;
+  const columns2 = [...ALWAYS, ...SOMETIMES.filter(({ has }) => layers3.some(has))];
+  return {
+    id: "layers",
+    title: "Layers",
+    body: html`<p>
+        Each layer alone in INT8 on ${images2} images, most harmful first. Float layers of the judged plan are
+        marked.
+      </p>
+      <figure class="wide"><div class="broad">${depthChart(layers3)}</div></figure>
+      ${legend([
+      ["int8", "INT8 in the plan"],
+      ["float", "float in the plan"]
+    ])}
+      <div class="tools">
+        <label
+          >Search <input type="search" data-filter="layer-table" placeholder="name, operator, cause" hidden
+        /></label>
+        <output data-count="layer-table"></output>
+      </div>
+      <div class="wide tall">
+        <table class="sortable" id="layer-table">
+          <thead>
+            <tr>
+              ${columns2.map(heading)}
+            </tr>
+          </thead>
+          <tbody>
+            ${layers3.map((row) => tableRow(row, columns2))}
+          </tbody>
+        </table>
+      </div>`
+  };
+}
+function heading({ title, help, text: text3 }) {
+  return html`<th
+    scope="col"
+    class="${text3 === true ? "" : "n"}"
+    ${help === void 0 ? void 0 : html` title="${help}"`}
+  >
+    ${title}
+  </th>`;
+}
+function tableRow(row, columns2) {
+  return html`<tr id="layer-${row.rank}">
+    ${columns2.map(
+    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row))}"`}>
+            ${cell(row)}
+          </td>`
+  )}
+  </tr>`;
+}
+function short(value) {
+  return Number(value.toPrecision(7));
+}
+function nameCell({ name, together = [], head }) {
+  const others = together.length === 0 ? void 0 : html` <small title="${together.join(", ")}">+${together.length}</small>`;
+  return html`<span class="name">${name}</span>${others}${head ? html` <small>head</small>` : void 0}`;
+}
+var UNCHANGED, ALWAYS, SOMETIMES;
+var init_layers = __esm({
+  "src/report/html/layers.ts"() {
+    "use strict";
+    init_numbers();
+    init_axes();
+    init_depth_chart();
+    init_markup();
+    UNCHANGED = 1e9;
+    ALWAYS = [
+      {
+        title: "#",
+        help: "rank, and the places it takes on resampled images",
+        cell: placeOf,
+        key: ({ rank: rank2 }) => rank2
+      },
+      { title: "layer", text: true, cell: nameCell },
+      { title: "op", text: true, cell: ({ opType }) => opType },
+      {
+        title: "plan",
+        text: true,
+        cell: (row) => html`<span class="chip ${row.precision === "int8" ? "int8" : "float"}">${precisionOf(row)}</span>`
+      },
+      {
+        title: "SQNR dB",
+        help: "signal left at the output with this layer alone in INT8; lower is worse",
+        cell: ({ sqnr }) => decibels(sqnr),
+        key: ({ sqnr }) => sqnr ?? UNCHANGED
+      },
+      {
+        title: "mAP change",
+        help: "with this layer alone in INT8, with its interval where there is one",
+        cell: (row) => mapChange(row),
+        key: ({ mapDrop }) => -(mapDrop ?? -UNCHANGED)
+      },
+      {
+        title: "MACs",
+        help: "share of the network",
+        cell: ({ macShare }) => percent(macShare),
+        key: ({ macShare }) => macShare ?? -1
+      }
+    ];
+    SOMETIMES = [
+      ...[
+        ["weights dB", "only its weights in INT8", "weightsSqnr"],
+        ["input dB", "only its input in INT8", "activationsSqnr"],
+        ["gain dB", "what the output gains when all but this layer run in INT8", "gain"]
+      ].map(([title, help, name]) => ({
+        title,
+        help,
+        cell: (row) => row[name] === void 0 ? "" : decibels(row[name]),
+        key: (row) => row[name] ?? UNCHANGED,
+        has: (row) => row[name] !== void 0
+      })),
+      {
+        title: "depth",
+        help: "place along the network",
+        cell: ({ depth }) => depth,
+        key: ({ depth }) => depth,
+        has: () => true
+      },
+      { title: "cause", text: true, cell: ({ cause }) => cause, has: ({ cause }) => cause !== void 0 }
+    ];
+  }
+});
+
+// src/report/html/outputs.ts
+function outputsSection({ curves = [], distributions }) {
+  if (curves.length === 0 && distributions === void 0) return void 0;
+  const names = [...new Set([...curves, ...distributions?.variants ?? []].map(({ variant: variant2 }) => variant2))];
+  return {
+    id: "outputs",
+    title: "Outputs",
+    body: html`${variantLegend(names)}
+      <div class="grid2">
+        ${meanCurves(curves)}${distributions === void 0 ? void 0 : spreads(distributions)}
+      </div>
+      ${classCurves(curves)}`
+  };
+}
+function meanCurves(curves) {
+  const means = curves.filter((one) => one.class === void 0);
+  return [...new Set(means.map(({ iou }) => iou))].map(
+    (iou) => figure(
+      `Precision over recall at IoU ${iou}, mean over classes`,
+      means.filter((one) => one.iou === iou),
+      [480, 300]
+    )
+  );
+}
+function classCurves(curves) {
+  const classes = /* @__PURE__ */ new Map();
+  for (const one of curves)
+    if (one.class !== void 0) classes.set(one.class, [...classes.get(one.class) ?? [], one]);
+  const moved2 = [...classes].map(([name, of]) => ({ name, of, by: distance(of) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
+  if (moved2.length === 0) return void 0;
+  return html`<h3>Classes whose curve moved most, IoU 0.5</h3>
+    <div class="grid4">${moved2.map(({ name, of }) => figure(name, of, [300, 200]))}</div>`;
+}
+function distance(curves) {
+  const [a, b] = ["fp32", "int8"].map(
+    (name) => curves.find(({ variant: variant2 }) => variant2 === name)?.precision ?? []
+  );
+  return (a ?? []).reduce((sum2, value, i) => sum2 + Math.abs(value - (b?.[i] ?? value)), 0);
+}
+function figure(title, curves, [width, height]) {
+  return html`<figure>
+    <figcaption>${title}</figcaption>
+    ${chart(
+    { title, width, height, x: { ...UNIT, label: "recall" }, y: { ...UNIT, label: "precision" } },
+    (x, y) => curves.map(
+      ({ variant: variant2, precision: precision2 }) => html`<path
+              class="line ${variant2}"
+              d="${path(precision2.map((value, i) => [x(i / Math.max(1, precision2.length - 1)), y(value)]))}"
+            />`
+    )
+  )}
+  </figure>`;
+}
+function spreads({ scoreEdges, sizeEdges, variants: variants2 }) {
+  const first2 = sizeEdges.findIndex((_, i) => variants2.some(({ sizes }) => (sizes[i] ?? 0) > 0));
+  const last = sizeEdges.findLastIndex((_, i) => variants2.some(({ sizes }) => (sizes[i] ?? 0) > 0));
+  const shown2 = sizeEdges.slice(Math.max(0, first2), last + 2);
+  return [
+    spread(
+      "Scores of all detections",
+      "score",
+      scoreEdges,
+      steps(0, 1, 5).map(([value, text3]) => [value * (scoreEdges.length - 1), text3]),
+      variants2.map(({ variant: variant2, scores }) => ({ variant: variant2, counts: scores }))
+    ),
+    first2 < 0 ? void 0 : spread(
+      "Sizes of detections with a score of 0.25 or more",
+      "square root of the area, pixels",
+      shown2,
+      shown2.map((edge, i) => [i, shortNumber(Math.round(edge))]).filter((_, i) => i % 2 === first2 % 2),
+      variants2.map(({ variant: variant2, sizes }) => ({ variant: variant2, counts: sizes.slice(first2, last + 1) }))
+    )
+  ];
+}
+function spread(title, label, edges, ticks, lines2) {
+  const most = Math.max(1, ...lines2.flatMap(({ counts: counts2 }) => counts2));
+  return html`<figure>
+    <figcaption>${title}</figcaption>
+    ${chart(
+    {
+      title,
+      width: 480,
+      height: 300,
+      x: { label, from: 0, to: Math.max(1, edges.length - 1), ticks },
+      y: { label: "detections", from: 0, to: countPlace(most) * 1.05, ticks: countSteps(most) }
+    },
+    (x, y) => lines2.map(
+      ({ variant: variant2, counts: counts2 }) => html`<path
+              class="line ${variant2}"
+              d="${path(
+        counts2.flatMap((count2, i) => [
+          [x(i), y(countPlace(count2))],
+          [x(i + 1), y(countPlace(count2))]
+        ])
+      )}"
+            />`
+    )
+  )}
+  </figure>`;
+}
+var CLASSES, UNIT;
+var init_outputs = __esm({
+  "src/report/html/outputs.ts"() {
+    "use strict";
+    init_axes();
+    init_markup();
+    init_precision();
+    CLASSES = 12;
+    UNIT = { label: "", from: 0, to: 1, ticks: steps(0, 1, 5) };
+  }
+});
+
+// src/report/html/plans.ts
+function plansSection(report) {
+  const { search = [], plan } = report;
+  if (search.length === 0 && plan === void 0) return void 0;
+  return {
+    id: "plans",
+    title: "Plans",
+    body: html`${plan === void 0 ? void 0 : planText(plan)}${search.length === 0 ? void 0 : curve(report, search)}${plan === void 0 ? void 0 : html`${floatTable(plan)}${alternatives(plan)}`}`
+  };
+}
+function planText(plan) {
+  const { source, file, int8Share, reformats, latencyMs, search, stale, blame } = plan;
+  return html`<p>
+      The judged plan runs ${percent(int8Share)} of the multiply-accumulates in INT8 with ${reformats}
+      conversions between INT8 and
+      float${latencyMs === null ? "" : `, ${latencyMs.toFixed(2)} ms an image by the profile`}.
+      ${SOURCES[source]}${source === "committed" ? ` as ${file ?? "a file"}.` : ""}
+    </p>
+    ${search === void 0 ? void 0 : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${search.fullEvaluations} plans on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
+    ${stale === void 0 ? void 0 : html`<p><span class="badge warning">stale</span> ${stale.sentence}</p>`}
+    ${blame.length === 0 ? void 0 : html`<p>No plan passes. What costs most: <span class="names">${blame.join(", ")}</span></p>`}`;
+}
+function curve({ variants: variants2 }, search) {
+  const full = search.filter((one) => one.full !== false);
+  const points = full.length > 0 ? full : search;
+  const priced = points.every(({ cost }) => cost !== void 0);
+  const costOf = (one) => priced ? one.cost ?? 0 : one.floatLayers;
+  const scores = [...points.map(({ score }) => score), variants2.fp32.stats.AP];
+  const [least2, most] = [Math.min(...scores), Math.max(...scores)];
+  const room = Math.max(5e-3, (most - least2) * 0.1);
+  const [from, to] = [Math.max(0, least2 - room), Math.min(1, most + room)];
+  const widest = Math.max(priced ? 0.01 : 1, ...points.map(costOf)) * 1.08;
+  const x = {
+    label: priced ? "cost: share of what INT8 would have saved" : "more layers in float",
+    from: -widest * 0.04,
+    to: widest,
+    ticks: steps(0, widest, 6).filter(([one]) => priced || Number.isInteger(one))
+  };
+  const best = points.filter(({ pareto }) => pareto === true).sort((a, b) => costOf(a) - costOf(b));
+  return html`<figure>
+      ${chart(
+    {
+      title: "mAP50-95 of each plan against its cost",
+      width: 560,
+      height: 300,
+      x,
+      y: { label: "mAP50-95", from, to, ticks: steps(from, to, 5) }
+    },
+    (across, up) => html`<path
+              class="line fp32"
+              d="M${px(across(x.from))} ${px(up(variants2.fp32.stats.AP))}H${px(across(widest))}"
+            /><path
+              class="front"
+              d="${path(best.map((one) => [across(costOf(one)), up(one.score)]))}"
+            />${points.map((one) => mark(one, across(costOf(one)), up(one.score)))}`
+  )}
+    </figure>
+    ${legend([
+    ["fp32", "FP32"],
+    ["passes", "holds every threshold (dot)"],
+    ["fails", "does not (cross)"]
+  ])}`;
+}
+function mark({ floatLayers, passes, score, kept = [], low, high, drop: drop3 }, x, y) {
+  const spread4 = drop3 === void 0 || drop3 === null ? "" : `, change ${signed(-drop3)}${low === void 0 || low === null || high === void 0 || high === null ? "" : ` (${signed(-high)}…${signed(-low)})`}`;
+  const names = kept.length === 0 ? "" : `: ${kept.slice(0, 6).join(", ")}${kept.length > 6 ? ", …" : ""}`;
+  return html`<g class="${passes ? "passes" : "fails"}"
+    ><title>
+      mAP50-95 ${rate(score)}${spread4}, ${passes ? "passes" : "does not pass"}; ${floatLayers} more layers in
+      float${names}</title
+    >${passes ? html`<circle class="point" r="5" cx="${px(x)}" cy="${px(y)}" />` : html`<path class="cross" d="M${px(x - 4)} ${px(y - 4)}l8 8m0 -8l-8 8" />`}</g
+  >`;
+}
+function floatTable({ layers: layers3 }) {
+  if (layers3.length === 0) return void 0;
+  return html`<details${layers3.length <= 12 ? html` open` : void 0}><summary>Layers that differ from plain INT8 (${layers3.length})</summary><div class="wide"><table><thead><tr><th>layer</th><th>runs in</th><th class="n">MACs</th><th>why</th></tr></thead><tbody>${layers3.map(
+    ({ name, precision: precision2, calibrator, macShare, why }) => html`<tr>
+        <td><span class="name">${name}</span></td>
+        <td>${precision2.toUpperCase()}${calibrator === void 0 ? "" : `, ${calibrator}`}</td>
+        <td class="n">${percent(macShare)}</td>
+        <td>${why}</td>
+      </tr>`
+  )}</tbody></table></div></details>`;
+}
+function alternatives({ alternatives: others }) {
+  if (others.length === 0) return void 0;
+  return html`<h3>Next best plans</h3>
+    <ul>
+      ${others.map(
+    ({ score, int8Share, passes, kept, why }) => html`<li>
+            mAP50-95 ${rate(score)}, ${percent(int8Share)} of MACs in INT8,
+            ${passes ? "passes" : "does not pass"}: ${why}
+            <span class="names"
+              >${kept.slice(0, 12).join(", ")}${kept.length > 12 ? `, and ${kept.length - 12} more` : ""}</span
+            >
+          </li>`
+  )}
+    </ul>`;
+}
+var SOURCES, ENDINGS;
+var init_plans = __esm({
+  "src/report/html/plans.ts"() {
+    "use strict";
+    init_numbers();
+    init_axes();
+    init_markup();
+    SOURCES = {
+      default: "It follows from the settings by rule.",
+      found: "It was found by the search.",
+      committed: "It is committed"
+    };
+    ENDINGS = {
+      cheapest: "nothing cheaper was left",
+      "none-passes": "no plan passes",
+      minutes: "its minutes were spent",
+      "float-layers": "more layers may not be float",
+      "int8-share": "less may not run in INT8"
+    };
+  }
+});
+
+// src/report/html/surroundings.ts
+function surroundingsSection(report) {
+  const { model, decoder, preprocessing: preprocessing2, data, engine, tool, createdAt, durationMs } = report;
+  const { validation, calibration } = data;
+  const rows3 = [
+    ["tool", `${tool.name} ${tool.version}`],
+    ["made", `${createdAt}, in ${(durationMs / 1e3).toFixed(0)} s`],
+    ["engine", `${engine.name} ${engine.version}, ${engine.threads} threads`],
+    ["model", `${model.file}, ${mebibytes(model.sizeBytes)}, opset ${model.opset}`],
+    ["digest", html`<code>${model.digest}</code>`],
+    ["structure", html`<code>${model.structure}</code>`],
+    ["layers", `${model.layers}${model.macs === null ? "" : `, ${shortNumber(model.macs)} MACs an image`}`],
+    ["inputs", model.inputs.join(", ")],
+    ["outputs", model.outputs.join(", ")],
+    ["decoder", `${decoder.format}: ${decoder.why.join("; ")}`],
+    [
+      "preprocessing",
+      html`${preprocessing2.reasons.join("; ")}<br /><code>${JSON.stringify(preprocessing2.spec)}</code>`
+    ],
+    [
+      "validation",
+      `${validation.source}: ${validation.images} images, ${validation.boxes} boxes, ${validation.categories.length} classes${validation.skipped.map(({ what, count: count2 }) => `; ${count2} ${what}`).join("")}`
+    ],
+    ["calibration", `${calibration.source}: ${calibration.images} images, ${calibration.calibrator}`]
+  ];
+  return {
+    id: "surroundings",
+    title: "To reproduce",
+    body: html`<dl class="facts">
+      ${rows3.map(
+      ([name, value]) => html`<dt>${name}</dt>
+            <dd>${value}</dd>`
+    )}
+    </dl>`
+  };
+}
+var init_surroundings = __esm({
+  "src/report/html/surroundings.ts"() {
+    "use strict";
+    init_numbers();
+    init_axes();
+    init_markup();
+  }
+});
+
+// src/report/html/histogram.ts
+function histogramFigure({
+  tensor,
+  layers: layers3,
+  counts: counts2,
+  binWidth,
+  amax,
+  sqnr,
+  clips,
+  min,
+  max
+}) {
+  const reach3 = Math.max(binWidth * counts2.length, Number.MIN_VALUE);
+  const most = Math.max(1, ...counts2);
+  const beyond = amax > reach3;
+  return html`<figure class="tensor">
+    <figcaption>
+      <span class="name">${tensor}</span><br /><small
+        >${min.toPrecision(3)}…${max.toPrecision(3)}, read by
+        ${layers3[0] ?? "no INT8 layer"}${layers3.length > 1 ? ` and ${layers3.length - 1} more` : ""}</small
+      >
+    </figcaption>
+    ${chart(
+    {
+      title: `Values of ${tensor} and its clipping ranges`,
+      width: 420,
+      height: 210,
+      x: { label: "|x|", from: 0, to: reach3, ticks: steps(0, reach3, 5) },
+      y: { label: "values", from: 0, to: countPlace(most) * 1.05, ticks: countSteps(most) }
+    },
+    (x, y) => html`<path
+            class="hist"
+            d="${stairs(
+      counts2,
+      (i) => x(i * binWidth),
+      (count2) => y(countPlace(count2)),
+      y(0)
+    )}"
+          />${clips.map(
+      (clip, i) => html`<path class="clip c${i % STROKES}" d="M${px(x(Math.min(clip.amax, reach3)))} ${px(y(0))}V10"
+                ><title>${clip.calibrator}: ${shortNumber(clip.amax)}</title></path
+              >`
+    )}<path
+            class="force"
+            d="M${px(x(Math.min(amax, reach3)))} ${px(y(0))}V10${beyond ? "m0 4l6 -4l-6 -4" : ""}"
+            ><title>in force: ${shortNumber(amax)}</title></path
+          >`
+  )}
+    <table class="clips">
+      <tbody>
+        <tr>
+          <td>
+            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>
+          </td>
+          <th scope="row">in force</th>
+          <td class="n">${shortNumber(amax)}${beyond ? " →" : ""}</td>
+          <td class="n">${decibel(sqnr)}</td>
+        </tr>
+        ${clips.map(
+    (clip, i) => html`<tr>
+              <td>
+                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">
+                  <path class="clip c${i % STROKES}" d="M1 5H21" />
+                </svg>
+              </td>
+              <th scope="row">${clip.calibrator}</th>
+              <td class="n">${shortNumber(clip.amax)}</td>
+              <td class="n">${decibel(clip.sqnr)}</td>
+            </tr>`
+  )}
+      </tbody>
+    </table>
+  </figure>`;
+}
+function decibel(sqnr) {
+  return sqnr === null ? "lossless" : `${sqnr.toFixed(1)} dB`;
+}
+function stairs(counts2, x, y, floor) {
+  const steps2 = counts2.map((count2, i) => `V${px(y(count2))}H${px(x(i + 1))}`);
+  return `M${px(x(0))} ${px(floor)}${steps2.join("")}V${px(floor)}Z`;
+}
+var STROKES;
+var init_histogram = __esm({
+  "src/report/html/histogram.ts"() {
+    "use strict";
+    init_axes();
+    init_markup();
+    STROKES = 8;
+  }
+});
+
+// src/report/html/tensors.ts
+function tensorsSection({ histograms = [] }) {
+  if (histograms.length === 0) return void 0;
+  const rest = histograms.slice(DRAWN);
+  return {
+    id: "tensors",
+    title: "Tensors",
+    body: html`<p>
+        What calibration saw of each tensor that runs in INT8, and where each calibrator would clip it; the
+        tensors with least signal left come first. Counts rise by powers of ten. An arrow means that the range
+        in force lies beyond the largest value, as where a Concat shares one scale.
+      </p>
+      <div class="grid4">${histograms.slice(0, DRAWN).map(histogramFigure)}</div>
+      ${rest.length === 0 ? void 0 : html`<div class="tools" id="more-tensors" hidden>
+                <label
+                  >Another of ${rest.length} tensors
+                  <select id="tensor">
+                    <option value="">choose</option>
+                  </select></label
+                >
+              </div>
+              <div class="grid4" id="chosen-tensor"></div>
+              <noscript><p>${rest.length} more tensors are in report.json.</p></noscript>
+              <script type="application/json" id="tensor-data">
+                ${json(rest)}
+              </script>`}`
+  };
+}
+function json(value) {
+  return new Markup(JSON.stringify(value).replace(/</g, "\\u003c"));
+}
+var DRAWN;
+var init_tensors = __esm({
+  "src/report/html/tensors.ts"() {
+    "use strict";
+    init_histogram();
+    init_markup();
+    DRAWN = 30;
+  }
+});
+
+// src/report/html/verdict.ts
+function verdictSection({ verdict, model, createdAt }) {
+  const { kind, why, todo, checks: checks2 } = verdict;
+  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
+  const sorted = [...checks2].sort((a, b) => order[a.kind] - order[b.kind]);
+  return html`<section class="verdict ${kind}" id="verdict">
+      <h1>
+        <span class="mark" aria-hidden="true">${MARKS[kind]}</span> ${VERDICTS[kind]}
+        <small>${model.file}, ${createdAt.slice(0, 10)}</small>
+      </h1>
+      <p class="why">${why}</p>
+      ${todo.length === 0 ? void 0 : html`<h2>What to do</h2>
+              <ol>
+                ${todo.map((one) => html`<li>${one}</li>`)}
+              </ol>`}
+    </section>
+    <section id="thresholds">
+      <h2>Thresholds (${verdict.candidate})</h2>
+      <ul class="checks">
+        ${sorted.map(
+    (check2) => html`<li class="${check2.kind}">
+              <span class="badge ${check2.kind}">${MARKS[check2.kind]} ${check2.kind}</span> ${check2.sentence}
+            </li>`
+  )}
+      </ul>
+    </section>`;
+}
+var MARKS;
+var init_verdict = __esm({
+  "src/report/html/verdict.ts"() {
+    "use strict";
+    init_numbers();
+    init_markup();
+    MARKS = { pass: "✓", fail: "✗", inconclusive: "?", missing: "✗" };
+  }
+});
+
+// src/report/html/page.ts
+function formatHtml(report) {
+  const sections = SECTIONS.flatMap((make) => make(report) ?? []);
+  const title = `int8-gate: ${VERDICTS[report.verdict.kind]} – ${report.model.file}`;
+  return `<!doctype html>
+${html`<html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${policy()}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="referrer" content="no-referrer" />
+        <title>${title}</title>
+        <link rel="icon" href="data:," />
+        ${verbatim("style", STYLE)}
+      </head>
+      <body>
+        <a class="skip" href="#main">To the verdict</a>
+        <header class="bar">
+          <strong>int8-gate</strong>
+          <nav aria-label="Sections">
+            ${sections.map(({ id, title: words }) => html`<a href="#${id}">${words}</a> `)}
+          </nav>
+          <button id="theme" type="button" hidden title="Light or dark (t)">
+            ◐<span class="hint"> theme</span>
+          </button>
+        </header>
+        <main id="main">
+          ${verdictSection(report)}
+          ${sections.map(
+    ({ id, title: words, body }) => html`<section id="${id}">
+                <h2>${words}</h2>
+                ${body}
+              </section>`
+  )}
+        </main>
+        ${verbatim("script", SCRIPT)}
+      </body>
+    </html>`.text}
+`;
+}
+function verbatim(element, text3) {
+  return new Markup(`<${element}>${text3}</${element}>`);
+}
+function policy() {
+  return [
+    "default-src 'none'",
+    `style-src 'sha256-${sha256(STYLE)}'`,
+    `script-src 'sha256-${sha256(SCRIPT)}'`,
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'"
+  ].join("; ");
+}
+var SECTIONS;
+var init_page = __esm({
+  "src/report/html/page.ts"() {
+    "use strict";
+    init_digest();
+    init_numbers();
+    init_base();
+    init_classes();
+    init_findings();
+    init_assets();
+    init_images();
+    init_layers();
+    init_markup();
+    init_outputs();
+    init_plans();
+    init_precision();
+    init_surroundings();
+    init_tensors();
+    init_verdict();
+    SECTIONS = [
+      precisionSection,
+      baseSection,
+      enginesSection,
+      findingsSection,
+      layersSection,
+      plansSection,
+      classesSection,
+      outputsSection,
+      tensorsSection,
+      imagesSection,
+      surroundingsSection
+    ];
+  }
+});
+
 // src/report/terminal.ts
 function formatTerminal(report, { color, width }) {
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text5, code) => color ? `\x1B[${code}m${text5}\x1B[0m` : text5;
+  const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
   const causes = report.findings.filter(({ severity }) => severity !== "info");
   return [
@@ -1460,7 +3047,7 @@ function formatTerminal(report, { color, width }) {
       ])
     ]),
     engines2(report),
-    layers(report, width),
+    layers2(report, width),
     causes.length === 0 ? "" : `Causes
 ${bullets(causes.map(({ sentence: sentence2 }) => sentence2))}`,
     `Thresholds (${verdict.candidate})
@@ -1485,9 +3072,9 @@ function engines2({ engines: section }) {
   return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})
 ${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows3])}`;
 }
-function layers({ sensitivity: sensitivity2 }, width) {
+function layers2({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return "";
-  const rows3 = sensitivity2.layers.slice(0, TOP).map((row) => [
+  const rows3 = sensitivity2.layers.slice(0, TOP2).map((row) => [
     String(row.rank),
     shorten(terminalText(row.name), Math.max(20, width - 42)),
     decibels(row.sqnr),
@@ -1497,10 +3084,10 @@ function layers({ sensitivity: sensitivity2 }, width) {
   return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
 ${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows3], /* @__PURE__ */ new Set([1]))}`;
 }
-function shorten(text5, width) {
-  if (text5.length <= width) return text5;
+function shorten(text3, width) {
+  if (text3.length <= width) return text3;
   const head = Math.floor((width - 1) / 2);
-  return `${text5.slice(0, head)}…${text5.slice(text5.length - (width - 1 - head))}`;
+  return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
 }
 function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows3[0] ?? []).map((_, i) => Math.max(...rows3.map((row) => (row[i] ?? "").length)));
@@ -1508,10 +3095,10 @@ function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
     (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
-function wrap(text5, width, indent) {
+function wrap(text3, width, indent) {
   const lines2 = [];
   let line = "";
-  for (const word of text5.split(" ")) {
+  for (const word of text3.split(" ")) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines2.push(line);
       line = indent + word;
@@ -1519,14 +3106,14 @@ function wrap(text5, width, indent) {
   }
   return [...lines2, line].join("\n");
 }
-var COLORS, TOP;
+var COLORS, TOP2;
 var init_terminal = __esm({
   "src/report/terminal.ts"() {
     "use strict";
     init_escape();
     init_numbers();
     COLORS = { pass: 32, fail: 31, inconclusive: 33 };
-    TOP = 5;
+    TOP2 = 5;
   }
 });
 
@@ -4481,7 +6068,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve11.call(this, root2, ref);
+      let _sch = resolve12.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -4508,7 +6095,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve11(root2, ref) {
+    function resolve12(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -4759,8 +6346,8 @@ var require_utils = __commonJS({
       }
       return ind;
     }
-    function removeDotSegments(path3) {
-      let input = path3;
+    function removeDotSegments(path4) {
+      let input = path4;
       const output = [];
       let nextSlash = -1;
       let len = 0;
@@ -4834,11 +6421,11 @@ var require_utils = __commonJS({
       }
       return output.join("");
     }
-    function removeDotSegmentsRelative(path3) {
-      if (path3 === "" || path3[0] === "/") {
-        return removeDotSegments(path3);
+    function removeDotSegmentsRelative(path4) {
+      if (path4 === "" || path4[0] === "/") {
+        return removeDotSegments(path4);
       }
-      const segments = path3.split("/");
+      const segments = path4.split("/");
       const last = segments.length - 1;
       const output = [];
       let trailingDirectory = false;
@@ -5201,8 +6788,8 @@ var require_schemes = __commonJS({
       }
       if (wsComponent.resourceName) {
         const queryIndex = wsComponent.resourceName.indexOf("?");
-        const path3 = queryIndex === -1 ? wsComponent.resourceName : wsComponent.resourceName.slice(0, queryIndex);
-        wsComponent.path = path3 && path3 !== "/" ? path3 : void 0;
+        const path4 = queryIndex === -1 ? wsComponent.resourceName : wsComponent.resourceName.slice(0, queryIndex);
+        wsComponent.path = path4 && path4 !== "/" ? path4 : void 0;
         wsComponent.query = queryIndex === -1 ? void 0 : wsComponent.resourceName.slice(queryIndex + 1);
         wsComponent.resourceName = void 0;
       }
@@ -5372,7 +6959,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve11(baseURI, relativeURI, options) {
+    function resolve12(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -5763,7 +7350,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve11,
+      resolve: resolve12,
       resolveComponent,
       equal,
       serialize: serialize2,
@@ -6178,7 +7765,7 @@ var require_core = __commonJS({
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
         if (!errors || errors.length === 0)
           return "No errors";
-        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text5, msg) => text5 + separator + msg);
+        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text3, msg) => text3 + separator + msg);
       }
       $dataMetaSchema(metaSchema, keywordsJsonPointers) {
         const rules = this.RULES.all;
@@ -9011,16 +10598,18 @@ var require__ = __commonJS({
 });
 
 // src/report/read.ts
-function parseReport(text5, file) {
+function parseReport(text3, file) {
   let value;
   try {
-    value = JSON.parse(text5);
+    value = JSON.parse(text3);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}`, fix: FIX }, { cause });
   }
   if (typeof value !== "object" || value === null || !("schema" in value) || value.schema !== "int8-gate/report")
     throw new InputFault({ where: file, what: "is no report of int8-gate", fix: FIX });
-  const validate2 = new import__.Ajv2020({ strict: false, removeAdditional: true }).compile(reportSchema);
+  const validate2 = new import__.Ajv2020({ strict: false, strictNumbers: true, removeAdditional: true }).compile(
+    reportSchema
+  );
   if (validate2(value)) return value;
   const [error2] = validate2.errors ?? [];
   throw new InputFault({
@@ -9056,6 +10645,17 @@ var init_comment = __esm({
     init_escape();
     init_comment_rows();
     init_numbers();
+  }
+});
+
+// src/report/json.ts
+function formatJson(value) {
+  return `${JSON.stringify(value, null, 2).replace(/\[\n\s+(-?[\d.][^"[\]{}]*?)\n\s+\]/g, (_, items) => `[${items.replace(/,\n\s+/g, ", ")}]`)}
+`;
+}
+var init_json = __esm({
+  "src/report/json.ts"() {
+    "use strict";
   }
 });
 
@@ -9103,9 +10703,9 @@ async function writeReport(report, folder, extra) {
   try {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
-    await writeFile(join(fresh, "report.json"), `${JSON.stringify(report, null, 2)}
-`);
+    await writeFile(join(fresh, "report.json"), formatJson(report));
     await writeFile(join(fresh, "report.md"), formatMarkdown(report, { maxBytes: MARKDOWN_BYTES }));
+    await writeFile(join(fresh, "report.html"), formatHtml(report));
     for (const [name, content] of Object.entries(extra)) await writeFile(join(fresh, name), content);
     await rm(folder, { recursive: true, force: true });
     await rename(fresh, folder);
@@ -9128,6 +10728,8 @@ var init_write = __esm({
   "src/report/write.ts"() {
     "use strict";
     init_faults();
+    init_page();
+    init_json();
     init_markdown();
     MARKDOWN_BYTES = 9e5;
   }
@@ -9790,8 +11392,8 @@ function getTextEncoding() {
     });
     let textDecoderStrict;
     const config = {
-      encodeUtf8(text5) {
-        return textEncoder.encode(text5);
+      encodeUtf8(text3) {
+        return textEncoder.encode(text3);
       },
       decodeUtf8(bytes2, strict) {
         if (strict) {
@@ -9805,9 +11407,9 @@ function getTextEncoding() {
         }
         return textDecoder.decode(bytes2);
       },
-      checkUtf8(text5) {
+      checkUtf8(text3) {
         try {
-          encodeURIComponent(text5);
+          encodeURIComponent(text3);
           return true;
         } catch (_) {
           return false;
@@ -9819,8 +11421,8 @@ function getTextEncoding() {
     }
     const nativeStringIsWellFormed = String.prototype.isWellFormed;
     if (nativeStringIsWellFormed) {
-      config.checkUtf8 = (text5) => {
-        return nativeStringIsWellFormed.call(text5);
+      config.checkUtf8 = (text3) => {
+        return nativeStringIsWellFormed.call(text3);
       };
     }
     configureTextEncoding(config);
@@ -9828,8 +11430,8 @@ function getTextEncoding() {
   return te;
 }
 function emulateEncodeInto(encodeUtf8) {
-  return (text5, dest) => {
-    const bytes2 = encodeUtf8(text5);
+  return (text3, dest) => {
+    const bytes2 = encodeUtf8(text3);
     dest.set(bytes2);
     return { written: bytes2.byteLength };
   };
@@ -10453,24 +12055,24 @@ function localMessageMapper(field) {
 function usesJsonRepresentation(field) {
   return field.message.typeName == "google.protobuf.Struct" && field.parent.typeName != "google.protobuf.Value";
 }
-function wktStructToReflect(json) {
+function wktStructToReflect(json2) {
   const struct = {
     $typeName: "google.protobuf.Struct",
     fields: {}
   };
-  if (isObject(json)) {
-    for (const k of Object.keys(json)) {
-      setOwn(struct.fields, k, wktValueToReflect(json[k]));
+  if (isObject(json2)) {
+    for (const k of Object.keys(json2)) {
+      setOwn(struct.fields, k, wktValueToReflect(json2[k]));
     }
   }
   return struct;
 }
 function wktStructToLocal(val) {
-  const json = {};
+  const json2 = {};
   for (const k of Object.keys(val.fields)) {
-    setOwn(json, k, wktValueToLocal(val.fields[k]));
+    setOwn(json2, k, wktValueToLocal(val.fields[k]));
   }
-  return json;
+  return json2;
 }
 function wktValueToLocal(val) {
   switch (val.kind.case) {
@@ -10485,31 +12087,31 @@ function wktValueToLocal(val) {
       return val.kind.value;
   }
 }
-function wktValueToReflect(json) {
+function wktValueToReflect(json2) {
   const value = {
     $typeName: "google.protobuf.Value",
     kind: { case: void 0 }
   };
-  switch (typeof json) {
+  switch (typeof json2) {
     case "number":
-      value.kind = { case: "numberValue", value: json };
+      value.kind = { case: "numberValue", value: json2 };
       break;
     case "string":
-      value.kind = { case: "stringValue", value: json };
+      value.kind = { case: "stringValue", value: json2 };
       break;
     case "boolean":
-      value.kind = { case: "boolValue", value: json };
+      value.kind = { case: "boolValue", value: json2 };
       break;
     case "object":
-      if (json === null) {
+      if (json2 === null) {
         value.kind = { case: "nullValue", value: NULL_VALUE };
-      } else if (Array.isArray(json)) {
+      } else if (Array.isArray(json2)) {
         const listValue = {
           $typeName: "google.protobuf.ListValue",
           values: []
         };
-        if (Array.isArray(json)) {
-          for (const e of json) {
+        if (Array.isArray(json2)) {
+          for (const e of json2) {
             listValue.values.push(wktValueToReflect(e));
           }
         }
@@ -10520,7 +12122,7 @@ function wktValueToReflect(json) {
       } else {
         value.kind = {
           case: "structValue",
-          value: wktStructToReflect(json)
+          value: wktStructToReflect(json2)
         };
       }
       break;
@@ -10911,8 +12513,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve11) {
-  return buildFileRegistry([fileDescriptorProto, resolve11]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve12) {
+  return buildFileRegistry([fileDescriptorProto, resolve12]);
 }
 function buildFileRegistry(args, check2) {
   const registry = createBaseRegistry();
@@ -10936,7 +12538,7 @@ function buildFileRegistry(args, check2) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve11(protoFileName);
+        const dep = resolve12(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -10950,7 +12552,7 @@ function buildFileRegistry(args, check2) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve11 = args[1];
+    const resolve12 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check2 === null || check2 === void 0 ? void 0 : check2(file);
@@ -11799,8 +13401,8 @@ var init_boot = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/codegenv2/message.js
-function messageDesc(file, path3, ...paths) {
-  return paths.reduce((acc, cur) => acc.nestedMessages[cur], file.messages[path3]);
+function messageDesc(file, path4, ...paths) {
+  return paths.reduce((acc, cur) => acc.nestedMessages[cur], file.messages[path4]);
 }
 var init_message2 = __esm({
   "node_modules/@bufbuild/protobuf/dist/esm/codegenv2/message.js"() {
@@ -12998,8 +14600,8 @@ function floatToHalf(value) {
   if (size >= 65520) return sign | 31744;
   const exponent = size < 2 ** -14 ? -14 : Math.floor(Math.log2(size));
   const exact = 2 ** exponent > size && size >= 2 ** -14 ? exponent - 1 : exponent;
-  const steps = roundHalfEven(size * 2 ** (10 - exact));
-  return sign | (size < 2 ** -14 ? steps : (exact + 15 << 10) + steps - 1024);
+  const steps2 = roundHalfEven(size * 2 ** (10 - exact));
+  return sign | (size < 2 ** -14 ? steps2 : (exact + 15 << 10) + steps2 - 1024);
 }
 function roundHalfEven(value) {
   const floor = Math.floor(value);
@@ -13019,9 +14621,9 @@ var init_tensor = __esm({
 });
 
 // src/onnx/structure.ts
-import { createHash } from "node:crypto";
+import { createHash as createHash2 } from "node:crypto";
 function structureDigest(graph) {
-  const hash = createHash("sha256");
+  const hash = createHash2("sha256");
   const ids = /* @__PURE__ */ new Map();
   graph.input.forEach(({ name }, i) => ids.set(name, `input${i}`));
   for (const { name, dims, dataType } of graph.initializer)
@@ -13041,7 +14643,7 @@ function attributes(list3) {
   ).join(";");
 }
 function nodeStructure(graph, node) {
-  const around = (one, steps, next) => steps === 0 ? "" : next(one).map((other) => `${other.opType}[${around(other, steps - 1, next)}]`).sort().join(",");
+  const around = (one, steps2, next) => steps2 === 0 ? "" : next(one).map((other) => `${other.opType}[${around(other, steps2 - 1, next)}]`).sort().join(",");
   const weights = node.inputs.map((name) => graph.constant(name)?.dims.join("x") ?? "");
   const before = around(
     node,
@@ -13052,10 +14654,10 @@ function nodeStructure(graph, node) {
     })
   );
   const after2 = around(node, NEIGHBOURS, ({ outputs }) => outputs.flatMap((name) => graph.consumersOf(name)));
-  return createHash("sha256").update(`${node.opType}{${attributes(node.proto.attribute)}}(${weights.join(",")})<${before}>${after2}`).digest("hex").slice(0, 16);
+  return createHash2("sha256").update(`${node.opType}{${attributes(node.proto.attribute)}}(${weights.join(",")})<${before}>${after2}`).digest("hex").slice(0, 16);
 }
 function weightsDigest(graph, nodes) {
-  const hash = createHash("sha256");
+  const hash = createHash2("sha256");
   for (const name of nodes.flatMap(({ inputs }) => inputs)) {
     const tensor = graph.isFloat(name) ? graph.constant(name) : void 0;
     if (tensor === void 0) continue;
@@ -13076,37 +14678,37 @@ var init_structure = __esm({
 });
 
 // src/onnx/model.ts
-import { createHash as createHash2 } from "node:crypto";
+import { createHash as createHash3 } from "node:crypto";
 import { open, rename as rename2, rm as rm2, stat, access, readFile as readFile2 } from "node:fs/promises";
 import { basename, dirname as dirname2, isAbsolute, join as join2, relative, resolve } from "node:path";
-async function readModel(path3) {
-  const size = await fileSize(path3);
+async function readModel(path4) {
+  const size = await fileSize(path4);
   if (size > PROTOBUF_LIMIT)
     throw new InputFault({
-      where: path3,
+      where: path4,
       what: `is ${(size / 2 ** 30).toFixed(2)} GiB; an ONNX file is limited to 2 GiB`,
       fix: "Save it with external data (onnx.save(..., save_as_external_data=True))."
     });
-  const model = parseModel(await readFile2(path3), basename(path3), resolve(path3));
+  const model = parseModel(await readFile2(path4), basename(path4), resolve(path4));
   await checkExternalData(model);
   const inlined = externalFiles(model.proto).size > 0;
   await inlineExternalData(model);
   return { ...model, inlined };
 }
-async function fileSize(path3) {
+async function fileSize(path4) {
   try {
-    const info2 = await stat(path3);
+    const info2 = await stat(path4);
     if (info2.isFile()) return info2.size;
-    throw new InputFault({ where: path3, what: "is a folder, expected an .onnx file" });
+    throw new InputFault({ where: path4, what: "is a folder, expected an .onnx file" });
   } catch (error2) {
     if (systemCode(error2) !== "ENOENT") throw error2;
     throw new InputFault(
-      { where: path3, what: "there is no such file", fix: "Name the .onnx file of the detector as `model`." },
+      { where: path4, what: "there is no such file", fix: "Name the .onnx file of the detector as `model`." },
       { cause: error2 }
     );
   }
 }
-function parseModel(bytes2, name, path3) {
+function parseModel(bytes2, name, path4) {
   if (bytes2.length === 0) throw new InputFault({ where: name, what: "the file is empty", fix: EXPORT_HINT });
   let proto;
   try {
@@ -13126,9 +14728,9 @@ function parseModel(bytes2, name, path3) {
     });
   return {
     proto,
-    path: path3,
+    path: path4,
     name,
-    digest: createHash2("sha256").update(bytes2).digest("hex"),
+    digest: createHash3("sha256").update(bytes2).digest("hex"),
     structure: structureDigest(graph),
     sizeBytes: bytes2.length,
     inlined: false
@@ -13486,7 +15088,7 @@ function withAttribute(node, attribute) {
 function integerOf(name, value) {
   return create(AttributeProtoSchema, { name, type: 2 /* INT */, i: BigInt(value) });
 }
-function textOf(name, value) {
+function textOf2(name, value) {
   return create(AttributeProtoSchema, {
     name,
     type: 3 /* STRING */,
@@ -13559,7 +15161,7 @@ var init_opset = __esm({
         BatchNormalization: (node) => node.output.slice(1).some((name) => name !== "") ? "it returns running statistics, as in training" : [changed(node, { output: node.output.slice(0, 1) })]
       },
       16: {
-        RoiAlign: (node) => textAttribute(node, "coordinate_transformation_mode") === void 0 ? [withAttribute(node, textOf("coordinate_transformation_mode", "output_half_pixel"))] : [node]
+        RoiAlign: (node) => textAttribute(node, "coordinate_transformation_mode") === void 0 ? [withAttribute(node, textOf2("coordinate_transformation_mode", "output_half_pixel"))] : [node]
       },
       18: {
         ...Object.fromEntries(REDUCTIONS.map((name) => [name, axesToInput])),
@@ -13569,7 +15171,7 @@ var init_opset = __esm({
         GridSample: (node) => {
           const mode = textAttribute(node, "mode") ?? "bilinear";
           const renamed = { bilinear: "linear", bicubic: "cubic" }[mode] ?? mode;
-          return [withAttribute(without2(node, "mode"), textOf("mode", renamed))];
+          return [withAttribute(without2(node, "mode"), textOf2("mode", renamed))];
         },
         DFT: () => "its axis became an input"
       },
@@ -13662,16 +15264,16 @@ function skipInput(graph, node) {
   if (node.opType !== "Conv") return void 0;
   const end = afterActivation(graph, node);
   const readers = graph.consumersOf(end);
-  const add3 = readers.length === 1 ? readers[0] : void 0;
-  if (add3 === void 0 || add3.opType !== "Add") return void 0;
-  const tensor = add3.inputs.find((name) => name !== end);
+  const add4 = readers.length === 1 ? readers[0] : void 0;
+  if (add4 === void 0 || add4.opType !== "Add") return void 0;
+  const tensor = add4.inputs.find((name) => name !== end);
   if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
     return void 0;
   const other = convolutionBefore(graph, tensor);
   if (other !== void 0 && other.index > node.index) return void 0;
   const activated = end !== (node.outputs[0] ?? "");
   if (!activated && isDepthwise(graph, node)) return void 0;
-  return { add: add3, tensors: activated ? [tensor, end] : [tensor] };
+  return { add: add4, tensors: activated ? [tensor, end] : [tensor] };
 }
 function isDepthwise(graph, node) {
   const group = intAttribute(node, "group", 1);
@@ -13736,8 +15338,8 @@ function identityWeight(graph, name) {
 function weightValues(graph, name) {
   return graph.constant(name) ?? identityWeight(graph, name);
 }
-function withMacs(layers2, graph, shapes) {
-  return layers2.map((layer) => ({
+function withMacs(layers3, graph, shapes) {
+  return layers3.map((layer) => ({
     ...layer,
     macs: macsOf(graph, graph.nodes[layer.nodes[0]], shapes)
   }));
@@ -13769,7 +15371,7 @@ function outputLength(node, length, kernel, axis) {
   return Math.floor((length + (pads[axis] ?? 0) + (pads[axis + rank2] ?? 0) - span) / stride) + 1;
 }
 var COMPUTE, NEVER, FIRST_ONLY, MOVES;
-var init_layers = __esm({
+var init_layers2 = __esm({
   "src/quantization/layers.ts"() {
     "use strict";
     init_onnx();
@@ -13938,7 +15540,7 @@ var require_mod = __commonJS({
       }
       return score;
     };
-    var distance5 = function(a, b) {
+    var distance6 = function(a, b) {
       if (a.length < b.length) {
         var tmp = b;
         b = a;
@@ -13952,12 +15554,12 @@ var require_mod = __commonJS({
       }
       return myers_x(a, b);
     };
-    exports2.distance = distance5;
+    exports2.distance = distance6;
     var closest = function(str, arr) {
       var min_distance = Infinity;
       var min_index = 0;
       for (var i = 0; i < arr.length; i++) {
-        var dist = distance5(str, arr[i]);
+        var dist = distance6(str, arr[i]);
         if (dist < min_distance) {
           min_distance = dist;
           min_index = i;
@@ -13971,14 +15573,14 @@ var require_mod = __commonJS({
 
 // src/quantization/plan.ts
 import { readFile as readFile3 } from "node:fs/promises";
-function defaultPlan(layers2, operators, options) {
+function defaultPlan(layers3, operators, options) {
   const attention = options.attention ?? (operators === "tensorrt" ? "float" : "int8");
   const unmatched = options.keepFloat.filter(
-    (pattern) => !layers2.some(({ name }) => planMatches(pattern, name))
+    (pattern) => !layers3.some(({ name }) => planMatches(pattern, name))
   );
   if (unmatched.length > 0)
-    throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers2)));
-  const float = layers2.filter(
+    throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers3)));
+  const float = layers3.filter(
     ({ name, head, attention: attends }) => head && options.head === "float" || attends === true && attention === "float" || options.keepFloat.some((pattern) => planMatches(pattern, name))
   );
   return {
@@ -13994,12 +15596,12 @@ function keepFloat(plan, names) {
     layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, "fp16"])) }
   };
 }
-function resolvePlan(plan, layers2, file = "plan") {
-  const resolved2 = new Map(layers2.map(({ name }) => [name, plan.default]));
+function resolvePlan(plan, layers3, file = "plan") {
+  const resolved2 = new Map(layers3.map(({ name }) => [name, plan.default]));
   const problems = [];
   for (const [pattern, precision2] of Object.entries(plan.layers)) {
-    const hits = layers2.filter(({ name }) => planMatches(pattern, name));
-    if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers2));
+    const hits = layers3.filter(({ name }) => planMatches(pattern, name));
+    if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers3));
     for (const { name } of hits) resolved2.set(name, precision2);
   }
   if (problems.length > 0) throw new InputFault(problems);
@@ -14011,38 +15613,38 @@ function planMatches(pattern, name) {
   const first2 = parts[0];
   const last = parts.at(-1);
   if (!name.startsWith(first2)) return false;
-  let at = first2.length;
+  let at2 = first2.length;
   for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at);
+    const found = name.indexOf(part, at2);
     if (found < 0) return false;
-    at = found + part.length;
+    at2 = found + part.length;
   }
-  return name.length - last.length >= at && name.endsWith(last);
+  return name.length - last.length >= at2 && name.endsWith(last);
 }
-function unknownLayer(where, pattern, layers2) {
-  const nearest2 = [...layers2].sort((a, b) => (0, import_fastest_levenshtein.distance)(a.name, pattern) - (0, import_fastest_levenshtein.distance)(b.name, pattern))[0];
+function unknownLayer(where, pattern, layers3) {
+  const nearest2 = [...layers3].sort((a, b) => (0, import_fastest_levenshtein.distance)(a.name, pattern) - (0, import_fastest_levenshtein.distance)(b.name, pattern))[0];
   return {
     where,
     what: `no layer of the model is called "${pattern}"`,
     fix: nearest2 === void 0 ? "The model has no layer that this scope quantizes." : `Did you mean "${nearest2.name}"? \`*\` matches any run of characters.`
   };
 }
-async function readPlan(file, layers2) {
-  let text5;
+async function readPlan(file, layers3) {
+  let text3;
   try {
-    text5 = await readFile3(file, "utf8");
+    text3 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
   }
-  const plan = parsePlan(text5, file);
-  resolvePlan(plan, layers2, file);
+  const plan = parsePlan(text3, file);
+  resolvePlan(plan, layers3, file);
   return plan;
 }
-function parsePlan(text5, file) {
+function parsePlan(text3, file) {
   let value;
   try {
-    value = JSON.parse(text5);
+    value = JSON.parse(text3);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
   }
@@ -14082,8 +15684,8 @@ function isPrecision(value) {
   return typeof value === "string" && PRECISIONS.includes(value);
 }
 function formatPlan(plan) {
-  const { version, operators, default: otherwise, model, comment, layers: layers2 } = plan;
-  return `${JSON.stringify({ version, ...comment !== void 0 && { comment }, ...model !== void 0 && { model }, operators, default: otherwise, layers: layers2 }, null, 2)}
+  const { version, operators, default: otherwise, model, comment, layers: layers3 } = plan;
+  return `${JSON.stringify({ version, ...comment !== void 0 && { comment }, ...model !== void 0 && { model }, operators, default: otherwise, layers: layers3 }, null, 2)}
 `;
 }
 var import_fastest_levenshtein, PRECISIONS, KEYS;
@@ -14123,10 +15725,10 @@ function halfScale(scale) {
   if (near >= scale) return Math.max(near, HALF_TINY);
   return halfToFloat(floatToHalf(scale) + 1);
 }
-function onGrid(values, dims, steps, axis) {
+function onGrid(values, dims, steps2, axis) {
   const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   return values.map((value, i) => {
-    const step2 = steps[Math.floor(i / inner) % steps.length];
+    const step2 = steps2[Math.floor(i / inner) % steps2.length];
     const code = Math.fround(value / step2);
     const floor = Math.floor(code);
     const up = code - floor > 0.5 || code - floor === 0.5 && floor % 2 !== 0;
@@ -14148,16 +15750,16 @@ function castNode(from, to, type) {
     ]
   });
 }
-function short(value) {
+function short2(value) {
   return String(Number(value.toPrecision(3)));
 }
-var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES, Converter;
+var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES2, Converter;
 var init_strong = __esm({
   "src/quantization/strong.ts"() {
     "use strict";
     init_esm();
     init_onnx();
-    init_layers();
+    init_layers2();
     ({ FLOAT: FLOAT3, FLOAT16: FLOAT162 } = TensorProto_DataType);
     STRONG_OPSET = 19;
     HALF_TINY = 2 ** -24;
@@ -14171,7 +15773,7 @@ var init_strong = __esm({
       "RandomNormal",
       "RandomUniform"
     ]);
-    SOURCES = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
+    SOURCES2 = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
     Converter = class {
       constructor(graph, options) {
         this.graph = graph;
@@ -14204,20 +15806,20 @@ var init_strong = __esm({
         if (node.opType === "QuantizeLinear") return void 0;
         for (const name of node.outputs) {
           const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
         }
         for (const [i, name] of node.inputs.entries()) {
           if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
           const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
           if (node.opType === "DequantizeLinear") continue;
           const value = this.floatConstant(name);
           if (value === void 0) continue;
           const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
           if (size > HALF_MAX && Number.isFinite(size))
-            return `its constant ${name} reaches ${short(size)}, FP16 ends at ${HALF_MAX}`;
+            return `its constant ${name} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
           if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
-            return `its constant ${name} is ${short(size)}, which is 0 in FP16`;
+            return `its constant ${name} is ${short2(size)}, which is 0 in FP16`;
         }
         return void 0;
       }
@@ -14248,7 +15850,7 @@ var init_strong = __esm({
       emit(node) {
         if (node.opType === "QuantizeLinear") this.emitQuantize(node);
         else if (node.opType === "DequantizeLinear") this.emitDequantize(node);
-        else if (SOURCES.has(node.opType)) this.out.push(node.proto);
+        else if (SOURCES2.has(node.opType)) this.out.push(node.proto);
         else this.emitPlain(node);
       }
       emitPlain(node) {
@@ -14284,11 +15886,11 @@ var init_strong = __esm({
         const half = weights === void 0 ? this.halves.has(from) : this.feedsHalf(node);
         let source = from;
         if (weights !== void 0 && half) {
-          const steps = this.scaleValues(scale, true);
+          const steps2 = this.scaleValues(scale, true);
           const dims = this.graph.constant(from).dims.map(Number);
-          const axis = steps.length === 1 ? void 0 : intAttribute(node, "axis", 1);
+          const axis = steps2.length === 1 ? void 0 : intAttribute(node, "axis", 1);
           source = this.fresh(`${from}_half`);
-          this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
+          this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps2, axis)));
         }
         this.out.push(changed(node.proto, { input: [source, this.scaleAs(scale, half), ...zero] }));
       }
@@ -14374,12 +15976,12 @@ function quantizedAlready({ proto, name }, { opType, name: node }) {
 }
 function selectQuantized(quantized, float, plan) {
   const graph = buildGraph({ proto: quantized });
-  const layers2 = listLayers(float, plan.operators);
-  const precision2 = resolvePlan(plan, layers2);
+  const layers3 = listLayers(float, plan.operators);
+  const precision2 = resolvePlan(plan, layers3);
   const inFile = new Set(quantizedLayers(graph));
-  const int8Layers = layers2.filter(({ name }) => precision2.get(name) === "int8" && inFile.has(name));
+  const int8Layers = layers3.filter(({ name }) => precision2.get(name) === "int8" && inFile.has(name));
   const int8 = new Set(int8Layers.map(({ name }) => name));
-  const whole = plan.default === "int8" && layers2.every(({ name }) => int8.has(name) || !inFile.has(name));
+  const whole = plan.default === "int8" && layers3.every(({ name }) => int8.has(name) || !inFile.has(name));
   const below = layersBelow(graph);
   const bypass2 = new Bypass(graph, (reader) => {
     if (whole) return true;
@@ -14391,12 +15993,12 @@ function selectQuantized(quantized, float, plan) {
     proto: bypass2.write(quantized),
     scales: bypass2.scales(),
     int8Layers,
-    floatLayers: layers2.filter((layer) => !int8Layers.includes(layer))
+    floatLayers: layers3.filter((layer) => !int8Layers.includes(layer))
   };
 }
-function planOfFile(model, layers2, operators) {
+function planOfFile(model, layers3, operators) {
   const inFile = new Set(quantizedLayers(buildGraph({ proto: model.quantized })));
-  const float = layers2.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, "fp16"]);
+  const float = layers3.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, "fp16"]);
   return { version: 1, operators, default: "int8", layers: Object.fromEntries(float) };
 }
 function quantizedLayers(graph) {
@@ -14453,7 +16055,7 @@ var init_explicit = __esm({
     init_faults();
     init_onnx();
     init_strong();
-    init_layers();
+    init_layers2();
     init_plan();
     INTEGER = /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+)$/;
     Bypass = class {
@@ -14497,13 +16099,13 @@ var init_explicit = __esm({
           if (readers.length === 0 || scale === void 0) return [];
           const source = this.graph.producerOf(node.inputs[0] ?? "");
           const tensor = source?.opType === "QuantizeLinear" ? source.inputs[0] ?? "" : node.inputs[0] ?? "";
-          const steps = tensorToFloats(scale);
+          const steps2 = tensorToFloats(scale);
           return [
             {
               tensor,
               kind: this.constant(tensor) === void 0 ? "activation" : "weight",
-              axis: steps.length > 1 ? intAttribute(node, "axis", 1) : void 0,
-              scale: steps,
+              axis: steps2.length > 1 ? intAttribute(node, "axis", 1) : void 0,
+              scale: steps2,
               layers: readers.filter(isCompute).map(({ name }) => name)
             }
           ];
@@ -14536,16 +16138,16 @@ var init_explicit = __esm({
       }
       /** Integer weights times their scales, in the type of the scales. */
       fold(node, codes, name) {
-        const steps = tensorToFloats(this.constant(node.inputs[1] ?? ""));
+        const steps2 = tensorToFloats(this.constant(node.inputs[1] ?? ""));
         const zero = this.constant(node.inputs[2] ?? "");
         const shift = zero === void 0 ? [0] : tensorToIntegers(zero);
         const dims = codes.dims.map(Number);
         const axis = intAttribute(node, "axis", 1);
         const inner = dims.slice((axis < 0 ? axis + dims.length : axis) + 1).reduce((a, b) => a * b, 1);
-        const channel = (i) => steps.length === 1 ? 0 : Math.floor(i / inner) % steps.length;
+        const channel = (i) => steps2.length === 1 ? 0 : Math.floor(i / inner) % steps2.length;
         const values = Float32Array.from(
           tensorToIntegers(codes),
-          (code, i) => (code - (shift[shift.length === 1 ? 0 : channel(i)] ?? 0)) * steps[channel(i)]
+          (code, i) => (code - (shift[shift.length === 1 ? 0 : channel(i)] ?? 0)) * steps2[channel(i)]
         );
         if (values.length !== elementCount(codes))
           throw new InputFault({
@@ -14662,7 +16264,7 @@ var LEAVES, Ties;
 var init_placement = __esm({
   "src/quantization/placement.ts"() {
     "use strict";
-    init_layers();
+    init_layers2();
     LEAVES = -1;
     Ties = class {
       parent = /* @__PURE__ */ new Map();
@@ -14690,16 +16292,16 @@ function quantize(model, plan, ranges) {
   const graph = buildGraph({ proto: source });
   refuseQuantized(graph, model);
   refuseHalf(graph, model.name);
-  const layers2 = listLayers(graph, plan.operators);
-  const precision2 = resolvePlan(plan, layers2);
-  const int8Layers = layers2.filter(({ name }) => precision2.get(name) === "int8");
+  const layers3 = listLayers(graph, plan.operators);
+  const precision2 = resolvePlan(plan, layers3);
+  const int8Layers = layers3.filter(({ name }) => precision2.get(name) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = changed(source, { graph: writer.write(graph.proto) });
   return {
     proto,
     scales: writer.scales(),
     int8Layers,
-    floatLayers: layers2.filter((layer) => !int8Layers.includes(layer))
+    floatLayers: layers3.filter((layer) => !int8Layers.includes(layer))
   };
 }
 function checkWeights(model) {
@@ -14777,7 +16379,7 @@ var init_quantize = __esm({
     init_esm();
     init_faults();
     init_onnx();
-    init_layers();
+    init_layers2();
     init_explicit();
     init_placement();
     init_plan();
@@ -14785,12 +16387,12 @@ var init_quantize = __esm({
     OPSET = 13;
     weightScales = /* @__PURE__ */ new WeakMap();
     Writer = class {
-      constructor(graph, scope, layers2, ranges) {
+      constructor(graph, scope, layers3, ranges) {
         this.graph = graph;
         this.tag = nameTag(graph);
-        this.placement = placeQuantizers(graph, scope, layers2);
+        this.placement = placeQuantizers(graph, scope, layers3);
         this.setRanges(ranges);
-        for (const layer of layers2) this.addWeights(layer);
+        for (const layer of layers3) this.addWeights(layer);
       }
       graph;
       placement;
@@ -14940,10 +16542,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join22 = joinBefore(graph, tensor);
-    if (join22 === void 0 || found.has(join22.name)) continue;
+    const join23 = joinBefore(graph, tensor);
+    if (join23 === void 0 || found.has(join23.name)) continue;
     const step2 = scale[0];
-    const parts = join22.inputs.flatMap((name) => {
+    const parts = join23.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -14951,8 +16553,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join22.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join22.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join23.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join23.name, { ...words, sentence: describe(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -14967,14 +16569,14 @@ function joinBefore(graph, tensor) {
 }
 function describe(shared, small, large) {
   const noun = (part, otherwise) => part.min >= -1e-3 && part.max <= 1.0001 ? "scores" : otherwise;
-  const range = (part) => `${short2(part.min)}…${short2(part.max)}`;
+  const range = (part) => `${short3(part.min)}…${short3(part.max)}`;
   const smallNoun = noun(small, "values");
   const largeNoun = smallNoun === "scores" ? "boxes" : "values";
   const limit2 = Math.max(Math.abs(small.min), small.max);
-  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short2(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short2(shared.scale) : "few steps"}`;
-  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short2(shared.scale)}: ${lost}.`;
+  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short3(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short3(shared.scale) : "few steps"}`;
+  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short3(shared.scale)}: ${lost}.`;
 }
-function short2(value) {
+function short3(value) {
   return String(Number(value.toPrecision(3)));
 }
 var MOVES2, LOST_STEPS;
@@ -15007,7 +16609,7 @@ var init_quantization = __esm({
   "src/quantization/index.ts"() {
     "use strict";
     init_types2();
-    init_layers();
+    init_layers2();
     init_plan();
     init_explicit();
     init_placement();
@@ -15031,15 +16633,15 @@ function diffPlans(base, head) {
     otherModel: base.model === void 0 || head.model === void 0 ? void 0 : base.model !== head.model
   };
 }
-function precisionIn({ layers: layers2, default: otherwise }, entry) {
-  const hit = Object.entries(layers2).findLast(
+function precisionIn({ layers: layers3, default: otherwise }, entry) {
+  const hit = Object.entries(layers3).findLast(
     ([pattern]) => pattern === entry || planMatches(pattern, entry)
   );
   return hit?.[1] ?? otherwise;
 }
 function formatPlanDiff(base, head) {
   const { changes, otherModel } = diffPlans(base, head);
-  const float = ({ layers: layers2 }) => Object.values(layers2).filter((precision2) => precision2 !== "int8").length;
+  const float = ({ layers: layers3 }) => Object.values(layers3).filter((precision2) => precision2 !== "int8").length;
   return [
     `Entries in float: ${float(base)} → ${float(head)}`,
     ...otherModel === true ? ["The plans were made for networks of another structure."] : [],
@@ -15065,6 +16667,7 @@ var init_report = __esm({
     init_types();
     init_schema();
     init_markdown();
+    init_page();
     init_terminal();
     init_read();
     init_comment();
@@ -15590,9 +17193,9 @@ var require_help = __commonJS({
        * @param {Help} helper
        * @returns string[]
        */
-      formatItemList(heading, items, helper) {
+      formatItemList(heading2, items, helper) {
         if (items.length === 0) return [];
-        return [helper.styleTitle(heading), ...items, ""];
+        return [helper.styleTitle(heading2), ...items, ""];
       }
       /**
        * Group items by their help group heading.
@@ -16071,8 +17674,8 @@ var require_option = __commonJS({
        * @param {string} heading
        * @return {Option}
        */
-      helpGroup(heading) {
-        this.helpGroupHeading = heading;
+      helpGroup(heading2) {
+        this.helpGroupHeading = heading2;
         return this;
       }
       /**
@@ -16232,14 +17835,14 @@ var require_suggestSimilar = __commonJS({
       const minSimilarity = 0.4;
       candidates2.forEach((candidate) => {
         if (candidate.length <= 1) return;
-        const distance5 = editDistance(word, candidate);
+        const distance6 = editDistance(word, candidate);
         const length = Math.max(word.length, candidate.length);
-        const similarity = (length - distance5) / length;
+        const similarity = (length - distance6) / length;
         if (similarity > minSimilarity) {
-          if (distance5 < bestDistance) {
-            bestDistance = distance5;
+          if (distance6 < bestDistance) {
+            bestDistance = distance6;
             similar = [candidate];
-          } else if (distance5 === bestDistance) {
+          } else if (distance6 === bestDistance) {
             similar.push(candidate);
           }
         }
@@ -16267,7 +17870,7 @@ var require_command = __commonJS({
   "node_modules/commander/lib/command.js"(exports2) {
     var EventEmitter = __require("node:events").EventEmitter;
     var childProcess = __require("node:child_process");
-    var path3 = __require("node:path");
+    var path4 = __require("node:path");
     var fs4 = __require("node:fs");
     var process2 = __require("node:process");
     var { Argument: Argument2, humanReadableArgName } = require_argument();
@@ -17280,9 +18883,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
         let launchWithNode = false;
         const sourceExt = [".js", ".ts", ".tsx", ".mjs", ".cjs"];
         function findFile(baseDir, baseName) {
-          const localBin = path3.resolve(baseDir, baseName);
+          const localBin = path4.resolve(baseDir, baseName);
           if (fs4.existsSync(localBin)) return localBin;
-          if (sourceExt.includes(path3.extname(baseName))) return void 0;
+          if (sourceExt.includes(path4.extname(baseName))) return void 0;
           const foundExt = sourceExt.find(
             (ext) => fs4.existsSync(`${localBin}${ext}`)
           );
@@ -17300,17 +18903,17 @@ Expecting one of '${allowedValues.join("', '")}'`);
           } catch {
             resolvedScriptPath = this._scriptPath;
           }
-          executableDir = path3.resolve(
-            path3.dirname(resolvedScriptPath),
+          executableDir = path4.resolve(
+            path4.dirname(resolvedScriptPath),
             executableDir
           );
         }
         if (executableDir) {
           let localFile = findFile(executableDir, executableFile);
           if (!localFile && !subcommand._executableFile && this._scriptPath) {
-            const legacyName = path3.basename(
+            const legacyName = path4.basename(
               this._scriptPath,
-              path3.extname(this._scriptPath)
+              path4.extname(this._scriptPath)
             );
             if (legacyName !== this._name) {
               localFile = findFile(
@@ -17321,7 +18924,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
           }
           executableFile = localFile || executableFile;
         }
-        launchWithNode = sourceExt.includes(path3.extname(executableFile));
+        launchWithNode = sourceExt.includes(path4.extname(executableFile));
         let proc;
         if (process2.platform !== "win32") {
           if (launchWithNode) {
@@ -17732,7 +19335,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const negativeNumberArg = (arg) => {
           if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
           return !this._getCommandAndAncestors().some(
-            (cmd) => cmd.options.map((opt) => opt.short).some((short6) => /^-\d$/.test(short6))
+            (cmd) => cmd.options.map((opt) => opt.short).some((short7) => /^-\d$/.test(short7))
           );
         };
         let activeVariadicOption = null;
@@ -18166,9 +19769,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} [heading]
        * @return {Command | string}
        */
-      helpGroup(heading) {
-        if (heading === void 0) return this._helpGroupHeading ?? "";
-        this._helpGroupHeading = heading;
+      helpGroup(heading2) {
+        if (heading2 === void 0) return this._helpGroupHeading ?? "";
+        this._helpGroupHeading = heading2;
         return this;
       }
       /**
@@ -18184,9 +19787,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} [heading]
        * @returns {Command | string}
        */
-      commandsGroup(heading) {
-        if (heading === void 0) return this._defaultCommandGroup ?? "";
-        this._defaultCommandGroup = heading;
+      commandsGroup(heading2) {
+        if (heading2 === void 0) return this._defaultCommandGroup ?? "";
+        this._defaultCommandGroup = heading2;
         return this;
       }
       /**
@@ -18202,9 +19805,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} [heading]
        * @returns {Command | string}
        */
-      optionsGroup(heading) {
-        if (heading === void 0) return this._defaultOptionGroup ?? "";
-        this._defaultOptionGroup = heading;
+      optionsGroup(heading2) {
+        if (heading2 === void 0) return this._defaultOptionGroup ?? "";
+        this._defaultOptionGroup = heading2;
         return this;
       }
       /**
@@ -18236,7 +19839,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @return {Command}
        */
       nameFromFilename(filename) {
-        this._name = path3.basename(filename, path3.extname(filename));
+        this._name = path4.basename(filename, path4.extname(filename));
         return this;
       }
       /**
@@ -18250,9 +19853,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} [path]
        * @return {(string|null|Command)}
        */
-      executableDir(path4) {
-        if (path4 === void 0) return this._executableDir;
-        this._executableDir = path4;
+      executableDir(path5) {
+        if (path5 === void 0) return this._executableDir;
+        this._executableDir = path5;
         return this;
       }
       /**
@@ -18269,9 +19872,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
           helpWidth: context.helpWidth,
           outputHasColors: context.hasColors
         });
-        const text5 = helper.formatHelp(this, helper);
-        if (context.hasColors) return text5;
-        return this._outputConfiguration.stripColor(text5);
+        const text3 = helper.formatHelp(this, helper);
+        if (context.hasColors) return text3;
+        return this._outputConfiguration.stripColor(text3);
       }
       /**
        * @typedef HelpContext
@@ -18431,7 +20034,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {(string | Function)} text - string to add, or a function returning a string
        * @return {Command} `this` command for chaining
        */
-      addHelpText(position, text5) {
+      addHelpText(position, text3) {
         const allowedValues = ["beforeAll", "before", "after", "afterAll"];
         if (!allowedValues.includes(position)) {
           throw new Error(`Unexpected value for position to addHelpText.
@@ -18440,10 +20043,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const helpEvent = `${position}Help`;
         this.on(helpEvent, (context) => {
           let helpStr;
-          if (typeof text5 === "function") {
-            helpStr = text5({ error: context.error, command: context.command });
+          if (typeof text3 === "function") {
+            helpStr = text3({ error: context.error, command: context.command });
           } else {
-            helpStr = text5;
+            helpStr = text3;
           }
           if (helpStr) {
             context.write(`${helpStr}
@@ -18789,7 +20392,7 @@ function* concatScales(view) {
       yield {
         rule: "concat-scales",
         node: node.name,
-        why: `joins inputs of ${new Set(known2).size} ${new Set(known2).size === 1 ? "scale" : "scales"} (${[...new Set(known2)].map(short3).slice(0, 4).join(", ")})${out === void 0 ? "" : ` into one of ${short3(out)}`}: what differs is requantized by a kernel of its own`,
+        why: `joins inputs of ${new Set(known2).size} ${new Set(known2).size === 1 ? "scale" : "scales"} (${[...new Set(known2)].map(short4).slice(0, 4).join(", ")})${out === void 0 ? "" : ` into one of ${short4(out)}`}: what differs is requantized by a kernel of its own`,
         fix: "Give all inputs and the output one scale, the largest."
       };
   }
@@ -18804,7 +20407,7 @@ function* scaleChanges(view) {
       yield {
         rule: "scale-change",
         node: node.name,
-        why: `only moves values, but reads scale ${short3(before)} and hands on ${short3(q.scale?.[0] ?? NaN)}: it cannot run in INT8 without requantizing`,
+        why: `only moves values, but reads scale ${short4(before)} and hands on ${short4(q.scale?.[0] ?? NaN)}: it cannot run in INT8 without requantizing`,
         fix: "Give both sides one scale."
       };
     }
@@ -18935,7 +20538,7 @@ function* tail(view) {
     };
   }
 }
-function short3(value) {
+function short4(value) {
   return String(Number(value.toPrecision(3)));
 }
 var ACTIVATIONS, FLOAT_ONLY2;
@@ -19060,7 +20663,7 @@ var init_view = __esm({
 function lintModel(model) {
   const graph = buildGraph(model);
   const view = viewQuantizers(graph);
-  const layers2 = graph.nodes.filter(isCompute);
+  const layers3 = graph.nodes.filter(isCompute);
   const activations = view.quantizers.filter(({ kind, constant }) => kind === "Q" && constant === void 0);
   const weights = view.quantizers.filter(({ kind, constant }) => kind === "DQ" && constant !== void 0);
   const findings2 = [...refusals(view, model.proto), ...view.quantizers.length > 0 ? slowness(view) : []];
@@ -19070,7 +20673,7 @@ function lintModel(model) {
     producer: [model.proto.producerName, model.proto.producerVersion].filter(Boolean).join(" ") || "unknown",
     style: styleOf(view),
     quantizers: { activations: activations.length, weights: weights.length },
-    layers: { int8: layers2.filter((node) => runsInInt8(view, node)).length, all: layers2.length },
+    layers: { int8: layers3.filter((node) => runsInInt8(view, node)).length, all: layers3.length },
     findings: findings2.sort((a, b) => GRAVEST.indexOf(a.severity) - GRAVEST.indexOf(b.severity))
   };
 }
@@ -19095,10 +20698,10 @@ var init_lint = __esm({
 
 // src/lint/text.ts
 function formatLint(result) {
-  const { file, opset, producer, quantizers, layers: layers2, style: style2, findings: findings2 } = result;
+  const { file, opset, producer, quantizers, layers: layers3, style: style2, findings: findings2 } = result;
   const lines2 = [
     `${file}: ${style2 === "none" ? "not quantized" : style2}, opset ${opset}, written by ${producer}`,
-    `${layers2.int8} of ${layers2.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`
+    `${layers3.int8} of ${layers3.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`
   ];
   for (const severity of Object.keys(HEADINGS)) {
     const groups = /* @__PURE__ */ new Map();
@@ -19369,18 +20972,18 @@ var init_extremes = __esm({
         const channels = running.channelMin.length;
         const parts = Math.max(1, channels);
         const each = data.length / parts;
-        let [least, greatest] = [Infinity, -Infinity];
+        let [least2, greatest] = [Infinity, -Infinity];
         for (let c = 0; c < parts; c++) {
           const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least = Math.min(least, low);
+          least2 = Math.min(least2, low);
           greatest = Math.max(greatest, high);
           if (channels === 0) continue;
           running.channelMin[c] = Math.min(running.channelMin[c], low);
           running.channelMax[c] = Math.max(running.channelMax[c], high);
         }
-        running.min[image] = least;
+        running.min[image] = least2;
         running.max[image] = greatest;
-        const value = -least > greatest ? least : greatest;
+        const value = -least2 > greatest ? least2 : greatest;
         const before = running.peak;
         if (before === void 0 || above(value, image, before))
           running.peak = { image, index: data.indexOf(value), value };
@@ -19453,12 +21056,12 @@ function limitOf({ min, max, minByImage, maxByImage }, batch) {
 function rebinned({ bins, limit: ours }, limit2) {
   const below = new Float64Array(BINS + 1);
   for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
-  const at = (edge) => {
+  const at2 = (edge) => {
     const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours));
     const whole = Math.floor(place2);
     return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
   };
-  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at(i + 1) - at(i)));
+  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at2(i + 1) - at2(i)));
 }
 function leastDivergence(bins) {
   const sums = prefixSums(bins);
@@ -19542,16 +21145,16 @@ function quantizationError(statistics, threshold) {
 function mseThreshold(statistics) {
   const amax = Math.max(-statistics.min, statistics.max);
   let best = Infinity;
-  let at = amax;
+  let at2 = amax;
   for (let k = STEPS; k >= LEAST; k--) {
     const threshold = amax * k / STEPS;
     const error2 = quantizationError(statistics, threshold);
     if (error2 < best) {
       best = error2;
-      at = threshold;
+      at2 = threshold;
     }
   }
-  return at;
+  return at2;
 }
 var LEVELS3, STEPS, LEAST;
 var init_mse = __esm({
@@ -19640,8 +21243,8 @@ var init_calibrators = __esm({
 });
 
 // src/calibration/cache.ts
-function parseCalibrationCache(text5, file) {
-  const lines2 = text5.split(/\r?\n/);
+function parseCalibrationCache(text3, file) {
+  const lines2 = text3.split(/\r?\n/);
   const header = HEADER.exec(lines2[0]?.trim() ?? "");
   if (header === null)
     throw new InputFault({
@@ -19667,14 +21270,14 @@ function parseCalibrationCache(text5, file) {
   return { version: header[1], algorithm: header[2], scales: scales2 };
 }
 function readLine(line) {
-  const at = line.lastIndexOf(": ");
-  const digits = line.slice(at + 2).trim();
-  if (at <= 0) return "has no `: ` between tensor and scale";
+  const at2 = line.lastIndexOf(": ");
+  const digits = line.slice(at2 + 2).trim();
+  if (at2 <= 0) return "has no `: ` between tensor and scale";
   if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
   const bits = new DataView(new ArrayBuffer(4));
   bits.setUint32(0, Number.parseInt(digits, 16));
   const scale = bits.getFloat32(0);
-  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at), scale } : `has the scale ${scale}`;
+  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at2), scale } : `has the scale ${scale}`;
 }
 function cacheVersionOf(tensorrt) {
   const [major = 0, minor = 0, patch = 0] = tensorrt.split(".").map(Number);
@@ -19784,7 +21387,7 @@ function judge(judgement) {
 function exitStatusOf(verdict) {
   return verdict.kind === "pass" || verdict.kind === "inconclusive" && verdict.counts === "pass" ? EXIT.pass : EXIT.fail;
 }
-function accuracyChecks({ thresholds, reference, candidate, intervals, images: images2 }) {
+function accuracyChecks({ thresholds, reference, candidate, intervals: intervals2, images: images2 }) {
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
@@ -19795,16 +21398,16 @@ function accuracyChecks({ thresholds, reference, candidate, intervals, images: i
       limit: limit2,
       before: reference.stats[stat8],
       after: candidate.stats[stat8],
-      interval: intervals?.[drop3],
-      intervals,
+      interval: intervals2?.[drop3],
+      intervals: intervals2,
       images: images2
     });
   });
 }
-function classChecks({ thresholds, reference, candidate, intervals, images: images2 }) {
+function classChecks({ thresholds, reference, candidate, intervals: intervals2, images: images2 }) {
   const limit2 = thresholds.classAP;
   if (limit2 === void 0) return [];
-  const judged = candidate.perClass.filter(({ boxes }) => boxes >= (limit2.minBoxes ?? 20));
+  const judged = candidate.perClass.filter(({ boxes: boxes2 }) => boxes2 >= (limit2.minBoxes ?? 20));
   if (judged.length === 0)
     return [
       {
@@ -19823,8 +21426,8 @@ function classChecks({ thresholds, reference, candidate, intervals, images: imag
       limit: limit2,
       before: before?.AP ?? NaN,
       after: one.AP,
-      interval: intervals?.perClass[one.category],
-      intervals,
+      interval: intervals2?.perClass[one.category],
+      intervals: intervals2,
       images: images2
     });
   });
@@ -19865,7 +21468,7 @@ function known(value) {
   return Number.isFinite(value) && value >= 0;
 }
 function dropCheck(name, allowed, held) {
-  const { before, after: after2, interval, intervals } = held;
+  const { before, after: after2, interval, intervals: intervals2 } = held;
   const drop3 = before - after2;
   const usable = interval !== void 0 && Number.isFinite(interval.low) && Number.isFinite(interval.high) ? interval : void 0;
   const low = usable?.low ?? drop3;
@@ -19874,7 +21477,7 @@ function dropCheck(name, allowed, held) {
   const { images: images2 } = held;
   const needed = kind === "inconclusive" ? imagesNeeded(drop3, allowed, low, high, images2) : void 0;
   const moved2 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
-  const spread3 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
+  const spread4 = usable === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   const undecided2 = kind !== "inconclusive" ? "" : ` The interval straddles the limit: ${images2} images cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
   return {
     kind,
@@ -19883,11 +21486,11 @@ function dropCheck(name, allowed, held) {
     drop: drop3,
     ...usable !== void 0 && {
       interval: [low, high],
-      ...intervals !== void 0 && { method: intervals.method, confidence: intervals.confidence },
+      ...intervals2 !== void 0 && { method: intervals2.method, confidence: intervals2.confidence },
       images: images2
     },
     ...needed !== void 0 && { imagesToDecide: needed },
-    sentence: `${name} ${moved2}${spread3} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}${doubt(usable, images2)}`
+    sentence: `${name} ${moved2}${spread4} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${undecided2}${doubt(usable, images2)}`
   };
 }
 function doubt(drop3, images2) {
@@ -19966,7 +21569,7 @@ function timed(noise, checks2) {
 function plain(metric, name, value, min, max) {
   const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
   if (limit2 === void 0) return [];
-  const words = typeof min === "number" ? `≥ ${short4(limit2)}` : `≤ ${short4(limit2)}`;
+  const words = typeof min === "number" ? `≥ ${short5(limit2)}` : `≤ ${short5(limit2)}`;
   if (value === void 0 || Number.isNaN(value))
     return [
       {
@@ -19984,14 +21587,14 @@ function plain(metric, name, value, min, max) {
       metric,
       limit: words,
       value: Number.isFinite(value) ? value : null,
-      sentence: `${name} is ${short4(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short4(limit2)} is asked.`
+      sentence: `${name} is ${short5(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short5(limit2)} is asked.`
     }
   ];
 }
 function fixed(value) {
   return value.toFixed(3);
 }
-function short4(value) {
+function short5(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 }
 var ACCURACY, FEW_IMAGES;
@@ -20079,17 +21682,17 @@ var init_sqnr = __esm({
 
 // src/sensitivity/sweep.ts
 async function sweep(input) {
-  const { layers: layers2 } = input;
+  const { layers: layers3 } = input;
   const rows3 = [];
-  let prepared2 = prepare(input, layers2[0]);
-  for (let i = 0; i < layers2.length; i++) {
+  let prepared2 = prepare(input, layers3[0]);
+  for (let i = 0; i < layers3.length; i++) {
     if (input.signal.aborted) throw new Interrupted();
     const bytes2 = prepared2;
-    const running = measureLayer(input, layers2[i], bytes2);
+    const running = measureLayer(input, layers3[i], bytes2);
     running.catch(() => void 0);
-    prepared2 = prepare(input, layers2[i + 1]);
+    prepared2 = prepare(input, layers3[i + 1]);
     rows3.push(await running);
-    input.onProgress(i + 1, layers2.length);
+    input.onProgress(i + 1, layers3.length);
   }
   return rank(rows3);
 }
@@ -20147,12 +21750,12 @@ var init_types8 = __esm({
 // src/dataset/files.ts
 import { open as open2, readFile as readFile4, readdir as readdir2, stat as stat2 } from "node:fs/promises";
 import { join as join3 } from "node:path";
-function faultOf(error2, path3, kind) {
+function faultOf(error2, path4, kind) {
   const code = systemCode(error2);
   if (code === "ENOENT" || code === "ENOTDIR") {
     return new InputFault(
       {
-        where: path3,
+        where: path4,
         what: `this ${kind} does not exist`,
         fix: "Check the path; in a settings file it is relative to that file."
       },
@@ -20160,12 +21763,12 @@ function faultOf(error2, path3, kind) {
     );
   }
   if (code === "EISDIR") {
-    return new InputFault({ where: path3, what: `this is a folder, no ${kind}` }, { cause: error2 });
+    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
   }
   if (code === "ERR_FS_FILE_TOO_LARGE") {
     return new InputFault(
       {
-        where: path3,
+        where: path4,
         what: `the ${kind} has more than the 2 GiB that can be read`,
         fix: "Drop segmentations (only boxes are used) or split the set."
       },
@@ -20173,19 +21776,19 @@ function faultOf(error2, path3, kind) {
     );
   }
   return new SurroundingsFault(
-    { where: path3, what: `cannot read the ${kind}: ${messageOf(error2)}` },
+    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
     { cause: error2 }
   );
 }
-async function readBytes(path3, kind, most) {
+async function readBytes(path4, kind, most) {
   try {
-    return most === void 0 ? await readFile4(path3) : await readStart(path3, most);
+    return most === void 0 ? await readFile4(path4) : await readStart(path4, most);
   } catch (error2) {
-    throw faultOf(error2, path3, kind);
+    throw faultOf(error2, path4, kind);
   }
 }
-async function readStart(path3, most) {
-  const handle = await open2(path3);
+async function readStart(path4, most) {
+  const handle = await open2(path4);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
     return buffer.subarray(0, bytesRead);
@@ -20193,36 +21796,36 @@ async function readStart(path3, most) {
     await handle.close();
   }
 }
-async function readFolder(path3, kind) {
+async function readFolder(path4, kind) {
   try {
-    const entries = await readdir2(path3, { withFileTypes: true });
+    const entries = await readdir2(path4, { withFileTypes: true });
     return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
   } catch (error2) {
     if (systemCode(error2) === "ENOTDIR") {
-      throw new InputFault({ where: path3, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
+      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
     }
-    throw faultOf(error2, path3, kind);
+    throw faultOf(error2, path4, kind);
   }
 }
-async function filesBelow(path3, kind) {
+async function filesBelow(path4, kind) {
   const found = [];
-  for (const entry of await readFolder(path3, kind)) {
-    const inside2 = join3(path3, entry.name);
+  for (const entry of await readFolder(path4, kind)) {
+    const inside2 = join3(path4, entry.name);
     if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
     else found.push(inside2);
   }
   return found.sort();
 }
-async function readTextIfThere(path3, kind) {
-  return await kindOf(path3) === "none" ? void 0 : (await readBytes(path3, kind)).toString("utf8");
+async function readTextIfThere(path4, kind) {
+  return await kindOf(path4) === "none" ? void 0 : (await readBytes(path4, kind)).toString("utf8");
 }
-async function kindOf(path3) {
+async function kindOf(path4) {
   try {
-    const found = await stat2(path3);
+    const found = await stat2(path4);
     return found.isDirectory() ? "folder" : "file";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
-    throw faultOf(error2, path3, "file");
+    throw faultOf(error2, path4, "file");
   }
 }
 var init_files = __esm({
@@ -20262,8 +21865,8 @@ var init_ids = __esm({
 function show(value) {
   if (value === void 0) return "missing";
   if (typeof value === "number") return String(value);
-  const text5 = JSON.stringify(value);
-  return text5.length > 60 ? `${text5.slice(0, 57)}...` : text5;
+  const text3 = JSON.stringify(value);
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
 }
 var LISTED, Problems;
 var init_problems = __esm({
@@ -20373,11 +21976,11 @@ var init_records = __esm({
       box(key) {
         const value = this.record[key];
         if (value === void 0) return this.wrong(key, "is missing");
-        const numbers = Array.isArray(value) ? value : [];
-        if (numbers.length !== 4 || !numbers.every((v) => typeof v === "number" && Number.isFinite(v))) {
+        const numbers2 = Array.isArray(value) ? value : [];
+        if (numbers2.length !== 4 || !numbers2.every((v) => typeof v === "number" && Number.isFinite(v))) {
           return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show(value)}`);
         }
-        const [x, y, w, h] = numbers;
+        const [x, y, w, h] = numbers2;
         if (!Number.isFinite(w * h))
           return this.wrong(key, `width times height must be finite, is ${show(value)}`);
         if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show(value)}`);
@@ -20417,62 +22020,62 @@ var init_decimal = __esm({
       read(start) {
         const { bytes: bytes2 } = this;
         const from = bytes2[start] === MINUS ? start + 1 : start;
-        let at = from;
+        let at2 = from;
         let point = -1;
         this.end = -1;
-        if (bytes2[at] === ZERO) {
-          at++;
-          if (bytes2[at] === DOT) {
-            point = at++;
-            while (bytes2[at] === ZERO) at++;
-          } else if (isDigit(bytes2[at])) return;
+        if (bytes2[at2] === ZERO) {
+          at2++;
+          if (bytes2[at2] === DOT) {
+            point = at2++;
+            while (bytes2[at2] === ZERO) at2++;
+          } else if (isDigit(bytes2[at2])) return;
         }
-        const first2 = at;
+        const first2 = at2;
         let head = 0;
-        let byte = bytes2[at];
-        for (let room = 9; room > 0; byte = bytes2[++at]) {
-          if (room >= 4 && point >= 0 && at < this.last) {
-            const four = this.four(at);
+        let byte = bytes2[at2];
+        for (let room = 9; room > 0; byte = bytes2[++at2]) {
+          if (room >= 4 && point >= 0 && at2 < this.last) {
+            const four = this.four(at2);
             if (four >= 0) {
               head = head * 1e4 + four | 0;
               room -= 4;
-              at += 3;
+              at2 += 3;
               continue;
             }
           }
           if (byte >= ZERO && byte <= NINE) {
             head = head * 10 + byte - ZERO | 0;
             room--;
-          } else if (byte === DOT && point < 0) point = at;
+          } else if (byte === DOT && point < 0) point = at2;
           else break;
         }
-        const middle = at;
+        const middle = at2;
         const early = point;
         let tail2 = 0;
-        for (let room = 9; room > 0; byte = bytes2[++at]) {
-          if (room >= 4 && point >= 0 && at < this.last) {
-            const four = this.four(at);
+        for (let room = 9; room > 0; byte = bytes2[++at2]) {
+          if (room >= 4 && point >= 0 && at2 < this.last) {
+            const four = this.four(at2);
             if (four >= 0) {
               tail2 = tail2 * 1e4 + four | 0;
               room -= 4;
-              at += 3;
+              at2 += 3;
               continue;
             }
           }
           if (byte >= ZERO && byte <= NINE) {
             tail2 = tail2 * 10 + byte - ZERO | 0;
             room--;
-          } else if (byte === DOT && point < 0) point = at;
+          } else if (byte === DOT && point < 0) point = at2;
           else break;
         }
-        const behind = at - middle - (point === early ? 0 : 1);
+        const behind = at2 - middle - (point === early ? 0 : 1);
         let many = false;
-        for (; isDigit(byte) || byte === DOT && point < 0; byte = bytes2[++at]) {
-          if (byte === DOT) point = at;
+        for (; isDigit(byte) || byte === DOT && point < 0; byte = bytes2[++at2]) {
+          if (byte === DOT) point = at2;
           else many = true;
         }
-        if (at === from || point === from || point === at - 1) return;
-        const power = this.exponent(at) - (point < 0 ? 0 : at - point - 1);
+        if (at2 === from || point === from || point === at2 - 1) return;
+        const power = this.exponent(at2) - (point < 0 ? 0 : at2 - point - 1);
         if (this.end < 0) return;
         const digits = middle - first2 + behind;
         const size = many ? -1 : this.scale(head, tail2, digits, behind, power);
@@ -20480,8 +22083,8 @@ var init_decimal = __esm({
         this.value = from > start ? -value : value;
       }
       /** The number that four digits make, -1 when they are not four digits: all at once in the bytes of an int32. */
-      four(at) {
-        const word = this.view.getInt32(at, true);
+      four(at2) {
+        const word = this.view.getInt32(at2, true);
         const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
         if (highs !== 858993459) return -1;
         const pairs = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
@@ -20490,26 +22093,26 @@ var init_decimal = __esm({
       /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
       pass(start) {
         const { bytes: bytes2 } = this;
-        let at = bytes2[start] === MINUS ? start + 1 : start;
-        const from = at;
-        while (isDigit(bytes2[at])) at++;
-        if (at === from || bytes2[from] === ZERO && at > from + 1) return -1;
-        if (bytes2[at] === DOT) {
-          const point = at++;
-          while (isDigit(bytes2[at])) at++;
-          if (at === point + 1) return -1;
+        let at2 = bytes2[start] === MINUS ? start + 1 : start;
+        const from = at2;
+        while (isDigit(bytes2[at2])) at2++;
+        if (at2 === from || bytes2[from] === ZERO && at2 > from + 1) return -1;
+        if (bytes2[at2] === DOT) {
+          const point = at2++;
+          while (isDigit(bytes2[at2])) at2++;
+          if (at2 === point + 1) return -1;
         }
-        if (bytes2[at] !== LOWER_E && bytes2[at] !== UPPER_E) return at;
-        this.exponent(at);
+        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return at2;
+        this.exponent(at2);
         return this.end;
       }
       /** The exponent at `at`, 0 when there is none; sets `end`. */
-      exponent(at) {
+      exponent(at2) {
         const { bytes: bytes2 } = this;
-        this.end = at;
-        if (bytes2[at] !== LOWER_E && bytes2[at] !== UPPER_E) return 0;
-        const sign = bytes2[at + 1];
-        const from = sign === MINUS || sign === PLUS ? at + 2 : at + 1;
+        this.end = at2;
+        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return 0;
+        const sign = bytes2[at2 + 1];
+        const from = sign === MINUS || sign === PLUS ? at2 + 2 : at2 + 1;
         let value = 0;
         let to = from;
         for (; bytes2[to] >= ZERO && bytes2[to] <= NINE; to++)
@@ -20604,14 +22207,14 @@ var init_scan = __esm({
       /** The next byte that is no space; it is not consumed. */
       peek() {
         const { bytes: bytes2 } = this;
-        let { at } = this;
+        let { at: at2 } = this;
         for (; ; ) {
-          const byte = bytes2[at];
+          const byte = bytes2[at2];
           if (byte > SPACE || byte !== SPACE && byte !== 10 && byte !== 13 && byte !== 9) {
-            this.at = at;
+            this.at = at2;
             return byte;
           }
-          at++;
+          at2++;
         }
       }
       get startsList() {
@@ -20661,9 +22264,9 @@ var init_scan = __esm({
         if (escaped) {
           const end = this.at;
           this.at = from;
-          const text5 = this.text();
+          const text3 = this.text();
           this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text5);
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -20687,16 +22290,16 @@ var init_scan = __esm({
           return list3;
         }
         if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
-        const object5 = /* @__PURE__ */ Object.create(null);
+        const object3 = /* @__PURE__ */ Object.create(null);
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
           const key = this.text();
           if (this.peek() !== COLON) this.fail("expected :");
           this.at++;
-          object5[key] = this.value();
+          object3[key] = this.value();
         }
-        return object5;
+        return object3;
       }
       /** The records of the list that starts at a place, one at a time: see {@link record}. */
       *recordsAt(place2, known2) {
@@ -20708,17 +22311,17 @@ var init_scan = __esm({
       /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
       record(known2, keys) {
         if (!this.startsObject) return this.brief();
-        const object5 = {};
+        const object3 = {};
         this.open();
         for (let i = 0; this.next(i, false); i++) {
           const key = this.key(keys);
           if (key < 0) this.skip();
           else {
             this.peek();
-            object5[known2[key]] = this.brief();
+            object3[known2[key]] = this.brief();
           }
         }
-        return object5;
+        return object3;
       }
       /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
       brief() {
@@ -20784,17 +22387,17 @@ var init_scan = __esm({
       passString() {
         const { bytes: bytes2 } = this;
         let escaped = false;
-        for (let at = this.at + 1; at < bytes2.length; at++) {
-          const byte = bytes2[at];
+        for (let at2 = this.at + 1; at2 < bytes2.length; at2++) {
+          const byte = bytes2[at2];
           if (byte === QUOTE) {
-            this.at = at + 1;
+            this.at = at2 + 1;
             return escaped;
           }
           if (byte === BACKSLASH) {
             escaped = true;
-            at = this.passEscape(at + 1);
+            at2 = this.passEscape(at2 + 1);
           } else if (byte < SPACE) {
-            this.at = at;
+            this.at = at2;
             this.fail("a text must not hold control characters");
           }
         }
@@ -20802,30 +22405,30 @@ var init_scan = __esm({
         return this.fail("a text without end");
       }
       /** Passes over an escape behind its backslash; answers its last byte. */
-      passEscape(at) {
-        const kind = this.bytes[at];
+      passEscape(at2) {
+        const kind = this.bytes[at2];
         if (!ESCAPES.includes(kind)) {
-          this.at = at;
+          this.at = at2;
           this.fail("a false escape");
         }
-        if (kind !== UNICODE) return at;
-        if (!/^[0-9a-f]{4}$/i.test(this.bytes.toString("latin1", at + 1, at + 5))) {
-          this.at = at;
+        if (kind !== UNICODE) return at2;
+        if (!/^[0-9a-f]{4}$/i.test(this.bytes.toString("latin1", at2 + 1, at2 + 5))) {
+          this.at = at2;
           this.fail("expected four hexadecimal digits");
         }
-        return at + 4;
+        return at2 + 4;
       }
       fail(what) {
-        const at = Math.min(this.at, this.bytes.length);
+        const at2 = Math.min(this.at, this.bytes.length);
         let line = 1;
         let start = 0;
-        for (let i = this.bytes.indexOf(10); i >= 0 && i < at; i = this.bytes.indexOf(10, i + 1)) {
+        for (let i = this.bytes.indexOf(10); i >= 0 && i < at2; i = this.bytes.indexOf(10, i + 1)) {
           line++;
           start = i + 1;
         }
-        const found = at >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at, at + 20).split("\n", 1)[0])}`;
+        const found = at2 >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at2, at2 + 20).split("\n", 1)[0])}`;
         throw new InputFault({
-          where: `${this.source}:${line}:${at - start + 1}`,
+          where: `${this.source}:${line}:${at2 - start + 1}`,
           what: `the ${this.kind} is not valid JSON: ${what}, ${found}`
         });
       }
@@ -20867,14 +22470,14 @@ var init_table = __esm({
        */
       push(image, category, x, y, w, h, score) {
         if (this.size === this.capacity) this.grow();
-        const at = this.size++;
-        this.image[at] = image;
-        this.category[at] = category;
-        this.bbox[at * 4] = x;
-        this.bbox[at * 4 + 1] = y;
-        this.bbox[at * 4 + 2] = w;
-        this.bbox[at * 4 + 3] = h;
-        this.score[at] = score;
+        const at2 = this.size++;
+        this.image[at2] = image;
+        this.category[at2] = category;
+        this.bbox[at2 * 4] = x;
+        this.bbox[at2 * 4 + 1] = y;
+        this.bbox[at2 * 4 + 2] = w;
+        this.bbox[at2 * 4 + 3] = h;
+        this.score[at2] = score;
       }
       /** The table so far; later pushes do not change it. */
       finish() {
@@ -20906,17 +22509,17 @@ var init_table = __esm({
       id = new Float64Array(this.capacity);
       push(row) {
         if (this.size === this.capacity) this.grow();
-        const at = this.size++;
-        this.image[at] = row.image;
-        this.category[at] = row.category;
-        this.bbox[at * 4] = row.x;
-        this.bbox[at * 4 + 1] = row.y;
-        this.bbox[at * 4 + 2] = row.w;
-        this.bbox[at * 4 + 3] = row.h;
-        this.area[at] = row.area;
-        this.crowd[at] = row.crowd ? 1 : 0;
-        this.ignore[at] = row.ignore ? 1 : 0;
-        this.id[at] = row.id;
+        const at2 = this.size++;
+        this.image[at2] = row.image;
+        this.category[at2] = row.category;
+        this.bbox[at2 * 4] = row.x;
+        this.bbox[at2 * 4 + 1] = row.y;
+        this.bbox[at2 * 4 + 2] = row.w;
+        this.bbox[at2 * 4 + 3] = row.h;
+        this.area[at2] = row.area;
+        this.crowd[at2] = row.crowd ? 1 : 0;
+        this.ignore[at2] = row.ignore ? 1 : 0;
+        this.id[at2] = row.id;
       }
       /** The table so far; later pushes do not change it. */
       finish() {
@@ -20972,13 +22575,13 @@ function scanDetections(bytes2, source, truth) {
 function scanRecord(scanner, records, box) {
   let [image, category, score] = [NaN, NaN, NaN];
   let plain2 = true;
-  let boxes = 0;
+  let boxes2 = 0;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(KEYS2);
     if (key < 0) scanner.skip();
     else if (key === 2) {
-      boxes++;
+      boxes2++;
       if (!scanBox(scanner, box)) plain2 = false;
     } else if (!scanner.startsNumber) {
       scanner.skip();
@@ -20987,7 +22590,7 @@ function scanRecord(scanner, records, box) {
     else if (key === 1) category = scanner.number();
     else score = scanner.number();
   }
-  return plain2 && boxes > 0 && records.push(image, category, box, score);
+  return plain2 && boxes2 > 0 && records.push(image, category, box, score);
 }
 function scanBox(scanner, box) {
   if (!scanner.startsList) {
@@ -21012,10 +22615,10 @@ function isBox(box) {
   const [w, h] = [box[2], box[3]];
   return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
 }
-function refuse(source, json) {
+function refuse(source, json2) {
   throw new InputFault({
     where: source,
-    what: `a COCO results file is an array of detections, this is ${typeof json === "object" && json !== null ? "an object" : show(json)}`
+    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show(json2)}`
   });
 }
 var NAMES, KEYS2, Records;
@@ -21096,33 +22699,33 @@ function scanAnnotations(scanner) {
   }
   return { count: count2, fields };
 }
-function scanRecord2(scanner, into, at, box) {
-  into.fill(NaN, at, at + FIELDS);
+function scanRecord2(scanner, into, at2, box) {
+  into.fill(NaN, at2, at2 + FIELDS);
   scanner.peek();
-  into[at] = scanner.at;
-  into[at + 5] = 0;
+  into[at2] = scanner.at;
+  into[at2 + 5] = 0;
   if (!scanner.startsObject) return scanner.skip();
   let plain2 = true;
-  let boxes = 0;
+  let boxes2 = 0;
   scanner.open();
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(KEYS3);
     if (key < 0) scanner.skip();
     else if (key === 5) {
-      boxes++;
+      boxes2++;
       if (!scanBox(scanner, box)) plain2 = false;
     } else if (scanner.startsNumber) {
       const value = scanner.number();
-      into[at + 1 + key] = value;
+      into[at2 + 1 + key] = value;
       if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
     } else {
       scanner.skip();
       plain2 = false;
     }
   }
-  into.set(box, at + 6);
-  const crowd = into[at + 5];
-  if (!plain2 || boxes === 0 || crowd !== 0 && crowd !== 1) into[at + 2] = NaN;
+  into.set(box, at2 + 6);
+  const crowd = into[at2 + 5];
+  if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
 }
 function repeats(ids) {
   const sorted = ids.slice().sort();
@@ -21189,16 +22792,16 @@ var init_annotations = __esm({
           this.read(scanner.record(NAMES2, KEYS3), i);
         }
       }
-      push(fields, at) {
-        const id = fields[at + 1];
-        const image = this.imageIndex.at(fields[at + 2]);
-        const category = this.categoryIndex.at(fields[at + 3]);
+      push(fields, at2) {
+        const id = fields[at2 + 1];
+        const image = this.imageIndex.at(fields[at2 + 2]);
+        const category = this.categoryIndex.at(fields[at2 + 3]);
         if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
-        const [x, y] = [fields[at + 6], fields[at + 7]];
-        const [w, h] = [fields[at + 8], fields[at + 9]];
-        const given = fields[at + 4];
+        const [x, y] = [fields[at2 + 6], fields[at2 + 7]];
+        const [w, h] = [fields[at2 + 8], fields[at2 + 9]];
+        const given = fields[at2 + 4];
         const area = Number.isNaN(given) ? w * h : given;
-        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at + 5] === 1, ignore: false, id });
+        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at2 + 5] === 1, ignore: false, id });
         return true;
       }
       /** Adds a record, or notes everything that is wrong with it. */
@@ -21225,8 +22828,8 @@ var init_annotations = __esm({
       lookUp(key, known2, what) {
         const id = this.reader.integer(key);
         if (id === void 0) return void 0;
-        const at = known2.at(id);
-        return at >= 0 ? at : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
+        const at2 = known2.at(id);
+        return at2 >= 0 ? at2 : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
       }
       /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
       finish(repeatedIds) {
@@ -21269,7 +22872,7 @@ function scanCoco(bytes2, source, folder, options = {}) {
   for (let i = 0; scanner.next(i, false); i++) {
     const key = scanner.key(SECTION_KEYS);
     if (key < 0) scanner.skip();
-    else if (!scanner.startsList) top2[SECTIONS[key]] = scanner.brief();
+    else if (!scanner.startsList) top2[SECTIONS2[key]] = scanner.brief();
     else if (key === 2) rows3 = scanAnnotations(scanner);
     else {
       places2[key] = scanner.at;
@@ -21278,7 +22881,7 @@ function scanCoco(bytes2, source, folder, options = {}) {
   }
   scanner.end();
   const section = (key, known2, problems) => {
-    const place2 = places2[SECTIONS.indexOf(key)];
+    const place2 = places2[SECTIONS2.indexOf(key)];
     return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
   };
   return assemble(section, source, folder, options, (annotations, problems) => {
@@ -21286,11 +22889,11 @@ function scanCoco(bytes2, source, folder, options = {}) {
     else annotations.take(rows3, scanner);
   });
 }
-function refuse2(source, json) {
-  const results = Array.isArray(json) ? " (this looks like a results file)" : "";
+function refuse2(source, json2) {
+  const results = Array.isArray(json2) ? " (this looks like a results file)" : "";
   throw new InputFault({
     where: source,
-    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? "an array" : show(json)}${results}`
+    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json2) ? "an array" : show(json2)}${results}`
   });
 }
 function assemble(section, source, folder, options, fill2) {
@@ -21350,10 +22953,10 @@ async function locate(images2, folder, source) {
   const problems = new Problems();
   const found = [];
   for (const image of images2) {
-    const short6 = basename2(image.name);
+    const short7 = basename2(image.name);
     if (present.has(image.name)) found.push(image);
-    else if (short6 !== image.name && await kindOf(image.file) === "file") found.push(image);
-    else if (short6 !== image.name && present.has(short6)) found.push({ ...image, file: join4(folder, short6) });
+    else if (short7 !== image.name && await kindOf(image.file) === "file") found.push(image);
+    else if (short7 !== image.name && present.has(short7)) found.push({ ...image, file: join4(folder, short7) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -21365,7 +22968,7 @@ async function locate(images2, folder, source) {
   problems.throwIfAny(source);
   return found;
 }
-var SECTIONS, SECTION_KEYS;
+var SECTIONS2, SECTION_KEYS;
 var init_coco = __esm({
   "src/dataset/coco.ts"() {
     "use strict";
@@ -21375,8 +22978,8 @@ var init_coco = __esm({
     init_problems();
     init_records();
     init_scan();
-    SECTIONS = ["images", "categories", "annotations"];
-    SECTION_KEYS = SECTIONS.map((key) => Buffer.from(key));
+    SECTIONS2 = ["images", "categories", "annotations"];
+    SECTION_KEYS = SECTIONS2.map((key) => Buffer.from(key));
   }
 });
 
@@ -21490,7 +23093,7 @@ function readBmpHeader(bytes2) {
   };
 }
 function hasWideGreen(bytes2, bits) {
-  const masks = [54, 58, 62].map((at) => at + 4 <= bytes2.length ? bytes2.readUInt32LE(at) : 0);
+  const masks = [54, 58, 62].map((at2) => at2 + 4 <= bytes2.length ? bytes2.readUInt32LE(at2) : 0);
   const are = (...wanted) => wanted.every((mask, i) => masks[i] === mask);
   if (bits === 32 && are(16711680, 65280, 255)) return false;
   if (bits === 16 && are(31744, 992, 31)) return false;
@@ -21515,10 +23118,10 @@ function paletteReader(bytes2, { bits, palette }) {
   return (row, x, data, to) => {
     const bit = x * bits;
     const index = bytes2[row + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
-    const at = palette + index * 4;
-    data[to] = bytes2[at + 2] ?? 0;
-    data[to + 1] = bytes2[at + 1] ?? 0;
-    data[to + 2] = bytes2[at] ?? 0;
+    const at2 = palette + index * 4;
+    data[to] = bytes2[at2 + 2] ?? 0;
+    data[to + 1] = bytes2[at2 + 1] ?? 0;
+    data[to + 2] = bytes2[at2] ?? 0;
   };
 }
 function directReader(bytes2, { bits, wideGreen }) {
@@ -21531,10 +23134,10 @@ function directReader(bytes2, { bits, wideGreen }) {
     };
   const step2 = bits / 8;
   return (row, x, data, to) => {
-    const at = row + x * step2;
-    data[to] = bytes2[at + 2];
-    data[to + 1] = bytes2[at + 1];
-    data[to + 2] = bytes2[at];
+    const at2 = row + x * step2;
+    data[to] = bytes2[at2 + 2];
+    data[to + 1] = bytes2[at2 + 1];
+    data[to + 2] = bytes2[at2];
   };
 }
 var FILE_HEADER, INFO_HEADER;
@@ -21675,7 +23278,7 @@ function limit(count2) {
   const waiting = [];
   return async (job) => {
     if (running < count2) running++;
-    else await new Promise((resolve11) => waiting.push(resolve11));
+    else await new Promise((resolve12) => waiting.push(resolve12));
     try {
       return await job();
     } finally {
@@ -21818,17 +23421,17 @@ var require_visit = __commonJS({
     visit.BREAK = BREAK;
     visit.SKIP = SKIP;
     visit.REMOVE = REMOVE;
-    function visit_(key, node, visitor, path3) {
-      const ctrl = callVisitor(key, node, visitor, path3);
+    function visit_(key, node, visitor, path4) {
+      const ctrl = callVisitor(key, node, visitor, path4);
       if (identity.isNode(ctrl) || identity.isPair(ctrl)) {
-        replaceNode(key, path3, ctrl);
-        return visit_(key, ctrl, visitor, path3);
+        replaceNode(key, path4, ctrl);
+        return visit_(key, ctrl, visitor, path4);
       }
       if (typeof ctrl !== "symbol") {
         if (identity.isCollection(node)) {
-          path3 = Object.freeze(path3.concat(node));
+          path4 = Object.freeze(path4.concat(node));
           for (let i = 0; i < node.items.length; ++i) {
-            const ci = visit_(i, node.items[i], visitor, path3);
+            const ci = visit_(i, node.items[i], visitor, path4);
             if (typeof ci === "number")
               i = ci - 1;
             else if (ci === BREAK)
@@ -21839,13 +23442,13 @@ var require_visit = __commonJS({
             }
           }
         } else if (identity.isPair(node)) {
-          path3 = Object.freeze(path3.concat(node));
-          const ck = visit_("key", node.key, visitor, path3);
+          path4 = Object.freeze(path4.concat(node));
+          const ck = visit_("key", node.key, visitor, path4);
           if (ck === BREAK)
             return BREAK;
           else if (ck === REMOVE)
             node.key = null;
-          const cv = visit_("value", node.value, visitor, path3);
+          const cv = visit_("value", node.value, visitor, path4);
           if (cv === BREAK)
             return BREAK;
           else if (cv === REMOVE)
@@ -21866,17 +23469,17 @@ var require_visit = __commonJS({
     visitAsync.BREAK = BREAK;
     visitAsync.SKIP = SKIP;
     visitAsync.REMOVE = REMOVE;
-    async function visitAsync_(key, node, visitor, path3) {
-      const ctrl = await callVisitor(key, node, visitor, path3);
+    async function visitAsync_(key, node, visitor, path4) {
+      const ctrl = await callVisitor(key, node, visitor, path4);
       if (identity.isNode(ctrl) || identity.isPair(ctrl)) {
-        replaceNode(key, path3, ctrl);
-        return visitAsync_(key, ctrl, visitor, path3);
+        replaceNode(key, path4, ctrl);
+        return visitAsync_(key, ctrl, visitor, path4);
       }
       if (typeof ctrl !== "symbol") {
         if (identity.isCollection(node)) {
-          path3 = Object.freeze(path3.concat(node));
+          path4 = Object.freeze(path4.concat(node));
           for (let i = 0; i < node.items.length; ++i) {
-            const ci = await visitAsync_(i, node.items[i], visitor, path3);
+            const ci = await visitAsync_(i, node.items[i], visitor, path4);
             if (typeof ci === "number")
               i = ci - 1;
             else if (ci === BREAK)
@@ -21887,13 +23490,13 @@ var require_visit = __commonJS({
             }
           }
         } else if (identity.isPair(node)) {
-          path3 = Object.freeze(path3.concat(node));
-          const ck = await visitAsync_("key", node.key, visitor, path3);
+          path4 = Object.freeze(path4.concat(node));
+          const ck = await visitAsync_("key", node.key, visitor, path4);
           if (ck === BREAK)
             return BREAK;
           else if (ck === REMOVE)
             node.key = null;
-          const cv = await visitAsync_("value", node.value, visitor, path3);
+          const cv = await visitAsync_("value", node.value, visitor, path4);
           if (cv === BREAK)
             return BREAK;
           else if (cv === REMOVE)
@@ -21920,23 +23523,23 @@ var require_visit = __commonJS({
       }
       return visitor;
     }
-    function callVisitor(key, node, visitor, path3) {
+    function callVisitor(key, node, visitor, path4) {
       if (typeof visitor === "function")
-        return visitor(key, node, path3);
+        return visitor(key, node, path4);
       if (identity.isMap(node))
-        return visitor.Map?.(key, node, path3);
+        return visitor.Map?.(key, node, path4);
       if (identity.isSeq(node))
-        return visitor.Seq?.(key, node, path3);
+        return visitor.Seq?.(key, node, path4);
       if (identity.isPair(node))
-        return visitor.Pair?.(key, node, path3);
+        return visitor.Pair?.(key, node, path4);
       if (identity.isScalar(node))
-        return visitor.Scalar?.(key, node, path3);
+        return visitor.Scalar?.(key, node, path4);
       if (identity.isAlias(node))
-        return visitor.Alias?.(key, node, path3);
+        return visitor.Alias?.(key, node, path4);
       return void 0;
     }
-    function replaceNode(key, path3, node) {
-      const parent = path3[path3.length - 1];
+    function replaceNode(key, path4, node) {
+      const parent = path4[path4.length - 1];
       if (identity.isCollection(parent)) {
         parent.items[key] = node;
       } else if (identity.isPair(parent)) {
@@ -22062,14 +23665,14 @@ var require_directives = __commonJS({
           return null;
         }
         if (source[1] === "<") {
-          const verbatim = source.slice(2, -1);
-          if (verbatim === "!" || verbatim === "!!") {
+          const verbatim2 = source.slice(2, -1);
+          if (verbatim2 === "!" || verbatim2 === "!!") {
             onError(`Verbatim tags aren't resolved, so ${source} is invalid.`);
             return null;
           }
           if (source[source.length - 1] !== ">")
             onError("Verbatim tags must end with a >");
-          return verbatim;
+          return verbatim2;
         }
         const [, handle, suffix] = source.match(/^(.*!)([^!]*)$/s);
         if (!suffix)
@@ -22548,10 +24151,10 @@ var require_Collection = __commonJS({
     var createNode = require_createNode();
     var identity = require_identity();
     var Node = require_Node();
-    function collectionFromPath(schema, path3, value) {
+    function collectionFromPath(schema, path4, value) {
       let v = value;
-      for (let i = path3.length - 1; i >= 0; --i) {
-        const k = path3[i];
+      for (let i = path4.length - 1; i >= 0; --i) {
+        const k = path4[i];
         if (typeof k === "number" && Number.isInteger(k) && k >= 0) {
           const a = [];
           a[k] = v;
@@ -22570,7 +24173,7 @@ var require_Collection = __commonJS({
         sourceObjects: /* @__PURE__ */ new Map()
       });
     }
-    var isEmptyPath = (path3) => path3 == null || typeof path3 === "object" && !!path3[Symbol.iterator]().next().done;
+    var isEmptyPath = (path4) => path4 == null || typeof path4 === "object" && !!path4[Symbol.iterator]().next().done;
     var Collection = class extends Node.NodeBase {
       constructor(type, schema) {
         super(type);
@@ -22600,11 +24203,11 @@ var require_Collection = __commonJS({
        * be a Pair instance or a `{ key, value }` object, which may not have a key
        * that already exists in the map.
        */
-      addIn(path3, value) {
-        if (isEmptyPath(path3))
+      addIn(path4, value) {
+        if (isEmptyPath(path4))
           this.add(value);
         else {
-          const [key, ...rest] = path3;
+          const [key, ...rest] = path4;
           const node = this.get(key, true);
           if (identity.isCollection(node))
             node.addIn(rest, value);
@@ -22618,8 +24221,8 @@ var require_Collection = __commonJS({
        * Removes a value from the collection.
        * @returns `true` if the item was found and removed.
        */
-      deleteIn(path3) {
-        const [key, ...rest] = path3;
+      deleteIn(path4) {
+        const [key, ...rest] = path4;
         if (rest.length === 0)
           return this.delete(key);
         const node = this.get(key, true);
@@ -22633,8 +24236,8 @@ var require_Collection = __commonJS({
        * scalar values from their surrounding node; to disable set `keepScalar` to
        * `true` (collections are always returned intact).
        */
-      getIn(path3, keepScalar) {
-        const [key, ...rest] = path3;
+      getIn(path4, keepScalar) {
+        const [key, ...rest] = path4;
         const node = this.get(key, true);
         if (rest.length === 0)
           return !keepScalar && identity.isScalar(node) ? node.value : node;
@@ -22652,8 +24255,8 @@ var require_Collection = __commonJS({
       /**
        * Checks if the collection includes a value with the key `key`.
        */
-      hasIn(path3) {
-        const [key, ...rest] = path3;
+      hasIn(path4) {
+        const [key, ...rest] = path4;
         if (rest.length === 0)
           return this.has(key);
         const node = this.get(key, true);
@@ -22663,8 +24266,8 @@ var require_Collection = __commonJS({
        * Sets a value in this collection. For `!!set`, `value` needs to be a
        * boolean to add/remove the item from the set.
        */
-      setIn(path3, value) {
-        const [key, ...rest] = path3;
+      setIn(path4, value) {
+        const [key, ...rest] = path4;
         if (rest.length === 0) {
           this.set(key, value);
         } else {
@@ -22708,14 +24311,14 @@ var require_foldFlowLines = __commonJS({
     var FOLD_FLOW = "flow";
     var FOLD_BLOCK = "block";
     var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text5, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+    function foldFlowLines(text3, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
       if (!lineWidth || lineWidth < 0)
-        return text5;
+        return text3;
       if (lineWidth < minContentWidth)
         minContentWidth = 0;
       const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text5.length <= endStep)
-        return text5;
+      if (text3.length <= endStep)
+        return text3;
       const folds = [];
       const escapedFolds = {};
       let end = lineWidth - indent.length;
@@ -22732,14 +24335,14 @@ var require_foldFlowLines = __commonJS({
       let escStart = -1;
       let escEnd = -1;
       if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text5, i, indent.length);
+        i = consumeMoreIndentedLines(text3, i, indent.length);
         if (i !== -1)
           end = i + endStep;
       }
-      for (let ch; ch = text5[i += 1]; ) {
+      for (let ch; ch = text3[i += 1]; ) {
         if (mode === FOLD_QUOTED && ch === "\\") {
           escStart = i;
-          switch (text5[i + 1]) {
+          switch (text3[i + 1]) {
             case "x":
               i += 3;
               break;
@@ -22756,12 +24359,12 @@ var require_foldFlowLines = __commonJS({
         }
         if (ch === "\n") {
           if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text5, i, indent.length);
+            i = consumeMoreIndentedLines(text3, i, indent.length);
           end = i + indent.length + endStep;
           split2 = void 0;
         } else {
           if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text5[i + 1];
+            const next = text3[i + 1];
             if (next && next !== " " && next !== "\n" && next !== "	")
               split2 = i;
           }
@@ -22773,12 +24376,12 @@ var require_foldFlowLines = __commonJS({
             } else if (mode === FOLD_QUOTED) {
               while (prev === " " || prev === "	") {
                 prev = ch;
-                ch = text5[i += 1];
+                ch = text3[i += 1];
                 overflow = true;
               }
               const j = i > escEnd + 1 ? i - 2 : escStart - 1;
               if (escapedFolds[j])
-                return text5;
+                return text3;
               folds.push(j);
               escapedFolds[j] = true;
               end = j + endStep;
@@ -22793,39 +24396,39 @@ var require_foldFlowLines = __commonJS({
       if (overflow && onOverflow)
         onOverflow();
       if (folds.length === 0)
-        return text5;
+        return text3;
       if (onFold)
         onFold();
-      let res = text5.slice(0, folds[0]);
+      let res = text3.slice(0, folds[0]);
       for (let i2 = 0; i2 < folds.length; ++i2) {
         const fold = folds[i2];
-        const end2 = folds[i2 + 1] || text5.length;
+        const end2 = folds[i2 + 1] || text3.length;
         if (fold === 0)
           res = `
-${indent}${text5.slice(0, end2)}`;
+${indent}${text3.slice(0, end2)}`;
         else {
           if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text5[fold]}\\`;
+            res += `${text3[fold]}\\`;
           res += `
-${indent}${text5.slice(fold + 1, end2)}`;
+${indent}${text3.slice(fold + 1, end2)}`;
         }
       }
       return res;
     }
-    function consumeMoreIndentedLines(text5, i, indent) {
+    function consumeMoreIndentedLines(text3, i, indent) {
       let end = i;
       let start = i + 1;
-      let ch = text5[start];
+      let ch = text3[start];
       while (ch === " " || ch === "	") {
         if (i < start + indent) {
-          ch = text5[++i];
+          ch = text3[++i];
         } else {
           do {
-            ch = text5[++i];
+            ch = text3[++i];
           } while (ch && ch !== "\n");
           end = i;
           start = i + 1;
-          ch = text5[start];
+          ch = text3[start];
         }
       }
       return end;
@@ -22868,27 +24471,27 @@ var require_stringifyString = __commonJS({
       return true;
     }
     function doubleQuotedString(value, ctx) {
-      const json = JSON.stringify(value);
+      const json2 = JSON.stringify(value);
       if (ctx.options.doubleQuotedAsJSON)
-        return json;
+        return json2;
       const { implicitKey } = ctx;
       const minMultiLineLength = ctx.options.doubleQuotedMinMultiLineLength;
       const indent = ctx.indent || (containsDocumentMarker(value) ? "  " : "");
       let str = "";
       let start = 0;
-      for (let i = 0, ch = json[i]; ch; ch = json[++i]) {
-        if (ch === " " && json[i + 1] === "\\" && json[i + 2] === "n") {
-          str += json.slice(start, i) + "\\ ";
+      for (let i = 0, ch = json2[i]; ch; ch = json2[++i]) {
+        if (ch === " " && json2[i + 1] === "\\" && json2[i + 2] === "n") {
+          str += json2.slice(start, i) + "\\ ";
           i += 1;
           start = i;
           ch = "\\";
         }
         if (ch === "\\")
-          switch (json[i + 1]) {
+          switch (json2[i + 1]) {
             case "u":
               {
-                str += json.slice(start, i);
-                const code = json.substr(i + 2, 4);
+                str += json2.slice(start, i);
+                const code = json2.substr(i + 2, 4);
                 switch (code) {
                   case "0000":
                     str += "\\0";
@@ -22918,23 +24521,23 @@ var require_stringifyString = __commonJS({
                     if (code.substr(0, 2) === "00")
                       str += "\\x" + code.substr(2);
                     else
-                      str += json.substr(i, 6);
+                      str += json2.substr(i, 6);
                 }
                 i += 5;
                 start = i + 1;
               }
               break;
             case "n":
-              if (implicitKey || json[i + 2] === '"' || json.length < minMultiLineLength) {
+              if (implicitKey || json2[i + 2] === '"' || json2.length < minMultiLineLength) {
                 i += 1;
               } else {
-                str += json.slice(start, i) + "\n\n";
-                while (json[i + 2] === "\\" && json[i + 3] === "n" && json[i + 4] !== '"') {
+                str += json2.slice(start, i) + "\n\n";
+                while (json2[i + 2] === "\\" && json2[i + 3] === "n" && json2[i + 4] !== '"') {
                   str += "\n";
                   i += 2;
                 }
                 str += indent;
-                if (json[i + 2] === " ")
+                if (json2[i + 2] === " ")
                   str += "\\";
                 i += 1;
                 start = i + 1;
@@ -22944,7 +24547,7 @@ var require_stringifyString = __commonJS({
               i += 1;
           }
       }
-      str = start ? str + json.slice(start) : json;
+      str = start ? str + json2.slice(start) : json2;
       return implicitKey ? str : foldFlowLines.foldFlowLines(str, indent, foldFlowLines.FOLD_QUOTED, getFoldOptions(ctx, false));
     }
     function singleQuotedString(value, ctx) {
@@ -23551,8 +25154,8 @@ var require_Pair = __commonJS({
         return new _Pair(key, value);
       }
       toJSON(_, ctx) {
-        const pair2 = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
-        return addPairToJSMap.addPairToJSMap(ctx, pair2, this);
+        const pair3 = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
+        return addPairToJSMap.addPairToJSMap(ctx, pair3, this);
       }
       toString(ctx, onComment, onChompKeep) {
         return ctx?.doc ? stringifyPair.stringifyPair(this, ctx, onComment, onChompKeep) : JSON.stringify(this);
@@ -23751,7 +25354,7 @@ var require_YAMLMap = __commonJS({
       static from(schema, obj, ctx) {
         const { keepUndefined, replacer } = ctx;
         const map = new this(schema);
-        const add3 = (key, value) => {
+        const add4 = (key, value) => {
           if (typeof replacer === "function")
             value = replacer.call(obj, key, value);
           else if (Array.isArray(replacer) && !replacer.includes(key))
@@ -23761,10 +25364,10 @@ var require_YAMLMap = __commonJS({
         };
         if (obj instanceof Map) {
           for (const [key, value] of obj)
-            add3(key, value);
+            add4(key, value);
         } else if (obj && typeof obj === "object") {
           for (const key of Object.keys(obj))
-            add3(key, obj[key]);
+            add4(key, obj[key]);
         }
         if (typeof schema.sortMapEntries === "function") {
           map.items.sort(schema.sortMapEntries);
@@ -23777,14 +25380,14 @@ var require_YAMLMap = __commonJS({
        * @param overwrite - If not set `true`, using a key that is already in the
        *   collection will throw. Otherwise, overwrites the previous value.
        */
-      add(pair2, overwrite) {
+      add(pair3, overwrite) {
         let _pair;
-        if (identity.isPair(pair2))
-          _pair = pair2;
-        else if (!pair2 || typeof pair2 !== "object" || !("key" in pair2)) {
-          _pair = new Pair2.Pair(pair2, pair2?.value);
+        if (identity.isPair(pair3))
+          _pair = pair3;
+        else if (!pair3 || typeof pair3 !== "object" || !("key" in pair3)) {
+          _pair = new Pair2.Pair(pair3, pair3?.value);
         } else
-          _pair = new Pair2.Pair(pair2.key, pair2.value);
+          _pair = new Pair2.Pair(pair3.key, pair3.value);
         const prev = findPair(this.items, _pair.key);
         const sortEntries = this.schema?.sortMapEntries;
         if (prev) {
@@ -24375,16 +25978,16 @@ var require_pairs = __commonJS({
           else if (identity.isMap(item)) {
             if (item.items.length > 1)
               onError("Each pair must have its own sequence indicator");
-            const pair2 = item.items[0] || new Pair2.Pair(new Scalar.Scalar(null));
+            const pair3 = item.items[0] || new Pair2.Pair(new Scalar.Scalar(null));
             if (item.commentBefore)
-              pair2.key.commentBefore = pair2.key.commentBefore ? `${item.commentBefore}
-${pair2.key.commentBefore}` : item.commentBefore;
+              pair3.key.commentBefore = pair3.key.commentBefore ? `${item.commentBefore}
+${pair3.key.commentBefore}` : item.commentBefore;
             if (item.comment) {
-              const cn = pair2.value ?? pair2.key;
+              const cn = pair3.value ?? pair3.key;
               cn.comment = cn.comment ? `${item.comment}
 ${cn.comment}` : item.comment;
             }
-            item = pair2;
+            item = pair3;
           }
           seq.items[i] = identity.isPair(item) ? item : new Pair2.Pair(item);
         }
@@ -24465,13 +26068,13 @@ var require_omap = __commonJS({
         const map = /* @__PURE__ */ new Map();
         if (ctx?.onCreate)
           ctx.onCreate(map);
-        for (const pair2 of this.items) {
+        for (const pair3 of this.items) {
           let key, value;
-          if (identity.isPair(pair2)) {
-            key = toJS.toJS(pair2.key, "", ctx);
-            value = toJS.toJS(pair2.value, key, ctx);
+          if (identity.isPair(pair3)) {
+            key = toJS.toJS(pair3.key, "", ctx);
+            value = toJS.toJS(pair3.value, key, ctx);
           } else {
-            key = toJS.toJS(pair2, "", ctx);
+            key = toJS.toJS(pair3, "", ctx);
           }
           if (map.has(key))
             throw new Error("Ordered maps must not include duplicate keys");
@@ -24687,24 +26290,24 @@ var require_set = __commonJS({
         this.tag = _YAMLSet.tag;
       }
       add(key) {
-        let pair2;
+        let pair3;
         if (identity.isPair(key))
-          pair2 = key;
+          pair3 = key;
         else if (key && typeof key === "object" && "key" in key && "value" in key && key.value === null)
-          pair2 = new Pair2.Pair(key.key, null);
+          pair3 = new Pair2.Pair(key.key, null);
         else
-          pair2 = new Pair2.Pair(key, null);
-        const prev = YAMLMap.findPair(this.items, pair2.key);
+          pair3 = new Pair2.Pair(key, null);
+        const prev = YAMLMap.findPair(this.items, pair3.key);
         if (!prev)
-          this.items.push(pair2);
+          this.items.push(pair3);
       }
       /**
        * If `keepPair` is `true`, returns the Pair matching `key`.
        * Otherwise, returns the value of that Pair's key.
        */
       get(key, keepPair) {
-        const pair2 = YAMLMap.findPair(this.items, key);
-        return !keepPair && identity.isPair(pair2) ? identity.isScalar(pair2.key) ? pair2.key.value : pair2.key : pair2;
+        const pair3 = YAMLMap.findPair(this.items, key);
+        return !keepPair && identity.isPair(pair3) ? identity.isScalar(pair3.key) ? pair3.key.value : pair3.key : pair3;
       }
       set(key, value) {
         if (typeof value !== "boolean")
@@ -25179,9 +26782,9 @@ var require_Document = __commonJS({
           this.contents.add(value);
       }
       /** Adds a value to the document. */
-      addIn(path3, value) {
+      addIn(path4, value) {
         if (assertCollection(this.contents))
-          this.contents.addIn(path3, value);
+          this.contents.addIn(path4, value);
       }
       /**
        * Create a new `Alias` node, ensuring that the target `node` has the required anchor.
@@ -25256,14 +26859,14 @@ var require_Document = __commonJS({
        * Removes a value from the document.
        * @returns `true` if the item was found and removed.
        */
-      deleteIn(path3) {
-        if (Collection.isEmptyPath(path3)) {
+      deleteIn(path4) {
+        if (Collection.isEmptyPath(path4)) {
           if (this.contents == null)
             return false;
           this.contents = null;
           return true;
         }
-        return assertCollection(this.contents) ? this.contents.deleteIn(path3) : false;
+        return assertCollection(this.contents) ? this.contents.deleteIn(path4) : false;
       }
       /**
        * Returns item at `key`, or `undefined` if not found. By default unwraps
@@ -25278,10 +26881,10 @@ var require_Document = __commonJS({
        * scalar values from their surrounding node; to disable set `keepScalar` to
        * `true` (collections are always returned intact).
        */
-      getIn(path3, keepScalar) {
-        if (Collection.isEmptyPath(path3))
+      getIn(path4, keepScalar) {
+        if (Collection.isEmptyPath(path4))
           return !keepScalar && identity.isScalar(this.contents) ? this.contents.value : this.contents;
-        return identity.isCollection(this.contents) ? this.contents.getIn(path3, keepScalar) : void 0;
+        return identity.isCollection(this.contents) ? this.contents.getIn(path4, keepScalar) : void 0;
       }
       /**
        * Checks if the document includes a value with the key `key`.
@@ -25292,10 +26895,10 @@ var require_Document = __commonJS({
       /**
        * Checks if the document includes a value at `path`.
        */
-      hasIn(path3) {
-        if (Collection.isEmptyPath(path3))
+      hasIn(path4) {
+        if (Collection.isEmptyPath(path4))
           return this.contents !== void 0;
-        return identity.isCollection(this.contents) ? this.contents.hasIn(path3) : false;
+        return identity.isCollection(this.contents) ? this.contents.hasIn(path4) : false;
       }
       /**
        * Sets a value in this document. For `!!set`, `value` needs to be a
@@ -25312,13 +26915,13 @@ var require_Document = __commonJS({
        * Sets a value in this document. For `!!set`, `value` needs to be a
        * boolean to add/remove the item from the set.
        */
-      setIn(path3, value) {
-        if (Collection.isEmptyPath(path3)) {
+      setIn(path4, value) {
+        if (Collection.isEmptyPath(path4)) {
           this.contents = value;
         } else if (this.contents == null) {
-          this.contents = Collection.collectionFromPath(this.schema, Array.from(path3), value);
+          this.contents = Collection.collectionFromPath(this.schema, Array.from(path4), value);
         } else if (assertCollection(this.contents)) {
-          this.contents.setIn(path3, value);
+          this.contents.setIn(path4, value);
         }
       }
       /**
@@ -25366,11 +26969,11 @@ var require_Document = __commonJS({
           throw new Error(`With a null YAML version, the { schema: Schema } option is required`);
       }
       // json & jsonArg are only used from toJSON()
-      toJS({ json, jsonArg, mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
+      toJS({ json: json2, jsonArg, mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
         const ctx = {
           anchors: /* @__PURE__ */ new Map(),
           doc: this,
-          keep: !json,
+          keep: !json2,
           mapAsMap: mapAsMap === true,
           mapKeyWarned: false,
           maxAliasCount: typeof maxAliasCount === "number" ? maxAliasCount : 100
@@ -25679,7 +27282,7 @@ var require_util_map_includes = __commonJS({
       if (uniqueKeys === false)
         return false;
       const isEqual = typeof uniqueKeys === "function" ? uniqueKeys : (a, b) => a === b || identity.isScalar(a) && identity.isScalar(b) && a.value === b.value;
-      return items.some((pair2) => isEqual(pair2.key, search));
+      return items.some((pair3) => isEqual(pair3.key, search));
     }
     exports2.mapIncludes = mapIncludes;
   }
@@ -25765,10 +27368,10 @@ var require_resolve_block_map = __commonJS({
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
-          const pair2 = new Pair2.Pair(keyNode, valueNode);
+          const pair3 = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
-            pair2.srcToken = collItem;
-          map.items.push(pair2);
+            pair3.srcToken = collItem;
+          map.items.push(pair3);
         } else {
           if (implicitKey)
             onError(keyNode.range, "MISSING_CHAR", "Implicit map keys need to be followed by map values");
@@ -25778,10 +27381,10 @@ var require_resolve_block_map = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair2 = new Pair2.Pair(keyNode);
+          const pair3 = new Pair2.Pair(keyNode);
           if (ctx.options.keepSourceTokens)
-            pair2.srcToken = collItem;
-          map.items.push(pair2);
+            pair3.srcToken = collItem;
+          map.items.push(pair3);
         }
       }
       if (commentEnd && commentEnd < offset)
@@ -26032,18 +27635,18 @@ var require_resolve_flow_collection = __commonJS({
             else
               keyNode.comment = valueProps.comment;
           }
-          const pair2 = new Pair2.Pair(keyNode, valueNode);
+          const pair3 = new Pair2.Pair(keyNode, valueNode);
           if (ctx.options.keepSourceTokens)
-            pair2.srcToken = collItem;
+            pair3.srcToken = collItem;
           if (isMap2) {
             const map = coll;
             if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
               onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-            map.items.push(pair2);
+            map.items.push(pair3);
           } else {
             const map = new YAMLMap.YAMLMap(ctx.schema);
             map.flow = true;
-            map.items.push(pair2);
+            map.items.push(pair3);
             const endRange = (valueNode ?? keyNode).range;
             map.range = [keyNode.range[0], endRange[1], endRange[2]];
             coll.items.push(map);
@@ -27279,9 +28882,9 @@ var require_cst_visit = __commonJS({
     visit.BREAK = BREAK;
     visit.SKIP = SKIP;
     visit.REMOVE = REMOVE;
-    visit.itemAtPath = (cst, path3) => {
+    visit.itemAtPath = (cst, path4) => {
       let item = cst;
-      for (const [field, index] of path3) {
+      for (const [field, index] of path4) {
         const tok = item?.[field];
         if (tok && "items" in tok) {
           item = tok.items[index];
@@ -27290,23 +28893,23 @@ var require_cst_visit = __commonJS({
       }
       return item;
     };
-    visit.parentCollection = (cst, path3) => {
-      const parent = visit.itemAtPath(cst, path3.slice(0, -1));
-      const field = path3[path3.length - 1][0];
+    visit.parentCollection = (cst, path4) => {
+      const parent = visit.itemAtPath(cst, path4.slice(0, -1));
+      const field = path4[path4.length - 1][0];
       const coll = parent?.[field];
       if (coll && "items" in coll)
         return coll;
       throw new Error("Parent collection not found");
     };
-    function _visit(path3, item, visitor) {
-      let ctrl = visitor(item, path3);
+    function _visit(path4, item, visitor) {
+      let ctrl = visitor(item, path4);
       if (typeof ctrl === "symbol")
         return ctrl;
       for (const field of ["key", "value"]) {
         const token = item[field];
         if (token && "items" in token) {
           for (let i = 0; i < token.items.length; ++i) {
-            const ci = _visit(Object.freeze(path3.concat([[field, i]])), token.items[i], visitor);
+            const ci = _visit(Object.freeze(path4.concat([[field, i]])), token.items[i], visitor);
             if (typeof ci === "number")
               i = ci - 1;
             else if (ci === BREAK)
@@ -27317,10 +28920,10 @@ var require_cst_visit = __commonJS({
             }
           }
           if (typeof ctrl === "function" && field === "key")
-            ctrl = ctrl(item, path3);
+            ctrl = ctrl(item, path4);
         }
       }
-      return typeof ctrl === "function" ? ctrl(item, path3) : ctrl;
+      return typeof ctrl === "function" ? ctrl(item, path4) : ctrl;
     }
     exports2.visit = visit;
   }
@@ -29080,15 +30683,15 @@ async function readYoloConfig(file, split2) {
   problems.throwIfAny(file);
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
-function parseYaml(text5, file) {
+function parseYaml(text3, file) {
   const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text5, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const at = (offset) => {
+  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
+    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
   let value;
   try {
     value = document.toJS({ maxAliasCount: 50 });
@@ -29100,7 +30703,7 @@ function parseYaml(text5, file) {
   const place2 = (key) => {
     const node = document.get(key, true);
     const range = node?.range;
-    return range === void 0 || range === null ? `${file} ${key}` : `${at(range[0])} ${key}`;
+    return range === void 0 || range === null ? `${file} ${key}` : `${at2(range[0])} ${key}`;
   };
   return { value, place: place2 };
 }
@@ -29117,15 +30720,15 @@ function readNames({ value, place: place2 }, problems) {
   const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
   const names = [];
   for (const [key, name] of entries) {
-    const text5 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
-    if (typeof text5 !== "string" || text5.trim() === "")
+    const text3 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
+    if (typeof text3 !== "string" || text3.trim() === "")
       return wrong("names", `the name of class ${key} must be a text, is ${show(name)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
         `class ${show(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
-    names[Number(key)] = text5;
+    names[Number(key)] = text3;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
@@ -29174,7 +30777,7 @@ function candidatesOf(folder, base, entry) {
   return [...new Set(roots.flatMap((root2) => entries.map((one) => resolve2(root2, one))))];
 }
 async function firstOf(candidates2) {
-  for (const path3 of candidates2) if (await kindOf(path3) !== "none") return path3;
+  for (const path4 of candidates2) if (await kindOf(path4) !== "none") return path4;
   return void 0;
 }
 var import_yaml, ALIASES;
@@ -29195,11 +30798,11 @@ var init_yolo_config = __esm({
 });
 
 // src/dataset/yolo-labels.ts
-function parseYoloLabels(text5, file, classes, problems) {
+function parseYoloLabels(text3, file, classes, problems) {
   const rows3 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates, polygons] = [0, 0];
-  text5.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
+  text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
@@ -29221,11 +30824,11 @@ function readRow(fields, where, classes, problems) {
     return wrong("has 6 fields, as rows with a confidence: these are predictions, no labels", shape2);
   if (fields.length < 5 || fields.length % 2 === 0)
     return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
-  const numbers = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
-  const odd2 = numbers.findIndex((value) => !Number.isFinite(value));
+  const numbers2 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
+  const odd2 = numbers2.findIndex((value) => !Number.isFinite(value));
   if (odd2 >= 0)
     return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
-  const [category, ...values] = numbers;
+  const [category, ...values] = numbers2;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
       `class ${fields[0] ?? ""} is not in 0…${classes - 1}`,
@@ -29272,9 +30875,9 @@ async function loadYolo(source) {
     source.exif,
     problems
   );
-  const texts3 = await eachOf(images2, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
-  const labels = texts3.map(
-    (text5, i) => text5 === void 0 ? void 0 : parseYoloLabels(text5, labelsOf(files[i]), names.length, problems)
+  const texts2 = await eachOf(images2, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
+  const labels = texts2.map(
+    (text3, i) => text3 === void 0 ? void 0 : parseYoloLabels(text3, labelsOf(files[i]), names.length, problems)
   );
   problems.throwIfAny(source.annotations);
   refuseUnlabelled(labels, source, files, labelsOf);
@@ -29362,9 +30965,9 @@ async function configOf(annotations) {
 async function namesBeside(labels) {
   for (const folder of [labels, dirname4(labels)])
     for (const name of NAME_FILES) {
-      const text5 = await readTextIfThere(join7(folder, name), "file of names");
-      if (text5 === void 0) continue;
-      const names = text5.split(/\r\n|\n/).map((line) => line.trim());
+      const text3 = await readTextIfThere(join7(folder, name), "file of names");
+      if (text3 === void 0) continue;
+      const names = text3.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
@@ -29398,7 +31001,7 @@ async function listFile(list3, root2) {
     if (entry === "") continue;
     const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list3), entry), resolve3(root2, entry)])];
     let there;
-    for (const path3 of candidates2) if (there === void 0 && await kindOf(path3) === "file") there = path3;
+    for (const path4 of candidates2) if (there === void 0 && await kindOf(path4) === "file") there = path4;
     if (there !== void 0) found.push(there);
     else problems.add(`${list3}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
   }
@@ -29412,11 +31015,11 @@ function unique(listed2, where) {
   return { images: images2, repeated: listed2.length - images2.length };
 }
 function labelsBeside(image) {
-  const at = image.lastIndexOf(`${sep}images${sep}`);
-  return withTxt(at < 0 ? image : `${image.slice(0, at)}${sep}labels${sep}${image.slice(at + 8)}`);
+  const at2 = image.lastIndexOf(`${sep}images${sep}`);
+  return withTxt(at2 < 0 ? image : `${image.slice(0, at2)}${sep}labels${sep}${image.slice(at2 + 8)}`);
 }
-function withTxt(path3) {
-  return `${path3.slice(0, path3.length - extname2(path3).length)}.txt`;
+function withTxt(path4) {
+  return `${path4.slice(0, path4.length - extname2(path4).length)}.txt`;
 }
 function commonFolder(files) {
   const folders = files.map((file) => dirname4(file));
@@ -29467,12 +31070,12 @@ async function ofFolder(annotations) {
     ({ name }) => name.toLowerCase()
   );
   const count2 = (ending) => names.filter((name) => name.endsWith(ending)).length;
-  const [xml, txt, json] = [count2(".xml"), count2(".txt"), count2(".json")];
+  const [xml, txt, json2] = [count2(".xml"), count2(".txt"), count2(".json")];
   if (xml > 0 && txt === 0) return { format: "voc", annotations };
   if (txt > 0 && xml === 0) return { format: "yolo", annotations };
   throw new InputFault({
     where: annotations,
-    what: xml > 0 || json > 0 ? `several formats could be meant: ${xml} .xml, ${txt} .txt and ${json} .json files lie here` : "holds no annotations (.json, .txt or .xml)",
+    what: xml > 0 || json2 > 0 ? `several formats could be meant: ${xml} .xml, ${txt} .txt and ${json2} .json files lie here` : "holds no annotations (.json, .txt or .xml)",
     fix: WAYS
   });
 }
@@ -31766,16 +33369,16 @@ var init_Matcher = __esm({
        * @returns {string|undefined}
        */
       getCurrentTag() {
-        const path3 = this._matcher.path;
-        return path3.length > 0 ? path3[path3.length - 1].tag : void 0;
+        const path4 = this._matcher.path;
+        return path4.length > 0 ? path4[path4.length - 1].tag : void 0;
       }
       /**
        * Get current namespace.
        * @returns {string|undefined}
        */
       getCurrentNamespace() {
-        const path3 = this._matcher.path;
-        return path3.length > 0 ? path3[path3.length - 1].namespace : void 0;
+        const path4 = this._matcher.path;
+        return path4.length > 0 ? path4[path4.length - 1].namespace : void 0;
       }
       /**
        * Get current node's attribute value.
@@ -31783,9 +33386,9 @@ var init_Matcher = __esm({
        * @returns {*}
        */
       getAttrValue(attrName) {
-        const path3 = this._matcher.path;
-        if (path3.length === 0) return void 0;
-        return path3[path3.length - 1].values?.[attrName];
+        const path4 = this._matcher.path;
+        if (path4.length === 0) return void 0;
+        return path4[path4.length - 1].values?.[attrName];
       }
       /**
        * Check if current node has an attribute.
@@ -31793,9 +33396,9 @@ var init_Matcher = __esm({
        * @returns {boolean}
        */
       hasAttr(attrName) {
-        const path3 = this._matcher.path;
-        if (path3.length === 0) return false;
-        const current = path3[path3.length - 1];
+        const path4 = this._matcher.path;
+        if (path4.length === 0) return false;
+        const current = path4[path4.length - 1];
         return current.values !== void 0 && attrName in current.values;
       }
       /**
@@ -31821,18 +33424,18 @@ var init_Matcher = __esm({
        * @returns {number}
        */
       getPosition() {
-        const path3 = this._matcher.path;
-        if (path3.length === 0) return -1;
-        return path3[path3.length - 1].position ?? 0;
+        const path4 = this._matcher.path;
+        if (path4.length === 0) return -1;
+        return path4[path4.length - 1].position ?? 0;
       }
       /**
        * Get current node's repeat counter (occurrence count of this tag name).
        * @returns {number}
        */
       getCounter() {
-        const path3 = this._matcher.path;
-        if (path3.length === 0) return -1;
-        return path3[path3.length - 1].counter ?? 0;
+        const path4 = this._matcher.path;
+        if (path4.length === 0) return -1;
+        return path4[path4.length - 1].counter ?? 0;
       }
       /**
        * Get current node's sibling index (alias for getPosition).
@@ -33764,7 +35367,7 @@ function prettify(node, options, matcher2, readonlyMatcher) {
   return compress(node, options, matcher2, readonlyMatcher);
 }
 function compress(arr, options, matcher2, readonlyMatcher) {
-  let text5;
+  let text3;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
@@ -33777,8 +35380,8 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       matcher2.push(property3, rawAttrs);
     }
     if (property3 === options.textNodeName) {
-      if (text5 === void 0) text5 = tagObj[property3];
-      else text5 += "" + tagObj[property3];
+      if (text3 === void 0) text3 = tagObj[property3];
+      else text3 += "" + tagObj[property3];
     } else if (property3 === void 0) {
       continue;
     } else if (tagObj[property3]) {
@@ -33816,9 +35419,9 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       }
     }
   }
-  if (typeof text5 === "string") {
-    if (text5.length > 0) compressedObj[options.textNodeName] = text5;
-  } else if (text5 !== void 0) compressedObj[options.textNodeName] = text5;
+  if (typeof text3 === "string") {
+    if (text3.length > 0) compressedObj[options.textNodeName] = text3;
+  } else if (text3 !== void 0) compressedObj[options.textNodeName] = text3;
   return compressedObj;
 }
 function propName(obj) {
@@ -33952,8 +35555,8 @@ var init_fxp = __esm({
 });
 
 // src/dataset/voc-xml.ts
-function parseVoc(text5, file, problems) {
-  const xml = text5.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+function parseVoc(text3, file, problems) {
+  const xml = text3.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) {
     problems.add(
       file,
@@ -33971,7 +35574,7 @@ function parseVoc(text5, file, problems) {
     filename: typeof top2["filename"] === "string" && top2["filename"] !== "" ? top2["filename"] : void 0,
     width: reader.pixels(size, "width"),
     height: reader.pixels(size, "height"),
-    objects: objects.map((object5, i) => reader.object(object5, i)).filter((found) => found !== void 0)
+    objects: objects.map((object3, i) => reader.object(object3, i)).filter((found) => found !== void 0)
   };
 }
 function parseXml2(xml, file, problems) {
@@ -34020,19 +35623,19 @@ var init_voc_xml = __esm({
       problems;
       /** A size in pixels; 0 when it is missing. */
       pixels(size, key) {
-        const text5 = size[key];
-        if (text5 === void 0 || text5 === "") return 0;
-        const value = numberOf(text5);
+        const text3 = size[key];
+        if (text3 === void 0 || text3 === "") return 0;
+        const value = numberOf(text3);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text5)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text3)}`);
         return 0;
       }
-      object(object5, index) {
-        const line = this.lineOf(object5);
+      object(object3, index) {
+        const line = this.lineOf(object3);
         const place2 = `${this.file}:${line} object[${index}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
-        if (!isObject2(object5)) return wrong("", "is empty");
-        const { name, difficult, bndbox } = object5;
+        if (!isObject2(object3)) return wrong("", "is empty");
+        const { name, difficult, bndbox } = object3;
         if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
@@ -34063,10 +35666,10 @@ var init_voc_xml = __esm({
           fromZero: xmin < 1 || ymin < 1
         };
       }
-      lineOf(object5) {
-        const start = isObject2(object5) ? object5[START]?.startIndex ?? 0 : 0;
+      lineOf(object3) {
+        const start = isObject2(object3) ? object3[START]?.startIndex ?? 0 : 0;
         let line = 1;
-        for (let at = this.xml.indexOf("\n"); at >= 0 && at < start; at = this.xml.indexOf("\n", at + 1)) line++;
+        for (let at2 = this.xml.indexOf("\n"); at2 >= 0 && at2 < start; at2 = this.xml.indexOf("\n", at2 + 1)) line++;
         return line;
       }
     };
@@ -34084,8 +35687,8 @@ async function loadVoc({ annotations, images: images2, exif }) {
       what: "holds no .xml file, so there is nothing to evaluate on"
     });
   const problems = new Problems();
-  const texts3 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts3.map((text5, i) => parseVoc(text5.toString("utf8"), files[i], problems));
+  const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
+  const parsed = texts2.map((text3, i) => parseVoc(text3.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
   const found = parsed;
   const place2 = await imagesBeside(folder, images2);
@@ -34170,7 +35773,7 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
     const { filename, width, height } = found[i];
     const stem = withoutEnding(join9(place2, relative3(folder, xml)));
     const named = filename === void 0 ? [] : [join9(dirname5(stem), filename), join9(place2, basename4(filename))];
-    const file = named.find((path3) => known2.has(path3)) ?? byStem.get(stem);
+    const file = named.find((path4) => known2.has(path4)) ?? byStem.get(stem);
     if (file === void 0) {
       problems.add(
         xml,
@@ -34186,8 +35789,8 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
     return [{ id: i + 1, file, name: relative3(place2, file), width, height }];
   });
 }
-function withoutEnding(path3) {
-  return path3.slice(0, path3.length - extname4(path3).length);
+function withoutEnding(path4) {
+  return path4.slice(0, path4.length - extname4(path4).length);
 }
 var init_voc = __esm({
   "src/dataset/voc.ts"() {
@@ -34308,6 +35911,20 @@ var init_ground_truth = __esm({
   }
 });
 
+// src/dataset/thumbnail.ts
+async function thumbnail(file, { side, exif }) {
+  const { data, width, height } = await decodeImage(file, exif);
+  const jpeg = await sharp()(data, { raw: { width, height, channels: 3 } }).resize({ width: side, height: side, fit: "inside", withoutEnlargement: true }).jpeg({ quality: 70 }).toBuffer();
+  return { jpeg, width, height };
+}
+var init_thumbnail = __esm({
+  "src/dataset/thumbnail.ts"() {
+    "use strict";
+    init_native();
+    init_decode();
+  }
+});
+
 // src/dataset/resize.ts
 function roundHalfEven2(value) {
   const floor = Math.floor(value);
@@ -34370,9 +35987,9 @@ function horizontal(image, row, taps, target) {
     target[o++] = data[l + 2] * wa + data[r + 2] * wb;
   }
 }
-function vertical(top2, bottom, a, b, out, at) {
+function vertical(top2, bottom, a, b, out, at2) {
   for (let i = 0; i < top2.length; i++)
-    out[at + i] = (a * (top2[i] >> 4) >> 16) + (b * (bottom[i] >> 4) >> 16) + 2 >> 2;
+    out[at2 + i] = (a * (top2[i] >> 4) >> 16) + (b * (bottom[i] >> 4) >> 16) + 2 >> 2;
 }
 function halve(image, width, height) {
   const out = new Uint8Array(width * height * 3);
@@ -34419,13 +36036,13 @@ function widen2({ data, width: from, height }, width) {
   for (let y = 0, o = 0; y < height; y++) {
     const row = y * from * 3;
     for (let x = 0, w = 0; x < width; x++, o += 3) {
-      let at = row + 3 * first2[x];
+      let at2 = row + 3 * first2[x];
       let [r, g, b] = [HALF, HALF, HALF];
-      for (const end = w + count2[x]; w < end; w++, at += 3) {
+      for (const end = w + count2[x]; w < end; w++, at2 += 3) {
         const weight2 = weights[w];
-        r = r + data[at] * weight2 | 0;
-        g = g + data[at + 1] * weight2 | 0;
-        b = b + data[at + 2] * weight2 | 0;
+        r = r + data[at2] * weight2 | 0;
+        g = g + data[at2 + 1] * weight2 | 0;
+        b = b + data[at2 + 2] * weight2 | 0;
       }
       out[o] = top(r);
       out[o + 1] = top(g);
@@ -34469,7 +36086,7 @@ var init_resize = __esm({
 // src/dataset/resize-cubic.ts
 function cubicTaps(from, to) {
   const { fround } = Math;
-  const at = new Int32Array(4 * to);
+  const at2 = new Int32Array(4 * to);
   const weights = new Int32Array(4 * to);
   const scale = 1 / (to / from);
   const inner = (x) => fround(fround(fround(fround(fround(fround(1.25 * x) - 2.25) * x) * x)) + 1);
@@ -34481,11 +36098,11 @@ function cubicTaps(from, to) {
     const [a, b, c] = [outer(fround(x + 1)), inner(x), inner(fround(1 - x))];
     const d = fround(fround(fround(1 - a) - b) - c);
     [a, b, c, d].forEach((weight2, k) => {
-      at[4 * i + k] = Math.min(Math.max(left - 1 + k, 0), from - 1);
+      at2[4 * i + k] = Math.min(Math.max(left - 1 + k, 0), from - 1);
       weights[4 * i + k] = roundHalfEven2(fround(weight2 * COEFFICIENT2));
     });
   }
-  return { at, weights };
+  return { at: at2, weights };
 }
 function resizeOpenCvCubic(image, width, height) {
   if (image.width === width && image.height === height) return image;
@@ -34506,19 +36123,19 @@ function resizeOpenCvCubic(image, width, height) {
   }
   return { data: out, width, height };
 }
-function horizontal2({ data, width }, row, { at, weights }) {
+function horizontal2({ data, width }, row, { at: at2, weights }) {
   const base = row * width * 3;
-  const target = new Int32Array(at.length / 4 * 3);
-  for (let i = 0, o = 0; i < at.length; i += 4)
+  const target = new Int32Array(at2.length / 4 * 3);
+  for (let i = 0, o = 0; i < at2.length; i += 4)
     for (let c = 0; c < 3; c++, o++) {
       let sum2 = 0;
       for (let k = 0; k < 4; k++)
-        sum2 += data[base + 3 * at[i + k] + c] * weights[i + k];
+        sum2 += data[base + 3 * at2[i + k] + c] * weights[i + k];
       target[o] = sum2;
     }
   return target;
 }
-function vertical2(rows3, weights, out, at) {
+function vertical2(rows3, weights, out, at2) {
   const { fround } = Math;
   const [r0, r1, r2, r3] = rows3;
   const [b0, b1, b2, b3] = Array.from(weights, (w) => fround(w / (COEFFICIENT2 * COEFFICIENT2)));
@@ -34527,7 +36144,7 @@ function vertical2(rows3, weights, out, at) {
     sum2 = fround(fround(r2[i]) * b2 + sum2);
     sum2 = fround(fround(r1[i]) * b1 + sum2);
     sum2 = fround(fround(r0[i]) * b0 + sum2);
-    out[at + i] = Math.min(255, Math.max(0, roundHalfEven2(sum2)));
+    out[at2 + i] = Math.min(255, Math.max(0, roundHalfEven2(sum2)));
   }
 }
 var COEFFICIENT2;
@@ -34580,9 +36197,9 @@ function place(width, height, spec) {
   }
 }
 function shortestSide(width, height, spec) {
-  const short6 = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const short7 = spec.shortSide ?? Math.min(spec.height, spec.width);
   const ratio = Math.min(
-    short6 / Math.min(height, width),
+    short7 / Math.min(height, width),
     (spec.longSide ?? Infinity) / Math.max(height, width),
     spec.height / height,
     spec.width / width
@@ -34716,15 +36333,15 @@ var init_class_names = __esm({
 });
 
 // src/dataset/digests.ts
-import { createHash as createHash3 } from "node:crypto";
+import { createHash as createHash4 } from "node:crypto";
 async function imageDigests(records) {
   return eachOf(
     records,
-    async ({ file }) => createHash3("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
+    async ({ file }) => createHash4("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
   );
 }
 async function truthDigest({ images: images2, categories, annotations }) {
-  const hash = createHash3("sha256");
+  const hash = createHash4("sha256");
   const files = await imageDigests(images2);
   hash.update(JSON.stringify(categories.map(({ id, name }) => [id, name])));
   hash.update(JSON.stringify(images2.map(({ id, name }, i) => [id, name, files[i]])));
@@ -34745,25 +36362,25 @@ var init_digests = __esm({
 
 // src/dataset/packed.ts
 function detectionNumbers({ count: count2, category, bbox, score }) {
-  const numbers = new Float64Array(count2 * WIDTH);
+  const numbers2 = new Float64Array(count2 * WIDTH2);
   for (let i = 0; i < count2; i++) {
-    numbers[i * WIDTH] = category[i];
-    numbers.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH + 1);
-    numbers[i * WIDTH + 5] = score[i];
+    numbers2[i * WIDTH2] = category[i];
+    numbers2.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
+    numbers2[i * WIDTH2 + 5] = score[i];
   }
-  return numbers;
+  return numbers2;
 }
-function pushNumbers(table2, image, numbers) {
-  for (let i = 0; i + WIDTH <= numbers.length; i += WIDTH) {
-    const [category, x, y, w, h, score] = numbers.subarray(i, i + WIDTH);
+function pushNumbers(table2, image, numbers2) {
+  for (let i = 0; i + WIDTH2 <= numbers2.length; i += WIDTH2) {
+    const [category, x, y, w, h, score] = numbers2.subarray(i, i + WIDTH2);
     table2.push(image, category, x, y, w, h, score);
   }
 }
-var WIDTH;
+var WIDTH2;
 var init_packed = __esm({
   "src/dataset/packed.ts"() {
     "use strict";
-    WIDTH = 6;
+    WIDTH2 = 6;
   }
 });
 
@@ -34778,6 +36395,7 @@ var init_dataset = __esm({
     init_table();
     init_list();
     init_decode();
+    init_thumbnail();
     init_preprocess();
     init_resize_cubic();
     init_resize();
@@ -34863,9 +36481,9 @@ function scatter(from, to, key, shift, counts2) {
   for (let i = 0; i < from.length; i++) {
     const row = from[i];
     const d = digit(key, row, shift);
-    const at = counts2[d];
-    counts2[d] = at + 1;
-    to[at] = row;
+    const at2 = counts2[d];
+    counts2[d] = at2 + 1;
+    to[at2] = row;
   }
 }
 function fallingKeys(score) {
@@ -34969,7 +36587,7 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
   checkFinite(detections);
   const [I, K] = [truth.images.length, truth.categories.length];
   const { annotations } = truth;
-  const boxes = groupBy(
+  const boxes2 = groupBy(
     groupBy(everyRow(annotations.count), annotations.image, I).rows,
     annotations.category,
     K
@@ -34979,12 +36597,12 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
     detections.category,
     K
   );
-  const matcher2 = new Matcher2(truth, detections, boxes.rows, ids);
+  const matcher2 = new Matcher2(truth, detections, boxes2.rows, ids);
   return truth.categories.map(
     (_, k) => matcher2.match(
       k,
-      boxes.starts[k],
-      boxes.starts[k + 1],
+      boxes2.starts[k],
+      boxes2.starts[k + 1],
       found.rows.subarray(found.starts[k], found.starts[k + 1])
     )
   );
@@ -35158,10 +36776,10 @@ var init_matching = __esm({
         const out = this.out[row];
         const n = this.gather(row, into.image[i]);
         for (let a = 0; a < A; a++) {
-          const at = a * into.count + i;
+          const at2 = a * into.count + i;
           const away = out >> a & 1;
           if (n === 0) {
-            if (away === 1) into.ignored[at] = ALL;
+            if (away === 1) into.ignored[at2] = ALL;
             continue;
           }
           let open6 = ALL;
@@ -35179,8 +36797,8 @@ var init_matching = __esm({
               else if (this.forgotten[g] === 0) right2 |= won;
             }
           if (away === 1) ignored |= ALL & ~right2;
-          into.right[at] = right2;
-          into.ignored[at] = ignored;
+          into.right[at2] = right2;
+          into.ignored[at2] = ignored;
         }
       }
       /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
@@ -35207,15 +36825,15 @@ var init_matching = __esm({
       }
       insert(n, g, iou) {
         if (n === this.candidates.length) this.enlarge();
-        let at = n;
-        for (; at > 0 && this.ious[at - 1] <= iou; at--) {
-          this.candidates[at] = this.candidates[at - 1];
-          this.ious[at] = this.ious[at - 1];
-          this.reaches[at] = this.reaches[at - 1];
+        let at2 = n;
+        for (; at2 > 0 && this.ious[at2 - 1] <= iou; at2--) {
+          this.candidates[at2] = this.candidates[at2 - 1];
+          this.ious[at2] = this.ious[at2 - 1];
+          this.reaches[at2] = this.reaches[at2 - 1];
         }
-        this.candidates[at] = g;
-        this.ious[at] = iou;
-        this.reaches[at] = reach(iou);
+        this.candidates[at2] = g;
+        this.ious[at2] = iou;
+        this.reaches[at2] = reach(iou);
       }
       enlarge() {
         const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
@@ -35231,7 +36849,7 @@ var init_matching = __esm({
 });
 
 // src/evaluation/matches.ts
-function spread(truth, classes) {
+function spread2(truth, classes) {
   return {
     truth,
     classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
@@ -35260,10 +36878,10 @@ function classMatches(truth, one, area) {
     total
   };
 }
-function positives({ annotations, images: images2 }, boxes, area) {
+function positives({ annotations, images: images2 }, boxes2, area) {
   const { from, to } = AREAS[area];
   const counts2 = new Int32Array(images2.length);
-  for (const row of boxes) {
+  for (const row of boxes2) {
     const size = annotations.area[row];
     if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
     const image = annotations.image[row];
@@ -35314,15 +36932,15 @@ var init_accumulate = __esm({
       /** `[M, T, boxes]`: precision at the n-th right detection. */
       precisions = new Float64Array(0);
       /** @param at - first row of the class and area in the results */
-      count(one, a, precision2, recall, at) {
+      count(one, a, precision2, recall, at2) {
         const total = one.totals[a];
         if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
         this.walk(one, a, total);
         this.findNeeded(total);
         for (let row = 0; row < M * T2; row++) {
           const found = this.right[row];
-          recall[at + row] = found / total;
-          this.draw(row * total, found, precision2, (at + row) * R);
+          recall[at2 + row] = found / total;
+          this.draw(row * total, found, precision2, (at2 + row) * R);
         }
       }
       walk(one, a, total) {
@@ -35420,10 +37038,10 @@ var init_coco2 = __esm({
         const { precision: from } = this.curves;
         const K = this.classes.length;
         const to = new Float64Array(from.length);
-        let at = 0;
+        let at2 = 0;
         for (let row = 0; row < K * A3 * M2; row++)
           for (let t = 0; t < T3; t++)
-            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at++];
+            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at2++];
         return to;
       }
       /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
@@ -35437,7 +37055,7 @@ var init_coco2 = __esm({
       }
       /** The matches behind the numbers, one byte an outcome. */
       get matches() {
-        return spread(this.truth, this.classes);
+        return spread2(this.truth, this.classes);
       }
       /** Detections that had no part because their image has 100 stronger ones of their class. */
       get dropped() {
@@ -35486,10 +37104,10 @@ var init_coco2 = __esm({
           if ((this.classes[c]?.totals[a] ?? 0) > 0) known2.push(((c * A3 + a) * M2 + m) * T3 * points);
         const [from, to] = only2 === void 0 ? [0, T3] : [only2, only2 + 1];
         const slice = new Float64Array((to - from) * points * known2.length);
-        let at = 0;
+        let at2 = 0;
         for (let p = from * points; p < to * points; p++)
-          for (const start of known2) slice[at++] = values[start + p];
-        return at === 0 ? -1 : pairwiseSum(slice) / at;
+          for (const start of known2) slice[at2++] = values[start + p];
+        return at2 === 0 ? -1 : pairwiseSum(slice) / at2;
       }
     };
   }
@@ -35500,14 +37118,14 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
   checkFinite(detections);
   const [I, K] = [truth.images.length, truth.categories.length];
   const { annotations } = truth;
-  const boxes = groupBy(
+  const boxes2 = groupBy(
     groupBy(everyRow(annotations.count), annotations.image, I).rows,
     annotations.category,
     K
   );
   const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
   const perClass = truth.categories.map(({ name }, k) => {
-    const mine = boxes.rows.subarray(boxes.starts[k], boxes.starts[k + 1]);
+    const mine = boxes2.rows.subarray(boxes2.starts[k], boxes2.starts[k + 1]);
     const rows3 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
     const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
     const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows3, iou), counting, metric);
@@ -35520,31 +37138,31 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
 function counts({ crowd, ignore }, row) {
   return crowd[row] !== 1 && ignore[row] !== 1;
 }
-function right({ annotations, images: images2 }, detections, boxes, rows3, iou) {
+function right({ annotations, images: images2 }, detections, boxes2, rows3, iou) {
   const first2 = new Int32Array(images2.length).fill(-1);
   const end = new Int32Array(images2.length);
-  boxes.forEach((row, at) => {
+  boxes2.forEach((row, at2) => {
     const image = annotations.image[row];
-    if (first2[image] === -1) first2[image] = at;
-    end[image] = at + 1;
+    if (first2[image] === -1) first2[image] = at2;
+    end[image] = at2 + 1;
   });
-  const taken = new Uint8Array(boxes.length);
+  const taken = new Uint8Array(boxes2.length);
   return Int8Array.from(rows3, (row) => {
     const image = detections.image[row];
     let best = -Infinity;
     let match2 = -1;
-    for (let at = Math.max(0, first2[image]); at < end[image]; at++) {
-      const value = overlap(detections.bbox, row, annotations.bbox, boxes[at]);
-      if (value > best) [best, match2] = [value, at];
+    for (let at2 = Math.max(0, first2[image]); at2 < end[image]; at2++) {
+      const value = overlap2(detections.bbox, row, annotations.bbox, boxes2[at2]);
+      if (value > best) [best, match2] = [value, at2];
     }
     if (!(best > iou)) return 0;
-    if (!counts(annotations, boxes[match2])) return -1;
+    if (!counts(annotations, boxes2[match2])) return -1;
     if (taken[match2] === 1) return 0;
     taken[match2] = 1;
     return 1;
   });
 }
-function overlap(p, i, q, j) {
+function overlap2(p, i, q, j) {
   const [ax, ay] = [p[4 * i], p[4 * i + 1]];
   const [aw, ah] = [p[4 * i + 2], p[4 * i + 3]];
   const [bx, by] = [q[4 * j], q[4 * j + 1]];
@@ -35553,12 +37171,12 @@ function overlap(p, i, q, j) {
   const h = Math.max(0, Math.min(ay + ah, by + bh) - Math.max(ay, by));
   return w * h / (aw * ah + bw * bh - w * h);
 }
-function averagePrecision(outcomes, total, metric) {
+function averagePrecision(outcomes2, total, metric) {
   let tp = 0;
   let fp = 0;
   const recalls = [];
   const precisions = [];
-  for (const outcome of outcomes) {
+  for (const outcome of outcomes2) {
     if (outcome === 0) fp++;
     if (outcome !== 1) continue;
     tp++;
@@ -35574,8 +37192,8 @@ function averagePrecision(outcomes, total, metric) {
     );
   let sum2 = 0;
   for (let point = 0; point <= 10; point++) {
-    const at = recalls.findIndex((recall) => recall >= point * 0.1);
-    sum2 += at < 0 ? 0 : precisions[at] / 11;
+    const at2 = recalls.findIndex((recall) => recall >= point * 0.1);
+    sum2 += at2 < 0 ? 0 : precisions[at2] / 11;
   }
   return sum2;
 }
@@ -35596,11 +37214,11 @@ function bcaInterval(sorted, point, without3, confidence) {
   if (without3.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted, confidence);
   const bias = normalQuantile(below);
   const skew = acceleration(without3);
-  const at = (tail2) => {
+  const at2 = (tail2) => {
     const z = bias + normalQuantile(tail2);
     return quantile(sorted, normalShare(bias + z / (1 - skew * z)));
   };
-  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+  return [at2((1 - confidence) / 2), at2((1 + confidence) / 2)];
 }
 function share(sorted, value) {
   let sum2 = 0;
@@ -35619,10 +37237,10 @@ function acceleration(without3) {
 }
 function quantile(sorted, q) {
   if (sorted.length === 0) return NaN;
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
+  const at2 = q * (sorted.length - 1);
+  const low = Math.floor(at2);
   const a = sorted[low];
-  return a + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
+  return a + (at2 - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
 }
 function normalShare(z) {
   const x = Math.abs(z) / Math.SQRT2;
@@ -35698,7 +37316,7 @@ var init_weighted = __esm({
       seen;
       constructor(truth, classes) {
         this.classes = classes.map((one) => compact(truth, one));
-        this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
+        this.most = Math.max(1, ...this.classes.map(({ steps: steps2 }) => steps2));
         this.hits = new Int32Array(T4 * this.most);
         this.seen = new Int32Array(T4 * this.most);
       }
@@ -35807,17 +37425,17 @@ function pairedBootstrap({
   seed,
   method = "bca"
 }) {
-  const pair2 = new Pair(truth, reference, candidate);
+  const pair3 = new Pair(truth, reference, candidate);
   const n = truth.images.length;
-  const point = pair2.drops(new Uint16Array(n).fill(1));
+  const point = pair3.drops(new Uint16Array(n).fill(1));
   const random = mulberry32(seed);
   const weights = new Uint16Array(n);
-  const draws = Array.from({ length: resamples }, () => pair2.drops(resample(weights, random)));
-  const left = method === "bca" ? jackknife(n, random, (one) => pair2.drops(one)) : [];
-  const interval = (at) => {
-    const values = Float64Array.from(draws, (one) => one[at]).filter(Number.isFinite).sort();
-    const drop3 = point[at];
-    const without3 = Float64Array.from(left, (one) => one[at]).filter(Number.isFinite);
+  const draws = Array.from({ length: resamples }, () => pair3.drops(resample(weights, random)));
+  const left = method === "bca" ? jackknife(n, random, (one) => pair3.drops(one)) : [];
+  const interval = (at2) => {
+    const values = Float64Array.from(draws, (one) => one[at2]).filter(Number.isFinite).sort();
+    const drop3 = point[at2];
+    const without3 = Float64Array.from(left, (one) => one[at2]).filter(Number.isFinite);
     const [low, high] = method === "bca" ? bcaInterval(values, drop3, without3, confidence) : percentileInterval(values, confidence);
     return { drop: drop3, low, high };
   };
@@ -35884,12 +37502,12 @@ var init_bootstrap = __esm({
         const drops = new Float64Array(FIGURES.length + this.classes);
         let known2 = 0;
         for (let k = 0; k < this.classes; k++) {
-          const at = FIGURES.length * k;
-          drops[FIGURES.length + k] = a[at] - b[at];
-          if (Number.isNaN(a[at])) continue;
+          const at2 = FIGURES.length * k;
+          drops[FIGURES.length + k] = a[at2] - b[at2];
+          if (Number.isNaN(a[at2])) continue;
           known2++;
           for (let f = 0; f < FIGURES.length; f++)
-            drops[f] = drops[f] + a[at + f] - b[at + f];
+            drops[f] = drops[f] + a[at2 + f] - b[at2 + f];
         }
         for (let f = 0; f < FIGURES.length; f++) drops[f] = known2 === 0 ? NaN : drops[f] / known2;
         return drops;
@@ -35951,7 +37569,7 @@ function matchPairs(reference, candidate, before, after2) {
     const open6 = partners.get(key(reference, a)) ?? [];
     let best;
     for (const b of open6) {
-      const iou = overlap2(reference.bbox, a, candidate.bbox, b);
+      const iou = overlap3(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
@@ -35960,7 +37578,7 @@ function matchPairs(reference, candidate, before, after2) {
   }
   return pairs;
 }
-function overlap2(p, i, q, j) {
+function overlap3(p, i, q, j) {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
   const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
   const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
@@ -36031,9 +37649,9 @@ function isWeight(name, weights, makers) {
   return maker.opType === "Constant" || maker.opType === "Identity" && weights.has(maker.input[0] ?? "");
 }
 function resolved(name, instead) {
-  let at = name;
-  for (let next = instead.get(at); next !== void 0; next = instead.get(at)) at = next;
-  return at;
+  let at2 = name;
+  for (let next = instead.get(at2); next !== void 0; next = instead.get(at2)) at2 = next;
+  return at2;
 }
 var init_bypass = __esm({
   "src/sensitivity/bypass.ts"() {
@@ -36044,7 +37662,7 @@ var init_bypass = __esm({
 });
 
 // src/sensitivity/parts.ts
-import { createHash as createHash4 } from "node:crypto";
+import { createHash as createHash5 } from "node:crypto";
 function boundaryInfo(name, elemType, dims) {
   return create(ValueInfoProtoSchema, {
     name,
@@ -36060,7 +37678,7 @@ function boundaryInfo(name, elemType, dims) {
   });
 }
 function partDigest(part, shared) {
-  const hash = createHash4("sha256");
+  const hash = createHash5("sha256");
   for (const node of part.nodes)
     hash.update(`${node.opType}(${node.input.join(",")})->${node.output.join(",")}
 `);
@@ -36283,15 +37901,15 @@ var init_boundary = __esm({
 });
 
 // src/sensitivity/groups.ts
-function groupLayers(graph, layers2) {
-  const root2 = layers2.map((_, i) => i);
+function groupLayers(graph, layers3) {
+  const root2 = layers3.map((_, i) => i);
   const ties = /* @__PURE__ */ new Map();
   const find3 = (i) => {
-    let at = i;
-    while (root2[at] !== at) at = root2[at];
-    return at;
+    let at2 = i;
+    while (root2[at2] !== at2) at2 = root2[at2];
+    return at2;
   };
-  const join22 = (members2, tie) => {
+  const join23 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -36299,11 +37917,11 @@ function groupLayers(graph, layers2) {
     if (members2.length > 1) ties.set(find3(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join22(readersOf(layers2, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join22(endingIn(graph, layers2, node), "residual");
+    if (node.opType === "Concat") join23(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join23(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
-  layers2.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
+  layers3.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
   return [...members].map(([first2, list3]) => ({
     name: list3[0].name,
     layers: list3,
@@ -36311,13 +37929,13 @@ function groupLayers(graph, layers2) {
     end: endOf(graph, graph.nodes[list3.at(-1).nodes.at(-1)])
   }));
 }
-function readersOf(layers2, tensor) {
-  return layers2.flatMap(({ activations }, i) => activations[0] === tensor ? [i] : []);
+function readersOf(layers3, tensor) {
+  return layers3.flatMap(({ activations }, i) => activations[0] === tensor ? [i] : []);
 }
-function endingIn(graph, layers2, add3) {
-  return layers2.flatMap(({ nodes, opType }, i) => {
+function endingIn(graph, layers3, add4) {
+  return layers3.flatMap(({ nodes, opType }, i) => {
     const node = graph.nodes[nodes.at(-1)];
-    return opType === "Conv" && add3.inputs.includes(endOf(graph, node)) ? [i] : [];
+    return opType === "Conv" && add4.inputs.includes(endOf(graph, node)) ? [i] : [];
   });
 }
 function endOf(graph, node) {
@@ -36340,9 +37958,9 @@ var init_groups = __esm({
 });
 
 // src/sensitivity/regions.ts
-function cutRegions(graph, layers2, work, kept) {
+function cutRegions(graph, layers3, work, kept) {
   const live = dependent(graph);
-  const cuts = cutPositions(graph, layers2, work, live);
+  const cuts = cutPositions(graph, layers3, work, live);
   const regions = [];
   for (let i = 0; i + 1 < cuts.length; i++) {
     const slice = live.filter(({ index }) => index >= cuts[i] && index < cuts[i + 1]);
@@ -36373,19 +37991,19 @@ function dependent(graph) {
     return true;
   });
 }
-function cutPositions(graph, layers2, work, live) {
+function cutPositions(graph, layers3, work, live) {
   const known2 = [...work.values()];
   const average = known2.length === 0 ? 1 : known2.reduce((sum3, macs) => sum3 + macs, 0) / known2.length;
   const of = ({ name }) => work.get(name) ?? average;
-  const target = layers2.reduce((sum3, layer) => sum3 + of(layer), 0) / SLICES;
+  const target = layers3.reduce((sum3, layer) => sum3 + of(layer), 0) / SLICES;
   const cuts = [0];
   let [sum2, count2] = [0, 0];
-  for (const layer of layers2) {
-    const at = layer.nodes[0];
+  for (const layer of layers3) {
+    const at2 = layer.nodes[0];
     const full = sum2 >= target || count2 >= MOST_LAYERS;
-    if (full && (cheap(graph, live, at) || sum2 >= 3 * target)) {
-      if (crossable(graph, live, at)) {
-        cuts.push(at);
+    if (full && (cheap(graph, live, at2) || sum2 >= 3 * target)) {
+      if (crossable(graph, live, at2)) {
+        cuts.push(at2);
         [sum2, count2] = [0, 0];
       }
     }
@@ -36396,14 +38014,14 @@ function cutPositions(graph, layers2, work, live) {
   if (last > cuts.at(-1) && crossable(graph, live, last)) cuts.push(last);
   return [...cuts, graph.nodes.length];
 }
-function crossing(graph, live, at) {
-  return live.filter(({ index }) => index < at).flatMap(({ outputs }) => outputs).filter((name) => graph.consumersOf(name).some(({ index }) => index >= at));
+function crossing(graph, live, at2) {
+  return live.filter(({ index }) => index < at2).flatMap(({ outputs }) => outputs).filter((name) => graph.consumersOf(name).some(({ index }) => index >= at2));
 }
-function cheap(graph, live, at) {
-  return crossing(graph, live, at).length <= 6;
+function cheap(graph, live, at2) {
+  return crossing(graph, live, at2).length <= 6;
 }
-function crossable(graph, live, at) {
-  return crossing(graph, live, at).every((name) => {
+function crossable(graph, live, at2) {
+  return crossing(graph, live, at2).every((name) => {
     const type = graph.elementType(name);
     return type !== void 0 && bytesPerElement(type) !== void 0;
   });
@@ -36411,9 +38029,9 @@ function crossable(graph, live, at) {
 function pieces(graph, slice) {
   const inside2 = new Map(slice.map(({ index }) => [index, index]));
   const find3 = (i) => {
-    let at = i;
-    while (inside2.get(at) !== at) at = inside2.get(at);
-    return at;
+    let at2 = i;
+    while (inside2.get(at2) !== at2) at2 = inside2.get(at2);
+    return at2;
   };
   for (const node of slice)
     for (const name of node.inputs) {
@@ -36478,8 +38096,8 @@ function rankIntervals(powers, seed, confidence = 0.8) {
   }
   return places2.map((list3) => {
     const sorted = list3.sort((a, b) => a - b);
-    const at = (q) => sorted[Math.round(q * (sorted.length - 1))];
-    return { low: at((1 - confidence) / 2), high: at((1 + confidence) / 2) };
+    const at2 = (q) => sorted[Math.round(q * (sorted.length - 1))];
+    return { low: at2((1 - confidence) / 2), high: at2((1 + confidence) / 2) };
   });
 }
 function orderOf(values) {
@@ -36490,11 +38108,11 @@ function orderOf(values) {
 }
 function settled(powers, keep2) {
   if (powers.some(({ length }) => length < FEWEST)) return /* @__PURE__ */ new Set();
-  const spreads = powers.map(spreadOf);
-  const upper = spreads.map(({ mean: mean2, error: error2 }) => mean2 + SURE * error2).sort((a, b) => a - b);
+  const spreads2 = powers.map(spreadOf);
+  const upper = spreads2.map(({ mean: mean2, error: error2 }) => mean2 + SURE * error2).sort((a, b) => a - b);
   const limit2 = upper[Math.min(keep2, upper.length) - 1] ?? Infinity;
   return new Set(
-    spreads.flatMap(({ mean: mean2, error: error2 }, g) => mean2 === -Infinity || mean2 - SURE * error2 > limit2 ? [g] : [])
+    spreads2.flatMap(({ mean: mean2, error: error2 }, g) => mean2 === -Infinity || mean2 - SURE * error2 > limit2 ? [g] : [])
   );
 }
 var RESAMPLES, FEWEST, SURE;
@@ -36519,11 +38137,11 @@ function canSweepStored({
   return model.quantized === void 0 && engine.probe !== void 0 && canCut(graph) && feed.count > 0 && batch <= 1;
 }
 async function sweepStored(input) {
-  const { engine, graph, layers: layers2, feed, signal } = input;
-  const groups = groupLayers(graph, layers2);
+  const { engine, graph, layers: layers3, feed, signal } = input;
+  const groups = groupLayers(graph, layers3);
   if (groups.length === 0) return [];
   const heads2 = input.reference.heads;
-  const regions = cutRegions(graph, layers2, input.work, new Set(heads2));
+  const regions = cutRegions(graph, layers3, input.work, new Set(heads2));
   const boundary = await boundaryOf(input, regions);
   const common = { ...input, groups, regions, boundary, heads: heads2, tick: () => stopWhenAsked(signal) };
   const tally = new Tally(input, groups);
@@ -36737,15 +38355,15 @@ async function searchMixed(input) {
   const kept = await revert(input, ranked2.slice(0, first2));
   return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
 }
-function candidates({ rows: rows3, layers: layers2, basePlan }) {
-  const precision2 = resolvePlan(basePlan, layers2);
+function candidates({ rows: rows3, layers: layers3, basePlan }) {
+  const precision2 = resolvePlan(basePlan, layers3);
   return rows3.map(
     ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8")
   ).filter((names) => names.length > 0);
 }
 function fitting(ranked2, limit2) {
-  let layers2 = 0;
-  const over = ranked2.findIndex((names) => (layers2 += names.length) > limit2);
+  let layers3 = 0;
+  const over = ranked2.findIndex((names) => (layers3 += names.length) > limit2);
   return over < 0 ? ranked2.length : over;
 }
 async function firstPassing(attempt, most) {
@@ -36789,34 +38407,34 @@ function chooseSubset(truth, count2, seed) {
   const all = truth.images.map((_, i) => i);
   if (count2 >= all.length) return all;
   const { annotations } = truth;
-  const boxes = all.map(() => /* @__PURE__ */ new Map());
+  const boxes2 = all.map(() => /* @__PURE__ */ new Map());
   for (let row = 0; row < annotations.count; row++) {
-    const map = boxes[annotations.image[row]];
+    const map = boxes2[annotations.image[row]];
     map.set(annotations.category[row], (map.get(annotations.category[row]) ?? 0) + 1);
   }
   const seen = new Float64Array(truth.categories.length);
   const chosen = /* @__PURE__ */ new Set();
   const order = shuffled2(all, seed);
   while (chosen.size < count2) {
-    const rarest = rarestClass(seen, order, boxes, chosen);
-    const next = pick(order, boxes, chosen, rarest);
+    const rarest = rarestClass(seen, order, boxes2, chosen);
+    const next = pick(order, boxes2, chosen, rarest);
     chosen.add(next);
-    for (const [category, n] of boxes[next])
+    for (const [category, n] of boxes2[next])
       seen[category] = seen[category] + n;
   }
   return [...chosen].sort((a, b) => a - b);
 }
-function rarestClass(seen, order, boxes, chosen) {
+function rarestClass(seen, order, boxes2, chosen) {
   const open6 = new Set(
-    order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes[i].keys()])
+    order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes2[i].keys()])
   );
   return [...open6].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
-function pick(order, boxes, chosen, category) {
+function pick(order, boxes2, chosen, category) {
   const open6 = order.filter((i) => !chosen.has(i));
   if (category === void 0) return open6[0];
   return open6.reduce(
-    (best, i) => (boxes[i]?.get(category) ?? 0) > (boxes[best]?.get(category) ?? 0) ? i : best
+    (best, i) => (boxes2[i]?.get(category) ?? 0) > (boxes2[best]?.get(category) ?? 0) ? i : best
   );
 }
 function shuffled2(items, seed) {
@@ -36836,8 +38454,8 @@ var init_subset = __esm({
 });
 
 // src/sensitivity/calibrators.ts
-function groupsOf({ graph, scope, layers: layers2, candidates: candidates2 }) {
-  const { covers } = placeQuantizers(graph, scope, layers2);
+function groupsOf({ graph, scope, layers: layers3, candidates: candidates2 }) {
+  const { covers } = placeQuantizers(graph, scope, layers3);
   const groups = /* @__PURE__ */ new Map();
   for (const [tensor, members] of covers) {
     const key = members.join("\n");
@@ -36854,7 +38472,7 @@ function groupsOf({ graph, scope, layers: layers2, candidates: candidates2 }) {
   }));
 }
 function measuredFor({ amax }) {
-  return amax.map((mine) => amax.findIndex((other) => Math.abs(other - mine) <= SAME * mine));
+  return amax.map((mine) => amax.findIndex((other) => Math.abs(other - mine) <= SAME2 * mine));
 }
 async function chooseCalibrators(input) {
   const groups = groupsOf(input);
@@ -36911,13 +38529,13 @@ function choose({ statistics }, { tensors, members }, errors) {
     const one = statistics.get(name);
     return one === void 0 ? sum2 : sum2 + quantizationError(one, amax) * one.count;
   }, 0);
-  const least = tied.reduce((a, b) => local(b) < local(a) ? b : a);
-  return { tensors, members, calibrator: least.calibrator, by: told ? "output" : "local", errors };
+  const least2 = tied.reduce((a, b) => local(b) < local(a) ? b : a);
+  return { tensors, members, calibrator: least2.calibrator, by: told ? "output" : "local", errors };
 }
 async function cutOf(input) {
-  const { graph, layers: layers2, work, scope } = input;
+  const { graph, layers: layers3, work, scope } = input;
   const heads2 = headTensors(graph);
-  const regions = inFront(cutRegions(graph, layers2, work, new Set(heads2)), heads2);
+  const regions = inFront(cutRegions(graph, layers3, work, new Set(heads2)), heads2);
   const everything = { version: 1, operators: scope, default: "int8", layers: {} };
   return {
     heads: heads2,
@@ -36962,7 +38580,7 @@ function inFront(regions, heads2) {
   });
   return kept.reverse();
 }
-var SAME, FIRST, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
+var SAME2, FIRST, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
 var init_calibrators2 = __esm({
   "src/sensitivity/calibrators.ts"() {
     "use strict";
@@ -36977,7 +38595,7 @@ var init_calibrators2 = __esm({
     init_stored();
     init_sqnr();
     init_tally();
-    SAME = 0.01;
+    SAME2 = 0.01;
     FIRST = 2;
     BEHIND_DB = 6;
     FINALISTS = 4;
@@ -37096,14 +38714,14 @@ function finite(value) {
 }
 function layerRows(source, findings2) {
   const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
-  const layers2 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers2.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
-  const timeOf = engineTimes2(source, [...layers2.values()]);
+  const timeOf = engineTimes2(source, [...layers3.values()]);
   return rows3.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
-    const macs = members.reduce((sum2, { name }) => add(sum2, layers2.get(name)?.macs), 0);
+    const macs = members.reduce((sum2, { name }) => add(sum2, layers3.get(name)?.macs), 0);
     const cause = causeOf(members, detail, findings2);
     return {
       rank: i + 1,
@@ -37128,8 +38746,8 @@ function layerRows(source, findings2) {
     };
   });
 }
-function engineTimes2({ bench: { graph }, confirmation }, layers2) {
-  const planned = layers2.map(({ name, nodes, macs = 0 }) => ({
+function engineTimes2({ bench: { graph }, confirmation }, layers3) {
+  const planned = layers3.map(({ name, nodes, macs = 0 }) => ({
     name,
     macs,
     nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
@@ -37251,7 +38869,7 @@ var init_choices = __esm({
 });
 
 // src/pipeline/engine-report.ts
-function enginesSection({ gpu, engines: engines3 }) {
+function enginesSection2({ gpu, engines: engines3 }) {
   const { hello } = gpu.engine;
   const known2 = "unknown" in gpu.state ? void 0 : gpu.state;
   return {
@@ -37267,7 +38885,7 @@ function enginesSection({ gpu, engines: engines3 }) {
   };
 }
 function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, asked }) {
-  const { layers: layers2 } = details;
+  const { layers: layers3 } = details;
   return {
     variant: variant2,
     AP: measured.evaluation.stats.AP,
@@ -37282,13 +38900,13 @@ function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, a
     engineBytes: details.engineBytes,
     deviceBytes: details.deviceBytes,
     buildSeconds: details.buildSeconds,
-    layers: layers2 === void 0 ? null : countsOf(layers2),
-    reformatMs: layers2 === void 0 ? null : sumMs(layers2.filter(({ reformat }) => reformat)),
-    notInt8: layers2 === void 0 ? [] : notInt8(layers2, asked)
+    layers: layers3 === void 0 ? null : countsOf(layers3),
+    reformatMs: layers3 === void 0 ? null : sumMs(layers3.filter(({ reformat }) => reformat)),
+    notInt8: layers3 === void 0 ? [] : notInt8(layers3, asked)
   };
 }
-function countsOf(layers2) {
-  const count2 = (test) => layers2.filter(test).length;
+function countsOf(layers3) {
+  const count2 = (test) => layers3.filter(test).length;
   const working = (precision2) => (layer) => !layer.reformat && layer.precision === precision2;
   return {
     int8: count2(working("int8")),
@@ -37297,13 +38915,13 @@ function countsOf(layers2) {
     reformats: count2(({ reformat }) => reformat)
   };
 }
-function sumMs(layers2) {
-  return layers2.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
+function sumMs(layers3) {
+  return layers3.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
 }
-function notInt8(layers2, asked) {
-  const done = new Set(layers2.filter(({ precision: precision2 }) => precision2 === "int8").flatMap(({ nodes }) => nodes));
+function notInt8(layers3, asked) {
+  const done = new Set(layers3.filter(({ precision: precision2 }) => precision2 === "int8").flatMap(({ nodes }) => nodes));
   const wanted = new Set(asked.filter((node) => !done.has(node)));
-  return layers2.flatMap(
+  return layers3.flatMap(
     ({ nodes, precision: precision2, reformat, ms }) => reformat || precision2 === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision2, ms: ms ?? null }))
   );
 }
@@ -37408,7 +39026,7 @@ var init_version = __esm({
 import { basename as basename5 } from "node:path";
 function assembleReport(found, findings2) {
   const { bench, fp32, int8, mixed, search, startedAt } = found;
-  const { settings } = bench;
+  const { settings: settings2 } = bench;
   return {
     schema: "int8-gate/report",
     version: 1,
@@ -37431,10 +39049,10 @@ function assembleReport(found, findings2) {
     ...search !== void 0 && {
       search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score }))
     },
-    ...found.confirmation !== void 0 && { engines: enginesSection(found.confirmation) },
+    ...found.confirmation !== void 0 && { engines: enginesSection2(found.confirmation) },
     ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
     findings: [...findings2],
-    verdict: verdictSection(found, settings.gate.candidate, findings2)
+    verdict: verdictSection2(found, settings2.gate.candidate, findings2)
   };
 }
 function modelSection({ bench, statistics }) {
@@ -37455,8 +39073,8 @@ function modelSection({ bench, statistics }) {
     macs: macs ?? null
   };
 }
-function dataSection({ truth, calibration, heldBack, settings, digests }) {
-  const { calibrator, percentile, images: images2, cache } = settings.calibration;
+function dataSection({ truth, calibration, heldBack, settings: settings2, digests }) {
+  const { calibrator, percentile, images: images2, cache } = settings2.calibration;
   return {
     validation: {
       source: basename5(truth.source),
@@ -37485,12 +39103,12 @@ function variantSection({
 }) {
   return {
     stats: { ...evaluation.stats },
-    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes }) => ({
+    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes: boxes2 }) => ({
       name,
       AP,
       AP50,
       AR100,
-      boxes
+      boxes: boxes2
     })),
     detections: detections.score.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0),
     weightBytes: weightBytes2,
@@ -37518,7 +39136,7 @@ function dropsOf({ map, map50 }) {
     ...Number.isFinite(map50.drop) && { drop50: section(map50) }
   };
 }
-function verdictSection(found, candidate, findings2) {
+function verdictSection2(found, candidate, findings2) {
   const { verdict } = found;
   return {
     kind: verdict.kind,
@@ -37576,12 +39194,12 @@ var init_assemble = __esm({
 });
 
 // src/pipeline/flavours.ts
-function flavoursOf({ settings, layers: layers2, model, graph }, plan, quantized, statistics, name = "int8") {
-  const { flavour } = settings.quantization;
+function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan, quantized, statistics, name = "int8") {
+  const { flavour } = settings2.quantization;
   const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
   if (flavour === "weak") return { models: weak, kept: [] };
-  const precision2 = resolvePlan(plan, layers2);
-  const fp32 = layers2.filter((layer) => precision2.get(layer.name) === "fp32");
+  const precision2 = resolvePlan(plan, layers3);
+  const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
   const { proto, kept } = toStrong(quantized.proto, {
     name: model.name,
     fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
@@ -37678,8 +39296,8 @@ var init_pool = __esm({
       ask(request) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve11, reject) => {
-          this.pending.set(id, { resolve: resolve11, reject });
+        return new Promise((resolve12, reject) => {
+          this.pending.set(id, { resolve: resolve12, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request, id });
         });
@@ -37730,7 +39348,7 @@ function networkInputs({ regions }) {
   return [...new Set(regions.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
 }
 function leastBusy(workers) {
-  return workers.reduce((least, one) => one.load < least.load ? one : least);
+  return workers.reduce((least2, one) => one.load < least2.load ? one : least2);
 }
 function failedRun(where, reply) {
   return reply.kind === "failed" ? new SurroundingsFault({
@@ -37956,8 +39574,8 @@ var init_onnxruntime = __esm({
       latency() {
         if (this.times.length === 0) return void 0;
         const sorted = [...this.times].sort((a, b) => a - b);
-        const at = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))];
-        return { medianMs: at(0.5), p99Ms: at(0.99) };
+        const at2 = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))];
+        return { medianMs: at2(0.5), p99Ms: at2(0.99) };
       }
       async release() {
         await Promise.all(this.workers.map((worker2) => worker2.ask({ kind: "release", model: this.id })));
@@ -38068,18 +39686,18 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__2, PROTOCOL, text4, number4, flag2, shape, object4, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
+var import__2, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__2 = __toESM(require__(), 1);
     init_types10();
     PROTOCOL = 1;
-    text4 = { type: "string" };
-    number4 = { type: "number" };
+    text2 = { type: "string" };
+    number2 = { type: "number" };
     flag2 = { type: "boolean" };
-    shape = { type: "array", items: number4 };
-    object4 = (properties, optional = []) => ({
+    shape = { type: "array", items: number2 };
+    object2 = (properties, optional = []) => ({
       type: "object",
       properties,
       required: Object.keys(properties).filter((key) => !optional.includes(key))
@@ -38097,45 +39715,45 @@ var init_protocol = __esm({
       "bad-request",
       "internal"
     ];
-    placed = object4({ name: text4, shape, offset: number4 });
-    failure = { code: { enum: FAILURES }, message: text4 };
+    placed = object2({ name: text2, shape, offset: number2 });
+    failure = { code: { enum: FAILURES }, message: text2 };
     ANSWERS = {
-      build: object4({ engineBytes: number4, digest: text4, seconds: number4, networkLayers: number4 }),
-      load: object4({
-        session: number4,
-        deviceBytes: number4,
+      build: object2({ engineBytes: number2, digest: text2, seconds: number2, networkLayers: number2 }),
+      load: object2({
+        session: number2,
+        deviceBytes: number2,
         tensors: list(
-          object4({ name: text4, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
+          object2({ name: text2, mode: { enum: ["input", "output"] }, type: { enum: ELEMENT_TYPES }, dims: shape })
         )
       }),
-      run: object4({ outputs: list(placed), ms: number4 }),
-      time: object4({ times: { type: ["array", "null"], items: number4 }, reason: text4 }, ["reason"]),
-      profile: object4({ layers: list(object4({ name: text4, ms: number4 })) }),
-      inspect: object4({ layers: {} }),
-      release: object4({}),
-      ping: object4({ freeBytes: number4, memoryBytes: number4 })
+      run: object2({ outputs: list(placed), ms: number2 }),
+      time: object2({ times: { type: ["array", "null"], items: number2 }, reason: text2 }, ["reason"]),
+      profile: object2({ layers: list(object2({ name: text2, ms: number2 })) }),
+      inspect: object2({ layers: {} }),
+      release: object2({}),
+      ping: object2({ freeBytes: number2, memoryBytes: number2 })
     };
     MESSAGE = {
       anyOf: [
-        object4({
+        object2({
           event: { const: "ready" },
-          protocol: number4,
-          tensorrt: text4,
-          python: text4,
-          cuda: object4({ runtime: text4, driver: text4 }),
-          capabilities: object4({ weak: flag2, strong: flag2, calibrators: flag2, obey: flag2, dla: flag2 }),
-          gpu: object4({
-            index: number4,
-            bus: text4,
-            computeCapability: text4,
-            memoryBytes: number4,
-            freeBytes: number4
+          protocol: number2,
+          tensorrt: text2,
+          python: text2,
+          cuda: object2({ runtime: text2, driver: text2 }),
+          capabilities: object2({ weak: flag2, strong: flag2, calibrators: flag2, obey: flag2, dla: flag2 }),
+          gpu: object2({
+            index: number2,
+            bus: text2,
+            computeCapability: text2,
+            memoryBytes: number2,
+            freeBytes: number2
           })
         }),
-        object4({ event: { const: "fatal" }, ...failure }),
-        object4({ event: { const: "warning" }, message: text4 }),
-        object4({ id: number4, ok: { type: "object" } }),
-        object4({ id: number4, error: object4(failure) })
+        object2({ event: { const: "fatal" }, ...failure }),
+        object2({ event: { const: "warning" }, message: text2 }),
+        object2({ id: number2, ok: { type: "object" } }),
+        object2({ id: number2, error: object2(failure) })
       ]
     };
     ajv = new import__2.Ajv2020({ strict: false });
@@ -38171,8 +39789,8 @@ var init_client = __esm({
       constructor(child, options) {
         this.child = child;
         this.options = options;
-        child.stderr.setEncoding("utf8").on("data", (text5) => {
-          this.stderr = (this.stderr + text5).slice(-STDERR_KEPT);
+        child.stderr.setEncoding("utf8").on("data", (text3) => {
+          this.stderr = (this.stderr + text3).slice(-STDERR_KEPT);
         });
         child.stdout.on("data", (chunk) => {
           const newline = chunk.lastIndexOf(10);
@@ -38208,8 +39826,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve11, reject) => {
-            worker2.greeting = { resolve: resolve11, reject };
+          const hello = await new Promise((resolve12, reject) => {
+            worker2.greeting = { resolve: resolve12, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -38245,7 +39863,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve11, reject) => {
+          const answer2 = await new Promise((resolve12, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -38255,7 +39873,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve11, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve12, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
 `);
           });
@@ -38342,7 +39960,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve11) => gone ? resolve11() : this.child.once("close", () => resolve11())
+          (resolve12) => gone ? resolve12() : this.child.once("close", () => resolve12())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -38465,17 +40083,17 @@ var init_exchange = __esm({
 });
 
 // src/engine/tensorrt/inspector.ts
-function parseInspector(json) {
-  const layers2 = property2(json, "Layers");
-  if (!Array.isArray(layers2)) return void 0;
-  const read = layers2.map(
+function parseInspector(json2) {
+  const layers3 = property2(json2, "Layers");
+  if (!Array.isArray(layers3)) return void 0;
+  const read = layers3.map(
     (one) => typeof one === "object" && one !== null ? layerOf(one) : void 0
   );
   return read.includes(void 0) ? void 0 : read;
 }
-function withTimes(layers2, times) {
+function withTimes(layers3, times) {
   const byName2 = new Map(times.map(({ name, ms }) => [name, ms]));
-  return layers2.map((layer) => {
+  return layers3.map((layer) => {
     const ms = byName2.get(layer.name);
     return ms === void 0 ? layer : { ...layer, ms };
   });
@@ -38533,7 +40151,7 @@ var init_inspector = __esm({
 });
 
 // src/engine/tensorrt/store.ts
-import { createHash as createHash5 } from "node:crypto";
+import { createHash as createHash6 } from "node:crypto";
 import { mkdir as mkdir2, readFile as readFile5, rename as rename3, stat as stat3, writeFile as writeFile2 } from "node:fs/promises";
 import { isAbsolute as isAbsolute2, join as join11, relative as relative4, resolve as resolve4 } from "node:path";
 async function openStore(folder, workspace) {
@@ -38580,7 +40198,7 @@ var init_store2 = __esm({
       folder;
       /** Digest of model, options, library and GPU: engines of others are never mistaken for this one. */
       static key(model, circumstances) {
-        return createHash5("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
+        return createHash6("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
       }
       path(key, ending) {
         return join11(this.folder, `${key}.${ending}`);
@@ -38597,9 +40215,9 @@ var init_store2 = __esm({
         }
       }
       async keep(key, record) {
-        const path3 = join11(this.folder, `${key}.json`);
-        await writeFile2(`${path3}.tmp`, JSON.stringify(record));
-        await rename3(`${path3}.tmp`, path3);
+        const path4 = join11(this.folder, `${key}.json`);
+        await writeFile2(`${path4}.tmp`, JSON.stringify(record));
+        await rename3(`${path4}.tmp`, path4);
       }
     };
   }
@@ -38623,8 +40241,8 @@ function calibratorOf(cache) {
 }
 function timingOf(times) {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))] ?? NaN;
-  return { medianMs: at(0.5), p99Ms: at(0.99) };
+  const at2 = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))] ?? NaN;
+  return { medianMs: at2(0.5), p99Ms: at2(0.99) };
 }
 var START_MS, RUN_MS, TIMED_RUNS, PROFILED_RUNS, WARM_UP_MS, TensorRtEngine, TensorRtModel;
 var init_engine = __esm({
@@ -38866,9 +40484,9 @@ var init_engine = __esm({
         const timed2 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
         const plain2 = await this.ask("time", { ...timed2, graph: false }, signal);
         const graph = await this.ask("time", { ...timed2, graph: true }, signal);
-        const { layers: layers2 } = await this.ask("inspect", {}, signal);
+        const { layers: layers3 } = await this.ask("inspect", {}, signal);
         const profile = await this.ask("profile", { inputs, iterations: PROFILED_RUNS }, signal);
-        const parsed = parseInspector(layers2);
+        const parsed = parseInspector(layers3);
         return {
           engineBytes: this.record.engineBytes,
           buildSeconds: this.record.seconds,
@@ -38911,21 +40529,21 @@ async function gpuState(bus, ours, program3 = "nvidia-smi") {
 }
 function stateOf(line, apps, ours) {
   const cells4 = line.split(",").map((cell) => cell.trim());
-  const at = (field) => cells4[FIELDS2.indexOf(field)] ?? "";
-  const number5 = (field) => {
-    const value = Number.parseFloat(at(field));
+  const at2 = (field) => cells4[FIELDS2.indexOf(field)] ?? "";
+  const number3 = (field) => {
+    const value = Number.parseFloat(at2(field));
     return Number.isFinite(value) ? value : void 0;
   };
   return {
-    name: at("name"),
-    driver: at("driver_version"),
-    utilization: number5("utilization.gpu"),
-    smClockMHz: number5("clocks.sm"),
-    maxSmClockMHz: number5("clocks.max.sm"),
-    memoryClockMHz: number5("clocks.mem"),
-    temperature: number5("temperature.gpu"),
-    powerState: /^P\d+$/.test(at("pstate")) ? at("pstate") : void 0,
-    mig: at("mig.mode.current") === "Enabled",
+    name: at2("name"),
+    driver: at2("driver_version"),
+    utilization: number3("utilization.gpu"),
+    smClockMHz: number3("clocks.sm"),
+    maxSmClockMHz: number3("clocks.max.sm"),
+    memoryClockMHz: number3("clocks.mem"),
+    temperature: number3("temperature.gpu"),
+    powerState: /^P\d+$/.test(at2("pstate")) ? at2("pstate") : void 0,
+    mig: at2("mig.mode.current") === "Enabled",
     others: apps.split("\n").flatMap((row) => {
       const [, pid, name] = /^\s*(\d+)\s*,\s*(.*?)\s*$/.exec(row) ?? [];
       return pid === void 0 ? [] : [{ pid: Number(pid), name: name ?? "" }];
@@ -38968,26 +40586,26 @@ var init_gpu = __esm({
 // src/engine/tensorrt/lock.ts
 import { open as open3, readFile as readFile6, rm as rm4, stat as stat4 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-async function lockGpu(path3, options) {
+async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path3)) return { release: () => rm4(path3, { force: true }) };
-    const holder = await holderOf(path3);
+    if (await take(path4)) return { release: () => rm4(path4, { force: true }) };
+    const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
     if (Date.now() >= until)
       throw new SurroundingsFault({
-        where: path3,
+        where: path4,
         what: `the GPU is still in use by ${holder.words}`,
         fix: "One run at a time is allowed on a GPU. Wait for it, or give each runner a GPU of its own."
       });
     await sleep(options.pollMs);
   }
 }
-async function take(path3) {
+async function take(path4) {
   try {
-    const file = await open3(path3, "wx");
+    const file = await open3(path4, "wx");
     await file.writeFile(`${process.pid} ${(/* @__PURE__ */ new Date()).toISOString()} ${process.env.GITHUB_RUN_ID ?? ""}
 `);
     await file.close();
@@ -38997,16 +40615,16 @@ async function take(path3) {
     throw error2;
   }
 }
-async function holderOf(path3) {
+async function holderOf(path4) {
   try {
-    const [text5, { mtimeMs }] = [await readFile6(path3, "utf8"), await stat4(path3)];
-    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text5) ?? [];
+    const [text3, { mtimeMs }] = [await readFile6(path4, "utf8"), await stat4(path4)];
+    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm4(path3, { force: true });
+    await rm4(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -39075,7 +40693,7 @@ function byFallingScore2(scores, count2 = scores.length) {
   return Int32Array.from(keys, (key) => key % 2 ** 21);
 }
 function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count2 = scores.length, considered = count2) {
-  const boxes = corners instanceof Float32Array ? corners : Float32Array.from(corners);
+  const boxes2 = corners instanceof Float32Array ? corners : Float32Array.from(corners);
   const order = byFallingScore2(scores, count2).subarray(0, considered);
   const keptOfClass = /* @__PURE__ */ new Map();
   const kept = [];
@@ -39084,28 +40702,28 @@ function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count2
     const cls = classes[i];
     const rivals = keptOfClass.get(cls);
     if (rivals === void 0) keptOfClass.set(cls, [i]);
-    else if (covered(boxes, i, rivals, iou)) continue;
+    else if (covered(boxes2, i, rivals, iou)) continue;
     else rivals.push(i);
     kept.push(i);
   }
   return kept;
 }
-function covered(boxes, i, rivals, iou) {
-  for (const j of rivals) if (overlap3(boxes, j, i) > iou) return true;
+function covered(boxes2, i, rivals, iou) {
+  for (const j of rivals) if (overlap4(boxes2, j, i) > iou) return true;
   return false;
 }
-function overlap3(boxes, i, j) {
+function overlap4(boxes2, i, j) {
   const { fround, max, min } = Math;
   const a = 4 * i;
   const b = 4 * j;
-  const ax1 = boxes[a];
-  const ay1 = boxes[a + 1];
-  const ax2 = boxes[a + 2];
-  const ay2 = boxes[a + 3];
-  const bx1 = boxes[b];
-  const by1 = boxes[b + 1];
-  const bx2 = boxes[b + 2];
-  const by2 = boxes[b + 3];
+  const ax1 = boxes2[a];
+  const ay1 = boxes2[a + 1];
+  const ax2 = boxes2[a + 2];
+  const ay2 = boxes2[a + 3];
+  const bx1 = boxes2[b];
+  const by1 = boxes2[b + 1];
+  const bx2 = boxes2[b + 2];
+  const by2 = boxes2[b + 3];
   const width = max(0, fround(min(ax2, bx2) - max(ax1, bx1)));
   const height = max(0, fround(min(ay2, by2) - max(ay1, by1)));
   const inter = fround(width * height);
@@ -39185,8 +40803,8 @@ function emitTop(found, options, g, emit) {
 }
 function emitAll({ corners, classes, scores }, kept, g, emit) {
   for (const i of kept) {
-    const at = (side) => corners[4 * i + side];
-    emitCorners(g, emit, classes[i], scores[i], at(0), at(1), at(2), at(3));
+    const at2 = (side) => corners[4 * i + side];
+    emitCorners(g, emit, classes[i], scores[i], at2(0), at2(1), at2(2), at2(3));
   }
 }
 function pushCentred(found, cls, score, cx, cy, w, h) {
@@ -39304,9 +40922,9 @@ function yolov10({ outputs: { predictions } }, options) {
     const { data } = finite2(outputs, predictions);
     const rows3 = Math.min(data.length / 6, options.maxDetections);
     for (let row = 0; row < rows3; row++) {
-      const at = (column) => data[row * 6 + column];
-      if (at(4) > options.confidence)
-        emitCorners(geometry, emit, Math.round(at(5)), at(4), at(0), at(1), at(2), at(3));
+      const at2 = (column) => data[row * 6 + column];
+      if (at2(4) > options.confidence)
+        emitCorners(geometry, emit, Math.round(at2(5)), at2(4), at2(0), at2(1), at2(2), at2(3));
     }
   };
 }
@@ -39322,11 +40940,11 @@ function yolov8({ format, outputs: { predictions } }, options) {
     const [step2, across] = transposed ? [1, width] : [n, 1];
     const found = new CandidateTable();
     for (let i = 0; i < n; i++)
-      for (let cls = 0, at = i * across; cls < width - 4; cls++) {
-        const score = data[at + (4 + cls) * step2];
+      for (let cls = 0, at2 = i * across; cls < width - 4; cls++) {
+        const score = data[at2 + (4 + cls) * step2];
         if (score <= confidence) continue;
-        const [a, b] = [data[at], data[at + step2]];
-        const [c, d] = [data[at + 2 * step2], data[at + 3 * step2]];
+        const [a, b] = [data[at2], data[at2 + step2]];
+        const [c, d] = [data[at2 + 2 * step2], data[at2 + 3 * step2]];
         if (format === "paddle-rows") found.push(cls, score, a, b, c, d);
         else pushCentred(found, cls, score, a, b, c, d);
       }
@@ -39339,8 +40957,8 @@ function yolov5({ outputs: { predictions } }, options) {
     const { data } = tensor;
     const [, width = 5] = shapeOf2(tensor, predictions, 2);
     const found = new CandidateTable();
-    for (let at = 0; at < data.length; at += width) {
-      const value = (i) => data[at + i];
+    for (let at2 = 0; at2 < data.length; at2 += width) {
+      const value = (i) => data[at2 + i];
       if (value(4) <= options.confidence) continue;
       for (let cls = 0; cls < width - 5; cls++) {
         const score = Math.fround(value(4) * value(5 + cls));
@@ -39372,18 +40990,18 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
       const plane = rows3 * columns2;
       for (let anchor = 0; anchor < count2; anchor++)
         for (let cell = 0; cell < plane; cell++) {
-          const at = (i) => sigmoid(
+          const at2 = (i) => sigmoid(
             data[flat ? (anchor * width + i) * plane + cell : (anchor * plane + cell) * width + i]
           );
-          const objectness = at(4);
+          const objectness = at2(4);
           if (objectness <= options.confidence) continue;
           const [sx, sy] = [options.inputWidth / columns2, options.inputHeight / rows3];
-          const cx = (2 * at(0) - 0.5 + cell % columns2) * sx;
-          const cy = (2 * at(1) - 0.5 + Math.floor(cell / columns2)) * sy;
-          const w = (2 * at(2)) ** 2 * sizes[2 * anchor];
-          const h = (2 * at(3)) ** 2 * sizes[2 * anchor + 1];
+          const cx = (2 * at2(0) - 0.5 + cell % columns2) * sx;
+          const cy = (2 * at2(1) - 0.5 + Math.floor(cell / columns2)) * sy;
+          const w = (2 * at2(2)) ** 2 * sizes[2 * anchor];
+          const h = (2 * at2(3)) ** 2 * sizes[2 * anchor + 1];
           for (let cls = 0; cls < width - 5; cls++) {
-            const score = objectness * at(5 + cls);
+            const score = objectness * at2(5 + cls);
             if (score > options.confidence) pushCentred(found, cls, score, cx, cy, w, h);
           }
         }
@@ -39402,17 +41020,17 @@ function yolox({ format, outputs: { predictions } }, options) {
     const grid = format === "yolox" ? gridOf(strides ?? [], inputHeight, inputWidth) : void 0;
     const found = new CandidateTable();
     for (let i = 0; i < n; i++) {
-      const at = (column) => data[i * width + column];
+      const at2 = (column) => data[i * width + column];
       let best = 0;
-      for (let cls = 1; cls < width - 5; cls++) if (at(5 + cls) > at(5 + best)) best = cls;
-      const score = Math.fround(at(4) * at(5 + best));
+      for (let cls = 1; cls < width - 5; cls++) if (at2(5 + cls) > at2(5 + best)) best = cls;
+      const score = Math.fround(at2(4) * at2(5 + best));
       if (score < options.confidence) continue;
       const cell = grid?.[i];
-      if (cell === void 0) pushCentred(found, best, score, at(0), at(1), at(2), at(3));
+      if (cell === void 0) pushCentred(found, best, score, at2(0), at2(1), at2(2), at2(3));
       else {
         const [x, y, stride] = cell;
-        const [w, h] = [Math.exp(at(2)) * stride, Math.exp(at(3)) * stride];
-        pushCentred(found, best, score, (at(0) + x) * stride, (at(1) + y) * stride, w, h);
+        const [w, h] = [Math.exp(at2(2)) * stride, Math.exp(at2(3)) * stride];
+        pushCentred(found, best, score, (at2(0) + x) * stride, (at2(1) + y) * stride, w, h);
       }
     }
     emitKept(found, options, geometry, emit);
@@ -39436,9 +41054,9 @@ var init_yolo2 = __esm({
 });
 
 // src/detection/dense.ts
-function boxesAndScores({ format, outputs: { boxes, scores } }, options, view) {
+function boxesAndScores({ format, outputs: { boxes: boxes2, scores } }, options, view) {
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes).data;
+    const corners = finite2(outputs, boxes2).data;
     const tensor = finite2(outputs, scores);
     const { data } = tensor;
     const n = corners.length / 4;
@@ -39450,14 +41068,14 @@ function boxesAndScores({ format, outputs: { boxes, scores } }, options, view) {
       for (let cls = 0; cls < classCount; cls++) {
         const score = data[byClass ? cls * n + i : i * classCount + cls];
         if (score <= options.confidence) continue;
-        const at = (side) => corners[4 * i + side];
-        found.push(cls, score, at(0), at(1), at(2), at(3));
+        const at2 = (side) => corners[4 * i + side];
+        found.push(cls, score, at2(0), at2(1), at2(2), at2(3));
       }
     emitKept(found, options, geometryOf(format, geometry, options, view), emit);
   };
 }
-function distance3(data, at, side, bins) {
-  const start = at + side * bins;
+function distance4(data, at2, side, bins) {
+  const start = at2 + side * bins;
   let most = -Infinity;
   for (let bin = 0; bin < bins; bin++) most = Math.max(most, data[start + bin]);
   let sum2 = 0;
@@ -39477,7 +41095,7 @@ function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distan
     if (score <= confidence) continue;
     corners ??= [0, 1, 2, 3].map((side) => {
       const origin = ((side % 2 === 0 ? x : y) + centre) * stride;
-      const moved2 = distance3(distances, distancesAt, side, bins) * stride;
+      const moved2 = distance4(distances, distancesAt, side, bins) * stride;
       const most = side % 2 === 0 ? inputWidth : inputHeight;
       return Math.min(Math.max(side < 2 ? origin - moved2 : origin + moved2, 0), most);
     });
@@ -39500,8 +41118,8 @@ function nanodet({ classCount: known2, outputs: { predictions } }, options) {
     const found = new CandidateTable();
     gridOf(strides, inputHeight, inputWidth).forEach((cell, i) => {
       const from = i * width;
-      const at = { scores: data, scoresAt: from, distances: data, distancesAt: from + classCount, bins };
-      pushDistances(found, cell, strides.length === 4 ? 0 : 0.5, at, classCount, logits, options);
+      const at2 = { scores: data, scoresAt: from, distances: data, distancesAt: from + classCount, bins };
+      pushDistances(found, cell, strides.length === 4 ? 0 : 0.5, at2, classCount, logits, options);
     });
     emitKept(found, options, geometry, emit);
   };
@@ -39516,14 +41134,14 @@ function picodetHeads({ heads: heads2 = [] }, options) {
       const grid = gridOf([8 * 2 ** level], options.inputHeight, options.inputWidth);
       if (grid.length !== cells4) throw noGrid(scoresName, cells4, options);
       grid.forEach((cell, i) => {
-        const at = {
+        const at2 = {
           scores: scores.data,
           scoresAt: i * classCount,
           distances: distances.data,
           distancesAt: i * 4 * BINS3,
           bins: BINS3
         };
-        pushDistances(found, cell, 0.5, at, classCount, false, options);
+        pushDistances(found, cell, 0.5, at2, classCount, false, options);
       });
     });
     emitKept(found, options, geometry, emit);
@@ -39557,9 +41175,9 @@ function rows(match2, options, view) {
     const n = Math.min(data.length / width, countOf(outputs, count2));
     const found = new CandidateTable();
     for (let i = 0; i < n; i++) {
-      const at = (column) => data[i * width + column];
-      if (at(cls) >= 0 && at(score) > options.confidence)
-        found.push(Math.round(at(cls)), at(score), at(box), at(box + 1), at(box + 2), at(box + 3));
+      const at2 = (column) => data[i * width + column];
+      if (at2(cls) >= 0 && at2(score) > options.confidence)
+        found.push(Math.round(at2(cls)), at2(score), at2(box), at2(box + 1), at2(box + 2), at2(box + 3));
     }
     emitTop(found, options, geometryOf(match2.format, geometry, options, view), emit);
   };
@@ -39568,10 +41186,10 @@ function countOf(outputs, name) {
   return name === void 0 ? Infinity : finite2(outputs, name).data[0] ?? 0;
 }
 function separate(match2, options, view) {
-  const { boxes, scores, classes, count: count2 } = match2.outputs;
+  const { boxes: boxes2, scores, classes, count: count2 } = match2.outputs;
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes).data;
+    const corners = finite2(outputs, boxes2).data;
     const labels = finite2(outputs, classes).data;
     const width = match2.format === "mmdeploy" ? 5 : 4;
     const points = width === 5 ? void 0 : finite2(outputs, scores).data;
@@ -39579,29 +41197,29 @@ function separate(match2, options, view) {
     const tf = match2.format === "tf-od";
     const found = new CandidateTable();
     for (let i = 0; i < rowCount; i++) {
-      const at = (side) => corners[width * i + side];
-      const score = points === void 0 ? at(4) : points[i];
+      const at2 = (side) => corners[width * i + side];
+      const score = points === void 0 ? at2(4) : points[i];
       const label = Math.round(labels[i]);
       if (label < 0 || score <= confidence) continue;
       if (tf)
         found.push(
           label,
           score,
-          at(1) * inputWidth,
-          at(0) * inputHeight,
-          at(3) * inputWidth,
-          at(2) * inputHeight
+          at2(1) * inputWidth,
+          at2(0) * inputHeight,
+          at2(3) * inputWidth,
+          at2(2) * inputHeight
         );
-      else found.push(label, score, at(0), at(1), at(2), at(3));
+      else found.push(label, score, at2(0), at2(1), at2(2), at2(3));
     }
     emitTop(found, options, geometryOf(match2.format, geometry, options, view), emit);
   };
 }
 function nmsIndices(match2, options, view) {
-  const { boxes, scores, indices: indices2 } = match2.outputs;
+  const { boxes: boxes2, scores, indices: indices2 } = match2.outputs;
   const turned = view.inputs.some(({ name }) => name === "image_shape");
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes).data;
+    const corners = finite2(outputs, boxes2).data;
     const points = finite2(outputs, scores).data;
     const selected = finite2(outputs, indices2).data;
     const n = corners.length / 4;
@@ -39617,9 +41235,9 @@ function nmsIndices(match2, options, view) {
           fix: "Name the outputs as `decoder: { outputs: { boxes: …, scores: …, indices: … } }`."
         });
       if (score <= options.confidence) continue;
-      const at = (side) => corners[4 * box + side];
-      if (turned) found.push(cls, score, at(1), at(0), at(3), at(2));
-      else found.push(cls, score, at(0), at(1), at(2), at(3));
+      const at2 = (side) => corners[4 * box + side];
+      if (turned) found.push(cls, score, at2(1), at2(0), at2(3), at2(2));
+      else found.push(cls, score, at2(0), at2(1), at2(2), at2(3));
     }
     const pixels = turned ? unscaled(geometry) : geometry;
     emitTop(found, options, pixels, emit);
@@ -39645,9 +41263,9 @@ var init_suppressed = __esm({
 });
 
 // src/detection/transformers.ts
-function queries({ outputs: { boxes, scores } }, options) {
+function queries({ outputs: { boxes: boxes2, scores } }, options) {
   return (outputs, geometry, emit) => {
-    const sides = finite2(outputs, boxes).data;
+    const sides = finite2(outputs, boxes2).data;
     const tensor = finite2(outputs, scores);
     const [n = 0, classCount = 0] = shapeOf2(tensor, scores, 2);
     const found = new CandidateTable();
@@ -39657,9 +41275,9 @@ function queries({ outputs: { boxes, scores } }, options) {
     emitTop(found, options, geometry, emit);
   };
 }
-function detr({ outputs: { boxes, scores } }, options) {
+function detr({ outputs: { boxes: boxes2, scores } }, options) {
   return (outputs, geometry, emit) => {
-    const sides = finite2(outputs, boxes).data;
+    const sides = finite2(outputs, boxes2).data;
     const tensor = finite2(outputs, scores);
     const [n = 0, width = 0] = shapeOf2(tensor, scores, 2);
     const found = new CandidateTable();
@@ -39689,10 +41307,10 @@ function ultralyticsQueries({ outputs: { predictions } }, options) {
     emitTop(found, options, geometry, emit);
   };
 }
-function add2(found, cls, score, sides, at, { confidence, inputWidth, inputHeight }) {
+function add2(found, cls, score, sides, at2, { confidence, inputWidth, inputHeight }) {
   if (score <= confidence) return;
-  const [cx, cy] = [sides[at] * inputWidth, sides[at + 1] * inputHeight];
-  const [w, h] = [sides[at + 2] * inputWidth, sides[at + 3] * inputHeight];
+  const [cx, cy] = [sides[at2] * inputWidth, sides[at2 + 1] * inputHeight];
+  const [w, h] = [sides[at2 + 2] * inputWidth, sides[at2 + 3] * inputHeight];
   pushCentred(found, cls, score, cx, cy, w, h);
 }
 var init_transformers = __esm({
@@ -39870,36 +41488,36 @@ var init_sight = __esm({
 });
 
 // src/detection/baked.ts
-function baked(sight, add3) {
-  if (separateOutputs(sight, add3)) return;
-  indices(sight, add3);
-  rows2(sight, add3);
+function baked(sight, add4) {
+  if (separateOutputs(sight, add4)) return;
+  indices(sight, add4);
+  rows2(sight, add4);
 }
-function separateOutputs({ outputs: all, named, view, declared }, add3) {
+function separateOutputs({ outputs: all, named, view, declared }, add4) {
   const outputs = all.filter(({ name }) => !BEFORE.test(name));
   const role = (name, pattern) => named[name] ?? outputs.find((output) => pattern.test(output.name))?.name;
-  const boxes = role("boxes", /boxes|bboxes/i);
+  const boxes2 = role("boxes", /boxes|bboxes/i);
   const scores = role("scores", /scores/i);
   const classes = role("classes", /classes|labels/i);
   const count2 = role("count", /^(graph\d+_)?num_?(dets|detections|predictions)|:num_detections|^num/i);
-  if (boxes === void 0 || scores === void 0 || classes === void 0) return false;
+  if (boxes2 === void 0 || scores === void 0 || classes === void 0) return false;
   const match2 = {
-    outputs: { boxes, scores, classes, ...count2 !== void 0 && { count: count2 } },
+    outputs: { boxes: boxes2, scores, classes, ...count2 !== void 0 && { count: count2 } },
     classCount: void 0
   };
-  const why = `outputs ${[boxes, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
+  const why = `outputs ${[boxes2, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
   if (declared !== void 0) {
-    if (SEPARATE.includes(declared)) add3(declared, { ...match2, why });
+    if (SEPARATE.includes(declared)) add4(declared, { ...match2, why });
   } else if (hasInput(view, "orig_target_sizes"))
-    add3("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
-  else if (/(^|\/)detection_boxes/.test(boxes)) add3("tf-od", { ...match2, why });
-  else if (/^(graph\d+_)?pred_boxes/.test(boxes)) add3("yolo-nas-batch", { ...match2, why });
-  else if (count2 !== void 0) add3("efficient-nms", { ...match2, why });
-  else if (outputs.find(({ name }) => name === boxes)?.dims.length === 2)
-    add3("torchvision", { ...match2, why: `${why}, without a batch` });
+    add4("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
+  else if (/(^|\/)detection_boxes/.test(boxes2)) add4("tf-od", { ...match2, why });
+  else if (/^(graph\d+_)?pred_boxes/.test(boxes2)) add4("yolo-nas-batch", { ...match2, why });
+  else if (count2 !== void 0) add4("efficient-nms", { ...match2, why });
+  else if (outputs.find(({ name }) => name === boxes2)?.dims.length === 2)
+    add4("torchvision", { ...match2, why: `${why}, without a batch` });
   return true;
 }
-function indices({ outputs }, add3) {
+function indices({ outputs }, add4) {
   const integers = outputs.filter((output) => !isFloat(output));
   const floats = outputs.filter(isFloat);
   const [integer] = integers;
@@ -39909,26 +41527,26 @@ function indices({ outputs }, add3) {
     const box = floats.find(({ dims }) => dims.at(-1) === 4);
     const other = floats.find((output) => output !== box);
     if (box && other && integer.dims.length >= 2 && integer.dims.at(-1) === 3)
-      add3("nms-indices", {
+      add4("nms-indices", {
         outputs: { boxes: box.name, scores: other.name, indices: integer.name },
         classCount: positive(other.dims.at(-2)),
         why: `${integer.name} selects image, class and box`
       });
     else if (box?.dims.length === 2 && other?.dims.length === 1)
-      add3("torchvision", {
+      add4("torchvision", {
         outputs: { boxes: box.name, scores: other.name, classes: integer.name },
         classCount: void 0,
         why: "boxes, integer labels and scores, without a batch"
       });
   }
   if (outputs.length === 2 && first2.dims.at(-1) === 5)
-    add3("mmdeploy", {
+    add4("mmdeploy", {
       outputs: { boxes: first2.name, classes: integer.name },
       classCount: void 0,
       why: "rows of five numbers, and integer labels"
     });
 }
-function rows2({ outputs, view, declared }, add3) {
+function rows2({ outputs, view, declared }, add4) {
   const integers = outputs.filter((output) => !isFloat(output));
   const floats = outputs.filter(isFloat);
   const [first2] = floats;
@@ -39936,16 +41554,16 @@ function rows2({ outputs, view, declared }, add3) {
     const found = { outputs: { predictions: first2.name }, classCount: void 0 };
     const flat = /flat/i.test(first2.name);
     if (declared !== void 0 || flat || first2.name !== "output")
-      add3("yolo-nas-flat", { ...found, why: `rows of seven numbers${flat ? ", by its name flat" : ""}` });
-    if (declared !== void 0 || !flat) add3("yolov7-end2end", { ...found, why: "rows of seven numbers" });
+      add4("yolo-nas-flat", { ...found, why: `rows of seven numbers${flat ? ", by its name flat" : ""}` });
+    if (declared !== void 0 || !flat) add4("yolov7-end2end", { ...found, why: "rows of seven numbers" });
   }
   const paddled = hasInput(view, "scale_factor", "im_shape");
   const isRow = ({ dims }) => dims.length === 2 && dims[1] === 6;
-  const numbers = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
-  if (numbers && (paddled || integers.length === 1 || declared === "paddle"))
-    add3("paddle", {
+  const numbers2 = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
+  if (numbers2 && (paddled || integers.length === 1 || declared === "paddle"))
+    add4("paddle", {
       outputs: {
-        predictions: numbers.name,
+        predictions: numbers2.name,
         ...integers.length === 1 && { count: integers[0].name }
       },
       classCount: void 0,
@@ -39969,36 +41587,36 @@ var init_baked = __esm({
 });
 
 // src/detection/heads.ts
-function heads(sight, add3) {
-  anchorHeads(sight, add3);
-  distanceHeads(sight, add3);
+function heads(sight, add4) {
+  anchorHeads(sight, add4);
+  distanceHeads(sight, add4);
 }
-function anchorHeads({ outputs, declared }, add3) {
+function anchorHeads({ outputs, declared }, add4) {
   const floats = outputs.filter(isFloat);
   const whole = floats.some(({ dims }) => dims.length === 3);
   const side = ({ dims }) => dims.at(dims.length === 5 ? -2 : -1) ?? 0;
   const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
   const [first2] = raw;
   if (raw.length < 3 || first2 === void 0 || whole && declared !== "yolov5-heads") return;
-  const numbers = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
-  if (numbers > 5 && Number.isInteger(numbers))
-    add3("yolov5-heads", {
+  const numbers2 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
+  if (numbers2 > 5 && Number.isInteger(numbers2))
+    add4("yolov5-heads", {
       outputs: {},
       heads: raw.map(({ name }) => [name]),
-      classCount: numbers - 5,
-      why: `${raw.length} raw heads, ${numbers} numbers for each of 3 anchors`
+      classCount: numbers2 - 5,
+      why: `${raw.length} raw heads, ${numbers2} numbers for each of 3 anchors`
     });
 }
-function distanceHeads({ outputs, classes, height, width }, add3) {
+function distanceHeads({ outputs, classes, height, width }, add4) {
   const floats = outputs.filter(isFloat);
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
-  const at = (cells4, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
-  const pairs = levels.map((cells4) => [at(cells4, false)?.name, at(cells4, true)?.name]);
-  if (outputs.length === 8 && pairs.every((pair2) => !pair2.includes(void 0)))
-    add3("picodet-heads", {
+  const at2 = (cells4, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
+  const pairs = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
+  if (outputs.length === 8 && pairs.every((pair3) => !pair3.includes(void 0)))
+    add4("picodet-heads", {
       outputs: {},
       heads: pairs,
-      classCount: positive(at(levels[0], false)?.dims[2]) ?? classes?.count,
+      classCount: positive(at2(levels[0], false)?.dims[2]) ?? classes?.count,
       why: "four levels of scores and of 32 distances"
     });
 }
@@ -40011,32 +41629,32 @@ var init_heads = __esm({
 });
 
 // src/detection/paired.ts
-function paired(sight, add3) {
+function paired(sight, add4) {
   const { view, declared, height, width } = sight;
   if (declared !== void 0 && !PAIRS.includes(declared)) return;
-  const [boxes, scores] = pairOf(sight) ?? [];
-  if (boxes?.dims[2] !== 4 || scores === void 0) return;
+  const [boxes2, scores] = pairOf(sight) ?? [];
+  if (boxes2?.dims[2] !== 4 || scores === void 0) return;
   const [, rows3 = -1, columns2 = -1] = scores.dims;
-  const n = boxes.dims[1] ?? -1;
+  const n = boxes2.dims[1] ?? -1;
   const anchored = n > 0 && n % 3 === 0 && stridesOf(n / 3, height, width) !== void 0;
   const dense = anchored || stridesOf(n, height, width) !== void 0;
   const cells4 = anchored ? `3 anchors on ${n / 3} cells` : `${n} cells`;
   const evidence = dense ? cells4 : `${n < 0 ? "a free number of" : n} queries`;
   const match2 = (classCount, more) => ({
-    outputs: { boxes: boxes.name, scores: scores.name },
+    outputs: { boxes: boxes2.name, scores: scores.name },
     classCount: positive(classCount),
     why: `${evidence}, ${more}`
   });
   const byClass = columns2 === n && rows3 !== n;
   if (byClass || declared === "paddle-raw" || hasInput(view, "scale_factor"))
-    return add3("paddle-raw", match2(rows3, "scores by class, then box"));
+    return add4("paddle-raw", match2(rows3, "scores by class, then box"));
   if (dense || declared === "yolo-nas")
-    return add3("yolo-nas", {
+    return add4("yolo-nas", {
       ...match2(columns2, "scores by box, then class"),
       // YOLOv7's `--include-nms` leaves corners and scores of all anchors.
       ...anchored && { family: "yolov5" }
     });
-  transformer(sight, add3, columns2, match2, /^dets$/.test(boxes.name));
+  transformer(sight, add4, columns2, match2, /^dets$/.test(boxes2.name));
 }
 function pairOf({ outputs, named }) {
   const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
@@ -40044,21 +41662,21 @@ function pairOf({ outputs, named }) {
   const corners = floats.find(({ name }) => name === "pred_boxes");
   if (logits && corners) return [corners, logits];
   if (floats.length !== 2 || outputs.length !== 2) return void 0;
-  const boxes = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats.find(({ dims }) => dims[2] === 4);
-  const scores = floats.find((output) => output !== boxes);
-  return boxes && scores ? [boxes, scores] : void 0;
+  const boxes2 = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats.find(({ dims }) => dims[2] === 4);
+  const scores = floats.find((output) => output !== boxes2);
+  return boxes2 && scores ? [boxes2, scores] : void 0;
 }
-function transformer({ view, classes, declared }, add3, columns2, match2, dets) {
+function transformer({ view, classes, declared }, add4, columns2, match2, dets) {
   const none = columns2 > 0 ? columns2 - 1 : columns2;
-  const asDetr = (more) => add3("detr", match2(none, more));
-  const asQueries = (more) => add3("rtdetr", { ...match2(columns2, more), ...columns2 === 91 && { family: "detr" } });
+  const asDetr = (more) => add4("detr", match2(none, more));
+  const asQueries = (more) => add4("rtdetr", { ...match2(columns2, more), ...columns2 === 91 && { family: "detr" } });
   if (declared !== void 0) {
     if (declared === "detr") asDetr("declared");
-    else if (declared === "rf-detr") add3("rf-detr", match2(columns2, "declared"));
+    else if (declared === "rf-detr") add4("rf-detr", match2(columns2, "declared"));
     else if (declared === "rtdetr") asQueries("declared");
     return;
   }
-  if (dets) return add3("rf-detr", match2(columns2, "outputs dets and labels"));
+  if (dets) return add4("rf-detr", match2(columns2, "outputs dets and labels"));
   if (isDeformable(view)) return asQueries(`${columns2} logits each, and deformable attention`);
   const count2 = classes?.count;
   const fits = (extra, coco) => count2 !== void 0 ? columns2 === count2 + extra : columns2 === coco || view.categories !== void 0 && columns2 === view.categories + extra;
@@ -40080,10 +41698,10 @@ var init_paired = __esm({
 });
 
 // src/detection/single.ts
-function single(sight, add3) {
+function single(sight, add4) {
   const output = onlyOutput(sight);
   if (output === void 0) return;
-  const put = (format, classCount, why, more = {}) => add3(format, {
+  const put = (format, classCount, why, more = {}) => add4(format, {
     outputs: { predictions: output.name },
     classCount: positive(classCount),
     why: `${output === sight.outputs[0] ? "" : `output ${output.name}, `}${why}`,
@@ -40283,14 +41901,14 @@ function inputSize(view) {
   });
 }
 function classNamesOf(view) {
-  const text5 = view.metadata.get("names");
-  if (text5 === void 0) return void 0;
+  const text3 = view.metadata.get("names");
+  if (text3 === void 0) return void 0;
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single2, double] of text5.matchAll(entry))
+  for (const [, bare, quoted, single2, double] of text3.matchAll(entry))
     names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
-  const list3 = /^\[(.*)\]$/s.exec(text5.trim());
+  const list3 = /^\[(.*)\]$/s.exec(text3.trim());
   if (list3 === null) return void 0;
   return [...list3[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
     ([, a, b]) => a ?? b ?? ""
@@ -40311,12 +41929,12 @@ function matchesOf(view, named, declaredClasses, declared) {
   const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name }) => chosen.includes(name));
   const found = [];
   const sight = { view, outputs, named, classes, declared, ...inputSize(view) };
-  const add3 = (format, match2) => {
+  const add4 = (format, match2) => {
     if (declared === void 0 || declared === format)
       found.push({ ...match2, format, why: `${outputs.map(shown).join("; ")}: ${match2.why}` });
   };
   for (const look2 of [baked, paired, heads, single]) {
-    look2(sight, add3);
+    look2(sight, add4);
     if (found.length > 0) break;
   }
   return found;
@@ -40389,8 +42007,8 @@ function optionsOf(view, format, given) {
   };
 }
 function anchorsOf(view) {
-  const text5 = view.metadata.get("anchors");
-  const levels = text5?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  const text3 = view.metadata.get("anchors");
+  const levels = text3?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
   return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
 }
 function undecided(view, candidates2, wanted) {
@@ -40431,14 +42049,14 @@ var init_choose = __esm({
 });
 
 // src/detection/classes.ts
-function mapClasses(decoder, view, categories, override = "auto", boxes) {
+function mapClasses(decoder, view, categories, override = "auto", boxes2) {
   const declared = override === "auto" ? void 0 : override.classes;
   const shift = decoder.labels === "one-based" ? 1 : 0;
   const given = declared ?? classNamesOf(view);
   const background = given !== void 0 && /^(__background__|background|n\/a)$/i.test(given[0]?.trim() ?? "");
   const names = given !== void 0 && shift === 1 && !background ? ["__background__", ...given] : given;
   if (names !== void 0)
-    return byName(names, categories, boxes, declared === void 0 ? "the model" : "the settings");
+    return byName(names, categories, boxes2, declared === void 0 ? "the model" : "the settings");
   const count2 = decoder.classCount ?? (shift === 1 ? 91 : void 0);
   const coco = asCoco(count2, categories);
   if (coco !== void 0) return coco;
@@ -40462,11 +42080,11 @@ function mapClasses(decoder, view, categories, override = "auto", boxes) {
     fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
   });
 }
-function byName(names, categories, boxes, source) {
+function byName(names, categories, boxes2, source) {
   const match2 = matcher(names, categories);
   const ofModel = new Set(names.map(match2));
   const missing = categories.filter(({ name }) => !ofModel.has(match2(name)));
-  const unknown = missing.filter((category) => boxes?.[categories.indexOf(category)] !== 0);
+  const unknown = missing.filter((category) => boxes2?.[categories.indexOf(category)] !== 0);
   if (unknown.length > 0)
     throw new InputFault({
       where: "categories of the annotations",
@@ -40520,7 +42138,7 @@ function list2(items) {
 function quote(names) {
   return list2(names.map((name) => `"${name}"`));
 }
-var init_classes = __esm({
+var init_classes2 = __esm({
   "src/detection/classes.ts"() {
     "use strict";
     init_dataset();
@@ -40697,7 +42315,7 @@ var init_detection = __esm({
     "use strict";
     init_types11();
     init_choose();
-    init_classes();
+    init_classes2();
     init_nms();
     init_preprocessing();
     init_refusals2();
@@ -40706,12 +42324,12 @@ var init_detection = __esm({
 });
 
 // src/store/store.ts
-import { createHash as createHash6 } from "node:crypto";
+import { createHash as createHash7 } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { readFile as readFile7, readdir as readdir3, rm as rm5, stat as stat5, utimes } from "node:fs/promises";
 import { join as join12 } from "node:path";
 function keyOf(parts) {
-  return createHash6("sha256").update(
+  return createHash7("sha256").update(
     JSON.stringify(
       parts,
       (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
@@ -40723,18 +42341,18 @@ async function openStore2(folder, options) {
   await state.makeRoom(0);
   return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
 }
-async function readRecords(path3, header, onTrouble) {
+async function readRecords(path4, header, onTrouble) {
   const records = /* @__PURE__ */ new Map();
-  let text5;
+  let text3;
   try {
-    text5 = await readFile7(path3, "utf8");
+    text3 = await readFile7(path4, "utf8");
     const now = /* @__PURE__ */ new Date();
-    await utimes(path3, now, now);
+    await utimes(path4, now, now);
   } catch (error2) {
     if (systemCode(error2) !== "ENOENT") onTrouble(error2);
     return { records, damaged: 0, next: "anew" };
   }
-  const [first2, ...lines2] = text5.split("\n");
+  const [first2, ...lines2] = text3.split("\n");
   if (first2 !== header) return { records, damaged: 1, next: "anew" };
   let damaged = 0;
   for (const line of lines2) {
@@ -40749,8 +42367,8 @@ function nameOf(record) {
   const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
   return quoted === void 0 ? void 0 : JSON.parse(quoted);
 }
-function checkOf(text5) {
-  return createHash6("sha256").update(text5).digest("hex").slice(0, CHECK);
+function checkOf(text3) {
+  return createHash7("sha256").update(text3).digest("hex").slice(0, CHECK);
 }
 function headerOf2(name) {
   return `int8-gate shelf 1 ${name}`;
@@ -40789,11 +42407,11 @@ var init_store3 = __esm({
         }
       }
       async shelf(name) {
-        const path3 = join12(this.folder, name);
+        const path4 = join12(this.folder, name);
         this.open.add(name);
         const header = headerOf2(name);
         const { records, damaged, next } = await readRecords(
-          path3,
+          path4,
           header,
           (error2) => this.trouble(`${name} cannot be read`, error2)
         );
@@ -40801,28 +42419,28 @@ var init_store3 = __esm({
           this.options.onTrouble(
             `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
           );
-        if (next === "anew") await rm5(path3, { force: true }).catch(() => void 0);
+        if (next === "anew") await rm5(path4, { force: true }).catch(() => void 0);
         let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
 `;
         let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
         return {
           size: records.size,
           get: (key) => {
-            const text5 = records.get(key);
-            return text5 === void 0 ? void 0 : JSON.parse(text5)[1];
+            const text3 = records.get(key);
+            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
           },
           put: (key, value) => {
-            const text5 = JSON.stringify([key, value]);
-            records.set(key, text5);
-            if (size + text5.length > MOST_BYTES) return;
-            size += text5.length;
-            if (this.append(path3, `${before}${checkOf(text5)} ${text5}
+            const text3 = JSON.stringify([key, value]);
+            records.set(key, text3);
+            if (size + text3.length > MOST_BYTES) return;
+            size += text3.length;
+            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
 `)) before = "";
           }
         };
       }
-      append(path3, text5) {
-        const bytes2 = Buffer.byteLength(text5);
+      append(path4, text3) {
+        const bytes2 = Buffer.byteLength(text3);
         if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
           if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
           this.quiet = true;
@@ -40830,7 +42448,7 @@ var init_store3 = __esm({
         }
         try {
           mkdirSync(this.folder, { recursive: true });
-          appendFileSync(path3, text5);
+          appendFileSync(path4, text3);
           this.total += bytes2;
           return true;
         } catch (error2) {
@@ -40869,10 +42487,10 @@ function packNumbers(values) {
   for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
   return Buffer.from(bytes2.buffer).toString("base64");
 }
-function unpackNumbers(text5) {
-  if (typeof text5 !== "string") return void 0;
-  const bytes2 = Buffer.from(text5, "base64");
-  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text5) return void 0;
+function unpackNumbers(text3) {
+  if (typeof text3 !== "string") return void 0;
+  const bytes2 = Buffer.from(text3, "base64");
+  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
   const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
   return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
 }
@@ -40883,7 +42501,7 @@ var init_numbers2 = __esm({
 });
 
 // src/store/place.ts
-import { createHash as createHash7 } from "node:crypto";
+import { createHash as createHash8 } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join as join13 } from "node:path";
@@ -40897,7 +42515,7 @@ function userCacheFolder(environment = process.env, platform2 = process.platform
 }
 function codeDigest() {
   if (import.meta.url.endsWith(".ts")) return void 0;
-  digest ??= createHash7("sha256").update(readFileSync(fileURLToPath2(import.meta.url))).digest("hex");
+  digest ??= createHash8("sha256").update(readFileSync(fileURLToPath2(import.meta.url))).digest("hex");
   return digest;
 }
 var digest;
@@ -40918,11 +42536,11 @@ var init_store4 = __esm({
 });
 
 // src/pipeline/keys.ts
-import { createHash as createHash8 } from "node:crypto";
+import { createHash as createHash9 } from "node:crypto";
 import { readFile as readFile8 } from "node:fs/promises";
 import { cpus } from "node:os";
-function storeOf({ settings }, { progress }) {
-  const { enabled, folder, maxMiB } = settings.cache;
+function storeOf({ settings: settings2 }, { progress }) {
+  const { enabled, folder, maxMiB } = settings2.cache;
   if (!enabled || folder === void 0 && codeDigest() === void 0) return Promise.resolve(NO_STORE);
   return openStore2(folder ?? userCacheFolder(), {
     maxBytes: maxMiB * 2 ** 20,
@@ -40942,7 +42560,7 @@ function identityOf(bench) {
   };
 }
 function digestOf(bytes2) {
-  return createHash8("sha256").update(bytes2).digest("hex");
+  return createHash9("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
   const bytes2 = await readFile8(record.file).catch(() => void 0);
@@ -40962,9 +42580,9 @@ var init_keys = __esm({
 // src/pipeline/prepare.ts
 import { readFile as readFile9 } from "node:fs/promises";
 async function prepare3(loaded2, context) {
-  const { settings } = loaded2;
+  const { settings: settings2 } = loaded2;
   context.progress.phase("Reading the model and the data");
-  const model = floatModelOf(await readModel(settings.model));
+  const model = floatModelOf(await readModel(settings2.model));
   checkWeights(model);
   const graph = buildGraph(model);
   refusePlugins(
@@ -40972,61 +42590,61 @@ async function prepare3(loaded2, context) {
     graph.nodes.map(({ opType }) => opType)
   );
   const truth = await loadGroundTruth({
-    format: settings.validation.format,
-    annotations: settings.validation.annotations,
-    images: settings.validation.images,
-    split: settings.validation.split,
-    limit: settings.validation.limit,
-    seed: settings.gate.seed,
-    exif: followsExif(settings)
+    format: settings2.validation.format,
+    annotations: settings2.validation.annotations,
+    images: settings2.validation.images,
+    split: settings2.validation.split,
+    limit: settings2.validation.limit,
+    seed: settings2.gate.seed,
+    exif: followsExif(settings2)
   });
   if (truth.images.length === 0)
     throw new InputFault({
       where: loaded2.place("/validation/annotations"),
-      what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
+      what: `${settings2.validation.annotations} names no image, so there is nothing to evaluate on`,
       fix: "Name an annotation file that lists the validation images."
     });
   if (truth.skipped.length > 0)
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
     );
-  const listed2 = await calibrationImages(settings);
-  const { fit: calibrationRecords, held } = choosesOnImages(settings, model) ? holdBack(listed2) : { fit: listed2, held: [] };
-  const scope = settings.quantization.operators;
-  const layers2 = listLayers(graph, scope);
+  const listed2 = await calibrationImages(settings2);
+  const { fit: calibrationRecords, held } = choosesOnImages(settings2, model) ? holdBack(listed2) : { fit: listed2, held: [] };
+  const scope = settings2.quantization.operators;
+  const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
-    threads: settings.engine.threads,
-    batch: settings.engine.batch
+    threads: settings2.engine.threads,
+    batch: settings2.engine.batch
   });
   try {
-    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile9(settings.model));
+    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile9(settings2.model));
     const view = {
       ...await viewOf(engine, model, bytes2, graph),
-      ...sizeOf(settings),
+      ...sizeOf(settings2),
       categories: truth.categories.length
     };
-    const choice2 = chooseDecoder(view, settings.decoder);
-    const { spec, reasons } = inferPreprocessing(view, choice2, settings.preprocessing);
+    const choice2 = chooseDecoder(view, settings2.decoder);
+    const { spec, reasons } = inferPreprocessing(view, choice2, settings2.preprocessing);
     const classes = mapClasses(
       choice2.decoder,
       view,
       truth.categories,
-      settings.decoder,
+      settings2.decoder,
       boxesByCategory(truth)
     );
-    const memoryMiB = settings.engine.memoryMiB;
-    const subset = chooseSubset(truth, settings.sensitivity.images, settings.gate.seed);
+    const memoryMiB = settings2.engine.memoryMiB;
+    const subset = chooseSubset(truth, settings2.sensitivity.images, settings2.gate.seed);
     return {
       loaded: loaded2,
-      settings,
+      settings: settings2,
       context,
       engine,
       model,
       graph,
       bytes: bytes2,
       referenceBytes: await referenceOf(loaded2, model, headTensors(graph), bytes2),
-      layers: layers2,
-      tensors: calibratedTensors(graph, layers2, settings),
+      layers: layers3,
+      tensors: calibratedTensors(graph, layers3, settings2),
       choice: choice2,
       spec,
       preprocessingReasons: reasons,
@@ -41050,9 +42668,9 @@ async function prepare3(loaded2, context) {
     throw error2;
   }
 }
-async function referenceOf({ settings, place: place2 }, model, heads2, bytes2) {
-  const path3 = settings.quantization.reference;
-  if (path3 === void 0) return bytes2;
+async function referenceOf({ settings: settings2, place: place2 }, model, heads2, bytes2) {
+  const path4 = settings2.quantization.reference;
+  if (path4 === void 0) return bytes2;
   const where = place2("/quantization/reference");
   if (model.quantized === void 0)
     throw new InputFault({
@@ -41060,7 +42678,7 @@ async function referenceOf({ settings, place: place2 }, model, heads2, bytes2) {
       what: `${model.name} has no Q/DQ, so it is its own reference`,
       fix: "Take the line out."
     });
-  const reference = await readModel(path3);
+  const reference = await readModel(path4);
   const graph = buildGraph(reference);
   const lacking = heads2.find((name) => graph.producerOf(name) === void 0);
   if (lacking !== void 0)
@@ -41074,28 +42692,28 @@ async function referenceOf({ settings, place: place2 }, model, heads2, bytes2) {
 function choosesOnImages({ calibration }, model) {
   return calibration.calibrator === "best" && calibration.cache === void 0 && model.quantized === void 0;
 }
-function calibratedTensors(graph, layers2, { quantization }) {
+function calibratedTensors(graph, layers3, { quantization }) {
   const tensors = tensorsToCalibrate(graph, quantization.operators);
   if (quantization.flavour === "weak") return tensors;
-  const given = layers2.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
+  const given = layers3.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
   return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name) => name !== "" && graph.isFloat(name))])];
 }
-async function calibrationImages(settings) {
-  const records = await listImages(settings.calibration.images);
-  const { count: count2, images: images2 } = settings.calibration;
-  const used = count2 === void 0 || count2 >= records.length ? records : spread2(records, count2);
-  return checkImages(used, followsExif(settings), images2);
+async function calibrationImages(settings2) {
+  const records = await listImages(settings2.calibration.images);
+  const { count: count2, images: images2 } = settings2.calibration;
+  const used = count2 === void 0 || count2 >= records.length ? records : spread3(records, count2);
+  return checkImages(used, followsExif(settings2), images2);
 }
 function followsExif({ preprocessing: preprocessing2 }) {
   return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
 }
-function spread2(records, count2) {
+function spread3(records, count2) {
   return Array.from({ length: count2 }, (_, i) => records[Math.floor(i * records.length / count2)]);
 }
 function boxesByCategory({ categories, annotations }) {
-  const boxes = new Int32Array(categories.length);
-  for (const category of annotations.category) boxes[category] = boxes[category] + 1;
-  return boxes;
+  const boxes2 = new Int32Array(categories.length);
+  for (const category of annotations.category) boxes2[category] = boxes2[category] + 1;
+  return boxes2;
 }
 function sizeOf({ preprocessing: preprocessing2 }) {
   if (preprocessing2 === "auto") return {};
@@ -41120,12 +42738,12 @@ async function viewOf(engine, model, bytes2, graph) {
   }
 }
 function feedOf(bench, store, indexes) {
-  const at = (i) => indexes === void 0 ? i : indexes[i];
+  const at2 = (i) => indexes === void 0 ? i : indexes[i];
   const { decoder } = bench.choice;
   return {
     count: indexes?.length ?? store.count,
     spec: store.spec,
-    image: (i) => store.get(at(i)),
+    image: (i) => store.get(at2(i)),
     ...decoder.extras !== void 0 && {
       extras: (_i, image) => decoder.extras?.(image.geometry) ?? {}
     }
@@ -41209,7 +42827,7 @@ var init_detect = __esm({
 
 // src/pipeline/remembered.ts
 async function detectKnown(bench, session, name, bytes2) {
-  const { store, validation, settings } = bench;
+  const { store, validation, settings: settings2 } = bench;
   if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
   const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf(bytes2) }));
   const all = Array.from({ length: validation.count }, (_, i) => i);
@@ -41218,25 +42836,25 @@ async function detectKnown(bench, session, name, bytes2) {
   const fresh = /* @__PURE__ */ new Map();
   const run4 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
     const image = indexes[i];
-    const numbers = detectionNumbers(table3);
-    fresh.set(image, numbers);
-    const [digest2, text5] = [digests[image], packNumbers(numbers)];
-    if (digest2 !== void 0 && shelf.get(digest2) !== text5) shelf.put(digest2, text5);
+    const numbers2 = detectionNumbers(table3);
+    fresh.set(image, numbers2);
+    const [digest2, text3] = [digests[image], packNumbers(numbers2)];
+    if (digest2 !== void 0 && shelf.get(digest2) !== text3) shelf.put(digest2, text3);
   });
   const known2 = new Map(
     all.flatMap((i) => {
-      const numbers = unpackNumbers(shelf.get(digests[i] ?? ""));
-      return numbers === void 0 ? [] : [[i, numbers]];
+      const numbers2 = unpackNumbers(shelf.get(digests[i] ?? ""));
+      return numbers2 === void 0 ? [] : [[i, numbers2]];
     })
   );
-  const live = settings.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
+  const live = settings2.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
   const missing = all.filter((i) => !known2.has(i));
   if (known2.size > 0 && live.length < all.length)
     bench.context.progress.phase(`Evaluating ${name}: resumed, ${known2.size} of ${all.length} images known`);
   await run4([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
-  const differs = [...fresh].some(([i, numbers]) => {
+  const differs = [...fresh].some(([i, numbers2]) => {
     const before = known2.get(i);
-    return before !== void 0 && packNumbers(before) !== packNumbers(numbers);
+    return before !== void 0 && packNumbers(before) !== packNumbers(numbers2);
   });
   if (differs) {
     bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
@@ -41260,8 +42878,8 @@ var init_remembered = __esm({
 });
 
 // src/pipeline/measure.ts
-function dropBetween({ truth, settings }, reference, candidate) {
-  const { resamples, confidence, seed, interval } = settings.gate;
+function dropBetween({ truth, settings: settings2 }, reference, candidate) {
+  const { resamples, confidence, seed, interval } = settings2.gate;
   return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
 }
 async function measure(bench, name, bytes2, weightBytes2, reference) {
@@ -41353,7 +42971,7 @@ async function implicitJob({ bench }, { hello }) {
       what: `TensorRT ${hello.tensorrt} has no calibrators any more`,
       fix: "Leave the key out: from TensorRT 11 on INT8 comes from Q/DQ alone."
     });
-  const { context, referenceBytes: bytes2, settings } = bench;
+  const { context, referenceBytes: bytes2, settings: settings2 } = bench;
   const model = modelOf(bench, "FP32", bytes2);
   const graph = buildGraph(parseModel(bytes2, model.name));
   const computed = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => graph.constant(name) === void 0);
@@ -41362,7 +42980,7 @@ async function implicitJob({ bench }, { hello }) {
   const statistics = await bench.engine.collect(model, tensors, feedOf(bench, bench.calibration), {
     signal: context.signal
   });
-  const { percentile, batch } = settings.calibration;
+  const { percentile, batch } = settings2.calibration;
   const ranges = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
   const calibration = formatCalibrationCache(ranges, cacheVersionOf(hello.tensorrt));
   return [{ variant: "implicit", bytes: bytes2, precision: "int8", simulation: void 0, asked: [], calibration }];
@@ -41465,17 +43083,17 @@ async function rangesOf(bench, statistics) {
   return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
 }
 async function chooseRanges(bench, statistics) {
-  const { context, settings, layers: layers2, graph } = bench;
+  const { context, settings: settings2, layers: layers3, graph } = bench;
   context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
-  const candidates2 = rangeCandidates(statistics, settings.calibration);
+  const candidates2 = rangeCandidates(statistics, settings2.calibration);
   const choices = await chooseCalibrators({
     engine: bench.engine,
     model: bench.model,
     graph,
-    layers: layers2,
-    scope: settings.quantization.operators,
+    layers: layers3,
+    scope: settings2.quantization.operators,
     work: new Map(
-      withMacs(layers2, graph, statistics).flatMap(
+      withMacs(layers3, graph, statistics).flatMap(
         ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
       )
     ),
@@ -41489,16 +43107,16 @@ async function chooseRanges(bench, statistics) {
   return { ranges: chosenRanges(candidates2, choices), choices };
 }
 async function readRanges(file, statistics) {
-  let text5;
+  let text3;
   try {
-    text5 = await readFile10(file, "utf8");
+    text3 = await readFile10(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
       { cause }
     );
   }
-  return rangesFromCache(parseCalibrationCache(text5, file), statistics, file);
+  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
 }
 var init_calibrate = __esm({
   "src/pipeline/calibrate.ts"() {
@@ -41520,7 +43138,7 @@ var init_types12 = __esm({
 });
 
 // src/diagnosis/words.ts
-function short5(value) {
+function short6(value) {
   return String(Number(value.toPrecision(3)));
 }
 function dB(value) {
@@ -41533,8 +43151,8 @@ function listed(names, most = 3) {
 function counted(count2, noun) {
   return `${count2} ${noun}${count2 === 1 ? "" : "s"}`;
 }
-function layersOf(tensors) {
-  return [...new Set(tensors.flatMap(({ layers: layers2 }) => layers2))];
+function layersOf2(tensors) {
+  return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
 }
 var init_words = __esm({
   "src/diagnosis/words.ts"() {
@@ -41566,23 +43184,23 @@ function unequalChannels({
     const reaches = channelReach(tensor2.extremes);
     if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
     const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
-    const steps = (a) => a / tensor2.amax * 127;
-    const coarse2 = reaches.filter((a) => a > 0 && steps(a) < FEW_STEPS).length;
+    const steps2 = (a) => a / tensor2.amax * 127;
+    const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
     return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
   }).sort((a, b) => b.gain - a.gain);
   const worst = found[0];
   if (worst === void 0) return [];
   const { weights: one, tensor, gain, coarse, channels } = worst;
   const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
-  const layers2 = found.map(({ weights: { layer } }) => layer);
+  const layers3 = found.map(({ weights: { layer } }) => layer);
   return [
     {
       kind: "unequal-channels",
       severity: "warning",
       subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short5(live[0] ?? 0)} to ${short5(live.at(-1) ?? 0)} under one scale of ${short5(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short5(one.amax)}) lift the weak ones again. One scale for all costs ${short5(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers2, 5)}.` : ""),
-      advice: `Keep ${listed(layers2.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
-      layers: layers2,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers3, 5)}.` : ""),
+      advice: `Keep ${listed(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      layers: layers3,
       evidence: {
         layers: found.length,
         gain,
@@ -41611,7 +43229,7 @@ function deadChannels({ tensors }) {
       subject: worst.tensor.name,
       sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
       advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
-      layers: layersOf(found.map(({ tensor }) => tensor)),
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
     }
   ];
@@ -41754,7 +43372,7 @@ function oneSidedCalibration({
       subject: calibrationFolder,
       sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
       advice: lighting ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
-      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers2 }) => layers2))],
+      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
       evidence: {
         drifted: beyond.length,
         tensors: drift.length,
@@ -41789,7 +43407,7 @@ function preprocessing({
       kind: "preprocessing",
       severity: "warning",
       subject: calibrationFolder,
-      sentence: `Red and blue look swapped in the calibration images: their means are ${short5(r)} and ${short5(b)} (0…255), those of the validation images ${short5(vr)} and ${short5(vb)}.`,
+      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
       advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
       layers: [],
       evidence: {
@@ -41859,7 +43477,7 @@ function calibrationSize({
   const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
   const growing = before !== void 0 && before < STILL_GROWING;
   if (count2 >= FEW_IMAGES2 && !growing) return [];
-  const rose = before === void 0 ? "" : ` From ${half} to ${count2} of them the largest values rose by ${short5((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
+  const rose = before === void 0 ? "" : ` From ${half} to ${count2} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
   return [
     {
       kind: count2 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
@@ -41888,8 +43506,8 @@ function regionOf(index, shape2, input, geometry) {
   if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
   const [row, column] = [Math.floor(index / width) % height, index % width];
   const side = (from, cells4, length, pad, scale, end) => {
-    const at = (cell) => (cell * length / cells4 - pad) / scale;
-    const [low, high] = [Math.max(0, Math.floor(at(from))), Math.min(end, Math.ceil(at(from + 1)) - 1)];
+    const at2 = (cell) => (cell * length / cells4 - pad) / scale;
+    const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
     return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
   };
   const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
@@ -41927,9 +43545,9 @@ function clippable(evidence) {
       kind: "range-outlier",
       severity: helps ? "warning" : "info",
       subject: name,
-      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short5(inside2)}, the range goes to ±${short5(ownAmax)} (${short5(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
+      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
       advice,
-      layers: layersOf(found.map(({ tensor }) => tensor)),
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: {
         tensors: found.length,
         amax: ownAmax,
@@ -41948,7 +43566,7 @@ function culprit({ peaks, input }, tensor) {
   if (peak === void 0 || image === void 0) return "";
   const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
   const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
-  return `, its largest value being ${short5(peak.value)} in ${image.name}${where}`;
+  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
 }
 function bestTrial({ calibratorTrials }) {
   return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
@@ -41977,15 +43595,15 @@ function heavyTails({ tensors }) {
   const worst = found[0];
   if (worst === void 0) return [];
   const { name, calibration } = worst.tensor;
-  const layers2 = layersOf(found.map(({ tensor }) => tensor));
+  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
   return [
     {
       kind: "range-outlier",
       severity: "warning",
       subject: name,
-      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short5(reach2(calibration, 50))}, the largest reaches ${short5(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
-      advice: `Keep what reads it in float (quantization.keepFloat: ${layers2.slice(0, 3).join(", ")}).`,
-      layers: layers2,
+      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
+      layers: layers3,
       evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
     }
   ];
@@ -42016,9 +43634,9 @@ function saturation(evidence) {
       kind: "saturation",
       severity: trial.helps ? "error" : "info",
       subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short5(share2)} % of the values of ${tensor.name} at ±${short5(tensor.ownAmax)}, which reach ${short5(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
-      layers: layersOf(found.map((one) => one.tensor)),
+      layers: layersOf2(found.map((one) => one.tensor)),
       evidence: {
         tensors: found.length,
         amax: tensor.ownAmax,
@@ -42051,9 +43669,9 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "warning",
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short5(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short5(worst.amax)} makes INT8 steps of ${short5(worst.amax / 127)}.`,
-      advice: `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
-      layers: layersOf(lost),
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      advice: `Keep ${listed(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf2(lost),
       evidence: {
         tensors: lost.length,
         amax: worst.amax,
@@ -42071,8 +43689,8 @@ function oneSidedRanges({ tensors }) {
       severity: "info",
       subject: first2.name,
       sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed(layersOf(coarse))} in float, or train with quantization.`,
-      layers: layersOf(coarse),
+      advice: `TensorRT has no other INT8: keep ${listed(layersOf2(coarse))} in float, or train with quantization.`,
+      layers: layersOf2(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
     });
   return findings2;
@@ -42096,17 +43714,17 @@ function fp16Overflow({
   const names = new Set(over.map(({ name }) => name));
   const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
   const inInt8 = tensors.filter(({ name }) => names.has(name));
-  const layers2 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf(inInt8), ...heavy.map(({ layer }) => layer)])
+  const layers3 = [
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
   ];
   return [
     {
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short5(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
-      advice: `Give ${listed(layers2)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
-      layers: layers2,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
     }
   ];
@@ -42142,8 +43760,8 @@ function sharedScales({
       evidence: {
         scale,
         roundsToZero,
-        smallestSteps: Math.min(...parts.map(({ steps }) => steps)),
-        largestSteps: Math.max(...parts.map(({ steps }) => steps))
+        smallestSteps: Math.min(...parts.map(({ steps: steps2 }) => steps2)),
+        largestSteps: Math.max(...parts.map(({ steps: steps2 }) => steps2))
       }
     })
   );
@@ -42156,8 +43774,8 @@ var init_shared_scales2 = __esm({
 });
 
 // src/diagnosis/weights.ts
-function weightEvidence(graph, layers2) {
-  return layers2.flatMap((layer) => {
+function weightEvidence(graph, layers3) {
+  return layers3.flatMap((layer) => {
     const node = graph.nodes[layer.nodes[0]];
     const weight2 = weightOf(graph, node);
     const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
@@ -42221,8 +43839,8 @@ function weightRanges({ weights }) {
   const worst = found[0];
   if (worst === void 0) return [];
   const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
-  const [least, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short5(worst.amax)}, median of the channels' largest ${short5(median)})` : `its output channels reach from ${short5(least)} to ${short5(worst.amax)} and share one scale`;
+  const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
+  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
   return [
     {
       kind: "weight-range",
@@ -42231,7 +43849,7 @@ function weightRanges({ weights }) {
       sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
       advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
       layers: found.map(({ layer }) => layer),
-      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least }
+      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least2 }
     }
   ];
 }
@@ -42337,7 +43955,7 @@ var init_pixels = __esm({
 // src/pipeline/evidence.ts
 async function collectFindings(basis, int8) {
   const { bench, fp32, statistics } = basis;
-  const { context, graph, settings } = bench;
+  const { context, graph, settings: settings2 } = bench;
   context.progress.phase("Looking for causes");
   const validation = await observeValidation(bench);
   const tensors = quantizedTensors(basis, int8);
@@ -42353,7 +43971,7 @@ async function collectFindings(basis, int8) {
     sqnr: int8.measured.sqnr,
     calibratorTrials: await tryCalibrators(basis, int8, tensors),
     preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
-    calibrationFolder: settings.calibration.images,
+    calibrationFolder: settings2.calibration.images,
     calibrationImages: bench.calibration.count,
     pixels: {
       calibration: await pixelMeans(bench.calibration),
@@ -42369,8 +43987,8 @@ async function collectFindings(basis, int8) {
   context.progress.end();
   return diagnose(evidence);
 }
-function inForce({ model, settings }) {
-  const { calibrator, percentile, cache } = settings.calibration;
+function inForce({ model, settings: settings2 }) {
+  const { calibrator, percentile, cache } = settings2.calibration;
   if (model.quantized !== void 0) return "the model's own scale";
   return cache === void 0 ? calibratorWords(calibrator, percentile) : "the calibration cache";
 }
@@ -42386,14 +44004,14 @@ function observeValidation(bench) {
   );
 }
 function quantizedTensors({ statistics, ranges, extremes: extremes2 }, { model }) {
-  return model.scales.flatMap(({ tensor, kind, scale, layers: layers2 }) => {
+  return model.scales.flatMap(({ tensor, kind, scale, layers: layers3 }) => {
     const calibration = statistics.get(tensor);
     const range = ranges.get(tensor);
     if (kind !== "activation" || calibration === void 0 || range === void 0) return [];
     return [
       {
         name: tensor,
-        layers: layers2,
+        layers: layers3,
         // A tensor of zeros has scale 1, which says nothing of its range.
         amax: range.amax === 0 ? 0 : scale[0] * 127,
         ownAmax: range.amax,
@@ -42438,9 +44056,9 @@ async function tryPreprocessing(bench, fp32) {
     });
   }
   const trials = [];
-  for (const { change: change2, spec: other } of changes) {
+  for (const { change: change3, spec: other } of changes) {
     const after2 = await subsetMap(bench, other);
-    if (after2 !== void 0) trials.push({ change: change2, before, after: after2, images: subset.length });
+    if (after2 !== void 0) trials.push({ change: change3, before, after: after2, images: subset.length });
   }
   return trials;
 }
@@ -42531,10 +44149,10 @@ function newOpset({ bench }) {
   ];
 }
 function stalePlan({
-  settings,
+  settings: settings2,
   model
 }, plan) {
-  const file = settings.quantization.plan;
+  const file = settings2.quantization.plan;
   if (file === void 0 || plan.model === void 0 || plan.model === model.structure) return [];
   const name = basename6(file);
   return [
@@ -42571,8 +44189,8 @@ async function headTested(basis, int8) {
   if (bench.settings.quantization.head !== "test" || heads2.length === 0 || bench.model.quantized !== void 0)
     return [];
   const float = keepFloat(int8.plan, heads2);
-  const layers2 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads2.includes(name)));
-  const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers2 });
+  const layers3 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads2.includes(name)));
+  const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers3 });
   const points = (one) => (100 * one.measured.evaluation.stats.AP).toFixed(2);
   const cost = int8.measured.evaluation.stats.AP - tried2.measured.evaluation.stats.AP;
   const { drop: drop3, low, high } = tried2.drop.map;
@@ -42604,17 +44222,17 @@ var init_file_findings = __esm({
 import { mkdir as mkdir3 } from "node:fs/promises";
 import { homedir as homedir2 } from "node:os";
 import { join as join14 } from "node:path";
-async function probeGpu(settings, context) {
-  if (settings.engine.name !== "tensorrt") return;
+async function probeGpu(settings2, context) {
+  if (settings2.engine.name !== "tensorrt") return;
   context.progress.phase("Looking for TensorRT");
-  const { engine } = await startEngine(settings);
+  const { engine } = await startEngine(settings2);
   await engine.close();
 }
-async function openGpu(settings, context) {
-  const { engine } = settings;
+async function openGpu(settings2, context) {
+  const { engine } = settings2;
   if (engine.name !== "tensorrt") return void 0;
   const { gpu, waitMinutes } = engine.tensorrt;
-  const cache = cacheOf(settings);
+  const cache = cacheOf(settings2);
   await mkdir3(cache, { recursive: true, mode: 448 });
   const lock = await lockGpu(join14(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
@@ -42624,7 +44242,7 @@ async function openGpu(settings, context) {
   });
   try {
     context.progress.phase("Starting TensorRT");
-    const { engine: tensorrt, warnings } = await startEngine(settings);
+    const { engine: tensorrt, warnings } = await startEngine(settings2);
     const state = await gpuState(tensorrt.hello.gpu.bus, [process.pid, tensorrt.pid]);
     return {
       engine: tensorrt,
@@ -42646,16 +44264,16 @@ async function openGpu(settings, context) {
 function cacheOf({ engine }) {
   return engine.tensorrt.cache ?? join14(homedir2(), ".cache", "int8-gate", "engines");
 }
-async function startEngine(settings) {
-  const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings.engine.tensorrt;
+async function startEngine(settings2) {
+  const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
   const warnings = /* @__PURE__ */ new Set();
   const engine = await createTensorRtEngine({
     python,
     gpu,
-    batch: settings.engine.batch === "auto" ? 1 : settings.engine.batch,
+    batch: settings2.engine.batch === "auto" ? 1 : settings2.engine.batch,
     optimizationLevel,
     workspaceMiB,
-    cache: cacheOf(settings),
+    cache: cacheOf(settings2),
     workspace: process.env.GITHUB_WORKSPACE,
     timeoutMs: timeoutMinutes * 6e4,
     dla,
@@ -42669,6 +44287,254 @@ var init_gpu2 = __esm({
     "use strict";
     init_engine2();
     POLL_MS = 2e3;
+  }
+});
+
+// src/pipeline/pictures/curves.ts
+function curvesOf(variants2) {
+  return variants2.flatMap(({ variant: variant2, evaluation }) => {
+    const { precision: precision2, perClass } = evaluation;
+    const counted2 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
+    const most = [...counted2].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
+    const read = (t, categories) => Array.from(RECALL_POINTS, (_, r) => {
+      const sum2 = categories.reduce((total, k) => total + at(precision2, perClass.length, t, r, k), 0);
+      return Math.round(sum2 / categories.length * 1e4) / 1e4;
+    });
+    const means = counted2.length === 0 ? [] : MEANS;
+    return [
+      ...means.map((t) => ({
+        variant: variant2,
+        iou: IOU_THRESHOLDS[t],
+        precision: read(
+          t,
+          counted2.map(({ category }) => category)
+        )
+      })),
+      ...most.map(({ name, category }) => ({
+        variant: variant2,
+        iou: 0.5,
+        class: name,
+        precision: read(0, [category])
+      }))
+    ];
+  });
+}
+function at(precision2, classes, t, r, k) {
+  const last = MAX_DETECTIONS.length - 1;
+  const row = ((t * RECALL_POINTS.length + r) * classes + k) * AREAS.length;
+  return precision2[row * MAX_DETECTIONS.length + last];
+}
+var CLASSES2, MEANS;
+var init_curves = __esm({
+  "src/pipeline/pictures/curves.ts"() {
+    "use strict";
+    init_evaluation();
+    CLASSES2 = 40;
+    MEANS = [0, 5];
+  }
+});
+
+// src/pipeline/pictures/distributions.ts
+function distributionsOf(variants2) {
+  return {
+    scoreEdges: Array.from({ length: SCORE_BINS + 1 }, (_, i) => i / SCORE_BINS),
+    sizeEdges: SIZE_EDGES.map((edge) => Math.round(edge * 100) / 100),
+    variants: variants2.map(({ variant: variant2, detections: { count: count2, score, bbox } }) => {
+      const scores = new Array(SCORE_BINS).fill(0);
+      const sizes = new Array(SIZE_EDGES.length - 1).fill(0);
+      for (let i = 0; i < count2; i++) {
+        const one = score[i];
+        add3(scores, Math.floor(one * SCORE_BINS));
+        const area = bbox[4 * i + 2] * bbox[4 * i + 3];
+        if (one >= CONFIDENT2) add3(sizes, Math.floor(Math.log2(Math.max(1, area))));
+      }
+      return { variant: variant2, scores, sizes };
+    })
+  };
+}
+function add3(bins, at2) {
+  const bin = Math.min(bins.length - 1, Math.max(0, at2));
+  bins[bin] = bins[bin] + 1;
+}
+var SCORE_BINS, SIZE_EDGES, CONFIDENT2;
+var init_distributions = __esm({
+  "src/pipeline/pictures/distributions.ts"() {
+    "use strict";
+    SCORE_BINS = 20;
+    SIZE_EDGES = Array.from({ length: 25 }, (_, i) => 2 ** (i / 2));
+    CONFIDENT2 = 0.25;
+  }
+});
+
+// src/pipeline/pictures/histograms.ts
+function histogramsOf(tensors, { percentile, batch }) {
+  const calibrators = CALIBRATORS.map((name) => ({
+    words: calibratorWords(name, percentile),
+    calibrator: calibratorFor(name, { percentile, ...batch !== void 0 && { batch } })
+  }));
+  return tensors.map(({ name, layers: layers3, amax, calibration }) => {
+    const { min, max, zeros, count: count2 } = calibration;
+    const known2 = /* @__PURE__ */ new Map();
+    const sqnrAt = (range) => {
+      const sqnr = known2.has(range) ? known2.get(range) : rounded(tensorSqnr(calibration, range));
+      known2.set(range, sqnr);
+      return sqnr;
+    };
+    return {
+      tensor: name,
+      layers: [...layers3],
+      elements: count2,
+      zeros,
+      min,
+      max,
+      ...fewerBins(calibration),
+      amax,
+      sqnr: sqnrAt(amax),
+      clips: calibrators.map(({ words, calibrator }) => {
+        const range = calibrator.range(calibration).amax;
+        return { calibrator: words, amax: range, sqnr: sqnrAt(range) };
+      })
+    };
+  }).sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity) || 0);
+}
+function rounded(sqnr) {
+  return finite(Math.round(sqnr * 100) / 100);
+}
+function fewerBins(statistics) {
+  const { bins, limit: limit2 } = statistics;
+  if (limit2 === 0) return { binWidth: 0, counts: [statistics.count] };
+  const used = Math.max(1, Math.min(BINS, Math.ceil(amaxOf2(statistics) * BINS / limit2)));
+  const merged = Math.ceil(used / SHOWN2);
+  const counts2 = Array.from(
+    { length: Math.ceil(used / merged) },
+    (_, i) => bins.subarray(i * merged, (i + 1) * merged).reduce((sum2, count2) => sum2 + count2, 0)
+  );
+  return { binWidth: merged * limit2 / BINS, counts: counts2 };
+}
+var SHOWN2;
+var init_histograms = __esm({
+  "src/pipeline/pictures/histograms.ts"() {
+    "use strict";
+    init_calibration();
+    init_diagnosis();
+    init_layer_rows();
+    SHOWN2 = 64;
+  }
+});
+
+// src/pipeline/pictures/worst-images.ts
+function lossesOf(images2, fp32, int8) {
+  const lost = new Int32Array(images2);
+  const added = new Int32Array(images2);
+  const [before, after2] = [outcomes(images2, fp32), outcomes(images2, int8)];
+  before.forEach((one, k) => {
+    const other = after2[k];
+    for (let i = 0; i < images2; i++) {
+      lost[i] = lost[i] + Math.max(0, one.right[i] - other.right[i]);
+      added[i] = added[i] + Math.max(0, other.wrong[i] - one.wrong[i]);
+    }
+  });
+  return Array.from({ length: images2 }, (_, image) => ({
+    image,
+    lost: lost[image],
+    added: added[image]
+  })).filter((one) => one.lost + one.added > 0).sort((a, b) => b.lost - a.lost || b.added - a.added || a.image - b.image);
+}
+function outcomes(images2, { matches }) {
+  return (matches.classes[0] ?? []).map(({ count: count2, score, image, outcome }) => {
+    const [right2, wrong] = [new Int32Array(images2), new Int32Array(images2)];
+    for (let i = 0; i < count2; i++) {
+      if (score[i] < CONFIDENT2) continue;
+      const bins = outcome[i] === OUTCOME.truePositive ? right2 : outcome[i] === OUTCOME.falsePositive ? wrong : void 0;
+      const at2 = image[i];
+      if (bins !== void 0) bins[at2] = bins[at2] + 1;
+    }
+    return { right: right2, wrong };
+  });
+}
+function boxesOf(truth, fp32, int8, image) {
+  const found = (table2) => rowsOf3(table2, image).filter((i) => table2.score[i] >= CONFIDENT2).sort((a, b) => table2.score[b] - table2.score[a]).slice(0, BOXES).map((i) => ({ ...boxAt(truth, table2, i), score: tenth(table2.score[i], 3) }));
+  const { annotations } = truth;
+  const labelled = rowsOf3(annotations, image).filter((i) => annotations.crowd[i] !== 1);
+  return {
+    truth: labelled.slice(0, BOXES).map((i) => boxAt(truth, annotations, i)),
+    fp32: found(fp32),
+    int8: found(int8)
+  };
+}
+function rowsOf3({ image: images2 }, image) {
+  const rows3 = [];
+  images2.forEach((one, i) => {
+    if (one === image) rows3.push(i);
+  });
+  return rows3;
+}
+function boxAt({ categories }, { category, bbox }, i) {
+  return {
+    class: categories[category[i]]?.name ?? "",
+    box: Array.from(bbox.subarray(4 * i, 4 * i + 4), (value) => tenth(value, 1))
+  };
+}
+function tenth(value, digits) {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}
+var BOXES;
+var init_worst_images = __esm({
+  "src/pipeline/pictures/worst-images.ts"() {
+    "use strict";
+    init_evaluation();
+    init_distributions();
+    BOXES = 60;
+  }
+});
+
+// src/pipeline/pictures/index.ts
+async function pictures(basis, int8, mixed) {
+  const { bench, fp32 } = basis;
+  const variants2 = [
+    { variant: "fp32", ...fp32 },
+    { variant: "int8", ...int8.measured },
+    ...mixed === void 0 || mixed === int8 ? [] : [{ variant: "mixed", ...mixed.measured }]
+  ];
+  return {
+    curves: curvesOf(variants2),
+    distributions: distributionsOf(variants2),
+    histograms: histogramsOf(quantizedTensors(basis, int8), bench.settings.calibration),
+    worstImages: await worstImages(bench, fp32, int8.measured)
+  };
+}
+async function worstImages(bench, fp32, int8) {
+  const losses = lossesOf(bench.truth.images.length, fp32.evaluation, int8.evaluation);
+  const images2 = [];
+  for (const { image, lost, added } of losses.slice(0, bench.settings.report.images)) {
+    const record = bench.truth.images[image];
+    const { jpeg, width, height } = await thumbnail(record.file, { side: SIDE, exif: bench.spec.exif });
+    const boxes2 = boxesOf(bench.truth, fp32.detections, int8.detections, image);
+    images2.push({
+      name: record.name,
+      width,
+      height,
+      objects: boxes2.truth.length,
+      lost,
+      added,
+      ...boxes2,
+      ...jpeg.length <= BYTES && { thumbnail: Buffer.from(jpeg).toString("base64") }
+    });
+  }
+  return { affected: losses.length, score: CONFIDENT2, images: images2 };
+}
+var SIDE, BYTES;
+var init_pictures = __esm({
+  "src/pipeline/pictures/index.ts"() {
+    "use strict";
+    init_dataset();
+    init_evidence();
+    init_curves();
+    init_distributions();
+    init_histograms();
+    init_worst_images();
+    SIDE = 360;
+    BYTES = 7e4;
   }
 });
 
@@ -42700,11 +44566,12 @@ async function runGate(loaded2, context) {
       startedAt,
       ...confirmation !== void 0 && { confirmation }
     };
-    const findings2 = [...await collectFindings(basis, int8), ...await fileFindings(basis, int8)];
-    const report = assembleReport(found, [
-      ...findings2,
+    const findings2 = [
+      ...await collectFindings(basis, int8),
+      ...await fileFindings(basis, int8),
       ...confirmation === void 0 ? [] : engineFindings(confirmation)
-    ]);
+    ];
+    const report = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
     context.progress.phase("Writing the report");
     await writeReport(report, context.out, filesOf(found, candidate));
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
@@ -42789,9 +44656,9 @@ async function planOf(bench) {
   const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
   return { ...plan, model: bench.model.structure };
 }
-function weightBytes(layers2, int8, floatBytes) {
+function weightBytes(layers3, int8, floatBytes) {
   const names = new Set(int8.map(({ name }) => name));
-  return layers2.reduce(
+  return layers3.reduce(
     (sum2, { name, parameters }) => sum2 + parameters * (names.has(name) ? 1 : floatBytes),
     0
   );
@@ -42810,14 +44677,14 @@ async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
   return { plan, model, bytes: bytes2, measured, drop: drop3 };
 }
 async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
-  const { context, settings, subset, layers: layers2, graph } = bench;
-  context.progress.phase(`Sensitivity of ${layers2.length} layers on ${subset.length} images`);
+  const { context, settings: settings2, subset, layers: layers3, graph } = bench;
+  context.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
   const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
   const common = {
     engine: bench.engine,
     model: bench.model,
-    layers: layers2,
-    scope: settings.quantization.operators,
+    layers: layers3,
+    scope: settings2.quantization.operators,
     ranges,
     reference: reference.outputs,
     feed: feedOf(bench, bench.validation, subset),
@@ -42828,7 +44695,7 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     ...common,
     graph,
     work: new Map(
-      withMacs(layers2, graph, statistics).flatMap(
+      withMacs(layers3, graph, statistics).flatMap(
         ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
       )
     ),
@@ -42836,8 +44703,8 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     decode: (table2, image, outputs) => tryDecode(bench, table2, "candidate", image, outputs, geometries[image]),
     questions: how.questions ?? ["off", "weights", "activations"],
     explained: how.explained ?? 10,
-    keep: how.keep ?? Math.max(12, Math.ceil(layers2.length / 5)),
-    seed: settings.gate.seed,
+    keep: how.keep ?? Math.max(12, Math.ceil(layers3.length / 5)),
+    seed: settings2.gate.seed,
     intervals: 10
   };
   const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
@@ -42862,9 +44729,9 @@ async function baselineOf(bench, geometries) {
 }
 async function findMixed(basis, int8, rows3) {
   const { bench, fp32 } = basis;
-  const { settings, context } = bench;
-  if (settings.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows3 === void 0 || settings.gate.candidate === "int8")
+  const { settings: settings2, context } = bench;
+  if (settings2.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
+  if (rows3 === void 0 || settings2.gate.candidate === "int8")
     return { mixed: void 0, search: void 0 };
   const tried2 = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
   const build2 = async (plan) => {
@@ -42886,8 +44753,8 @@ async function findMixed(basis, int8, rows3) {
         score: variant2.measured.evaluation.stats.AP
       };
     },
-    ...settings.sensitivity.maxFloatLayers !== void 0 && {
-      maxFloatLayers: settings.sensitivity.maxFloatLayers
+    ...settings2.sensitivity.maxFloatLayers !== void 0 && {
+      maxFloatLayers: settings2.sensitivity.maxFloatLayers
     },
     signal: context.signal
   });
@@ -42932,6 +44799,7 @@ var init_run = __esm({
     init_flavours();
     init_gpu2();
     init_measure();
+    init_pictures();
     init_prepare();
   }
 });
@@ -42941,13 +44809,13 @@ import { mkdir as mkdir4, rename as rename4, rm as rm6, writeFile as writeFile4 
 import { join as join15 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name, content]) => {
-    const path3 = join15(folder, name);
-    return { path: path3, temporary: `${path3}.${process.pid}.tmp`, content };
+    const path4 = join15(folder, name);
+    return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
   });
   try {
     await mkdir4(folder, { recursive: true });
     for (const { temporary, content } of places2) await writeFile4(temporary, content);
-    for (const { path: path3, temporary } of places2) await rename4(temporary, path3);
+    for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
   } catch (cause) {
     for (const { temporary } of places2) await rm6(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
@@ -43196,7 +45064,7 @@ var init_engine_schema = __esm({
 });
 
 // src/settings/schema.ts
-var fraction, positive2, accuracy3, limits, triple, settingsSchema;
+var fraction, positive2, accuracy4, limits, triple, settingsSchema;
 var init_schema2 = __esm({
   "src/settings/schema.ts"() {
     "use strict";
@@ -43204,7 +45072,7 @@ var init_schema2 = __esm({
     init_engine_schema();
     fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
     positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
-    accuracy3 = (what) => ({
+    accuracy4 = (what) => ({
       type: "object",
       description: `Limits on ${what}.`,
       additionalProperties: false,
@@ -43439,9 +45307,9 @@ var init_schema2 = __esm({
               additionalProperties: false,
               minProperties: 1,
               properties: {
-                "mAP50-95": accuracy3("mAP50-95"),
-                mAP50: accuracy3("mAP50"),
-                AR100: accuracy3("AR100"),
+                "mAP50-95": accuracy4("mAP50-95"),
+                mAP50: accuracy4("mAP50"),
+                AR100: accuracy4("AR100"),
                 classAP: {
                   type: "object",
                   description: "Limits on AP50-95 of every class.",
@@ -43449,7 +45317,7 @@ var init_schema2 = __esm({
                   // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
                   anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
                   properties: {
-                    ...accuracy3("AP of a class").properties,
+                    ...accuracy4("AP of a class").properties,
                     minBoxes: {
                       type: "integer",
                       minimum: 1,
@@ -43563,6 +45431,13 @@ var init_schema2 = __esm({
               type: "boolean",
               default: true,
               description: "Keep the quantized models beside the report."
+            },
+            images: {
+              type: "integer",
+              minimum: 0,
+              maximum: 24,
+              default: 8,
+              description: "Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report."
             }
           }
         }
@@ -43574,20 +45449,20 @@ var init_schema2 = __esm({
 // src/settings/load.ts
 import { readFile as readFile11, stat as stat6 } from "node:fs/promises";
 import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
-async function loadSettings(path3) {
-  const file = resolve5(path3);
-  let text5;
+async function loadSettings(path4) {
+  const file = resolve5(path4);
+  let text3;
   try {
-    text5 = await readFile11(file, "utf8");
+    text3 = await readFile11(file, "utf8");
   } catch (cause) {
-    throw unreadable(path3, cause);
+    throw unreadable(path4, cause);
   }
-  const loaded2 = parseSettings(text5, file);
+  const loaded2 = parseSettings(text3, file);
   const problems = await missingInputs(loaded2);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
 }
-function unreadable(path3, cause) {
+function unreadable(path4, cause) {
   const code = systemCode(cause) ?? messageOf(cause);
   const what = {
     ENOENT: "there is no such settings file",
@@ -43596,22 +45471,22 @@ function unreadable(path3, cause) {
   }[code];
   if (what !== void 0) {
     const fix2 = "Write one with `int8-gate init`, or name another with `--config`.";
-    return new InputFault({ where: path3, what, fix: fix2 }, { cause });
+    return new InputFault({ where: path4, what, fix: fix2 }, { cause });
   }
   const fix = "Check its permissions and the disk.";
-  return new SurroundingsFault({ where: path3, what: `cannot be read (${code})`, fix }, { cause });
+  return new SurroundingsFault({ where: path4, what: `cannot be read (${code})`, fix }, { cause });
 }
-function parseSettings(text5, file) {
+function parseSettings(text3, file) {
   const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text5, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const name = basename7(file);
-  const at = (offset) => {
+  const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${name}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
-  const place2 = (pointer) => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
+    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
+  const place2 = (pointer) => `${at2(offsetOf(document, pointer))} ${dotted(pointer)}`;
   const value = toValue(document, name);
   const validate2 = new import__3.Ajv2020({
     allErrors: true,
@@ -43621,7 +45496,7 @@ function parseSettings(text5, file) {
     // YAML can say .nan and .inf: limits that judge nothing
     verbose: true
   }).compile(settingsSchema);
-  if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at));
+  if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at2));
   return { settings: absolute(value, dirname6(file)), file, place: place2 };
 }
 function toValue(document, name) {
@@ -43631,25 +45506,25 @@ function toValue(document, name) {
     throw new InputFault({ where: name, what: "has aliases that expand without end" }, { cause });
   }
 }
-function absolute(settings, folder) {
-  const to = (path3) => resolve5(folder, path3);
-  const { quantization } = settings;
+function absolute(settings2, folder) {
+  const to = (path4) => resolve5(folder, path4);
+  const { quantization } = settings2;
   return {
-    ...settings,
-    model: to(settings.model),
+    ...settings2,
+    model: to(settings2.model),
     validation: {
-      ...settings.validation,
-      ...settings.validation.images !== void 0 && { images: to(settings.validation.images) },
-      annotations: to(settings.validation.annotations)
+      ...settings2.validation,
+      ...settings2.validation.images !== void 0 && { images: to(settings2.validation.images) },
+      annotations: to(settings2.validation.annotations)
     },
     calibration: {
-      ...settings.calibration,
-      images: to(settings.calibration.images),
-      ...settings.calibration.cache !== void 0 && { cache: to(settings.calibration.cache) }
+      ...settings2.calibration,
+      images: to(settings2.calibration.images),
+      ...settings2.calibration.cache !== void 0 && { cache: to(settings2.calibration.cache) }
     },
     cache: {
-      ...settings.cache,
-      ...settings.cache.folder !== void 0 && { folder: to(settings.cache.folder) }
+      ...settings2.cache,
+      ...settings2.cache.folder !== void 0 && { folder: to(settings2.cache.folder) }
     },
     quantization: {
       ...quantization,
@@ -43658,24 +45533,24 @@ function absolute(settings, folder) {
     }
   };
 }
-async function missingInputs({ settings, place: place2 }) {
+async function missingInputs({ settings: settings2, place: place2 }) {
   const problems = [];
   for (const [pointer, kind] of INPUTS2) {
-    const path3 = valueAt(settings, pointer);
-    if (typeof path3 !== "string") continue;
-    const found = await stat6(path3).then(
+    const path4 = valueAt(settings2, pointer);
+    if (typeof path4 !== "string") continue;
+    const found = await stat6(path4).then(
       (info2) => info2.isDirectory() ? "folder" : "file",
       () => void 0
     );
     if (found !== void 0 && kind.includes(found)) continue;
-    const what = found === void 0 ? `there is no ${kind} ${path3}` : `${path3} is a ${found}, expected a ${kind}`;
+    const what = found === void 0 ? `there is no ${kind} ${path4}` : `${path4} is a ${found}, expected a ${kind}`;
     problems.push({ where: place2(pointer), what, fix: "Paths are relative to the settings file." });
   }
   return problems;
 }
 function valueAt(value, pointer) {
   return keysOf(pointer).reduce(
-    (at, key) => typeof at === "object" && at !== null ? at[key] : void 0,
+    (at2, key) => typeof at2 === "object" && at2 !== null ? at2[key] : void 0,
     value
   );
 }
@@ -43684,7 +45559,7 @@ function keysOf(pointer) {
 }
 function dotted(pointer) {
   return keysOf(pointer).reduce(
-    (path3, key) => /^\d+$/.test(key) ? `${path3}[${key}]` : path3 === "" ? key : `${path3}.${key}`,
+    (path4, key) => /^\d+$/.test(key) ? `${path4}[${key}]` : path4 === "" ? key : `${path4}.${key}`,
     ""
   ) || "settings";
 }
@@ -43699,10 +45574,10 @@ function offsetOf(document, pointer) {
 function keyOffset(document, parent, key) {
   const keys = keysOf(parent);
   const map = keys.length === 0 ? document.contents : document.getIn(keys, true);
-  const pair2 = (0, import_yaml2.isMap)(map) ? map.items.find((item) => (0, import_yaml2.isPair)(item) && String(item.key) === key) : void 0;
-  return pair2?.key?.range?.[0] ?? offsetOf(document, parent);
+  const pair3 = (0, import_yaml2.isMap)(map) ? map.items.find((item) => (0, import_yaml2.isPair)(item) && String(item.key) === key) : void 0;
+  return pair3?.key?.range?.[0] ?? offsetOf(document, parent);
 }
-function problemsOf(errors, place2, document, at) {
+function problemsOf(errors, place2, document, at2) {
   const meant = errors.filter(
     ({ keyword, schemaPath }) => keyword !== "anyOf" && !/anyOf\/\d+\/required$/.test(schemaPath) && !otherBranch(errors, schemaPath)
   );
@@ -43710,7 +45585,7 @@ function problemsOf(errors, place2, document, at) {
     (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
   );
   const seen = /* @__PURE__ */ new Set();
-  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf2(a.where) - lineOf2(b.where));
+  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at2) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf2(a.where) - lineOf2(b.where));
 }
 function lineOf2(where) {
   return Number(/:(\d+):\d+/.exec(where)?.[1] ?? 0);
@@ -43723,7 +45598,7 @@ function otherBranch(errors, schemaPath) {
     (error2) => error2.schemaPath.startsWith(`${branch[0]}/`) && error2.instancePath === base && ["type", "const", "enum"].includes(error2.keyword)
   );
 }
-function problemOf(error2, place2, document, at) {
+function problemOf(error2, place2, document, at2) {
   const { instancePath, keyword, params } = error2;
   const where = place2(instancePath);
   switch (keyword) {
@@ -43733,7 +45608,7 @@ function problemOf(error2, place2, document, at) {
       const nearest2 = [...known2].sort((a, b) => (0, import_fastest_levenshtein3.distance)(a, key) - (0, import_fastest_levenshtein3.distance)(b, key))[0];
       const guess = nearest2 !== void 0 && (0, import_fastest_levenshtein3.distance)(nearest2, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest2}"?` : `known are ${known2.join(", ")}`;
       return {
-        where: `${at(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
+        where: `${at2(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
         what: `unknown key, ${guess}`
       };
     }
@@ -43745,13 +45620,13 @@ function problemOf(error2, place2, document, at) {
     case "minProperties":
       return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
     default: {
-      const keys = keyword === "anyOf" ? alternatives(error2.schema) : void 0;
+      const keys = keyword === "anyOf" ? alternatives2(error2.schema) : void 0;
       if (keys !== void 0) return { where, what: `limits nothing: give ${keys}` };
       return { where, what: `must be ${expected(error2)}, is ${show2(error2.data)}` };
     }
   }
 }
-function alternatives(branches) {
+function alternatives2(branches) {
   const keys = branches.flatMap(
     ({ required }) => required ?? []
   );
@@ -43791,8 +45666,8 @@ function expected({ keyword, params, parentSchema }) {
   return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
 }
 function show2(value) {
-  const text5 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text5.length > 60 ? `${text5.slice(0, 57)}...` : text5;
+  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
 }
 var import__3, import_fastest_levenshtein3, import_yaml2, INPUTS2;
 var init_load = __esm({
@@ -43906,7 +45781,7 @@ var init_doctor = __esm({
 
 // src/commands/diff.ts
 import { readFile as readFile12 } from "node:fs/promises";
-async function diffFiles(base, head, json) {
+async function diffFiles(base, head, json2) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
   if (one !== other)
@@ -43917,10 +45792,10 @@ async function diffFiles(base, head, json) {
     });
   if (one) {
     const plans = [parsePlan(before, base), parsePlan(after2, head)];
-    return json ? JSON.stringify(diffPlans(...plans)) : formatPlanDiff(...plans);
+    return json2 ? JSON.stringify(diffPlans(...plans)) : formatPlanDiff(...plans);
   }
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after2, head), head)];
-  return json ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
+  return json2 ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
 }
 async function readText(file) {
   try {
@@ -43936,9 +45811,9 @@ async function readText(file) {
     );
   }
 }
-function isPlan(text5) {
+function isPlan(text3) {
   try {
-    const value = JSON.parse(text5);
+    const value = JSON.parse(text3);
     return typeof value === "object" && value !== null && !("schema" in value) && "layers" in value;
   } catch {
     return false;
@@ -43976,7 +45851,7 @@ async function evaluateFiles(groundTruth, detections, { metric, ids }) {
   return {
     ...rest,
     perClass: perClass.map(({ category, ...one }) => ({ id: idOf(truth, category), ...one })),
-    counted: countedOf(truth, found.count, sum(perClass.map(({ boxes }) => boxes)), [
+    counted: countedOf(truth, found.count, sum(perClass.map(({ boxes: boxes2 }) => boxes2)), [
       unjudged(sum(perClass.map((one) => one.boxes === 0 ? one.detections : 0)))
     ])
   };
@@ -43984,7 +45859,7 @@ async function evaluateFiles(groundTruth, detections, { metric, ids }) {
 function cocoOf(truth, evaluation, detections, ids) {
   const { stats, perClass, dropped } = evaluation;
   const beyond = { what: "beyond the 100 strongest of their class and image", count: dropped };
-  const boxes = sum(perClass.map((one) => one.boxes));
+  const boxes2 = sum(perClass.map((one) => one.boxes));
   const left = [beyond, unjudged(evaluation.unjudged)];
   return {
     metric: "coco",
@@ -43996,7 +45871,7 @@ function cocoOf(truth, evaluation, detections, ids) {
       boxes: count2,
       ...evaluation.statsOf(category)
     })),
-    counted: countedOf(truth, detections, boxes, left, zeroIdNote(truth, ids))
+    counted: countedOf(truth, detections, boxes2, left, zeroIdNote(truth, ids))
   };
 }
 function unjudged(count2) {
@@ -44025,34 +45900,34 @@ function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 function formatStats(stats) {
-  return LINES.map(([key, name]) => `${key.padEnd(6)} ${figure(stats[key])}  ${name}`).join("\n");
+  return LINES.map(([key, name]) => `${key.padEnd(6)} ${figure2(stats[key])}  ${name}`).join("\n");
 }
 function formatEvaluation(evaluation) {
-  const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
-  const rows3 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes, AP, AP50, AR100 }) => ({
+  const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure2(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
+  const rows3 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes: boxes2, AP, AP50, AR100 }) => ({
     name,
-    boxes,
+    boxes: boxes2,
     of: [AP, AP50, AR100]
-  })) : evaluation.perClass.map(({ name, boxes, AP }) => ({ name, boxes, of: [AP] }));
+  })) : evaluation.perClass.map(({ name, boxes: boxes2, AP }) => ({ name, boxes: boxes2, of: [AP] }));
   const titles = evaluation.metric === "coco" ? ["AP", "AP50", "AR100"] : ["AP"];
   const names = rows3.map(({ name }) => terminalText(name));
   const width = Math.max(5, ...names.map((name) => name.length));
   const table2 = [
     `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
     ...rows3.map(
-      ({ boxes, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes).padStart(7)}${of.map((value) => `  ${figure(value)}`).join("")}`
+      ({ boxes: boxes2, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes2).padStart(7)}${of.map((value) => `  ${figure2(value)}`).join("")}`
     )
   ];
   return [head, "", ...table2, "", ...formatCounted(evaluation.counted)].join("\n");
 }
-function formatCounted({ images: images2, boxes, countingBoxes, detections, leftOut, notes }) {
+function formatCounted({ images: images2, boxes: boxes2, countingBoxes, detections, leftOut, notes }) {
   return [
-    `${images2} images; ${boxes} boxes, ${countingBoxes} of which count; ${detections} detections`,
+    `${images2} images; ${boxes2} boxes, ${countingBoxes} of which count; ${detections} detections`,
     ...leftOut.filter(({ count: count2 }) => count2 > 0).map(({ what, count: count2 }) => `left out: ${count2} ${what}`),
     ...notes.map(terminalText)
   ];
 }
-function figure(value) {
+function figure2(value) {
   return (value < 0 ? "n/a" : value.toFixed(4)).padStart(7);
 }
 var LINES, VOC_NAMES;
@@ -44096,13 +45971,13 @@ async function look(folder, depth, found) {
   let images2 = 0;
   let xml;
   for (const entry of entries) {
-    const path3 = join17(folder, entry.name);
+    const path4 = join17(folder, entry.name);
     if (entry.isDirectory()) {
-      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path3, depth - 1, found);
-    } else if (entry.name.endsWith(".onnx")) found.models.push(path3);
-    else if (entry.name.endsWith(".json")) found.annotations.push({ path: path3, format: "coco" });
-    else if (CONFIG.test(entry.name)) found.annotations.push({ path: path3, format: "yolo" });
-    else if (entry.name.endsWith(".xml")) xml ??= path3;
+      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found);
+    } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
+    else if (entry.name.endsWith(".json")) found.annotations.push({ path: path4, format: "coco" });
+    else if (CONFIG.test(entry.name)) found.annotations.push({ path: path4, format: "yolo" });
+    else if (entry.name.endsWith(".xml")) xml ??= path4;
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
@@ -44111,7 +45986,7 @@ async function look(folder, depth, found) {
 }
 function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
-  const list3 = found.map((path3) => relative5(process.cwd(), path3)).join(", ");
+  const list3 = found.map((path4) => relative5(process.cwd(), path4)).join(", ");
   throw new InputFault({
     where: what,
     what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
@@ -44120,8 +45995,8 @@ function only(found, what, flag3, kind) {
 }
 async function annotationsIn2({ annotations }) {
   const found = [];
-  for (const { path: path3, format } of annotations) if (format !== "coco" || await isCoco(path3)) found.push(path3);
-  const speaking = found.filter((path3) => /val/i.test(relative5(process.cwd(), path3)));
+  for (const { path: path4, format } of annotations) if (format !== "coco" || await isCoco(path4)) found.push(path4);
+  const speaking = found.filter((path4) => /val/i.test(relative5(process.cwd(), path4)));
   const kind = "annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)";
   return only(speaking.length === 1 ? speaking : found, "annotations", "--annotations", kind);
 }
@@ -44153,8 +46028,8 @@ function holds(folder, name) {
 }
 function calibrationOf({ folders }, validation) {
   const names = [...folders.keys()].filter((folder) => !validation.has(resolve6(folder))).sort();
-  const speaking = names.filter((path3) => /calib/i.test(relative5(process.cwd(), path3)));
-  const training = names.filter((path3) => /train/i.test(relative5(process.cwd(), path3)));
+  const speaking = names.filter((path4) => /calib/i.test(relative5(process.cwd(), path4)));
+  const training = names.filter((path4) => /train/i.test(relative5(process.cwd(), path4)));
   return only(
     speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     "calibration",
@@ -44198,7 +46073,7 @@ async function init(options) {
   const calibration = options.calibration ?? calibrationOf(found, validation);
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
-  const to = (path3) => JSON.stringify(relative6(dirname7(file), resolve7(path3)) || ".");
+  const to = (path4) => JSON.stringify(relative6(dirname7(file), resolve7(path4)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
     model: to(model),
@@ -44211,8 +46086,8 @@ async function init(options) {
   await loadSettings(file);
   return [`Wrote ${options.config}`, ...said.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
 }
-async function inspect(path3, truth, calibration, calibrationImages2) {
-  const model = await readModel(path3);
+async function inspect(path4, truth, calibration, calibrationImages2) {
+  const model = await readModel(path4);
   const graph = buildGraph(model);
   const operators = new Set(graph.nodes.map(({ opType }) => opType));
   refusePlugins(model.name, operators);
@@ -44293,9 +46168,9 @@ function bar(stream) {
   let title = "";
   let shown2 = "";
   const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
-  const paint = (text5) => {
+  const paint = (text3) => {
     clear();
-    shown2 = text5.slice(0, (stream.columns ?? 80) - 1);
+    shown2 = text3.slice(0, (stream.columns ?? 80) - 1);
     stream.write(shown2);
   };
   return {
@@ -44359,9 +46234,53 @@ var init_progress = __esm({
   }
 });
 
+// src/commands/report.ts
+import { mkdir as mkdir5, readFile as readFile14, writeFile as writeFile6 } from "node:fs/promises";
+import { join as join18, resolve as resolve8 } from "node:path";
+async function reportPage(file, out) {
+  const page = formatHtml(parseReport(await textOf3(file), file));
+  const folder = resolve8(out);
+  const target = join18(folder, "report.html");
+  try {
+    await mkdir5(folder, { recursive: true });
+    await writeFile6(target, page);
+  } catch (cause) {
+    throw new InputFault(
+      {
+        where: target,
+        what: `cannot be written: ${messageOf(cause)}`,
+        fix: "Name a folder that can be written with `--out`."
+      },
+      { cause }
+    );
+  }
+  return `Wrote ${terminalText(target)}`;
+}
+async function textOf3(file) {
+  try {
+    return await readFile14(file, "utf8");
+  } catch (cause) {
+    throw new InputFault(
+      {
+        where: file,
+        what: `cannot be read: ${messageOf(cause)}`,
+        fix: "Name the report.json that `int8-gate run` wrote."
+      },
+      { cause }
+    );
+  }
+}
+var init_report2 = __esm({
+  "src/commands/report.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
+  }
+});
+
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { resolve as resolve8 } from "node:path";
+import { resolve as resolve9 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -44378,22 +46297,22 @@ async function runCommand(argv) {
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
 }
-function tell(error2, json) {
+function tell(error2, json2) {
   const ending = endingOf(error2);
   process.stderr.write(`${endingText(ending)}
 `);
   if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
     process.stderr.write(`${error2.stack ?? ""}
 `);
-  if (json) print(JSON.stringify({ error: ending }));
+  if (json2) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
-function print(text5) {
-  const bytes2 = Buffer.from(`${text5}
+function print(text3) {
+  const bytes2 = Buffer.from(`${text3}
 `);
-  for (let at = 0; at < bytes2.length; ) {
+  for (let at2 = 0; at2 < bytes2.length; ) {
     try {
-      at += writeSync2(1, bytes2, at);
+      at2 += writeSync2(1, bytes2, at2);
     } catch (error2) {
       if (!(error2 instanceof Error && "code" in error2 && error2.code === "EAGAIN")) throw error2;
     }
@@ -44447,12 +46366,15 @@ Report: ${terminalText(reportFolder)}`
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
-    const text5 = () => formatLint(result).split("\n").map(terminalText).join("\n");
-    print(options.json === true ? JSON.stringify(result) : text5());
+    const text3 = () => formatLint(result).split("\n").map(terminalText).join("\n");
+    print(options.json === true ? JSON.stringify(result) : text3());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
     async (base, head, options) => print(await diffFiles(base, head, options.json === true))
+  );
+  program3.command("report").description("make report.html from a report.json").argument("<report>", "the report.json that a run wrote").option("-o, --out <dir>", "folder of report.html", ".").action(
+    async (file, options) => print(await reportPage(file, options.out))
   );
   program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
@@ -44486,7 +46408,7 @@ async function evaluate(options, signal) {
 }
 async function open4(options, signal) {
   const loaded2 = await loadSettings(options.config);
-  const out = resolve8(options.out ?? loaded2.settings.report.folder);
+  const out = resolve9(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -44510,6 +46432,7 @@ var init_program = __esm({
     init_faults2();
     init_init();
     init_progress();
+    init_report2();
     DEFAULT_CONFIG = "int8-gate.yml";
   }
 });
@@ -45620,16 +47543,16 @@ var require_util2 = __commonJS({
     function isStream(obj) {
       return obj && typeof obj === "object" && typeof obj.pipe === "function" && typeof obj.on === "function";
     }
-    function isBlobLike(object5) {
-      if (object5 === null) {
+    function isBlobLike(object3) {
+      if (object3 === null) {
         return false;
-      } else if (object5 instanceof Blob2) {
+      } else if (object3 instanceof Blob2) {
         return true;
-      } else if (typeof object5 !== "object") {
+      } else if (typeof object3 !== "object") {
         return false;
       } else {
-        const sTag = object5[Symbol.toStringTag];
-        return (sTag === "Blob" || sTag === "File") && ("stream" in object5 && typeof object5.stream === "function" || "arrayBuffer" in object5 && typeof object5.arrayBuffer === "function");
+        const sTag = object3[Symbol.toStringTag];
+        return (sTag === "Blob" || sTag === "File") && ("stream" in object3 && typeof object3.stream === "function" || "arrayBuffer" in object3 && typeof object3.arrayBuffer === "function");
       }
     }
     function buildURL(url, queryParams) {
@@ -45681,14 +47604,14 @@ var require_util2 = __commonJS({
         }
         const port = url.port != null ? url.port : url.protocol === "https:" ? 443 : 80;
         let origin = url.origin != null ? url.origin : `${url.protocol || ""}//${url.hostname || ""}:${port}`;
-        let path3 = url.path != null ? url.path : `${url.pathname || ""}${url.search || ""}`;
+        let path4 = url.path != null ? url.path : `${url.pathname || ""}${url.search || ""}`;
         if (origin[origin.length - 1] === "/") {
           origin = origin.slice(0, origin.length - 1);
         }
-        if (path3 && path3[0] !== "/") {
-          path3 = `/${path3}`;
+        if (path4 && path4[0] !== "/") {
+          path4 = `/${path4}`;
         }
-        return new URL(`${origin}${path3}`);
+        return new URL(`${origin}${path4}`);
       }
       if (!isHttpOrHttpsPrefixed(url.origin || url.protocol)) {
         throw new InvalidArgumentError2("Invalid URL protocol: the URL must start with `http:` or `https:`.");
@@ -45911,8 +47834,8 @@ var require_util2 = __commonJS({
         }
       );
     }
-    function isFormDataLike(object5) {
-      return object5 && typeof object5 === "object" && typeof object5.append === "function" && typeof object5.delete === "function" && typeof object5.get === "function" && typeof object5.getAll === "function" && typeof object5.has === "function" && typeof object5.set === "function" && object5[Symbol.toStringTag] === "FormData";
+    function isFormDataLike(object3) {
+      return object3 && typeof object3 === "object" && typeof object3.append === "function" && typeof object3.delete === "function" && typeof object3.get === "function" && typeof object3.getAll === "function" && typeof object3.has === "function" && typeof object3.set === "function" && object3[Symbol.toStringTag] === "FormData";
     }
     function addAbortListener(signal, listener) {
       if ("addEventListener" in signal) {
@@ -46139,39 +48062,39 @@ var require_diagnostics = __commonJS({
       });
       diagnosticsChannel.channel("undici:client:sendHeaders").subscribe((evt) => {
         const {
-          request: { method, path: path3, origin }
+          request: { method, path: path4, origin }
         } = evt;
-        debuglog("sending request to %s %s/%s", method, origin, path3);
+        debuglog("sending request to %s %s/%s", method, origin, path4);
       });
       diagnosticsChannel.channel("undici:request:headers").subscribe((evt) => {
         const {
-          request: { method, path: path3, origin },
+          request: { method, path: path4, origin },
           response: { statusCode }
         } = evt;
         debuglog(
           "received response to %s %s/%s - HTTP %d",
           method,
           origin,
-          path3,
+          path4,
           statusCode
         );
       });
       diagnosticsChannel.channel("undici:request:trailers").subscribe((evt) => {
         const {
-          request: { method, path: path3, origin }
+          request: { method, path: path4, origin }
         } = evt;
-        debuglog("trailers received from %s %s/%s", method, origin, path3);
+        debuglog("trailers received from %s %s/%s", method, origin, path4);
       });
       diagnosticsChannel.channel("undici:request:error").subscribe((evt) => {
         const {
-          request: { method, path: path3, origin },
+          request: { method, path: path4, origin },
           error: error2
         } = evt;
         debuglog(
           "request to %s %s/%s errored - %s",
           method,
           origin,
-          path3,
+          path4,
           error2.message
         );
       });
@@ -46220,9 +48143,9 @@ var require_diagnostics = __commonJS({
         });
         diagnosticsChannel.channel("undici:client:sendHeaders").subscribe((evt) => {
           const {
-            request: { method, path: path3, origin }
+            request: { method, path: path4, origin }
           } = evt;
-          debuglog("sending request to %s %s/%s", method, origin, path3);
+          debuglog("sending request to %s %s/%s", method, origin, path4);
         });
       }
       diagnosticsChannel.channel("undici:websocket:open").subscribe((evt) => {
@@ -46285,7 +48208,7 @@ var require_request = __commonJS({
     var kHandler = /* @__PURE__ */ Symbol("handler");
     var Request = class {
       constructor(origin, {
-        path: path3,
+        path: path4,
         method,
         body,
         headers,
@@ -46300,11 +48223,11 @@ var require_request = __commonJS({
         expectContinue,
         servername
       }, handler) {
-        if (typeof path3 !== "string") {
+        if (typeof path4 !== "string") {
           throw new InvalidArgumentError2("path must be a string");
-        } else if (path3[0] !== "/" && !(path3.startsWith("http://") || path3.startsWith("https://")) && method !== "CONNECT") {
+        } else if (path4[0] !== "/" && !(path4.startsWith("http://") || path4.startsWith("https://")) && method !== "CONNECT") {
           throw new InvalidArgumentError2("path must be an absolute URL or start with a slash");
-        } else if (invalidPathRegex.test(path3)) {
+        } else if (invalidPathRegex.test(path4)) {
           throw new InvalidArgumentError2("invalid request path");
         }
         if (typeof method !== "string") {
@@ -46370,7 +48293,7 @@ var require_request = __commonJS({
         this.completed = false;
         this.aborted = false;
         this.upgrade = upgrade || null;
-        this.path = query ? buildURL(path3, query) : path3;
+        this.path = query ? buildURL(path4, query) : path4;
         this.origin = origin;
         this.idempotent = idempotent == null ? method === "HEAD" || method === "GET" : idempotent;
         this.blocking = blocking == null ? false : blocking;
@@ -46767,9 +48690,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve11, reject) => {
+          return new Promise((resolve12, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve11(data);
+              return err ? reject(err) : resolve12(data);
             });
           });
         }
@@ -46807,12 +48730,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve11, reject) => {
+          return new Promise((resolve12, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve11(data);
+              ) : resolve12(data);
             });
           });
         }
@@ -48745,8 +50668,8 @@ var require_util3 = __commonJS({
       }
       return "allowed";
     }
-    function isErrorLike(object5) {
-      return object5 instanceof Error || (object5?.constructor?.name === "Error" || object5?.constructor?.name === "DOMException");
+    function isErrorLike(object3) {
+      return object3 instanceof Error || (object3?.constructor?.name === "Error" || object3?.constructor?.name === "DOMException");
     }
     function isValidReasonPhrase(statusText) {
       for (let i = 0; i < statusText.length; ++i) {
@@ -48766,18 +50689,18 @@ var require_util3 = __commonJS({
     function setRequestReferrerPolicyOnRedirect(request, actualResponse) {
       const { headersList } = actualResponse;
       const policyHeader = (headersList.get("referrer-policy", true) ?? "").split(",");
-      let policy = "";
+      let policy2 = "";
       if (policyHeader.length > 0) {
         for (let i = policyHeader.length; i !== 0; i--) {
           const token = policyHeader[i - 1].trim();
           if (referrerPolicyTokens.has(token)) {
-            policy = token;
+            policy2 = token;
             break;
           }
         }
       }
-      if (policy !== "") {
-        request.referrerPolicy = policy;
+      if (policy2 !== "") {
+        request.referrerPolicy = policy2;
       }
     }
     function crossOriginResourcePolicyCheck() {
@@ -48875,8 +50798,8 @@ var require_util3 = __commonJS({
       };
     }
     function determineRequestsReferrer(request) {
-      const policy = request.referrerPolicy;
-      assert2(policy);
+      const policy2 = request.referrerPolicy;
+      assert2(policy2);
       let referrerSource = null;
       if (request.referrer === "client") {
         const globalOrigin = getGlobalOrigin();
@@ -48894,7 +50817,7 @@ var require_util3 = __commonJS({
       }
       const areSameOrigin = sameOrigin(request, referrerURL);
       const isNonPotentiallyTrustWorthy = isURLPotentiallyTrustworthy(referrerURL) && !isURLPotentiallyTrustworthy(request.url);
-      switch (policy) {
+      switch (policy2) {
         case "origin":
           return referrerOrigin != null ? referrerOrigin : stripURLForReferrer(referrerSource, true);
         case "unsafe-url":
@@ -49079,8 +51002,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve11, reject) => {
-        res = resolve11;
+      const promise = new Promise((resolve12, reject) => {
+        res = resolve12;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -49171,7 +51094,7 @@ var require_util3 = __commonJS({
         return new FastIterableIterator(target, kind);
       };
     }
-    function iteratorMixin(name, object5, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+    function iteratorMixin(name, object3, kInternalIterator, keyIndex = 0, valueIndex = 1) {
       const makeIterator = createIterator(name, kInternalIterator, keyIndex, valueIndex);
       const properties = {
         keys: {
@@ -49179,7 +51102,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function keys() {
-            webidl.brandCheck(this, object5);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "key");
           }
         },
@@ -49188,7 +51111,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function values() {
-            webidl.brandCheck(this, object5);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "value");
           }
         },
@@ -49197,7 +51120,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function entries() {
-            webidl.brandCheck(this, object5);
+            webidl.brandCheck(this, object3);
             return makeIterator(this, "key+value");
           }
         },
@@ -49206,7 +51129,7 @@ var require_util3 = __commonJS({
           enumerable: true,
           configurable: true,
           value: function forEach(callbackfn, thisArg = globalThis) {
-            webidl.brandCheck(this, object5);
+            webidl.brandCheck(this, object3);
             webidl.argumentLengthCheck(arguments, 1, `${name}.forEach`);
             if (typeof callbackfn !== "function") {
               throw new TypeError(
@@ -49219,7 +51142,7 @@ var require_util3 = __commonJS({
           }
         }
       };
-      return Object.defineProperties(object5.prototype, {
+      return Object.defineProperties(object3.prototype, {
         ...properties,
         [Symbol.iterator]: {
           writable: true,
@@ -49619,8 +51542,8 @@ var require_file = __commonJS({
       }
     };
     webidl.converters.Blob = webidl.interfaceConverter(Blob2);
-    function isFileLike(object5) {
-      return object5 instanceof File || object5 && (typeof object5.stream === "function" || typeof object5.arrayBuffer === "function") && object5[Symbol.toStringTag] === "File";
+    function isFileLike(object3) {
+      return object3 instanceof File || object3 && (typeof object3.stream === "function" || typeof object3.arrayBuffer === "function") && object3[Symbol.toStringTag] === "File";
     }
     module.exports = { FileLike, isFileLike };
   }
@@ -50068,12 +51991,12 @@ var require_body = __commonJS({
         }
       });
     }
-    function extractBody(object5, keepalive = false) {
+    function extractBody(object3, keepalive = false) {
       let stream = null;
-      if (object5 instanceof ReadableStream) {
-        stream = object5;
-      } else if (isBlobLike(object5)) {
-        stream = object5.stream();
+      if (object3 instanceof ReadableStream) {
+        stream = object3;
+      } else if (isBlobLike(object3)) {
+        stream = object3.stream();
       } else {
         stream = new ReadableStream({
           async pull(controller) {
@@ -50093,17 +52016,17 @@ var require_body = __commonJS({
       let source = null;
       let length = null;
       let type = null;
-      if (typeof object5 === "string") {
-        source = object5;
+      if (typeof object3 === "string") {
+        source = object3;
         type = "text/plain;charset=UTF-8";
-      } else if (object5 instanceof URLSearchParams) {
-        source = object5.toString();
+      } else if (object3 instanceof URLSearchParams) {
+        source = object3.toString();
         type = "application/x-www-form-urlencoded;charset=UTF-8";
-      } else if (isArrayBuffer(object5)) {
-        source = new Uint8Array(object5.slice());
-      } else if (ArrayBuffer.isView(object5)) {
-        source = new Uint8Array(object5.buffer.slice(object5.byteOffset, object5.byteOffset + object5.byteLength));
-      } else if (util.isFormDataLike(object5)) {
+      } else if (isArrayBuffer(object3)) {
+        source = new Uint8Array(object3.slice());
+      } else if (ArrayBuffer.isView(object3)) {
+        source = new Uint8Array(object3.buffer.slice(object3.byteOffset, object3.byteOffset + object3.byteLength));
+      } else if (util.isFormDataLike(object3)) {
         const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
         const prefix = `--${boundary}\r
 Content-Disposition: form-data`;
@@ -50113,7 +52036,7 @@ Content-Disposition: form-data`;
         const rn = new Uint8Array([13, 10]);
         length = 0;
         let hasUnknownSizeValue = false;
-        for (const [name, value] of object5) {
+        for (const [name, value] of object3) {
           if (typeof value === "string") {
             const chunk2 = textEncoder.encode(prefix + `; name="${escape3(normalizeLinefeeds(name))}"\r
 \r
@@ -50141,7 +52064,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         if (hasUnknownSizeValue) {
           length = null;
         }
-        source = object5;
+        source = object3;
         action2 = async function* () {
           for (const part of blobParts) {
             if (part.stream) {
@@ -50152,22 +52075,22 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           }
         };
         type = `multipart/form-data; boundary=${boundary}`;
-      } else if (isBlobLike(object5)) {
-        source = object5;
-        length = object5.size;
-        if (object5.type) {
-          type = object5.type;
+      } else if (isBlobLike(object3)) {
+        source = object3;
+        length = object3.size;
+        if (object3.type) {
+          type = object3.type;
         }
-      } else if (typeof object5[Symbol.asyncIterator] === "function") {
+      } else if (typeof object3[Symbol.asyncIterator] === "function") {
         if (keepalive) {
           throw new TypeError("keepalive");
         }
-        if (util.isDisturbed(object5) || object5.locked) {
+        if (util.isDisturbed(object3) || object3.locked) {
           throw new TypeError(
             "Response body object should not be disturbed or locked"
           );
         }
-        stream = object5 instanceof ReadableStream ? object5 : ReadableStreamFrom(object5);
+        stream = object3 instanceof ReadableStream ? object3 : ReadableStreamFrom(object3);
       }
       if (typeof source === "string" || util.isBuffer(source)) {
         length = Buffer.byteLength(source);
@@ -50176,7 +52099,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         let iterator;
         stream = new ReadableStream({
           async start() {
-            iterator = action2(object5)[Symbol.asyncIterator]();
+            iterator = action2(object3)[Symbol.asyncIterator]();
           },
           async pull(controller) {
             const { value, done } = await iterator.next();
@@ -50204,12 +52127,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
       const body = { stream, source, length };
       return [body, type];
     }
-    function safelyExtractBody(object5, keepalive = false) {
-      if (object5 instanceof ReadableStream) {
-        assert2(!util.isDisturbed(object5), "The body has already been consumed.");
-        assert2(!object5.locked, "The stream is locked.");
+    function safelyExtractBody(object3, keepalive = false) {
+      if (object3 instanceof ReadableStream) {
+        assert2(!util.isDisturbed(object3), "The body has already been consumed.");
+        assert2(!object3.locked, "The stream is locked.");
       }
-      return extractBody(object5, keepalive);
+      return extractBody(object3, keepalive);
     }
     function cloneBody(instance, body) {
       const [out1, out2] = body.stream.tee();
@@ -50289,12 +52212,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
     function mixinBody(prototype) {
       Object.assign(prototype.prototype, bodyMixinMethods(prototype));
     }
-    async function consumeBody(object5, convertBytesToJSValue, instance) {
-      webidl.brandCheck(object5, instance);
-      if (bodyUnusable(object5)) {
+    async function consumeBody(object3, convertBytesToJSValue, instance) {
+      webidl.brandCheck(object3, instance);
+      if (bodyUnusable(object3)) {
         throw new TypeError("Body is unusable: Body has already been read");
       }
-      throwIfAborted(object5[kState]);
+      throwIfAborted(object3[kState]);
       const promise = createDeferredPromise();
       const errorSteps = (error2) => promise.reject(error2);
       const successSteps = (data) => {
@@ -50304,15 +52227,15 @@ Content-Type: ${value.type || "application/octet-stream"}\r
           errorSteps(e);
         }
       };
-      if (object5[kState].body == null) {
+      if (object3[kState].body == null) {
         successSteps(Buffer.allocUnsafe(0));
         return promise.promise;
       }
-      await fullyReadBody(object5[kState].body, successSteps, errorSteps);
+      await fullyReadBody(object3[kState].body, successSteps, errorSteps);
       return promise.promise;
     }
-    function bodyUnusable(object5) {
-      const body = object5[kState].body;
+    function bodyUnusable(object3) {
+      const body = object3[kState].body;
       return body != null && (body.stream.locked || util.isDisturbed(body.stream));
     }
     function parseJSONFromBytes(bytes2) {
@@ -50412,35 +52335,35 @@ var require_client_h1 = __commonJS({
       return await WebAssembly.instantiate(mod, {
         env: {
           /* eslint-disable camelcase */
-          wasm_on_url: (p, at, len) => {
+          wasm_on_url: (p, at2, len) => {
             return 0;
           },
-          wasm_on_status: (p, at, len) => {
+          wasm_on_status: (p, at2, len) => {
             assert2(currentParser.ptr === p);
-            const start = at - currentBufferPtr + currentBufferRef.byteOffset;
+            const start = at2 - currentBufferPtr + currentBufferRef.byteOffset;
             return currentParser.onStatus(new FastBuffer(currentBufferRef.buffer, start, len)) || 0;
           },
           wasm_on_message_begin: (p) => {
             assert2(currentParser.ptr === p);
             return currentParser.onMessageBegin() || 0;
           },
-          wasm_on_header_field: (p, at, len) => {
+          wasm_on_header_field: (p, at2, len) => {
             assert2(currentParser.ptr === p);
-            const start = at - currentBufferPtr + currentBufferRef.byteOffset;
+            const start = at2 - currentBufferPtr + currentBufferRef.byteOffset;
             return currentParser.onHeaderField(new FastBuffer(currentBufferRef.buffer, start, len)) || 0;
           },
-          wasm_on_header_value: (p, at, len) => {
+          wasm_on_header_value: (p, at2, len) => {
             assert2(currentParser.ptr === p);
-            const start = at - currentBufferPtr + currentBufferRef.byteOffset;
+            const start = at2 - currentBufferPtr + currentBufferRef.byteOffset;
             return currentParser.onHeaderValue(new FastBuffer(currentBufferRef.buffer, start, len)) || 0;
           },
           wasm_on_headers_complete: (p, statusCode, upgrade, shouldKeepAlive) => {
             assert2(currentParser.ptr === p);
             return currentParser.onHeadersComplete(statusCode, Boolean(upgrade), Boolean(shouldKeepAlive)) || 0;
           },
-          wasm_on_body: (p, at, len) => {
+          wasm_on_body: (p, at2, len) => {
             assert2(currentParser.ptr === p);
-            const start = at - currentBufferPtr + currentBufferRef.byteOffset;
+            const start = at2 - currentBufferPtr + currentBufferRef.byteOffset;
             return currentParser.onBody(new FastBuffer(currentBufferRef.buffer, start, len)) || 0;
           },
           wasm_on_message_complete: (p) => {
@@ -51063,7 +52986,7 @@ var require_client_h1 = __commonJS({
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
     function writeH1(client, request) {
-      const { method, path: path3, host, upgrade, blocking, reset } = request;
+      const { method, path: path4, host, upgrade, blocking, reset } = request;
       let { body, headers, contentLength } = request;
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH" || method === "QUERY" || method === "PROPFIND" || method === "PROPPATCH";
       if (util.isFormDataLike(body)) {
@@ -51144,7 +53067,7 @@ var require_client_h1 = __commonJS({
       if (blocking) {
         socket[kBlocking] = true;
       }
-      let header = `${method} ${path3} HTTP/1.1\r
+      let header = `${method} ${path4} HTTP/1.1\r
 `;
       if (typeof host === "string") {
         header += `host: ${host}\r
@@ -51331,12 +53254,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve11, reject) => {
+      const waitForDrain = () => new Promise((resolve12, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve11;
+          callback = resolve12;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -51673,7 +53596,7 @@ var require_client_h2 = __commonJS({
     }
     function writeH2(client, request) {
       const session = client[kHTTP2Session];
-      const { method, path: path3, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
+      const { method, path: path4, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
       let { body } = request;
       if (upgrade) {
         util.errorRequest(client, request, new Error("Upgrade not supported for H2"));
@@ -51770,7 +53693,7 @@ var require_client_h2 = __commonJS({
         });
         return true;
       }
-      headers[HTTP2_HEADER_PATH] = path3;
+      headers[HTTP2_HEADER_PATH] = path4;
       headers[HTTP2_HEADER_SCHEME] = "https";
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH";
       if (body && typeof body.read === "function") {
@@ -52006,12 +53929,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve11, reject) => {
+      const waitForDrain = () => new Promise((resolve12, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve11;
+          callback = resolve12;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -52123,9 +54046,9 @@ var require_redirect_handler = __commonJS({
           return this.handler.onHeaders(statusCode, headers, resume, statusText);
         }
         const { origin, pathname, search } = util.parseURL(new URL(this.location, this.opts.origin && new URL(this.opts.path, this.opts.origin)));
-        const path3 = search ? `${pathname}${search}` : pathname;
+        const path4 = search ? `${pathname}${search}` : pathname;
         this.opts.headers = cleanRequestHeaders(this.opts.headers, statusCode === 303, this.opts.origin !== origin);
-        this.opts.path = path3;
+        this.opts.path = path4;
         this.opts.origin = origin;
         this.opts.maxRedirections = 0;
         this.opts.query = null;
@@ -52490,16 +54413,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve11) => {
+        return new Promise((resolve12) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve11;
+            this[kClosedResolve] = resolve12;
           } else {
-            resolve11(null);
+            resolve12(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve11) => {
+        return new Promise((resolve12) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -52510,7 +54433,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve11(null);
+            resolve12(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -52561,7 +54484,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve11, reject) => {
+        const socket = await new Promise((resolve12, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -52573,7 +54496,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve11(socket2);
+              resolve12(socket2);
             }
           });
         });
@@ -52909,8 +54832,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve11) => {
-            this[kClosedResolve] = resolve11;
+          await new Promise((resolve12) => {
+            this[kClosedResolve] = resolve12;
           });
         }
       }
@@ -53364,10 +55287,10 @@ var require_proxy_agent = __commonJS({
         };
         const {
           origin,
-          path: path3 = "/",
+          path: path4 = "/",
           headers = {}
         } = opts;
-        opts.path = origin + path3;
+        opts.path = origin + path4;
         if (!("host" in headers) && !("Host" in headers)) {
           const { host } = new URL2(origin);
           headers.host = host;
@@ -54179,7 +56102,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve11, reject) => {
+        return await new Promise((resolve12, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -54192,7 +56115,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve11(null);
+              resolve12(null);
             }
           }).on("error", noop).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -54211,7 +56134,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve11, reject) => {
+      return new Promise((resolve12, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -54228,7 +56151,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve11,
+              resolve: resolve12,
               reject,
               length: 0,
               body: []
@@ -54298,18 +56221,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve11, stream, length } = consume2;
+      const { type, body, resolve: resolve12, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve11(chunksDecode(body, length));
+          resolve12(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve11(JSON.parse(chunksDecode(body, length)));
+          resolve12(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve11(chunksConcat(body, length).buffer);
+          resolve12(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve11(new Blob(body, { type: stream[kContentType] }));
+          resolve12(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve11(chunksConcat(body, length));
+          resolve12(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -54566,9 +56489,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve11, reject) => {
+        return new Promise((resolve12, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve11(data);
+            return err ? reject(err) : resolve12(data);
           });
         });
       }
@@ -54791,9 +56714,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve11, reject) => {
+        return new Promise((resolve12, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve11(data);
+            return err ? reject(err) : resolve12(data);
           });
         });
       }
@@ -55078,9 +57001,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve11, reject) => {
+        return new Promise((resolve12, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve11(data);
+            return err ? reject(err) : resolve12(data);
           });
         });
       }
@@ -55172,9 +57095,9 @@ var require_api_connect = __commonJS({
     };
     function connect(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve11, reject) => {
+        return new Promise((resolve12, reject) => {
           connect.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve11(data);
+            return err ? reject(err) : resolve12(data);
           });
         });
       }
@@ -55339,20 +57262,20 @@ var require_mock_utils = __commonJS({
       }
       return true;
     }
-    function safeUrl(path3) {
-      if (typeof path3 !== "string") {
-        return path3;
+    function safeUrl(path4) {
+      if (typeof path4 !== "string") {
+        return path4;
       }
-      const pathSegments = path3.split("?");
+      const pathSegments = path4.split("?");
       if (pathSegments.length !== 2) {
-        return path3;
+        return path4;
       }
       const qp = new URLSearchParams(pathSegments.pop());
       qp.sort();
       return [...pathSegments, qp.toString()].join("?");
     }
-    function matchKey(mockDispatch2, { path: path3, method, body, headers }) {
-      const pathMatch = matchValue(mockDispatch2.path, path3);
+    function matchKey(mockDispatch2, { path: path4, method, body, headers }) {
+      const pathMatch = matchValue(mockDispatch2.path, path4);
       const methodMatch = matchValue(mockDispatch2.method, method);
       const bodyMatch = typeof mockDispatch2.body !== "undefined" ? matchValue(mockDispatch2.body, body) : true;
       const headersMatch = matchHeaders(mockDispatch2, headers);
@@ -55374,7 +57297,7 @@ var require_mock_utils = __commonJS({
     function getMockDispatch(mockDispatches, key) {
       const basePath = key.query ? buildURL(key.path, key.query) : key.path;
       const resolvedPath = typeof basePath === "string" ? safeUrl(basePath) : basePath;
-      let matchedMockDispatches = mockDispatches.filter(({ consumed }) => !consumed).filter(({ path: path3 }) => matchValue(safeUrl(path3), resolvedPath));
+      let matchedMockDispatches = mockDispatches.filter(({ consumed }) => !consumed).filter(({ path: path4 }) => matchValue(safeUrl(path4), resolvedPath));
       if (matchedMockDispatches.length === 0) {
         throw new MockNotMatchedError(`Mock dispatch not matched for path '${resolvedPath}'`);
       }
@@ -55412,9 +57335,9 @@ var require_mock_utils = __commonJS({
       }
     }
     function buildKey(opts) {
-      const { path: path3, method, body, headers, query } = opts;
+      const { path: path4, method, body, headers, query } = opts;
       return {
-        path: path3,
+        path: path4,
         method,
         body,
         headers,
@@ -55877,10 +57800,10 @@ var require_pending_interceptors_formatter = __commonJS({
       }
       format(pendingInterceptors) {
         const withPrettyHeaders = pendingInterceptors.map(
-          ({ method, path: path3, data: { statusCode }, persist, times, timesInvoked, origin }) => ({
+          ({ method, path: path4, data: { statusCode }, persist, times, timesInvoked, origin }) => ({
             Method: method,
             Origin: origin,
-            Path: path3,
+            Path: path4,
             "Status code": statusCode,
             Persistent: persist ? PERSISTENT : NOT_PERSISTENT,
             Invocations: timesInvoked,
@@ -56558,10 +58481,10 @@ var require_headers = __commonJS({
       while (j > i && isHTTPWhiteSpaceCharCode(potentialValue.charCodeAt(i))) ++i;
       return i === 0 && j === potentialValue.length ? potentialValue : potentialValue.substring(i, j);
     }
-    function fill2(headers, object5) {
-      if (Array.isArray(object5)) {
-        for (let i = 0; i < object5.length; ++i) {
-          const header = object5[i];
+    function fill2(headers, object3) {
+      if (Array.isArray(object3)) {
+        for (let i = 0; i < object3.length; ++i) {
+          const header = object3[i];
           if (header.length !== 2) {
             throw webidl.errors.exception({
               header: "Headers constructor",
@@ -56570,10 +58493,10 @@ var require_headers = __commonJS({
           }
           appendHeader(headers, header[0], header[1]);
         }
-      } else if (typeof object5 === "object" && object5 !== null) {
-        const keys = Object.keys(object5);
+      } else if (typeof object3 === "object" && object3 !== null) {
+        const keys = Object.keys(object3);
         for (let i = 0; i < keys.length; ++i) {
-          appendHeader(headers, keys[i], object5[keys[i]]);
+          appendHeader(headers, keys[i], object3[keys[i]]);
         }
       } else {
         throw webidl.errors.conversionFailed({
@@ -59037,7 +60960,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve11, reject) => agent.dispatch(
+        return new Promise((resolve12, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -59113,7 +61036,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve11({
+              resolve12({
                 status,
                 statusText,
                 headersList,
@@ -59156,7 +61079,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve11({
+              resolve12({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -60759,9 +62682,9 @@ var require_util7 = __commonJS({
         }
       }
     }
-    function validateCookiePath(path3) {
-      for (let i = 0; i < path3.length; ++i) {
-        const code = path3.charCodeAt(i);
+    function validateCookiePath(path4) {
+      for (let i = 0; i < path4.length; ++i) {
+        const code = path4.charCodeAt(i);
         if (code < 32 || // exclude CTLs (0-31)
         code > 126 || // exclude DEL and non-ascii
         code === 59) {
@@ -61084,7 +63007,7 @@ var require_cookies = __commonJS({
       if (!cookies) {
         return [];
       }
-      return cookies.map((pair2) => parseSetCookie(pair2));
+      return cookies.map((pair3) => parseSetCookie(pair3));
     }
     function setCookie(headers, cookie) {
       webidl.argumentLengthCheck(arguments, 2, "setCookie");
@@ -61632,8 +63555,8 @@ var require_util8 = __commonJS({
       const position = { position: 0 };
       const extensionList = /* @__PURE__ */ new Map();
       while (position.position < extensions.length) {
-        const pair2 = collectASequenceOfCodePointsFast(";", extensions, position);
-        const [name, value = ""] = pair2.split("=");
+        const pair3 = collectASequenceOfCodePointsFast(";", extensions, position);
+        const [name, value = ""] = pair3.split("=");
         extensionList.set(
           removeHTTPWhitespace(name, true, false),
           removeHTTPWhitespace(value, false, true)
@@ -62897,8 +64820,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve11) => {
-        setTimeout(resolve11, ms).unref();
+      return new Promise((resolve12) => {
+        setTimeout(resolve12, ms).unref();
       });
     }
     module.exports = {
@@ -63377,10 +65300,10 @@ var require_eventsource = __commonJS({
           lastEventId: "",
           reconnectionTime: defaultReconnectionTime
         };
-        const settings = environmentSettingsObject;
+        const settings2 = environmentSettingsObject;
         let urlRecord;
         try {
-          urlRecord = new URL(url, settings.settingsObject.baseUrl);
+          urlRecord = new URL(url, settings2.settingsObject.baseUrl);
           this.#state.origin = urlRecord.origin;
         } catch (e) {
           throw new DOMException(e, "SyntaxError");
@@ -63681,11 +65604,11 @@ var require_undici = __commonJS({
           if (typeof opts.path !== "string") {
             throw new InvalidArgumentError2("invalid opts.path");
           }
-          let path3 = opts.path;
+          let path4 = opts.path;
           if (!opts.path.startsWith("/")) {
-            path3 = `/${path3}`;
+            path4 = `/${path4}`;
           }
-          url = new URL(util.parseOrigin(url).origin + path3);
+          url = new URL(util.parseOrigin(url).origin + path4);
         } else {
           if (!opts) {
             opts = typeof url === "object" ? url : {};
@@ -63832,16 +65755,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access4, appendFile, writeFile6, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access4, appendFile, writeFile7, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve11) {
-          resolve11(value);
+        return value instanceof P ? value : new P(function(resolve12) {
+          resolve12(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve11, reject) {
+      return new (P || (P = Promise))(function(resolve12, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -63857,12 +65780,12 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access4, appendFile, writeFile: writeFile6 } = promises);
+    ({ access: access4, appendFile, writeFile: writeFile7 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -63919,7 +65842,7 @@ var init_summary = __esm({
         return __awaiter(this, void 0, void 0, function* () {
           const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
           const filePath = yield this.filePath();
-          const writeFunc = overwrite ? writeFile6 : appendFile;
+          const writeFunc = overwrite ? writeFile7 : appendFile;
           yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
           return this.emptyBuffer();
         });
@@ -63967,8 +65890,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addRaw(text5, addEOL = false) {
-        this._buffer += text5;
+      addRaw(text3, addEOL = false) {
+        this._buffer += text3;
         return addEOL ? this.addEOL() : this;
       }
       /**
@@ -64064,10 +65987,10 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addHeading(text5, level) {
+      addHeading(text3, level) {
         const tag = `h${level}`;
         const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
-        const element = this.wrap(allowedTag, text5);
+        const element = this.wrap(allowedTag, text3);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -64096,9 +66019,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addQuote(text5, cite) {
+      addQuote(text3, cite) {
         const attrs = Object.assign({}, cite && { cite });
-        const element = this.wrap("blockquote", text5, attrs);
+        const element = this.wrap("blockquote", text3, attrs);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -64109,8 +66032,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addLink(text5, href) {
-        const element = this.wrap("a", text5, { href });
+      addLink(text3, href) {
+        const element = this.wrap("a", text3, { href });
         return this.addRaw(element).addEOL();
       }
     };
@@ -64149,16 +66072,16 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir5, open5, readdir5, rename6, rm7, rmdir, stat7, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm7, rmdir, stat7, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve11) {
-          resolve11(value);
+        return value instanceof P ? value : new P(function(resolve12) {
+          resolve12(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve11, reject) {
+      return new (P || (P = Promise))(function(resolve12, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -64174,12 +66097,12 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir5, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat7, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat7, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -64187,7 +66110,7 @@ var init_io_util = __esm({
 
 // node_modules/@actions/io/lib/io.js
 import { ok } from "assert";
-import * as path from "path";
+import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
@@ -64195,7 +66118,7 @@ function cp(source_1, dest_1) {
     if (destStat && destStat.isFile() && !force) {
       return;
     }
-    const newDest = destStat && destStat.isDirectory() && copySourceDirectory ? path.join(dest, path.basename(source)) : dest;
+    const newDest = destStat && destStat.isDirectory() && copySourceDirectory ? path2.join(dest, path2.basename(source)) : dest;
     if (!(yield exists(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
@@ -64207,7 +66130,7 @@ function cp(source_1, dest_1) {
         yield cpDirRecursive(source, newDest, 0, force);
       }
     } else {
-      if (path.relative(source, newDest) === "") {
+      if (path2.relative(source, newDest) === "") {
         throw new Error(`'${newDest}' and '${source}' are the same file`);
       }
       yield copyFile2(source, newDest, force);
@@ -64236,7 +66159,7 @@ function rmRF(inputPath) {
 function mkdirP(fsPath) {
   return __awaiter3(this, void 0, void 0, function* () {
     ok(fsPath, "a path argument must be provided");
-    yield mkdir5(fsPath, { recursive: true });
+    yield mkdir6(fsPath, { recursive: true });
   });
 }
 function readCopyOptions(options) {
@@ -64290,11 +66213,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve11) {
-          resolve11(value);
+        return value instanceof P ? value : new P(function(resolve12) {
+          resolve12(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve11, reject) {
+      return new (P || (P = Promise))(function(resolve12, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -64310,7 +66233,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -64394,31 +66317,31 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute3, relative as relative8, resolve as resolve9 } from "node:path";
+import { isAbsolute as isAbsolute3, relative as relative8, resolve as resolve10 } from "node:path";
 function readInputs() {
-  const workspace = resolve9(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve10(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve9(workspace, getInput("working-directory") || "."),
+    resolve10(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   return {
     config: inside(
       workspace,
-      resolve9(workingDirectory, getInput("config") || "int8-gate.yml"),
+      resolve10(workingDirectory, getInput("config") || "int8-gate.yml"),
       "config"
     ),
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve9(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve10(workingDirectory, folder), "report-folder")
   };
 }
-function inside(workspace, path3, input) {
-  const away = relative8(workspace, path3);
-  if (!away.startsWith("..") && !isAbsolute3(away)) return path3;
+function inside(workspace, path4, input) {
+  const away = relative8(workspace, path4);
+  if (!away.startsWith("..") && !isAbsolute3(away)) return path4;
   throw new InputFault({
     where: `input ${input}`,
-    what: `${path3} lies outside the workspace`,
+    what: `${path4} lies outside the workspace`,
     fix: "Name a path inside the checked-out repository."
   });
 }
@@ -66704,7 +68627,7 @@ var init_retry_helper = __esm({
 // node_modules/@actions/tool-cache/lib/tool-cache.js
 import * as fs3 from "fs";
 import * as os5 from "os";
-import * as path2 from "path";
+import * as path3 from "path";
 import { ok as ok2 } from "assert";
 function cacheDir(sourceDir, tool, version, arch3) {
   return __awaiter4(this, void 0, void 0, function* () {
@@ -66717,7 +68640,7 @@ function cacheDir(sourceDir, tool, version, arch3) {
     }
     const destPath = yield _createToolPath(tool, version, arch3);
     for (const itemName of fs3.readdirSync(sourceDir)) {
-      const s = path2.join(sourceDir, itemName);
+      const s = path3.join(sourceDir, itemName);
       yield cp(s, destPath, { recursive: true });
     }
     _completeToolPath(tool, version, arch3);
@@ -66740,7 +68663,7 @@ function find2(toolName, versionSpec, arch3) {
   let toolPath = "";
   if (versionSpec) {
     versionSpec = semver2.clean(versionSpec) || "";
-    const cachePath = path2.join(_getCacheDirectory(), toolName, versionSpec, arch3);
+    const cachePath = path3.join(_getCacheDirectory(), toolName, versionSpec, arch3);
     debug(`checking cache: ${cachePath}`);
     if (fs3.existsSync(cachePath) && fs3.existsSync(`${cachePath}.complete`)) {
       debug(`Found tool in cache ${toolName} ${versionSpec} ${arch3}`);
@@ -66754,12 +68677,12 @@ function find2(toolName, versionSpec, arch3) {
 function findAllVersions(toolName, arch3) {
   const versions = [];
   arch3 = arch3 || os5.arch();
-  const toolPath = path2.join(_getCacheDirectory(), toolName);
+  const toolPath = path3.join(_getCacheDirectory(), toolName);
   if (fs3.existsSync(toolPath)) {
     const children = fs3.readdirSync(toolPath);
     for (const child of children) {
       if (isExplicitVersion(child)) {
-        const fullPath = path2.join(toolPath, child, arch3 || "");
+        const fullPath = path3.join(toolPath, child, arch3 || "");
         if (fs3.existsSync(fullPath) && fs3.existsSync(`${fullPath}.complete`)) {
           versions.push(child);
         }
@@ -66770,7 +68693,7 @@ function findAllVersions(toolName, arch3) {
 }
 function _createToolPath(tool, version, arch3) {
   return __awaiter4(this, void 0, void 0, function* () {
-    const folderPath = path2.join(_getCacheDirectory(), tool, semver2.clean(version) || version, arch3 || "");
+    const folderPath = path3.join(_getCacheDirectory(), tool, semver2.clean(version) || version, arch3 || "");
     debug(`destination ${folderPath}`);
     const markerPath = `${folderPath}.complete`;
     yield rmRF(folderPath);
@@ -66780,7 +68703,7 @@ function _createToolPath(tool, version, arch3) {
   });
 }
 function _completeToolPath(tool, version, arch3) {
-  const folderPath = path2.join(_getCacheDirectory(), tool, semver2.clean(version) || version, arch3 || "");
+  const folderPath = path3.join(_getCacheDirectory(), tool, semver2.clean(version) || version, arch3 || "");
   const markerPath = `${folderPath}.complete`;
   fs3.writeFileSync(markerPath, "");
   debug("finished caching tool");
@@ -66833,11 +68756,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve11) {
-          resolve11(value);
+        return value instanceof P ? value : new P(function(resolve12) {
+          resolve12(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve11, reject) {
+      return new (P || (P = Promise))(function(resolve12, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -66853,7 +68776,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve11(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -66865,11 +68788,11 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
-import { createHash as createHash9 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir6, mkdtemp, readFile as readFile14, readdir as readdir6, rm as rm8 } from "node:fs/promises";
+import { createHash as createHash10 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile15, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
-import { dirname as dirname10, join as join20 } from "node:path";
+import { dirname as dirname10, join as join21 } from "node:path";
 import { promisify as promisify3 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
@@ -66877,7 +68800,7 @@ async function ensureNativePackages(actionRoot, say) {
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join20(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
+  const staging = await mkdtemp(join21(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune2(staging);
@@ -66898,7 +68821,7 @@ async function ensureNativePackages(actionRoot, say) {
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join20(root2, "package.json"));
+  const require2 = createRequire2(join21(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -66909,16 +68832,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile14(join20(actionRoot, "package-lock.json"));
-  const hash = createHash9("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile15(join21(actionRoot, "package-lock.json"));
+  const hash = createHash10("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join20(actionRoot, name), join20(staging, name));
+    await copyFile3(join21(actionRoot, name), join21(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join20(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join21(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -66932,16 +68855,16 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join20(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join21(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join20(binaries, api))) {
-      const folder = join20(binaries, api, platform2);
+    for (const platform2 of await readdir6(join21(binaries, api))) {
+      const folder = join21(binaries, api, platform2);
       if (platform2 !== process.platform) await rm8(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm8(join20(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm8(join21(folder, arch3), { recursive: true, force: true });
     }
-  await mkdir6(staging, { recursive: true });
+  await mkdir7(staging, { recursive: true });
 }
 var run3, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
@@ -66971,7 +68894,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join21, relative as relative9, resolve as resolve10 } from "node:path";
+import { dirname as dirname11, join as join22, relative as relative9, resolve as resolve11 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -66983,11 +68906,11 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join21(dirname11(fileURLToPath3(import.meta.url)), ".."),
+      join22(dirname11(fileURLToPath3(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve10(inputs.workingDirectory, loaded2.settings.report.folder);
+    const out = inputs.reportFolder ?? resolve11(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       signal: abort.signal,
       out,
@@ -67036,13 +68959,13 @@ async function probeImage(plan, { cases, observe: observe2 }, inputs, host) {
   for (const base of plan.bases)
     bases.push(await runBase(plan, observe2 ? base.observing : base.plain, inputs, host));
   const reference = bases[0];
-  const outcomes = [];
+  const outcomes2 = [];
   for (const index of cases) {
     const one = plan.cases[index];
     const base = bases[one.base];
     const changed2 = await runCase(plan, one, base, host);
     const now = (name) => tensorOf(name, changed2, base);
-    outcomes.push({
+    outcomes2.push({
       case: index,
       heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), now(name))),
       local: one.local === void 0 || !observe2 ? void 0 : powerOf(tensorOf(one.local, base), now(one.local)),
@@ -67055,7 +68978,7 @@ async function probeImage(plan, { cases, observe: observe2 }, inputs, host) {
       heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors))),
       observed: i === 0 || !observe2 ? [] : plan.observed.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors)))
     })),
-    cases: outcomes
+    cases: outcomes2
   };
 }
 async function runBase(plan, models, inputs, host) {
@@ -67205,9 +69128,9 @@ async function answer(models, plans, request) {
       return { kind: "done", id };
   }
 }
-async function probe(models, plans, { probe: number5, inputs, cases, observe: observe2, spec, image }) {
-  const plan = plans.get(number5);
-  if (plan === void 0) throw new Error(`probe ${number5} is not planned`);
+async function probe(models, plans, { probe: number3, inputs, cases, observe: observe2, spec, image }) {
+  const plan = plans.get(number3);
+  if (plan === void 0) throw new Error(`probe ${number3} is not planned`);
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe: observe2 }, new Map(Object.entries(feeds)), {
     session: (model) => models.get(model).session,

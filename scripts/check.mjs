@@ -7,6 +7,7 @@ import { buildAll } from './bundle.mjs';
 
 const COMMANDS = [
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
+  ['types of the page', ['node_modules/typescript/bin/tsc', '-p', 'src/report/html/browser']],
   ['lint', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0']],
   ['format', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']],
   ['generated files', ['scripts/generate.mjs', '--check']],

@@ -1,4 +1,4 @@
-// Writes what is derived: schemas, the reference of the settings, and README's tables. --check only compares.
+// Writes what is derived: schemas, the reference of the settings, README's tables, and the report's script and style. --check only compares.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import prettier from 'prettier';
@@ -23,12 +23,33 @@ const { reportSchema } = await load('src/report/schema.ts');
 await mkdir('docs', { recursive: true });
 await emit('docs/int8-gate.schema.json', `${JSON.stringify(settingsSchema, null, 2)}\n`);
 await emit('docs/report.schema.json', `${JSON.stringify(reportSchema, null, 2)}\n`);
+await emit('src/report/html/generated/assets.ts', await pageAssets());
 await emit('docs/settings.md', settingsReference(settingsSchema));
 await emit('README.md', await readmeWithTables());
 
 if (stale.length > 0) {
   console.error(`stale: ${stale.join(', ')}; run \`npm run generate\` and commit`);
   process.exitCode = 1;
+}
+
+/** Script and style of report.html as texts: the program has no files beside its bundle to read them from. */
+async function pageAssets() {
+  const minified = async (entry) => {
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      format: 'iife',
+      target: ['chrome123', 'firefox120', 'safari17.5'],
+      charset: 'utf8',
+      legalComments: 'none',
+      write: false,
+    });
+    return JSON.stringify(outputFiles[0].text.trim());
+  };
+  const script = await minified('src/report/html/browser/main.ts');
+  const style = await minified('src/report/html/style.css');
+  return `/** Made by \`npm run generate\` from html/browser and html/style.css. */\nexport const SCRIPT = ${script};\nexport const STYLE = ${style};\n`;
 }
 
 function settingsReference(schema) {

@@ -20,6 +20,7 @@ import { evaluateFiles, formatEvaluation, formatStats, type FileOptions } from '
 import { endingOf, endingText } from './faults.js';
 import { init, type InitOptions } from './init.js';
 import { createProgress } from './progress.js';
+import { reportPage } from './report.js';
 
 interface JobOptions {
   readonly config: string;
@@ -160,6 +161,14 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .option('--json', 'print JSON instead of text')
     .action(async (base: string, head: string, options: { readonly json?: boolean }) =>
       print(await diffFiles(base, head, options.json === true)),
+    );
+  program
+    .command('report')
+    .description('make report.html from a report.json')
+    .argument('<report>', 'the report.json that a run wrote')
+    .option('-o, --out <dir>', 'folder of report.html', '.')
+    .action(async (file: string, options: { readonly out: string }) =>
+      print(await reportPage(file, options.out)),
     );
   program
     .command('init')

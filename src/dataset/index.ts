@@ -6,6 +6,7 @@ export { loadDetections, parseDetections } from './detections.js';
 export { DetectionBuilder } from './table.js';
 export { listImages, looksLikeImage } from './list.js';
 export { decodeImage, readImageHeader, shownSize, type DecodedImage, type ImageHeader } from './decode.js';
+export { thumbnail } from './thumbnail.js';
 export { place, prepareImage } from './preprocess.js';
 export { resizeOpenCvCubic } from './resize-cubic.js';
 export { resizeOpenCv, resizePil, roundHalfEven, type Raster } from './resize.js';

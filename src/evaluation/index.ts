@@ -7,5 +7,5 @@ export { pairedBootstrap, type BootstrapOptions, type BootstrapResult, type Drop
 export { INTERVAL_METHODS, type IntervalMethod } from './intervals.js';
 export { outputDistances, type OutputDistances } from './distances.js';
 export { prepareMatches, type ClassMatches, type Matches } from './matches.js';
-export { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, RECALL_POINTS } from './parameters.js';
+export { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, OUTCOME, RECALL_POINTS } from './parameters.js';
 export { linspace, mulberry32, pairwiseSum } from './numeric.js';

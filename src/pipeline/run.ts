@@ -52,6 +52,7 @@ import {
   type Measured,
   type Reference,
 } from './measure.js';
+import { pictures } from './pictures/index.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
 
 /** What a run leaves behind. */
@@ -128,11 +129,12 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
     };
-    const findings = [...(await collectFindings(basis, int8)), ...(await fileFindings(basis, int8))];
-    const report = assembleReport(found, [
-      ...findings,
+    const findings = [
+      ...(await collectFindings(basis, int8)),
+      ...(await fileFindings(basis, int8)),
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
-    ]);
+    ];
+    const report = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
     context.progress.phase('Writing the report');
     await writeReport(report, context.out, filesOf(found, candidate));
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };

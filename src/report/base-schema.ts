@@ -1,10 +1,6 @@
 /** Parts of the report that speak of the base: what a pull request is compared with, and what it may not loosen. */
 
-const text = { type: 'string' } as const;
-const number = { type: 'number' } as const;
-const nullable = { type: ['number', 'null'] } as const;
-const object = <const P extends object, const R extends readonly (keyof P)[]>(properties: P, required: R) =>
-  ({ type: 'object', additionalProperties: false, properties, required }) as const;
+import { nullable, number, object, text } from './schema-parts.js';
 
 /** A number in the base and in the head; null where one has none. */
 const pair = { type: 'array', items: nullable, minItems: 2, maxItems: 2 } as const;

@@ -69,6 +69,11 @@ export function markdownText(text: string): string {
   return escape(text, /[&<>"'|`*_~[\]()!#@\\$:]/g);
 }
 
+/** Text inside HTML or SVG, in an element or a quoted attribute. */
+export function htmlText(text: string): string {
+  return text.replace(CONTROL, '\ufffd').replace(/[&<>"']/g, (one) => ENTITIES[one] as string);
+}
+
 /** A sentence of ours that holds names: readable signs stay, dangerous ones go. */
 export function markdownSentence(text: string): string {
   return escape(text, /[&<>|`*_~[\]!#@\\$]/g);

@@ -2,6 +2,7 @@
 export * from './types.js';
 export { reportSchema } from './schema.js';
 export { formatMarkdown } from './markdown.js';
+export { formatHtml } from './html/page.js';
 export { formatTerminal } from './terminal.js';
 export { parseReport } from './read.js';
 export { COMMENT_BYTES, formatComment, type CommentFrame } from './comment.js';

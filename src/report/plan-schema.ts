@@ -1,12 +1,6 @@
 /** The plan that is judged, where it came from, and every plan that was tried: what a curve of accuracy against cost is drawn from. */
 
-const text = { type: 'string' } as const;
-const number = { type: 'number' } as const;
-const flag = { type: 'boolean' } as const;
-const nullable = { type: ['number', 'null'] } as const;
-const texts = { type: 'array', items: text } as const;
-const object = <const P extends object, const R extends readonly (keyof P)[]>(properties: P, required: R) =>
-  ({ type: 'object', additionalProperties: false, properties, required }) as const;
+import { flag, nullable, number, object, text, texts } from './schema-parts.js';
 
 /** What a plan costs. All shares 0…1. */
 const price = {

@@ -24,7 +24,9 @@ export function parseReport(text: string, file: string): Report {
     value.schema !== 'int8-gate/report'
   )
     throw new InputFault({ where: file, what: 'is no report of int8-gate', fix: FIX });
-  const validate = new Ajv2020({ strict: false, removeAdditional: true }).compile(reportSchema);
+  const validate = new Ajv2020({ strict: false, strictNumbers: true, removeAdditional: true }).compile(
+    reportSchema,
+  );
   if (validate(value)) return value;
   const [error] = validate.errors ?? [];
   throw new InputFault({

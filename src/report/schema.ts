@@ -1,13 +1,8 @@
 /** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
 import { baseSchema, historySchema, settingsChangesSchema, waiversSchema } from './base-schema.js';
+import { pictureSections } from './picture-schema.js';
 import { planSection, searchPoints } from './plan-schema.js';
-
-const text = { type: 'string' } as const;
-const number = { type: 'number' } as const;
-const nullable = { type: ['number', 'null'] } as const;
-const texts = { type: 'array', items: text } as const;
-const object = <const P extends object, const R extends readonly (keyof P)[]>(properties: P, required: R) =>
-  ({ type: 'object', additionalProperties: false, properties, required }) as const;
+import { nullable, number, object, text, texts } from './schema-parts.js';
 
 const drop = object({ drop: number, low: nullable, high: nullable }, ['drop', 'low', 'high']);
 
@@ -311,6 +306,7 @@ export const reportSchema = {
       /** Every plan that was tried. */
       search: searchPoints,
       plan: planSection,
+      ...pictureSections,
       findings: {
         type: 'array',
         items: object(

@@ -16,3 +16,7 @@ export type HistoryPoint = NonNullable<Report['history']>[number];
 /** The judged plan; and a plan that was tried. */
 export type PlanSection = NonNullable<Report['plan']>;
 export type SearchPoint = NonNullable<Report['search']>[number];
+/** What is there to be drawn. */
+export type PictureSections = Pick<Report, 'curves' | 'distributions' | 'histograms' | 'worstImages'>;
+export type TensorHistogram = NonNullable<Report['histograms']>[number];
+export type WorstImage = NonNullable<Report['worstImages']>['images'][number];

@@ -1,6 +1,8 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
+import { formatHtml } from './html/page.js';
+import { formatJson } from './json.js';
 import { formatMarkdown } from './markdown.js';
 import type { Report } from './types.js';
 
@@ -57,14 +59,15 @@ async function isReport(folder: string): Promise<boolean> {
   }
 }
 
-/** Writes report.json, report.md and the extra files into a new folder beside the target, then puts it in its place. */
+/** Writes report.json, report.md, report.html and the extra files into a new folder beside the target, then puts it in its place. */
 export async function writeReport(report: Report, folder: string, extra: ExtraFiles): Promise<void> {
   const fresh = join(dirname(folder), `.${process.pid}.int8-gate.tmp`);
   try {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
-    await writeFile(join(fresh, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+    await writeFile(join(fresh, 'report.json'), formatJson(report));
     await writeFile(join(fresh, 'report.md'), formatMarkdown(report, { maxBytes: MARKDOWN_BYTES }));
+    await writeFile(join(fresh, 'report.html'), formatHtml(report));
     for (const [name, content] of Object.entries(extra)) await writeFile(join(fresh, name), content);
     await rm(folder, { recursive: true, force: true });
     await rename(fresh, folder);

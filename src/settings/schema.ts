@@ -386,6 +386,14 @@ export const settingsSchema = {
           default: true,
           description: 'Keep the quantized models beside the report.',
         },
+        images: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 24,
+          default: 8,
+          description:
+            'Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report.',
+        },
       },
     },
   },

@@ -51,7 +51,12 @@ describe('the action, started as the runner starts it', () => {
       expect(outputs).toMatchObject({ verdict: 'pass', 'report-path': join(folder, 'out') });
       expect(Number(outputs['map-fp32'])).toBeGreaterThan(0.7);
       expect(await readFile(env.GITHUB_STEP_SUMMARY as string, 'utf8')).toMatch(/^## ✅ int8-gate: PASS/);
-      expect((await readdir(join(folder, 'out'))).sort()).toEqual(['plan.json', 'report.json', 'report.md']);
+      expect((await readdir(join(folder, 'out'))).sort()).toEqual([
+        'plan.json',
+        'report.html',
+        'report.json',
+        'report.md',
+      ]);
     }));
 
   test('fails the job with the reason as an annotation', () =>

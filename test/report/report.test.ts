@@ -153,7 +153,7 @@ describe('writing', () => {
       await writeReport(sample, out, { 'old.onnx': 'x' });
       await checkReportFolder(out);
       await writeReport(sample, out, { 'plan.json': '{}' });
-      expect((await readdir(out)).sort()).toEqual(['plan.json', 'report.json', 'report.md']);
+      expect((await readdir(out)).sort()).toEqual(['plan.json', 'report.html', 'report.json', 'report.md']);
       expect(await readdir(folder)).toEqual(['report']);
       expect(JSON.parse(await readFile(join(out, 'report.json'), 'utf8'))).toEqual(sample);
     }));

@@ -1,0 +1,43 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { InputFault, messageOf } from '../faults/index.js';
+import { formatHtml, parseReport, terminalText } from '../report/index.js';
+
+/**
+ * Makes report.html from report.json alone; answers what was written.
+ * @throws InputFault when the file is no report, or the folder cannot be written
+ */
+export async function reportPage(file: string, out: string): Promise<string> {
+  const page = formatHtml(parseReport(await textOf(file), file));
+  const folder = resolve(out);
+  const target = join(folder, 'report.html');
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(target, page);
+  } catch (cause) {
+    throw new InputFault(
+      {
+        where: target,
+        what: `cannot be written: ${messageOf(cause)}`,
+        fix: 'Name a folder that can be written with `--out`.',
+      },
+      { cause },
+    );
+  }
+  return `Wrote ${terminalText(target)}`;
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new InputFault(
+      {
+        where: file,
+        what: `cannot be read: ${messageOf(cause)}`,
+        fix: 'Name the report.json that `int8-gate run` wrote.',
+      },
+      { cause },
+    );
+  }
+}

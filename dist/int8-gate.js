@@ -1283,6 +1283,10 @@ function placeOf({ rank: rank2, place: place2 }) {
 function precisionOf({ precision: precision2 }) {
   return precision2.toUpperCase();
 }
+function sortedChecks({ checks: checks2 }) {
+  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
+  return [...checks2].sort((a, b) => order[a.kind] - order[b.kind]);
+}
 function engineRows({ rows: rows3 }) {
   const ms = (row) => row.graphMedianMs ?? row.medianMs;
   const half = rows3.find(({ variant: variant2 }) => variant2 === "fp16");
@@ -1391,6 +1395,39 @@ var init_diff_text = __esm({
   }
 });
 
+// src/report/blocks.ts
+function depthLines(layers3, width) {
+  const along3 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
+  const known2 = along3.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
+  if (known2.length === 0) return void 0;
+  const worst = Math.min(...known2);
+  const quiet = Math.max(worst + 1, Math.min(QUIET, Math.max(...known2)));
+  const columns2 = Math.min(width, along3.length);
+  const cells4 = Array.from(
+    { length: columns2 },
+    (_, i) => along3.slice(Math.floor(i * along3.length / columns2), Math.floor((i + 1) * along3.length / columns2))
+  );
+  const height = (cell) => {
+    const least2 = Math.min(...cell.map(({ sqnr }) => sqnr ?? Infinity));
+    if (least2 === Infinity) return 0;
+    return Math.max(1, Math.round(8 * (quiet - Math.min(quiet, least2)) / (quiet - worst)));
+  };
+  return {
+    chart: cells4.map((cell) => HEIGHTS[height(cell)]).join(""),
+    float: cells4.map((cell) => cell.some(({ precision: precision2 }) => precision2 !== "int8") ? "o" : " ").join("").trimEnd(),
+    from: worst,
+    to: quiet
+  };
+}
+var HEIGHTS, QUIET;
+var init_blocks = __esm({
+  "src/report/blocks.ts"() {
+    "use strict";
+    HEIGHTS = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+    QUIET = 60;
+  }
+});
+
 // src/report/markdown.ts
 function formatMarkdown(report, { maxBytes }) {
   const head = [headline(report), variants(report), engines(report), checks(report), findings(report)].filter((part) => part !== "").join("\n\n");
@@ -1461,11 +1498,9 @@ function engines({ engines: section }) {
 ${table([header, ...rows3], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
 }
 function checks({ verdict }) {
-  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
-  const sorted = [...verdict.checks].sort((a, b) => order[a.kind] - order[b.kind]);
   return `### Thresholds (${verdict.candidate})
 
-${sorted.map(({ kind, sentence: sentence2 }) => `- ${SIGNS[kind]} ${markdownSentence(sentence2)}`).join("\n")}`;
+${sortedChecks(verdict).map(({ kind, sentence: sentence2 }) => `- ${SIGNS[kind]} ${markdownSentence(sentence2)}`).join("\n")}`;
 }
 function findings(report) {
   const list3 = (title, of) => of.length === 0 ? "" : `### ${title}
@@ -1501,7 +1536,7 @@ function sensitivity({ sensitivity: found, base }, room) {
   ];
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)
 
-`;
+${along(found.layers)}`;
   const build2 = (count2) => {
     const rest = found.layers.length - count2;
     const rows3 = found.layers.slice(0, count2).map((row) => cells2(row, timed2, caused, changes));
@@ -1516,6 +1551,20 @@ ${rest} more in report.json.` : ""}`;
     else high = middle - 1;
   }
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build2(low);
+}
+function along(rows3) {
+  const drawn2 = depthLines(rows3, 100);
+  if (drawn2 === void 0) return "";
+  const { chart: chart2, float, from, to } = drawn2;
+  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === "" ? "" : "; `o` = float in the plan"}:`;
+  return `${words}
+
+\`\`\`text
+${chart2}
+${float === "" ? "" : `${float}
+`}\`\`\`
+
+`;
 }
 function cells2(row, timed2, caused, changes) {
   const change3 = changes?.get(row.name);
@@ -1558,6 +1607,7 @@ var init_markdown = __esm({
     "use strict";
     init_markdown_table();
     init_diff_text();
+    init_blocks();
     init_escape();
     init_numbers();
     SIGNS = { pass: "✅", fail: "❌", inconclusive: "⚠️", missing: "❌" };
@@ -1713,9 +1763,9 @@ var init_axes = __esm({
 
 // src/report/html/precision.ts
 function precisionSection(report) {
-  const variants2 = variantsOf(report);
-  const latency = variants2.some(([, { latency: one }]) => one !== void 0);
-  const sqnr = variants2.some(([, one]) => typeof one.sqnr === "number");
+  const variants3 = variantsOf(report);
+  const latency = variants3.some(([, { latency: one }]) => one !== void 0);
+  const sqnr = variants3.some(([, one]) => typeof one.sqnr === "number");
   const head = html`<tr>
     <th></th>
     <th class="n">mAP50-95</th>
@@ -1731,7 +1781,7 @@ function precisionSection(report) {
     <th class="n">INT8 layers</th>
     ${latency ? html`<th class="n">ms, this CPU</th>` : void 0}
   </tr>`;
-  const rows3 = variants2.map(
+  const rows3 = variants3.map(
     ([name, one]) => html`<tr>
         <th scope="row"><i class="dot ${classOf(name)}"></i> ${name}</th>
         <td class="n"><b>${rate(one.stats.AP)}</b></td>
@@ -1761,7 +1811,7 @@ function precisionSection(report) {
             </tbody>`}
         </table>
       </div>
-      ${intervals(variants2)}`
+      ${intervals(variants3)}`
   };
 }
 function classOf(name) {
@@ -1775,8 +1825,8 @@ function dropText(drop3) {
   if (drop3.low === null || drop3.high === null) return signed(-drop3.drop);
   return html`${signed(-drop3.drop)} <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>`;
 }
-function intervals(variants2) {
-  const rows3 = variants2.flatMap(
+function intervals(variants3) {
+  const rows3 = variants3.flatMap(
     ([name, { drop: drop3, drop50 }]) => [
       ["mAP50-95", drop3],
       ["mAP50", drop50]
@@ -1880,7 +1930,7 @@ var init_precision = __esm({
 // src/report/html/base.ts
 function baseSection({
   base,
-  variants: variants2,
+  variants: variants3,
   settingsChanges = [],
   waivers = [],
   history = []
@@ -1890,7 +1940,7 @@ function baseSection({
     id: "base",
     title: "Against the base",
     body: html`${base === void 0 ? void 0 : html`<p>${base.sentence}</p>
-            ${accuracy3(base, variants2)}${base.causes.length === 0 ? void 0 : html`<ul>
+            ${accuracy3(base, variants3)}${base.causes.length === 0 ? void 0 : html`<ul>
                     ${base.causes.map((one) => html`<li>${one}</li>`)}
                   </ul>`}${layers(base.layers)}`}
     ${settings(settingsChanges)}${waived(waivers)}${past(history)}`
@@ -2070,10 +2120,10 @@ var init_base = __esm({
 
 // src/report/html/classes.ts
 function classesSection(report) {
-  const variants2 = variantsOf(report);
+  const variants3 = variantsOf(report);
   const reference = report.variants.fp32.perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
   if (reference.length === 0) return void 0;
-  const others = variants2.slice(1);
+  const others = variants3.slice(1);
   const apOf = (variant2) => new Map(variant2.perClass.map(({ name, AP }) => [name, AP]));
   const aps = others.map(([, variant2]) => apOf(variant2));
   const rows3 = reference.map(({ name, AP, boxes: boxes2 }) => ({
@@ -2308,26 +2358,26 @@ var init_images = __esm({
 
 // src/report/html/depth-chart.ts
 function depthChart(layers3) {
-  const along = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
-  const known2 = along.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
+  const along3 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
+  const known2 = along3.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
   if (known2.length === 0) return html`<p>No layer changed the output.</p>`;
   const quiet = Math.min(80, Math.max(...known2) + 3);
   const worst = Math.min(...known2);
   const room = Math.max(2, (quiet - worst) * 0.06);
   const ends = [quiet, worst - room];
-  const places2 = new Map(along.map((layer, i) => [layer, i + 0.5]));
+  const places2 = new Map(along3.map((layer, i) => [layer, i + 0.5]));
   const height = (layer) => Math.min(quiet, layer.sqnr ?? quiet);
   return chart(
     {
       title: "Signal left at the output with one layer at a time in INT8, along the network",
       width: WIDTH,
       height: HEIGHT,
-      x: { label: "layers from input to output", from: 0, to: along.length, ticks: [] },
+      x: { label: "layers from input to output", from: 0, to: along3.length, ticks: [] },
       y: { label: "SQNR dB (worse ↑)", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
     },
     (x, y) => {
-      const stems = (chosen) => along.filter(chosen).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
-      const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along.length));
+      const stems = (chosen) => along3.filter(chosen).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
+      const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along3.length));
       const marks = layers3.filter(({ sqnr, rank: rank2 }) => sqnr !== null && rank2 <= MARKED).map(
         (layer) => html`<a href="#layer-${layer.rank}"
               ><circle
@@ -2546,9 +2596,9 @@ function figure(title, curves, [width, height]) {
   )}
   </figure>`;
 }
-function spreads({ scoreEdges, sizeEdges, variants: variants2 }) {
-  const first2 = sizeEdges.findIndex((_, i) => variants2.some(({ sizes }) => (sizes[i] ?? 0) > 0));
-  const last = sizeEdges.findLastIndex((_, i) => variants2.some(({ sizes }) => (sizes[i] ?? 0) > 0));
+function spreads({ scoreEdges, sizeEdges, variants: variants3 }) {
+  const first2 = sizeEdges.findIndex((_, i) => variants3.some(({ sizes }) => (sizes[i] ?? 0) > 0));
+  const last = sizeEdges.findLastIndex((_, i) => variants3.some(({ sizes }) => (sizes[i] ?? 0) > 0));
   const shown2 = sizeEdges.slice(Math.max(0, first2), last + 2);
   return [
     spread(
@@ -2556,14 +2606,14 @@ function spreads({ scoreEdges, sizeEdges, variants: variants2 }) {
       "score",
       scoreEdges,
       steps(0, 1, 5).map(([value, text3]) => [value * (scoreEdges.length - 1), text3]),
-      variants2.map(({ variant: variant2, scores }) => ({ variant: variant2, counts: scores }))
+      variants3.map(({ variant: variant2, scores }) => ({ variant: variant2, counts: scores }))
     ),
     first2 < 0 ? void 0 : spread(
       "Sizes of detections with a score of 0.25 or more",
       "square root of the area, pixels",
       shown2,
       shown2.map((edge, i) => [i, shortNumber(Math.round(edge))]).filter((_, i) => i % 2 === first2 % 2),
-      variants2.map(({ variant: variant2, sizes }) => ({ variant: variant2, counts: sizes.slice(first2, last + 1) }))
+      variants3.map(({ variant: variant2, sizes }) => ({ variant: variant2, counts: sizes.slice(first2, last + 1) }))
     )
   ];
 }
@@ -2627,12 +2677,12 @@ function planText(plan) {
     ${stale === void 0 ? void 0 : html`<p><span class="badge warning">stale</span> ${stale.sentence}</p>`}
     ${blame.length === 0 ? void 0 : html`<p>No plan passes. What costs most: <span class="names">${blame.join(", ")}</span></p>`}`;
 }
-function curve({ variants: variants2 }, search) {
+function curve({ variants: variants3 }, search) {
   const full = search.filter((one) => one.full !== false);
   const points = full.length > 0 ? full : search;
   const priced = points.every(({ cost }) => cost !== void 0);
   const costOf = (one) => priced ? one.cost ?? 0 : one.floatLayers;
-  const scores = [...points.map(({ score }) => score), variants2.fp32.stats.AP];
+  const scores = [...points.map(({ score }) => score), variants3.fp32.stats.AP];
   const [least2, most] = [Math.min(...scores), Math.max(...scores)];
   const room = Math.max(5e-3, (most - least2) * 0.1);
   const [from, to] = [Math.max(0, least2 - room), Math.min(1, most + room)];
@@ -2655,7 +2705,7 @@ function curve({ variants: variants2 }, search) {
     },
     (across, up) => html`<path
               class="line fp32"
-              d="M${px(across(x.from))} ${px(up(variants2.fp32.stats.AP))}H${px(across(widest))}"
+              d="M${px(across(x.from))} ${px(up(variants3.fp32.stats.AP))}H${px(across(widest))}"
             /><path
               class="front"
               d="${path(best.map((one) => [across(costOf(one)), up(one.score)]))}"
@@ -2905,9 +2955,8 @@ var init_tensors = __esm({
 
 // src/report/html/verdict.ts
 function verdictSection({ verdict, model, createdAt }) {
-  const { kind, why, todo, checks: checks2 } = verdict;
-  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
-  const sorted = [...checks2].sort((a, b) => order[a.kind] - order[b.kind]);
+  const { kind, why, todo } = verdict;
+  const sorted = sortedChecks(verdict);
   return html`<section class="verdict ${kind}" id="verdict">
       <h1>
         <span class="mark" aria-hidden="true">${MARKS[kind]}</span> ${VERDICTS[kind]}
@@ -3034,33 +3083,43 @@ function formatTerminal(report, { color, width }) {
   const { skipped } = report.data.validation;
   const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
   const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
+  const heading2 = (words) => paint(words, COLORS.heading);
+  const section = (title, body) => body === "" ? "" : `${heading2(title)}
+${body}`;
+  const checks2 = sortedChecks(verdict).map(({ kind, sentence: sentence2 }) => {
+    const text3 = wrap(`- ${kind}: ${terminalText(sentence2)}`, width, "  ");
+    return text3.replace(kind, paint(kind, COLORS[kind]));
+  });
   const causes = report.findings.filter(({ severity }) => severity !== "info");
+  const label = `${VERDICTS[verdict.kind]}  `;
   return [
-    columns([
-      ["", "mAP50-95", "mAP50", "drop", "weights"],
-      ...variantsOf(report).map(([name, one]) => [
-        name,
-        rate(one.stats.AP),
-        rate(one.stats.AP50),
-        change(one.drop, false),
-        mebibytes(one.weightBytes)
-      ])
-    ]),
-    engines2(report),
-    layers2(report, width),
-    causes.length === 0 ? "" : `Causes
-${bullets(causes.map(({ sentence: sentence2 }) => sentence2))}`,
-    `Thresholds (${verdict.candidate})
-${bullets(verdict.checks.map(({ kind, sentence: sentence2 }) => `${kind}: ${sentence2}`))}`,
-    skipped.length === 0 ? "" : `Validation data
-${bullets(skipped.map(({ what, count: count2 }) => `${count2} ${what}`))}`,
-    `${paint(VERDICTS[verdict.kind], COLORS[verdict.kind])}  ${wrap(terminalText(verdict.why), width - 6, "      ")}`,
-    verdict.todo.length === 0 ? "" : `What to do
-${bullets(verdict.todo)}`
+    variants2(report),
+    section(...engines2(report)),
+    section(...layers2(report, width)),
+    section("Causes", bullets(causes.map(({ sentence: sentence2 }) => sentence2))),
+    section(`Thresholds (${verdict.candidate})`, checks2.join("\n")),
+    section("Validation data", bullets(skipped.map(({ what, count: count2 }) => `${count2} ${what}`))),
+    wrap(label + terminalText(verdict.why), width, " ".repeat(label.length)).replace(
+      label,
+      `${paint(label.trim(), COLORS[verdict.kind])}  `
+    ),
+    section("What to do", bullets(verdict.todo))
   ].filter((part) => part !== "").join("\n\n");
 }
+function variants2(report) {
+  return columns([
+    ["", "mAP50-95", "mAP50", "against FP32", "weights"],
+    ...variantsOf(report).map(([name, one]) => [
+      name,
+      rate(one.stats.AP),
+      rate(one.stats.AP50),
+      change(one.drop),
+      mebibytes(one.weightBytes)
+    ])
+  ]);
+}
 function engines2({ engines: section }) {
-  if (section === void 0) return "";
+  if (section === void 0) return ["", ""];
   const rows3 = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
     name,
     ap,
@@ -3069,11 +3128,13 @@ function engines2({ engines: section }) {
     speed,
     reformats
   ]);
-  return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})
-${columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows3])}`;
+  return [
+    `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})`,
+    columns([["", "mAP50-95", "simulated", "ms", "over FP16", "reformats"], ...rows3])
+  ];
 }
 function layers2({ sensitivity: sensitivity2 }, width) {
-  if (sensitivity2 === void 0) return "";
+  if (sensitivity2 === void 0) return ["", ""];
   const rows3 = sensitivity2.layers.slice(0, TOP2).map((row) => [
     String(row.rank),
     shorten(terminalText(row.name), Math.max(20, width - 42)),
@@ -3081,8 +3142,24 @@ function layers2({ sensitivity: sensitivity2 }, width) {
     row.mapDrop === null ? "–" : signed(-row.mapDrop),
     precisionOf(row)
   ]);
-  return `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)
-${columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows3], /* @__PURE__ */ new Set([1]))}`;
+  return [
+    `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)`,
+    [
+      columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows3], /* @__PURE__ */ new Set([1])),
+      ...along2(sensitivity2.layers, width)
+    ].join("\n")
+  ];
+}
+function along2(rows3, width) {
+  const drawn2 = depthLines(rows3, width - 2);
+  if (drawn2 === void 0) return [];
+  const { chart: chart2, float, from, to } = drawn2;
+  return [
+    `
+  Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === "" ? "" : "; o = float in the plan"}`,
+    `  ${chart2}`,
+    ...float === "" ? [] : [`  ${float}`]
+  ];
 }
 function shorten(text3, width) {
   if (text3.length <= width) return text3;
@@ -3110,9 +3187,10 @@ var COLORS, TOP2;
 var init_terminal = __esm({
   "src/report/terminal.ts"() {
     "use strict";
+    init_blocks();
     init_escape();
     init_numbers();
-    COLORS = { pass: 32, fail: 31, inconclusive: 33 };
+    COLORS = { pass: 32, fail: 31, inconclusive: 33, missing: 31, heading: 1 };
     TOP2 = 5;
   }
 });
@@ -10633,6 +10711,7 @@ var init_read = __esm({
 var init_comment_rows = __esm({
   "src/report/comment-rows.ts"() {
     "use strict";
+    init_blocks();
     init_escape();
     init_numbers();
   }
@@ -16542,10 +16621,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join23 = joinBefore(graph, tensor);
-    if (join23 === void 0 || found.has(join23.name)) continue;
+    const join24 = joinBefore(graph, tensor);
+    if (join24 === void 0 || found.has(join24.name)) continue;
     const step2 = scale[0];
-    const parts = join23.inputs.flatMap((name) => {
+    const parts = join24.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -16553,8 +16632,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join23.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join23.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join24.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join24.name, { ...words, sentence: describe(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -37909,7 +37988,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join23 = (members2, tie) => {
+  const join24 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -37917,8 +37996,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find3(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join23(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join23(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join24(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join24(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
@@ -38752,8 +38831,8 @@ function engineTimes2({ bench: { graph }, confirmation }, layers3) {
     macs,
     nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
   }));
-  const timesOf = (...variants2) => {
-    const found = variants2.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
+  const timesOf = (...variants3) => {
+    const found = variants3.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
     return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
   };
   const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
@@ -44291,8 +44370,8 @@ var init_gpu2 = __esm({
 });
 
 // src/pipeline/pictures/curves.ts
-function curvesOf(variants2) {
-  return variants2.flatMap(({ variant: variant2, evaluation }) => {
+function curvesOf(variants3) {
+  return variants3.flatMap(({ variant: variant2, evaluation }) => {
     const { precision: precision2, perClass } = evaluation;
     const counted2 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
     const most = [...counted2].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
@@ -44335,11 +44414,11 @@ var init_curves = __esm({
 });
 
 // src/pipeline/pictures/distributions.ts
-function distributionsOf(variants2) {
+function distributionsOf(variants3) {
   return {
     scoreEdges: Array.from({ length: SCORE_BINS + 1 }, (_, i) => i / SCORE_BINS),
     sizeEdges: SIZE_EDGES.map((edge) => Math.round(edge * 100) / 100),
-    variants: variants2.map(({ variant: variant2, detections: { count: count2, score, bbox } }) => {
+    variants: variants3.map(({ variant: variant2, detections: { count: count2, score, bbox } }) => {
       const scores = new Array(SCORE_BINS).fill(0);
       const sizes = new Array(SIZE_EDGES.length - 1).fill(0);
       for (let i = 0; i < count2; i++) {
@@ -44491,14 +44570,14 @@ var init_worst_images = __esm({
 // src/pipeline/pictures/index.ts
 async function pictures(basis, int8, mixed) {
   const { bench, fp32 } = basis;
-  const variants2 = [
+  const variants3 = [
     { variant: "fp32", ...fp32 },
     { variant: "int8", ...int8.measured },
     ...mixed === void 0 || mixed === int8 ? [] : [{ variant: "mixed", ...mixed.measured }]
   ];
   return {
-    curves: curvesOf(variants2),
-    distributions: distributionsOf(variants2),
+    curves: curvesOf(variants3),
+    distributions: distributionsOf(variants3),
     histograms: histogramsOf(quantizedTensors(basis, int8), bench.settings.calibration),
     worstImages: await worstImages(bench, fp32, int8.measured)
   };
@@ -46280,7 +46359,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { resolve as resolve9 } from "node:path";
+import { join as join19, resolve as resolve9 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -46329,7 +46408,7 @@ function build(signal, end) {
         options.json === true ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(reportFolder)}`
+Report: ${terminalText(join19(reportFolder, "report.html"))}`
       );
       end(exitStatus);
     }
@@ -46412,8 +46491,16 @@ async function open4(options, signal) {
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
-  const color = process.stdout.isTTY && (process.env.NO_COLOR ?? "") === "";
-  return { color, width: Math.min(process.stdout.columns || 80, 120) };
+  return {
+    color: wantsColor(process.stdout.isTTY, process.env),
+    width: Math.min(process.stdout.columns || 80, 120)
+  };
+}
+function wantsColor(isTTY, environment) {
+  const { NO_COLOR = "", FORCE_COLOR = "", TERM } = environment;
+  if (NO_COLOR !== "") return false;
+  if (FORCE_COLOR !== "") return FORCE_COLOR !== "0";
+  return isTTY === true && TERM !== "dumb";
 }
 var DEFAULT_CONFIG;
 var init_program = __esm({
@@ -68792,7 +68879,7 @@ import { createHash as createHash10 } from "node:crypto";
 import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile15, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
-import { dirname as dirname10, join as join21 } from "node:path";
+import { dirname as dirname10, join as join22 } from "node:path";
 import { promisify as promisify3 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
@@ -68800,7 +68887,7 @@ async function ensureNativePackages(actionRoot, say) {
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join21(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
+  const staging = await mkdtemp(join22(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune2(staging);
@@ -68821,7 +68908,7 @@ async function ensureNativePackages(actionRoot, say) {
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join21(root2, "package.json"));
+  const require2 = createRequire2(join22(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -68832,16 +68919,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile15(join21(actionRoot, "package-lock.json"));
+  const lock = await readFile15(join22(actionRoot, "package-lock.json"));
   const hash = createHash10("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join21(actionRoot, name), join21(staging, name));
+    await copyFile3(join22(actionRoot, name), join22(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join21(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join22(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -68855,14 +68942,14 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join21(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join22(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join21(binaries, api))) {
-      const folder = join21(binaries, api, platform2);
+    for (const platform2 of await readdir6(join22(binaries, api))) {
+      const folder = join22(binaries, api, platform2);
       if (platform2 !== process.platform) await rm8(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm8(join21(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm8(join22(folder, arch3), { recursive: true, force: true });
     }
   await mkdir7(staging, { recursive: true });
 }
@@ -68894,7 +68981,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join22, relative as relative9, resolve as resolve11 } from "node:path";
+import { dirname as dirname11, join as join23, relative as relative9, resolve as resolve11 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -68906,7 +68993,7 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join22(dirname11(fileURLToPath3(import.meta.url)), ".."),
+      join23(dirname11(fileURLToPath3(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import { formatLint, lintModel } from '../lint/index.js';
@@ -94,7 +94,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       print(
         options.json === true
           ? JSON.stringify(report)
-          : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(reportFolder)}`,
+          : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(join(reportFolder, 'report.html'))}`,
       );
       end(exitStatus);
     },
@@ -226,6 +226,16 @@ async function open(
 }
 
 function style(): { readonly color: boolean; readonly width: number } {
-  const color = process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '';
-  return { color, width: Math.min(process.stdout.columns || 80, 120) };
+  return {
+    color: wantsColor(process.stdout.isTTY, process.env),
+    width: Math.min(process.stdout.columns || 80, 120),
+  };
+}
+
+/** Colour on terminals that know it, unless NO_COLOR (no-color.org) is set to anything; FORCE_COLOR turns it on in logs. */
+export function wantsColor(isTTY: boolean | undefined, environment: NodeJS.ProcessEnv): boolean {
+  const { NO_COLOR = '', FORCE_COLOR = '', TERM } = environment;
+  if (NO_COLOR !== '') return false;
+  if (FORCE_COLOR !== '') return FORCE_COLOR !== '0';
+  return isTTY === true && TERM !== 'dumb';
 }

@@ -1,4 +1,5 @@
 /** The rows of the comment's tables, each escaped and short enough for a cell. */
+import { blockBar } from './blocks.js';
 import { markdownSentence, markdownText, shortened } from './escape.js';
 import { decibels, mapChange, placeOf, precisionOf, rate, signed } from './numbers.js';
 import type { BaseSection, HistoryPoint, LayerRow, Report, SettingsChange, UsedWaiver } from './types.js';
@@ -79,8 +80,6 @@ export function layerRow(layer: LayerRow, all: readonly LayerRow[]): string {
   ]);
 }
 
-const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-
 function bar(sqnr: number | null, all: readonly LayerRow[]): string {
   if (sqnr === null) return '';
   const known = all.map((one) => one.sqnr).filter((one) => one !== null);
@@ -89,8 +88,7 @@ function bar(sqnr: number | null, all: readonly LayerRow[]): string {
     [Infinity, -Infinity],
   );
   const share = best > worst ? (best - sqnr) / (best - worst) : 1;
-  const eighths = Math.round(64 * share);
-  return '█'.repeat(eighths >> 3) + (EIGHTHS[eighths & 7] as string);
+  return blockBar(share, 8);
 }
 
 /** Waivers that let something pass, so that nobody has to look for them. */

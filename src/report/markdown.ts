@@ -1,5 +1,6 @@
 import { markdownTable } from 'markdown-table';
 import { changeWords } from './diff-text.js';
+import { depthLines } from './blocks.js';
 import { markdownSentence, markdownText } from './escape.js';
 import {
   VERDICTS,
@@ -12,6 +13,7 @@ import {
   placeOf,
   precisionOf,
   rate,
+  sortedChecks,
   variantsOf,
 } from './numbers.js';
 import type { LayerChange, LayerRow, Report } from './types.js';
@@ -92,9 +94,9 @@ function engines({ engines: section }: Report): string {
 }
 
 function checks({ verdict }: Report): string {
-  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 } as const;
-  const sorted = [...verdict.checks].sort((a, b) => order[a.kind] - order[b.kind]);
-  return `### Thresholds (${verdict.candidate})\n\n${sorted.map(({ kind, sentence }) => `- ${SIGNS[kind]} ${markdownSentence(sentence)}`).join('\n')}`;
+  return `### Thresholds (${verdict.candidate})\n\n${sortedChecks(verdict)
+    .map(({ kind, sentence }) => `- ${SIGNS[kind]} ${markdownSentence(sentence)}`)
+    .join('\n')}`;
 }
 
 function findings(report: Report): string {
@@ -133,7 +135,7 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
     ...(changes === undefined ? [] : ['against base']),
     ...(caused ? ['cause'] : []),
   ];
-  const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n`;
+  const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n${along(found.layers)}`;
   const build = (count: number): string => {
     const rest = found.layers.length - count;
     const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused, changes));
@@ -146,6 +148,15 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
     else high = middle - 1;
   }
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
+}
+
+/** All layers in one line; set in one width, so that both lines keep their columns. */
+function along(rows: readonly LayerRow[]): string {
+  const drawn = depthLines(rows, 100);
+  if (drawn === undefined) return '';
+  const { chart, float, from, to } = drawn;
+  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === '' ? '' : '; `o` = float in the plan'}:`;
+  return `${words}\n\n\`\`\`text\n${chart}\n${float === '' ? '' : `${float}\n`}\`\`\`\n\n`;
 }
 
 function cells(

@@ -64,6 +64,12 @@ export function precisionOf({ precision }: LayerRow): string {
   return precision.toUpperCase();
 }
 
+/** Checks with those that do not hold first. */
+export function sortedChecks({ checks }: Report['verdict']): Report['verdict']['checks'] {
+  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 } as const;
+  return [...checks].sort((a, b) => order[a.kind] - order[b.kind]);
+}
+
 export const VERDICTS = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' } as const;
 
 const ENGINE_NAMES = {

@@ -1,3 +1,4 @@
+import { depthLines } from './blocks.js';
 import { terminalText } from './escape.js';
 import {
   VERDICTS,
@@ -8,11 +9,13 @@ import {
   precisionOf,
   rate,
   signed,
+  sortedChecks,
   variantsOf,
 } from './numbers.js';
-import type { Report } from './types.js';
+import type { LayerRow, Report } from './types.js';
 
-const COLORS = { pass: 32, fail: 31, inconclusive: 33 } as const;
+/** SGR codes: verdicts in green, red and yellow, headings bold. */
+const COLORS = { pass: 32, fail: 31, inconclusive: 33, missing: 31, heading: 1 } as const;
 /** Layers shown. */
 const TOP = 5;
 
@@ -26,34 +29,49 @@ export function formatTerminal(
   const paint = (text: string, code: number): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
   const bullets = (items: readonly string[]): string =>
     items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
+  const heading = (words: string): string => paint(words, COLORS.heading);
+  const section = (title: string, body: string): string => (body === '' ? '' : `${heading(title)}\n${body}`);
+  const checks = sortedChecks(verdict).map(({ kind, sentence }) => {
+    const text = wrap(`- ${kind}: ${terminalText(sentence)}`, width, '  ');
+    return text.replace(kind, paint(kind, COLORS[kind]));
+  });
   const causes = report.findings.filter(({ severity }) => severity !== 'info');
+  const label = `${VERDICTS[verdict.kind]}  `;
   return [
-    columns([
-      ['', 'mAP50-95', 'mAP50', 'drop', 'weights'],
-      ...variantsOf(report).map(([name, one]) => [
-        name,
-        rate(one.stats.AP),
-        rate(one.stats.AP50),
-        change(one.drop, false),
-        mebibytes(one.weightBytes),
-      ]),
-    ]),
-    engines(report),
-    layers(report, width),
-    causes.length === 0 ? '' : `Causes\n${bullets(causes.map(({ sentence }) => sentence))}`,
-    `Thresholds (${verdict.candidate})\n${bullets(verdict.checks.map(({ kind, sentence }) => `${kind}: ${sentence}`))}`,
-    skipped.length === 0
-      ? ''
-      : `Validation data\n${bullets(skipped.map(({ what, count }) => `${count} ${what}`))}`,
-    `${paint(VERDICTS[verdict.kind], COLORS[verdict.kind])}  ${wrap(terminalText(verdict.why), width - 6, '      ')}`,
-    verdict.todo.length === 0 ? '' : `What to do\n${bullets(verdict.todo)}`,
+    variants(report),
+    section(...engines(report)),
+    section(...layers(report, width)),
+    section('Causes', bullets(causes.map(({ sentence }) => sentence))),
+    section(`Thresholds (${verdict.candidate})`, checks.join('\n')),
+    section('Validation data', bullets(skipped.map(({ what, count }) => `${count} ${what}`))),
+    wrap(label + terminalText(verdict.why), width, ' '.repeat(label.length)).replace(
+      label,
+      `${paint(label.trim(), COLORS[verdict.kind])}  `,
+    ),
+    section('What to do', bullets(verdict.todo)),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
 }
 
-function engines({ engines: section }: Report): string {
-  if (section === undefined) return '';
+/** A heading and what stands below it; nothing where that is empty. */
+type Part = readonly [title: string, body: string];
+
+function variants(report: Report): string {
+  return columns([
+    ['', 'mAP50-95', 'mAP50', 'against FP32', 'weights'],
+    ...variantsOf(report).map(([name, one]) => [
+      name,
+      rate(one.stats.AP),
+      rate(one.stats.AP50),
+      change(one.drop),
+      mebibytes(one.weightBytes),
+    ]),
+  ]);
+}
+
+function engines({ engines: section }: Report): Part {
+  if (section === undefined) return ['', ''];
   const rows = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
     name,
     ap,
@@ -62,11 +80,14 @@ function engines({ engines: section }: Report): string {
     speed,
     reformats,
   ]);
-  return `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})\n${columns([['', 'mAP50-95', 'simulated', 'ms', 'over FP16', 'reformats'], ...rows])}`;
+  return [
+    `Engines (${terminalText(section.library)}, ${terminalText(section.gpu)})`,
+    columns([['', 'mAP50-95', 'simulated', 'ms', 'over FP16', 'reformats'], ...rows]),
+  ];
 }
 
-function layers({ sensitivity }: Report, width: number): string {
-  if (sensitivity === undefined) return '';
+function layers({ sensitivity }: Report, width: number): Part {
+  if (sensitivity === undefined) return ['', ''];
   const rows = sensitivity.layers
     .slice(0, TOP)
     .map((row) => [
@@ -76,7 +97,25 @@ function layers({ sensitivity }: Report, width: number): string {
       row.mapDrop === null ? '–' : signed(-row.mapDrop),
       precisionOf(row),
     ]);
-  return `Most sensitive layers (each alone in INT8, ${sensitivity.images} images)\n${columns([['#', 'layer', 'SQNR dB', 'mAP change', 'plan'], ...rows], new Set([1]))}`;
+  return [
+    `Most sensitive layers (each alone in INT8, ${sensitivity.images} images)`,
+    [
+      columns([['#', 'layer', 'SQNR dB', 'mAP change', 'plan'], ...rows], new Set([1])),
+      ...along(sensitivity.layers, width),
+    ].join('\n'),
+  ];
+}
+
+/** All layers in one line. */
+function along(rows: readonly LayerRow[], width: number): readonly string[] {
+  const drawn = depthLines(rows, width - 2);
+  if (drawn === undefined) return [];
+  const { chart, float, from, to } = drawn;
+  return [
+    `\n  Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === '' ? '' : '; o = float in the plan'}`,
+    `  ${chart}`,
+    ...(float === '' ? [] : [`  ${float}`]),
+  ];
 }
 
 /** Cuts the middle out of a long name: both ends tell most. */

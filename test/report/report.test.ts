@@ -38,10 +38,21 @@ describe('texts', () => {
     expectGolden('terminal.txt', `${text}\n`);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
-  test('colour only paints the verdict', () => {
+  test('colour only paints: headings, the word of each check, and the verdict', () => {
     const plain = formatTerminal(sample, { color: false, width: 80 });
+    const painted = formatTerminal(sample, { color: true, width: 80 });
 
-    expect(formatTerminal(sample, { color: true, width: 80 }).replace(/\u001b\[\d+m/g, '')).toBe(plain);
+    expect(painted.replace(/\u001b\[\d+m/g, '')).toBe(plain);
+    expectGolden('terminal-color.txt', `${painted.replaceAll('\u001b', '␛')}\n`);
+  });
+
+  test.each([20, 40, 80, 120])('at %p columns no sentence is wider', (width) => {
+    const why = 'The engine cannot be judged: '.repeat(6).trim();
+    const report = { ...sample, verdict: { ...sample.verdict, kind: 'inconclusive' as const, why } };
+    const lines = formatTerminal(report, { color: false, width }).split('\n');
+    const sentences = lines.slice(lines.findIndex((line) => line.startsWith('Causes')));
+    for (const line of sentences)
+      if (/ .* /.test(line.trim())) expect(line.length).toBeLessThanOrEqual(Math.max(width, 34));
   });
 
   test('what of the validation data was left aside is said, never silently', () => {

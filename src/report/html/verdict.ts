@@ -1,4 +1,4 @@
-import { VERDICTS } from '../numbers.js';
+import { VERDICTS, sortedChecks } from '../numbers.js';
 import type { Report } from '../types.js';
 import { html, type Markup } from './markup.js';
 
@@ -6,9 +6,8 @@ const MARKS = { pass: '✓', fail: '✗', inconclusive: '?', missing: '✗' } as
 
 /** The first thing to read: verdict, why, what to do, and every threshold. */
 export function verdictSection({ verdict, model, createdAt }: Report): Markup {
-  const { kind, why, todo, checks } = verdict;
-  const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 } as const;
-  const sorted = [...checks].sort((a, b) => order[a.kind] - order[b.kind]);
+  const { kind, why, todo } = verdict;
+  const sorted = sortedChecks(verdict);
   return html`<section class="verdict ${kind}" id="verdict">
       <h1>
         <span class="mark" aria-hidden="true">${MARKS[kind]}</span> ${VERDICTS[kind]}

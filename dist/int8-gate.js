@@ -1428,9 +1428,94 @@ var init_blocks = __esm({
   }
 });
 
+// src/report/plan-text.ts
+function planSentences({ plan }) {
+  if (plan === void 0) return [];
+  const { source, file, search, stale, alternatives: alternatives3, blame } = plan;
+  const float = plan.layers.filter(({ precision: precision2 }) => precision2 !== "int8");
+  const other = plan.layers.filter(({ precision: precision2 }) => precision2 === "int8");
+  return [
+    `${SOURCES[source][0]?.toUpperCase()}${SOURCES[source].slice(1)}${file === void 0 ? "" : ` (${file})`}: ${costWords(plan)}.`,
+    ...float.length === 0 ? [] : [`In float: ${listed(float.map(({ name, why }) => `${name} (${why})`))}.`],
+    ...other.length === 0 ? [] : [`Recalibrated: ${listed(other.map(({ name, calibrator }) => `${name} (${calibrator})`))}.`],
+    ...search === void 0 ? [] : [searchWords(search)],
+    ...alternatives3.map(
+      (one) => `${one.passes ? "Next best" : "Then"}: ${one.why}: mAP50-95 ${rate(one.score)}, ${costWords(one)}.`
+    ),
+    ...blame.length === 0 ? [] : [`Most of what is lost, still in INT8: ${listed(blame)}.`],
+    ...stale === void 0 ? [] : [stale.sentence]
+  ];
+}
+function listed(names) {
+  return `${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`;
+}
+function costWords({
+  int8Share,
+  reformats,
+  latencyMs
+}) {
+  const time = latencyMs === null ? "" : `, ${latencyMs.toFixed(3)} ms by the profile`;
+  return `${percent(int8Share)} of the MACs in INT8, ${reformats} conversions between precisions${time}`;
+}
+function searchWords(search) {
+  const cached = search.cachedEvaluations > 0 ? `, ${search.cachedEvaluations} from the cache` : "";
+  return `Searched ${search.seconds.toFixed(0)} s: ${search.fullEvaluations} plans on the whole set, ${search.subsetEvaluations} on ${search.subsetImages} images${cached}; ${ENDS[search.ended]}.`;
+}
+function curveRows({ search = [] }) {
+  return search.filter(({ pareto }) => pareto === true).sort((a, b) => (a.cost ?? 0) - (b.cost ?? 0)).map((point) => [
+    percent(point.int8Share ?? null),
+    ...timed(search) ? [point.latencyMs?.toFixed(3) ?? ""] : [],
+    rate(point.score),
+    fall(point),
+    point.verdict ?? "",
+    describe(point)
+  ]);
+}
+function curveHeader({ search = [] }) {
+  return ["MACs in INT8", ...timed(search) ? ["ms"] : [], "mAP50-95", "change", "verdict", "more in float"];
+}
+function timed(search) {
+  return search.some(({ latencyMs }) => latencyMs !== void 0 && latencyMs !== null);
+}
+function fall({ drop: drop3, low, high }) {
+  return drop3 === void 0 || drop3 === null ? "" : change({ drop: drop3, low: low ?? null, high: high ?? null });
+}
+function describe({ kept = [], recalibrated = [], floatLayers }) {
+  const few2 = kept.length <= 3 ? kept.join(", ") : `${kept.slice(0, 2).join(", ")} and ${floatLayers - 2} more`;
+  const other = recalibrated.length === 0 ? "" : `${kept.length > 0 ? "; " : ""}recalibrated: ${recalibrated.length}`;
+  return `${few2}${other}` || "–";
+}
+var NAMED, SOURCES, ENDS;
+var init_plan_text = __esm({
+  "src/report/plan-text.ts"() {
+    "use strict";
+    init_numbers();
+    NAMED = 6;
+    SOURCES = {
+      default: "by rule",
+      found: "found by search",
+      committed: "committed"
+    };
+    ENDS = {
+      cheapest: "nothing cheaper that passes was found",
+      "none-passes": "no plan passes",
+      minutes: "sensitivity.maxMinutes ended it",
+      "float-layers": "sensitivity.maxFloatLayers ended it",
+      "int8-share": "sensitivity.minInt8Share ended it"
+    };
+  }
+});
+
 // src/report/markdown.ts
 function formatMarkdown(report, { maxBytes }) {
-  const head = [headline(report), variants(report), engines(report), checks(report), findings(report)].filter((part) => part !== "").join("\n\n");
+  const head = [
+    headline(report),
+    variants(report),
+    engines(report),
+    checks(report),
+    planOf(report),
+    findings(report)
+  ].filter((part) => part !== "").join("\n\n");
   const tail2 = footer(report);
   const room = maxBytes - bytes(head) - bytes(tail2) - 200;
   return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
@@ -1502,6 +1587,19 @@ function checks({ verdict }) {
 
 ${sortedChecks(verdict).map(({ kind, sentence: sentence2 }) => `- ${SIGNS[kind]} ${markdownSentence(sentence2)}`).join("\n")}`;
 }
+function planOf(report) {
+  const sentences = planSentences(report);
+  if (sentences.length === 0) return "";
+  const rows3 = curveRows(report);
+  const curve2 = rows3.length < 2 ? "" : `
+
+${table([[...curveHeader(report)], ...rows3.map((row) => row.map(markdownText))], ["r", "r"])}
+
+<sub>Plans that no other one measured on the whole set beats in both cost and accuracy.</sub>`;
+  return `### Plan
+
+${sentences.map((one) => `- ${markdownSentence(one)}`).join("\n")}${curve2}`;
+}
 function findings(report) {
   const list3 = (title, of) => of.length === 0 ? "" : `### ${title}
 
@@ -1520,7 +1618,7 @@ ${of.map(({ sentence: sentence2, advice }) => `- ${markdownSentence(sentence2)} 
 function sensitivity({ sensitivity: found, base }, room) {
   if (found === void 0) return "";
   const caused = found.layers.some(({ cause }) => cause !== void 0);
-  const timed2 = found.layers.some(({ engine }) => engine !== void 0);
+  const timed3 = found.layers.some(({ engine }) => engine !== void 0);
   const changes = base && new Map(base.layers.map((one) => [one.name, one]));
   const header = [
     "#",
@@ -1530,7 +1628,7 @@ function sensitivity({ sensitivity: found, base }, room) {
     "SQNR dB",
     "mAP change",
     "MACs",
-    ...timed2 ? ["ms in the engine", "in FP16"] : [],
+    ...timed3 ? ["ms in the engine", "in FP16"] : [],
     ...changes === void 0 ? [] : ["against base"],
     ...caused ? ["cause"] : []
   ];
@@ -1539,8 +1637,8 @@ function sensitivity({ sensitivity: found, base }, room) {
 ${along(found.layers)}`;
   const build2 = (count2) => {
     const rest = found.layers.length - count2;
-    const rows3 = found.layers.slice(0, count2).map((row) => cells2(row, timed2, caused, changes));
-    return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...timed2 ? ["r", "r"] : []])}${rest > 0 ? `
+    const rows3 = found.layers.slice(0, count2).map((row) => cells2(row, timed3, caused, changes));
+    return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...timed3 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
   };
@@ -1566,7 +1664,7 @@ ${float === "" ? "" : `${float}
 
 `;
 }
-function cells2(row, timed2, caused, changes) {
+function cells2(row, timed3, caused, changes) {
   const change3 = changes?.get(row.name);
   return [
     placeOf(row),
@@ -1576,7 +1674,7 @@ function cells2(row, timed2, caused, changes) {
     decibels(row.sqnr),
     mapChange(row),
     percent(row.macShare),
-    ...timed2 ? engineTimes(row) : [],
+    ...timed3 ? engineTimes(row) : [],
     ...changes === void 0 ? [] : [change3 === void 0 ? "" : changeWords(change3)],
     ...caused ? [markdownText(change3?.cause ?? row.cause ?? "")] : []
   ];
@@ -1610,6 +1708,7 @@ var init_markdown = __esm({
     init_blocks();
     init_escape();
     init_numbers();
+    init_plan_text();
     SIGNS = { pass: "✅", fail: "❌", inconclusive: "⚠️", missing: "❌" };
   }
 });
@@ -2671,7 +2770,7 @@ function planText(plan) {
       The judged plan runs ${percent(int8Share)} of the multiply-accumulates in INT8 with ${reformats}
       conversions between INT8 and
       float${latencyMs === null ? "" : `, ${latencyMs.toFixed(2)} ms an image by the profile`}.
-      ${SOURCES[source]}${source === "committed" ? ` as ${file ?? "a file"}.` : ""}
+      ${SOURCES2[source]}${source === "committed" ? ` as ${file ?? "a file"}.` : ""}
     </p>
     ${search === void 0 ? void 0 : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${search.fullEvaluations} plans on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
     ${stale === void 0 ? void 0 : html`<p><span class="badge warning">stale</span> ${stale.sentence}</p>`}
@@ -2754,14 +2853,14 @@ function alternatives({ alternatives: others }) {
   )}
     </ul>`;
 }
-var SOURCES, ENDINGS;
+var SOURCES2, ENDINGS;
 var init_plans = __esm({
   "src/report/html/plans.ts"() {
     "use strict";
     init_numbers();
     init_axes();
     init_markup();
-    SOURCES = {
+    SOURCES2 = {
       default: "It follows from the settings by rule.",
       found: "It was found by the search.",
       committed: "It is committed"
@@ -2956,7 +3055,7 @@ var init_tensors = __esm({
 // src/report/html/verdict.ts
 function verdictSection({ verdict, model, createdAt }) {
   const { kind, why, todo } = verdict;
-  const sorted = sortedChecks(verdict);
+  const sorted2 = sortedChecks(verdict);
   return html`<section class="verdict ${kind}" id="verdict">
       <h1>
         <span class="mark" aria-hidden="true">${MARKS[kind]}</span> ${VERDICTS[kind]}
@@ -2971,7 +3070,7 @@ function verdictSection({ verdict, model, createdAt }) {
     <section id="thresholds">
       <h2>Thresholds (${verdict.candidate})</h2>
       <ul class="checks">
-        ${sorted.map(
+        ${sorted2.map(
     (check2) => html`<li class="${check2.kind}">
               <span class="badge ${check2.kind}">${MARKS[check2.kind]} ${check2.kind}</span> ${check2.sentence}
             </li>`
@@ -3096,6 +3195,7 @@ ${body}`;
     variants2(report),
     section(...engines2(report)),
     section(...layers2(report, width)),
+    section("Plan", bullets(planSentences(report))),
     section("Causes", bullets(causes.map(({ sentence: sentence2 }) => sentence2))),
     section(`Thresholds (${verdict.candidate})`, checks2.join("\n")),
     section("Validation data", bullets(skipped.map(({ what, count: count2 }) => `${count2} ${what}`))),
@@ -3190,6 +3290,7 @@ var init_terminal = __esm({
     init_blocks();
     init_escape();
     init_numbers();
+    init_plan_text();
     COLORS = { pass: 32, fail: 31, inconclusive: 33, missing: 31, heading: 1 };
     TOP2 = 5;
   }
@@ -6146,7 +6247,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve12.call(this, root2, ref);
+      let _sch = resolve13.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -6173,7 +6274,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve12(root2, ref) {
+    function resolve13(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -7037,7 +7138,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve12(baseURI, relativeURI, options) {
+    function resolve13(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -7073,50 +7174,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved2, schemelessOptions);
     }
-    function resolveComponent(base, relative10, options, skipNormalization) {
+    function resolveComponent(base, relative11, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse(serialize2(base, options), options);
-        relative10 = parse(serialize2(relative10, options), options);
+        relative11 = parse(serialize2(relative11, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative10.scheme) {
-        target.scheme = relative10.scheme;
-        target.userinfo = relative10.userinfo;
-        target.host = relative10.host;
-        target.port = relative10.port;
-        target.path = removeDotSegments(relative10.path || "");
-        target.query = relative10.query;
+      if (!options.tolerant && relative11.scheme) {
+        target.scheme = relative11.scheme;
+        target.userinfo = relative11.userinfo;
+        target.host = relative11.host;
+        target.port = relative11.port;
+        target.path = removeDotSegments(relative11.path || "");
+        target.query = relative11.query;
       } else {
-        if (relative10.userinfo !== void 0 || relative10.host !== void 0 || relative10.port !== void 0) {
-          target.userinfo = relative10.userinfo;
-          target.host = relative10.host;
-          target.port = relative10.port;
-          target.path = removeDotSegments(relative10.path || "");
-          target.query = relative10.query;
+        if (relative11.userinfo !== void 0 || relative11.host !== void 0 || relative11.port !== void 0) {
+          target.userinfo = relative11.userinfo;
+          target.host = relative11.host;
+          target.port = relative11.port;
+          target.path = removeDotSegments(relative11.path || "");
+          target.query = relative11.query;
         } else {
-          if (!relative10.path) {
+          if (!relative11.path) {
             target.path = base.path;
-            if (relative10.query !== void 0) {
-              target.query = relative10.query;
+            if (relative11.query !== void 0) {
+              target.query = relative11.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative10.path[0] === "/") {
-              target.path = removeDotSegments(relative10.path);
+            if (relative11.path[0] === "/") {
+              target.path = removeDotSegments(relative11.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative10.path;
+                target.path = "/" + relative11.path;
               } else if (!base.path) {
-                target.path = relative10.path;
+                target.path = relative11.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative10.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative11.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative10.query;
+            target.query = relative11.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -7124,7 +7225,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative10.fragment;
+      target.fragment = relative11.fragment;
       return target;
     }
     function equal(uriA, uriB, options) {
@@ -7428,7 +7529,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve12,
+      resolve: resolve13,
       resolveComponent,
       equal,
       serialize: serialize2,
@@ -12592,8 +12693,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve12) {
-  return buildFileRegistry([fileDescriptorProto, resolve12]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve13) {
+  return buildFileRegistry([fileDescriptorProto, resolve13]);
 }
 function buildFileRegistry(args, check2) {
   const registry = createBaseRegistry();
@@ -12617,7 +12718,7 @@ function buildFileRegistry(args, check2) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve12(protoFileName);
+        const dep = resolve13(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -12631,7 +12732,7 @@ function buildFileRegistry(args, check2) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve12 = args[1];
+    const resolve13 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check2 === null || check2 === void 0 ? void 0 : check2(file);
@@ -15650,6 +15751,676 @@ var require_mod = __commonJS({
   }
 });
 
+// src/calibration/types.ts
+var BINS;
+var init_types6 = __esm({
+  "src/calibration/types.ts"() {
+    "use strict";
+    BINS = 16384;
+  }
+});
+
+// src/calibration/collector.ts
+function extremes(data) {
+  const [min, max] = bounds(data);
+  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
+    return { low: min, high: max, nonFinite: 0 };
+  const finite3 = data.filter(Number.isFinite);
+  const [low, high] = bounds(finite3);
+  return { low, high, nonFinite: data.length - finite3.length };
+}
+function reserve(running, count2) {
+  if (running.minByImage.length >= count2) return;
+  for (const side of ["minByImage", "maxByImage"]) {
+    const wider = new Float32Array(count2).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds(data) {
+  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
+  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const [p, q] = [data[i], data[i + 1]];
+    const [r, s] = [data[i + 2], data[i + 3]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.min(c, r);
+    d = Math.min(d, s);
+    e = Math.max(e, p);
+    f = Math.max(f, q);
+    g = Math.max(g, r);
+    h = Math.max(h, s);
+  }
+  for (let i = whole; i < data.length; i++) {
+    a = Math.min(a, data[i]);
+    e = Math.max(e, data[i]);
+  }
+  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
+}
+function widen(running, min, max) {
+  running.min = Math.min(running.min, min) + 0;
+  running.max = Math.max(running.max, max) + 0;
+}
+function powerOfTwoAbove(amax) {
+  const power = 2 ** Math.ceil(Math.log2(amax));
+  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
+}
+function grow(running, amax) {
+  const limit2 = powerOfTwoAbove(amax);
+  if (running.limit === 0) {
+    running.limit = limit2;
+    return;
+  }
+  const { bins } = running;
+  for (; running.limit < limit2; running.limit *= 2) {
+    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
+    bins.fill(0, BINS / 2);
+  }
+}
+function fill(data, running) {
+  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
+  const n = data.length & ~1;
+  for (let i = 0; i < n; i += 2) {
+    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
+    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
+  }
+  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
+  drain(running);
+}
+function drain(running) {
+  const { bins } = running;
+  const zeros = even[0] + odd[0];
+  running.zeros += zeros;
+  bins[0] = bins[0] + zeros;
+  for (let i = 0; i < BINS; i++)
+    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
+  even.fill(0);
+  odd.fill(0);
+}
+function fillFinite(data, running) {
+  fill(data.filter(Number.isFinite), running);
+}
+var RangeCollector, even, odd;
+var init_collector = __esm({
+  "src/calibration/collector.ts"() {
+    "use strict";
+    init_types6();
+    RangeCollector = class _RangeCollector {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        running.images++;
+        reserve(running, image + 1);
+        const { low, high, nonFinite } = extremes(data);
+        widen(running, low, high);
+        if (low <= high) {
+          running.minByImage[image] = low + 0;
+          running.maxByImage[image] = high + 0;
+        }
+        const amax = Math.max(-running.min, running.max);
+        if (amax > running.limit) grow(running, amax);
+        if (nonFinite === 0) fill(data, running);
+        else fillFinite(data, running);
+        running.nonFinite += nonFinite;
+        running.count += data.length - nonFinite;
+      }
+      start(name, shape2) {
+        const running = {
+          count: 0,
+          min: Infinity,
+          max: -Infinity,
+          zeros: 0,
+          nonFinite: 0,
+          images: 0,
+          minByImage: new Float32Array(),
+          maxByImage: new Float32Array(),
+          limit: 0,
+          bins: new Float64Array(BINS),
+          shape: [...shape2]
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another collector saw. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name);
+          if (ours === void 0) {
+            this.tensors.set(name, {
+              ...theirs,
+              bins: theirs.bins.slice(),
+              minByImage: theirs.minByImage.slice(),
+              maxByImage: theirs.maxByImage.slice()
+            });
+            continue;
+          }
+          const bins = theirs.bins.slice();
+          const copy = { ...theirs, bins };
+          if (copy.limit > ours.limit) grow(ours, copy.limit);
+          else if (ours.limit > copy.limit) grow(copy, ours.limit);
+          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
+          ours.count += copy.count;
+          ours.zeros += copy.zeros;
+          ours.nonFinite += copy.nonFinite;
+          ours.images += copy.images;
+          reserve(ours, theirs.minByImage.length);
+          theirs.minByImage.forEach((low, i) => {
+            if (Number.isNaN(low)) return;
+            ours.minByImage[i] = low;
+            ours.maxByImage[i] = theirs.maxByImage[i];
+          });
+          ours.min = Math.min(ours.min, copy.min);
+          ours.max = Math.max(ours.max, copy.max);
+        }
+      }
+      /** Statistics by tensor name. */
+      statistics() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const collector = new _RangeCollector();
+        for (const [name, running] of message) collector.tensors.set(name, running);
+        return collector;
+      }
+    };
+    even = new Uint32Array(BINS + 1);
+    odd = new Uint32Array(BINS + 1);
+  }
+});
+
+// src/calibration/extremes.ts
+function above(value, image, peak) {
+  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours > theirs || ours === theirs && image < peak.image;
+}
+function reserve2(running, count2) {
+  if (running.min.length >= count2) return;
+  for (const side of ["min", "max"]) {
+    const wider = new Float32Array(count2).fill(NaN);
+    wider.set(running[side]);
+    running[side] = wider;
+  }
+}
+function bounds2(data, from, to) {
+  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
+  const whole = from + (to - from & ~1);
+  for (let i = from; i < whole; i += 2) {
+    const [p, q] = [data[i], data[i + 1]];
+    a = Math.min(a, p);
+    b = Math.min(b, q);
+    c = Math.max(c, p);
+    d = Math.max(d, q);
+  }
+  if (whole < to) {
+    a = Math.min(a, data[whole]);
+    c = Math.max(c, data[whole]);
+  }
+  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
+}
+var ExtremesObserver;
+var init_extremes = __esm({
+  "src/calibration/extremes.ts"() {
+    "use strict";
+    ExtremesObserver = class _ExtremesObserver {
+      tensors = /* @__PURE__ */ new Map();
+      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
+      observe(image, name, data, shape2) {
+        const running = this.tensors.get(name) ?? this.start(name, shape2);
+        reserve2(running, image + 1);
+        const channels = running.channelMin.length;
+        const parts = Math.max(1, channels);
+        const each = data.length / parts;
+        let [least2, greatest] = [Infinity, -Infinity];
+        for (let c = 0; c < parts; c++) {
+          const [low, high] = bounds2(data, c * each, (c + 1) * each);
+          least2 = Math.min(least2, low);
+          greatest = Math.max(greatest, high);
+          if (channels === 0) continue;
+          running.channelMin[c] = Math.min(running.channelMin[c], low);
+          running.channelMax[c] = Math.max(running.channelMax[c], high);
+        }
+        running.min[image] = least2;
+        running.max[image] = greatest;
+        const value = -least2 > greatest ? least2 : greatest;
+        const before = running.peak;
+        if (before === void 0 || above(value, image, before))
+          running.peak = { image, index: data.indexOf(value), value };
+      }
+      start(name, shape2) {
+        const channels = shape2.length === 4 ? shape2[1] : 0;
+        const running = {
+          shape: [...shape2],
+          min: new Float32Array(),
+          max: new Float32Array(),
+          channelMin: new Float32Array(channels).fill(Infinity),
+          channelMax: new Float32Array(channels).fill(-Infinity),
+          peak: void 0
+        };
+        this.tensors.set(name, running);
+        return running;
+      }
+      /** Adds what another observer saw of other images. */
+      merge(other) {
+        for (const [name, theirs] of other.tensors) {
+          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
+          reserve2(ours, theirs.min.length);
+          theirs.min.forEach((value, i) => {
+            if (Number.isNaN(value)) return;
+            ours.min[i] = value;
+            ours.max[i] = theirs.max[i];
+          });
+          theirs.channelMin.forEach((low, c) => {
+            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
+            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+          });
+          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
+            ours.peak = theirs.peak;
+        }
+      }
+      /** Extremes by tensor name. */
+      extremes() {
+        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+      }
+      toMessage() {
+        return [...this.tensors];
+      }
+      static fromMessage(message) {
+        const observer = new _ExtremesObserver();
+        for (const [name, running] of message) observer.tensors.set(name, running);
+        return observer;
+      }
+    };
+  }
+});
+
+// src/calibration/entropy.ts
+function entropyThreshold(statistics, batch) {
+  const limit2 = limitOf(statistics, batch);
+  if (limit2 === 0) return 0;
+  const bins = rebinned(statistics, limit2);
+  bins[0] = bins[1];
+  return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
+}
+function limitOf({ min, max, minByImage, maxByImage }, batch) {
+  let limit2 = 0;
+  for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
+    for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
+      for (const one of [Math.abs(minByImage[i]), Math.abs(maxByImage[i])])
+        if (one > limit2) limit2 = one;
+  const amax = Math.max(-min, max);
+  while (limit2 > 0 && limit2 < amax) limit2 *= 2;
+  return limit2;
+}
+function rebinned({ bins, limit: ours }, limit2) {
+  const below = new Float64Array(BINS + 1);
+  for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
+  const at2 = (edge) => {
+    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours));
+    const whole = Math.floor(place2);
+    return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
+  };
+  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at2(i + 1) - at2(i)));
+}
+function leastDivergence(bins) {
+  const sums = prefixSums(bins);
+  let best = Infinity;
+  let winner = COUNTED;
+  for (let kept = LEVELS; kept <= COUNTED; kept++) {
+    const divergence = divergenceAt(bins, sums, kept);
+    if (divergence <= best) {
+      best = divergence;
+      winner = kept;
+    }
+  }
+  return winner;
+}
+function prefixSums(bins) {
+  const [mass, nLogN] = [new Float64Array(COUNTED + 1), new Float64Array(COUNTED + 1)];
+  const filled = new Int32Array(COUNTED + 1);
+  for (let i = 0; i < COUNTED; i++) {
+    const n = bins[i];
+    mass[i + 1] = mass[i] + n;
+    nLogN[i + 1] = nLogN[i] + xLogX(n);
+    filled[i + 1] = filled[i] + (n > 0 ? 1 : 0);
+  }
+  return { mass, nLogN, filled };
+}
+function xLogX(x) {
+  return x > 0 ? x * log(x) : 0;
+}
+function divergenceAt(bins, { mass, nLogN, filled }, kept) {
+  const total = mass[COUNTED];
+  const inside2 = mass[kept];
+  const tail2 = total - inside2;
+  if (inside2 === 0) return Infinity;
+  const last = bins[kept - 1];
+  let pLogQ = 0;
+  let from = 0;
+  for (let level = 1; level <= LEVELS; level++) {
+    const to = (level * kept + LEVELS - 1) / LEVELS | 0;
+    const count2 = filled[to] - filled[from];
+    if (count2 > 0) {
+      const inLevel = mass[to] - mass[from];
+      const tailHere = level === LEVELS && last > 0 ? tail2 : 0;
+      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
+    }
+    from = to;
+  }
+  if (last === 0) pLogQ += tail2 * log(NOTHING);
+  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
+  return (pLogP - pLogQ) / total;
+}
+var COUNTED, log, LEVELS, NOTHING;
+var init_entropy = __esm({
+  "src/calibration/entropy.ts"() {
+    "use strict";
+    init_types6();
+    COUNTED = 2048;
+    ({ log } = Math);
+    LEVELS = 128;
+    NOTHING = 1e-12;
+  }
+});
+
+// src/calibration/mse.ts
+function quantizationError(statistics, threshold) {
+  const { bins, limit: limit2, zeros, count: count2 } = statistics;
+  if (count2 === 0 || threshold <= 0) return 0;
+  const width = limit2 / BINS;
+  const step2 = threshold / LEVELS2;
+  const within = width ** 2 / 12;
+  let error2 = 0;
+  for (let i = 0; i < BINS; i++) {
+    const n = i === 0 ? bins[0] - zeros : bins[i];
+    if (n === 0) continue;
+    const x = (i + 0.5) * width;
+    const code = x / step2 + 0.5 | 0;
+    const off = x - (code > LEVELS2 ? LEVELS2 : code) * step2;
+    error2 += n * (off * off + within);
+  }
+  return error2 / count2;
+}
+function mseThreshold(statistics) {
+  const amax = Math.max(-statistics.min, statistics.max);
+  let best = Infinity;
+  let at2 = amax;
+  for (let k = STEPS; k >= LEAST; k--) {
+    const threshold = amax * k / STEPS;
+    const error2 = quantizationError(statistics, threshold);
+    if (error2 < best) {
+      best = error2;
+      at2 = threshold;
+    }
+  }
+  return at2;
+}
+var LEVELS2, STEPS, LEAST;
+var init_mse = __esm({
+  "src/calibration/mse.ts"() {
+    "use strict";
+    init_types6();
+    LEVELS2 = 127;
+    STEPS = 128;
+    LEAST = 16;
+  }
+});
+
+// src/calibration/calibrators.ts
+function calibratorFor(name, options = { percentile: 99.999 }) {
+  return REGISTRY[name](options);
+}
+function rangeCandidates(statistics, options) {
+  const percentiles = [.../* @__PURE__ */ new Set([options.percentile, ...PERCENTILES])];
+  return CALIBRATORS.flatMap(
+    (name) => (name === "percentile" ? percentiles : [options.percentile]).map((percentile) => {
+      const calibrator = calibratorFor(name, { ...options, percentile });
+      return { name: calibrator.name, ranges: computeRanges(statistics, calibrator) };
+    })
+  );
+}
+function computeRanges(statistics, calibrator) {
+  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
+  if (bad.length > 0)
+    throw new InputFault(
+      bad.slice(0, 10).map(({ name, nonFinite }) => ({
+        where: `tensor ${name}`,
+        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
+        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+      }))
+    );
+  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
+}
+function amaxOf({ min, max }) {
+  return Math.max(Math.abs(min), Math.abs(max));
+}
+function rangeAt(statistics, amax, calibrator) {
+  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
+}
+function averageOf({ minByImage, maxByImage }) {
+  const mean2 = (values) => {
+    const seen = values.filter((value) => !Number.isNaN(value));
+    return seen.reduce((sum2, value) => sum2 + value, 0) / seen.length;
+  };
+  return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
+}
+function percentileOf(statistics, p) {
+  const { bins, limit: limit2, count: count2 } = statistics;
+  const wanted = p * count2;
+  let below = 0;
+  for (let i = 0; i < BINS; i++) {
+    const here = bins[i];
+    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
+    below += here;
+  }
+  return amaxOf(statistics);
+}
+var REGISTRY, CALIBRATORS, PERCENTILES;
+var init_calibrators = __esm({
+  "src/calibration/calibrators.ts"() {
+    "use strict";
+    init_faults();
+    init_entropy();
+    init_mse();
+    init_types6();
+    REGISTRY = {
+      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
+      average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
+      percentile: ({ percentile }) => {
+        const name = `percentile:${percentile}`;
+        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
+      },
+      entropy: ({ batch = 1 }) => ({
+        name: "entropy",
+        range: (s) => ({ ...rangeAt(s, 0, "entropy"), amax: entropyThreshold(s, batch) })
+      }),
+      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
+    };
+    CALIBRATORS = Object.keys(REGISTRY);
+    PERCENTILES = [99.999, 99.99, 99.9];
+  }
+});
+
+// src/calibration/cache.ts
+function parseCalibrationCache(text3, file) {
+  const lines2 = text3.split(/\r?\n/);
+  const header = HEADER.exec(lines2[0]?.trim() ?? "");
+  if (header === null)
+    throw new InputFault({
+      where: `${file}:1`,
+      what: `is no header of a calibration cache, is "${(lines2[0] ?? "").slice(0, 60)}"`,
+      fix: "The first line must read like `TRT-100600-EntropyCalibration2`: name a file that TensorRT or `int8-gate quantize` wrote."
+    });
+  const scales2 = /* @__PURE__ */ new Map();
+  const problems = [];
+  lines2.slice(1).forEach((line, i) => {
+    if (line.trim() === "") return;
+    const found = readLine(line);
+    if (typeof found === "string") problems.push({ where: `${file}:${i + 2}`, what: found, fix: EXPECTED });
+    else if (scales2.has(found.tensor))
+      problems.push({
+        where: `${file}:${i + 2}`,
+        what: `names tensor ${found.tensor} a second time`,
+        fix: "Keep one line for each tensor."
+      });
+    else scales2.set(found.tensor, found.scale);
+  });
+  if (problems.length > 0) throw new InputFault(problems.slice(0, 10));
+  return { version: header[1], algorithm: header[2], scales: scales2 };
+}
+function readLine(line) {
+  const at2 = line.lastIndexOf(": ");
+  const digits = line.slice(at2 + 2).trim();
+  if (at2 <= 0) return "has no `: ` between tensor and scale";
+  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
+  const bits = new DataView(new ArrayBuffer(4));
+  bits.setUint32(0, Number.parseInt(digits, 16));
+  const scale = bits.getFloat32(0);
+  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at2), scale } : `has the scale ${scale}`;
+}
+function cacheVersionOf(tensorrt) {
+  const [major = 0, minor = 0, patch = 0] = tensorrt.split(".").map(Number);
+  return String(major >= 10 ? major * 1e4 + minor * 100 + patch : major * 1e3 + minor * 100 + patch);
+}
+function formatCalibrationCache(ranges, version = VERSION) {
+  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
+  const minmax = names.size === 1 && names.has("minmax");
+  const lines2 = [...ranges].map(([tensor, { amax }]) => {
+    const bits = new DataView(new ArrayBuffer(4));
+    bits.setFloat32(0, amax / LEVELS3);
+    return `${tensor}: ${bits.getUint32(0).toString(16)}`;
+  });
+  const header = `TRT-${version}-${minmax ? "MinMaxCalibration" : "EntropyCalibration2"}`;
+  return [header, ...lines2, ""].join("\n");
+}
+function rangesFromCache(cache, statistics, file) {
+  const missing = [...statistics.keys()].filter((tensor) => !cache.scales.has(tensor));
+  if (missing.length > 0)
+    throw new InputFault(
+      missing.slice(0, 10).map((tensor) => ({
+        where: file,
+        what: `has no scale for tensor ${tensor}, which is quantized (${missing.length} of ${statistics.size} are missing)`,
+        fix: nearest(tensor, cache)
+      }))
+    );
+  return new Map(
+    [...statistics].map(([tensor, { min, max }]) => [
+      tensor,
+      { amax: cache.scales.get(tensor) * LEVELS3, min, max, calibrator: "cache" }
+    ])
+  );
+}
+function nearest(tensor, { scales: scales2 }) {
+  const [first2] = [...scales2.keys()].sort((a, b) => (0, import_fastest_levenshtein.distance)(a, tensor) - (0, import_fastest_levenshtein.distance)(b, tensor));
+  return `Calibrate anew with this very model${first2 === void 0 ? "" : `; nearest in the cache is ${first2}`}.`;
+}
+var import_fastest_levenshtein, LEVELS3, HEADER, VERSION, EXPECTED;
+var init_cache = __esm({
+  "src/calibration/cache.ts"() {
+    "use strict";
+    import_fastest_levenshtein = __toESM(require_mod(), 1);
+    init_faults();
+    LEVELS3 = 127;
+    HEADER = /^TRT-(\d+)-(\w+)$/;
+    VERSION = "100600";
+    EXPECTED = "A line must read `tensor: 3db216f7`: the scale, a float32 that is not negative, as at most 8 hex digits.";
+  }
+});
+
+// src/calibration/hold-back.ts
+function holdBack(images2) {
+  if (images2.length < 2) return { fit: images2, held: [] };
+  const count2 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
+  const places2 = new Set(
+    Array.from({ length: count2 }, (_, i) => Math.floor((i + 0.5) * images2.length / count2))
+  );
+  return {
+    fit: images2.filter((_, i) => !places2.has(i)),
+    held: images2.filter((_, i) => places2.has(i))
+  };
+}
+var EVERY, MOST;
+var init_hold_back = __esm({
+  "src/calibration/hold-back.ts"() {
+    "use strict";
+    EVERY = 8;
+    MOST = 16;
+  }
+});
+
+// src/calibration/index.ts
+var init_calibration = __esm({
+  "src/calibration/index.ts"() {
+    "use strict";
+    init_types6();
+    init_collector();
+    init_extremes();
+    init_calibrators();
+    init_mse();
+    init_cache();
+    init_hold_back();
+  }
+});
+
+// src/quantization/pattern.ts
+function planMatches(pattern, name) {
+  if (!pattern.includes("*")) return pattern === name;
+  const parts = pattern.split("*");
+  const first2 = parts[0];
+  const last = parts.at(-1);
+  if (!name.startsWith(first2)) return false;
+  let at2 = first2.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at2);
+    if (found < 0) return false;
+    at2 = found + part.length;
+  }
+  return name.length - last.length >= at2 && name.endsWith(last);
+}
+var init_pattern = __esm({
+  "src/quantization/pattern.ts"() {
+    "use strict";
+  }
+});
+
+// src/quantization/plan-ranges.ts
+function calibratorOf(word, batch) {
+  const [name, share2, ...more] = word.split(":");
+  if (!CALIBRATORS.includes(name ?? "") || more.length > 0) return void 0;
+  if (share2 !== void 0 && name !== "percentile") return void 0;
+  const percentile = share2 === void 0 ? PERCENTILE : Number(share2);
+  if (!(percentile > 0 && percentile <= 100)) return void 0;
+  return calibratorFor(name, { percentile, ...batch !== void 0 && { batch } });
+}
+function planRanges(plan, layers3, ranges, statistics, batch) {
+  const asked = Object.entries(plan.calibrators ?? {});
+  if (asked.length === 0) return ranges;
+  const changed2 = new Map(ranges);
+  for (const { name, activations } of layers3) {
+    const word = asked.findLast(([pattern]) => planMatches(pattern, name))?.[1];
+    const calibrator = word === void 0 ? void 0 : calibratorOf(word, batch);
+    for (const tensor of calibrator === void 0 ? [] : activations) {
+      const seen = statistics.get(tensor);
+      if (seen !== void 0) changed2.set(tensor, calibrator.range(seen));
+    }
+  }
+  return changed2;
+}
+var PERCENTILE;
+var init_plan_ranges = __esm({
+  "src/quantization/plan-ranges.ts"() {
+    "use strict";
+    init_calibration();
+    init_pattern();
+    PERCENTILE = 99.999;
+  }
+});
+
 // src/quantization/plan.ts
 import { readFile as readFile3 } from "node:fs/promises";
 function defaultPlan(layers3, operators, options) {
@@ -15675,6 +16446,10 @@ function keepFloat(plan, names) {
     layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, "fp16"])) }
   };
 }
+function recalibrate(plan, calibrators) {
+  if (Object.keys(calibrators).length === 0) return plan;
+  return { ...plan, calibrators: { ...plan.calibrators, ...calibrators } };
+}
 function resolvePlan(plan, layers3, file = "plan") {
   const resolved2 = new Map(layers3.map(({ name }) => [name, plan.default]));
   const problems = [];
@@ -15683,32 +16458,21 @@ function resolvePlan(plan, layers3, file = "plan") {
     if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers3));
     for (const { name } of hits) resolved2.set(name, precision2);
   }
+  for (const pattern of Object.keys(plan.calibrators ?? {}))
+    if (!layers3.some(({ name }) => planMatches(pattern, name)))
+      problems.push(unknownLayer(`${file} calibrators`, pattern, layers3));
   if (problems.length > 0) throw new InputFault(problems);
   return resolved2;
 }
-function planMatches(pattern, name) {
-  if (!pattern.includes("*")) return pattern === name;
-  const parts = pattern.split("*");
-  const first2 = parts[0];
-  const last = parts.at(-1);
-  if (!name.startsWith(first2)) return false;
-  let at2 = first2.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at2);
-    if (found < 0) return false;
-    at2 = found + part.length;
-  }
-  return name.length - last.length >= at2 && name.endsWith(last);
-}
 function unknownLayer(where, pattern, layers3) {
-  const nearest2 = [...layers3].sort((a, b) => (0, import_fastest_levenshtein.distance)(a.name, pattern) - (0, import_fastest_levenshtein.distance)(b.name, pattern))[0];
+  const nearest2 = [...layers3].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a.name, pattern) - (0, import_fastest_levenshtein2.distance)(b.name, pattern))[0];
   return {
     where,
     what: `no layer of the model is called "${pattern}"`,
     fix: nearest2 === void 0 ? "The model has no layer that this scope quantizes." : `Did you mean "${nearest2.name}"? \`*\` matches any run of characters.`
   };
 }
-async function readPlan(file, layers3) {
+async function readPlan(file) {
   let text3;
   try {
     text3 = await readFile3(file, "utf8");
@@ -15716,9 +16480,7 @@ async function readPlan(file, layers3) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
   }
-  const plan = parsePlan(text3, file);
-  resolvePlan(plan, layers3, file);
-  return plan;
+  return parsePlan(text3, file);
 }
 function parsePlan(text3, file) {
   let value;
@@ -15743,7 +16505,7 @@ function* checkPlan(plan) {
   const show3 = (one) => JSON.stringify(one) ?? "missing";
   for (const key of Object.keys(plan))
     if (!KEYS.includes(key)) {
-      const nearest2 = [...KEYS].sort((a, b) => (0, import_fastest_levenshtein.distance)(a, key) - (0, import_fastest_levenshtein.distance)(b, key))[0];
+      const nearest2 = [...KEYS].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, key) - (0, import_fastest_levenshtein2.distance)(b, key))[0];
       yield [key, `unknown key, did you mean "${nearest2}"?`];
     }
   if (plan.version !== 1) yield ["version", `must be 1, is ${show3(plan.version)}`];
@@ -15752,29 +16514,149 @@ function* checkPlan(plan) {
     yield ["operators", `must be "tensorrt", "all" or a list of operators, is ${show3(operators)}`];
   if (!isPrecision(plan.default))
     yield ["default", `must be one of ${PRECISIONS.join(", ")}, is ${show3(plan.default)}`];
-  if (typeof plan.layers !== "object" || plan.layers === null || Array.isArray(plan.layers))
-    yield ["layers", "must map layer names to precisions"];
+  for (const key of ["calibrators", "network"]) {
+    const value = plan[key];
+    if (value !== void 0 && !(isRecord(value) && Object.values(value).every((one) => typeof one === "string")))
+      yield [key, "must map layer names to texts"];
+  }
+  for (const [name, calibrator] of Object.entries(isRecord(plan.calibrators) ? plan.calibrators : {}))
+    if (typeof calibrator === "string" && calibratorOf(calibrator) === void 0)
+      yield [
+        `calibrators["${name}"]`,
+        `must be one of ${CALIBRATORS.join(", ")} (or percentile:99.99), is ${show3(calibrator)}`
+      ];
+  for (const key of ["model", "calibrator", "comment"])
+    if (plan[key] !== void 0 && typeof plan[key] !== "string")
+      yield [key, `must be a text, is ${show3(plan[key])}`];
+  if (!isRecord(plan.layers)) yield ["layers", "must map layer names to precisions"];
   else
     for (const [name, precision2] of Object.entries(plan.layers))
       if (!isPrecision(precision2))
         yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision2)}`];
 }
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 function isPrecision(value) {
   return typeof value === "string" && PRECISIONS.includes(value);
 }
 function formatPlan(plan) {
-  const { version, operators, default: otherwise, model, comment, layers: layers3 } = plan;
-  return `${JSON.stringify({ version, ...comment !== void 0 && { comment }, ...model !== void 0 && { model }, operators, default: otherwise, layers: layers3 }, null, 2)}
+  const {
+    version,
+    comment,
+    model,
+    calibrator,
+    operators,
+    default: otherwise,
+    layers: layers3,
+    calibrators,
+    network
+  } = plan;
+  const ordered = {
+    version,
+    comment,
+    model,
+    calibrator,
+    operators,
+    default: otherwise,
+    layers: layers3,
+    calibrators,
+    network
+  };
+  return `${JSON.stringify(ordered, null, 2)}
 `;
 }
-var import_fastest_levenshtein, PRECISIONS, KEYS;
+var import_fastest_levenshtein2, PRECISIONS, KEYS;
 var init_plan = __esm({
   "src/quantization/plan.ts"() {
     "use strict";
-    import_fastest_levenshtein = __toESM(require_mod(), 1);
+    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
+    init_calibration();
     init_faults();
+    init_pattern();
+    init_plan_ranges();
     PRECISIONS = ["int8", "fp16", "fp32"];
-    KEYS = ["version", "operators", "default", "layers", "model", "comment"];
+    KEYS = [
+      "version",
+      "operators",
+      "default",
+      "layers",
+      "calibrators",
+      "model",
+      "calibrator",
+      "network",
+      "comment"
+    ];
+  }
+});
+
+// src/quantization/stale.ts
+function fitPlan(plan, now) {
+  const structure = plan.model !== void 0 && plan.model !== now.structure;
+  const calibrator = plan.calibrator !== void 0 && plan.calibrator !== now.calibrator ? { from: plan.calibrator, to: now.calibrator } : void 0;
+  const before = Object.entries(plan.network ?? {});
+  if (before.length === 0)
+    return {
+      plan,
+      age: structure || calibrator ? { structure, calibrator, gone: [], fresh: [], renamed: [] } : void 0
+    };
+  const renames = structure || plan.model === void 0 ? byStructure(before, now) : byPlace(before, now);
+  const names = new Set(now.layers.map(({ name }) => name));
+  const known2 = new Set(before.map(([name]) => renames.get(name) ?? name));
+  const fresh = now.layers.flatMap(({ name }) => known2.has(name) ? [] : [name]);
+  const lost = new Set(before.flatMap(([name]) => names.has(name) || renames.has(name) ? [] : [name]));
+  const entries = (record) => Object.fromEntries(
+    Object.entries(record).flatMap(([pattern, value]) => {
+      if (lost.has(pattern)) return [];
+      const then = before.some(([name]) => planMatches(pattern, name));
+      const still = now.layers.some(({ name }) => planMatches(pattern, name));
+      const moved2 = renames.get(pattern);
+      if (moved2 !== void 0) return [[moved2, value]];
+      if (!pattern.includes("*") || still || !then) return [[pattern, value]];
+      return before.flatMap(([name]) => {
+        const to = planMatches(pattern, name) ? renames.get(name) : void 0;
+        return to === void 0 ? [] : [[to, value]];
+      });
+    })
+  );
+  const spoken = [...Object.keys(plan.layers), ...Object.keys(plan.calibrators ?? {})];
+  const gone = [...lost].filter((name) => spoken.some((pattern) => planMatches(pattern, name)));
+  const renamed = [...renames].map(([from, to]) => ({ from, to }));
+  const fitted = {
+    ...plan,
+    layers: entries(plan.layers),
+    ...plan.calibrators !== void 0 && { calibrators: entries(plan.calibrators) }
+  };
+  const fits = !structure && calibrator === void 0 && fresh.length + lost.size + renamed.length === 0;
+  return { plan: fitted, age: fits ? void 0 : { structure, gone, fresh, renamed, calibrator } };
+}
+function byPlace(before, { layers: layers3 }) {
+  if (before.length !== layers3.length) return byStructure(before, { layers: layers3 });
+  return new Map(
+    before.flatMap(([from], i) => {
+      const to = layers3[i]?.name;
+      return to === void 0 || to === from ? [] : [[from, to]];
+    })
+  );
+}
+function byStructure(before, { layers: layers3 }) {
+  const names = new Set(layers3.map(({ name }) => name));
+  const known2 = new Set(before.map(([name]) => name));
+  const lost = before.filter(([name]) => !names.has(name));
+  const fresh = layers3.filter(({ name }) => !known2.has(name));
+  return new Map(
+    lost.flatMap(([from, structure]) => {
+      const alike = fresh.filter((one) => one.structure === structure);
+      const rivals = lost.filter(([, other]) => other === structure);
+      const [to] = alike;
+      return to !== void 0 && alike.length === 1 && rivals.length === 1 ? [[from, to.name]] : [];
+    })
+  );
+}
+var init_stale = __esm({
+  "src/quantization/stale.ts"() {
+    "use strict";
+    init_pattern();
   }
 });
 
@@ -15832,7 +16714,7 @@ function castNode(from, to, type) {
 function short2(value) {
   return String(Number(value.toPrecision(3)));
 }
-var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES2, Converter;
+var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES3, Converter;
 var init_strong = __esm({
   "src/quantization/strong.ts"() {
     "use strict";
@@ -15852,7 +16734,7 @@ var init_strong = __esm({
       "RandomNormal",
       "RandomUniform"
     ]);
-    SOURCES2 = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
+    SOURCES3 = /* @__PURE__ */ new Set(["Cast", "Constant", "ConstantOfShape", "Range", "RandomNormal", "RandomUniform"]);
     Converter = class {
       constructor(graph, options) {
         this.graph = graph;
@@ -15929,7 +16811,7 @@ var init_strong = __esm({
       emit(node) {
         if (node.opType === "QuantizeLinear") this.emitQuantize(node);
         else if (node.opType === "DequantizeLinear") this.emitDequantize(node);
-        else if (SOURCES2.has(node.opType)) this.out.push(node.proto);
+        else if (SOURCES3.has(node.opType)) this.out.push(node.proto);
         else this.emitPlain(node);
       }
       emitPlain(node) {
@@ -16362,7 +17244,7 @@ var init_placement = __esm({
 
 // src/quantization/quantize.ts
 function scaleOf(amax) {
-  const scale = Math.fround(amax / LEVELS);
+  const scale = Math.fround(amax / LEVELS4);
   return scale < 11754943508222875e-54 ? 1 : scale;
 }
 function quantize(model, plan, ranges) {
@@ -16451,7 +17333,7 @@ function channelScales(values, dims, axis) {
   });
   return Float32Array.from(amax, scaleOf);
 }
-var LEVELS, OPSET, weightScales, Writer;
+var LEVELS4, OPSET, weightScales, Writer;
 var init_quantize = __esm({
   "src/quantization/quantize.ts"() {
     "use strict";
@@ -16462,7 +17344,7 @@ var init_quantize = __esm({
     init_explicit();
     init_placement();
     init_plan();
-    LEVELS = 127;
+    LEVELS4 = 127;
     OPSET = 13;
     weightScales = /* @__PURE__ */ new WeakMap();
     Writer = class {
@@ -16621,10 +17503,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join24 = joinBefore(graph, tensor);
-    if (join24 === void 0 || found.has(join24.name)) continue;
+    const join25 = joinBefore(graph, tensor);
+    if (join25 === void 0 || found.has(join25.name)) continue;
     const step2 = scale[0];
-    const parts = join24.inputs.flatMap((name) => {
+    const parts = join25.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -16632,8 +17514,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join24.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join24.name, { ...words, sentence: describe(words, smallest, largest) });
+    const words = { tensor, node: join25.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join25.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -16646,7 +17528,7 @@ function joinBefore(graph, tensor) {
   }
   return void 0;
 }
-function describe(shared, small, large) {
+function describe2(shared, small, large) {
   const noun = (part, otherwise) => part.min >= -1e-3 && part.max <= 1.0001 ? "scores" : otherwise;
   const range = (part) => `${short3(part.min)}…${short3(part.max)}`;
   const smallNoun = noun(small, "values");
@@ -16690,6 +17572,9 @@ var init_quantization = __esm({
     init_types2();
     init_layers2();
     init_plan();
+    init_pattern();
+    init_stale();
+    init_plan_ranges();
     init_explicit();
     init_placement();
     init_quantize();
@@ -17901,18 +18786,18 @@ var require_suggestSimilar = __commonJS({
       }
       return d[a.length][b.length];
     }
-    function suggestSimilar(word, candidates2) {
-      if (!candidates2 || candidates2.length === 0) return "";
-      candidates2 = Array.from(new Set(candidates2));
+    function suggestSimilar(word, candidates) {
+      if (!candidates || candidates.length === 0) return "";
+      candidates = Array.from(new Set(candidates));
       const searchingOptions = word.startsWith("--");
       if (searchingOptions) {
         word = word.slice(2);
-        candidates2 = candidates2.map((candidate) => candidate.slice(2));
+        candidates = candidates.map((candidate) => candidate.slice(2));
       }
       let similar = [];
       let bestDistance = maxDistance;
       const minSimilarity = 0.4;
-      candidates2.forEach((candidate) => {
+      candidates.forEach((candidate) => {
         if (candidate.length <= 1) return;
         const distance6 = editDistance(word, candidate);
         const length = Math.max(word.length, candidate.length);
@@ -20826,622 +21711,6 @@ var init_lint2 = __esm({
   }
 });
 
-// src/calibration/types.ts
-var BINS;
-var init_types6 = __esm({
-  "src/calibration/types.ts"() {
-    "use strict";
-    BINS = 16384;
-  }
-});
-
-// src/calibration/collector.ts
-function extremes(data) {
-  const [min, max] = bounds(data);
-  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
-    return { low: min, high: max, nonFinite: 0 };
-  const finite3 = data.filter(Number.isFinite);
-  const [low, high] = bounds(finite3);
-  return { low, high, nonFinite: data.length - finite3.length };
-}
-function reserve(running, count2) {
-  if (running.minByImage.length >= count2) return;
-  for (const side of ["minByImage", "maxByImage"]) {
-    const wider = new Float32Array(count2).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds(data) {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i], data[i + 1]];
-    const [r, s] = [data[i + 2], data[i + 3]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i]);
-    e = Math.max(e, data[i]);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-function widen(running, min, max) {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
-}
-function powerOfTwoAbove(amax) {
-  const power = 2 ** Math.ceil(Math.log2(amax));
-  return power < amax ? power * 2 : power / 2 >= amax ? power / 2 : power;
-}
-function grow(running, amax) {
-  const limit2 = powerOfTwoAbove(amax);
-  if (running.limit === 0) {
-    running.limit = limit2;
-    return;
-  }
-  const { bins } = running;
-  for (; running.limit < limit2; running.limit *= 2) {
-    for (let i = 0; i < BINS / 2; i++) bins[i] = bins[2 * i] + bins[2 * i + 1];
-    bins.fill(0, BINS / 2);
-  }
-}
-function fill(data, running) {
-  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
-    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
-  drain(running);
-}
-function drain(running) {
-  const { bins } = running;
-  const zeros = even[0] + odd[0];
-  running.zeros += zeros;
-  bins[0] = bins[0] + zeros;
-  for (let i = 0; i < BINS; i++)
-    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
-  even.fill(0);
-  odd.fill(0);
-}
-function fillFinite(data, running) {
-  fill(data.filter(Number.isFinite), running);
-}
-var RangeCollector, even, odd;
-var init_collector = __esm({
-  "src/calibration/collector.ts"() {
-    "use strict";
-    init_types6();
-    RangeCollector = class _RangeCollector {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        running.images++;
-        reserve(running, image + 1);
-        const { low, high, nonFinite } = extremes(data);
-        widen(running, low, high);
-        if (low <= high) {
-          running.minByImage[image] = low + 0;
-          running.maxByImage[image] = high + 0;
-        }
-        const amax = Math.max(-running.min, running.max);
-        if (amax > running.limit) grow(running, amax);
-        if (nonFinite === 0) fill(data, running);
-        else fillFinite(data, running);
-        running.nonFinite += nonFinite;
-        running.count += data.length - nonFinite;
-      }
-      start(name, shape2) {
-        const running = {
-          count: 0,
-          min: Infinity,
-          max: -Infinity,
-          zeros: 0,
-          nonFinite: 0,
-          images: 0,
-          minByImage: new Float32Array(),
-          maxByImage: new Float32Array(),
-          limit: 0,
-          bins: new Float64Array(BINS),
-          shape: [...shape2]
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another collector saw. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name);
-          if (ours === void 0) {
-            this.tensors.set(name, {
-              ...theirs,
-              bins: theirs.bins.slice(),
-              minByImage: theirs.minByImage.slice(),
-              maxByImage: theirs.maxByImage.slice()
-            });
-            continue;
-          }
-          const bins = theirs.bins.slice();
-          const copy = { ...theirs, bins };
-          if (copy.limit > ours.limit) grow(ours, copy.limit);
-          else if (ours.limit > copy.limit) grow(copy, ours.limit);
-          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
-          ours.count += copy.count;
-          ours.zeros += copy.zeros;
-          ours.nonFinite += copy.nonFinite;
-          ours.images += copy.images;
-          reserve(ours, theirs.minByImage.length);
-          theirs.minByImage.forEach((low, i) => {
-            if (Number.isNaN(low)) return;
-            ours.minByImage[i] = low;
-            ours.maxByImage[i] = theirs.maxByImage[i];
-          });
-          ours.min = Math.min(ours.min, copy.min);
-          ours.max = Math.max(ours.max, copy.max);
-        }
-      }
-      /** Statistics by tensor name. */
-      statistics() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const collector = new _RangeCollector();
-        for (const [name, running] of message) collector.tensors.set(name, running);
-        return collector;
-      }
-    };
-    even = new Uint32Array(BINS + 1);
-    odd = new Uint32Array(BINS + 1);
-  }
-});
-
-// src/calibration/extremes.ts
-function above(value, image, peak) {
-  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours > theirs || ours === theirs && image < peak.image;
-}
-function reserve2(running, count2) {
-  if (running.min.length >= count2) return;
-  for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count2).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds2(data, from, to) {
-  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
-  const whole = from + (to - from & ~1);
-  for (let i = from; i < whole; i += 2) {
-    const [p, q] = [data[i], data[i + 1]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.max(c, p);
-    d = Math.max(d, q);
-  }
-  if (whole < to) {
-    a = Math.min(a, data[whole]);
-    c = Math.max(c, data[whole]);
-  }
-  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
-}
-var ExtremesObserver;
-var init_extremes = __esm({
-  "src/calibration/extremes.ts"() {
-    "use strict";
-    ExtremesObserver = class _ExtremesObserver {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
-        reserve2(running, image + 1);
-        const channels = running.channelMin.length;
-        const parts = Math.max(1, channels);
-        const each = data.length / parts;
-        let [least2, greatest] = [Infinity, -Infinity];
-        for (let c = 0; c < parts; c++) {
-          const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least2 = Math.min(least2, low);
-          greatest = Math.max(greatest, high);
-          if (channels === 0) continue;
-          running.channelMin[c] = Math.min(running.channelMin[c], low);
-          running.channelMax[c] = Math.max(running.channelMax[c], high);
-        }
-        running.min[image] = least2;
-        running.max[image] = greatest;
-        const value = -least2 > greatest ? least2 : greatest;
-        const before = running.peak;
-        if (before === void 0 || above(value, image, before))
-          running.peak = { image, index: data.indexOf(value), value };
-      }
-      start(name, shape2) {
-        const channels = shape2.length === 4 ? shape2[1] : 0;
-        const running = {
-          shape: [...shape2],
-          min: new Float32Array(),
-          max: new Float32Array(),
-          channelMin: new Float32Array(channels).fill(Infinity),
-          channelMax: new Float32Array(channels).fill(-Infinity),
-          peak: void 0
-        };
-        this.tensors.set(name, running);
-        return running;
-      }
-      /** Adds what another observer saw of other images. */
-      merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
-          reserve2(ours, theirs.min.length);
-          theirs.min.forEach((value, i) => {
-            if (Number.isNaN(value)) return;
-            ours.min[i] = value;
-            ours.max[i] = theirs.max[i];
-          });
-          theirs.channelMin.forEach((low, c) => {
-            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
-            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
-          });
-          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
-            ours.peak = theirs.peak;
-        }
-      }
-      /** Extremes by tensor name. */
-      extremes() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const observer = new _ExtremesObserver();
-        for (const [name, running] of message) observer.tensors.set(name, running);
-        return observer;
-      }
-    };
-  }
-});
-
-// src/calibration/entropy.ts
-function entropyThreshold(statistics, batch) {
-  const limit2 = limitOf(statistics, batch);
-  if (limit2 === 0) return 0;
-  const bins = rebinned(statistics, limit2);
-  bins[0] = bins[1];
-  return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
-}
-function limitOf({ min, max, minByImage, maxByImage }, batch) {
-  let limit2 = 0;
-  for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
-    for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
-      for (const one of [Math.abs(minByImage[i]), Math.abs(maxByImage[i])])
-        if (one > limit2) limit2 = one;
-  const amax = Math.max(-min, max);
-  while (limit2 > 0 && limit2 < amax) limit2 *= 2;
-  return limit2;
-}
-function rebinned({ bins, limit: ours }, limit2) {
-  const below = new Float64Array(BINS + 1);
-  for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
-  const at2 = (edge) => {
-    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours));
-    const whole = Math.floor(place2);
-    return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
-  };
-  return Float64Array.from({ length: COUNTED }, (_, i) => Math.max(0, at2(i + 1) - at2(i)));
-}
-function leastDivergence(bins) {
-  const sums = prefixSums(bins);
-  let best = Infinity;
-  let winner = COUNTED;
-  for (let kept = LEVELS2; kept <= COUNTED; kept++) {
-    const divergence = divergenceAt(bins, sums, kept);
-    if (divergence <= best) {
-      best = divergence;
-      winner = kept;
-    }
-  }
-  return winner;
-}
-function prefixSums(bins) {
-  const [mass, nLogN] = [new Float64Array(COUNTED + 1), new Float64Array(COUNTED + 1)];
-  const filled = new Int32Array(COUNTED + 1);
-  for (let i = 0; i < COUNTED; i++) {
-    const n = bins[i];
-    mass[i + 1] = mass[i] + n;
-    nLogN[i + 1] = nLogN[i] + xLogX(n);
-    filled[i + 1] = filled[i] + (n > 0 ? 1 : 0);
-  }
-  return { mass, nLogN, filled };
-}
-function xLogX(x) {
-  return x > 0 ? x * log(x) : 0;
-}
-function divergenceAt(bins, { mass, nLogN, filled }, kept) {
-  const total = mass[COUNTED];
-  const inside2 = mass[kept];
-  const tail2 = total - inside2;
-  if (inside2 === 0) return Infinity;
-  const last = bins[kept - 1];
-  let pLogQ = 0;
-  let from = 0;
-  for (let level = 1; level <= LEVELS2; level++) {
-    const to = (level * kept + LEVELS2 - 1) / LEVELS2 | 0;
-    const count2 = filled[to] - filled[from];
-    if (count2 > 0) {
-      const inLevel = mass[to] - mass[from];
-      const tailHere = level === LEVELS2 && last > 0 ? tail2 : 0;
-      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
-    }
-    from = to;
-  }
-  if (last === 0) pLogQ += tail2 * log(NOTHING);
-  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
-  return (pLogP - pLogQ) / total;
-}
-var COUNTED, log, LEVELS2, NOTHING;
-var init_entropy = __esm({
-  "src/calibration/entropy.ts"() {
-    "use strict";
-    init_types6();
-    COUNTED = 2048;
-    ({ log } = Math);
-    LEVELS2 = 128;
-    NOTHING = 1e-12;
-  }
-});
-
-// src/calibration/mse.ts
-function quantizationError(statistics, threshold) {
-  const { bins, limit: limit2, zeros, count: count2 } = statistics;
-  if (count2 === 0 || threshold <= 0) return 0;
-  const width = limit2 / BINS;
-  const step2 = threshold / LEVELS3;
-  const within = width ** 2 / 12;
-  let error2 = 0;
-  for (let i = 0; i < BINS; i++) {
-    const n = i === 0 ? bins[0] - zeros : bins[i];
-    if (n === 0) continue;
-    const x = (i + 0.5) * width;
-    const code = x / step2 + 0.5 | 0;
-    const off = x - (code > LEVELS3 ? LEVELS3 : code) * step2;
-    error2 += n * (off * off + within);
-  }
-  return error2 / count2;
-}
-function mseThreshold(statistics) {
-  const amax = Math.max(-statistics.min, statistics.max);
-  let best = Infinity;
-  let at2 = amax;
-  for (let k = STEPS; k >= LEAST; k--) {
-    const threshold = amax * k / STEPS;
-    const error2 = quantizationError(statistics, threshold);
-    if (error2 < best) {
-      best = error2;
-      at2 = threshold;
-    }
-  }
-  return at2;
-}
-var LEVELS3, STEPS, LEAST;
-var init_mse = __esm({
-  "src/calibration/mse.ts"() {
-    "use strict";
-    init_types6();
-    LEVELS3 = 127;
-    STEPS = 128;
-    LEAST = 16;
-  }
-});
-
-// src/calibration/calibrators.ts
-function calibratorFor(name, options = { percentile: 99.999 }) {
-  return REGISTRY[name](options);
-}
-function rangeCandidates(statistics, options) {
-  const percentiles = [.../* @__PURE__ */ new Set([options.percentile, ...PERCENTILES])];
-  return CALIBRATORS.flatMap(
-    (name) => (name === "percentile" ? percentiles : [options.percentile]).map((percentile) => {
-      const calibrator = calibratorFor(name, { ...options, percentile });
-      return { name: calibrator.name, ranges: computeRanges(statistics, calibrator) };
-    })
-  );
-}
-function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
-  if (bad.length > 0)
-    throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
-        where: `tensor ${name}`,
-        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
-        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
-      }))
-    );
-  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
-}
-function amaxOf({ min, max }) {
-  return Math.max(Math.abs(min), Math.abs(max));
-}
-function rangeAt(statistics, amax, calibrator) {
-  return { amax: Math.min(amax, amaxOf(statistics)), min: statistics.min, max: statistics.max, calibrator };
-}
-function averageOf({ minByImage, maxByImage }) {
-  const mean2 = (values) => {
-    const seen = values.filter((value) => !Number.isNaN(value));
-    return seen.reduce((sum2, value) => sum2 + value, 0) / seen.length;
-  };
-  return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
-}
-function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count: count2 } = statistics;
-  const wanted = p * count2;
-  let below = 0;
-  for (let i = 0; i < BINS; i++) {
-    const here = bins[i];
-    if (here > 0 && below + here >= wanted) return (i + (wanted - below) / here) * limit2 / BINS;
-    below += here;
-  }
-  return amaxOf(statistics);
-}
-var REGISTRY, CALIBRATORS, PERCENTILES;
-var init_calibrators = __esm({
-  "src/calibration/calibrators.ts"() {
-    "use strict";
-    init_faults();
-    init_entropy();
-    init_mse();
-    init_types6();
-    REGISTRY = {
-      minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
-      average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
-      percentile: ({ percentile }) => {
-        const name = `percentile:${percentile}`;
-        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
-      },
-      entropy: ({ batch = 1 }) => ({
-        name: "entropy",
-        range: (s) => ({ ...rangeAt(s, 0, "entropy"), amax: entropyThreshold(s, batch) })
-      }),
-      mse: () => ({ name: "mse", range: (s) => rangeAt(s, mseThreshold(s), "mse") })
-    };
-    CALIBRATORS = Object.keys(REGISTRY);
-    PERCENTILES = [99.999, 99.99, 99.9];
-  }
-});
-
-// src/calibration/cache.ts
-function parseCalibrationCache(text3, file) {
-  const lines2 = text3.split(/\r?\n/);
-  const header = HEADER.exec(lines2[0]?.trim() ?? "");
-  if (header === null)
-    throw new InputFault({
-      where: `${file}:1`,
-      what: `is no header of a calibration cache, is "${(lines2[0] ?? "").slice(0, 60)}"`,
-      fix: "The first line must read like `TRT-100600-EntropyCalibration2`: name a file that TensorRT or `int8-gate quantize` wrote."
-    });
-  const scales2 = /* @__PURE__ */ new Map();
-  const problems = [];
-  lines2.slice(1).forEach((line, i) => {
-    if (line.trim() === "") return;
-    const found = readLine(line);
-    if (typeof found === "string") problems.push({ where: `${file}:${i + 2}`, what: found, fix: EXPECTED });
-    else if (scales2.has(found.tensor))
-      problems.push({
-        where: `${file}:${i + 2}`,
-        what: `names tensor ${found.tensor} a second time`,
-        fix: "Keep one line for each tensor."
-      });
-    else scales2.set(found.tensor, found.scale);
-  });
-  if (problems.length > 0) throw new InputFault(problems.slice(0, 10));
-  return { version: header[1], algorithm: header[2], scales: scales2 };
-}
-function readLine(line) {
-  const at2 = line.lastIndexOf(": ");
-  const digits = line.slice(at2 + 2).trim();
-  if (at2 <= 0) return "has no `: ` between tensor and scale";
-  if (!/^[0-9a-fA-F]{1,8}$/.test(digits)) return `has "${digits.slice(0, 40)}" for a scale`;
-  const bits = new DataView(new ArrayBuffer(4));
-  bits.setUint32(0, Number.parseInt(digits, 16));
-  const scale = bits.getFloat32(0);
-  return Number.isFinite(scale) && scale >= 0 ? { tensor: line.slice(0, at2), scale } : `has the scale ${scale}`;
-}
-function cacheVersionOf(tensorrt) {
-  const [major = 0, minor = 0, patch = 0] = tensorrt.split(".").map(Number);
-  return String(major >= 10 ? major * 1e4 + minor * 100 + patch : major * 1e3 + minor * 100 + patch);
-}
-function formatCalibrationCache(ranges, version = VERSION) {
-  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
-  const minmax = names.size === 1 && names.has("minmax");
-  const lines2 = [...ranges].map(([tensor, { amax }]) => {
-    const bits = new DataView(new ArrayBuffer(4));
-    bits.setFloat32(0, amax / LEVELS4);
-    return `${tensor}: ${bits.getUint32(0).toString(16)}`;
-  });
-  const header = `TRT-${version}-${minmax ? "MinMaxCalibration" : "EntropyCalibration2"}`;
-  return [header, ...lines2, ""].join("\n");
-}
-function rangesFromCache(cache, statistics, file) {
-  const missing = [...statistics.keys()].filter((tensor) => !cache.scales.has(tensor));
-  if (missing.length > 0)
-    throw new InputFault(
-      missing.slice(0, 10).map((tensor) => ({
-        where: file,
-        what: `has no scale for tensor ${tensor}, which is quantized (${missing.length} of ${statistics.size} are missing)`,
-        fix: nearest(tensor, cache)
-      }))
-    );
-  return new Map(
-    [...statistics].map(([tensor, { min, max }]) => [
-      tensor,
-      { amax: cache.scales.get(tensor) * LEVELS4, min, max, calibrator: "cache" }
-    ])
-  );
-}
-function nearest(tensor, { scales: scales2 }) {
-  const [first2] = [...scales2.keys()].sort((a, b) => (0, import_fastest_levenshtein2.distance)(a, tensor) - (0, import_fastest_levenshtein2.distance)(b, tensor));
-  return `Calibrate anew with this very model${first2 === void 0 ? "" : `; nearest in the cache is ${first2}`}.`;
-}
-var import_fastest_levenshtein2, LEVELS4, HEADER, VERSION, EXPECTED;
-var init_cache = __esm({
-  "src/calibration/cache.ts"() {
-    "use strict";
-    import_fastest_levenshtein2 = __toESM(require_mod(), 1);
-    init_faults();
-    LEVELS4 = 127;
-    HEADER = /^TRT-(\d+)-(\w+)$/;
-    VERSION = "100600";
-    EXPECTED = "A line must read `tensor: 3db216f7`: the scale, a float32 that is not negative, as at most 8 hex digits.";
-  }
-});
-
-// src/calibration/hold-back.ts
-function holdBack(images2) {
-  if (images2.length < 2) return { fit: images2, held: [] };
-  const count2 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
-  const places2 = new Set(
-    Array.from({ length: count2 }, (_, i) => Math.floor((i + 0.5) * images2.length / count2))
-  );
-  return {
-    fit: images2.filter((_, i) => !places2.has(i)),
-    held: images2.filter((_, i) => places2.has(i))
-  };
-}
-var EVERY, MOST;
-var init_hold_back = __esm({
-  "src/calibration/hold-back.ts"() {
-    "use strict";
-    EVERY = 8;
-    MOST = 16;
-  }
-});
-
-// src/calibration/index.ts
-var init_calibration = __esm({
-  "src/calibration/index.ts"() {
-    "use strict";
-    init_types6();
-    init_collector();
-    init_extremes();
-    init_calibrators();
-    init_mse();
-    init_cache();
-    init_hold_back();
-  }
-});
-
 // src/gate/types.ts
 var init_types7 = __esm({
   "src/gate/types.ts"() {
@@ -21470,13 +21739,13 @@ function accuracyChecks({ thresholds, reference, candidate, intervals: intervals
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat8, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat9, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat8],
-      after: candidate.stats[stat8],
+      before: reference.stats[stat9],
+      after: candidate.stats[stat9],
       interval: intervals2?.[drop3],
       intervals: intervals2,
       images: images2
@@ -21617,7 +21886,7 @@ function plainChecks({ thresholds, candidate }) {
       void 0,
       thresholds.modelSizeMiB?.max
     ),
-    timed(
+    timed2(
       candidate.noise,
       plain(
         "latencyMs",
@@ -21627,7 +21896,7 @@ function plainChecks({ thresholds, candidate }) {
         thresholds.latencyMs?.max
       )
     ),
-    timed(
+    timed2(
       candidate.noise,
       plain(
         "speedup",
@@ -21639,7 +21908,7 @@ function plainChecks({ thresholds, candidate }) {
     )
   ].flat();
 }
-function timed(noise, checks2) {
+function timed2(noise, checks2) {
   if (noise === void 0) return checks2;
   return checks2.map(
     (check2) => check2.kind === "missing" ? check2 : { ...check2, kind: "inconclusive", sentence: `${check2.sentence} It cannot be judged: ${noise}.` }
@@ -22807,8 +23076,8 @@ function scanRecord2(scanner, into, at2, box) {
   if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
 }
 function repeats(ids) {
-  const sorted = ids.slice().sort();
-  for (let i = 1; i < sorted.length; i++) if (sorted[i] === sorted[i - 1]) return true;
+  const sorted2 = ids.slice().sort();
+  for (let i = 1; i < sorted2.length; i++) if (sorted2[i] === sorted2[i - 1]) return true;
   return false;
 }
 function resolveRepeats(table2) {
@@ -23357,7 +23626,7 @@ function limit(count2) {
   const waiting = [];
   return async (job) => {
     if (running < count2) running++;
-    else await new Promise((resolve12) => waiting.push(resolve12));
+    else await new Promise((resolve13) => waiting.push(resolve13));
     try {
       return await job();
     } finally {
@@ -30837,13 +31106,13 @@ async function findPlaces(yaml, file, split2) {
       problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show(entry)}`);
       continue;
     }
-    const candidates2 = candidatesOf(dirname3(file), base, entry);
-    const there = await firstOf(candidates2);
+    const candidates = candidatesOf(dirname3(file), base, entry);
+    const there = await firstOf(candidates);
     if (there !== void 0) found.push(there);
     else
       problems.add(
         yaml.place(key),
-        `${entry} is not there (looked at ${candidates2.join(", ")})`,
+        `${entry} is not there (looked at ${candidates.join(", ")})`,
         "Correct `path` or the split, or name the folder of images with `validation.images`."
       );
   }
@@ -30855,8 +31124,8 @@ function candidatesOf(folder, base, entry) {
   const entries = entry.startsWith("../") ? [entry, entry.slice(3)] : [entry];
   return [...new Set(roots.flatMap((root2) => entries.map((one) => resolve2(root2, one))))];
 }
-async function firstOf(candidates2) {
-  for (const path4 of candidates2) if (await kindOf(path4) !== "none") return path4;
+async function firstOf(candidates) {
+  for (const path4 of candidates) if (await kindOf(path4) !== "none") return path4;
   return void 0;
 }
 var import_yaml, ALIASES;
@@ -31014,8 +31283,8 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images2 === void 0 ? split2 : void 0);
-    const listed2 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname4(config));
-    return { names: names2, ...unique(listed2, config), labelsOf: labelsBeside, labelFiles: void 0 };
+    const listed3 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname4(config));
+    return { names: names2, ...unique(listed3, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images2 === void 0)
     throw new InputFault({
@@ -31078,20 +31347,20 @@ async function listFile(list3, root2) {
   for (const [i, line] of lines2.entries()) {
     const entry = line.trim();
     if (entry === "") continue;
-    const candidates2 = [.../* @__PURE__ */ new Set([resolve3(dirname4(list3), entry), resolve3(root2, entry)])];
+    const candidates = [.../* @__PURE__ */ new Set([resolve3(dirname4(list3), entry), resolve3(root2, entry)])];
     let there;
-    for (const path4 of candidates2) if (there === void 0 && await kindOf(path4) === "file") there = path4;
+    for (const path4 of candidates) if (there === void 0 && await kindOf(path4) === "file") there = path4;
     if (there !== void 0) found.push(there);
-    else problems.add(`${list3}:${i + 1}`, `${entry} is not there (looked at ${candidates2.join(", ")})`);
+    else problems.add(`${list3}:${i + 1}`, `${entry} is not there (looked at ${candidates.join(", ")})`);
   }
   problems.throwIfAny(list3);
   return found;
 }
-function unique(listed2, where) {
-  if (listed2.length === 0)
+function unique(listed3, where) {
+  if (listed3.length === 0)
     throw new InputFault({ where, what: "names no image, so there is nothing to evaluate on" });
-  const images2 = [...new Set(listed2)].sort();
-  return { images: images2, repeated: listed2.length - images2.length };
+  const images2 = [...new Set(listed3)].sort();
+  return { images: images2, repeated: listed3.length - images2.length };
 }
 function labelsBeside(image) {
   const at2 = image.lastIndexOf(`${sep}images${sep}`);
@@ -34654,17 +34923,17 @@ function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
   return input.replace(ENTITY_RE, (match2, hex, dec, name) => {
     if (name !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED, name) ? NAMED[name] : match2;
+      return Object.prototype.hasOwnProperty.call(NAMED2, name) ? NAMED2[name] : match2;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
     if (!Number.isFinite(cp2) || cp2 > 1114111) return match2;
     return String.fromCodePoint(cp2);
   });
 }
-var NAMED, ENTITY_RE;
+var NAMED2, ENTITY_RE;
 var init_decode_entities = __esm({
   "node_modules/is-unsafe/src/util/decode-entities.js"() {
-    NAMED = Object.freeze({
+    NAMED2 = Object.freeze({
       colon: ":",
       Tab: "	",
       NewLine: "\n"
@@ -36508,15 +36777,15 @@ function groupBy(rows3, key, size) {
   }
   for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
   const next = starts.slice();
-  const sorted = new Int32Array(rows3.length);
+  const sorted2 = new Int32Array(rows3.length);
   for (let i = 0; i < rows3.length; i++) {
     const row = rows3[i];
     const k = key[row];
     const to = next[k];
     next[k] = to + 1;
-    sorted[to] = row;
+    sorted2[to] = row;
   }
-  return { rows: sorted, starts };
+  return { rows: sorted2, starts };
 }
 function everyRow(count2) {
   const rows3 = new Int32Array(count2);
@@ -36915,11 +37184,11 @@ var init_matching = __esm({
         this.reaches[at2] = reach(iou);
       }
       enlarge() {
-        const [candidates2, ious, reaches] = [this.candidates, this.ious, this.reaches];
-        this.candidates = new Int32Array(candidates2.length * 2);
-        this.ious = new Float64Array(candidates2.length * 2);
-        this.reaches = new Int32Array(candidates2.length * 2);
-        this.candidates.set(candidates2);
+        const [candidates, ious, reaches] = [this.candidates, this.ious, this.reaches];
+        this.candidates = new Int32Array(candidates.length * 2);
+        this.ious = new Float64Array(candidates.length * 2);
+        this.reaches = new Int32Array(candidates.length * 2);
+        this.candidates.set(candidates);
         this.ious.set(ious);
         this.reaches.set(reaches);
       }
@@ -37285,24 +37554,24 @@ var init_voc2 = __esm({
 });
 
 // src/evaluation/intervals.ts
-function percentileInterval(sorted, confidence) {
-  return [quantile(sorted, (1 - confidence) / 2), quantile(sorted, (1 + confidence) / 2)];
+function percentileInterval(sorted2, confidence) {
+  return [quantile(sorted2, (1 - confidence) / 2), quantile(sorted2, (1 + confidence) / 2)];
 }
-function bcaInterval(sorted, point, without3, confidence) {
-  const below = share(sorted, point);
-  if (without3.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted, confidence);
+function bcaInterval(sorted2, point, without3, confidence) {
+  const below = share(sorted2, point);
+  if (without3.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted2, confidence);
   const bias = normalQuantile(below);
   const skew = acceleration(without3);
   const at2 = (tail2) => {
     const z = bias + normalQuantile(tail2);
-    return quantile(sorted, normalShare(bias + z / (1 - skew * z)));
+    return quantile(sorted2, normalShare(bias + z / (1 - skew * z)));
   };
   return [at2((1 - confidence) / 2), at2((1 + confidence) / 2)];
 }
-function share(sorted, value) {
+function share(sorted2, value) {
   let sum2 = 0;
-  for (const one of sorted) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
-  return sum2 / sorted.length;
+  for (const one of sorted2) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
+  return sum2 / sorted2.length;
 }
 function acceleration(without3) {
   const mean2 = without3.reduce((sum2, value) => sum2 + value, 0) / without3.length;
@@ -37314,12 +37583,12 @@ function acceleration(without3) {
   }
   return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
 }
-function quantile(sorted, q) {
-  if (sorted.length === 0) return NaN;
-  const at2 = q * (sorted.length - 1);
+function quantile(sorted2, q) {
+  if (sorted2.length === 0) return NaN;
+  const at2 = q * (sorted2.length - 1);
   const low = Math.floor(at2);
-  const a = sorted[low];
-  return a + (at2 - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - a);
+  const a = sorted2[low];
+  return a + (at2 - low) * (sorted2[Math.min(low + 1, sorted2.length - 1)] - a);
 }
 function normalShare(z) {
   const x = Math.abs(z) / Math.SQRT2;
@@ -37840,7 +38109,7 @@ function planCandidates(input) {
   const ends = groups.map(({ end }) => end);
   const float = writer.base(quantize(model, planFor(input, "fp32"), input.ranges).proto, ends);
   const int8 = questions.includes("off") ? writer.base(quantize(model, planFor(input, "int8"), input.ranges).proto, ends) : void 0;
-  const candidates2 = [];
+  const candidates = [];
   groups.forEach((group, g) => {
     if (input.only?.has(g) === false) return;
     const names = group.layers.map(({ name }) => name);
@@ -37849,7 +38118,7 @@ function planCandidates(input) {
       input.tick?.();
       const base = question === "off" ? int8 : float;
       const proto = question === "on" ? on : question === "off" ? quantize(model, planFor(input, "int8", names), input.ranges).proto : bypass(on, question === "weights" ? "activation" : "weight");
-      candidates2.push({
+      candidates.push({
         group: g,
         question,
         index: writer.candidate(proto, base, question === "on" ? group.end : void 0)
@@ -37857,7 +38126,7 @@ function planCandidates(input) {
     }
   });
   return {
-    candidates: candidates2,
+    candidates,
     program: {
       models: writer.models,
       cases: writer.cases,
@@ -37988,7 +38257,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join24 = (members2, tie) => {
+  const join25 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -37996,8 +38265,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find3(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join24(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join24(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join25(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join25(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
@@ -38174,8 +38443,8 @@ function rankIntervals(powers, seed, confidence = 0.8) {
     orderOf(sqnr).forEach((group, place2) => places2[group]?.push(place2 + 1));
   }
   return places2.map((list3) => {
-    const sorted = list3.sort((a, b) => a - b);
-    const at2 = (q) => sorted[Math.round(q * (sorted.length - 1))];
+    const sorted2 = list3.sort((a, b) => a - b);
+    const at2 = (q) => sorted2[Math.round(q * (sorted2.length - 1))];
     return { low: at2((1 - confidence) / 2), high: at2((1 + confidence) / 2) };
   });
 }
@@ -38225,7 +38494,7 @@ async function sweepStored(input) {
   const common = { ...input, groups, regions, boundary, heads: heads2, tick: () => stopWhenAsked(signal) };
   const tally = new Tally(input, groups);
   const ask = async (questions, only2) => {
-    const { program: program3, candidates: candidates2 } = planCandidates({
+    const { program: program3, candidates } = planCandidates({
       ...common,
       questions,
       ...only2 !== void 0 && { only: only2 }
@@ -38236,8 +38505,8 @@ async function sweepStored(input) {
       await probe2.run(
         { ...feed, count: count2 },
         OBSERVED,
-        (image) => tally.open(candidates2, image),
-        (image, result) => tally.add(candidates2, image, result),
+        (image) => tally.open(candidates, image),
+        (image, result) => tally.add(candidates, image, result),
         { signal, onProgress: input.onProgress }
       );
     } finally {
@@ -38307,8 +38576,8 @@ var init_stored = __esm({
       float = new DetectionBuilder();
       done = /* @__PURE__ */ new Set();
       /** Cases that this image runs. */
-      open(candidates2, image) {
-        return candidates2.filter(
+      open(candidates, image) {
+        return candidates.filter(
           ({ question, group }) => image < IMAGES[question] && !(question === "on" && this.done.has(group))
         ).map(({ index }) => index);
       }
@@ -38318,20 +38587,20 @@ var init_stored = __esm({
         const order = [...sqnr.keys()].sort((a, b) => sqnr[a] < sqnr[b] ? -1 : 1);
         return new Set(order.slice(0, count2));
       }
-      add(candidates2, image, { bases, cases }) {
+      add(candidates, image, { bases, cases }) {
         const [float, int8] = bases;
         if (int8 !== void 0 && image < OBSERVED) {
           this.base.push([...int8.heads]);
           int8.observed.forEach((power, g) => this.cumulative[g]?.push(power));
         }
         for (const outcome of cases) {
-          const { group, question } = candidates2[outcome.case];
+          const { group, question } = candidates[outcome.case];
           const seen = this.powers.get(question)?.[group];
           if (seen.length !== image) continue;
           seen.push([...outcome.heads]);
           if (question === "on") this.addRanked(group, image, outcome);
         }
-        if (candidates2[0]?.question !== "on") return;
+        if (candidates[0]?.question !== "on") return;
         this.input.decode(this.float, image, float.outputs);
         this.done = settled(this.powers.get("on") ?? [], this.input.keep);
       }
@@ -38408,76 +38677,425 @@ var init_stored = __esm({
   }
 });
 
-// src/sensitivity/search.ts
-async function searchMixed(input) {
-  const ranked2 = candidates(input);
-  const most = fitting(ranked2, input.maxFloatLayers ?? Infinity);
-  const tries = /* @__PURE__ */ new Map();
-  const attempt = async (k) => {
-    const known2 = tries.get(k);
-    if (known2 !== void 0) return known2;
-    if (input.signal.aborted) throw new Interrupted();
-    const outcome = {
-      floatLayers: ranked2.slice(0, k).flat().length,
-      ...await input.evaluatePlan(keepFloat(input.basePlan, ranked2.slice(0, k).flat()))
-    };
-    tries.set(k, outcome);
-    return outcome;
+// src/sensitivity/trials.ts
+function sorted(record) {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => a < b ? -1 : 1));
+}
+function paretoFront(points) {
+  const full = points.filter(({ outcome }) => outcome !== void 0);
+  const beats = (a, b) => {
+    const [x, y] = [a.outcome, b.outcome];
+    if (a.price.cost > b.price.cost || x.score < y.score) return false;
+    return a.price.cost < b.price.cost || x.score > y.score;
   };
-  const first2 = await firstPassing(attempt, most);
-  const all = [...tries.values()].sort((a, b) => a.floatLayers - b.floatLayers);
-  if (first2 === void 0) {
-    const best = all.reduce((a, b) => b.score > a.score ? b : a);
-    const kept2 = ranked2.flat().slice(0, best.floatLayers);
-    return { plan: keepFloat(input.basePlan, kept2), passes: false, kept: kept2, tries: all };
-  }
-  const kept = await revert(input, ranked2.slice(0, first2));
-  return { plan: keepFloat(input.basePlan, kept), passes: true, kept, tries: all };
+  return new Set(full.filter((one) => !full.some((other) => beats(other, one))));
 }
-function candidates({ rows: rows3, layers: layers3, basePlan }) {
+var OutOfTime, Trials;
+var init_trials = __esm({
+  "src/sensitivity/trials.ts"() {
+    "use strict";
+    init_faults();
+    init_quantization();
+    OutOfTime = class extends Error {
+    };
+    Trials = class {
+      constructor(input) {
+        this.input = input;
+      }
+      input;
+      entries = /* @__PURE__ */ new Map();
+      /** Of this search; those of an earlier one count as cached. */
+      counts = { full: 0, subset: 0, cached: 0 };
+      points() {
+        return [...this.entries.values()].filter(
+          ({ outcome, estimate }) => outcome !== void 0 || estimate !== void 0
+        );
+      }
+      price(draft) {
+        return this.entry(draft).price;
+      }
+      /** True while evaluations that only make a passing plan cheaper may go on. */
+      get affordable() {
+        return this.counts.full < this.input.maxFull;
+      }
+      /** On the whole set. @throws OutOfTime, Interrupted */
+      async judge(draft) {
+        const entry = this.entry(draft);
+        if (entry.outcome !== void 0) return entry.outcome;
+        this.stopWhenOver(this.counts.full > 0);
+        entry.outcome = await this.input.evaluatePlan(entry.plan);
+        if (entry.outcome.cached === true) this.counts.cached++;
+        else this.counts.full++;
+        return entry.outcome;
+      }
+      /** On the subset; undefined where there is no measuring on a subset. @throws OutOfTime, Interrupted */
+      async estimate(draft) {
+        const entry = this.entry(draft);
+        if (entry.estimate !== void 0 || this.input.estimatePlan === void 0) return entry.estimate;
+        this.stopWhenOver(true);
+        entry.estimate = await this.input.estimatePlan(entry.plan);
+        if (entry.estimate.cached === true) this.counts.cached++;
+        else this.counts.subset++;
+        return entry.estimate;
+      }
+      stopWhenOver(timed3) {
+        if (this.input.signal.aborted) throw new Interrupted();
+        if (timed3 && this.input.expired?.() === true) throw new OutOfTime();
+      }
+      entry(draft) {
+        const float = new Set(draft.float.flat());
+        const calibrators = Object.entries(draft.calibrators).filter(([name]) => !float.has(name));
+        const kept = keepFloat(this.input.basePlan, [...float]);
+        const plan = recalibrate(kept, Object.fromEntries(calibrators));
+        const key = formatPlan({
+          ...plan,
+          layers: sorted(plan.layers),
+          calibrators: sorted(plan.calibrators ?? {})
+        });
+        const known2 = this.entries.get(key);
+        if (known2 !== void 0) return known2;
+        const entry = { draft, plan, price: this.input.price(plan), outcome: void 0, estimate: void 0 };
+        this.entries.set(key, entry);
+        return entry;
+      }
+    };
+  }
+});
+
+// src/sensitivity/search.ts
+function searchPlan(input) {
+  return new Search(input).run();
+}
+function withFloat(draft, units) {
+  return { ...draft, float: [...draft.float, ...units.map(({ names }) => names)] };
+}
+function unitsOf({
+  rows: rows3,
+  layers: layers3,
+  basePlan
+}) {
   const precision2 = resolvePlan(basePlan, layers3);
-  return rows3.map(
-    ({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8")
-  ).filter((names) => names.length > 0);
+  return rows3.flatMap(({ layer, detail, sqnr }) => {
+    const names = (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8");
+    return names.length === 0 ? [] : [{ names, noise: noiseOf(sqnr) }];
+  });
 }
-function fitting(ranked2, limit2) {
-  let layers3 = 0;
-  const over = ranked2.findIndex((names) => (layers3 += names.length) > limit2);
-  return over < 0 ? ranked2.length : over;
+function noiseOf(sqnr) {
+  return 10 ** (-sqnr / 10);
 }
-async function firstPassing(attempt, most) {
-  if ((await attempt(0)).passes) return 0;
-  let failed = 0;
-  let passed = 1;
-  for (; ; passed = Math.min(passed * 2, most)) {
-    if (passed > most) return void 0;
-    if ((await attempt(passed)).passes) break;
-    if (passed === most) return void 0;
-    failed = passed;
-  }
-  while (passed - failed > 1) {
-    const middle = passed + failed >> 1;
-    if ((await attempt(middle)).passes) passed = middle;
-    else failed = middle;
-  }
-  return passed;
+function compare3(a, b) {
+  return a === b ? 0 : a < b ? -1 : 1;
 }
-async function revert(input, kept) {
-  let current = kept;
-  for (const names of kept.slice(0, -1).reverse().slice(0, REVERTS)) {
-    if (input.signal.aborted) throw new Interrupted();
-    const without3 = current.filter((one) => one !== names);
-    if ((await input.evaluatePlan(keepFloat(input.basePlan, without3.flat()))).passes) current = without3;
-  }
-  return current.flat();
-}
-var REVERTS;
+var CHEAP, RERANKED, RECALIBRATED, WORTH_DB, Search;
 var init_search = __esm({
   "src/sensitivity/search.ts"() {
     "use strict";
     init_quantization();
-    init_faults();
-    REVERTS = 3;
+    init_trials();
+    CHEAP = 0.02;
+    RERANKED = 8;
+    RECALIBRATED = 6;
+    WORTH_DB = 0.25;
+    Search = class {
+      constructor(input) {
+        this.input = input;
+        this.units = this.order(unitsOf(input));
+        const maxFull = 8 + 3 * Math.ceil(Math.log2(this.units.length + 1));
+        this.trials = new Trials({ ...input, maxFull });
+      }
+      input;
+      trials;
+      units;
+      /** Highest SQNR on the subset of a plan that failed on the whole set. */
+      failedAt = -Infinity;
+      async run() {
+        try {
+          return this.result(await this.explore());
+        } catch (error2) {
+          if (error2 instanceof OutOfTime) return this.result("minutes");
+          throw error2;
+        }
+      }
+      async explore() {
+        const base = { float: [], calibrators: {} };
+        if (await this.passes(base, true)) {
+          if (this.input.alternatives === true) await this.widen(base);
+          return "cheapest";
+        }
+        const start = await this.recalibrated(base);
+        const cut = start !== base && await this.passes(start, true) ? start : await this.cut(start);
+        if (cut === void 0) return this.limit();
+        const lean = await this.revert(cut);
+        const best = await this.cheaper(start, lean);
+        if (this.input.alternatives === true) await this.widen(best);
+        return "cheapest";
+      }
+      /** True when the whole set says so; the subset may rule it out before, but where `sure` is asked. */
+      async passes(draft, sure = false) {
+        const estimate = await this.trials.estimate(draft);
+        if (!sure && estimate?.hopeless === true) return false;
+        const { passes } = await this.trials.judge(draft);
+        if (!passes && estimate !== void 0) this.failedAt = Math.max(this.failedAt, estimate.sqnr);
+        return passes;
+      }
+      /** As {@link passes}, of plans that need not be tried: none that the subset likes less than one that failed. */
+      async worthwhile(draft) {
+        if (!this.trials.affordable) return false;
+        const estimate = await this.trials.estimate(draft);
+        if (estimate !== void 0 && estimate.sqnr <= this.failedAt) return false;
+        return this.passes(draft);
+      }
+      /** Other calibrators for the worst groups, one after the other, where the subset gains by it. */
+      async recalibrated(base) {
+        const { calibrators = [] } = this.input;
+        let best = base;
+        let sqnr = (await this.trials.estimate(base))?.sqnr;
+        if (sqnr === void 0) return base;
+        const gained = /* @__PURE__ */ new Map();
+        for (const unit of this.units.slice(0, RECALIBRATED))
+          for (const calibrator of calibrators) {
+            const own = Object.fromEntries(unit.names.map((name) => [name, calibrator]));
+            const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
+            const found = (await this.trials.estimate(draft))?.sqnr ?? -Infinity;
+            if (found < sqnr + WORTH_DB) continue;
+            gained.set(unit, (gained.get(unit) ?? 0) + noiseOf(sqnr) - noiseOf(found));
+            [best, sqnr] = [draft, found];
+          }
+        const left = (unit) => Math.max(0, unit.noise - (gained.get(unit) ?? 0));
+        this.units = this.order(this.units.map((unit) => ({ ...unit, noise: left(unit) })));
+        return best;
+      }
+      /** The fewest of the worst groups in float that pass, as far as doubling and bisecting can tell. */
+      async cut(start) {
+        let path4 = this.fitting(start, this.units);
+        if (path4.length === 0) return void 0;
+        const first2 = (k) => withFloat(start, path4.slice(0, k));
+        let failed = 0;
+        let passed = 1;
+        for (; ; passed = Math.min(2 * passed, path4.length)) {
+          if (await this.passes(first2(passed), passed === path4.length)) break;
+          if (passed === path4.length) return void 0;
+          failed = passed;
+          const done = path4.slice(0, passed);
+          const rest = this.units.filter((unit) => !done.includes(unit));
+          path4 = [...done, ...this.fitting(first2(passed), await this.ranked(first2(passed), rest))];
+        }
+        while (passed - failed > 1) {
+          const middle = passed + failed >> 1;
+          if (await this.passes(first2(middle))) passed = middle;
+          else failed = middle;
+        }
+        return first2(passed);
+      }
+      /** Groups that may join a draft within the limits, in the same order. */
+      fitting(draft, units) {
+        const { maxFloatLayers = Infinity, minInt8Share = 0 } = this.input;
+        let now = draft;
+        return units.filter((unit) => {
+          const next = withFloat(now, [unit]);
+          if (next.float.flat().length > maxFloatLayers || this.trials.price(next).int8Share < minInt8Share)
+            return false;
+          now = next;
+          return true;
+        });
+      }
+      /**
+       * The rest of the ranking as it is in the presence of what is float already: the first of it by what the subset gains
+       * from each, and in front of them the group that halving all of it leads to, which may have stood anywhere.
+       */
+      async ranked(draft, rest) {
+        const noise = await this.noise(draft);
+        if (noise === void 0 || rest.length < 2) return rest;
+        const gain = async (units) => noise - (await this.noise(withFloat(draft, units)) ?? noise);
+        let half = rest;
+        while (half.length > 1) {
+          const [a, b] = [half.slice(0, half.length >> 1), half.slice(half.length >> 1)];
+          half = await gain(a) >= await gain(b) ? a : b;
+        }
+        const tried2 = [.../* @__PURE__ */ new Set([...rest.slice(0, RERANKED), ...half])];
+        const gains = /* @__PURE__ */ new Map();
+        for (const unit of tried2) gains.set(unit, await gain([unit]) / (CHEAP + this.dearer(draft, unit)));
+        const better = tried2.filter((unit) => gains.get(unit) > 0);
+        better.sort((a, b) => gains.get(b) - gains.get(a));
+        return [...better, ...rest.filter((unit) => !better.includes(unit))];
+      }
+      async noise(draft) {
+        const estimate = await this.trials.estimate(draft);
+        return estimate && noiseOf(estimate.sqnr);
+      }
+      dearer(draft, unit) {
+        return Math.max(0, this.trials.price(withFloat(draft, [unit])).cost - this.trials.price(draft).cost);
+      }
+      /** Gives back to INT8 what is not needed: chunks from the least sensitive on, then single groups, dearest first. */
+      async revert(cut) {
+        let now = cut;
+        for (let size = cut.float.length >> 1; size > 1; size >>= 1)
+          for (let end = now.float.length; end > 0; end -= size) {
+            const draft = { ...now, float: now.float.filter((_, i) => i < end - size || i >= end) };
+            if (draft.float.length > 0 && await this.worthwhile(draft)) now = draft;
+          }
+        const without3 = (names) => ({
+          ...now,
+          float: now.float.filter((one) => one !== names)
+        });
+        const saved = new Map(now.float.map((names) => [names, this.trials.price(without3(names)).cost]));
+        for (const names of [...now.float].reverse().sort((a, b) => (saved.get(a) ?? 0) - (saved.get(b) ?? 0)))
+          if (now.float.length > 1 && await this.worthwhile(without3(names))) now = without3(names);
+        return this.plain(now);
+      }
+      /** Without other calibrators, where the plan passes so too: what is simpler is better at the same cost. */
+      async plain(draft) {
+        if (Object.keys(draft.calibrators).length === 0 || draft.float.length === 0) return draft;
+        const plain2 = { ...draft, calibrators: {} };
+        return await this.worthwhile(plain2) ? plain2 : draft;
+      }
+      /** A cheaper plan than `lean` by gain for cost, until the subset likes it as much; `lean` when there is none. */
+      async cheaper(start, lean) {
+        const goal = (await this.trials.estimate(lean))?.sqnr;
+        if (goal === void 0 || lean.float.length === 0) return lean;
+        const reaches = async (draft) => ((await this.trials.estimate(draft))?.sqnr ?? -Infinity) >= goal;
+        const open6 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
+        if (!await reaches(withFloat(start, open6(start)))) return lean;
+        for (let now = start; this.trials.affordable; ) {
+          const units = open6(now);
+          const [next] = units.length < 2 ? units : await this.ranked(now, units);
+          if (next === void 0) return lean;
+          now = withFloat(now, [next]);
+          if (await reaches(now)) return await this.worthwhile(now) ? now : lean;
+        }
+        return lean;
+      }
+      /** Groups that may join a draft and leave it below a cost. */
+      cheaperUnits(draft, cost) {
+        const taken = new Set(draft.float.flat());
+        return this.units.filter(
+          (unit) => !unit.names.some((name) => taken.has(name)) && this.fitting(draft, [unit]).length > 0 && this.trials.price(withFloat(draft, [unit])).cost < cost
+        );
+      }
+      /** Measures two dearer plans: one and two groups more in float. */
+      async widen(best) {
+        const taken = new Set(best.float.flat());
+        const more = this.fitting(
+          best,
+          this.units.filter(({ names }) => !names.some((name) => taken.has(name)))
+        );
+        for (let k = 1; k <= Math.min(2, more.length); k++)
+          if (this.trials.affordable) await this.trials.judge(withFloat(best, more.slice(0, k)));
+      }
+      /** By noise for cost: a dear group goes behind a cheap one that hurts about as much. */
+      order(units) {
+        const { price: price2, basePlan } = this.input;
+        const before = price2(basePlan).cost;
+        const worth = new Map(
+          units.map((unit) => {
+            const names = Object.fromEntries(unit.names.map((name) => [name, "fp16"]));
+            const after2 = price2({ ...basePlan, layers: { ...basePlan.layers, ...names } }).cost;
+            return [unit, unit.noise / (CHEAP + Math.max(0, after2 - before))];
+          })
+        );
+        return [...units].sort((a, b) => compare3(worth.get(b), worth.get(a)));
+      }
+      /** Why nothing passes. */
+      limit() {
+        const all = withFloat({ float: [], calibrators: {} }, this.units);
+        const { maxFloatLayers = Infinity, minInt8Share = 0 } = this.input;
+        if (all.float.flat().length > maxFloatLayers) return "float-layers";
+        return this.trials.price(all).int8Share < minInt8Share ? "int8-share" : "none-passes";
+      }
+      result(ended) {
+        const points = this.trials.points();
+        const full = points.filter(({ outcome }) => outcome !== void 0);
+        const of = ({ outcome }) => outcome;
+        const passing = full.filter((point) => of(point).passes).sort((a, b) => compare3(a.price.cost, b.price.cost) || compare3(of(b).score, of(a).score));
+        const best = passing[0] ?? full.reduce((a, b) => of(b).score > of(a).score ? b : a);
+        const passes = passing.length > 0;
+        const kept = new Set(best.draft.float.flat());
+        const others = passes ? passing.slice(1) : full.filter((point) => point !== best).sort((a, b) => compare3(of(b).score, of(a).score));
+        const blamed = this.units.filter(
+          ({ names, noise }) => noise > 0 && !names.some((name) => kept.has(name))
+        );
+        return {
+          best,
+          passes,
+          ended,
+          kept: this.units.flatMap(({ names }) => names.filter((name) => kept.has(name))),
+          alternatives: others.slice(0, 2),
+          points,
+          blame: passes ? [] : blamed.slice(0, 3).flatMap(({ names }) => names),
+          evaluations: { ...this.trials.counts }
+        };
+      }
+    };
+  }
+});
+
+// src/sensitivity/price.ts
+function pricer(input) {
+  const { layers: layers3, graph, scope, elements, profile } = input;
+  const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const weigh = ({ macs }) => total === 0 ? 1 / layers3.length : (macs ?? 0) / total;
+  const borders = new Borders(graph, layers3);
+  return (plan) => {
+    const precision2 = resolvePlan(plan, layers3);
+    const int8 = layers3.filter(({ name }) => precision2.get(name) === "int8");
+    const int8Share = layers3.length === 0 ? 0 : int8.reduce((sum2, layer) => sum2 + weigh(layer), 0);
+    const converted = borders.converted(scope, int8);
+    const macs = converted.reduce((sum2, tensor) => sum2 + MACS_PER_ELEMENT * (elements(tensor) ?? 0), 0);
+    const price2 = { int8Share: Math.min(1, int8Share), reformats: converted.length };
+    const latencyMs = profile && latencyOf(profile, layers3, new Set(int8), converted.length);
+    if (profile !== void 0 && latencyMs !== void 0)
+      return { ...price2, latencyMs, cost: latencyMs / latencyOf(profile, layers3, /* @__PURE__ */ new Set(), 0) };
+    return { ...price2, latencyMs, cost: 1 - price2.int8Share + (total === 0 ? 0 : macs / total) };
+  };
+}
+function latencyOf({ layers: times, reformatMs }, layers3, int8, reformats) {
+  return layers3.reduce((sum2, layer) => {
+    const time = times.get(layer.name);
+    return sum2 + (time === void 0 ? 0 : int8.has(layer) ? time.int8Ms : time.floatMs);
+  }, reformats * reformatMs);
+}
+var MACS_PER_ELEMENT, Borders;
+var init_price = __esm({
+  "src/sensitivity/price.ts"() {
+    "use strict";
+    init_quantization();
+    MACS_PER_ELEMENT = 100;
+    Borders = class {
+      constructor(graph, layers3) {
+        this.graph = graph;
+        for (const layer of layers3) for (const index of layer.nodes) this.layerOf.set(index, layer);
+      }
+      graph;
+      layerOf = /* @__PURE__ */ new Map();
+      /**
+       * Tensors that a kernel of their own converts: what INT8 layers read but float ones (or nobody: the input) make, and
+       * what INT8 layers make and both kinds read. What INT8 layers make for float ones alone leaves their kernel in float.
+       */
+      converted(scope, int8) {
+        const inInt8 = new Set(int8);
+        return [...placeQuantizers(this.graph, scope, int8).readers].flatMap(([tensor, readers]) => {
+          const makers = this.makers(tensor);
+          const made = makers.length > 0 && makers.every((layer) => layer !== void 0 && inInt8.has(layer));
+          const mixed = this.graph.consumersOf(tensor).some(({ index }) => !readers.has(index));
+          return made && !mixed ? [] : [tensor];
+        });
+      }
+      /** Layers that a tensor comes from, behind operators that are none; undefined for an input of the model. */
+      makers(tensor) {
+        const found = /* @__PURE__ */ new Set();
+        const seen = /* @__PURE__ */ new Set();
+        const open6 = [tensor];
+        for (let name = open6.pop(); name !== void 0; name = open6.pop()) {
+          if (seen.has(name) || this.graph.constant(name) !== void 0) continue;
+          seen.add(name);
+          const node = this.graph.producerOf(name);
+          const layer = node && this.layerOf.get(node.index);
+          if (node === void 0 || layer !== void 0) found.add(layer);
+          else open6.push(...node.inputs.filter((one) => one !== ""));
+        }
+        return [...found];
+      }
+    };
   }
 });
 
@@ -38533,7 +39151,7 @@ var init_subset = __esm({
 });
 
 // src/sensitivity/calibrators.ts
-function groupsOf({ graph, scope, layers: layers3, candidates: candidates2 }) {
+function groupsOf({ graph, scope, layers: layers3, candidates }) {
   const { covers } = placeQuantizers(graph, scope, layers3);
   const groups = /* @__PURE__ */ new Map();
   for (const [tensor, members] of covers) {
@@ -38545,7 +39163,7 @@ function groupsOf({ graph, scope, layers: layers3, candidates: candidates2 }) {
   return [...groups.values()].map(({ tensors, members }) => ({
     tensors,
     members,
-    amax: candidates2.map(
+    amax: candidates.map(
       ({ ranges }) => members.reduce((most, name) => Math.max(most, ranges.get(name)?.amax ?? 0), 0)
     )
   }));
@@ -38579,9 +39197,9 @@ async function chooseCalibrators(input) {
     return choose(input, group, errors);
   });
 }
-function chosenRanges(candidates2, choices) {
-  const by = new Map(candidates2.map(({ name, ranges }) => [name, ranges]));
-  const chosen = new Map(candidates2[0]?.ranges);
+function chosenRanges(candidates, choices) {
+  const by = new Map(candidates.map(({ name, ranges }) => [name, ranges]));
+  const chosen = new Map(candidates[0]?.ranges);
   for (const { members, calibrator } of choices)
     for (const tensor of members) {
       const range = by.get(calibrator)?.get(tensor);
@@ -38593,9 +39211,9 @@ function promising(trials) {
   const byGroup = /* @__PURE__ */ new Map();
   for (const trial of trials) byGroup.set(trial.group, [...byGroup.get(trial.group) ?? [], trial]);
   return [...byGroup.values()].flatMap((own) => {
-    const sorted = [...own].sort((a, b) => b.sqnr() - a.sqnr());
-    const best = sorted[0].sqnr();
-    return sorted.slice(0, FINALISTS).filter((one) => one === sorted[0] || one.sqnr() > best - BEHIND_DB);
+    const sorted2 = [...own].sort((a, b) => b.sqnr() - a.sqnr());
+    const best = sorted2[0].sqnr();
+    return sorted2.slice(0, FINALISTS).filter((one) => one === sorted2[0] || one.sqnr() > best - BEHIND_DB);
   });
 }
 function choose({ statistics }, { tensors, members }, errors) {
@@ -38755,6 +39373,8 @@ var init_sensitivity = __esm({
     init_groups();
     init_tally();
     init_search();
+    init_trials();
+    init_price();
     init_subset();
     init_calibrators2();
   }
@@ -38916,7 +39536,7 @@ function choiceFinding(choices, heldBack) {
   if (choices.length === 0) return [];
   const counts2 = /* @__PURE__ */ new Map();
   for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed2 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
+  const listed3 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
   const local = choices.filter(({ by }) => by === "local").length;
   const unmeasured = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
   return [
@@ -38924,7 +39544,7 @@ function choiceFinding(choices, heldBack) {
       kind: "calibrator-choice",
       severity: "info",
       subject: "calibration.calibrator",
-      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed2.join(", ")}.${unmeasured}${worstOf(choices)}`,
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed3.join(", ")}.${unmeasured}${worstOf(choices)}`,
       advice: "Every candidate with its error stands in report.json under calibrators."
     }
   ];
@@ -39026,7 +39646,7 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   const [own, other] = [ms(details), ms(fp16.details)];
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
-  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED2);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED3);
   const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
   return [
     {
@@ -39071,24 +39691,239 @@ function parted({ variant: variant2, measured, simulated }) {
 function fallenBack({ variant: variant2, details, asked }) {
   const found = notInt8(details.layers ?? [], asked);
   if (found.length === 0) return [];
-  const names = found.slice(0, NAMED2).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  const names = found.slice(0, NAMED3).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
   return [
     {
       kind: "not-int8",
       severity: "info",
       subject: variant2,
-      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED2 ? ", …" : ""}.`,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED3 ? ", …" : ""}.`,
       advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
     }
   ];
 }
-var PARTED, SLOWER, NAMED2;
+var PARTED, SLOWER, NAMED3;
 var init_engine_report = __esm({
   "src/pipeline/engine-report.ts"() {
     "use strict";
     PARTED = 0.01;
     SLOWER = 1.1;
-    NAMED2 = 5;
+    NAMED3 = 5;
+  }
+});
+
+// src/pipeline/committed-plan.ts
+import { basename as basename5 } from "node:path";
+function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
+  return {
+    structure: model.structure,
+    calibrator: calibratorWord(settings2),
+    layers: layers3.map(({ name, nodes }) => ({
+      name,
+      structure: nodeStructure(graph, graph.nodes[nodes[0]])
+    }))
+  };
+}
+function calibratorWord({ calibration }) {
+  if (calibration.cache !== void 0) return "cache";
+  return calibration.calibrator === "percentile" ? `percentile:${calibration.percentile}` : calibration.calibrator;
+}
+async function startPlan(bench) {
+  const { quantization } = bench.settings;
+  if (quantization.plan !== void 0) {
+    const fitted = fitPlan(await readPlan(quantization.plan), networkOf(bench));
+    resolvePlan(fitted.plan, bench.layers, quantization.plan);
+    return fitted;
+  }
+  return { plan: rulePlan(bench), age: void 0 };
+}
+function rulePlan({ model, layers: layers3, settings: { quantization } }) {
+  if (model.quantized !== void 0)
+    return keepFloat(planOfFile(model, layers3, quantization.operators), quantization.keepFloat);
+  const asked = quantization.head === "test" ? "float" : quantization.head;
+  const head = asked ?? (quantization.operators === "tensorrt" ? "float" : "int8");
+  const plan = defaultPlan(layers3, quantization.operators, { head, keepFloat: quantization.keepFloat });
+  return { ...plan, model: model.structure };
+}
+function ageSentence(file, model, plan, age) {
+  const { structure, gone, fresh, renamed, calibrator } = age;
+  const list3 = (names) => `${names.slice(0, NAMED4).join(", ")}${names.length > NAMED4 ? ` and ${names.length - NAMED4} more` : ""}`;
+  const parts = [
+    ...gone.length > 0 ? [`it speaks of ${list3(gone)}, which ${gone.length === 1 ? "is" : "are"} gone`] : [],
+    ...fresh.length > 0 ? [
+      `${list3(fresh)} ${fresh.length === 1 ? "is" : "are"} new, run${fresh.length === 1 ? "s" : ""} in ${plan.default.toUpperCase()}, and nobody has ranked ${fresh.length === 1 ? "it" : "them"}`
+    ] : [],
+    ...renamed.length > 0 ? [`it follows ${list3(renamed.map(({ from, to }) => `${from} to its new name ${to}`))}`] : [],
+    ...structure && gone.length + fresh.length === 0 ? [`${model} has another structure than the network that it was made for`] : [],
+    ...calibrator === void 0 ? [] : [`it was found with the calibrator ${calibrator.from}, and the settings have ${calibrator.to}`]
+  ];
+  return `The plan ${file} is out of date: ${parts.join("; ")}.`;
+}
+function stalePlan({
+  settings: settings2,
+  model
+}, plan, age) {
+  if (age === void 0 || settings2.quantization.plan === void 0) return [];
+  const file = basename5(settings2.quantization.plan);
+  const { structure, gone, fresh, calibrator } = age;
+  const renamedOnly = !structure && gone.length + fresh.length === 0 && calibrator === void 0;
+  return [
+    {
+      kind: "stale-plan",
+      severity: renamedOnly ? "info" : "warning",
+      subject: file,
+      sentence: ageSentence(file, model.name, plan, age),
+      advice: "Run `int8-gate plan --write` and commit the plan that it finds."
+    }
+  ];
+}
+var NAMED4;
+var init_committed_plan = __esm({
+  "src/pipeline/committed-plan.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    NAMED4 = 5;
+  }
+});
+
+// src/pipeline/plan-section.ts
+import { basename as basename6 } from "node:path";
+function searchSection({ found, int8 }) {
+  if (found === void 0) return void 0;
+  const { points } = found.search;
+  const front = paretoFront(points);
+  return points.map((point) => {
+    const { draft, outcome, estimate, plan } = point;
+    const kept = draft.float.flat();
+    return {
+      floatLayers: kept.length,
+      passes: outcome?.passes ?? false,
+      score: (outcome ?? estimate)?.score ?? 0,
+      ...priceOf(point.price),
+      kept,
+      recalibrated: recalibratedIn(plan, int8.plan),
+      full: outcome !== void 0,
+      images: (outcome ?? estimate)?.images ?? 0,
+      ...outcome !== void 0 && { verdict: outcome.verdict, ...fallOf(point) },
+      ...estimate !== void 0 && { sqnr: finite(estimate.sqnr) },
+      pareto: front.has(point)
+    };
+  });
+}
+function planSectionOf(run4) {
+  const { bench, found, int8, mixed, age, price: price2 } = run4;
+  const { settings: settings2, model, subset } = bench;
+  const judged = settings2.gate.candidate === "int8" ? int8 : mixed ?? int8;
+  const committed = settings2.quantization.plan;
+  const search = found?.search;
+  return {
+    source: committed !== void 0 ? "committed" : search !== void 0 && judged === mixed ? "found" : "default",
+    ...committed !== void 0 && { file: basename6(committed) },
+    ...priceOf(price2(judged.plan)),
+    costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
+    layers: layersOf2(run4, judged.plan),
+    ...found !== void 0 && {
+      search: {
+        passes: found.search.passes,
+        ended: found.search.ended,
+        fullEvaluations: found.search.evaluations.full,
+        subsetEvaluations: found.search.evaluations.subset,
+        cachedEvaluations: found.search.evaluations.cached,
+        subsetImages: subset.length,
+        seconds: found.seconds
+      }
+    },
+    alternatives: (search?.alternatives ?? []).map((point) => alternativeOf(point, search?.best, int8.plan)),
+    blame: [...search?.blame ?? []],
+    ...age !== void 0 && committed !== void 0 && {
+      stale: {
+        gone: [...age.gone],
+        fresh: [...age.fresh],
+        renamed: age.renamed.map((one) => ({ ...one })),
+        ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
+        sentence: ageSentence(basename6(committed), model.name, judged.plan, age)
+      }
+    }
+  };
+}
+function priceOf({
+  cost,
+  int8Share,
+  reformats,
+  latencyMs
+}) {
+  return { cost, int8Share, reformats, latencyMs: latencyMs ?? null };
+}
+function fallOf({ outcome }) {
+  const of = (value) => value === void 0 ? null : finite(value);
+  return { drop: of(outcome?.drop), low: of(outcome?.low), high: of(outcome?.high) };
+}
+function recalibratedIn(plan, base) {
+  return Object.entries(plan.calibrators ?? {}).flatMap(
+    ([name, word]) => base.calibrators?.[name] === word ? [] : [`${name} (${word})`]
+  );
+}
+function alternativeOf(point, best, base) {
+  const kept = point.draft.float.flat();
+  const own = new Set(best?.draft.float.flat());
+  const more = kept.filter((name) => !own.has(name));
+  const less = [...own].filter((name) => !kept.includes(name));
+  const words = [
+    ...more.length > 0 ? [`${more.join(", ")} in float as well`] : [],
+    ...less.length > 0 ? [`${less.join(", ")} in INT8`] : []
+  ].join(", ");
+  return {
+    ...priceOf(point.price),
+    passes: point.outcome?.passes ?? false,
+    score: point.outcome?.score ?? 0,
+    ...fallOf(point),
+    kept,
+    recalibrated: recalibratedIn(point.plan, base),
+    why: words === "" ? "other calibrators" : words
+  };
+}
+function layersOf2(run4, plan) {
+  const { bench, statistics, found } = run4;
+  const layers3 = withMacs(bench.layers, bench.graph, statistics);
+  const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const precision2 = resolvePlan(plan, bench.layers);
+  const kept = found?.search.kept ?? [];
+  const place2 = (name) => kept.includes(name) ? kept.indexOf(name) : kept.length;
+  return layers3.flatMap((layer) => {
+    const own = precision2.get(layer.name) ?? plan.default;
+    const calibrator = Object.entries(plan.calibrators ?? {}).findLast(
+      ([pattern]) => planMatches(pattern, layer.name)
+    )?.[1];
+    const recalibrated = own === "int8" && calibrator !== void 0;
+    if (own === "int8" && !recalibrated) return [];
+    return [
+      {
+        name: layer.name,
+        precision: own,
+        ...recalibrated && { calibrator },
+        macShare: layer.macs === void 0 || total === 0 ? null : layer.macs / total,
+        why: whyOf(run4, layer, recalibrated)
+      }
+    ];
+  }).sort((a, b) => place2(a.name) - place2(b.name));
+}
+function whyOf({ bench, found }, { name, head, attention }, recalibrated) {
+  const { keepFloat: keepFloat2, plan } = bench.settings.quantization;
+  if (found?.search.kept.includes(name) === true) return "found by the search";
+  if (recalibrated && plan === void 0) return "found by the search: loses less under this calibrator";
+  if (plan !== void 0) return "the committed plan";
+  if (keepFloat2.some((pattern) => planMatches(pattern, name))) return "quantization.keepFloat";
+  if (bench.model.quantized !== void 0) return "no Q/DQ in the file";
+  return head ? "head, by rule" : attention === true ? "attention, by rule" : "by rule";
+}
+var init_plan_section = __esm({
+  "src/pipeline/plan-section.ts"() {
+    "use strict";
+    init_quantization();
+    init_sensitivity();
+    init_committed_plan();
+    init_layer_rows();
   }
 });
 
@@ -39102,9 +39937,10 @@ var init_version = __esm({
 });
 
 // src/pipeline/assemble.ts
-import { basename as basename5 } from "node:path";
+import { basename as basename7 } from "node:path";
 function assembleReport(found, findings2) {
-  const { bench, fp32, int8, mixed, search, startedAt } = found;
+  const { bench, fp32, int8, mixed, startedAt } = found;
+  const search = searchSection(found);
   const { settings: settings2 } = bench;
   return {
     schema: "int8-gate/report",
@@ -39125,9 +39961,8 @@ function assembleReport(found, findings2) {
     ...found.rows !== void 0 && {
       sensitivity: { images: bench.subset.length, layers: layerRows(found, findings2) }
     },
-    ...search !== void 0 && {
-      search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score }))
-    },
+    ...search !== void 0 && { search: [...search] },
+    plan: planSectionOf(found),
     ...found.confirmation !== void 0 && { engines: enginesSection2(found.confirmation) },
     ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
     findings: [...findings2],
@@ -39156,7 +39991,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
   const { calibrator, percentile, images: images2, cache } = settings2.calibration;
   return {
     validation: {
-      source: basename5(truth.source),
+      source: basename7(truth.source),
       images: truth.images.length,
       boxes: truth.annotations.count,
       categories: truth.categories.map(({ name }) => name),
@@ -39164,9 +39999,9 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
       digest: digests.validation
     },
     calibration: {
-      source: basename5(images2),
+      source: basename7(images2),
       images: calibration.count,
-      calibrator: cache !== void 0 ? `cache ${basename5(cache)}` : calibrator === "percentile" ? `percentile ${percentile}` : calibrator,
+      calibrator: cache !== void 0 ? `cache ${basename7(cache)}` : calibrator === "percentile" ? `percentile ${percentile}` : calibrator,
       digests: [...digests.calibration],
       ...heldBack.count > 0 && { heldBack: heldBack.count }
     }
@@ -39221,7 +40056,7 @@ function verdictSection2(found, candidate, findings2) {
     kind: verdict.kind,
     blocks: exitStatusOf(verdict) !== 0,
     candidate,
-    why: whyOf(found, verdict, candidate),
+    why: whyOf2(found, verdict, candidate),
     todo: verdict.kind === "pass" ? [] : todoOf(found, verdict, findings2),
     checks: verdict.checks.map(({ interval, ...check2 }) => ({
       ...check2,
@@ -39229,7 +40064,8 @@ function verdictSection2(found, candidate, findings2) {
     }))
   };
 }
-function whyOf({ search, mixed, int8 }, verdict, candidate) {
+function whyOf2({ found, mixed, int8 }, verdict, candidate) {
+  const search = found?.search;
   const engine = candidate === "mixed" ? "The mixed-precision engine" : "The INT8 engine";
   if (verdict.kind === "pass") {
     const kept = search?.kept.length ?? 0;
@@ -39238,8 +40074,21 @@ function whyOf({ search, mixed, int8 }, verdict, candidate) {
     return `${engine} holds every threshold${how}.`;
   }
   const failing = verdict.checks.find(({ kind }) => kind === "fail" || kind === "missing") ?? verdict.checks.find(({ kind }) => kind === "inconclusive");
-  const none = search !== void 0 && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : "";
+  const none = search !== void 0 && !search.passes ? ` ${noneOf(search)}` : "";
   return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
+}
+function noneOf({ points, ended, blame }) {
+  const full = points.filter(({ outcome }) => outcome !== void 0);
+  const tried2 = `None of the ${full.length} plans measured on the whole set passes`;
+  const why = {
+    cheapest: "",
+    "none-passes": ", not even with every layer in float that may be",
+    minutes: ": sensitivity.maxMinutes ended the search",
+    "float-layers": ": sensitivity.maxFloatLayers allows no more layers in float",
+    "int8-share": ": sensitivity.minInt8Share allows no more layers in float"
+  }[ended];
+  const blamed = blame.length === 0 ? "" : ` What hurts most of what is still in INT8: ${blame.join(", ")}.`;
+  return `${tried2}${why}.${blamed}`;
 }
 function todoOf({ rows: rows3, bench, int8, mixed }, verdict, findings2) {
   const advice = [
@@ -39268,6 +40117,7 @@ var init_assemble = __esm({
     init_choices();
     init_engine_report();
     init_layer_rows();
+    init_plan_section();
     init_version();
   }
 });
@@ -39375,8 +40225,8 @@ var init_pool = __esm({
       ask(request) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve12, reject) => {
-          this.pending.set(id, { resolve: resolve12, reject });
+        return new Promise((resolve13, reject) => {
+          this.pending.set(id, { resolve: resolve13, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request, id });
         });
@@ -39410,8 +40260,8 @@ import { availableParallelism as availableParallelism3, freemem } from "node:os"
 function createOnnxRuntimeEngine(options) {
   const { env } = onnxruntime();
   const cores = availableParallelism3();
-  const fitting2 = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
-  const threads = options.threads === "auto" ? Math.min(cores, fitting2) : options.threads;
+  const fitting = Math.max(1, Math.floor(freemem() / SESSION_BYTES));
+  const threads = options.threads === "auto" ? Math.min(cores, fitting) : options.threads;
   const workers = Array.from({ length: threads }, (_, i) => new EngineWorker(i));
   return Promise.resolve(new OnnxRuntimeEngine(env.versions.node ?? "unknown", workers, options.batch));
 }
@@ -39652,8 +40502,8 @@ var init_onnxruntime = __esm({
       }
       latency() {
         if (this.times.length === 0) return void 0;
-        const sorted = [...this.times].sort((a, b) => a - b);
-        const at2 = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))];
+        const sorted2 = [...this.times].sort((a, b) => a - b);
+        const at2 = (share2) => sorted2[Math.min(sorted2.length - 1, Math.floor(share2 * sorted2.length))];
         return { medianMs: at2(0.5), p99Ms: at2(0.99) };
       }
       async release() {
@@ -39905,8 +40755,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve12, reject) => {
-            worker2.greeting = { resolve: resolve12, reject };
+          const hello = await new Promise((resolve13, reject) => {
+            worker2.greeting = { resolve: resolve13, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -39942,7 +40792,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve12, reject) => {
+          const answer2 = await new Promise((resolve13, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -39952,7 +40802,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve12, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve13, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
 `);
           });
@@ -40039,7 +40889,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve12) => gone ? resolve12() : this.child.once("close", () => resolve12())
+          (resolve13) => gone ? resolve13() : this.child.once("close", () => resolve13())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -40315,12 +41165,12 @@ async function createTensorRtEngine(options) {
   });
   return new TensorRtEngine(options, store, worker2, hello);
 }
-function calibratorOf(cache) {
+function calibratorOf2(cache) {
   return /^TRT-\d+-MinMax/.test(cache) ? "minmax" : "entropy";
 }
 function timingOf(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  const at2 = (share2) => sorted[Math.min(sorted.length - 1, Math.floor(share2 * sorted.length))] ?? NaN;
+  const sorted2 = [...times].sort((a, b) => a - b);
+  const at2 = (share2) => sorted2[Math.min(sorted2.length - 1, Math.floor(share2 * sorted2.length))] ?? NaN;
   return { medianMs: at2(0.5), p99Ms: at2(0.99) };
 }
 var START_MS, RUN_MS, TIMED_RUNS, PROFILED_RUNS, WARM_UP_MS, TensorRtEngine, TensorRtModel;
@@ -40423,7 +41273,7 @@ var init_engine = __esm({
               workspaceMiB,
               timingCache: this.store.path(EngineStore.key(new Uint8Array(0), this.timingKey()), "timing"),
               calibrationCache: cache,
-              calibration: cache === void 0 ? void 0 : calibratorOf(calibration),
+              calibration: cache === void 0 ? void 0 : calibratorOf2(calibration),
               dla
             },
             { timeoutMs, subject: model.name, signal: void 0 }
@@ -40560,9 +41410,9 @@ var init_engine = __esm({
       /** Times, inspects and profiles the engine on what it ran last. Call after {@link run}. */
       async details(signal) {
         const inputs = this.lastInputs.map(({ name, shape: shape2 }) => ({ name, shape: shape2 }));
-        const timed2 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
-        const plain2 = await this.ask("time", { ...timed2, graph: false }, signal);
-        const graph = await this.ask("time", { ...timed2, graph: true }, signal);
+        const timed3 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
+        const plain2 = await this.ask("time", { ...timed3, graph: false }, signal);
+        const graph = await this.ask("time", { ...timed3, graph: true }, signal);
         const { layers: layers3 } = await this.ask("inspect", {}, signal);
         const profile = await this.ask("profile", { inputs, iterations: PROFILED_RUNS }, signal);
         const parsed = parseInspector(layers3);
@@ -40629,7 +41479,7 @@ function stateOf(line, apps, ours) {
     }).filter(({ pid }) => !ours.includes(pid))
   };
 }
-function noiseOf(state) {
+function noiseOf2(state) {
   if ("unknown" in state) return [`the state of the GPU is not known: ${state.unknown}`];
   const { others, utilization, mig } = state;
   return [
@@ -42043,9 +42893,9 @@ function chooseDecoder(view, override = "auto") {
       what: `${unknown.map(({ name }) => name).join(", ")}: it is not known what to fill in beside the image`,
       fix: "Export the model with the image as its only input."
     });
-  const candidates2 = matchesOf(view, named, given.classes?.length, wanted);
-  const [chosen] = candidates2;
-  if (chosen === void 0 || candidates2.length > 1) throw undecided(view, candidates2, wanted);
+  const candidates = matchesOf(view, named, given.classes?.length, wanted);
+  const [chosen] = candidates;
+  if (chosen === void 0 || candidates.length > 1) throw undecided(view, candidates, wanted);
   const options = optionsOf(view, chosen.format, given);
   if (chosen.format === "yolov5-heads" && options.anchors?.length !== chosen.heads?.length)
     throw new InputFault({
@@ -42090,13 +42940,13 @@ function anchorsOf(view) {
   const levels = text3?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
   return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
 }
-function undecided(view, candidates2, wanted) {
+function undecided(view, candidates, wanted) {
   const formats = Object.entries(LAYOUTS).map(([format, layout]) => `${format} ${layout}`).join("; ");
-  const what = candidates2.length > 1 ? `several decoders fit: ${candidates2.map(({ format, why }) => `${format} (${why})`).join("; ")}` : wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : "no decoder knows these outputs";
+  const what = candidates.length > 1 ? `several decoders fit: ${candidates.map(({ format, why }) => `${format} (${why})`).join("; ")}` : wanted !== void 0 ? `the outputs do not have the layout of ${wanted}, ${LAYOUTS[wanted]}` : "no decoder knows these outputs";
   return new InputFault({
     where: `model outputs ${view.outputs.map(shown).join("; ")}`,
     what,
-    fix: candidates2.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates2[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
+    fix: candidates.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
   });
 }
 var VALUES;
@@ -42173,7 +43023,7 @@ function byName(names, categories, boxes2, source) {
   const known2 = new Map(categories.map(({ name }, i) => [match2(name), i]));
   const places2 = names.map((name) => known2.get(match2(name)) ?? -1);
   const start = `classes are matched by the names of ${source}`;
-  return { index: Int32Array.from(places2), how: describe2(start, names, places2, categories, missing) };
+  return { index: Int32Array.from(places2), how: describe3(start, names, places2, categories, missing) };
 }
 function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
@@ -42196,9 +43046,9 @@ function asCoco(count2, categories) {
   const numbered = count2 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name }) => name);
   const start = `the model’s ${count2} classes are taken ${numbered}`;
-  return { index, how: describe2(start, names, places2, categories, []) };
+  return { index, how: describe3(start, names, places2, categories, []) };
 }
-function describe2(start, names, places2, categories, missing) {
+function describe3(start, names, places2, categories, missing) {
   const renamed = names.flatMap((name, i) => {
     const category = categories[places2[i]]?.name.trim();
     return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
@@ -42687,8 +43537,8 @@ async function prepare3(loaded2, context) {
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
     );
-  const listed2 = await calibrationImages(settings2);
-  const { fit: calibrationRecords, held } = choosesOnImages(settings2, model) ? holdBack(listed2) : { fit: listed2, held: [] };
+  const listed3 = await calibrationImages(settings2);
+  const { fit: calibrationRecords, held } = choosesOnImages(settings2, model) ? holdBack(listed3) : { fit: listed3, held: [] };
   const scope = settings2.quantization.operators;
   const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -43164,7 +44014,7 @@ async function rangesOf(bench, statistics) {
 async function chooseRanges(bench, statistics) {
   const { context, settings: settings2, layers: layers3, graph } = bench;
   context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
-  const candidates2 = rangeCandidates(statistics, settings2.calibration);
+  const candidates = rangeCandidates(statistics, settings2.calibration);
   const choices = await chooseCalibrators({
     engine: bench.engine,
     model: bench.model,
@@ -43177,13 +44027,13 @@ async function chooseRanges(bench, statistics) {
       )
     ),
     statistics,
-    candidates: candidates2,
+    candidates,
     feed: feedOf(bench, bench.heldBack),
     signal: context.signal,
     onProgress: (done, total) => context.progress.update(done, total)
   });
   context.progress.end();
-  return { ranges: chosenRanges(candidates2, choices), choices };
+  return { ranges: chosenRanges(candidates, choices), choices };
 }
 async function readRanges(file, statistics) {
   let text3;
@@ -43223,14 +44073,14 @@ function short6(value) {
 function dB(value) {
   return `${value.toFixed(1)} dB`;
 }
-function listed(names, most = 3) {
+function listed2(names, most = 3) {
   if (names.length <= most) return names.join(", ");
   return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
 function counted(count2, noun) {
   return `${count2} ${noun}${count2 === 1 ? "" : "s"}`;
 }
-function layersOf2(tensors) {
+function layersOf3(tensors) {
   return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
 }
 var init_words = __esm({
@@ -43277,8 +44127,8 @@ function unequalChannels({
       kind: "unequal-channels",
       severity: "warning",
       subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers3, 5)}.` : ""),
-      advice: `Keep ${listed(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed2(layers3, 5)}.` : ""),
+      advice: `Keep ${listed2(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
       layers: layers3,
       evidence: {
         layers: found.length,
@@ -43308,7 +44158,7 @@ function deadChannels({ tensors }) {
       subject: worst.tensor.name,
       sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
       advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      layers: layersOf3(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
     }
   ];
@@ -43525,20 +44375,20 @@ function expectedRange(images2, count2) {
   let sum2 = 0;
   let tensors = 0;
   for (const amax of images2) {
-    const sorted = [...amax].sort((a, b) => a - b);
-    const largest = sorted.at(-1) ?? 0;
+    const sorted2 = [...amax].sort((a, b) => a - b);
+    const largest = sorted2.at(-1) ?? 0;
     if (largest <= 0) continue;
-    sum2 += expectedMaximum(sorted, Math.min(count2, sorted.length)) / largest;
+    sum2 += expectedMaximum(sorted2, Math.min(count2, sorted2.length)) / largest;
     tensors++;
   }
   return tensors === 0 ? 1 : sum2 / tensors;
 }
-function expectedMaximum(sorted, n) {
-  const total = sorted.length;
+function expectedMaximum(sorted2, n) {
+  const total = sorted2.length;
   let probability = n / total;
   let expected2 = 0;
   for (let k = total; k >= n && probability > 0; k--) {
-    expected2 += probability * sorted[k - 1];
+    expected2 += probability * sorted2[k - 1];
     probability *= k > 1 ? (k - n) / (k - 1) : 0;
   }
   return expected2;
@@ -43626,7 +44476,7 @@ function clippable(evidence) {
       subject: name,
       sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
       advice,
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      layers: layersOf3(found.map(({ tensor }) => tensor)),
       evidence: {
         tensors: found.length,
         amax: ownAmax,
@@ -43658,7 +44508,7 @@ function tried(evidence) {
       advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
       helps: true
     };
-  const helps = best.sqnr - evidence.sqnr >= WORTH_DB;
+  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
   return {
     helps,
     sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
@@ -43674,7 +44524,7 @@ function heavyTails({ tensors }) {
   const worst = found[0];
   if (worst === void 0) return [];
   const { name, calibration } = worst.tensor;
-  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
+  const layers3 = layersOf3(found.map(({ tensor }) => tensor));
   return [
     {
       kind: "range-outlier",
@@ -43687,7 +44537,7 @@ function heavyTails({ tensors }) {
     }
   ];
 }
-var GAIN_DB2, HEAVY_DB, WORTH_DB;
+var GAIN_DB2, HEAVY_DB, WORTH_DB2;
 var init_outliers = __esm({
   "src/diagnosis/outliers.ts"() {
     "use strict";
@@ -43696,7 +44546,7 @@ var init_outliers = __esm({
     init_words();
     GAIN_DB2 = 6;
     HEAVY_DB = 18;
-    WORTH_DB = 1;
+    WORTH_DB2 = 1;
   }
 });
 
@@ -43715,7 +44565,7 @@ function saturation(evidence) {
       subject: tensor.name,
       sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
-      layers: layersOf2(found.map((one) => one.tensor)),
+      layers: layersOf3(found.map((one) => one.tensor)),
       evidence: {
         tensors: found.length,
         amax: tensor.ownAmax,
@@ -43748,9 +44598,9 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "warning",
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
-      advice: `Keep ${listed(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
-      layers: layersOf2(lost),
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed2(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      advice: `Keep ${listed2(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf3(lost),
       evidence: {
         tensors: lost.length,
         amax: worst.amax,
@@ -43767,9 +44617,9 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "info",
       subject: first2.name,
-      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed(layersOf2(coarse))} in float, or train with quantization.`,
-      layers: layersOf2(coarse),
+      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed2(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed2(layersOf3(coarse))} in float, or train with quantization.`,
+      layers: layersOf3(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
     });
   return findings2;
@@ -43794,15 +44644,15 @@ function fp16Overflow({
   const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
   const inInt8 = tensors.filter(({ name }) => names.has(name));
   const layers3 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf3(inInt8), ...heavy.map(({ layer }) => layer)])
   ];
   return [
     {
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
-      advice: `Give ${listed(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed2(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed2(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
       layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
     }
@@ -44204,10 +45054,8 @@ var init_evidence = __esm({
 });
 
 // src/pipeline/file-findings.ts
-import { basename as basename6 } from "node:path";
 async function fileFindings(basis, int8) {
   return [
-    ...stalePlan(basis.bench, int8.plan),
     ...lintFindings(basis),
     ...newOpset(basis),
     ...choiceFinding(basis.choices, basis.bench.heldBack.count),
@@ -44224,23 +45072,6 @@ function newOpset({ bench }) {
       subject: bench.model.name,
       sentence: `The model has opset ${opset}: TensorRT 8.6 reads ${WEAK_OPSET} at most, so the weakly typed file needs TensorRT 10.`,
       advice: `Export it with opset ${WEAK_OPSET} if TensorRT 8 must read it.`
-    }
-  ];
-}
-function stalePlan({
-  settings: settings2,
-  model
-}, plan) {
-  const file = settings2.quantization.plan;
-  if (file === void 0 || plan.model === void 0 || plan.model === model.structure) return [];
-  const name = basename6(file);
-  return [
-    {
-      kind: "stale-plan",
-      severity: "warning",
-      subject: name,
-      sentence: `The plan ${name} was made for a network of another structure than ${model.name}: layers that are new run in ${plan.default.toUpperCase()}, and nobody has ranked them.`,
-      advice: "Run int8-gate once without quantization.plan and commit the plan.json that it writes."
     }
   ];
 }
@@ -44297,6 +45128,250 @@ var init_file_findings = __esm({
   }
 });
 
+// src/pipeline/profile.ts
+import { readFile as readFile11 } from "node:fs/promises";
+async function readProfile(file) {
+  let value;
+  try {
+    value = JSON.parse(await readFile11(file, "utf8"));
+  } catch (cause) {
+    throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix: FIX2 }, { cause });
+  }
+  return parseProfile(value, file);
+}
+function parseProfile(value, file) {
+  const fault = (key, what) => new InputFault({ where: `${file} ${key}`, what, fix: FIX2 });
+  if (!isRecord2(value) || value.version !== 1) throw fault("version", "must be 1");
+  const { layers: layers3, reformatMs } = value;
+  if (!isMs(reformatMs)) throw fault("reformatMs", "must be milliseconds, 0 or more");
+  if (!isRecord2(layers3) || Object.keys(layers3).length === 0)
+    throw fault("layers", "must map layer names to { int8Ms, floatMs }");
+  return {
+    reformatMs,
+    layers: new Map(
+      Object.entries(layers3).map(([name, one]) => {
+        if (!isRecord2(one) || !isMs(one.int8Ms) || !isMs(one.floatMs))
+          throw fault(`layers["${name}"]`, "must hold int8Ms and floatMs, milliseconds, 0 or more");
+        return [name, { int8Ms: one.int8Ms, floatMs: one.floatMs }];
+      })
+    )
+  };
+}
+function isRecord2(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+function isMs(value) {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+var FIX2;
+var init_profile = __esm({
+  "src/pipeline/profile.ts"() {
+    "use strict";
+    init_faults();
+    FIX2 = "Take the profile.json of a run with real engines, or leave sensitivity.profile out.";
+  }
+});
+
+// src/pipeline/find-plan.ts
+async function pricerOf({
+  bench,
+  statistics
+}) {
+  const { graph, layers: layers3, settings: settings2 } = bench;
+  const { profile: file } = settings2.sensitivity;
+  const profile = file === void 0 ? void 0 : await readProfile(file);
+  const shapeOf3 = (tensor) => {
+    const shape2 = statistics.get(tensor)?.shape ?? graph.shape(tensor);
+    return shape2?.every((length) => length > 0) === true ? shape2 : void 0;
+  };
+  return pricer({
+    graph,
+    scope: settings2.quantization.operators,
+    layers: withMacs(layers3, graph, statistics),
+    elements: (tensor) => shapeOf3(tensor)?.reduce((a, b) => a * b, 1),
+    ...profile !== void 0 && { profile }
+  });
+}
+async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
+  const { bench } = basis;
+  const { settings: settings2, context, layers: layers3 } = bench;
+  const started = Date.now();
+  const { maxFloatLayers, minInt8Share, maxMinutes } = settings2.sensitivity;
+  let kept = int8;
+  const build2 = (plan) => {
+    if (formatPlan(plan) === formatPlan(int8.plan)) return int8;
+    if (formatPlan(plan) === formatPlan(kept.plan)) return kept;
+    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
+    return buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
+  };
+  const price2 = await pricerOf(basis);
+  let best;
+  let told = false;
+  const steering = () => {
+    if (!told) context.progress.phase(`Steering the search for a plan on ${bench.subset.length} images`);
+    told = true;
+  };
+  const search = await searchPlan({
+    rows: rows3,
+    layers: layers3,
+    basePlan: int8.plan,
+    price: price2,
+    evaluatePlan: async (plan) => {
+      told = false;
+      const variant3 = await build2(plan);
+      const outcome = outcomeOf(basis, variant3);
+      const better = best === void 0 || (outcome.passes ? !best.passes || price2(plan).cost <= price2(kept.plan).cost : !best.passes && outcome.score > best.score);
+      if (better) [best, kept] = [outcome, variant3];
+      return outcome;
+    },
+    estimatePlan: subsetEstimator(basis, steering),
+    calibrators: otherCalibrators(bench),
+    alternatives: alternatives3,
+    ...maxFloatLayers !== void 0 && { maxFloatLayers },
+    ...minInt8Share !== void 0 && { minInt8Share },
+    ...maxMinutes !== void 0 && { expired: () => Date.now() - started > maxMinutes * 6e4 },
+    signal: context.signal
+  });
+  const variant2 = await build2(search.best.plan);
+  context.progress.end();
+  return {
+    variant: { ...variant2, plan: signed2(basis, search.best.plan) },
+    search,
+    seconds: (Date.now() - started) / 1e3
+  };
+}
+function otherCalibrators({ model, settings: settings2, loaded: loaded2 }) {
+  const { calibrators } = settings2.sensitivity;
+  const wrong = calibrators.find((word) => calibratorOf(word) === void 0);
+  if (wrong !== void 0)
+    throw new InputFault({
+      where: loaded2.place("/sensitivity/calibrators"),
+      what: `${wrong} is no calibrator`,
+      fix: "A percentile lies between 0 and 100, for example percentile:99.99."
+    });
+  if (model.quantized !== void 0 || settings2.calibration.calibrator === "best") return [];
+  return calibrators.filter((word) => word !== calibratorWord(settings2));
+}
+function signed2({ bench }, plan) {
+  const { structure, calibrator, layers: layers3 } = networkOf(bench);
+  return {
+    ...plan,
+    model: structure,
+    calibrator,
+    network: Object.fromEntries(layers3.map(({ name, structure: own }) => [name, own]))
+  };
+}
+function outcomeOf({ bench, fp32 }, variant2) {
+  const verdict = judgeVariant(bench, fp32, variant2);
+  const plain2 = judge({
+    thresholds: bench.settings.gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: numbersOf(variant2.measured),
+    intervals: void 0,
+    images: bench.truth.images.length,
+    inconclusive: "fail"
+  });
+  const { drop: drop3, low, high } = variant2.drop.map;
+  return {
+    passes: exitStatusOf(verdict) === 0 && plain2.kind === "pass",
+    verdict: verdict.kind,
+    score: variant2.measured.evaluation.stats.AP,
+    drop: drop3,
+    low,
+    high,
+    images: bench.truth.images.length
+  };
+}
+function subsetEstimator(basis, onEstimate) {
+  const { bench, fp32, reference, ranges, statistics } = basis;
+  const { subset, subsetTruth, settings: settings2, layers: layers3, context } = bench;
+  const before = subsetOf(fp32.detections, subset);
+  const expected2 = evaluateCoco(subsetTruth, before);
+  let geometries;
+  return async (plan) => {
+    onEstimate();
+    geometries ??= await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
+    const own = planRanges(plan, layers3, ranges, statistics, settings2.calibration.batch);
+    const bytes2 = encodeModel(quantize(bench.model, plan, own).proto);
+    const session = await bench.engine.load(modelOf(bench, "plan", bytes2), { extraOutputs: reference.heads });
+    try {
+      const meter = new SqnrMeter(reference.outputs);
+      const table2 = new DetectionBuilder();
+      let broken = false;
+      await session.run(
+        feedOf(bench, bench.validation, subset),
+        (i, outputs) => {
+          meter.add(i, outputs);
+          broken ||= !tryDecode(bench, table2, "plan", i, outputs, geometries?.[i]);
+        },
+        { signal: context.signal }
+      );
+      if (broken) return { sqnr: meter.sqnr(), score: 0, images: subset.length, hopeless: true };
+      const after2 = table2.finish();
+      const found = evaluateCoco(subsetTruth, after2);
+      const intervals2 = pairedBootstrap({
+        truth: subsetTruth,
+        reference: before,
+        candidate: after2,
+        resamples: RESAMPLES3,
+        confidence: settings2.gate.confidence,
+        seed: settings2.gate.seed
+      });
+      const limits2 = fallLimits(settings2.gate.thresholds);
+      const numbers2 = (one) => ({
+        ...one,
+        distances: void 0,
+        sqnr: void 0,
+        modelSizeMiB: NaN,
+        latencyMs: void 0
+      });
+      const hopeless = Object.keys(limits2).length > 0 && judge({
+        thresholds: limits2,
+        reference: numbers2(expected2),
+        candidate: numbers2(found),
+        intervals: intervals2,
+        images: subset.length,
+        inconclusive: "fail"
+      }).checks.some(({ kind }) => kind === "fail");
+      return { sqnr: meter.sqnr(), score: found.stats.AP, images: subset.length, hopeless };
+    } finally {
+      await session.release();
+    }
+  };
+}
+function fallLimits(thresholds) {
+  return Object.fromEntries(
+    ["mAP50-95", "mAP50", "AR100"].flatMap((metric) => {
+      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
+      const limits2 = {
+        ...maxDrop !== void 0 && { maxDrop },
+        ...maxDropRelative !== void 0 && { maxDropRelative }
+      };
+      return Object.keys(limits2).length === 0 ? [] : [[metric, limits2]];
+    })
+  );
+}
+var RESAMPLES3;
+var init_find_plan = __esm({
+  "src/pipeline/find-plan.ts"() {
+    "use strict";
+    init_dataset();
+    init_evaluation();
+    init_faults();
+    init_gate();
+    init_onnx();
+    init_quantization();
+    init_sensitivity();
+    init_committed_plan();
+    init_evidence();
+    init_measure();
+    init_prepare();
+    init_profile();
+    init_run();
+    RESAMPLES3 = 200;
+  }
+});
+
 // src/pipeline/gpu.ts
 import { mkdir as mkdir3 } from "node:fs/promises";
 import { homedir as homedir2 } from "node:os";
@@ -44326,7 +45401,7 @@ async function openGpu(settings2, context) {
     return {
       engine: tensorrt,
       state,
-      noise: noiseOf(state),
+      noise: noiseOf2(state),
       get warnings() {
         return [...warnings];
       },
@@ -44618,16 +45693,17 @@ var init_pictures = __esm({
 });
 
 // src/pipeline/run.ts
-async function runGate(loaded2, context) {
+async function runGate(loaded2, context, how = {}) {
   const startedAt = Date.now();
   await checkReportFolder(context.out);
-  return withBench(loaded2, context, async (bench) => {
+  return withBench(how.anew === true ? withoutPlan(loaded2) : loaded2, context, async (bench) => {
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
-    const int8 = await buildVariant(basis, "INT8", await planOf(bench));
-    const rows3 = bench.settings.sensitivity.enabled ? await rankLayers(basis) : void 0;
-    const { mixed, search } = await findMixed(basis, int8, rows3);
+    const { plan, age } = await startPlan(bench);
+    const int8 = await buildVariant(basis, "INT8", plan);
+    const rows3 = isRanked(bench, fp32, int8) ? await rankLayers(basis) : void 0;
+    const { mixed, found: search } = await findMixed(basis, int8, rows3, how);
     const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
     const confirmation = await confirm(basis, int8, mixed);
     const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate === int8 ? "int8" : "mixed");
@@ -44636,7 +45712,9 @@ async function runGate(loaded2, context) {
       fp32,
       int8,
       mixed,
-      search,
+      found: search,
+      age,
+      price: await pricerOf(basis),
       rows: rows3,
       statistics,
       ranges,
@@ -44647,14 +45725,25 @@ async function runGate(loaded2, context) {
     };
     const findings2 = [
       ...await collectFindings(basis, int8),
+      ...stalePlan(bench, int8.plan, age),
       ...await fileFindings(basis, int8),
       ...confirmation === void 0 ? [] : engineFindings(confirmation)
     ];
     const report = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
     context.progress.phase("Writing the report");
     await writeReport(report, context.out, filesOf(found, candidate));
-    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
+    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });
+}
+function withoutPlan(loaded2) {
+  const quantization = { ...loaded2.settings.quantization };
+  delete quantization.plan;
+  return { ...loaded2, settings: { ...loaded2.settings, quantization } };
+}
+function isRanked(bench, fp32, int8) {
+  const { sensitivity: sensitivity2, quantization } = bench.settings;
+  if (!sensitivity2.enabled) return false;
+  return quantization.plan === void 0 || sensitivity2.always || judgeVariant(bench, fp32, int8).kind !== "pass";
 }
 async function confirm(basis, int8, mixed) {
   const gpu = await openGpu(basis.bench.settings, basis.bench.context);
@@ -44725,16 +45814,6 @@ async function referenceOf2(bench, fp32) {
     await session.release();
   }
 }
-async function planOf(bench) {
-  const { quantization } = bench.settings;
-  if (quantization.plan !== void 0) return readPlan(quantization.plan, bench.layers);
-  if (bench.model.quantized !== void 0)
-    return keepFloat(planOfFile(bench.model, bench.layers, quantization.operators), quantization.keepFloat);
-  const asked = quantization.head === "test" ? "float" : quantization.head;
-  const head = asked ?? (quantization.operators === "tensorrt" ? "float" : "int8");
-  const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
-  return { ...plan, model: bench.model.structure };
-}
 function weightBytes(layers3, int8, floatBytes) {
   const names = new Set(int8.map(({ name }) => name));
   return layers3.reduce(
@@ -44742,8 +45821,9 @@ function weightBytes(layers3, int8, floatBytes) {
     0
   );
 }
-async function buildVariant({ bench, fp32, reference, ranges }, name, plan) {
-  const model = quantize(bench.model, plan, ranges);
+async function buildVariant({ bench, fp32, reference, ranges, statistics }, name, plan) {
+  const { batch } = bench.settings.calibration;
+  const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
   const bytes2 = encodeModel(model.proto);
   const measured = await measure(
     bench,
@@ -44806,38 +45886,12 @@ async function baselineOf(bench, geometries) {
     await session.release();
   }
 }
-async function findMixed(basis, int8, rows3) {
-  const { bench, fp32 } = basis;
-  const { settings: settings2, context } = bench;
-  if (settings2.quantization.plan !== void 0) return { mixed: int8, search: void 0 };
-  if (rows3 === void 0 || settings2.gate.candidate === "int8")
-    return { mixed: void 0, search: void 0 };
-  const tried2 = /* @__PURE__ */ new Map([[formatPlan(int8.plan), int8]]);
-  const build2 = async (plan) => {
-    const known2 = tried2.get(formatPlan(plan));
-    if (known2 !== void 0) return known2;
-    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
-    const variant2 = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
-    tried2.set(formatPlan(plan), variant2);
-    return variant2;
-  };
-  const search = await searchMixed({
-    rows: rows3,
-    layers: bench.layers,
-    basePlan: int8.plan,
-    evaluatePlan: async (plan) => {
-      const variant2 = await build2(plan);
-      return {
-        passes: judgeVariant(bench, fp32, variant2).kind === "pass",
-        score: variant2.measured.evaluation.stats.AP
-      };
-    },
-    ...settings2.sensitivity.maxFloatLayers !== void 0 && {
-      maxFloatLayers: settings2.sensitivity.maxFloatLayers
-    },
-    signal: context.signal
-  });
-  return { mixed: await build2(search.plan), search };
+async function findMixed(basis, int8, rows3, how) {
+  const { settings: settings2 } = basis.bench;
+  if (settings2.quantization.plan !== void 0) return { mixed: int8, found: void 0 };
+  if (rows3 === void 0 || settings2.gate.candidate === "int8") return { mixed: void 0, found: void 0 };
+  const found = await findPlan(basis, int8, rows3, { alternatives: how.anew === true });
+  return { mixed: found.variant, found };
 }
 function judgeVariant(bench, fp32, variant2) {
   const { gate } = bench.settings;
@@ -44870,11 +45924,13 @@ var init_run = __esm({
     init_report();
     init_sensitivity();
     init_assemble();
+    init_committed_plan();
     init_confirm();
     init_calibrate();
     init_engine_report();
     init_evidence();
     init_file_findings();
+    init_find_plan();
     init_flavours();
     init_gpu2();
     init_measure();
@@ -44918,23 +45974,78 @@ var init_write_together = __esm({
   }
 });
 
+// src/pipeline/plan-job.ts
+import { basename as basename8, dirname as dirname6, join as join16, relative as relative5, resolve as resolve5 } from "node:path";
+import { stat as stat6 } from "node:fs/promises";
+async function runPlan(loaded2, context, write) {
+  const { settings: settings2, place: place2 } = loaded2;
+  if (settings2.gate.candidate === "int8")
+    throw new InputFault({
+      where: place2("/gate/candidate"),
+      what: "is int8: no plan is looked for",
+      fix: "Say `candidate: mixed`, or leave it out."
+    });
+  if (!settings2.sensitivity.enabled)
+    throw new InputFault({
+      where: place2("/sensitivity/enabled"),
+      what: "is false, and a plan is found by the ranking of layers",
+      fix: "Take the line out, or write a plan by hand."
+    });
+  const named = settings2.quantization.plan;
+  const target = typeof write === "string" ? resolve5(write) : named ?? join16(dirname6(loaded2.file), DEFAULT_FILE);
+  if (write !== void 0) await checkFolder(dirname6(target));
+  const result = await runGate(loaded2, context, { anew: true });
+  const found = join16(result.reportFolder, "plan.json");
+  const where = relative5(dirname6(loaded2.file), target);
+  if (result.exitStatus !== 0)
+    return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
+  const hint = named === target ? [] : [`In the settings: quantization: { plan: ${where} }`];
+  if (write === void 0)
+    return { ...result, written: [`Plan: ${found}`, "With --write it goes where you commit it.", ...hint] };
+  await writeTogether(dirname6(target), {
+    [basename8(target)]: formatPlan(result.plan)
+  });
+  return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
+}
+async function checkFolder(folder) {
+  const info2 = await stat6(folder).catch(() => void 0);
+  if (info2?.isDirectory() === true) return;
+  throw new InputFault({
+    where: folder,
+    what: "is no folder that the plan could be written to",
+    fix: "Make it first."
+  });
+}
+var DEFAULT_FILE;
+var init_plan_job = __esm({
+  "src/pipeline/plan-job.ts"() {
+    "use strict";
+    init_faults();
+    init_quantization();
+    init_run();
+    init_write_together();
+    DEFAULT_FILE = "int8-gate.plan.json";
+  }
+});
+
 // src/pipeline/jobs.ts
-import { join as join16 } from "node:path";
+import { join as join17 } from "node:path";
 function runQuantize(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
     const { ranges, statistics } = await calibrate(bench);
-    const plan = await planOf(bench);
-    const quantized = quantize(bench.model, plan, ranges);
+    const { plan } = await startPlan(bench);
+    const { batch } = bench.settings.calibration;
+    const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context.out, files);
-    const [model, strong] = Object.keys(models).map((name) => join16(context.out, name));
+    const [model, strong] = Object.keys(models).map((name) => join17(context.out, name));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join16(context.out, "plan.json"),
-      cache: join16(context.out, "calibration.cache"),
+      plan: join17(context.out, "plan.json"),
+      cache: join17(context.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept
@@ -44969,6 +46080,7 @@ var init_jobs = __esm({
     init_flavours();
     init_measure();
     init_write_together();
+    init_committed_plan();
     init_run();
   }
 });
@@ -44978,6 +46090,7 @@ var init_pipeline = __esm({
   "src/pipeline/index.ts"() {
     "use strict";
     init_run();
+    init_plan_job();
     init_jobs();
     init_version();
   }
@@ -45142,6 +46255,66 @@ var init_engine_schema = __esm({
   }
 });
 
+// src/settings/sensitivity-schema.ts
+var sensitivitySchema;
+var init_sensitivity_schema = __esm({
+  "src/settings/sensitivity-schema.ts"() {
+    "use strict";
+    sensitivitySchema = {
+      type: "object",
+      description: "The ranking of layers, from which mixed precision is found.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        enabled: {
+          type: "boolean",
+          default: true,
+          description: "Rank layers. Without it there is no mixed precision but by a plan."
+        },
+        images: {
+          type: "integer",
+          minimum: 1,
+          default: 32,
+          description: "Validation images that layers are ranked on."
+        },
+        maxFloatLayers: {
+          type: "integer",
+          minimum: 0,
+          description: "Most layers that the search may keep float, beside the head."
+        },
+        minInt8Share: {
+          type: "number",
+          minimum: 0,
+          maximum: 1,
+          description: "Least share of the multiply-accumulates that the search must leave in INT8, 0…1."
+        },
+        maxMinutes: {
+          type: "number",
+          exclusiveMinimum: 0,
+          description: "Minutes that the search may take, ranking aside. Then the best plan so far stands."
+        },
+        calibrators: {
+          type: "array",
+          items: { type: "string", pattern: "^(minmax|average|entropy|mse|percentile(:[0-9.]+)?)$" },
+          uniqueItems: true,
+          default: ["minmax", "entropy", "percentile:99.99", "mse"],
+          description: "Calibrators that the search may give single layers instead of that of `calibration`, before it keeps layers float. `[]`: none."
+        },
+        profile: {
+          type: "string",
+          minLength: 1,
+          description: "Latencies by layer, as a run with real engines writes them (`profile.json`): plans are then ordered by milliseconds instead of multiply-accumulates."
+        },
+        always: {
+          type: "boolean",
+          default: false,
+          description: "Rank layers also where a committed plan passes; otherwise that only checks the plan."
+        }
+      }
+    };
+  }
+});
+
 // src/settings/schema.ts
 var fraction, positive2, accuracy4, limits, triple, settingsSchema;
 var init_schema2 = __esm({
@@ -45149,6 +46322,7 @@ var init_schema2 = __esm({
     "use strict";
     init_decoder_schema();
     init_engine_schema();
+    init_sensitivity_schema();
     fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
     positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
     accuracy4 = (what) => ({
@@ -45450,30 +46624,7 @@ var init_schema2 = __esm({
             }
           }
         },
-        sensitivity: {
-          type: "object",
-          description: "The ranking of layers, from which mixed precision is found.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            enabled: {
-              type: "boolean",
-              default: true,
-              description: "Rank layers. Without it there is no mixed precision but by a plan."
-            },
-            images: {
-              type: "integer",
-              minimum: 1,
-              default: 32,
-              description: "Validation images that layers are ranked on."
-            },
-            maxFloatLayers: {
-              type: "integer",
-              minimum: 0,
-              description: "Most layers that the search may keep float, beside the head."
-            }
-          }
-        },
+        sensitivity: sensitivitySchema,
         cache: {
           type: "object",
           description: "Measurements kept between runs, so that an interrupted run goes on and what did not change is not measured again.",
@@ -45526,18 +46677,18 @@ var init_schema2 = __esm({
 });
 
 // src/settings/load.ts
-import { readFile as readFile11, stat as stat6 } from "node:fs/promises";
-import { basename as basename7, dirname as dirname6, resolve as resolve5 } from "node:path";
-async function loadSettings(path4) {
-  const file = resolve5(path4);
+import { readFile as readFile12, stat as stat7 } from "node:fs/promises";
+import { basename as basename9, dirname as dirname7, resolve as resolve6 } from "node:path";
+async function loadSettings(path4, options = {}) {
+  const file = resolve6(path4);
   let text3;
   try {
-    text3 = await readFile11(file, "utf8");
+    text3 = await readFile12(file, "utf8");
   } catch (cause) {
     throw unreadable(path4, cause);
   }
   const loaded2 = parseSettings(text3, file);
-  const problems = await missingInputs(loaded2);
+  const problems = await missingInputs(loaded2, options);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded2;
 }
@@ -45558,7 +46709,7 @@ function unreadable(path4, cause) {
 function parseSettings(text3, file) {
   const lines2 = new import_yaml2.LineCounter();
   const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const name = basename7(file);
+  const name = basename9(file);
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -45576,7 +46727,7 @@ function parseSettings(text3, file) {
     verbose: true
   }).compile(settingsSchema);
   if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at2));
-  return { settings: absolute(value, dirname6(file)), file, place: place2 };
+  return { settings: absolute(value, dirname7(file)), file, place: place2 };
 }
 function toValue(document, name) {
   try {
@@ -45586,7 +46737,7 @@ function toValue(document, name) {
   }
 }
 function absolute(settings2, folder) {
-  const to = (path4) => resolve5(folder, path4);
+  const to = (path4) => resolve6(folder, path4);
   const { quantization } = settings2;
   return {
     ...settings2,
@@ -45609,15 +46760,20 @@ function absolute(settings2, folder) {
       ...quantization,
       ...quantization.plan !== void 0 && { plan: to(quantization.plan) },
       ...quantization.reference !== void 0 && { reference: to(quantization.reference) }
+    },
+    sensitivity: {
+      ...settings2.sensitivity,
+      ...settings2.sensitivity.profile !== void 0 && { profile: to(settings2.sensitivity.profile) }
     }
   };
 }
-async function missingInputs({ settings: settings2, place: place2 }) {
+async function missingInputs({ settings: settings2, place: place2 }, { newPlan }) {
   const problems = [];
   for (const [pointer, kind] of INPUTS2) {
+    if (newPlan === true && pointer === "/quantization/plan") continue;
     const path4 = valueAt(settings2, pointer);
     if (typeof path4 !== "string") continue;
-    const found = await stat6(path4).then(
+    const found = await stat7(path4).then(
       (info2) => info2.isDirectory() ? "folder" : "file",
       () => void 0
     );
@@ -45694,7 +46850,7 @@ function problemOf(error2, place2, document, at2) {
     case "required":
       return {
         where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`,
-        what: `is missing: ${describe3(error2.parentSchema, String(params["missingProperty"]))}`
+        what: `is missing: ${describe4(error2.parentSchema, String(params["missingProperty"]))}`
       };
     case "minProperties":
       return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
@@ -45711,7 +46867,7 @@ function alternatives2(branches) {
   );
   return keys.length === 0 ? void 0 : keys.join(" or ");
 }
-function describe3(schema, key) {
+function describe4(schema, key) {
   const property3 = schema.properties?.[key];
   return (property3?.description ?? "see the reference").replace(/\.$/, "");
 }
@@ -45764,7 +46920,8 @@ var init_load = __esm({
       ["/calibration/images", "folder"],
       ["/calibration/cache", "file"],
       ["/quantization/plan", "file"],
-      ["/quantization/reference", "file"]
+      ["/quantization/reference", "file"],
+      ["/sensitivity/profile", "file"]
     ];
   }
 });
@@ -45859,7 +47016,7 @@ var init_doctor = __esm({
 });
 
 // src/commands/diff.ts
-import { readFile as readFile12 } from "node:fs/promises";
+import { readFile as readFile13 } from "node:fs/promises";
 async function diffFiles(base, head, json2) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
@@ -45878,7 +47035,7 @@ async function diffFiles(base, head, json2) {
 }
 async function readText(file) {
   try {
-    return await readFile12(file, "utf8");
+    return await readFile13(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -46035,8 +47192,8 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir4, readFile as readFile13 } from "node:fs/promises";
-import { join as join17, relative as relative5, resolve as resolve6 } from "node:path";
+import { access as access2, readdir as readdir4, readFile as readFile14 } from "node:fs/promises";
+import { join as join18, relative as relative6, resolve as resolve7 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found);
@@ -46050,7 +47207,7 @@ async function look(folder, depth, found) {
   let images2 = 0;
   let xml;
   for (const entry of entries) {
-    const path4 = join17(folder, entry.name);
+    const path4 = join18(folder, entry.name);
     if (entry.isDirectory()) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
@@ -46060,12 +47217,12 @@ async function look(folder, depth, found) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile13(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile14(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
-  const list3 = found.map((path4) => relative5(process.cwd(), path4)).join(", ");
+  const list3 = found.map((path4) => relative6(process.cwd(), path4)).join(", ");
   throw new InputFault({
     where: what,
     what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
@@ -46075,7 +47232,7 @@ function only(found, what, flag3, kind) {
 async function annotationsIn2({ annotations }) {
   const found = [];
   for (const { path: path4, format } of annotations) if (format !== "coco" || await isCoco(path4)) found.push(path4);
-  const speaking = found.filter((path4) => /val/i.test(relative5(process.cwd(), path4)));
+  const speaking = found.filter((path4) => /val/i.test(relative6(process.cwd(), path4)));
   const kind = "annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)";
   return only(speaking.length === 1 ? speaking : found, "annotations", "--annotations", kind);
 }
@@ -46100,15 +47257,15 @@ async function imagesOf(annotations, { folders }) {
   });
 }
 function holds(folder, name) {
-  return access2(join17(folder, name)).then(
+  return access2(join18(folder, name)).then(
     () => true,
     () => false
   );
 }
 function calibrationOf({ folders }, validation) {
-  const names = [...folders.keys()].filter((folder) => !validation.has(resolve6(folder))).sort();
-  const speaking = names.filter((path4) => /calib/i.test(relative5(process.cwd(), path4)));
-  const training = names.filter((path4) => /train/i.test(relative5(process.cwd(), path4)));
+  const names = [...folders.keys()].filter((folder) => !validation.has(resolve7(folder))).sort();
+  const speaking = names.filter((path4) => /calib/i.test(relative6(process.cwd(), path4)));
+  const training = names.filter((path4) => /train/i.test(relative6(process.cwd(), path4)));
   return only(
     speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     "calibration",
@@ -46131,9 +47288,9 @@ var init_survey = __esm({
 
 // src/commands/init.ts
 import { access as access3, rename as rename5, writeFile as writeFile5 } from "node:fs/promises";
-import { dirname as dirname7, relative as relative6, resolve as resolve7 } from "node:path";
+import { dirname as dirname8, relative as relative7, resolve as resolve8 } from "node:path";
 async function init(options) {
-  const file = resolve7(options.config);
+  const file = resolve8(options.config);
   if (options.force !== true && await access3(file).then(
     () => true,
     () => false
@@ -46148,11 +47305,11 @@ async function init(options) {
   const annotations = options.annotations ?? await annotationsIn2(found);
   const images2 = options.images ?? await imagesOf(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
-  const validation = new Set(truth.images.map((image) => dirname7(resolve7(image.file))));
+  const validation = new Set(truth.images.map((image) => dirname8(resolve8(image.file))));
   const calibration = options.calibration ?? calibrationOf(found, validation);
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
-  const to = (path4) => JSON.stringify(relative6(dirname7(file), resolve7(path4)) || ".");
+  const to = (path4) => JSON.stringify(relative7(dirname8(file), resolve8(path4)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
     model: to(model),
@@ -46187,7 +47344,7 @@ async function inspect(path4, truth, calibration, calibrationImages2) {
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
       ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`),
-      `${calibrationImages2} calibration images in ${relative6(process.cwd(), resolve7(calibration)) || "."}`
+      `${calibrationImages2} calibration images in ${relative7(process.cwd(), resolve8(calibration)) || "."}`
     ].map(terminalText);
   } finally {
     await engine.close();
@@ -46314,12 +47471,12 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir5, readFile as readFile14, writeFile as writeFile6 } from "node:fs/promises";
-import { join as join18, resolve as resolve8 } from "node:path";
+import { mkdir as mkdir5, readFile as readFile15, writeFile as writeFile6 } from "node:fs/promises";
+import { join as join19, resolve as resolve9 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(parseReport(await textOf3(file), file));
-  const folder = resolve8(out);
-  const target = join18(folder, "report.html");
+  const folder = resolve9(out);
+  const target = join19(folder, "report.html");
   try {
     await mkdir5(folder, { recursive: true });
     await writeFile6(target, page);
@@ -46337,7 +47494,7 @@ async function reportPage(file, out) {
 }
 async function textOf3(file) {
   try {
-    return await readFile14(file, "utf8");
+    return await readFile15(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -46359,7 +47516,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { join as join19, resolve as resolve9 } from "node:path";
+import { join as join20, resolve as resolve10 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -46408,11 +47565,22 @@ function build(signal, end) {
         options.json === true ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(join19(reportFolder, "report.html"))}`
+Report: ${terminalText(join20(reportFolder, "report.html"))}`
       );
       end(exitStatus);
     }
   );
+  job("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
+    const { loaded: loaded2, context } = await open4(options, signal, { newPlan: true });
+    const result = await runPlan(loaded2, context, options.write);
+    print(
+      options.json === true ? JSON.stringify(result.report) : `
+${formatTerminal(result.report, style())}
+
+${result.written.map(terminalText).join("\n")}`
+    );
+    end(result.exitStatus);
+  });
   job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
       const { loaded: loaded2, context } = await open4(options, signal);
@@ -46485,9 +47653,9 @@ async function evaluate(options, signal) {
   const stats = await runEvaluate(loaded2, context);
   return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
-async function open4(options, signal) {
-  const loaded2 = await loadSettings(options.config);
-  const out = resolve9(options.out ?? loaded2.settings.report.folder);
+async function open4(options, signal, how = {}) {
+  const loaded2 = await loadSettings(options.config, how);
+  const out = resolve10(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -48777,9 +49945,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve12, reject) => {
+          return new Promise((resolve13, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve12(data);
+              return err ? reject(err) : resolve13(data);
             });
           });
         }
@@ -48817,12 +49985,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve12, reject) => {
+          return new Promise((resolve13, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve12(data);
+              ) : resolve13(data);
             });
           });
         }
@@ -51089,8 +52257,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve12, reject) => {
-        res = resolve12;
+      const promise = new Promise((resolve13, reject) => {
+        res = resolve13;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -53341,12 +54509,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve12, reject) => {
+      const waitForDrain = () => new Promise((resolve13, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve12;
+          callback = resolve13;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -54016,12 +55184,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve12, reject) => {
+      const waitForDrain = () => new Promise((resolve13, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve12;
+          callback = resolve13;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -54500,16 +55668,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve12) => {
+        return new Promise((resolve13) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve12;
+            this[kClosedResolve] = resolve13;
           } else {
-            resolve12(null);
+            resolve13(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve12) => {
+        return new Promise((resolve13) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -54520,7 +55688,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve12(null);
+            resolve13(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -54571,7 +55739,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve12, reject) => {
+        const socket = await new Promise((resolve13, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -54583,7 +55751,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve12(socket2);
+              resolve13(socket2);
             }
           });
         });
@@ -54919,8 +56087,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve12) => {
-            this[kClosedResolve] = resolve12;
+          await new Promise((resolve13) => {
+            this[kClosedResolve] = resolve13;
           });
         }
       }
@@ -56189,7 +57357,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve12, reject) => {
+        return await new Promise((resolve13, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -56202,7 +57370,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve12(null);
+              resolve13(null);
             }
           }).on("error", noop).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -56221,7 +57389,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve12, reject) => {
+      return new Promise((resolve13, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -56238,7 +57406,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve12,
+              resolve: resolve13,
               reject,
               length: 0,
               body: []
@@ -56308,18 +57476,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve12, stream, length } = consume2;
+      const { type, body, resolve: resolve13, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve12(chunksDecode(body, length));
+          resolve13(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve12(JSON.parse(chunksDecode(body, length)));
+          resolve13(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve12(chunksConcat(body, length).buffer);
+          resolve13(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve12(new Blob(body, { type: stream[kContentType] }));
+          resolve13(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve12(chunksConcat(body, length));
+          resolve13(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -56576,9 +57744,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve12, reject) => {
+        return new Promise((resolve13, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve12(data);
+            return err ? reject(err) : resolve13(data);
           });
         });
       }
@@ -56801,9 +57969,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve12, reject) => {
+        return new Promise((resolve13, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve12(data);
+            return err ? reject(err) : resolve13(data);
           });
         });
       }
@@ -57088,9 +58256,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve12, reject) => {
+        return new Promise((resolve13, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve12(data);
+            return err ? reject(err) : resolve13(data);
           });
         });
       }
@@ -57182,9 +58350,9 @@ var require_api_connect = __commonJS({
     };
     function connect(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve12, reject) => {
+        return new Promise((resolve13, reject) => {
           connect.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve12(data);
+            return err ? reject(err) : resolve13(data);
           });
         });
       }
@@ -61047,7 +62215,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve12, reject) => agent.dispatch(
+        return new Promise((resolve13, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -61123,7 +62291,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve12({
+              resolve13({
                 status,
                 statusText,
                 headersList,
@@ -61166,7 +62334,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve12({
+              resolve13({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -64907,8 +66075,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve12) => {
-        setTimeout(resolve12, ms).unref();
+      return new Promise((resolve13) => {
+        setTimeout(resolve13, ms).unref();
       });
     }
     module.exports = {
@@ -65847,11 +67015,11 @@ var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve12) {
-          resolve12(value);
+        return value instanceof P ? value : new P(function(resolve13) {
+          resolve13(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve12, reject) {
+      return new (P || (P = Promise))(function(resolve13, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -65867,7 +67035,7 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -66149,7 +67317,7 @@ function readlink(fsPath) {
 function exists(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat7(fsPath);
+      yield stat8(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -66159,16 +67327,16 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm7, rmdir, stat7, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm7, rmdir, stat8, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve12) {
-          resolve12(value);
+        return value instanceof P ? value : new P(function(resolve13) {
+          resolve13(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve12, reject) {
+      return new (P || (P = Promise))(function(resolve13, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -66184,12 +67352,12 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat7, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat8, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -66201,7 +67369,7 @@ import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists(dest)) ? yield stat7(dest) : null;
+    const destStat = (yield exists(dest)) ? yield stat8(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -66209,7 +67377,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat7(source);
+    const sourceStat = yield stat8(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -66272,7 +67440,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat7(sourceDir)).mode);
+    yield chmod(destDir, (yield stat8(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -66300,11 +67468,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve12) {
-          resolve12(value);
+        return value instanceof P ? value : new P(function(resolve13) {
+          resolve13(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve12, reject) {
+      return new (P || (P = Promise))(function(resolve13, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -66320,7 +67488,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -66404,27 +67572,27 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute3, relative as relative8, resolve as resolve10 } from "node:path";
+import { isAbsolute as isAbsolute3, relative as relative9, resolve as resolve11 } from "node:path";
 function readInputs() {
-  const workspace = resolve10(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve11(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve10(workspace, getInput("working-directory") || "."),
+    resolve11(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   return {
     config: inside(
       workspace,
-      resolve10(workingDirectory, getInput("config") || "int8-gate.yml"),
+      resolve11(workingDirectory, getInput("config") || "int8-gate.yml"),
       "config"
     ),
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve10(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve11(workingDirectory, folder), "report-folder")
   };
 }
 function inside(workspace, path4, input) {
-  const away = relative8(workspace, path4);
+  const away = relative9(workspace, path4);
   if (!away.startsWith("..") && !isAbsolute3(away)) return path4;
   throw new InputFault({
     where: `input ${input}`,
@@ -67140,8 +68308,8 @@ var require_compare = __commonJS({
   "node_modules/semver/functions/compare.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var compare3 = (a, b, loose) => new SemVer(a, loose).compare(new SemVer(b, loose));
-    module.exports = compare3;
+    var compare4 = (a, b, loose) => new SemVer(a, loose).compare(new SemVer(b, loose));
+    module.exports = compare4;
   }
 });
 
@@ -67149,8 +68317,8 @@ var require_compare = __commonJS({
 var require_rcompare = __commonJS({
   "node_modules/semver/functions/rcompare.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var rcompare = (a, b, loose) => compare3(b, a, loose);
+    var compare4 = require_compare();
+    var rcompare = (a, b, loose) => compare4(b, a, loose);
     module.exports = rcompare;
   }
 });
@@ -67159,8 +68327,8 @@ var require_rcompare = __commonJS({
 var require_compare_loose = __commonJS({
   "node_modules/semver/functions/compare-loose.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var compareLoose = (a, b) => compare3(a, b, true);
+    var compare4 = require_compare();
+    var compareLoose = (a, b) => compare4(a, b, true);
     module.exports = compareLoose;
   }
 });
@@ -67203,8 +68371,8 @@ var require_rsort = __commonJS({
 var require_gt = __commonJS({
   "node_modules/semver/functions/gt.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var gt2 = (a, b, loose) => compare3(a, b, loose) > 0;
+    var compare4 = require_compare();
+    var gt2 = (a, b, loose) => compare4(a, b, loose) > 0;
     module.exports = gt2;
   }
 });
@@ -67213,8 +68381,8 @@ var require_gt = __commonJS({
 var require_lt = __commonJS({
   "node_modules/semver/functions/lt.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var lt = (a, b, loose) => compare3(a, b, loose) < 0;
+    var compare4 = require_compare();
+    var lt = (a, b, loose) => compare4(a, b, loose) < 0;
     module.exports = lt;
   }
 });
@@ -67223,8 +68391,8 @@ var require_lt = __commonJS({
 var require_eq = __commonJS({
   "node_modules/semver/functions/eq.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var eq = (a, b, loose) => compare3(a, b, loose) === 0;
+    var compare4 = require_compare();
+    var eq = (a, b, loose) => compare4(a, b, loose) === 0;
     module.exports = eq;
   }
 });
@@ -67233,8 +68401,8 @@ var require_eq = __commonJS({
 var require_neq = __commonJS({
   "node_modules/semver/functions/neq.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var neq = (a, b, loose) => compare3(a, b, loose) !== 0;
+    var compare4 = require_compare();
+    var neq = (a, b, loose) => compare4(a, b, loose) !== 0;
     module.exports = neq;
   }
 });
@@ -67243,8 +68411,8 @@ var require_neq = __commonJS({
 var require_gte = __commonJS({
   "node_modules/semver/functions/gte.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var gte = (a, b, loose) => compare3(a, b, loose) >= 0;
+    var compare4 = require_compare();
+    var gte = (a, b, loose) => compare4(a, b, loose) >= 0;
     module.exports = gte;
   }
 });
@@ -67253,8 +68421,8 @@ var require_gte = __commonJS({
 var require_lte = __commonJS({
   "node_modules/semver/functions/lte.js"(exports2, module) {
     "use strict";
-    var compare3 = require_compare();
-    var lte = (a, b, loose) => compare3(a, b, loose) <= 0;
+    var compare4 = require_compare();
+    var lte = (a, b, loose) => compare4(a, b, loose) <= 0;
     module.exports = lte;
   }
 });
@@ -68391,12 +69559,12 @@ var require_simplify = __commonJS({
   "node_modules/semver/ranges/simplify.js"(exports2, module) {
     "use strict";
     var satisfies3 = require_satisfies();
-    var compare3 = require_compare();
+    var compare4 = require_compare();
     module.exports = (versions, range, options) => {
       const set = [];
       let first2 = null;
       let prev = null;
-      const v = versions.sort((a, b) => compare3(a, b, options));
+      const v = versions.sort((a, b) => compare4(a, b, options));
       for (const version of v) {
         const included = satisfies3(version, range, options);
         if (included) {
@@ -68444,7 +69612,7 @@ var require_subset = __commonJS({
     var Comparator = require_comparator();
     var { ANY } = Comparator;
     var satisfies3 = require_satisfies();
-    var compare3 = require_compare();
+    var compare4 = require_compare();
     var subset = (sub, dom, options = {}) => {
       if (sub === dom) {
         return true;
@@ -68504,7 +69672,7 @@ var require_subset = __commonJS({
       }
       let gtltComp;
       if (gt2 && lt) {
-        gtltComp = compare3(gt2.semver, lt.semver, options);
+        gtltComp = compare4(gt2.semver, lt.semver, options);
         if (gtltComp > 0) {
           return null;
         } else if (gtltComp === 0 && (gt2.operator !== ">=" || lt.operator !== "<=")) {
@@ -68584,14 +69752,14 @@ var require_subset = __commonJS({
       if (!a) {
         return b;
       }
-      const comp = compare3(a.semver, b.semver, options);
+      const comp = compare4(a.semver, b.semver, options);
       return comp > 0 ? a : comp < 0 ? b : b.operator === ">" && a.operator === ">=" ? b : a;
     };
     var lowerLT = (a, b, options) => {
       if (!a) {
         return b;
       }
-      const comp = compare3(a.semver, b.semver, options);
+      const comp = compare4(a.semver, b.semver, options);
       return comp < 0 ? a : comp > 0 ? b : b.operator === "<" && a.operator === "<=" ? b : a;
     };
     module.exports = subset;
@@ -68615,7 +69783,7 @@ var require_semver2 = __commonJS({
     var minor = require_minor();
     var patch = require_patch();
     var prerelease = require_prerelease();
-    var compare3 = require_compare();
+    var compare4 = require_compare();
     var rcompare = require_rcompare();
     var compareLoose = require_compare_loose();
     var compareBuild = require_compare_build();
@@ -68654,7 +69822,7 @@ var require_semver2 = __commonJS({
       minor,
       patch,
       prerelease,
-      compare: compare3,
+      compare: compare4,
       rcompare,
       compareLoose,
       compareBuild,
@@ -68843,11 +70011,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve12) {
-          resolve12(value);
+        return value instanceof P ? value : new P(function(resolve13) {
+          resolve13(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve12, reject) {
+      return new (P || (P = Promise))(function(resolve13, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -68863,7 +70031,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve12(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -68876,10 +70044,10 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
 import { createHash as createHash10 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile15, readdir as readdir6, rm as rm8 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile16, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
-import { dirname as dirname10, join as join22 } from "node:path";
+import { dirname as dirname11, join as join23 } from "node:path";
 import { promisify as promisify3 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
@@ -68887,7 +70055,7 @@ async function ensureNativePackages(actionRoot, say) {
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join22(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
+  const staging = await mkdtemp(join23(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune2(staging);
@@ -68908,7 +70076,7 @@ async function ensureNativePackages(actionRoot, say) {
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join22(root2, "package.json"));
+  const require2 = createRequire2(join23(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -68919,16 +70087,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile15(join22(actionRoot, "package-lock.json"));
+  const lock = await readFile16(join23(actionRoot, "package-lock.json"));
   const hash = createHash10("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join22(actionRoot, name), join22(staging, name));
+    await copyFile3(join23(actionRoot, name), join23(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join22(dirname10(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join23(dirname11(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -68942,14 +70110,14 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join22(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join23(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join22(binaries, api))) {
-      const folder = join22(binaries, api, platform2);
+    for (const platform2 of await readdir6(join23(binaries, api))) {
+      const folder = join23(binaries, api, platform2);
       if (platform2 !== process.platform) await rm8(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm8(join22(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm8(join23(folder, arch3), { recursive: true, force: true });
     }
   await mkdir7(staging, { recursive: true });
 }
@@ -68981,7 +70149,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname11, join as join23, relative as relative9, resolve as resolve11 } from "node:path";
+import { dirname as dirname12, join as join24, relative as relative10, resolve as resolve12 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -68993,11 +70161,11 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join23(dirname11(fileURLToPath3(import.meta.url)), ".."),
+      join24(dirname12(fileURLToPath3(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve11(inputs.workingDirectory, loaded2.settings.report.folder);
+    const out = inputs.reportFolder ?? resolve12(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       signal: abort.signal,
       out,
@@ -69007,7 +70175,7 @@ async function runAction() {
     process.exitCode = exitStatus;
   } catch (error2) {
     const ending = endingOf(error2);
-    const file = relative9(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
+    const file = relative10(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}

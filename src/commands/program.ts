@@ -7,6 +7,7 @@ import { readModel } from '../onnx/index.js';
 import {
   runEvaluate,
   runGate,
+  runPlan,
   runQuantize,
   runSensitivity,
   VERSION,
@@ -26,6 +27,11 @@ interface JobOptions {
   readonly config: string;
   readonly out?: string;
   readonly json?: boolean;
+}
+
+interface PlanOptions extends JobOptions {
+  /** `true` when given without a file. */
+  readonly write?: string | true;
 }
 
 interface EvaluateOptions extends JobOptions, FileOptions {
@@ -99,6 +105,18 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       end(exitStatus);
     },
   );
+  job('plan', 'look for the cheapest plan that passes, and write it')
+    .option('-w, --write [file]', 'write the plan where the settings name it, or to this file')
+    .action(async (options: PlanOptions) => {
+      const { loaded, context } = await open(options, signal, { newPlan: true });
+      const result = await runPlan(loaded, context, options.write);
+      print(
+        options.json === true
+          ? JSON.stringify(result.report)
+          : `\n${formatTerminal(result.report, style())}\n\n${result.written.map(terminalText).join('\n')}`,
+      );
+      end(result.exitStatus);
+    });
   job('quantize', 'calibrate and write the model with Q/DQ, without evaluating').action(
     async (options: JobOptions) => {
       const { loaded, context } = await open(options, signal);
@@ -219,8 +237,9 @@ async function evaluate(options: EvaluateOptions, signal: AbortSignal): Promise<
 async function open(
   options: JobOptions,
   signal: AbortSignal,
+  how: Parameters<typeof loadSettings>[1] = {},
 ): Promise<{ readonly loaded: LoadedSettings; readonly context: Context }> {
-  const loaded = await loadSettings(options.config);
+  const loaded = await loadSettings(options.config, how);
   const out = resolve(options.out ?? loaded.settings.report.folder);
   return { loaded, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }

@@ -6,6 +6,8 @@ import type { Finding, Report, ReportVariant } from '../report/index.js';
 import { calibratorsSection } from './choices.js';
 import { enginesSection } from './engine-report.js';
 import { finite, layerRows } from './layer-rows.js';
+import { planSectionOf, searchSection } from './plan-section.js';
+import type { PlanSearch } from '../sensitivity/index.js';
 import type { Measured } from './measure.js';
 import type { Bench } from './prepare.js';
 import type { Found, Variant } from './run.js';
@@ -14,7 +16,8 @@ import { basename } from 'node:path';
 
 /** Everything that a run found, as the report. Pure but for the clock. */
 export function assembleReport(found: Found, findings: readonly Finding[]): Report {
-  const { bench, fp32, int8, mixed, search, startedAt } = found;
+  const { bench, fp32, int8, mixed, startedAt } = found;
+  const search = searchSection(found);
   const { settings } = bench;
   return {
     schema: 'int8-gate/report',
@@ -35,9 +38,8 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
     ...(found.rows !== undefined && {
       sensitivity: { images: bench.subset.length, layers: layerRows(found, findings) },
     }),
-    ...(search !== undefined && {
-      search: search.tries.map(({ floatLayers, passes, score }) => ({ floatLayers, passes, score })),
-    }),
+    ...(search !== undefined && { search: [...search] }),
+    plan: planSectionOf(found),
     ...(found.confirmation !== undefined && { engines: enginesSection(found.confirmation) }),
     ...(found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) }),
     findings: [...findings],
@@ -155,7 +157,8 @@ function verdictSection(
   };
 }
 
-function whyOf({ search, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixed' | 'int8'): string {
+function whyOf({ found, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixed' | 'int8'): string {
+  const search = found?.search;
   const engine = candidate === 'mixed' ? 'The mixed-precision engine' : 'The INT8 engine';
   if (verdict.kind === 'pass') {
     const kept = search?.kept.length ?? 0;
@@ -169,9 +172,23 @@ function whyOf({ search, mixed, int8 }: Found, verdict: Verdict, candidate: 'mix
   const failing =
     verdict.checks.find(({ kind }) => kind === 'fail' || kind === 'missing') ??
     verdict.checks.find(({ kind }) => kind === 'inconclusive');
-  const none =
-    search !== undefined && !search.passes ? ` None of ${search.tries.length} plans tried passes.` : '';
+  const none = search !== undefined && !search.passes ? ` ${noneOf(search)}` : '';
   return `${engine} ${verdict.kind === 'fail' ? 'fails' : 'cannot be judged'}: ${failing?.sentence ?? ''}${none}`;
+}
+
+/** What kept the search from a plan that passes. */
+function noneOf({ points, ended, blame }: PlanSearch): string {
+  const full = points.filter(({ outcome }) => outcome !== undefined);
+  const tried = `None of the ${full.length} plans measured on the whole set passes`;
+  const why = {
+    cheapest: '',
+    'none-passes': ', not even with every layer in float that may be',
+    minutes: ': sensitivity.maxMinutes ended the search',
+    'float-layers': ': sensitivity.maxFloatLayers allows no more layers in float',
+    'int8-share': ': sensitivity.minInt8Share allows no more layers in float',
+  }[ended];
+  const blamed = blame.length === 0 ? '' : ` What hurts most of what is still in INT8: ${blame.join(', ')}.`;
+  return `${tried}${why}.${blamed}`;
 }
 
 function todoOf(

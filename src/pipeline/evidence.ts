@@ -188,7 +188,7 @@ async function subsetMap(bench: Bench, spec: PreprocessingSpec): Promise<number 
 }
 
 /** Detections on the images of a subset, numbered as in the subset. */
-function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
+export function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
   const place = new Map(subset.map((image, i) => [image, i]));
   const table = new DetectionBuilder();
   for (let k = 0; k < detections.count; k++) {

@@ -1,8 +1,6 @@
-import { basename } from 'node:path';
 import { lintModel, type LintFinding } from '../lint/index.js';
 import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat } from '../quantization/index.js';
-import type { PrecisionPlan } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
 import { choiceFinding } from './choices.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
@@ -10,7 +8,6 @@ import { buildVariant, type Basis, type Variant } from './run.js';
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
 export async function fileFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
   return [
-    ...stalePlan(basis.bench, int8.plan),
     ...lintFindings(basis),
     ...newOpset(basis),
     ...choiceFinding(basis.choices, basis.bench.heldBack.count),
@@ -32,31 +29,6 @@ function newOpset({ bench }: Basis): readonly Finding[] {
       subject: bench.model.name,
       sentence: `The model has opset ${opset}: TensorRT 8.6 reads ${WEAK_OPSET} at most, so the weakly typed file needs TensorRT 10.`,
       advice: `Export it with opset ${WEAK_OPSET} if TensorRT 8 must read it.`,
-    },
-  ];
-}
-
-/** A committed plan that was made for another network: what it names may no longer be what hurts. */
-export function stalePlan(
-  {
-    settings,
-    model,
-  }: {
-    readonly settings: { readonly quantization: { readonly plan?: string | undefined } };
-    readonly model: { readonly name: string; readonly structure: string };
-  },
-  plan: Pick<PrecisionPlan, 'model' | 'default'>,
-): readonly Finding[] {
-  const file = settings.quantization.plan;
-  if (file === undefined || plan.model === undefined || plan.model === model.structure) return [];
-  const name = basename(file);
-  return [
-    {
-      kind: 'stale-plan',
-      severity: 'warning',
-      subject: name,
-      sentence: `The plan ${name} was made for a network of another structure than ${model.name}: layers that are new run in ${plan.default.toUpperCase()}, and nobody has ranked them.`,
-      advice: 'Run int8-gate once without quantization.plan and commit the plan.json that it writes.',
     },
   ];
 }

@@ -1,5 +1,6 @@
 /** The jobs that both borders call: run the gate, quantize, evaluate, rank layers. */
 export type { Context, Progress } from './context.js';
 export { runGate, type RunResult } from './run.js';
+export { runPlan, type PlanResult } from './plan-job.js';
 export { runEvaluate, runQuantize, runSensitivity, type QuantizeResult, type RankedLayer } from './jobs.js';
 export { VERSION } from './version.js';

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { formatCalibrationCache } from '../calibration/index.js';
 import type { CocoStats } from '../evaluation/index.js';
-import { formatPlan, quantize, type KeptFloat } from '../quantization/index.js';
+import { formatPlan, planRanges, quantize, type KeptFloat } from '../quantization/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { calibrate } from './calibrate.js';
 import type { Context } from './context.js';
 import { flavoursOf } from './flavours.js';
 import { measure } from './measure.js';
 import { writeTogether } from './write-together.js';
-import { basisOf, planOf, rankLayers, withBench } from './run.js';
+import { startPlan } from './committed-plan.js';
+import { basisOf, rankLayers, withBench } from './run.js';
 
 /** What `quantize` made. */
 export interface QuantizeResult {
@@ -29,8 +30,9 @@ export interface QuantizeResult {
 export function runQuantize(loaded: LoadedSettings, context: Context): Promise<QuantizeResult> {
   return withBench(loaded, context, async (bench) => {
     const { ranges, statistics } = await calibrate(bench);
-    const plan = await planOf(bench);
-    const quantized = quantize(bench.model, plan, ranges);
+    const { plan } = await startPlan(bench);
+    const { batch } = bench.settings.calibration;
+    const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, 'plan.json': formatPlan(plan), 'calibration.cache': cache };

@@ -10,14 +10,12 @@ import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
 import {
-  defaultPlan,
   formatPlan,
-  keepFloat,
-  planOfFile,
+  planRanges,
   quantize,
-  readPlan,
   withMacs,
   type Layer,
+  type PlanAge,
   type PrecisionPlan,
   type QuantizedModel,
 } from '../quantization/index.js';
@@ -26,21 +24,22 @@ import {
   canSweepStored,
   headTensors,
   referenceOutputs,
-  searchMixed,
   sweep,
   sweepStored,
-  type MixedSearch,
+  type Price,
   type StoredSweepInput,
   type SweepRow,
 } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
+import { stalePlan, startPlan } from './committed-plan.js';
 import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
 import { calibrate, type Calibrated } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
 import { collectFindings } from './evidence.js';
 import { fileFindings } from './file-findings.js';
+import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
 import {
@@ -60,6 +59,8 @@ export interface RunResult {
   readonly report: Report;
   readonly exitStatus: ExitStatus;
   readonly reportFolder: string;
+  /** The judged plan. */
+  readonly plan: PrecisionPlan;
 }
 
 /** A quantized model together with what was measured of it. */
@@ -78,7 +79,11 @@ export interface Found {
   readonly fp32: Measured;
   readonly int8: Variant;
   readonly mixed: Variant | undefined;
-  readonly search: MixedSearch | undefined;
+  /** How mixed precision was found, where it was looked for. */
+  readonly found: MixedPlan | undefined;
+  /** Why a committed plan is out of date. */
+  readonly age: PlanAge | undefined;
+  readonly price: (plan: PrecisionPlan) => Price;
   readonly rows: readonly SweepRow[] | undefined;
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly ranges: Ranges;
@@ -99,16 +104,21 @@ export interface Basis extends Calibrated {
 }
 
 /** The main job: FP32, INT8 and mixed precision held against the thresholds. */
-export async function runGate(loaded: LoadedSettings, context: Context): Promise<RunResult> {
+export async function runGate(
+  loaded: LoadedSettings,
+  context: Context,
+  how: GateOptions = {},
+): Promise<RunResult> {
   const startedAt = Date.now();
   await checkReportFolder(context.out);
-  return withBench(loaded, context, async (bench) => {
+  return withBench(how.anew === true ? withoutPlan(loaded) : loaded, context, async (bench) => {
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
-    const int8 = await buildVariant(basis, 'INT8', await planOf(bench));
-    const rows = bench.settings.sensitivity.enabled ? await rankLayers(basis) : undefined;
-    const { mixed, search } = await findMixed(basis, int8, rows);
+    const { plan, age } = await startPlan(bench);
+    const int8 = await buildVariant(basis, 'INT8', plan);
+    const rows = isRanked(bench, fp32, int8) ? await rankLayers(basis) : undefined;
+    const { mixed, found: search } = await findMixed(basis, int8, rows, how);
     const candidate = bench.settings.gate.candidate === 'int8' ? int8 : (mixed ?? int8);
     const confirmation = await confirm(basis, int8, mixed);
     const verdict =
@@ -120,7 +130,9 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
       fp32,
       int8,
       mixed,
-      search,
+      found: search,
+      age,
+      price: await pricerOf(basis),
       rows,
       statistics,
       ranges,
@@ -131,14 +143,36 @@ export async function runGate(loaded: LoadedSettings, context: Context): Promise
     };
     const findings = [
       ...(await collectFindings(basis, int8)),
+      ...stalePlan(bench, int8.plan, age),
       ...(await fileFindings(basis, int8)),
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
     ];
     const report = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
     context.progress.phase('Writing the report');
     await writeReport(report, context.out, filesOf(found, candidate));
-    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out };
+    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });
+}
+
+/** How the gate is run. */
+export interface GateOptions {
+  /** Look for a plan though the settings name a committed one, and for dearer ones beside it. */
+  readonly anew?: boolean;
+}
+
+function withoutPlan(loaded: LoadedSettings): LoadedSettings {
+  const quantization = { ...loaded.settings.quantization };
+  delete quantization.plan;
+  return { ...loaded, settings: { ...loaded.settings, quantization } };
+}
+
+/** Layers are ranked to find a plan, or to tell why one fails; not to check one that passes. */
+function isRanked(bench: Bench, fp32: Measured, int8: Variant): boolean {
+  const { sensitivity, quantization } = bench.settings;
+  if (!sensitivity.enabled) return false;
+  return (
+    quantization.plan === undefined || sensitivity.always || judgeVariant(bench, fp32, int8).kind !== 'pass'
+  );
 }
 
 /** Builds the real engines, where the settings want them, with the GPU to ourselves. */
@@ -231,18 +265,6 @@ async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
   }
 }
 
-/** The plan of the settings: a committed file, what a Q/DQ file quantizes, or everything in INT8 but the head (and what `keepFloat` names). */
-export async function planOf(bench: Bench): Promise<PrecisionPlan> {
-  const { quantization } = bench.settings;
-  if (quantization.plan !== undefined) return readPlan(quantization.plan, bench.layers);
-  if (bench.model.quantized !== undefined)
-    return keepFloat(planOfFile(bench.model, bench.layers, quantization.operators), quantization.keepFloat);
-  const asked = quantization.head === 'test' ? 'float' : quantization.head;
-  const head = asked ?? (quantization.operators === 'tensorrt' ? 'float' : 'int8');
-  const plan = defaultPlan(bench.layers, quantization.operators, { head, keepFloat: quantization.keepFloat });
-  return { ...plan, model: bench.model.structure };
-}
-
 /** Bytes of the weights as deployed: one an INT8 weight, `floatBytes` for the others. */
 function weightBytes(layers: readonly Layer[], int8: readonly Layer[], floatBytes: number): number {
   const names = new Set(int8.map(({ name }) => name));
@@ -254,11 +276,12 @@ function weightBytes(layers: readonly Layer[], int8: readonly Layer[], floatByte
 
 /** Quantizes by a plan, evaluates, and sets the result against FP32. */
 export async function buildVariant(
-  { bench, fp32, reference, ranges }: Basis,
+  { bench, fp32, reference, ranges, statistics }: Basis,
   name: string,
   plan: PrecisionPlan,
 ): Promise<Variant> {
-  const model = quantize(bench.model, plan, ranges);
+  const { batch } = bench.settings.calibration;
+  const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
   const bytes = encodeModel(model.proto);
   const measured = await measure(
     bench,
@@ -334,42 +357,18 @@ async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScor
   }
 }
 
+/** Mixed precision: the committed plan itself, or what the search finds. */
 async function findMixed(
   basis: Basis,
   int8: Variant,
   rows: readonly SweepRow[] | undefined,
-): Promise<{ mixed: Variant | undefined; search: MixedSearch | undefined }> {
-  const { bench, fp32 } = basis;
-  const { settings, context } = bench;
-  if (settings.quantization.plan !== undefined) return { mixed: int8, search: undefined };
-  if (rows === undefined || settings.gate.candidate === 'int8')
-    return { mixed: undefined, search: undefined };
-  const tried = new Map<string, Variant>([[formatPlan(int8.plan), int8]]);
-  const build = async (plan: PrecisionPlan): Promise<Variant> => {
-    const known = tried.get(formatPlan(plan));
-    if (known !== undefined) return known;
-    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
-    const variant = await buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
-    tried.set(formatPlan(plan), variant);
-    return variant;
-  };
-  const search = await searchMixed({
-    rows,
-    layers: bench.layers,
-    basePlan: int8.plan,
-    evaluatePlan: async (plan) => {
-      const variant = await build(plan);
-      return {
-        passes: judgeVariant(bench, fp32, variant).kind === 'pass',
-        score: variant.measured.evaluation.stats.AP,
-      };
-    },
-    ...(settings.sensitivity.maxFloatLayers !== undefined && {
-      maxFloatLayers: settings.sensitivity.maxFloatLayers,
-    }),
-    signal: context.signal,
-  });
-  return { mixed: await build(search.plan), search };
+  how: GateOptions,
+): Promise<{ mixed: Variant | undefined; found: MixedPlan | undefined }> {
+  const { settings } = basis.bench;
+  if (settings.quantization.plan !== undefined) return { mixed: int8, found: undefined };
+  if (rows === undefined || settings.gate.candidate === 'int8') return { mixed: undefined, found: undefined };
+  const found = await findPlan(basis, int8, rows, { alternatives: how.anew === true });
+  return { mixed: found.variant, found };
 }
 
 /** Holds a variant against the thresholds of the settings. */
@@ -385,7 +384,8 @@ export function judgeVariant(bench: Bench, fp32: Measured, variant: Variant): Ve
   });
 }
 
-function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes, latency }: Measured): Candidate {
+/** The numbers of a measurement that thresholds speak of. */
+export function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes, latency }: Measured): Candidate {
   return {
     stats: evaluation.stats,
     perClass: evaluation.perClass,

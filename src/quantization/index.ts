@@ -10,7 +10,10 @@ export {
   weightValues,
   withMacs,
 } from './layers.js';
-export { defaultPlan, formatPlan, keepFloat, parsePlan, planMatches, readPlan, resolvePlan } from './plan.js';
+export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, recalibrate, resolvePlan } from './plan.js';
+export { planMatches } from './pattern.js';
+export { fitPlan, type FittedPlan, type PlanAge, type PlanNetwork } from './stale.js';
+export { calibratorOf, planRanges } from './plan-ranges.js';
 export { floatModelOf, planOfFile } from './explicit.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';
 export {

@@ -1,10 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';
+import { CALIBRATORS } from '../calibration/index.js';
 import { InputFault, messageOf, systemCode, type Problem } from '../faults/index.js';
+import { planMatches } from './pattern.js';
+import { calibratorOf } from './plan-ranges.js';
 import type { Layer, OperatorScope, Precision, PrecisionPlan } from './types.js';
 
 const PRECISIONS: readonly Precision[] = ['int8', 'fp16', 'fp32'];
-const KEYS = ['version', 'operators', 'default', 'layers', 'model', 'comment'];
+const KEYS = [
+  'version',
+  'operators',
+  'default',
+  'layers',
+  'calibrators',
+  'model',
+  'calibrator',
+  'network',
+  'comment',
+];
 
 /** Everything in INT8 but what stays float by rule (head, attention) or by wish (`keepFloat`). */
 export function defaultPlan(
@@ -45,6 +58,15 @@ export function keepFloat(plan: PrecisionPlan, names: readonly string[]): Precis
   };
 }
 
+/** The plan with these layers, by name or pattern, under another calibrator. */
+export function recalibrate(
+  plan: PrecisionPlan,
+  calibrators: Readonly<Record<string, string>>,
+): PrecisionPlan {
+  if (Object.keys(calibrators).length === 0) return plan;
+  return { ...plan, calibrators: { ...plan.calibrators, ...calibrators } };
+}
+
 /** Precision of every layer. @throws InputFault naming entries that match no layer. */
 export function resolvePlan(
   plan: PrecisionPlan,
@@ -58,24 +80,11 @@ export function resolvePlan(
     if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers));
     for (const { name } of hits) resolved.set(name, precision);
   }
+  for (const pattern of Object.keys(plan.calibrators ?? {}))
+    if (!layers.some(({ name }) => planMatches(pattern, name)))
+      problems.push(unknownLayer(`${file} calibrators`, pattern, layers));
   if (problems.length > 0) throw new InputFault(problems);
   return resolved;
-}
-
-/** Whether a plan's entry means a layer: `*` stands for any run of characters; everything else is itself. */
-export function planMatches(pattern: string, name: string): boolean {
-  if (!pattern.includes('*')) return pattern === name;
-  const parts = pattern.split('*');
-  const first = parts[0] as string;
-  const last = parts.at(-1) as string;
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
 }
 
 function unknownLayer(where: string, pattern: string, layers: readonly Layer[]): Problem {
@@ -90,8 +99,8 @@ function unknownLayer(where: string, pattern: string, layers: readonly Layer[]):
   };
 }
 
-/** Reads a plan file and checks it against the model's layers. */
-export async function readPlan(file: string, layers: readonly Layer[]): Promise<PrecisionPlan> {
+/** Reads a plan file; whether it fits a network is another question. @throws InputFault naming file and key. */
+export async function readPlan(file: string): Promise<PrecisionPlan> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -99,9 +108,7 @@ export async function readPlan(file: string, layers: readonly Layer[]): Promise<
     if (systemCode(cause) !== 'ENOENT') throw cause;
     throw new InputFault({ where: file, what: 'there is no such plan file' }, { cause });
   }
-  const plan = parsePlan(text, file);
-  resolvePlan(plan, layers, file);
-  return plan;
+  return parsePlan(text, file);
 }
 
 /** Parses a plan; all mistakes at once. @throws InputFault naming file and key. */
@@ -142,12 +149,32 @@ function* checkPlan(plan: Record<string, unknown>): Generator<[key: string, what
     yield ['operators', `must be "tensorrt", "all" or a list of operators, is ${show(operators)}`];
   if (!isPrecision(plan.default))
     yield ['default', `must be one of ${PRECISIONS.join(', ')}, is ${show(plan.default)}`];
-  if (typeof plan.layers !== 'object' || plan.layers === null || Array.isArray(plan.layers))
-    yield ['layers', 'must map layer names to precisions'];
+  for (const key of ['calibrators', 'network'] as const) {
+    const value = plan[key];
+    if (
+      value !== undefined &&
+      !(isRecord(value) && Object.values(value).every((one) => typeof one === 'string'))
+    )
+      yield [key, 'must map layer names to texts'];
+  }
+  for (const [name, calibrator] of Object.entries(isRecord(plan.calibrators) ? plan.calibrators : {}))
+    if (typeof calibrator === 'string' && calibratorOf(calibrator) === undefined)
+      yield [
+        `calibrators["${name}"]`,
+        `must be one of ${CALIBRATORS.join(', ')} (or percentile:99.99), is ${show(calibrator)}`,
+      ];
+  for (const key of ['model', 'calibrator', 'comment'] as const)
+    if (plan[key] !== undefined && typeof plan[key] !== 'string')
+      yield [key, `must be a text, is ${show(plan[key])}`];
+  if (!isRecord(plan.layers)) yield ['layers', 'must map layer names to precisions'];
   else
     for (const [name, precision] of Object.entries(plan.layers))
       if (!isPrecision(precision))
         yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(', ')}, is ${show(precision)}`];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPrecision(value: unknown): value is Precision {
@@ -156,6 +183,28 @@ function isPrecision(value: unknown): value is Precision {
 
 /** The text of a plan file: layers one a line, keys in a fixed order. */
 export function formatPlan(plan: PrecisionPlan): string {
-  const { version, operators, default: otherwise, model, comment, layers } = plan;
-  return `${JSON.stringify({ version, ...(comment !== undefined && { comment }), ...(model !== undefined && { model }), operators, default: otherwise, layers }, null, 2)}\n`;
+  const {
+    version,
+    comment,
+    model,
+    calibrator,
+    operators,
+    default: otherwise,
+    layers,
+    calibrators,
+    network,
+  } = plan;
+  // JSON leaves out what is undefined.
+  const ordered = {
+    version,
+    comment,
+    model,
+    calibrator,
+    operators,
+    default: otherwise,
+    layers,
+    calibrators,
+    network,
+  };
+  return `${JSON.stringify(ordered, null, 2)}\n`;
 }

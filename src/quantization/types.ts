@@ -18,8 +18,14 @@ export interface PrecisionPlan {
   readonly default: Precision;
   /** Precision by layer name (ONNX node name); `*` matches any run of characters; the last match wins. */
   readonly layers: Readonly<Record<string, Precision>>;
+  /** Layers in INT8 whose inputs are ranged by another calibrator (`entropy`, `percentile:99.99` …); names as in `layers`. */
+  readonly calibrators?: Readonly<Record<string, string>>;
   /** Structure digest of the model that the plan was made for; a different one makes the plan stale. */
   readonly model?: string;
+  /** Calibrator in force when the plan was found; a different one makes the plan stale. */
+  readonly calibrator?: string;
+  /** Every layer of that model with what tells it apart from its name (`nodeStructure`): to say what is new or renamed. */
+  readonly network?: Readonly<Record<string, string>>;
   /** Free words of the author. */
   readonly comment?: string;
 }

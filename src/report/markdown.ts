@@ -16,13 +16,21 @@ import {
   sortedChecks,
   variantsOf,
 } from './numbers.js';
+import { curveHeader, curveRows, planSentences } from './plan-text.js';
 import type { LayerChange, LayerRow, Report } from './types.js';
 
 const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️', missing: '❌' } as const;
 
 /** The report as Markdown: verdict in the first line, at most `maxBytes` long, cut by rows of the sensitivity table. */
 export function formatMarkdown(report: Report, { maxBytes }: { readonly maxBytes: number }): string {
-  const head = [headline(report), variants(report), engines(report), checks(report), findings(report)]
+  const head = [
+    headline(report),
+    variants(report),
+    engines(report),
+    checks(report),
+    planOf(report),
+    findings(report),
+  ]
     .filter((part) => part !== '')
     .join('\n\n');
   const tail = footer(report);
@@ -97,6 +105,17 @@ function checks({ verdict }: Report): string {
   return `### Thresholds (${verdict.candidate})\n\n${sortedChecks(verdict)
     .map(({ kind, sentence }) => `- ${SIGNS[kind]} ${markdownSentence(sentence)}`)
     .join('\n')}`;
+}
+
+function planOf(report: Report): string {
+  const sentences = planSentences(report);
+  if (sentences.length === 0) return '';
+  const rows = curveRows(report);
+  const curve =
+    rows.length < 2
+      ? ''
+      : `\n\n${table([[...curveHeader(report)], ...rows.map((row) => row.map(markdownText))], ['r', 'r'])}\n\n<sub>Plans that no other one measured on the whole set beats in both cost and accuracy.</sub>`;
+  return `### Plan\n\n${sentences.map((one) => `- ${markdownSentence(one)}`).join('\n')}${curve}`;
 }
 
 function findings(report: Report): string {

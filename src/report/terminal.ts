@@ -12,6 +12,7 @@ import {
   sortedChecks,
   variantsOf,
 } from './numbers.js';
+import { planSentences } from './plan-text.js';
 import type { LayerRow, Report } from './types.js';
 
 /** SGR codes: verdicts in green, red and yellow, headings bold. */
@@ -41,6 +42,7 @@ export function formatTerminal(
     variants(report),
     section(...engines(report)),
     section(...layers(report, width)),
+    section('Plan', bullets(planSentences(report))),
     section('Causes', bullets(causes.map(({ sentence }) => sentence))),
     section(`Thresholds (${verdict.candidate})`, checks.join('\n')),
     section('Validation data', bullets(skipped.map(({ what, count }) => `${count} ${what}`))),

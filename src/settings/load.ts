@@ -16,10 +16,17 @@ const INPUTS = [
   ['/calibration/cache', 'file'],
   ['/quantization/plan', 'file'],
   ['/quantization/reference', 'file'],
+  ['/sensitivity/profile', 'file'],
 ] as const;
 
+/** How settings are read. */
+export interface LoadOptions {
+  /** For looking for a plan: the file that the settings name may be yet to be written. */
+  readonly newPlan?: boolean;
+}
+
 /** Reads a settings file. @throws InputFault with every mistake, each with its line and column. */
-export async function loadSettings(path: string): Promise<LoadedSettings> {
+export async function loadSettings(path: string, options: LoadOptions = {}): Promise<LoadedSettings> {
   const file = resolve(path);
   let text: string;
   try {
@@ -28,7 +35,7 @@ export async function loadSettings(path: string): Promise<LoadedSettings> {
     throw unreadable(path, cause);
   }
   const loaded = parseSettings(text, file);
-  const problems = await missingInputs(loaded);
+  const problems = await missingInputs(loaded, options);
   if (problems.length > 0) throw new InputFault(problems);
   return loaded;
 }
@@ -105,12 +112,20 @@ function absolute(settings: Settings, folder: string): Settings {
       ...(quantization.plan !== undefined && { plan: to(quantization.plan) }),
       ...(quantization.reference !== undefined && { reference: to(quantization.reference) }),
     },
+    sensitivity: {
+      ...settings.sensitivity,
+      ...(settings.sensitivity.profile !== undefined && { profile: to(settings.sensitivity.profile) }),
+    },
   };
 }
 
-async function missingInputs({ settings, place }: LoadedSettings): Promise<Problem[]> {
+async function missingInputs(
+  { settings, place }: LoadedSettings,
+  { newPlan }: LoadOptions,
+): Promise<Problem[]> {
   const problems: Problem[] = [];
   for (const [pointer, kind] of INPUTS) {
+    if (newPlan === true && pointer === '/quantization/plan') continue;
     const path = valueAt(settings, pointer);
     if (typeof path !== 'string') continue;
     const found = await stat(path).then(

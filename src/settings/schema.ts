@@ -1,6 +1,7 @@
 /** The settings file as one JSON Schema: the single source for types, defaults, messages, editor completion and docs. */
 import { decoderAnchors, decoderFormat, decoderOutputs } from './decoder-schema.js';
 import { engineSchema } from './engine-schema.js';
+import { sensitivitySchema } from './sensitivity-schema.js';
 
 const fraction = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description }) as const;
 const positive = (description: string) => ({ type: 'number', exclusiveMinimum: 0, description }) as const;
@@ -324,30 +325,7 @@ export const settingsSchema = {
         },
       },
     },
-    sensitivity: {
-      type: 'object',
-      description: 'The ranking of layers, from which mixed precision is found.',
-      additionalProperties: false,
-      default: {},
-      properties: {
-        enabled: {
-          type: 'boolean',
-          default: true,
-          description: 'Rank layers. Without it there is no mixed precision but by a plan.',
-        },
-        images: {
-          type: 'integer',
-          minimum: 1,
-          default: 32,
-          description: 'Validation images that layers are ranked on.',
-        },
-        maxFloatLayers: {
-          type: 'integer',
-          minimum: 0,
-          description: 'Most layers that the search may keep float, beside the head.',
-        },
-      },
-    },
+    sensitivity: sensitivitySchema,
     cache: {
       type: 'object',
       description:

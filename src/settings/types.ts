@@ -35,7 +35,7 @@ export type Settings = Omit<
     Deep['gate'],
     'candidate' | 'confidence' | 'resamples' | 'interval' | 'inconclusive' | 'seed'
   >;
-  readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images'>;
+  readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images' | 'calibrators' | 'always'>;
   readonly cache: Filled<Deep['cache'], 'enabled' | 'maxMiB'>;
   readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
 };

@@ -48,7 +48,12 @@ test('good settings get every default and absolute paths', () => {
     inconclusive: 'fail',
     seed: 1,
   });
-  expect(settings.sensitivity).toEqual({ enabled: true, images: 32 });
+  expect(settings.sensitivity).toEqual({
+    enabled: true,
+    images: 32,
+    calibrators: ['minmax', 'entropy', 'percentile:99.99', 'mse'],
+    always: false,
+  });
   expect(place('/calibration/images')).toBe('int8-gate.yml:7:11 calibration.images');
 });
 

@@ -1,0 +1,262 @@
+import { DetectionBuilder, type ImageGeometry } from '../dataset/index.js';
+import { evaluateCoco, pairedBootstrap } from '../evaluation/index.js';
+import { InputFault } from '../faults/index.js';
+import { exitStatusOf, judge, type Candidate } from '../gate/index.js';
+import { encodeModel } from '../onnx/index.js';
+import {
+  calibratorOf,
+  formatPlan,
+  planRanges,
+  quantize,
+  withMacs,
+  type PrecisionPlan,
+} from '../quantization/index.js';
+import {
+  pricer,
+  searchPlan,
+  SqnrMeter,
+  type LatencyProfile,
+  type PlanEstimate,
+  type PlanOutcome,
+  type PlanSearch,
+  type Price,
+  type SweepRow,
+} from '../sensitivity/index.js';
+import { calibratorWord, networkOf } from './committed-plan.js';
+import { subsetOf } from './evidence.js';
+import { modelOf, tryDecode } from './measure.js';
+import { feedOf } from './prepare.js';
+import { readProfile } from './profile.js';
+import { buildVariant, judgeVariant, numbersOf, type Basis, type Variant } from './run.js';
+
+/** The plan that is judged as mixed precision, and how it was found. */
+export interface MixedPlan {
+  readonly variant: Variant;
+  readonly search: PlanSearch;
+  readonly seconds: number;
+}
+
+/** How a plan is looked for. */
+export interface FindOptions {
+  /** Spend evaluations on dearer plans too, to offer them. */
+  readonly alternatives: boolean;
+}
+
+/** Prices the plans of a network, by the settings' profile where they name one. */
+export async function pricerOf({
+  bench,
+  statistics,
+}: Pick<Basis, 'bench' | 'statistics'>): Promise<(plan: PrecisionPlan) => Price> {
+  const { graph, layers, settings } = bench;
+  const { profile: file } = settings.sensitivity;
+  const profile: LatencyProfile | undefined = file === undefined ? undefined : await readProfile(file);
+  const shapeOf = (tensor: string): readonly number[] | undefined => {
+    const shape = statistics.get(tensor)?.shape ?? graph.shape(tensor);
+    return shape?.every((length) => length > 0) === true ? shape : undefined;
+  };
+  return pricer({
+    graph,
+    scope: settings.quantization.operators,
+    layers: withMacs(layers, graph, statistics),
+    elements: (tensor) => shapeOf(tensor)?.reduce((a, b) => a * b, 1),
+    ...(profile !== undefined && { profile }),
+  });
+}
+
+/** Looks for the cheapest plan that passes, from the INT8 variant on. */
+export async function findPlan(
+  basis: Basis,
+  int8: Variant,
+  rows: readonly SweepRow[],
+  { alternatives }: FindOptions,
+): Promise<MixedPlan> {
+  const { bench } = basis;
+  const { settings, context, layers } = bench;
+  const started = Date.now();
+  const { maxFloatLayers, minInt8Share, maxMinutes } = settings.sensitivity;
+  // Kept whole is only what may become the answer: a model takes megabytes.
+  let kept = int8;
+  const build = (plan: PrecisionPlan): Promise<Variant> | Variant => {
+    if (formatPlan(plan) === formatPlan(int8.plan)) return int8;
+    if (formatPlan(plan) === formatPlan(kept.plan)) return kept;
+    const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
+    return buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
+  };
+  const price = await pricerOf(basis);
+  let best: PlanOutcome | undefined;
+  // Told once in a row: there are dozens.
+  let told = false;
+  const steering = (): void => {
+    if (!told) context.progress.phase(`Steering the search for a plan on ${bench.subset.length} images`);
+    told = true;
+  };
+  const search = await searchPlan({
+    rows,
+    layers,
+    basePlan: int8.plan,
+    price,
+    evaluatePlan: async (plan) => {
+      told = false;
+      const variant = await build(plan);
+      const outcome = outcomeOf(basis, variant);
+      const better =
+        best === undefined ||
+        (outcome.passes
+          ? !best.passes || price(plan).cost <= price(kept.plan).cost
+          : !best.passes && outcome.score > best.score);
+      if (better) [best, kept] = [outcome, variant];
+      return outcome;
+    },
+    estimatePlan: subsetEstimator(basis, steering),
+    calibrators: otherCalibrators(bench),
+    alternatives,
+    ...(maxFloatLayers !== undefined && { maxFloatLayers }),
+    ...(minInt8Share !== undefined && { minInt8Share }),
+    ...(maxMinutes !== undefined && { expired: () => Date.now() - started > maxMinutes * 60_000 }),
+    signal: context.signal,
+  });
+  const variant = await build(search.best.plan);
+  context.progress.end();
+  return {
+    variant: { ...variant, plan: signed(basis, search.best.plan) },
+    search,
+    seconds: (Date.now() - started) / 1000,
+  };
+}
+
+/**
+ * Calibrators that single layers may get: none for a model that brings its scales along, nor where the best one was
+ * chosen for each scale already.
+ */
+function otherCalibrators({ model, settings, loaded }: Basis['bench']): readonly string[] {
+  const { calibrators } = settings.sensitivity;
+  const wrong = calibrators.find((word) => calibratorOf(word) === undefined);
+  if (wrong !== undefined)
+    throw new InputFault({
+      where: loaded.place('/sensitivity/calibrators'),
+      what: `${wrong} is no calibrator`,
+      fix: 'A percentile lies between 0 and 100, for example percentile:99.99.',
+    });
+  if (model.quantized !== undefined || settings.calibration.calibrator === 'best') return [];
+  return calibrators.filter((word) => word !== calibratorWord(settings));
+}
+
+/** The plan with what tells later whether it still fits. */
+function signed({ bench }: Basis, plan: PrecisionPlan): PrecisionPlan {
+  const { structure, calibrator, layers } = networkOf(bench);
+  return {
+    ...plan,
+    model: structure,
+    calibrator,
+    network: Object.fromEntries(layers.map(({ name, structure: own }) => [name, own])),
+  };
+}
+
+/**
+ * A plan holds when the gate would let it pass and its fall itself is within the limits: where the settings let an
+ * interval that straddles a limit pass, a fall beyond the limit is still nothing to look for.
+ */
+function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
+  const verdict = judgeVariant(bench, fp32, variant);
+  const plain = judge({
+    thresholds: bench.settings.gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: numbersOf(variant.measured),
+    intervals: undefined,
+    images: bench.truth.images.length,
+    inconclusive: 'fail',
+  });
+  const { drop, low, high } = variant.drop.map;
+  return {
+    passes: exitStatusOf(verdict) === 0 && plain.kind === 'pass',
+    verdict: verdict.kind,
+    score: variant.measured.evaluation.stats.AP,
+    drop,
+    low,
+    high,
+    images: bench.truth.images.length,
+  };
+}
+
+/** Resamples on the subset: they only rule out. */
+const RESAMPLES = 200;
+
+/** Measures plans on the subset: SQNR of the head, mAP, and whether its fall is beyond a limit without doubt. */
+function subsetEstimator(
+  basis: Basis,
+  onEstimate: () => void,
+): (plan: PrecisionPlan) => Promise<PlanEstimate> {
+  const { bench, fp32, reference, ranges, statistics } = basis;
+  const { subset, subsetTruth, settings, layers, context } = bench;
+  const before = subsetOf(fp32.detections, subset);
+  const expected = evaluateCoco(subsetTruth, before);
+  let geometries: readonly ImageGeometry[] | undefined;
+  return async (plan) => {
+    onEstimate();
+    geometries ??= await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
+    const own = planRanges(plan, layers, ranges, statistics, settings.calibration.batch);
+    const bytes = encodeModel(quantize(bench.model, plan, own).proto);
+    const session = await bench.engine.load(modelOf(bench, 'plan', bytes), { extraOutputs: reference.heads });
+    try {
+      const meter = new SqnrMeter(reference.outputs);
+      const table = new DetectionBuilder();
+      let broken = false;
+      await session.run(
+        feedOf(bench, bench.validation, subset),
+        (i, outputs) => {
+          meter.add(i, outputs);
+          broken ||= !tryDecode(bench, table, 'plan', i, outputs, geometries?.[i] as ImageGeometry);
+        },
+        { signal: context.signal },
+      );
+      if (broken) return { sqnr: meter.sqnr(), score: 0, images: subset.length, hopeless: true };
+      const after = table.finish();
+      const found = evaluateCoco(subsetTruth, after);
+      const intervals = pairedBootstrap({
+        truth: subsetTruth,
+        reference: before,
+        candidate: after,
+        resamples: RESAMPLES,
+        confidence: settings.gate.confidence,
+        seed: settings.gate.seed,
+      });
+      const limits = fallLimits(settings.gate.thresholds);
+      const numbers = (one: typeof found): Candidate => ({
+        ...one,
+        distances: undefined,
+        sqnr: undefined,
+        modelSizeMiB: NaN,
+        latencyMs: undefined,
+      });
+      const hopeless =
+        Object.keys(limits).length > 0 &&
+        judge({
+          thresholds: limits,
+          reference: numbers(expected),
+          candidate: numbers(found),
+          intervals,
+          images: subset.length,
+          inconclusive: 'fail',
+        }).checks.some(({ kind }) => kind === 'fail');
+      return { sqnr: meter.sqnr(), score: found.stats.AP, images: subset.length, hopeless };
+    } finally {
+      await session.release();
+    }
+  };
+}
+
+type Thresholds = Basis['bench']['settings']['gate']['thresholds'];
+
+/** The limits on falls of whole metrics: what a subset can tell something of. */
+function fallLimits(thresholds: Thresholds): Thresholds {
+  return Object.fromEntries(
+    (['mAP50-95', 'mAP50', 'AR100'] as const).flatMap((metric) => {
+      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
+      const limits = {
+        ...(maxDrop !== undefined && { maxDrop }),
+        ...(maxDropRelative !== undefined && { maxDropRelative }),
+      };
+      return Object.keys(limits).length === 0 ? [] : [[metric, limits] as const];
+    }),
+  );
+}

@@ -1,0 +1,357 @@
+import { describe, expect, test } from '@jest/globals';
+import { mulberry32 } from '../../src/evaluation/index.js';
+import { resolvePlan, type Layer, type PrecisionPlan } from '../../src/quantization/index.js';
+import {
+  paretoFront,
+  rank,
+  searchPlan,
+  type PlanEstimate,
+  type PlanSearch,
+  type Price,
+  type SearchInput,
+  type SweepRow,
+} from '../../src/sensitivity/index.js';
+
+const LAYERS = 40;
+const base: PrecisionPlan = { version: 1, operators: 'tensorrt', default: 'int8', layers: {} };
+
+const layersOf = (macs: (i: number) => number): readonly Layer[] =>
+  Array.from({ length: LAYERS }, (_, i) => ({
+    name: `conv${i}`,
+    opType: 'Conv',
+    nodes: [i],
+    depth: i,
+    macs: macs(i),
+    parameters: 1,
+    activations: [],
+    head: false,
+  }));
+
+/** A detector whose noise at the output is known for every plan. */
+interface World {
+  readonly macs?: (i: number) => number;
+  /** Noise of a layer in INT8 by itself; 1e-4 for those not named. */
+  readonly noise?: Readonly<Record<string, number>>;
+  /** What the ranking believes, where it errs. */
+  readonly believed?: Readonly<Record<string, number>>;
+  /** Noise that arises while all of some layers are in INT8: each of them in float removes it. */
+  readonly together?: readonly { readonly layers: readonly string[]; readonly noise: number }[];
+  /** Noise of a layer under another calibrator. */
+  readonly calibrated?: Readonly<Record<string, number>>;
+  /** Noise that still passes. */
+  readonly allowed: number;
+  /** Layers that change precision with the first of them. */
+  readonly groups?: readonly (readonly string[])[];
+  /** False: nothing is measured on a subset. */
+  readonly subset?: boolean;
+}
+
+const QUIET = 1e-4;
+
+function searchIn(
+  world: World,
+  options: Partial<SearchInput> = {},
+): Promise<PlanSearch & { readonly tried: readonly PrecisionPlan[] }> {
+  const layers = layersOf(world.macs ?? (() => 1));
+  const total = layers.reduce((sum, { macs }) => sum + (macs ?? 0), 0);
+  const noiseOf = (name: string): number => world.noise?.[name] ?? QUIET;
+  const noise = (plan: PrecisionPlan): number => {
+    const precision = resolvePlan(plan, layers);
+    const int8 = (name: string): boolean => precision.get(name) === 'int8';
+    const alone = layers.reduce((sum, { name }) => {
+      const calibrated = plan.calibrators?.[name] === 'entropy' ? world.calibrated?.[name] : undefined;
+      return sum + (int8(name) ? (calibrated ?? noiseOf(name)) : 0);
+    }, 0);
+    return (world.together ?? []).reduce((sum, one) => sum + (one.layers.every(int8) ? one.noise : 0), alone);
+  };
+  const price = (plan: PrecisionPlan): Price => {
+    const precision = resolvePlan(plan, layers);
+    const int8Share =
+      layers.reduce((sum, { name, macs }) => sum + (precision.get(name) === 'int8' ? (macs ?? 0) : 0), 0) /
+      total;
+    return { cost: 1 - int8Share, int8Share, reformats: 0, latencyMs: undefined };
+  };
+  const grouped = (world.groups ?? []).flat();
+  const rows = rank(
+    layers
+      .filter(
+        ({ name }) => !grouped.includes(name) || world.groups?.some(([first]) => first === name) === true,
+      )
+      .map((layer): SweepRow => {
+        const names = world.groups?.find(([first]) => first === layer.name);
+        const members = layers.filter(({ name }) => names?.includes(name) === true);
+        const group = { name: layer.name, layers: members, tie: 'concat', end: '' } as const;
+        return {
+          layer,
+          sqnr: -10 * Math.log10(world.believed?.[layer.name] ?? noiseOf(layer.name)),
+          mapDrop: 0,
+          ...(names !== undefined && { detail: { group } as unknown as NonNullable<SweepRow['detail']> }),
+        };
+      }),
+  );
+  const tried: PrecisionPlan[] = [];
+  const estimate = (plan: PrecisionPlan): PlanEstimate => ({
+    sqnr: -10 * Math.log10(noise(plan)),
+    score: 1 - noise(plan),
+    images: 8,
+    hopeless: noise(plan) > 10 * world.allowed,
+  });
+  return searchPlan({
+    rows,
+    layers,
+    basePlan: base,
+    price,
+    evaluatePlan: (plan) => {
+      tried.push(plan);
+      const passes = noise(plan) <= world.allowed;
+      const drop = noise(plan);
+      const verdict = passes ? ('pass' as const) : ('fail' as const);
+      return Promise.resolve({ passes, verdict, score: 1 - drop, drop, low: drop, high: drop, images: 100 });
+    },
+    ...(world.subset !== false && { estimatePlan: (plan) => Promise.resolve(estimate(plan)) }),
+    signal: new AbortController().signal,
+    ...options,
+  }).then((found) => ({ ...found, tried }));
+}
+
+const sorted = (names: readonly string[]): string[] => [...names].sort();
+const loud = (...names: string[]): Record<string, number> =>
+  Object.fromEntries(names.map((name) => [name, 1]));
+
+describe('the search finds the cheapest plan that passes', () => {
+  const cases: readonly [what: string, world: World, kept: readonly string[], full: number][] = [
+    ['nothing to do', { allowed: 1 }, [], 1],
+    ['one culprit', { noise: loud('conv7'), allowed: 0.1 }, ['conv7'], 2],
+    [
+      'two that do not stand together',
+      { noise: loud('conv0', 'conv39'), allowed: 0.1 },
+      ['conv0', 'conv39'],
+      6,
+    ],
+    [
+      'five all over the network',
+      { noise: loud('conv3', 'conv11', 'conv12', 'conv27', 'conv38'), allowed: 0.1 },
+      ['conv3', 'conv11', 'conv12', 'conv27', 'conv38'],
+      12,
+    ],
+    [
+      'a culprit that the ranking holds for harmless',
+      { noise: loud('conv4', 'conv30'), believed: { conv30: 1e-7 }, allowed: 0.1 },
+      ['conv4', 'conv30'],
+      8,
+    ],
+    [
+      'harmless layers that the ranking puts first',
+      { noise: loud('conv20'), believed: { conv1: 2, conv2: 2, conv3: 2, conv20: 0.5 }, allowed: 0.1 },
+      ['conv20'],
+      10,
+    ],
+    [
+      'noise that only arises together: one of the pair will do',
+      { together: [{ layers: ['conv5', 'conv25'], noise: 1 }], allowed: 0.1 },
+      ['conv5'],
+      8,
+    ],
+    [
+      'a dear culprit and a cheap one, either of which will do: the cheap one',
+      {
+        macs: (i) => (i === 8 ? 30 : 1),
+        noise: { conv8: 0.5, conv9: 0.4 },
+        allowed: 0.55,
+      },
+      ['conv9'],
+      4,
+    ],
+    [
+      'two cheap layers instead of a dear one',
+      {
+        macs: (i) => (i === 8 ? 60 : 1),
+        noise: { conv8: 0.8, conv9: 0.4, conv10: 0.4 },
+        allowed: 0.9,
+      },
+      ['conv10', 'conv9'],
+      6,
+    ],
+    [
+      'a group, switched as one',
+      {
+        noise: loud('conv3', 'conv8'),
+        groups: [['conv3', 'conv8']],
+        allowed: 0.1,
+      },
+      ['conv3', 'conv8'],
+      2,
+    ],
+  ];
+
+  test.each(cases)('%s', async (_what, world, kept, full) => {
+    const found = await searchIn(world);
+    expect(found).toMatchObject({ passes: true, ended: 'cheapest', blame: [] });
+    expect(sorted(found.kept)).toEqual(sorted(kept));
+    expect(found.best.outcome?.passes).toBe(true);
+    expect(found.tried.length).toBe(found.evaluations.full);
+    expect(found.evaluations.full).toBeLessThanOrEqual(full);
+  });
+
+  test.each(cases)('%s, with the whole set alone to go by', async (_what, world) => {
+    const found = await searchIn({ ...world, subset: false });
+    expect(found.passes).toBe(true);
+    expect(found.evaluations).toMatchObject({ subset: 0, cached: 0 });
+    expect(found.evaluations.full).toBeLessThanOrEqual(26);
+  });
+
+  test('in 200 networks with 1 to 6 culprits anywhere and a ranking that errs by 10 dB, all culprits and no other layer', async () => {
+    const wrong: string[] = [];
+    let most = 0;
+    for (let seed = 1; seed <= 200; seed++) {
+      const random = mulberry32(seed);
+      const count = 1 + Math.floor(6 * random());
+      const culprits = new Set<string>();
+      while (culprits.size < count) culprits.add(`conv${Math.floor(LAYERS * random())}`);
+      const noise = Object.fromEntries([...culprits].map((name) => [name, 0.5 + random()]));
+      const believed = Object.fromEntries(
+        Array.from({ length: LAYERS }, (_, i) => `conv${i}`).map((name) => [
+          name,
+          (noise[name] ?? QUIET) * 10 ** (2 * random() - 1),
+        ]),
+      );
+      const found = await searchIn({ noise, believed, allowed: 0.2 });
+      most = Math.max(most, found.evaluations.full);
+      if (sorted(found.kept).join() !== sorted([...culprits]).join())
+        wrong.push(`${seed}: ${found.kept.join(' ')} instead of ${[...culprits].join(' ')}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(most).toBeLessThanOrEqual(14);
+  });
+});
+
+describe('other calibrators', () => {
+  const world = { noise: loud('conv7', 'conv9'), calibrated: { conv7: 0.01 }, allowed: 0.1 };
+
+  test('come before float, for they cost nothing', async () => {
+    const found = await searchIn(
+      { ...world, calibrated: { conv7: 0.01, conv9: 0.01 } },
+      { calibrators: ['entropy'] },
+    );
+    expect(found).toMatchObject({ passes: true, kept: [] });
+    expect(found.best.plan.calibrators).toEqual({ conv7: 'entropy', conv9: 'entropy' });
+    expect(found.best.price.cost).toBe(0);
+  });
+
+  test('stay where float is needed beside them, and none is left on a layer in float', async () => {
+    const found = await searchIn(world, { calibrators: ['entropy'] });
+    expect(found).toMatchObject({ passes: true, kept: ['conv9'] });
+    expect(found.best.plan.calibrators).toEqual({ conv7: 'entropy' });
+  });
+
+  test('are left alone where they gain nothing', async () => {
+    const found = await searchIn({ ...world, calibrated: { conv7: 1.2 } }, { calibrators: ['entropy'] });
+    expect(sorted(found.kept)).toEqual(['conv7', 'conv9']);
+    expect(found.best.plan.calibrators).toBeUndefined();
+  });
+});
+
+describe('budgets', () => {
+  const world = { noise: loud('conv1', 'conv2', 'conv3'), allowed: 0.1 };
+
+  test.each([
+    ['enough layers', { maxFloatLayers: 3 }, true, 'cheapest', 3],
+    ['too few layers', { maxFloatLayers: 2 }, false, 'float-layers', 2],
+    ['no layer', { maxFloatLayers: 0 }, false, 'float-layers', 0],
+    ['enough work in float', { minInt8Share: 0.92 }, true, 'cheapest', 3],
+    ['too little', { minInt8Share: 0.94 }, false, 'int8-share', 2],
+  ] as const)('%s', async (_what, options, passes, ended, kept) => {
+    const found = await searchIn(world, options);
+    expect(found).toMatchObject({ passes, ended });
+    expect(found.kept.length).toBe(kept);
+    // What would be needed beside.
+    if (!passes) expect(found.blame).toContain('conv3');
+  });
+
+  test('time ends it with the best that was found', async () => {
+    let left = 2;
+    const found = await searchIn({ ...world, subset: false }, { expired: () => left-- <= 0 });
+    expect(found).toMatchObject({ ended: 'minutes', passes: false });
+    expect(found.evaluations.full).toBe(3);
+    const generous = await searchIn({ ...world, subset: false }, { expired: () => false });
+    expect(generous).toMatchObject({ ended: 'cheapest', passes: true });
+  });
+
+  test('a plan that passed when time ended is given', async () => {
+    const before = await searchIn({ ...world, subset: false });
+    const first = before.points.findIndex(({ outcome }) => outcome?.passes === true);
+    let left = first;
+    const found = await searchIn({ ...world, subset: false }, { expired: () => left-- <= 0 });
+    expect(found).toMatchObject({ ended: 'minutes', passes: true });
+  });
+});
+
+describe('when nothing passes', () => {
+  const world: World = {
+    noise: loud('conv5', 'conv6'),
+    allowed: -1,
+  };
+
+  test('the best is given, and the layers that hurt most in it', async () => {
+    const found = await searchIn({ ...world }, { maxFloatLayers: 1 });
+    expect(found).toMatchObject({ passes: false, ended: 'float-layers' });
+    expect(found.kept.length).toBe(1);
+    expect(['conv5', 'conv6']).toContain(found.blame[0]);
+    expect(found.blame).not.toContain(found.kept[0]);
+  });
+
+  test('not even with everything in float: no layer is to blame', async () => {
+    const found = await searchIn(world);
+    expect(found).toMatchObject({ passes: false, ended: 'none-passes', blame: [] });
+    expect(found.kept.length).toBe(LAYERS);
+  });
+});
+
+describe('what is told beside the best plan', () => {
+  test('two dearer plans, measured on the whole set, where they are asked for', async () => {
+    const world = { noise: { ...loud('conv7'), conv9: 0.05, conv11: 0.04 }, allowed: 0.1 };
+    const { best, alternatives } = await searchIn(world, { alternatives: true });
+    expect(alternatives.map(({ draft }) => sorted(draft.float.flat()))).toEqual([
+      ['conv7', 'conv9'],
+      ['conv11', 'conv7', 'conv9'],
+    ]);
+    for (const one of alternatives) {
+      expect(one.price.cost).toBeGreaterThan(best.price.cost);
+      expect(one.outcome?.passes).toBe(true);
+    }
+  });
+
+  test('the curve holds what no measured plan beats in cost and accuracy; estimates are never on it', async () => {
+    const { points } = await searchIn({ noise: loud('conv0', 'conv39', 'conv20'), allowed: 0.1 });
+    const front = paretoFront(points);
+    expect(front.size).toBeGreaterThan(1);
+    for (const one of points)
+      if (one.outcome === undefined) expect(front.has(one)).toBe(false);
+      else
+        expect(front.has(one)).toBe(
+          !points.some(
+            ({ outcome, price }) =>
+              outcome !== undefined &&
+              price.cost <= one.price.cost &&
+              outcome.score >= (one.outcome?.score ?? 0) &&
+              (price.cost < one.price.cost || outcome.score > (one.outcome?.score ?? 0)),
+          ),
+        );
+  });
+
+  test('no plan is measured twice', async () => {
+    const { tried } = await searchIn({
+      noise: loud('conv3', 'conv11', 'conv30'),
+      allowed: 0.1,
+      subset: false,
+    });
+    const keys = tried.map(({ layers }) => sorted(Object.keys(layers)).join());
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('Ctrl-C stops it', async () => {
+    const abort = new AbortController();
+    abort.abort();
+    await expect(searchIn({ allowed: 1 }, { signal: abort.signal })).rejects.toThrow('interrupted');
+  });
+});

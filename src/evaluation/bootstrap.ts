@@ -1,5 +1,5 @@
 import type { DetectionTable, GroundTruth } from '../dataset/index.js';
-import { bcaInterval, percentileInterval, type IntervalMethod } from './intervals.js';
+import { bcaInterval, percentileInterval, simultaneousIntervals, type IntervalMethod } from './intervals.js';
 import { matchClasses } from './matching.js';
 import { mulberry32 } from './numeric.js';
 import { FIGURES, WeightedEvaluation } from './weighted.js';
@@ -13,6 +13,17 @@ export interface Drop {
   readonly high: number;
 }
 
+/** {@link Drop} of a class. */
+export interface ClassDrop extends Drop {
+  /** Images that hold a box of the class that counts. */
+  readonly images: number;
+  /**
+   * Interval that holds for all classes of {@link BootstrapResult.family} at once; undefined for a class that is not of
+   * them.
+   */
+  readonly together: readonly [low: number, high: number] | undefined;
+}
+
 /** Drops of a candidate against a reference on the same images. */
 export interface BootstrapResult {
   readonly map: Drop;
@@ -20,7 +31,9 @@ export interface BootstrapResult {
   /** AR100. */
   readonly ar: Drop;
   /** AP50-95 by category; undefined for classes without boxes. */
-  readonly perClass: readonly (Drop | undefined)[];
+  readonly perClass: readonly (ClassDrop | undefined)[];
+  /** Classes with `minBoxes` boxes or more, whose intervals hold together. */
+  readonly family: number;
   readonly method: IntervalMethod;
   readonly resamples: number;
   readonly confidence: number;
@@ -38,6 +51,8 @@ export interface BootstrapOptions {
   readonly seed: number;
   /** `bca` when left out. */
   readonly method?: IntervalMethod;
+  /** Fewest boxes that count for a class to be of {@link BootstrapResult.family}; 1 when left out. */
+  readonly minBoxes?: number;
 }
 
 /** Groups of the jackknife: enough for a skewness, and each costs an evaluation. */
@@ -46,16 +61,38 @@ const GROUPS = 200;
 /**
  * Paired bootstrap over images: the same resample, with true multiplicities, for both. Boxes of an image are not
  * independent, so the image is the unit. Matching is done once; a resample only re-weighs.
+ *
+ * Either set may be a stored one: FP32 and INT8 of one run, or the detections of a base branch and of a head, as long as
+ * both belong to the images and classes of `truth`. Above 0 the candidate is worse.
+ * @throws InputFault for a score or box that is NaN or infinite
  */
-export function pairedBootstrap({
+export function pairedBootstrap(options: BootstrapOptions): BootstrapResult {
+  return intervalsOf(drawDrops(options), options);
+}
+
+/** Drops as {@link Pair.drops} lists them. */
+export interface DrawnDrops {
+  readonly truth: GroundTruth;
+  /** On the set as it is. */
+  readonly point: Float64Array;
+  /** `[resamples]`. */
+  readonly draws: readonly Float64Array[];
+  /** With an image or a group of images left out; empty where the method needs none. */
+  readonly left: readonly Float64Array[];
+  /** By class: boxes that count, and images that hold one. */
+  readonly boxes: readonly number[];
+  readonly holding: readonly number[];
+}
+
+/** The costly half of {@link pairedBootstrap}. */
+export function drawDrops({
   truth,
   reference,
   candidate,
   resamples,
-  confidence,
   seed,
   method = 'bca',
-}: BootstrapOptions): BootstrapResult {
+}: BootstrapOptions): DrawnDrops {
   const pair = new Pair(truth, reference, candidate);
   const n = truth.images.length;
   const point = pair.drops(new Uint16Array(n).fill(1));
@@ -63,6 +100,14 @@ export function pairedBootstrap({
   const weights = new Uint16Array(n);
   const draws = Array.from({ length: resamples }, () => pair.drops(resample(weights, random)));
   const left = method === 'bca' ? jackknife(n, random, (one) => pair.drops(one)) : [];
+  return { truth, point, draws, left, boxes: pair.boxes, holding: pair.holding };
+}
+
+/** The other half: intervals from what was drawn. */
+export function intervalsOf(
+  { truth, point, draws, left, boxes, holding }: DrawnDrops,
+  { confidence, method = 'bca', minBoxes = 1 }: Pick<BootstrapOptions, 'confidence' | 'method' | 'minBoxes'>,
+): BootstrapResult {
   const interval = (at: number): Drop => {
     const values = Float64Array.from(draws, (one) => one[at] as number)
       .filter(Number.isFinite)
@@ -75,17 +120,23 @@ export function pairedBootstrap({
         : percentileInterval(values, confidence);
     return { drop, low, high };
   };
+  const family = boxes.flatMap((count, k) => (count >= Math.max(1, minBoxes) ? [FIGURES.length + k] : []));
+  const together = simultaneousIntervals(point, draws, family, confidence);
   return {
     map: interval(0),
     map50: interval(1),
     ar: interval(2),
-    perClass: truth.categories.map((_, k) =>
-      Number.isFinite(point[FIGURES.length + k] ?? NaN) ? interval(FIGURES.length + k) : undefined,
-    ),
+    perClass: truth.categories.map((_, k) => {
+      const at = FIGURES.length + k;
+      return Number.isFinite(point[at] ?? NaN)
+        ? { ...interval(at), images: holding[k] as number, together: together.get(at) }
+        : undefined;
+    }),
+    family: family.length,
     method,
-    resamples,
+    resamples: draws.length,
     confidence,
-    images: n,
+    images: truth.images.length,
   };
 }
 
@@ -125,12 +176,17 @@ class Pair {
   private readonly sides: readonly [WeightedEvaluation, WeightedEvaluation];
   private readonly figures: readonly [Float64Array, Float64Array];
   private readonly classes: number;
+  /** By class: boxes that count, and images that hold one. */
+  readonly boxes: readonly number[];
+  readonly holding: readonly number[];
 
   constructor(truth: GroundTruth, reference: DetectionTable, candidate: DetectionTable) {
     const side = (table: DetectionTable): WeightedEvaluation =>
       new WeightedEvaluation(truth, matchClasses(truth, table));
     this.sides = [side(reference), side(candidate)];
     this.classes = truth.categories.length;
+    this.boxes = this.sides[0].boxes;
+    this.holding = this.sides[0].holding;
     this.figures = [new Float64Array(3 * this.classes), new Float64Array(3 * this.classes)];
   }
 

@@ -3,7 +3,13 @@ export * from './types.js';
 export { evaluateCoco, CocoEvaluation } from './coco.js';
 export type { MatchOptions } from './matching.js';
 export { evaluateVoc, type VocClass, type VocEvaluation, type VocMetric } from './voc.js';
-export { pairedBootstrap, type BootstrapOptions, type BootstrapResult, type Drop } from './bootstrap.js';
+export {
+  pairedBootstrap,
+  type BootstrapOptions,
+  type BootstrapResult,
+  type ClassDrop,
+  type Drop,
+} from './bootstrap.js';
 export { INTERVAL_METHODS, type IntervalMethod } from './intervals.js';
 export { outputDistances, type OutputDistances } from './distances.js';
 export { prepareMatches, type ClassMatches, type Matches } from './matches.js';

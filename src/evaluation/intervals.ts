@@ -33,6 +33,51 @@ export function bcaInterval(
   return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
 }
 
+/**
+ * Intervals of several figures that hold for all of them at once with the given confidence, by the maximum statistic:
+ * every figure ± the quantile, over the resamples, of its largest standardized deviation from the set as it is, times its
+ * standard error. The resamples carry how the figures hang together, so nothing is given away as with Bonferroni, and
+ * the quantile is one that 1,000 resamples can tell, where Bonferroni's tails of 80 figures are not. (Westfall & Young
+ * 1993, "Resampling-Based Multiple Testing"; Romano & Wolf 2005, "Exact and approximate stepdown methods for multiple
+ * hypothesis testing", JASA 100.)
+ * @param point - the figures on the set as it is
+ * @param draws - the same of each resample; NaN where a resample cannot tell
+ * @param family - places of the figures
+ */
+export function simultaneousIntervals(
+  point: Float64Array,
+  draws: readonly Float64Array[],
+  family: readonly number[],
+  confidence: number,
+): ReadonlyMap<number, readonly [low: number, high: number]> {
+  const errors = family.map((at) => standardError(draws, at));
+  const largest = Float64Array.from(draws, (one) =>
+    family.reduce((most, at, i) => {
+      const deviation = Math.abs((one[at] as number) - (point[at] as number)) / (errors[i] as number);
+      return deviation > most ? deviation : most;
+    }, 0),
+  ).sort();
+  const wide = quantile(largest, confidence);
+  return new Map(
+    family.map((at, i) => {
+      const side = wide * (errors[i] as number);
+      return [at, [(point[at] as number) - side, (point[at] as number) + side]] as const;
+    }),
+  );
+}
+
+function standardError(draws: readonly Float64Array[], at: number): number {
+  let [n, mean, squares] = [0, 0, 0];
+  for (const one of draws) {
+    const value = one[at] as number;
+    if (!Number.isFinite(value)) continue;
+    const d = value - mean;
+    mean += d / ++n;
+    squares += d * (value - mean);
+  }
+  return n < 2 ? NaN : Math.sqrt(squares / (n - 1));
+}
+
 /** Share of the draws below a value, ties counted half. */
 function share(sorted: Float64Array, value: number): number {
   let sum = 0;

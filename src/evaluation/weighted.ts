@@ -29,6 +29,9 @@ interface Compact {
  */
 export class WeightedEvaluation {
   private readonly classes: readonly Compact[];
+  /** By class: boxes that count, and images that hold one. */
+  readonly boxes: readonly number[];
+  readonly holding: readonly number[];
   private readonly tp = new Int32Array(T);
   private readonly skipped = new Int32Array(T);
   private readonly length = new Int32Array(T);
@@ -41,6 +44,8 @@ export class WeightedEvaluation {
 
   constructor(truth: GroundTruth, classes: readonly ClassBits[]) {
     this.classes = classes.map((one) => compact(truth, one));
+    this.boxes = this.classes.map(({ boxCount }) => boxCount.reduce((sum, count) => sum + count, 0));
+    this.holding = this.classes.map(({ boxImage }) => boxImage.length);
     this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
     this.hits = new Int32Array(T * this.most);
     this.seen = new Int32Array(T * this.most);

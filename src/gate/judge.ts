@@ -1,6 +1,7 @@
 import type { BootstrapResult, ClassResult, CocoStats, Drop } from '../evaluation/index.js';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import type { Thresholds } from '../settings/index.js';
+import { decideDrop } from './decision.js';
 import type { Candidate, Check, Verdict } from './types.js';
 
 /** What is judged. */
@@ -153,64 +154,33 @@ function known(value: number): boolean {
 }
 
 function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metric' | 'subject'> {
-  const { before, after, interval, intervals } = held;
+  const { before, after, interval, intervals, images } = held;
   const drop = before - after;
-  const usable =
-    interval !== undefined && Number.isFinite(interval.low) && Number.isFinite(interval.high)
-      ? interval
-      : undefined;
-  const low = usable?.low ?? drop;
-  const high = usable?.high ?? drop;
-  const kind = high <= allowed ? 'pass' : low > allowed ? 'fail' : 'inconclusive';
-  const { images } = held;
-  const needed = kind === 'inconclusive' ? imagesNeeded(drop, allowed, low, high, images) : undefined;
+  const decided = decideDrop({
+    drop,
+    allowed,
+    interval,
+    images,
+    family: intervals?.family,
+    confidence: intervals?.confidence,
+  });
+  const { kind, words } = decided;
   const moved = drop >= 0 ? `fell by ${fixed(drop)}` : `rose by ${fixed(-drop)}`;
-  const spread = usable === undefined ? '' : ` (drop between ${fixed(low)} and ${fixed(high)})`;
-  const undecided =
-    kind !== 'inconclusive'
-      ? ''
-      : ` The interval straddles the limit: ${images} images cannot decide it${needed === undefined ? '' : `, about ${needed} would`}.`;
+  const [low, high] = decided.interval ?? [drop, drop];
+  const spread = decided.interval === undefined ? '' : ` (drop between ${fixed(low)} and ${fixed(high)})`;
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
     value: after,
     drop,
-    ...(usable !== undefined && {
-      interval: [low, high] as const,
+    ...(decided.interval !== undefined && {
+      interval: decided.interval,
       ...(intervals !== undefined && { method: intervals.method, confidence: intervals.confidence }),
-      images,
+      images: decided.images,
     }),
-    ...(needed !== undefined && { imagesToDecide: needed }),
-    sentence: `${name} ${moved}${spread} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${undecided}${doubt(usable, images)}`,
+    ...(decided.imagesToDecide !== undefined && { imagesToDecide: decided.imagesToDecide }),
+    sentence: `${name} ${moved}${spread} from ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.${words}`,
   };
-}
-
-/** Below this many images a bootstrap gives intervals that are too narrow. */
-const FEW_IMAGES = 20;
-
-/** What the interval does not say. */
-function doubt(drop: Drop | undefined, images: number): string {
-  if (drop === undefined) return '';
-  if (drop.high === drop.low)
-    return ` The interval has no width: the resamples of the ${images} images showed no spread, which is not proof that there is none.`;
-  return images < FEW_IMAGES
-    ? ` It rests on ${images} images; intervals from fewer than ${FEW_IMAGES} are too narrow.`
-    : '';
-}
-
-/** Each side of an interval shrinks with the root of the number of images; only the one across the limit counts. */
-function imagesNeeded(
-  drop: number,
-  allowed: number,
-  low: number,
-  high: number,
-  images: number,
-): number | undefined {
-  const room = Math.abs(allowed - drop);
-  const side = drop <= allowed ? high - drop : drop - low;
-  if (room === 0) return undefined;
-  const needed = Math.ceil((images * (side / room) ** 2) / 50 - 1e-9) * 50;
-  return needed > images && needed <= 1e6 ? needed : undefined;
 }
 
 function plainChecks({ thresholds, candidate }: Judgement): Check[] {

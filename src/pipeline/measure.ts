@@ -34,8 +34,17 @@ export function dropBetween(
   reference: DetectionTable,
   candidate: DetectionTable,
 ): BootstrapResult {
-  const { resamples, confidence, seed, interval } = settings.gate;
-  return pairedBootstrap({ truth, reference, candidate, resamples, confidence, seed, method: interval });
+  const { resamples, confidence, seed, interval, thresholds } = settings.gate;
+  return pairedBootstrap({
+    truth,
+    reference,
+    candidate,
+    resamples,
+    confidence,
+    seed,
+    method: interval,
+    minBoxes: thresholds.classAP?.minBoxes ?? 1,
+  });
 }
 
 /** Runs a model over the whole validation set, decodes and evaluates. */

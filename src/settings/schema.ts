@@ -266,7 +266,8 @@ export const settingsSchema = {
             AR100: accuracy('AR100'),
             classAP: {
               type: 'object',
-              description: 'Limits on AP50-95 of every class.',
+              description:
+                'Limits on AP50-95 of every class. With several classes, one fails only when the interval that holds for all of them at once, at `gate.confidence`, lies beyond the limit; to pass, its own interval is enough.',
               additionalProperties: false,
               // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
               anyOf: [{ required: ['min'] }, { required: ['maxDrop'] }, { required: ['maxDropRelative'] }],

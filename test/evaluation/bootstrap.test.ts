@@ -8,6 +8,7 @@ import {
   normalQuantile,
   normalShare,
   percentileInterval,
+  simultaneousIntervals,
 } from '../../src/evaluation/intervals.js';
 import { matchClasses } from '../../src/evaluation/matching.js';
 import { WeightedEvaluation } from '../../src/evaluation/weighted.js';
@@ -126,6 +127,20 @@ describe('intervals', () => {
     expect([low, high]).toEqual([expect.closeTo(0.05, 5), expect.closeTo(0.95, 5)]);
   });
 
+  test('the maximum statistic: every figure as far as the largest deviation of all, in its own errors', () => {
+    // Deviations ±1 and ±2 with standard errors √(4/3) and 2 √(4/3): the largest is √3/2 in every draw.
+    const rows = [
+      [1, -2],
+      [-1, 2],
+      [1, 2],
+      [-1, -2],
+    ].map((row) => Float64Array.from(row));
+    const at = simultaneousIntervals(new Float64Array(2), rows, [0, 1], 0.95);
+    expect(at.get(0)).toEqual([expect.closeTo(-1, 12), expect.closeTo(1, 12)]);
+    expect(at.get(1)).toEqual([expect.closeTo(-2, 12), expect.closeTo(2, 12)]);
+    expect(simultaneousIntervals(new Float64Array(2), rows, [1], 0.95).has(0)).toBe(false);
+  });
+
   test('BCa as its formula says, with bias and skewness', () => {
     // z0 = Φ⁻¹(0.4); influences 2, 2, -4: a = (8 + 8 - 64) / (6 * 24^1.5).
     const without = Float64Array.from([-2, -2, 4]);
@@ -180,6 +195,24 @@ describe('the paired bootstrap', () => {
       expect(found.method).toBe(method);
     },
   );
+
+  test('an interval for all classes at once holds each one, with every class of enough boxes in it', () => {
+    const resampled = pairedBootstrap({ ...options, candidate: worse, method: 'percentile' });
+    expect(resampled.family).toBe(3);
+    for (const one of resampled.perClass) {
+      expect(one?.images).toBeGreaterThan(20);
+      const [low, high] = one?.together ?? [NaN, NaN];
+      expect(high - low).toBeGreaterThan((one?.high ?? NaN) - (one?.low ?? NaN));
+      expect((low + high) / 2).toBeCloseTo(one?.drop ?? NaN, 12);
+    }
+    const boxes = evaluateCoco(truth, reference).perClass.map((one) => one.boxes);
+    const most = Math.max(...boxes);
+    const alone = pairedBootstrap({ ...options, candidate: worse, minBoxes: most });
+    expect(alone.family).toBe(boxes.filter((count) => count === most).length);
+    expect(alone.perClass.map((one) => one?.together !== undefined)).toEqual(
+      boxes.map((count) => count === most),
+    );
+  });
 
   test('is the same for the same seed, and another for another', () => {
     const first = pairedBootstrap({ ...options, candidate: worse });

@@ -30,6 +30,7 @@ const interval = (low: number, high: number, drop = (low + high) / 2): Bootstrap
   map50: { drop, low, high },
   ar: { drop, low, high },
   perClass: [],
+  family: 0,
   method: 'bca',
   resamples: 1000,
   confidence: 0.95,
@@ -74,22 +75,84 @@ describe('a drop', () => {
       candidate: candidate(0.885, { perClass: perClass(0.885) }),
       intervals: {
         ...interval(-0.02, 0.03, 0.015),
-        perClass: [{ drop: 0.015, low: -0.01, high: 0.025 }],
+        family: 1,
+        perClass: [{ drop: 0.015, low: -0.01, high: 0.025, images: 24, together: [-0.01, 0.025] }],
       },
     });
-    // The end across the limit decides: (0.015 / 0.005)² = 9 times the images, or 4.
+    // The end across the limit decides: (0.015 / 0.005)² = 9 times the images, or 4 times those that hold the class.
     expect(found.checks).toMatchObject([
       { kind: 'inconclusive', metric: 'AR100', images: 200, imagesToDecide: 1800 },
-      { kind: 'inconclusive', subject: 'disc', confidence: 0.95, imagesToDecide: 800 },
+      { kind: 'inconclusive', subject: 'disc', confidence: 0.95, images: 24, imagesToDecide: 100 },
     ]);
+    expect(found.checks[1]?.sentence).toContain(
+      '24 images that hold the class cannot decide it, about 100 would.',
+    );
   });
 
   test.each([
-    ['without width', 200, interval(0, 0), / The interval has no width: the resamples of the 200 images/],
-    ['of few images', 12, interval(-0.01, 0.01), / It rests on 12 images; .* fewer than 20 are too narrow/],
-  ] as const)('an interval %s is not told as certain', (_, images, intervals, sentence) => {
-    const found = verdict({ thresholds, candidate: candidate(0.9), intervals, images });
-    expect(found.checks[0]?.sentence).toMatch(sentence);
+    ['passes by its own interval', [-0.01, 0.015], [-0.03, 0.04], 'pass', ''],
+    [
+      'fails by the one that holds for all',
+      [0.04, 0.09],
+      [0.025, 0.1],
+      'fail',
+      ' With 80 classes judged at once at 95 %, the drop is at least 0.025.',
+    ],
+    [
+      'that would fail by itself may be chance',
+      [0.03, 0.09],
+      [-0.01, 0.12],
+      'inconclusive',
+      ' By itself it would fail, but among 80 classes judged at once at 95 % such a drop can be chance: 60 images that hold the class cannot decide it, about 200 would.',
+    ],
+  ] as const)('of one class among 80 %s', (_, own, together, kind, words) => {
+    const perClass = (AP: number) => [{ category: 0, name: 'disc', AP, AP50: 1, AR100: 1, boxes: 90 }];
+    const drop = (own[0] + own[1]) / 2;
+    const { checks } = verdict({
+      thresholds: { classAP: { maxDrop: 0.02, minBoxes: 20 } },
+      reference: candidate(0.9, { perClass: perClass(0.9) }),
+      candidate: candidate(0.9, { perClass: perClass(0.9 - drop) }),
+      intervals: {
+        ...interval(0, 0),
+        family: 80,
+        perClass: [{ drop, low: own[0], high: own[1], images: 60, together }],
+      },
+    });
+    expect(checks[0]?.kind).toBe(kind);
+    expect(checks[0]?.sentence.split('is allowed.')[1]).toBe(words);
+  });
+
+  test('whose interval has no width is not told as certain', () => {
+    const found = verdict({ thresholds, candidate: candidate(0.9), intervals: interval(0, 0) });
+    expect(found.checks[0]?.sentence).toMatch(
+      / The interval has no width: the resamples of the 200 images showed no spread/,
+    );
+  });
+
+  describe.each([1, 2, 12, 19])('measured on %i images decides nothing', (images) => {
+    test.each([
+      ['clears the limit', 0.9, interval(-0.01, 0.01)],
+      ['lies beyond it', 0.5, interval(0.35, 0.45)],
+      ['straddles it', 0.885, interval(0.005, 0.025)],
+      ['has no width', 0.9, interval(0, 0)],
+    ] as const)('where its interval %s', (_, AP, intervals) => {
+      const found = verdict({ thresholds, candidate: candidate(AP), intervals, images });
+      expect(found.checks[0]).toMatchObject({ kind: 'inconclusive', images });
+      expect(found.checks[0]?.imagesToDecide).toBeGreaterThanOrEqual(20);
+      expect(found.checks[0]?.sentence).toContain(
+        ` It rests on ${images} images; intervals from fewer than 20 are too narrow to decide.`,
+      );
+    });
+  });
+
+  test('measured on 20 images is decided', () => {
+    const found = verdict({
+      thresholds,
+      candidate: candidate(0.9),
+      intervals: interval(0, 0.01),
+      images: 20,
+    });
+    expect(found.kind).toBe('pass');
   });
 
   test('may be limited relative to FP32; the stricter limit counts', () => {

@@ -2327,14 +2327,14 @@ function findingsSection({ findings: findings2 }) {
   };
 }
 function card({ kind, severity, sentence: sentence2, advice, layers: layers3, evidence }) {
-  const numbers2 = Object.entries(evidence ?? {});
+  const numbers3 = Object.entries(evidence ?? {});
   return html`<article class="cause ${severity}">
     <p><span class="badge ${severity}">${kind}</span> ${sentence2}</p>
     <p class="advice">→ ${advice}</p>
-    ${numbers2.length === 0 && (layers3 ?? []).length === 0 ? void 0 : html`<details>
+    ${numbers3.length === 0 && (layers3 ?? []).length === 0 ? void 0 : html`<details>
             <summary>Evidence</summary>
-            ${numbers2.length === 0 ? void 0 : html`<dl class="numbers">
-                    ${numbers2.map(
+            ${numbers3.length === 0 ? void 0 : html`<dl class="numbers">
+                    ${numbers3.map(
     ([name, value]) => html`<div>
                           <dt>${name}</dt>
                           <dd>${Number(value.toPrecision(5))}</dd>
@@ -22375,11 +22375,11 @@ var init_records = __esm({
       box(key) {
         const value = this.record[key];
         if (value === void 0) return this.wrong(key, "is missing");
-        const numbers2 = Array.isArray(value) ? value : [];
-        if (numbers2.length !== 4 || !numbers2.every((v) => typeof v === "number" && Number.isFinite(v))) {
+        const numbers3 = Array.isArray(value) ? value : [];
+        if (numbers3.length !== 4 || !numbers3.every((v) => typeof v === "number" && Number.isFinite(v))) {
           return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show(value)}`);
         }
-        const [x, y, w, h] = numbers2;
+        const [x, y, w, h] = numbers3;
         if (!Number.isFinite(w * h))
           return this.wrong(key, `width times height must be finite, is ${show(value)}`);
         if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show(value)}`);
@@ -31223,11 +31223,11 @@ function readRow(fields, where, classes, problems) {
     return wrong("has 6 fields, as rows with a confidence: these are predictions, no labels", shape2);
   if (fields.length < 5 || fields.length % 2 === 0)
     return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
-  const numbers2 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
-  const odd2 = numbers2.findIndex((value) => !Number.isFinite(value));
+  const numbers3 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
+  const odd2 = numbers3.findIndex((value) => !Number.isFinite(value));
   if (odd2 >= 0)
     return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
-  const [category, ...values] = numbers2;
+  const [category, ...values] = numbers3;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
       `class ${fields[0] ?? ""} is not in 0…${classes - 1}`,
@@ -36761,17 +36761,17 @@ var init_digests = __esm({
 
 // src/dataset/packed.ts
 function detectionNumbers({ count: count2, category, bbox, score }) {
-  const numbers2 = new Float64Array(count2 * WIDTH2);
+  const numbers3 = new Float64Array(count2 * WIDTH2);
   for (let i = 0; i < count2; i++) {
-    numbers2[i * WIDTH2] = category[i];
-    numbers2.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
-    numbers2[i * WIDTH2 + 5] = score[i];
+    numbers3[i * WIDTH2] = category[i];
+    numbers3.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
+    numbers3[i * WIDTH2 + 5] = score[i];
   }
-  return numbers2;
+  return numbers3;
 }
-function pushNumbers(table2, image, numbers2) {
-  for (let i = 0; i + WIDTH2 <= numbers2.length; i += WIDTH2) {
-    const [category, x, y, w, h, score] = numbers2.subarray(i, i + WIDTH2);
+function pushNumbers(table2, image, numbers3) {
+  for (let i = 0; i + WIDTH2 <= numbers3.length; i += WIDTH2) {
+    const [category, x, y, w, h, score] = numbers3.subarray(i, i + WIDTH2);
     table2.push(image, category, x, y, w, h, score);
   }
 }
@@ -42586,11 +42586,11 @@ function rows2({ outputs, view, declared }, add4) {
   }
   const paddled = hasInput(view, "scale_factor", "im_shape");
   const isRow = ({ dims }) => dims.length === 2 && dims[1] === 6;
-  const numbers2 = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
-  if (numbers2 && (paddled || integers.length === 1 || declared === "paddle"))
+  const numbers3 = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
+  if (numbers3 && (paddled || integers.length === 1 || declared === "paddle"))
     add4("paddle", {
       outputs: {
-        predictions: numbers2.name,
+        predictions: numbers3.name,
         ...integers.length === 1 && { count: integers[0].name }
       },
       classCount: void 0,
@@ -42625,13 +42625,13 @@ function anchorHeads({ outputs, declared }, add4) {
   const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
   const [first2] = raw;
   if (raw.length < 3 || first2 === void 0 || whole && declared !== "yolov5-heads") return;
-  const numbers2 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
-  if (numbers2 > 5 && Number.isInteger(numbers2))
+  const numbers3 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
+  if (numbers3 > 5 && Number.isInteger(numbers3))
     add4("yolov5-heads", {
       outputs: {},
       heads: raw.map(({ name }) => [name]),
-      classCount: numbers2 - 5,
-      why: `${raw.length} raw heads, ${numbers2} numbers for each of 3 anchors`
+      classCount: numbers3 - 5,
+      why: `${raw.length} raw heads, ${numbers3} numbers for each of 3 anchors`
     });
 }
 function distanceHeads({ outputs, classes, height, width }, add4) {
@@ -43863,15 +43863,15 @@ async function detectKnown(bench, session, name, bytes2) {
   const fresh = /* @__PURE__ */ new Map();
   const run4 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
     const image = indexes[i];
-    const numbers2 = detectionNumbers(table3);
-    fresh.set(image, numbers2);
-    const [digest2, text3] = [digests[image], packNumbers(numbers2)];
+    const numbers3 = detectionNumbers(table3);
+    fresh.set(image, numbers3);
+    const [digest2, text3] = [digests[image], packNumbers(numbers3)];
     if (digest2 !== void 0 && shelf.get(digest2) !== text3) shelf.put(digest2, text3);
   });
   const known2 = new Map(
     all.flatMap((i) => {
-      const numbers2 = unpackNumbers(shelf.get(digests[i] ?? ""));
-      return numbers2 === void 0 ? [] : [[i, numbers2]];
+      const numbers3 = unpackNumbers(shelf.get(digests[i] ?? ""));
+      return numbers3 === void 0 ? [] : [[i, numbers3]];
     })
   );
   const live = settings2.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
@@ -43879,9 +43879,9 @@ async function detectKnown(bench, session, name, bytes2) {
   if (known2.size > 0 && live.length < all.length)
     bench.context.progress.phase(`Evaluating ${name}: resumed, ${known2.size} of ${all.length} images known`);
   await run4([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
-  const differs = [...fresh].some(([i, numbers2]) => {
+  const differs = [...fresh].some(([i, numbers3]) => {
     const before = known2.get(i);
-    return before !== void 0 && packNumbers(before) !== packNumbers(numbers2);
+    return before !== void 0 && packNumbers(before) !== packNumbers(numbers3);
   });
   if (differs) {
     bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
@@ -45235,6 +45235,157 @@ var init_file_findings = __esm({
   }
 });
 
+// src/pipeline/subset-estimate.ts
+function subsetEstimator(basis, onEstimate) {
+  const { bench, ranges, statistics } = basis;
+  const { batch } = bench.settings.calibration;
+  let subset;
+  return async (plan) => {
+    onEstimate();
+    subset ??= await Subset.open(basis);
+    const own = planRanges(plan, bench.layers, ranges, statistics, batch);
+    return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto));
+  };
+}
+function numbers2({ stats, perClass }) {
+  return {
+    stats,
+    perClass,
+    distances: void 0,
+    sqnr: void 0,
+    modelSizeMiB: NaN,
+    latencyMs: void 0
+  };
+}
+async function shelfOf(bench) {
+  const { store, subset, validation, digests, referenceBytes } = bench;
+  const { thresholds, confidence, seed } = bench.settings.gate;
+  const images2 = await Promise.all(
+    subset.map(
+      (i) => imageDigest(validation.records[i], validation.spec)
+    )
+  );
+  const whole = !images2.includes(void 0);
+  return (whole ? store : NO_STORE).shelf(
+    "plans",
+    keyOf({
+      ...identityOf(bench),
+      images: images2,
+      truth: digests.validation,
+      reference: digestOf(referenceBytes),
+      gate: [fallLimits(thresholds), confidence, seed]
+    })
+  );
+}
+function fallLimits(thresholds) {
+  return Object.fromEntries(
+    ["mAP50-95", "mAP50", "AR100"].flatMap((metric) => {
+      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
+      const limits2 = {
+        ...maxDrop !== void 0 && { maxDrop },
+        ...maxDropRelative !== void 0 && { maxDropRelative }
+      };
+      return Object.keys(limits2).length === 0 ? [] : [[metric, limits2]];
+    })
+  );
+}
+var RESAMPLES3, Subset;
+var init_subset_estimate = __esm({
+  "src/pipeline/subset-estimate.ts"() {
+    "use strict";
+    init_dataset();
+    init_evaluation();
+    init_gate();
+    init_onnx();
+    init_quantization();
+    init_sensitivity();
+    init_store4();
+    init_evidence();
+    init_keys();
+    init_measure();
+    init_prepare();
+    RESAMPLES3 = 200;
+    Subset = class _Subset {
+      constructor(basis, geometries, shelf, before = subsetOf(basis.fp32.detections, basis.bench.subset), expected2 = evaluateCoco(basis.bench.subsetTruth, before)) {
+        this.basis = basis;
+        this.geometries = geometries;
+        this.shelf = shelf;
+        this.before = before;
+        this.expected = expected2;
+      }
+      basis;
+      geometries;
+      shelf;
+      before;
+      expected;
+      static async open(basis) {
+        const { bench } = basis;
+        const geometries = await Promise.all(
+          bench.subset.map(async (i) => (await bench.validation.get(i)).geometry)
+        );
+        return new _Subset(basis, geometries, await shelfOf(bench));
+      }
+      async estimate(bytes2) {
+        const images2 = this.basis.bench.subset.length;
+        const name = digestOf(bytes2);
+        const known2 = unpackNumbers(this.shelf.get(name));
+        if (known2?.length === 3) {
+          const [sqnr, score, hopeless] = known2;
+          return { sqnr, score, images: images2, hopeless: hopeless === 1, cached: true };
+        }
+        const found = await this.measure(bytes2);
+        this.shelf.put(name, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
+        return { ...found, images: images2 };
+      }
+      async measure(bytes2) {
+        const { bench, reference } = this.basis;
+        const session = await bench.engine.load(modelOf(bench, "plan", bytes2), { extraOutputs: reference.heads });
+        try {
+          const meter = new SqnrMeter(reference.outputs);
+          const table2 = new DetectionBuilder();
+          let broken = false;
+          await session.run(
+            feedOf(bench, bench.validation, bench.subset),
+            (i, outputs) => {
+              meter.add(i, outputs);
+              broken ||= !tryDecode(bench, table2, "plan", i, outputs, this.geometries[i]);
+            },
+            { signal: bench.context.signal }
+          );
+          if (broken) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
+          const after2 = table2.finish();
+          const found = evaluateCoco(bench.subsetTruth, after2);
+          return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after2, found) };
+        } finally {
+          await session.release();
+        }
+      }
+      hopeless(after2, found) {
+        const { subsetTruth, settings: settings2 } = this.basis.bench;
+        const { confidence, seed, thresholds } = settings2.gate;
+        const limits2 = fallLimits(thresholds);
+        if (Object.keys(limits2).length === 0) return false;
+        const intervals2 = pairedBootstrap({
+          truth: subsetTruth,
+          reference: this.before,
+          candidate: after2,
+          resamples: RESAMPLES3,
+          confidence,
+          seed
+        });
+        return judge({
+          thresholds: limits2,
+          reference: numbers2(this.expected),
+          candidate: numbers2(found),
+          intervals: intervals2,
+          images: subsetTruth.images.length,
+          inconclusive: "fail"
+        }).checks.some(({ kind }) => kind === "fail");
+      }
+    };
+  }
+});
+
 // src/pipeline/profile.ts
 import { readFile as readFile11 } from "node:fs/promises";
 async function readProfile(file) {
@@ -45389,93 +45540,17 @@ function outcomeOf({ bench, fp32 }, variant2) {
     images: bench.truth.images.length
   };
 }
-function subsetEstimator(basis, onEstimate) {
-  const { bench, fp32, reference, ranges, statistics } = basis;
-  const { subset, subsetTruth, settings: settings2, layers: layers3, context } = bench;
-  const before = subsetOf(fp32.detections, subset);
-  const expected2 = evaluateCoco(subsetTruth, before);
-  let geometries;
-  return async (plan) => {
-    onEstimate();
-    geometries ??= await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-    const own = planRanges(plan, layers3, ranges, statistics, settings2.calibration.batch);
-    const bytes2 = encodeModel(quantize(bench.model, plan, own).proto);
-    const session = await bench.engine.load(modelOf(bench, "plan", bytes2), { extraOutputs: reference.heads });
-    try {
-      const meter = new SqnrMeter(reference.outputs);
-      const table2 = new DetectionBuilder();
-      let broken = false;
-      await session.run(
-        feedOf(bench, bench.validation, subset),
-        (i, outputs) => {
-          meter.add(i, outputs);
-          broken ||= !tryDecode(bench, table2, "plan", i, outputs, geometries?.[i]);
-        },
-        { signal: context.signal }
-      );
-      if (broken) return { sqnr: meter.sqnr(), score: 0, images: subset.length, hopeless: true };
-      const after2 = table2.finish();
-      const found = evaluateCoco(subsetTruth, after2);
-      const intervals2 = pairedBootstrap({
-        truth: subsetTruth,
-        reference: before,
-        candidate: after2,
-        resamples: RESAMPLES3,
-        confidence: settings2.gate.confidence,
-        seed: settings2.gate.seed
-      });
-      const limits2 = fallLimits(settings2.gate.thresholds);
-      const numbers2 = (one) => ({
-        ...one,
-        distances: void 0,
-        sqnr: void 0,
-        modelSizeMiB: NaN,
-        latencyMs: void 0
-      });
-      const hopeless = Object.keys(limits2).length > 0 && judge({
-        thresholds: limits2,
-        reference: numbers2(expected2),
-        candidate: numbers2(found),
-        intervals: intervals2,
-        images: subset.length,
-        inconclusive: "fail"
-      }).checks.some(({ kind }) => kind === "fail");
-      return { sqnr: meter.sqnr(), score: found.stats.AP, images: subset.length, hopeless };
-    } finally {
-      await session.release();
-    }
-  };
-}
-function fallLimits(thresholds) {
-  return Object.fromEntries(
-    ["mAP50-95", "mAP50", "AR100"].flatMap((metric) => {
-      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
-      const limits2 = {
-        ...maxDrop !== void 0 && { maxDrop },
-        ...maxDropRelative !== void 0 && { maxDropRelative }
-      };
-      return Object.keys(limits2).length === 0 ? [] : [[metric, limits2]];
-    })
-  );
-}
-var RESAMPLES3;
 var init_find_plan = __esm({
   "src/pipeline/find-plan.ts"() {
     "use strict";
-    init_dataset();
-    init_evaluation();
     init_faults();
     init_gate();
-    init_onnx();
     init_quantization();
     init_sensitivity();
     init_committed_plan();
-    init_evidence();
-    init_measure();
-    init_prepare();
+    init_subset_estimate();
     init_profile();
     init_run();
-    RESAMPLES3 = 200;
   }
 });
 

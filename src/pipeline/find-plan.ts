@@ -1,31 +1,17 @@
-import { DetectionBuilder, type ImageGeometry } from '../dataset/index.js';
-import { evaluateCoco, pairedBootstrap } from '../evaluation/index.js';
 import { InputFault } from '../faults/index.js';
-import { exitStatusOf, judge, type Candidate } from '../gate/index.js';
-import { encodeModel } from '../onnx/index.js';
-import {
-  calibratorOf,
-  formatPlan,
-  planRanges,
-  quantize,
-  withMacs,
-  type PrecisionPlan,
-} from '../quantization/index.js';
+import { exitStatusOf, judge } from '../gate/index.js';
+import { calibratorOf, formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import {
   pricer,
   searchPlan,
-  SqnrMeter,
   type LatencyProfile,
-  type PlanEstimate,
   type PlanOutcome,
   type PlanSearch,
   type Price,
   type SweepRow,
 } from '../sensitivity/index.js';
 import { calibratorWord, networkOf } from './committed-plan.js';
-import { subsetOf } from './evidence.js';
-import { modelOf, tryDecode } from './measure.js';
-import { feedOf } from './prepare.js';
+import { subsetEstimator } from './subset-estimate.js';
 import { readProfile } from './profile.js';
 import { buildVariant, judgeVariant, numbersOf, type Basis, type Variant } from './run.js';
 
@@ -176,87 +162,4 @@ function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
     high,
     images: bench.truth.images.length,
   };
-}
-
-/** Resamples on the subset: they only rule out. */
-const RESAMPLES = 200;
-
-/** Measures plans on the subset: SQNR of the head, mAP, and whether its fall is beyond a limit without doubt. */
-function subsetEstimator(
-  basis: Basis,
-  onEstimate: () => void,
-): (plan: PrecisionPlan) => Promise<PlanEstimate> {
-  const { bench, fp32, reference, ranges, statistics } = basis;
-  const { subset, subsetTruth, settings, layers, context } = bench;
-  const before = subsetOf(fp32.detections, subset);
-  const expected = evaluateCoco(subsetTruth, before);
-  let geometries: readonly ImageGeometry[] | undefined;
-  return async (plan) => {
-    onEstimate();
-    geometries ??= await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-    const own = planRanges(plan, layers, ranges, statistics, settings.calibration.batch);
-    const bytes = encodeModel(quantize(bench.model, plan, own).proto);
-    const session = await bench.engine.load(modelOf(bench, 'plan', bytes), { extraOutputs: reference.heads });
-    try {
-      const meter = new SqnrMeter(reference.outputs);
-      const table = new DetectionBuilder();
-      let broken = false;
-      await session.run(
-        feedOf(bench, bench.validation, subset),
-        (i, outputs) => {
-          meter.add(i, outputs);
-          broken ||= !tryDecode(bench, table, 'plan', i, outputs, geometries?.[i] as ImageGeometry);
-        },
-        { signal: context.signal },
-      );
-      if (broken) return { sqnr: meter.sqnr(), score: 0, images: subset.length, hopeless: true };
-      const after = table.finish();
-      const found = evaluateCoco(subsetTruth, after);
-      const intervals = pairedBootstrap({
-        truth: subsetTruth,
-        reference: before,
-        candidate: after,
-        resamples: RESAMPLES,
-        confidence: settings.gate.confidence,
-        seed: settings.gate.seed,
-      });
-      const limits = fallLimits(settings.gate.thresholds);
-      const numbers = (one: typeof found): Candidate => ({
-        ...one,
-        distances: undefined,
-        sqnr: undefined,
-        modelSizeMiB: NaN,
-        latencyMs: undefined,
-      });
-      const hopeless =
-        Object.keys(limits).length > 0 &&
-        judge({
-          thresholds: limits,
-          reference: numbers(expected),
-          candidate: numbers(found),
-          intervals,
-          images: subset.length,
-          inconclusive: 'fail',
-        }).checks.some(({ kind }) => kind === 'fail');
-      return { sqnr: meter.sqnr(), score: found.stats.AP, images: subset.length, hopeless };
-    } finally {
-      await session.release();
-    }
-  };
-}
-
-type Thresholds = Basis['bench']['settings']['gate']['thresholds'];
-
-/** The limits on falls of whole metrics: what a subset can tell something of. */
-function fallLimits(thresholds: Thresholds): Thresholds {
-  return Object.fromEntries(
-    (['mAP50-95', 'mAP50', 'AR100'] as const).flatMap((metric) => {
-      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
-      const limits = {
-        ...(maxDrop !== undefined && { maxDrop }),
-        ...(maxDropRelative !== undefined && { maxDropRelative }),
-      };
-      return Object.keys(limits).length === 0 ? [] : [[metric, limits] as const];
-    }),
-  );
 }

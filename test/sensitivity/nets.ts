@@ -100,10 +100,31 @@ export function sharedScale(seed: number): Planted {
 export function sharpAttention(seed: number): Planted {
   const random = mulberry32(seed);
   const loud = Math.floor(random() * CHANNELS);
+  return attentionBy(
+    random,
+    (out) => (out === loud ? 90 : 3),
+    (out) => (out === loud ? 0.1 : 3),
+  );
+}
+
+/**
+ * Attention that is sharp because queries and keys are large, no channel louder than another. What the product rounds
+ * and what the two convolutions in front of it round then reach the logits alike: any of the three may hurt most.
+ */
+export function plainAttention(seed: number): Planted & { readonly culprits: readonly string[] } {
+  const planted = attentionBy(
+    mulberry32(seed),
+    () => 4,
+    () => 4,
+  );
+  return { ...planted, culprits: ['qk', 'cq', 'ck'] };
+}
+
+function attentionBy(random: () => number, queries: Scale, keys: Scale): Planted {
   const constants = [
     conv('w0', random, [CHANNELS, 3]),
-    conv('wq', random, [CHANNELS, CHANNELS], (out) => (out === loud ? 90 : 3)),
-    conv('wk', random, [CHANNELS, CHANNELS], (out) => (out === loud ? 0.1 : 3)),
+    conv('wq', random, [CHANNELS, CHANNELS], queries),
+    conv('wk', random, [CHANNELS, CHANNELS], keys),
     conv('wv', random, [CHANNELS, CHANNELS]),
   ];
   const nodes = [

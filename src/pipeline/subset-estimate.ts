@@ -1,0 +1,162 @@
+import { DetectionBuilder, type ImageGeometry } from '../dataset/index.js';
+import { evaluateCoco, pairedBootstrap, type CocoEvaluation } from '../evaluation/index.js';
+import { judge, type Candidate } from '../gate/index.js';
+import { encodeModel } from '../onnx/index.js';
+import { planRanges, quantize, type PrecisionPlan } from '../quantization/index.js';
+import { SqnrMeter, type PlanEstimate } from '../sensitivity/index.js';
+import { NO_STORE, keyOf, packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
+import { subsetOf } from './evidence.js';
+import { digestOf, identityOf, imageDigest } from './keys.js';
+import { modelOf, tryDecode } from './measure.js';
+import { feedOf, type Bench } from './prepare.js';
+import type { Basis } from './run.js';
+
+/** Resamples on the subset: they only rule out. */
+const RESAMPLES = 200;
+
+type Thresholds = Bench['settings']['gate']['thresholds'];
+
+/**
+ * Measures plans on the subset: SQNR of the head, mAP, and whether its fall is beyond a limit without doubt. What a
+ * former run measured of the same quantized model on the same images is taken from the store.
+ */
+export function subsetEstimator(
+  basis: Basis,
+  onEstimate: () => void,
+): (plan: PrecisionPlan) => Promise<PlanEstimate> {
+  const { bench, ranges, statistics } = basis;
+  const { batch } = bench.settings.calibration;
+  let subset: Subset | undefined;
+  return async (plan) => {
+    onEstimate();
+    subset ??= await Subset.open(basis);
+    const own = planRanges(plan, bench.layers, ranges, statistics, batch);
+    return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto));
+  };
+}
+
+class Subset {
+  private constructor(
+    private readonly basis: Basis,
+    private readonly geometries: readonly ImageGeometry[],
+    private readonly shelf: Pick<Shelf, 'get' | 'put'>,
+    private readonly before = subsetOf(basis.fp32.detections, basis.bench.subset),
+    private readonly expected = evaluateCoco(basis.bench.subsetTruth, before),
+  ) {}
+
+  static async open(basis: Basis): Promise<Subset> {
+    const { bench } = basis;
+    const geometries = await Promise.all(
+      bench.subset.map(async (i) => (await bench.validation.get(i)).geometry),
+    );
+    return new Subset(basis, geometries, await shelfOf(bench));
+  }
+
+  async estimate(bytes: Uint8Array): Promise<PlanEstimate> {
+    const images = this.basis.bench.subset.length;
+    const name = digestOf(bytes);
+    const known = unpackNumbers(this.shelf.get(name));
+    if (known?.length === 3) {
+      const [sqnr, score, hopeless] = known as unknown as [number, number, number];
+      return { sqnr, score, images, hopeless: hopeless === 1, cached: true };
+    }
+    const found = await this.measure(bytes);
+    this.shelf.put(name, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
+    return { ...found, images };
+  }
+
+  private async measure(bytes: Uint8Array): Promise<Omit<PlanEstimate, 'images'>> {
+    const { bench, reference } = this.basis;
+    const session = await bench.engine.load(modelOf(bench, 'plan', bytes), { extraOutputs: reference.heads });
+    try {
+      const meter = new SqnrMeter(reference.outputs);
+      const table = new DetectionBuilder();
+      let broken = false;
+      await session.run(
+        feedOf(bench, bench.validation, bench.subset),
+        (i, outputs) => {
+          meter.add(i, outputs);
+          broken ||= !tryDecode(bench, table, 'plan', i, outputs, this.geometries[i] as ImageGeometry);
+        },
+        { signal: bench.context.signal },
+      );
+      // Outputs that cannot be decoded, such as NaN: nothing is worse.
+      if (broken) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
+      const after = table.finish();
+      const found = evaluateCoco(bench.subsetTruth, after);
+      return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after, found) };
+    } finally {
+      await session.release();
+    }
+  }
+
+  private hopeless(after: ReturnType<typeof subsetOf>, found: CocoEvaluation): boolean {
+    const { subsetTruth, settings } = this.basis.bench;
+    const { confidence, seed, thresholds } = settings.gate;
+    const limits = fallLimits(thresholds);
+    if (Object.keys(limits).length === 0) return false;
+    const intervals = pairedBootstrap({
+      truth: subsetTruth,
+      reference: this.before,
+      candidate: after,
+      resamples: RESAMPLES,
+      confidence,
+      seed,
+    });
+    return judge({
+      thresholds: limits,
+      reference: numbers(this.expected),
+      candidate: numbers(found),
+      intervals,
+      images: subsetTruth.images.length,
+      inconclusive: 'fail',
+    }).checks.some(({ kind }) => kind === 'fail');
+  }
+}
+
+function numbers({ stats, perClass }: CocoEvaluation): Candidate {
+  return {
+    stats,
+    perClass,
+    distances: undefined,
+    sqnr: undefined,
+    modelSizeMiB: NaN,
+    latencyMs: undefined,
+  };
+}
+
+/** Where estimates are kept: everything that they depend on but the quantized model, whose digest is their name. */
+async function shelfOf(bench: Bench): Promise<Pick<Shelf, 'get' | 'put'>> {
+  const { store, subset, validation, digests, referenceBytes } = bench;
+  const { thresholds, confidence, seed } = bench.settings.gate;
+  const images = await Promise.all(
+    subset.map((i) =>
+      imageDigest(validation.records[i] as Parameters<typeof imageDigest>[0], validation.spec),
+    ),
+  );
+  const whole = !images.includes(undefined);
+  return (whole ? store : NO_STORE).shelf(
+    'plans',
+    keyOf({
+      ...identityOf(bench),
+      images,
+      truth: digests.validation,
+      reference: digestOf(referenceBytes),
+      gate: [fallLimits(thresholds), confidence, seed],
+    }),
+  );
+}
+
+/** The limits on falls of whole metrics: what a subset can tell something of. */
+function fallLimits(thresholds: Thresholds): Thresholds {
+  return Object.fromEntries(
+    (['mAP50-95', 'mAP50', 'AR100'] as const).flatMap((metric) => {
+      const { maxDrop, maxDropRelative } = thresholds[metric] ?? {};
+      const limits = {
+        ...(maxDrop !== undefined && { maxDrop }),
+        ...(maxDropRelative !== undefined && { maxDropRelative }),
+      };
+      return Object.keys(limits).length === 0 ? [] : [[metric, limits] as const];
+    }),
+  );
+}

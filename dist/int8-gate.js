@@ -23213,7 +23213,11 @@ var init_annotations = __esm({
         const id = reader.integer("id");
         const image = this.lookUp("image_id", this.imageIndex, "images");
         const category = this.lookUp("category_id", this.categoryIndex, "categories");
-        const box = reader.box("bbox");
+        const box = reader.has("bbox") ? reader.box("bbox") : reader.wrong(
+          "bbox",
+          "is missing",
+          "Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox."
+        );
         const crowd = reader.flag("iscrowd");
         let area = box === void 0 ? void 0 : box[2] * box[3];
         if (reader.has("area")) area = reader.finite("area");
@@ -23348,14 +23352,21 @@ function noteDuplicate(reader, seen, id, i, what) {
   else reader.wrong("id", `${id} was used before, by ${what}[${first2}]`, "Ids must be unique.");
 }
 async function locate(images2, folder, source) {
-  const present = new Set((await readFolder(folder, "folder of images")).map((entry) => entry.name));
+  const present = new Map(
+    (await readFolder(folder, "folder of images")).map(({ name }) => [name.normalize("NFC"), name])
+  );
   const problems = new Problems();
   const found = [];
   for (const image of images2) {
-    const short7 = basename2(image.name);
-    if (present.has(image.name)) found.push(image);
-    else if (short7 !== image.name && await kindOf(image.file) === "file") found.push(image);
-    else if (short7 !== image.name && present.has(short7)) found.push({ ...image, file: join4(folder, short7) });
+    const path4 = image.name.normalize("NFC").replaceAll("\\", "/");
+    const short7 = basename2(path4);
+    const whole = present.get(image.name.normalize("NFC")) ?? present.get(path4);
+    if (whole !== void 0) found.push({ ...image, file: join4(folder, whole) });
+    else if (short7 !== path4 && await kindOf(image.file) === "file") found.push(image);
+    else if (short7 !== path4 && await kindOf(join4(folder, path4)) === "file")
+      found.push({ ...image, file: join4(folder, path4) });
+    else if (short7 !== path4 && present.has(short7))
+      found.push({ ...image, file: join4(folder, present.get(short7)) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -23637,7 +23648,7 @@ async function fromCmyk(image, like) {
     const white = 255 - data[i * 4 + 3];
     for (let c = 0; c < 3; c++) {
       const product = data[i * 4 + c] * white;
-      const ink = like === "opencv" ? product >> 8 : product + 128 + (product + 128 >> 8) >> 8;
+      const ink = like !== "pil" ? product >> 8 : product + 128 + (product + 128 >> 8) >> 8;
       rgb[i * 3 + c] = white - ink;
     }
   }
@@ -31334,8 +31345,8 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images2 === void 0 ? split2 : void 0);
-    const listed3 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname4(config));
-    return { names: names2, ...unique(listed3, config), labelsOf: labelsBeside, labelFiles: void 0 };
+    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname4(config));
+    return { names: names2, ...unique(listed4, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images2 === void 0)
     throw new InputFault({
@@ -31407,11 +31418,11 @@ async function listFile(list3, root2) {
   problems.throwIfAny(list3);
   return found;
 }
-function unique(listed3, where) {
-  if (listed3.length === 0)
+function unique(listed4, where) {
+  if (listed4.length === 0)
     throw new InputFault({ where, what: "names no image, so there is nothing to evaluate on" });
-  const images2 = [...new Set(listed3)].sort();
-  return { images: images2, repeated: listed3.length - images2.length };
+  const images2 = [...new Set(listed4)].sort();
+  return { images: images2, repeated: listed4.length - images2.length };
 }
 function labelsBeside(image) {
   const at2 = image.lastIndexOf(`${sep}images${sep}`);
@@ -31453,6 +31464,7 @@ async function findFormat(annotations) {
   if (kind === "folder") return ofFolder(annotations);
   const ending = extname3(annotations).toLowerCase();
   if (ending === ".json") return { format: "coco", annotations };
+  if (ending === ".txt" && /[\\/]ImageSets[\\/]/.test(annotations)) return { format: "voc", annotations };
   if (ending === ".yaml" || ending === ".yml") return { format: "yolo", annotations };
   throw new InputFault({
     where: annotations,
@@ -36077,9 +36089,10 @@ var init_voc_xml = __esm({
 
 // src/dataset/voc.ts
 import { basename as basename4, dirname as dirname5, extname as extname4, join as join9, relative as relative3 } from "node:path";
-async function loadVoc({ annotations, images: images2, exif }) {
-  const folder = await annotationsIn(annotations);
-  const files = (await filesBelow(folder, "folder of annotations")).filter((file) => /\.xml$/i.test(file));
+async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
+  const { folder, list: list3 } = await placesOf(annotations, split2);
+  const all = (await filesBelow(folder, "folder of annotations")).filter((file) => /\.xml$/i.test(file));
+  const files = list3 === void 0 ? all : await listed2(list3, folder, all);
   if (files.length === 0)
     throw new InputFault({
       where: annotations,
@@ -36104,7 +36117,11 @@ async function loadVoc({ annotations, images: images2, exif }) {
     images: measured,
     categories: categories.map((name, i) => ({ id: i + 1, name })),
     annotations: annotationTable(rows3),
-    skipped: countSkipped2(found, measured, rows3, present)
+    skipped: countSkipped2(found, measured, rows3, {
+      // With a list, images without an annotation are those of other splits.
+      withoutFile: list3 === void 0 ? unused(present, measured) : 0,
+      unlisted: all.length - files.length
+    })
   };
 }
 function rowsOf2(files, found, images2, categories, problems) {
@@ -36135,8 +36152,7 @@ function rowsOf2(files, found, images2, categories, problems) {
   });
   return rows3;
 }
-function countSkipped2(found, images2, rows3, present) {
-  const used = new Set(images2.map(({ file }) => file));
+function countSkipped2(found, images2, rows3, { withoutFile, unlisted }) {
   const objects = found.flatMap((file) => file.objects);
   const beyond = rows3.filter(({ image, x, y, w, h }) => {
     const { width, height } = images2[image];
@@ -36149,15 +36165,43 @@ function countSkipped2(found, images2, rows3, present) {
       count: objects.filter(({ fromZero }) => fromZero).length
     },
     { what: "boxes that reach beyond the image, used as they are", count: beyond.length },
-    {
-      what: "images without an annotation file, left out",
-      count: present.filter((file) => looksLikeImage(file) && !used.has(file)).length
-    }
+    { what: "images without an annotation file, left out", count: withoutFile },
+    { what: "annotation files that the split does not list, left out", count: unlisted }
   ].filter(({ count: count2 }) => count2 > 0);
 }
-async function annotationsIn(folder) {
-  const inside2 = join9(folder, "Annotations");
-  return await kindOf(inside2) === "folder" ? inside2 : folder;
+function unused(present, images2) {
+  const used = new Set(images2.map(({ file }) => file));
+  return present.filter((file) => looksLikeImage(file) && !used.has(file)).length;
+}
+async function placesOf(annotations, split2) {
+  if (await kindOf(annotations) === "file") {
+    const folder = join9(dirname5(annotations), "..", "..", "Annotations");
+    if (await kindOf(folder) === "folder") return { folder, list: annotations };
+    throw new InputFault({
+      where: annotations,
+      what: `is a file, and there is no folder ${folder}`,
+      fix: "Name the folder of the .xml files, or a list in the `ImageSets/Main` beside `Annotations`."
+    });
+  }
+  const inside2 = join9(annotations, "Annotations");
+  if (await kindOf(inside2) !== "folder") return { folder: annotations, list: void 0 };
+  const list3 = join9(annotations, "ImageSets", "Main", `${split2}.txt`);
+  return { folder: inside2, list: await kindOf(list3) === "file" ? list3 : void 0 };
+}
+async function listed2(list3, folder, all) {
+  const known2 = new Map(all.map((file) => [withoutEnding(relative3(folder, file)), file]));
+  const lines2 = (await readBytes(list3, "list of images")).toString("utf8").split(/\r\n|\n/);
+  const problems = new Problems();
+  const found = /* @__PURE__ */ new Set();
+  lines2.forEach((line, i) => {
+    const [name = ""] = line.trim().split(/\s+/);
+    if (name === "") return;
+    const file = known2.get(name);
+    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join9(folder, name)}.xml`);
+    else found.add(file);
+  });
+  problems.throwIfAny(list3);
+  return [...found].sort();
 }
 async function imagesBeside(annotations, images2) {
   if (images2 !== void 0) return images2;
@@ -36220,7 +36264,7 @@ async function loadWhole(source) {
     case "yolo":
       return loadYolo({ annotations, images: images2, split: split2, exif });
     case "voc":
-      return loadVoc({ annotations, images: images2, exif });
+      return loadVoc({ annotations, images: images2, exif, split: split2 });
     case "coco":
       return source.boxesOnly === true ? loadCoco(annotations, void 0, { repeatedIds: source.repeatedIds ?? "refuse" }) : loadCocoMeasured(annotations, images2 ?? imagesOfCoco(annotations), exif);
   }
@@ -36723,7 +36767,11 @@ var init_class_names = __esm({
       aeroplane: "airplane",
       motorbike: "motorcycle",
       sofa: "couch",
-      tvmonitor: "tv"
+      tvmonitor: "tv",
+      television: "tv",
+      doughnut: "donut",
+      hairdryer: "hairdrier",
+      mobilephone: "cellphone"
     };
     COCO_CLASSES = COCO.split(",").map(
       (entry) => ({ id: Number.parseInt(entry, 10), name: entry.slice(entry.indexOf(" ") + 1) })
@@ -39634,7 +39682,7 @@ function choiceFinding(choices, heldBack) {
   if (choices.length === 0) return [];
   const counts2 = /* @__PURE__ */ new Map();
   for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed3 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
+  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
   const local = choices.filter(({ by }) => by === "local").length;
   const unmeasured = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
   return [
@@ -39642,7 +39690,7 @@ function choiceFinding(choices, heldBack) {
       kind: "calibrator-choice",
       severity: "info",
       subject: "calibration.calibrator",
-      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed3.join(", ")}.${unmeasured}${worstOf(choices)}`,
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured}${worstOf(choices)}`,
       advice: "Every candidate with its error stands in report.json under calibrators."
     }
   ];
@@ -42929,7 +42977,10 @@ function inputSize(view) {
 }
 function classNamesOf(view) {
   const text3 = view.metadata.get("names");
-  if (text3 === void 0) return void 0;
+  if (text3 === void 0) {
+    const lines2 = view.metadata.get("character")?.trim().split(/\r?\n/);
+    return lines2?.every((line) => line.trim() !== "") === true ? lines2 : void 0;
+  }
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
   for (const [, bare, quoted, single2, double] of text3.matchAll(entry))
@@ -43635,8 +43686,8 @@ async function prepare3(loaded2, context) {
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
     );
-  const listed3 = await calibrationImages(settings2);
-  const { fit: calibrationRecords, held: held2 } = choosesOnImages(settings2, model) ? holdBack(listed3) : { fit: listed3, held: [] };
+  const listed4 = await calibrationImages(settings2);
+  const { fit: calibrationRecords, held: held2 } = choosesOnImages(settings2, model) ? holdBack(listed4) : { fit: listed4, held: [] };
   const scope = settings2.quantization.operators;
   const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -44180,7 +44231,7 @@ function short6(value) {
 function dB(value) {
   return `${value.toFixed(1)} dB`;
 }
-function listed2(names, most = 3) {
+function listed3(names, most = 3) {
   if (names.length <= most) return names.join(", ");
   return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
@@ -44234,8 +44285,8 @@ function unequalChannels({
       kind: "unequal-channels",
       severity: "warning",
       subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed2(layers3, 5)}.` : ""),
-      advice: `Keep ${listed2(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
+      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
       layers: layers3,
       evidence: {
         layers: found.length,
@@ -44705,8 +44756,8 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "warning",
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed2(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
-      advice: `Keep ${listed2(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      advice: `Keep ${listed3(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
       layers: layersOf3(lost),
       evidence: {
         tensors: lost.length,
@@ -44724,8 +44775,8 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "info",
       subject: first2.name,
-      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed2(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed2(layersOf3(coarse))} in float, or train with quantization.`,
+      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed3(layersOf3(coarse))} in float, or train with quantization.`,
       layers: layersOf3(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
     });
@@ -44758,8 +44809,8 @@ function fp16Overflow({
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed2(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
-      advice: `Give ${listed2(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
       layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
     }
@@ -46630,7 +46681,7 @@ var init_schema2 = __esm({
             annotations: {
               type: "string",
               minLength: 1,
-              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files."
+              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files, or a list in its `ImageSets/Main`."
             },
             images: {
               type: "string",
@@ -46640,7 +46691,7 @@ var init_schema2 = __esm({
             split: {
               enum: ["train", "val", "test"],
               default: "val",
-              description: "Split of a YOLO data.yaml; without effect when `images` is given."
+              description: "Split of a YOLO data.yaml (without effect when `images` is given), or the list in `ImageSets/Main` of a Pascal VOC folder."
             },
             limit: {
               type: "integer",
@@ -47411,7 +47462,7 @@ function only(found, what, flag3, kind) {
     fix: `Name ${kind} with \`${flag3}\`.`
   });
 }
-async function annotationsIn2({ annotations }) {
+async function annotationsIn({ annotations }) {
   const found = [];
   for (const { path: path4, format } of annotations) if (format !== "coco" || await isCoco(path4)) found.push(path4);
   const speaking = found.filter((path4) => /val/i.test(relative6(process.cwd(), path4)));
@@ -47484,7 +47535,7 @@ async function init(options) {
     });
   const found = await survey(process.cwd());
   const model = options.model ?? only(found.models, "model", "--model", "an .onnx file");
-  const annotations = options.annotations ?? await annotationsIn2(found);
+  const annotations = options.annotations ?? await annotationsIn(found);
   const images2 = options.images ?? await imagesOf(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
   const validation = new Set(truth.images.map((image) => dirname8(resolve8(image.file))));

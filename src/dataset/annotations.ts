@@ -118,7 +118,13 @@ export class Annotations {
     const id = reader.integer('id');
     const image = this.lookUp('image_id', this.imageIndex, 'images');
     const category = this.lookUp('category_id', this.categoryIndex, 'categories');
-    const box = reader.box('bbox');
+    const box = reader.has('bbox')
+      ? reader.box('bbox')
+      : reader.wrong(
+          'bbox',
+          'is missing',
+          'Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox.',
+        );
     const crowd = reader.flag('iscrowd');
     let area = box === undefined ? undefined : box[2] * box[3];
     if (reader.has('area')) area = reader.finite('area');

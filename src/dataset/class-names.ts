@@ -11,12 +11,16 @@ const COCO =
   '76 keyboard,77 cell phone,78 microwave,79 oven,80 toaster,81 sink,82 refrigerator,84 book,85 clock,86 vase,87 scissors,' +
   '88 teddy bear,89 hair drier,90 toothbrush';
 
-/** What Pascal VOC and Darknet call classes of COCO, spaces left out. */
+/** What Pascal VOC, Darknet and British spelling call classes of COCO, spaces left out. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   aeroplane: 'airplane',
   motorbike: 'motorcycle',
   sofa: 'couch',
   tvmonitor: 'tv',
+  television: 'tv',
+  doughnut: 'donut',
+  hairdryer: 'hairdrier',
+  mobilephone: 'cellphone',
 };
 
 /** The classes of COCO in the order of their ids: how models of 80 outputs count them. */

@@ -172,22 +172,29 @@ function noteDuplicate(
 }
 
 /**
- * Finds each image's file: under its name, else under the last part of its name
- * (exports often prefix the split's folder).
+ * Finds each image's file: under its name, else under the last part of its name (exports often prefix the split's
+ * folder). Accents may be composed in one place and not in the other, and backslashes may stand for slashes.
  */
 async function locate(
   images: readonly ImageRecord[],
   folder: string,
   source: string,
 ): Promise<ImageRecord[]> {
-  const present = new Set((await readFolder(folder, 'folder of images')).map((entry) => entry.name));
+  const present = new Map(
+    (await readFolder(folder, 'folder of images')).map(({ name }) => [name.normalize('NFC'), name]),
+  );
   const problems = new Problems();
   const found: ImageRecord[] = [];
   for (const image of images) {
-    const short = basename(image.name);
-    if (present.has(image.name)) found.push(image);
-    else if (short !== image.name && (await kindOf(image.file)) === 'file') found.push(image);
-    else if (short !== image.name && present.has(short)) found.push({ ...image, file: join(folder, short) });
+    const path = image.name.normalize('NFC').replaceAll('\\', '/');
+    const short = basename(path);
+    const whole = present.get(image.name.normalize('NFC')) ?? present.get(path);
+    if (whole !== undefined) found.push({ ...image, file: join(folder, whole) });
+    else if (short !== path && (await kindOf(image.file)) === 'file') found.push(image);
+    else if (short !== path && (await kindOf(join(folder, path))) === 'file')
+      found.push({ ...image, file: join(folder, path) });
+    else if (short !== path && present.has(short))
+      found.push({ ...image, file: join(folder, present.get(short) as string) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,

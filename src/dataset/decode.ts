@@ -152,7 +152,7 @@ async function fromCmyk(image: Sharp, like: PreprocessingSpec['interpolation']):
     const white = 255 - (data[i * 4 + 3] as number);
     for (let c = 0; c < 3; c++) {
       const product = (data[i * 4 + c] as number) * white;
-      const ink = like === 'opencv' ? product >> 8 : (product + 128 + ((product + 128) >> 8)) >> 8;
+      const ink = like !== 'pil' ? product >> 8 : (product + 128 + ((product + 128) >> 8)) >> 8;
       rgb[i * 3 + c] = white - ink;
     }
   }

@@ -25,6 +25,7 @@ export async function findFormat(annotations: string): Promise<FoundFormat> {
   if (kind === 'folder') return ofFolder(annotations);
   const ending = extname(annotations).toLowerCase();
   if (ending === '.json') return { format: 'coco', annotations };
+  if (ending === '.txt' && /[\\/]ImageSets[\\/]/.test(annotations)) return { format: 'voc', annotations };
   if (ending === '.yaml' || ending === '.yml') return { format: 'yolo', annotations };
   throw new InputFault({
     where: annotations,

@@ -20,7 +20,7 @@ export interface GroundTruthSource {
   readonly boxesOnly?: boolean;
   /** What repeated annotation ids of a COCO file mean, with `boxesOnly`; `refuse` when left out. */
   readonly repeatedIds?: CocoOptions['repeatedIds'];
-  /** Split of a YOLO data.yaml; `val` when left out. */
+  /** Split of a YOLO data.yaml or of VOC's `ImageSets/Main`; `val` when left out. */
   readonly split?: Split | undefined;
   /** Use only this many images, classes in about the proportions of the set. */
   readonly limit?: number | undefined;
@@ -53,7 +53,7 @@ async function loadWhole(source: GroundTruthSource): Promise<GroundTruth> {
     case 'yolo':
       return loadYolo({ annotations, images, split, exif });
     case 'voc':
-      return loadVoc({ annotations, images, exif });
+      return loadVoc({ annotations, images, exif, split });
     case 'coco':
       return source.boxesOnly === true
         ? loadCoco(annotations, undefined, { repeatedIds: source.repeatedIds ?? 'refuse' })

@@ -8,15 +8,18 @@ import { eachOf, measureImages } from './sizes.js';
 import { annotationTable, type AnnotationRow } from './table.js';
 import { parseVoc, type VocFile } from './voc-xml.js';
 import type { GroundTruth, ImageRecord, Skipped } from './types.js';
+import type { Split } from './yolo-config.js';
 
 /** Where a VOC set lies. */
 export interface VocSource {
-  /** A folder of XML files, or one that holds it as `Annotations`. */
+  /** A folder of XML files, one that holds it as `Annotations`, or a list of its images, as `ImageSets/Main/val.txt`. */
   readonly annotations: string;
   /** Folder of the images; left out, `JPEGImages` beside the annotations, else the annotations' own folder. */
   readonly images: string | undefined;
   /** Whether images are turned by EXIF before boxes are laid on them. */
   readonly exif: boolean;
+  /** The list `ImageSets/Main/<split>.txt` that tells which images are meant, where a set has it. */
+  readonly split: Split;
 }
 
 /**
@@ -24,9 +27,10 @@ export interface VocSource {
  * order of the XML files; `difficult` objects are ignored: finding them neither helps nor hurts.
  * @throws InputFault naming file, line and key
  */
-export async function loadVoc({ annotations, images, exif }: VocSource): Promise<GroundTruth> {
-  const folder = await annotationsIn(annotations);
-  const files = (await filesBelow(folder, 'folder of annotations')).filter((file) => /\.xml$/i.test(file));
+export async function loadVoc({ annotations, images, exif, split }: VocSource): Promise<GroundTruth> {
+  const { folder, list } = await placesOf(annotations, split);
+  const all = (await filesBelow(folder, 'folder of annotations')).filter((file) => /\.xml$/i.test(file));
+  const files = list === undefined ? all : await listed(list, folder, all);
   if (files.length === 0)
     throw new InputFault({
       where: annotations,
@@ -51,7 +55,11 @@ export async function loadVoc({ annotations, images, exif }: VocSource): Promise
     images: measured,
     categories: categories.map((name, i) => ({ id: i + 1, name })),
     annotations: annotationTable(rows),
-    skipped: countSkipped(found, measured, rows, present),
+    skipped: countSkipped(found, measured, rows, {
+      // With a list, images without an annotation are those of other splits.
+      withoutFile: list === undefined ? unused(present, measured) : 0,
+      unlisted: all.length - files.length,
+    }),
   };
 }
 
@@ -94,9 +102,8 @@ function countSkipped(
   found: readonly VocFile[],
   images: readonly ImageRecord[],
   rows: readonly AnnotationRow[],
-  present: readonly string[],
+  { withoutFile, unlisted }: { readonly withoutFile: number; readonly unlisted: number },
 ): readonly Skipped[] {
-  const used = new Set(images.map(({ file }) => file));
   const objects = found.flatMap((file) => file.objects);
   const beyond = rows.filter(({ image, x, y, w, h }) => {
     const { width, height } = images[image] as ImageRecord;
@@ -109,16 +116,52 @@ function countSkipped(
       count: objects.filter(({ fromZero }) => fromZero).length,
     },
     { what: 'boxes that reach beyond the image, used as they are', count: beyond.length },
-    {
-      what: 'images without an annotation file, left out',
-      count: present.filter((file) => looksLikeImage(file) && !used.has(file)).length,
-    },
+    { what: 'images without an annotation file, left out', count: withoutFile },
+    { what: 'annotation files that the split does not list, left out', count: unlisted },
   ].filter(({ count }) => count > 0);
 }
 
-async function annotationsIn(folder: string): Promise<string> {
-  const inside = join(folder, 'Annotations');
-  return (await kindOf(inside)) === 'folder' ? inside : folder;
+function unused(present: readonly string[], images: readonly ImageRecord[]): number {
+  const used = new Set(images.map(({ file }) => file));
+  return present.filter((file) => looksLikeImage(file) && !used.has(file)).length;
+}
+
+/** Where the XML files are, and the list of those that are meant. */
+async function placesOf(
+  annotations: string,
+  split: Split,
+): Promise<{ readonly folder: string; readonly list: string | undefined }> {
+  if ((await kindOf(annotations)) === 'file') {
+    // ImageSets/Main lies beside Annotations.
+    const folder = join(dirname(annotations), '..', '..', 'Annotations');
+    if ((await kindOf(folder)) === 'folder') return { folder, list: annotations };
+    throw new InputFault({
+      where: annotations,
+      what: `is a file, and there is no folder ${folder}`,
+      fix: 'Name the folder of the .xml files, or a list in the `ImageSets/Main` beside `Annotations`.',
+    });
+  }
+  const inside = join(annotations, 'Annotations');
+  if ((await kindOf(inside)) !== 'folder') return { folder: annotations, list: undefined };
+  const list = join(annotations, 'ImageSets', 'Main', `${split}.txt`);
+  return { folder: inside, list: (await kindOf(list)) === 'file' ? list : undefined };
+}
+
+/** The XML files of a list: a name a line, in lists of single classes with a flag behind it. */
+async function listed(list: string, folder: string, all: readonly string[]): Promise<string[]> {
+  const known = new Map(all.map((file) => [withoutEnding(relative(folder, file)), file]));
+  const lines = (await readBytes(list, 'list of images')).toString('utf8').split(/\r\n|\n/);
+  const problems = new Problems();
+  const found = new Set<string>();
+  lines.forEach((line, i) => {
+    const [name = ''] = line.trim().split(/\s+/);
+    if (name === '') return;
+    const file = known.get(name);
+    if (file === undefined) problems.add(`${list}:${i + 1}`, `there is no ${join(folder, name)}.xml`);
+    else found.add(file);
+  });
+  problems.throwIfAny(list);
+  return [...found].sort();
 }
 
 async function imagesBeside(annotations: string, images: string | undefined): Promise<string> {

@@ -56,10 +56,16 @@ export function inputSize(view: ModelView): { readonly height: number; readonly 
   });
 }
 
-/** Class names from the metadata's `names`: a Python dict or a JSON object or list. */
+/**
+ * Class names from the metadata's `names`, a Python dict or a JSON object or list; or from its `character`, a name a line,
+ * as RapidAI writes it into exports of Paddle.
+ */
 export function classNamesOf(view: ModelView): readonly string[] | undefined {
   const text = view.metadata.get('names');
-  if (text === undefined) return undefined;
+  if (text === undefined) {
+    const lines = view.metadata.get('character')?.trim().split(/\r?\n/);
+    return lines?.every((line) => line.trim() !== '') === true ? lines : undefined;
+  }
   const names: string[] = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
   for (const [, bare, quoted, single, double] of text.matchAll(entry))

@@ -140,7 +140,7 @@ export const settingsSchema = {
           type: 'string',
           minLength: 1,
           description:
-            'COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files.',
+            'COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files, or a list in its `ImageSets/Main`.',
         },
         images: {
           type: 'string',
@@ -151,7 +151,8 @@ export const settingsSchema = {
         split: {
           enum: ['train', 'val', 'test'],
           default: 'val',
-          description: 'Split of a YOLO data.yaml; without effect when `images` is given.',
+          description:
+            'Split of a YOLO data.yaml (without effect when `images` is given), or the list in `ImageSets/Main` of a Pascal VOC folder.',
         },
         limit: {
           type: 'integer',

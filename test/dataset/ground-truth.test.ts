@@ -48,6 +48,35 @@ describe('a COCO set with its images', () => {
     ]);
   });
 
+  test('finds images in subfolders, with any ending, with backslashes, and with accents written otherwise', () =>
+    withFolder(async (folder) => {
+      const written = ['deep/a.JPG', 'deep\\b.jpeg', 'caf\u00e9.jpg', '\u5199\u771f.jpg', 'val2017/c.jpg'];
+      const onDisk = ['deep/a.JPG', 'deep/b.jpeg', 'cafe\u0301.jpg', '\u5199\u771f.jpg', 'c.jpg'];
+      const image = await picture(40, 20);
+      await writeFiles(folder, Object.fromEntries(onDisk.map((name) => [`images/${name}`, image])));
+      const images = written.map((file_name, i) => ({ id: i + 1, file_name, width: 40, height: 20 }));
+      await writeFiles(folder, { 'gt.json': JSON.stringify(coco({ images })) });
+      const truth = await loadGroundTruth({
+        format: 'auto',
+        annotations: join(folder, 'gt.json'),
+        images: join(folder, 'images'),
+      });
+      expect(truth.images.map(({ file }) => file)).toEqual(
+        onDisk.map((name) => join(folder, 'images', ...name.split('/'))),
+      );
+    }));
+
+  test('with segmentations alone is refused, and told how to get boxes', async () =>
+    (
+      await refused(
+        coco({ annotations: [{ id: 5, image_id: 1, category_id: 7, segmentation: [[0, 0, 9, 0, 9, 9]] }] }),
+      )
+    ).toMatchObject({
+      message: expect.stringMatching(
+        /annotations\[0\]\.bbox: is missing\n.*mask\.toBbox/,
+      ) as unknown as string,
+    }));
+
   test('is refused when a box lies outside its image, whose size the header tells', async () =>
     (await refused(coco(annotation([11, 0, 5, 5], 2)))).toMatchObject({
       message: expect.stringMatching(

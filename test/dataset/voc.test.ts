@@ -158,6 +158,41 @@ describe('a VOC set', () => {
     }),
   );
 
+  describe('with lists in ImageSets/Main', () => {
+    const lists = { 'ImageSets/Main/val.txt': 'b\n', 'ImageSets/Main/cat_trainval.txt': 'a  1\r\nb -1\r\n' };
+    test.each<[string, string, 'val' | 'test', string[], number]>([
+      ['the split of the settings', '', 'val', ['b.png'], 1],
+      ['every image where the split has no list', '', 'test', ['a.jpg', 'b.png'], 0],
+      ['a list that is named, flags aside', 'ImageSets/Main/cat_trainval.txt', 'val', ['a.jpg', 'b.png'], 0],
+    ])('holds %s', (_, annotations, split, images, left) =>
+      withFolder(async (folder) => {
+        await writeFiles(folder, { ...(await files()), ...lists });
+        const truth = await loadGroundTruth({
+          format: 'auto',
+          annotations: join(folder, annotations),
+          split,
+        });
+        expect(truth.images.map(({ name }) => name)).toEqual(images);
+        const unlisted = truth.skipped.find(({ what }) => what.startsWith('annotation files that the split'));
+        expect(unlisted?.count ?? 0).toBe(left);
+      }),
+    );
+    test('refuses a name without annotations', () =>
+      withFolder(async (folder) => {
+        await writeFiles(folder, { ...(await files()), 'ImageSets/Main/val.txt': 'a\nz\n' });
+        await expect(loadGroundTruth({ format: 'auto', annotations: folder })).rejects.toThrow(
+          /val\.txt:2: there is no .*Annotations\/z\.xml/,
+        );
+      }));
+    test('and one that lies elsewhere is refused', () =>
+      withFolder(async (folder) => {
+        await writeFiles(folder, { 'val.txt': 'a\n' });
+        await expect(
+          loadGroundTruth({ format: 'voc', annotations: join(folder, 'val.txt') }),
+        ).rejects.toThrow(/val\.txt: is a file, and there is no folder .*Annotations/);
+      }));
+  });
+
   test('a folder without XML files is refused', () =>
     withFolder((folder) =>
       expect(loadGroundTruth({ format: 'voc', annotations: folder })).rejects.toThrow(/holds no \.xml file/),

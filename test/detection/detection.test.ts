@@ -129,4 +129,11 @@ describe('classes', () => {
     ['{"0": "a", "1": "b, c"}', ['a', 'b, c']],
     [`['x', "y"]`, ['x', 'y']],
   ])('names %s', (text, expected) => expect(classNamesOf(view([], [], { names: text }))).toEqual(expected));
+
+  test('are read from a line each, as exports of RapidAI have them', () =>
+    expect(classNamesOf(view([], [], { character: 'text\ntitle\r\nfigure caption\n' }))).toEqual([
+      'text',
+      'title',
+      'figure caption',
+    ]));
 });

@@ -6,8 +6,9 @@
  * times, the ratio of the processor time that they take (a shared machine spoils wall-clock time), and the rank correlation of the two rankings.
  */
 import { build } from 'esbuild';
-import { basisOf, rankLayers, withBench } from '../src/pipeline/run.js';
+import { basisOf, withBench } from '../src/pipeline/run.js';
 import type { SweepRow } from '../src/sensitivity/index.js';
+import { rankLayers } from '../src/pipeline/rank.js';
 import { loadSettings } from '../src/settings/index.js';
 
 /** Spearman's coefficient of two rankings of the same names. */

@@ -36859,6 +36859,304 @@ var init_dataset = __esm({
   }
 });
 
+// src/sensitivity/parts.ts
+import { createHash as createHash5 } from "node:crypto";
+function boundaryInfo(name, elemType, dims) {
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: {
+      value: {
+        case: "tensorType",
+        value: {
+          elemType,
+          shape: { dim: dims.map((dim) => ({ value: { case: "dimValue", value: BigInt(dim) } })) }
+        }
+      }
+    }
+  });
+}
+function partDigest(part, shared) {
+  const hash = createHash5("sha256");
+  for (const node of part.nodes)
+    hash.update(`${node.opType}(${node.input.join(",")})->${node.output.join(",")}
+`);
+  for (const tensor of part.initializers) {
+    hash.update(`${tensor.name}
+`);
+    if (!shared.has(tensor)) hash.update(tensor.rawData);
+  }
+  return hash.digest("hex");
+}
+var PartFinder;
+var init_parts = __esm({
+  "src/sensitivity/parts.ts"() {
+    "use strict";
+    init_esm();
+    init_onnx();
+    PartFinder = class {
+      constructor(proto) {
+        this.proto = proto;
+        this.graph = proto.graph;
+        this.weights = new Map(this.graph.initializer.map((tensor) => [tensor.name, tensor]));
+        this.graph.node.forEach((node, i) => node.output.forEach((name) => this.makers.set(name, i)));
+      }
+      proto;
+      makers = /* @__PURE__ */ new Map();
+      weights;
+      graph;
+      /** What makes a region's outputs from its inputs in this model: Q/DQ between them included. */
+      part(region, extra = []) {
+        const stops = new Set(region.inputs);
+        const outputs = [.../* @__PURE__ */ new Set([...region.outputs, ...extra])];
+        const nodes = /* @__PURE__ */ new Set();
+        const weights = /* @__PURE__ */ new Set();
+        const open6 = [...outputs];
+        const seen = /* @__PURE__ */ new Set();
+        for (let name = open6.pop(); name !== void 0; name = open6.pop()) {
+          if (name === "" || seen.has(name) || stops.has(name) && !outputs.includes(name)) continue;
+          seen.add(name);
+          const maker = this.makers.get(name);
+          if (maker === void 0) {
+            if (this.weights.has(name)) weights.add(name);
+            continue;
+          }
+          nodes.add(maker);
+          open6.push(...this.graph.node[maker].input);
+        }
+        return {
+          nodes: [...nodes].sort((a, b) => a - b).map((i) => this.graph.node[i]),
+          initializers: [...weights].map((name) => this.weights.get(name)),
+          inputs: region.inputs,
+          outputs
+        };
+      }
+      /** A part as a model of its own. */
+      model(part, boundary) {
+        const info2 = (name) => boundary.get(name) ?? create(ValueInfoProtoSchema, { name });
+        return {
+          ...this.proto,
+          graph: {
+            ...this.graph,
+            node: [...part.nodes],
+            initializer: [...part.initializers],
+            sparseInitializer: [],
+            input: part.inputs.map(info2),
+            output: part.outputs.map(info2),
+            valueInfo: [],
+            quantizationAnnotation: []
+          },
+          functions: this.proto.functions
+        };
+      }
+    };
+  }
+});
+
+// src/sensitivity/boundary.ts
+async function boundaryOf({ engine, model, graph, feed }, regions) {
+  const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
+    (name) => !graph.inputs.includes(name)
+  );
+  const infos = new Map(
+    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info2) => [info2.name, info2])
+  );
+  const session = await engine.load(
+    { name: model.name, bytes: encodeModel(model.proto) },
+    { extraOutputs: names }
+  );
+  try {
+    await session.run({ ...feed, count: 1 }, (_i, outputs) => {
+      for (const name of names) {
+        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
+        if (tensor !== void 0 && type !== void 0)
+          infos.set(name, boundaryInfo(name, type, tensor.dims));
+      }
+    });
+    return infos;
+  } finally {
+    await session.release();
+  }
+}
+var init_boundary = __esm({
+  "src/sensitivity/boundary.ts"() {
+    "use strict";
+    init_onnx();
+    init_parts();
+  }
+});
+
+// src/sensitivity/bypass.ts
+function bypass(proto, side) {
+  return bypassWhere(proto, (_tensor, isWeight2) => isWeight2 === (side === "weight"));
+}
+function bypassWhere(proto, without3) {
+  const graph = proto.graph;
+  const makers = new Map(graph.node.flatMap((node2) => node2.output.map((name) => [name, node2])));
+  const weights = new Set(graph.initializer.map(({ name }) => name));
+  const leaves = new Set(graph.output.map(({ name }) => name));
+  const instead = /* @__PURE__ */ new Map();
+  const node = graph.node.flatMap((one) => {
+    const from = one.opType === "DequantizeLinear" ? quantizedFrom(one, makers) : void 0;
+    if (from === void 0 || !without3(from, isWeight(from, weights, makers))) return [one];
+    const to = one.output[0] ?? "";
+    if (leaves.has(to))
+      return [create(NodeProtoSchema, { name: one.name, opType: "Identity", input: [from], output: [to] })];
+    instead.set(to, from);
+    return [];
+  });
+  return {
+    ...proto,
+    graph: {
+      ...graph,
+      node: node.map((one) => ({ ...one, input: one.input.map((name) => resolved(name, instead)) }))
+    }
+  };
+}
+function quantizedFrom(node, makers) {
+  const maker = makers.get(node.input[0] ?? "");
+  return maker?.opType === "QuantizeLinear" ? maker.input[0] : void 0;
+}
+function isWeight(name, weights, makers) {
+  const maker = makers.get(name);
+  if (maker === void 0) return weights.has(name);
+  return maker.opType === "Constant" || maker.opType === "Identity" && weights.has(maker.input[0] ?? "");
+}
+function resolved(name, instead) {
+  let at2 = name;
+  for (let next = instead.get(at2); next !== void 0; next = instead.get(at2)) at2 = next;
+  return at2;
+}
+var init_bypass = __esm({
+  "src/sensitivity/bypass.ts"() {
+    "use strict";
+    init_esm();
+    init_onnx();
+  }
+});
+
+// src/sensitivity/candidates.ts
+import { createHash as createHash6 } from "node:crypto";
+function planCandidates(input) {
+  const { model, graph, groups, regions, questions } = input;
+  const writer = new ProgramWriter(input);
+  const ends = groups.map(({ end }) => end);
+  const float = writer.base(quantize(model, planFor(input, "fp32"), input.ranges).proto, ends);
+  const int8 = questions.includes("off") ? writer.base(quantize(model, planFor(input, "int8"), input.ranges).proto, ends) : void 0;
+  const candidates = [];
+  groups.forEach((group, g) => {
+    if (input.only?.has(g) === false) return;
+    const names = group.layers.map(({ name }) => name);
+    const on = quantize(model, planFor(input, "fp32", names), input.ranges).proto;
+    for (const question of questions) {
+      input.tick?.();
+      const base = question === "off" ? int8 : float;
+      const proto = question === "on" ? on : question === "off" ? quantize(model, planFor(input, "int8", names), input.ranges).proto : bypass(on, question === "weights" ? "activation" : "weight");
+      const local = question === "on" ? group.end : void 0;
+      candidates.push({ group: g, question, ...writer.candidate(proto, base, local) });
+    }
+  });
+  return {
+    candidates,
+    float: float.digest,
+    int8: int8?.digest,
+    program: {
+      models: writer.models,
+      cases: writer.cases,
+      bases: [float, ...int8 === void 0 ? [] : [int8]].map(({ plain: plain2, observing }) => ({
+        plain: plain2,
+        observing
+      })),
+      regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
+      heads: input.heads,
+      outputs: graph.outputs,
+      observed: int8 === void 0 ? [] : ends
+    }
+  };
+}
+function planFor({ scope }, otherwise, names = []) {
+  const switched = otherwise === "int8" ? "fp32" : "int8";
+  return {
+    version: 1,
+    operators: scope,
+    default: otherwise,
+    layers: Object.fromEntries(names.map((name) => [name, switched]))
+  };
+}
+function digestOf(parts) {
+  return createHash6("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+var ProgramWriter;
+var init_candidates = __esm({
+  "src/sensitivity/candidates.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_bypass();
+    init_parts();
+    ProgramWriter = class {
+      constructor(input) {
+        this.input = input;
+        this.shared = new Set(input.model.proto.graph?.initializer);
+      }
+      input;
+      models = [];
+      cases = [];
+      known = /* @__PURE__ */ new Map();
+      /** Of the bytes of each model. */
+      contents = [];
+      shared;
+      bases = 0;
+      base(proto, ends) {
+        const finder = new PartFinder(proto);
+        const { regions, graph } = this.input;
+        const parts = regions.map((region) => finder.part(region));
+        const observing = regions.map((region) => {
+          const inside2 = new Set(region.nodes);
+          return finder.part(
+            region,
+            ends.filter((name) => inside2.has(graph.producerOf(name)?.index ?? -1))
+          );
+        });
+        const digests = parts.map((part) => partDigest(part, this.shared));
+        const plain2 = parts.map((part) => this.model(finder, part));
+        const { heads: heads2 } = this.input;
+        return {
+          index: this.bases++,
+          digests,
+          digest: digestOf([...plain2.map((model) => this.contents[model]), heads2, graph.outputs, ends]),
+          plain: plain2,
+          observing: observing.map((part) => this.model(finder, part))
+        };
+      }
+      /** Adds a case. */
+      candidate(proto, base, local) {
+        const finder = new PartFinder(proto);
+        const { regions, graph } = this.input;
+        const maker = local === void 0 ? -1 : graph.producerOf(local)?.index ?? -1;
+        const replaced = regions.flatMap((region, r) => {
+          const own = region.nodes.includes(maker) && local !== void 0 ? [local] : [];
+          if (partDigest(finder.part(region), this.shared) === base.digests[r]) return [];
+          return [{ region: r, model: this.model(finder, finder.part(region, own)) }];
+        });
+        const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
+        this.cases.push({ base: base.index, replaced, local: measured ? local : void 0 });
+        const changed2 = replaced.map(({ region, model }) => [region, this.contents[model]]);
+        return { index: this.cases.length - 1, digest: digestOf([base.digest, changed2, local ?? null]) };
+      }
+      model(finder, part) {
+        const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
+        const known2 = this.known.get(digest2);
+        if (known2 !== void 0) return known2;
+        const bytes2 = encodeModel(finder.model(part, this.input.boundary));
+        const index = this.models.push({ name: this.input.model.name, bytes: bytes2 }) - 1;
+        this.known.set(digest2, index);
+        this.contents.push(createHash6("sha256").update(bytes2).digest("hex"));
+        return index;
+      }
+    };
+  }
+});
+
 // src/evaluation/types.ts
 var init_types9 = __esm({
   "src/evaluation/types.ts"() {
@@ -38106,291 +38404,237 @@ var init_evaluation = __esm({
   }
 });
 
-// src/sensitivity/bypass.ts
-function bypass(proto, side) {
-  return bypassWhere(proto, (_tensor, isWeight2) => isWeight2 === (side === "weight"));
-}
-function bypassWhere(proto, without3) {
-  const graph = proto.graph;
-  const makers = new Map(graph.node.flatMap((node2) => node2.output.map((name) => [name, node2])));
-  const weights = new Set(graph.initializer.map(({ name }) => name));
-  const leaves = new Set(graph.output.map(({ name }) => name));
-  const instead = /* @__PURE__ */ new Map();
-  const node = graph.node.flatMap((one) => {
-    const from = one.opType === "DequantizeLinear" ? quantizedFrom(one, makers) : void 0;
-    if (from === void 0 || !without3(from, isWeight(from, weights, makers))) return [one];
-    const to = one.output[0] ?? "";
-    if (leaves.has(to))
-      return [create(NodeProtoSchema, { name: one.name, opType: "Identity", input: [from], output: [to] })];
-    instead.set(to, from);
-    return [];
-  });
-  return {
-    ...proto,
-    graph: {
-      ...graph,
-      node: node.map((one) => ({ ...one, input: one.input.map((name) => resolved(name, instead)) }))
+// src/sensitivity/tally.ts
+function sqnrOf(images2, weights) {
+  const count2 = images2[0]?.length ?? 0;
+  let sum2 = 0;
+  for (let t = 0; t < count2; t++) {
+    let [signal, noise] = [0, 0];
+    for (let i = 0; i < images2.length; i++) {
+      const weight2 = weights === void 0 ? 1 : weights[i];
+      if (weight2 === 0) continue;
+      const power = images2[i][t];
+      signal += weight2 * power.signal;
+      noise += weight2 * power.noise;
     }
-  };
+    sum2 += noise / Math.max(signal, Number.MIN_VALUE);
+  }
+  const mean2 = sum2 / count2;
+  return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
 }
-function quantizedFrom(node, makers) {
-  const maker = makers.get(node.input[0] ?? "");
-  return maker?.opType === "QuantizeLinear" ? maker.input[0] : void 0;
+function rankIntervals(powers, seed, confidence = 0.8) {
+  const images2 = Math.max(0, ...powers.map(({ length }) => length));
+  const random = mulberry32(seed);
+  const places2 = powers.map(() => []);
+  const weights = new Float64Array(images2);
+  for (let b = 0; b < RESAMPLES; b++) {
+    weights.fill(0);
+    for (let i = 0; i < images2; i++) {
+      const image = Math.floor(random() * images2);
+      weights[image] = weights[image] + 1;
+    }
+    const sqnr = powers.map(
+      (seen) => seen.some((_, i) => weights[i] > 0) ? sqnrOf(seen, weights) : sqnrOf(seen)
+    );
+    orderOf(sqnr).forEach((group, place2) => places2[group]?.push(place2 + 1));
+  }
+  return places2.map((list3) => {
+    const sorted2 = list3.sort((a, b) => a - b);
+    const at2 = (q) => sorted2[Math.round(q * (sorted2.length - 1))];
+    return { low: at2((1 - confidence) / 2), high: at2((1 + confidence) / 2) };
+  });
 }
-function isWeight(name, weights, makers) {
-  const maker = makers.get(name);
-  if (maker === void 0) return weights.has(name);
-  return maker.opType === "Constant" || maker.opType === "Identity" && weights.has(maker.input[0] ?? "");
+function orderOf(values) {
+  return [...values.keys()].sort((a, b) => {
+    const [x, y] = [values[a], values[b]];
+    return x === y ? a - b : x < y ? -1 : 1;
+  });
 }
-function resolved(name, instead) {
-  let at2 = name;
-  for (let next = instead.get(at2); next !== void 0; next = instead.get(at2)) at2 = next;
-  return at2;
+function settled(powers, keep2) {
+  if (powers.some(({ length }) => length < FEWEST)) return /* @__PURE__ */ new Set();
+  const each = powers.map((seen) => seen.map((one) => sqnrOf([one])));
+  const order = orderOf(powers.map((seen) => sqnrOf(seen)));
+  const worst = order.slice(0, keep2);
+  return new Set(
+    order.flatMap((g, place2) => {
+      const own = each[g];
+      if (own.includes(-Infinity)) return [g];
+      const surely = place2 >= keep2 && worst.every((other) => isAbove(own, each[other]));
+      return surely ? [g] : [];
+    })
+  );
 }
-var init_bypass = __esm({
-  "src/sensitivity/bypass.ts"() {
+function isAbove(a, b) {
+  const count2 = Math.min(a.length, b.length);
+  const differences = Array.from(
+    { length: count2 },
+    (_, i) => a[i] === b[i] ? 0 : a[i] - b[i]
+  );
+  const mean2 = differences.reduce((sum2, one) => sum2 + one, 0) / count2;
+  if (!Number.isFinite(mean2)) return mean2 === Infinity;
+  const variance = differences.reduce((sum2, one) => sum2 + (one - mean2) ** 2, 0) / (count2 - 1);
+  return mean2 > quantile2(count2 - 1) * Math.sqrt(variance / count2);
+}
+function quantile2(freedom) {
+  return QUANTILES.findLast(([from]) => from <= freedom)?.[1] ?? Infinity;
+}
+var RESAMPLES, FEWEST, QUANTILES;
+var init_tally = __esm({
+  "src/sensitivity/tally.ts"() {
     "use strict";
-    init_esm();
-    init_onnx();
+    init_evaluation();
+    RESAMPLES = 200;
+    FEWEST = 4;
+    QUANTILES = [
+      [3, 5.841],
+      [4, 4.604],
+      [5, 4.032],
+      [6, 3.707],
+      [7, 3.499],
+      [9, 3.25],
+      [11, 3.106],
+      [15, 2.947],
+      [20, 2.845],
+      [30, 2.75],
+      [60, 2.66]
+    ];
   }
 });
 
-// src/sensitivity/parts.ts
-import { createHash as createHash5 } from "node:crypto";
-function boundaryInfo(name, elemType, dims) {
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: {
-      value: {
-        case: "tensorType",
-        value: {
-          elemType,
-          shape: { dim: dims.map((dim) => ({ value: { case: "dimValue", value: BigInt(dim) } })) }
-        }
-      }
-    }
-  });
-}
-function partDigest(part, shared) {
-  const hash = createHash5("sha256");
-  for (const node of part.nodes)
-    hash.update(`${node.opType}(${node.input.join(",")})->${node.output.join(",")}
-`);
-  for (const tensor of part.initializers) {
-    hash.update(`${tensor.name}
-`);
-    if (!shared.has(tensor)) hash.update(tensor.rawData);
-  }
-  return hash.digest("hex");
-}
-var PartFinder;
-var init_parts = __esm({
-  "src/sensitivity/parts.ts"() {
-    "use strict";
-    init_esm();
-    init_onnx();
-    PartFinder = class {
-      constructor(proto) {
-        this.proto = proto;
-        this.graph = proto.graph;
-        this.weights = new Map(this.graph.initializer.map((tensor) => [tensor.name, tensor]));
-        this.graph.node.forEach((node, i) => node.output.forEach((name) => this.makers.set(name, i)));
-      }
-      proto;
-      makers = /* @__PURE__ */ new Map();
-      weights;
-      graph;
-      /** What makes a region's outputs from its inputs in this model: Q/DQ between them included. */
-      part(region, extra = []) {
-        const stops = new Set(region.inputs);
-        const outputs = [.../* @__PURE__ */ new Set([...region.outputs, ...extra])];
-        const nodes = /* @__PURE__ */ new Set();
-        const weights = /* @__PURE__ */ new Set();
-        const open6 = [...outputs];
-        const seen = /* @__PURE__ */ new Set();
-        for (let name = open6.pop(); name !== void 0; name = open6.pop()) {
-          if (name === "" || seen.has(name) || stops.has(name) && !outputs.includes(name)) continue;
-          seen.add(name);
-          const maker = this.makers.get(name);
-          if (maker === void 0) {
-            if (this.weights.has(name)) weights.add(name);
-            continue;
-          }
-          nodes.add(maker);
-          open6.push(...this.graph.node[maker].input);
-        }
-        return {
-          nodes: [...nodes].sort((a, b) => a - b).map((i) => this.graph.node[i]),
-          initializers: [...weights].map((name) => this.weights.get(name)),
-          inputs: region.inputs,
-          outputs
-        };
-      }
-      /** A part as a model of its own. */
-      model(part, boundary) {
-        const info2 = (name) => boundary.get(name) ?? create(ValueInfoProtoSchema, { name });
-        return {
-          ...this.proto,
-          graph: {
-            ...this.graph,
-            node: [...part.nodes],
-            initializer: [...part.initializers],
-            sparseInitializer: [],
-            input: part.inputs.map(info2),
-            output: part.outputs.map(info2),
-            valueInfo: [],
-            quantizationAnnotation: []
-          },
-          functions: this.proto.functions
-        };
-      }
-    };
-  }
-});
-
-// src/sensitivity/candidates.ts
-function planCandidates(input) {
-  const { model, graph, groups, regions, questions } = input;
-  const writer = new ProgramWriter(input);
-  const ends = groups.map(({ end }) => end);
-  const float = writer.base(quantize(model, planFor(input, "fp32"), input.ranges).proto, ends);
-  const int8 = questions.includes("off") ? writer.base(quantize(model, planFor(input, "int8"), input.ranges).proto, ends) : void 0;
-  const candidates = [];
-  groups.forEach((group, g) => {
-    if (input.only?.has(g) === false) return;
-    const names = group.layers.map(({ name }) => name);
-    const on = quantize(model, planFor(input, "fp32", names), input.ranges).proto;
-    for (const question of questions) {
-      input.tick?.();
-      const base = question === "off" ? int8 : float;
-      const proto = question === "on" ? on : question === "off" ? quantize(model, planFor(input, "int8", names), input.ranges).proto : bypass(on, question === "weights" ? "activation" : "weight");
-      candidates.push({
-        group: g,
-        question,
-        index: writer.candidate(proto, base, question === "on" ? group.end : void 0)
-      });
-    }
-  });
+// src/sensitivity/gathered.ts
+function upTo(table2, images2) {
+  const count2 = table2.image.findLastIndex((image) => image < images2) + 1;
   return {
-    candidates,
-    program: {
-      models: writer.models,
-      cases: writer.cases,
-      bases: [float, ...int8 === void 0 ? [] : [int8]].map(({ plain: plain2, observing }) => ({
-        plain: plain2,
-        observing
-      })),
-      regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
-      heads: input.heads,
-      outputs: graph.outputs,
-      observed: int8 === void 0 ? [] : ends
-    }
+    count: count2,
+    image: table2.image.subarray(0, count2),
+    category: table2.category.subarray(0, count2),
+    bbox: table2.bbox.subarray(0, 4 * count2),
+    score: table2.score.subarray(0, count2)
   };
 }
-function planFor({ scope }, otherwise, names = []) {
-  const switched = otherwise === "int8" ? "fp32" : "int8";
-  return {
-    version: 1,
-    operators: scope,
-    default: otherwise,
-    layers: Object.fromEntries(names.map((name) => [name, switched]))
-  };
-}
-var ProgramWriter;
-var init_candidates = __esm({
-  "src/sensitivity/candidates.ts"() {
+var RESAMPLES2, CONFIDENCE, Gathered;
+var init_gathered = __esm({
+  "src/sensitivity/gathered.ts"() {
     "use strict";
-    init_onnx();
-    init_quantization();
-    init_bypass();
-    init_parts();
-    ProgramWriter = class {
-      constructor(input) {
+    init_dataset();
+    init_evaluation();
+    init_sweep();
+    init_tally();
+    RESAMPLES2 = 400;
+    CONFIDENCE = 0.9;
+    Gathered = class {
+      constructor(input, groups) {
         this.input = input;
-        this.shared = new Set(input.model.proto.graph?.initializer);
+        this.groups = groups;
+        this.powers = new Map(
+          ["on", ...input.questions].map((question) => [question, groups.map(() => [])])
+        );
+        this.local = groups.map(() => []);
+        this.cumulative = groups.map(() => []);
+        this.tables = groups.map(() => new DetectionBuilder());
       }
       input;
-      models = [];
-      cases = [];
-      known = /* @__PURE__ */ new Map();
-      shared;
-      bases = 0;
-      base(proto, ends) {
-        const finder = new PartFinder(proto);
-        const { regions, graph } = this.input;
-        const parts = regions.map((region) => finder.part(region));
-        const observing = regions.map((region) => {
-          const inside2 = new Set(region.nodes);
-          return finder.part(
-            region,
-            ends.filter((name) => inside2.has(graph.producerOf(name)?.index ?? -1))
-          );
-        });
-        const digests = parts.map((part) => partDigest(part, this.shared));
+      groups;
+      /** Groups that need no further image. */
+      settled = /* @__PURE__ */ new Set();
+      powers;
+      local;
+      cumulative;
+      base = [];
+      tables;
+      float = new DetectionBuilder();
+      /** The worst groups of the ranking. */
+      worst(count2) {
+        const sqnr = (this.powers.get("on") ?? []).map((powers) => sqnrOf(powers));
+        return new Set(orderOf(sqnr).slice(0, count2));
+      }
+      /** Detections of the float network. */
+      addFloat(image, boxes2) {
+        pushNumbers(this.float, image, boxes2);
+      }
+      /** Everything in INT8. */
+      addBase({ heads: heads2, observed }) {
+        this.base.push(heads2);
+        observed.forEach((power, g) => this.cumulative[g]?.push(power));
+      }
+      /** Images of a group come in their order. */
+      add({ question, group }, image, { heads: heads2, local, boxes: boxes2 }) {
+        this.powers.get(question)?.[group]?.push(heads2);
+        if (question !== "on") return;
+        if (local !== void 0) this.local[group]?.push(local);
+        const table2 = this.tables[group];
+        if (boxes2 === void 0) this.tables[group] = void 0;
+        else if (table2 !== void 0) pushNumbers(table2, image, boxes2);
+      }
+      /** Looks which groups need no further image. */
+      settle() {
+        this.settled = settled(this.powers.get("on") ?? [], this.input.keep);
+      }
+      rows() {
+        const on = this.powers.get("on") ?? [];
+        const places2 = rankIntervals(on, this.input.seed);
+        const float = this.float.finish();
+        const rows3 = rank(
+          this.groups.map((group, g) => ({
+            layer: group.layers[0],
+            sqnr: sqnrOf(on[g]),
+            mapDrop: void 0,
+            detail: { ...this.details(g), group, place: places2[g] }
+          }))
+        );
+        return rows3.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
+      }
+      details(g) {
+        const of = (question) => {
+          const powers = this.powers.get(question)?.[g];
+          return powers === void 0 || powers.length === 0 ? void 0 : sqnrOf(powers);
+        };
+        const single2 = (powers) => powers.length === 0 ? void 0 : sqnrOf(powers.map((power) => [power]));
+        const off = of("off");
         return {
-          index: this.bases++,
-          digests,
-          plain: parts.map((part) => this.model(finder, part)),
-          observing: observing.map((part) => this.model(finder, part))
+          images: (this.powers.get("on")?.[g] ?? []).length,
+          weights: of("weights"),
+          activations: of("activations"),
+          local: single2(this.local[g] ?? []),
+          cumulative: single2(this.cumulative[g] ?? []),
+          gain: off === void 0 ? void 0 : off - sqnrOf(this.base),
+          mapLow: void 0,
+          mapHigh: void 0,
+          boxShift: void 0,
+          scoreShift: void 0
         };
       }
-      /** Adds a case; answers its index. */
-      candidate(proto, base, local) {
-        const finder = new PartFinder(proto);
-        const { regions, graph } = this.input;
-        const maker = local === void 0 ? -1 : graph.producerOf(local)?.index ?? -1;
-        const replaced = regions.flatMap((region, r) => {
-          const own = region.nodes.includes(maker) && local !== void 0 ? [local] : [];
-          if (partDigest(finder.part(region), this.shared) === base.digests[r]) return [];
-          return [{ region: r, model: this.model(finder, finder.part(region, own)) }];
+      /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
+      withDrop(row, float, interval) {
+        const detail = row.detail;
+        const table2 = this.tables[this.groups.indexOf(detail.group)];
+        if (table2 === void 0) return row;
+        const first2 = detail.images;
+        const candidate = table2.finish();
+        const reference = upTo(float, first2);
+        const truth = pickImages(
+          this.input.truth,
+          Array.from({ length: first2 }, (_, i) => i)
+        );
+        const { boxShift, scoreShift } = outputDistances(reference, candidate);
+        const shifted = { ...detail, boxShift, scoreShift };
+        if (!interval)
+          return {
+            ...row,
+            mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
+            detail: shifted
+          };
+        const { map } = pairedBootstrap({
+          truth,
+          reference,
+          candidate,
+          resamples: RESAMPLES2,
+          confidence: CONFIDENCE,
+          seed: this.input.seed
         });
-        const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
-        this.cases.push({ base: base.index, replaced, local: measured ? local : void 0 });
-        return this.cases.length - 1;
-      }
-      model(finder, part) {
-        const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
-        const known2 = this.known.get(digest2);
-        if (known2 !== void 0) return known2;
-        const bytes2 = encodeModel(finder.model(part, this.input.boundary));
-        const index = this.models.push({ name: this.input.model.name, bytes: bytes2 }) - 1;
-        this.known.set(digest2, index);
-        return index;
+        return { ...row, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
       }
     };
-  }
-});
-
-// src/sensitivity/boundary.ts
-async function boundaryOf({ engine, model, graph, feed }, regions) {
-  const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
-    (name) => !graph.inputs.includes(name)
-  );
-  const infos = new Map(
-    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info2) => [info2.name, info2])
-  );
-  const session = await engine.load(
-    { name: model.name, bytes: encodeModel(model.proto) },
-    { extraOutputs: names }
-  );
-  try {
-    await session.run({ ...feed, count: 1 }, (_i, outputs) => {
-      for (const name of names) {
-        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
-        if (tensor !== void 0 && type !== void 0)
-          infos.set(name, boundaryInfo(name, type, tensor.dims));
-      }
-    });
-    return infos;
-  } finally {
-    await session.release();
-  }
-}
-var init_boundary = __esm({
-  "src/sensitivity/boundary.ts"() {
-    "use strict";
-    init_onnx();
-    init_parts();
   }
 });
 
@@ -38448,6 +38692,296 @@ var init_groups = __esm({
     "use strict";
     ACTIVATIONS2 = /* @__PURE__ */ new Set(["Relu", "LeakyRelu", "HardSwish", "Clip", "Swish", "Elu", "PRelu"]);
     GATES = /* @__PURE__ */ new Set(["Sigmoid", "HardSigmoid"]);
+  }
+});
+
+// src/store/store.ts
+import { createHash as createHash7 } from "node:crypto";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { readFile as readFile5, readdir as readdir3, rm as rm3, stat as stat3, utimes } from "node:fs/promises";
+import { join as join10 } from "node:path";
+function keyOf(parts) {
+  return createHash7("sha256").update(
+    JSON.stringify(
+      parts,
+      (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
+    )
+  ).digest("hex");
+}
+async function openStore(folder, options) {
+  const state = new Folder(folder, options);
+  await state.makeRoom(0);
+  return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
+}
+async function readRecords(path4, header, onTrouble) {
+  const records = /* @__PURE__ */ new Map();
+  let text3;
+  try {
+    text3 = await readFile5(path4, "utf8");
+    const now = /* @__PURE__ */ new Date();
+    await utimes(path4, now, now);
+  } catch (error2) {
+    if (systemCode(error2) !== "ENOENT") onTrouble(error2);
+    return { records, damaged: 0, next: "anew" };
+  }
+  const [first2, ...lines2] = text3.split("\n");
+  if (first2 !== header) return { records, damaged: 1, next: "anew" };
+  let damaged = 0;
+  for (const line of lines2) {
+    const record = line.slice(CHECK + 1);
+    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
+    if (name !== void 0) records.set(name, record);
+    else if (line !== "" && line !== header) damaged++;
+  }
+  return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
+}
+function nameOf(record) {
+  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
+  return quoted === void 0 ? void 0 : JSON.parse(quoted);
+}
+function checkOf(text3) {
+  return createHash7("sha256").update(text3).digest("hex").slice(0, CHECK);
+}
+function headerOf2(name) {
+  return `int8-gate shelf 1 ${name}`;
+}
+var NO_STORE, EXTENSION, MOST_BYTES, Folder, CHECK;
+var init_store2 = __esm({
+  "src/store/store.ts"() {
+    "use strict";
+    init_faults();
+    NO_STORE = {
+      shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
+    };
+    EXTENSION = ".shelf";
+    MOST_BYTES = 256 * 2 ** 20;
+    Folder = class {
+      constructor(folder, options) {
+        this.folder = folder;
+        this.options = options;
+      }
+      folder;
+      options;
+      open = /* @__PURE__ */ new Set();
+      total = 0;
+      quiet = false;
+      /** Deletes what was not used for longest until all but `coming` bytes more fit. */
+      async makeRoom(coming) {
+        const files = await this.files();
+        this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
+        for (const { name, size } of files) {
+          if (this.total + coming <= this.options.maxBytes) return;
+          if (this.open.has(name)) continue;
+          await rm3(join10(this.folder, name), { force: true }).then(
+            () => this.total -= size,
+            (error2) => this.trouble("a file cannot be deleted", error2)
+          );
+        }
+      }
+      async shelf(name) {
+        const path4 = join10(this.folder, name);
+        this.open.add(name);
+        const header = headerOf2(name);
+        const { records, damaged, next } = await readRecords(
+          path4,
+          header,
+          (error2) => this.trouble(`${name} cannot be read`, error2)
+        );
+        if (damaged > 0)
+          this.options.onTrouble(
+            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
+          );
+        if (next === "anew") await rm3(path4, { force: true }).catch(() => void 0);
+        let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
+`;
+        let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
+        return {
+          size: records.size,
+          get: (key) => {
+            const text3 = records.get(key);
+            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
+          },
+          put: (key, value) => {
+            const text3 = JSON.stringify([key, value]);
+            records.set(key, text3);
+            if (size + text3.length > MOST_BYTES) return;
+            size += text3.length;
+            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
+`)) before = "";
+          }
+        };
+      }
+      append(path4, text3) {
+        const bytes2 = Buffer.byteLength(text3);
+        if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
+          if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
+          this.quiet = true;
+          return false;
+        }
+        try {
+          mkdirSync(this.folder, { recursive: true });
+          appendFileSync(path4, text3);
+          this.total += bytes2;
+          return true;
+        } catch (error2) {
+          this.trouble("it cannot be written", error2);
+          this.quiet = true;
+          return false;
+        }
+      }
+      trouble(what, error2) {
+        const why = error2 === void 0 ? "" : ` (${systemCode(error2) ?? messageOf(error2)})`;
+        this.options.onTrouble(`cache ${this.folder}: ${what}${why}`);
+      }
+      /** Shelves of the folder, least recently used first. */
+      async files() {
+        const names = await readdir3(this.folder).catch((error2) => {
+          if (systemCode(error2) !== "ENOENT") this.trouble("it cannot be read", error2);
+          return [];
+        });
+        const found = await Promise.all(
+          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
+            const info2 = await stat3(join10(this.folder, name)).catch(() => void 0);
+            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
+          })
+        );
+        return found.sort((a, b) => a.used - b.used);
+      }
+    };
+    CHECK = 16;
+  }
+});
+
+// src/store/numbers.ts
+function packNumbers(values) {
+  const bytes2 = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes2.buffer);
+  for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
+  return Buffer.from(bytes2.buffer).toString("base64");
+}
+function unpackNumbers(text3) {
+  if (typeof text3 !== "string") return void 0;
+  const bytes2 = Buffer.from(text3, "base64");
+  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
+  const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
+  return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+}
+var init_numbers2 = __esm({
+  "src/store/numbers.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/place.ts
+import { createHash as createHash8 } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join as join11 } from "node:path";
+import { fileURLToPath } from "node:url";
+function userCacheFolder(environment = process.env, platform2 = process.platform) {
+  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
+  if (platform2 === "win32" && local !== void 0 && local !== "") return join11(local, "int8-gate", "cache");
+  if (platform2 === "darwin") return join11(homedir(), "Library", "Caches", "int8-gate");
+  const base = xdg?.startsWith("/") === true ? xdg : join11(homedir(), ".cache");
+  return join11(base, "int8-gate");
+}
+function codeDigest() {
+  if (import.meta.url.endsWith(".ts")) return void 0;
+  digest ??= createHash8("sha256").update(readFileSync(fileURLToPath(import.meta.url))).digest("hex");
+  return digest;
+}
+var digest;
+var init_place = __esm({
+  "src/store/place.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/index.ts
+var init_store3 = __esm({
+  "src/store/index.ts"() {
+    "use strict";
+    init_store2();
+    init_numbers2();
+    init_place();
+  }
+});
+
+// src/sensitivity/memory.ts
+function packPowers(powers) {
+  return packNumbers(powers.flatMap(({ signal, noise }) => [signal, noise]));
+}
+function powersOf(text3) {
+  const numbers3 = unpackNumbers(text3);
+  if (numbers3 === void 0 || numbers3.length % 2 !== 0) return void 0;
+  return Array.from({ length: numbers3.length / 2 }, (_, i) => ({
+    signal: numbers3[2 * i],
+    noise: numbers3[2 * i + 1]
+  }));
+}
+var Recall;
+var init_memory = __esm({
+  "src/sensitivity/memory.ts"() {
+    "use strict";
+    init_store3();
+    Recall = class _Recall {
+      constructor(images2, shelf) {
+        this.images = images2;
+        this.shelf = shelf;
+      }
+      images;
+      shelf;
+      static async open(memory, float) {
+        if (memory === void 0) return new _Recall([], void 0);
+        const { store, identity, images: images2 } = memory;
+        return new _Recall(images2, await store.shelf("sweep", keyOf({ identity, float })));
+      }
+      /** Detections of the float network. */
+      float(image, observed) {
+        return unpackNumbers(this.get(image, "float", observed));
+      }
+      keepFloat(image, observed, boxes2) {
+        this.put(image, "float", observed, packNumbers(boxes2));
+      }
+      base(image, digest2) {
+        const value = this.get(image, digest2, true);
+        if (!Array.isArray(value)) return void 0;
+        const [heads2, observed] = value.map(powersOf);
+        return heads2 === void 0 || observed === void 0 ? void 0 : { heads: heads2, observed };
+      }
+      keepBase(image, digest2, { heads: heads2, observed }) {
+        this.put(image, digest2, true, [packPowers(heads2), packPowers(observed)]);
+      }
+      /** @param observed whether it ran beside observed tensors: what is handed out is not fused, and may differ in its last bits. */
+      seen(image, digest2, observed) {
+        const value = this.get(image, digest2, observed);
+        if (!Array.isArray(value)) return void 0;
+        const [packed, own, rows3] = value;
+        const [heads2, local, boxes2] = [powersOf(packed), powersOf(own), unpackNumbers(rows3)];
+        if (heads2 === void 0 || local === void 0 || rows3 !== null && boxes2 === void 0)
+          return void 0;
+        return { heads: heads2, local: local[0], boxes: boxes2 };
+      }
+      keep(image, digest2, observed, { heads: heads2, local, boxes: boxes2 }) {
+        this.put(image, digest2, observed, [
+          packPowers(heads2),
+          packPowers(local === void 0 ? [] : [local]),
+          boxes2 === void 0 ? null : packNumbers(boxes2)
+        ]);
+      }
+      get(image, what, observed) {
+        const name = this.name(image, what, observed);
+        return name === void 0 ? void 0 : this.shelf?.get(name);
+      }
+      put(image, what, observed, value) {
+        const name = this.name(image, what, observed);
+        if (name !== void 0) this.shelf?.put(name, value);
+      }
+      name(image, what, observed) {
+        const digest2 = this.images[image];
+        return digest2 === void 0 ? void 0 : `${digest2} ${what}${observed ? " observed" : ""}`;
+      }
+    };
   }
 });
 
@@ -38547,79 +39081,6 @@ var init_regions = __esm({
   }
 });
 
-// src/sensitivity/tally.ts
-function sqnrOf(images2, weights) {
-  const count2 = images2[0]?.length ?? 0;
-  let sum2 = 0;
-  for (let t = 0; t < count2; t++) {
-    let [signal, noise] = [0, 0];
-    for (let i = 0; i < images2.length; i++) {
-      const weight2 = weights === void 0 ? 1 : weights[i];
-      if (weight2 === 0) continue;
-      const power = images2[i][t];
-      signal += weight2 * power.signal;
-      noise += weight2 * power.noise;
-    }
-    sum2 += noise / Math.max(signal, Number.MIN_VALUE);
-  }
-  const mean2 = sum2 / count2;
-  return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
-}
-function spreadOf(images2) {
-  const each = images2.map((one) => sqnrOf([one]));
-  const mean2 = each.reduce((sum2, one) => sum2 + one, 0) / each.length;
-  if (!Number.isFinite(mean2)) return { mean: mean2, error: 0 };
-  const variance = each.reduce((sum2, one) => sum2 + (one - mean2) ** 2, 0) / Math.max(1, each.length - 1);
-  return { mean: mean2, error: Math.sqrt(variance / each.length) };
-}
-function rankIntervals(powers, seed, confidence = 0.8) {
-  const images2 = Math.max(0, ...powers.map(({ length }) => length));
-  const random = mulberry32(seed);
-  const places2 = powers.map(() => []);
-  const weights = new Float64Array(images2);
-  for (let b = 0; b < RESAMPLES; b++) {
-    weights.fill(0);
-    for (let i = 0; i < images2; i++) {
-      const image = Math.floor(random() * images2);
-      weights[image] = weights[image] + 1;
-    }
-    const sqnr = powers.map(
-      (seen) => seen.some((_, i) => weights[i] > 0) ? sqnrOf(seen, weights) : sqnrOf(seen)
-    );
-    orderOf(sqnr).forEach((group, place2) => places2[group]?.push(place2 + 1));
-  }
-  return places2.map((list3) => {
-    const sorted2 = list3.sort((a, b) => a - b);
-    const at2 = (q) => sorted2[Math.round(q * (sorted2.length - 1))];
-    return { low: at2((1 - confidence) / 2), high: at2((1 + confidence) / 2) };
-  });
-}
-function orderOf(values) {
-  return [...values.keys()].sort((a, b) => {
-    const [x, y] = [values[a], values[b]];
-    return x === y ? a - b : x < y ? -1 : 1;
-  });
-}
-function settled(powers, keep2) {
-  if (powers.some(({ length }) => length < FEWEST)) return /* @__PURE__ */ new Set();
-  const spreads2 = powers.map(spreadOf);
-  const upper = spreads2.map(({ mean: mean2, error: error2 }) => mean2 + SURE * error2).sort((a, b) => a - b);
-  const limit2 = upper[Math.min(keep2, upper.length) - 1] ?? Infinity;
-  return new Set(
-    spreads2.flatMap(({ mean: mean2, error: error2 }, g) => mean2 === -Infinity || mean2 - SURE * error2 > limit2 ? [g] : [])
-  );
-}
-var RESAMPLES, FEWEST, SURE;
-var init_tally = __esm({
-  "src/sensitivity/tally.ts"() {
-    "use strict";
-    init_evaluation();
-    RESAMPLES = 200;
-    FEWEST = 8;
-    SURE = 3;
-  }
-});
-
 // src/sensitivity/stored.ts
 function canSweepStored({
   engine,
@@ -38631,193 +39092,176 @@ function canSweepStored({
   return model.quantized === void 0 && engine.probe !== void 0 && canCut(graph) && feed.count > 0 && batch <= 1;
 }
 async function sweepStored(input) {
-  const { engine, graph, layers: layers3, feed, signal } = input;
+  const { graph, layers: layers3, feed } = input;
   const groups = groupLayers(graph, layers3);
   if (groups.length === 0) return [];
   const heads2 = input.reference.heads;
   const regions = cutRegions(graph, layers3, input.work, new Set(heads2));
   const boundary = await boundaryOf(input, regions);
-  const common = { ...input, groups, regions, boundary, heads: heads2, tick: () => stopWhenAsked(signal) };
-  const tally = new Tally(input, groups);
-  const ask = async (questions, only2) => {
-    const { program: program3, candidates } = planCandidates({
-      ...common,
-      questions,
-      ...only2 !== void 0 && { only: only2 }
-    });
-    const probe2 = await engine.probe.call(engine, program3);
-    try {
-      const count2 = Math.min(feed.count, Math.max(...questions.map((question) => IMAGES[question])));
-      await probe2.run(
-        { ...feed, count: count2 },
-        OBSERVED,
-        (image) => tally.open(candidates, image),
-        (image, result) => tally.add(candidates, image, result),
-        { signal, onProgress: input.onProgress }
-      );
-    } finally {
-      await probe2.release();
-    }
+  const tick = () => {
+    if (input.signal.aborted) throw new Interrupted();
   };
-  await ask(["on"]);
-  if (input.questions.length > 0) await ask(input.questions, tally.worst(input.explained));
-  return tally.rows();
-}
-function stopWhenAsked(signal) {
-  if (signal.aborted) throw new Interrupted();
-}
-function upTo(table2, images2) {
-  const rows3 = [...table2.image.keys()].filter((row) => table2.image[row] < images2);
-  if (rows3.length === table2.count) return table2;
-  const builder = new DetectionBuilder();
-  for (const row of rows3) {
-    const [x, y, w, h] = table2.bbox.subarray(4 * row, 4 * row + 4);
-    builder.push(
-      table2.image[row],
-      table2.category[row],
-      x,
-      y,
-      w,
-      h,
-      table2.score[row]
-    );
+  const plan = (questions, only2) => planCandidates({
+    ...{ ...input, groups, regions, boundary, heads: heads2, tick, questions },
+    ...only2 !== void 0 && { only: only2 }
+  });
+  const gathered = new Gathered(input, groups);
+  const ranking = plan(["on"]);
+  const recall = await Recall.open(input.memory, ranking.float);
+  await ask(input, ranking, recall, gathered, roundsOf(feed.count));
+  if (input.questions.length > 0) {
+    const few2 = Math.min(feed.count, Math.max(...input.questions.map((question) => IMAGES[question])));
+    const explaining = plan(input.questions, gathered.worst(input.explained));
+    await ask(input, explaining, recall, gathered, [[0, few2]]);
   }
-  return builder.finish();
+  return gathered.rows();
 }
-var IMAGES, OBSERVED, RESAMPLES2, CONFIDENCE, Tally;
+function roundsOf(count2) {
+  const rounds = [];
+  for (let from = 0; from < count2; ) {
+    const to = Math.min(count2, from + Math.max(FIRST, Math.floor(from / 2)));
+    rounds.push([from, to]);
+    from = to;
+  }
+  return rounds;
+}
+async function ask(input, candidates, recall, gathered, rounds) {
+  const { engine } = input;
+  tellKnown(input, candidates, recall, rounds.at(-1)?.[1] ?? 0);
+  const probe2 = await engine.probe.call(engine, candidates.program);
+  try {
+    for (const [from, to] of rounds) {
+      const round = new RoundOfImages(input, candidates, recall, gathered, [from, to]);
+      await round.run(probe2, rounds.at(-1)?.[1] ?? to);
+      round.deliver();
+    }
+  } finally {
+    await probe2.release();
+  }
+}
+function tellKnown({ onKnown }, { candidates }, recall, images2) {
+  if (onKnown === void 0) return;
+  let [known2, most] = [0, 0];
+  for (const { question, digest: digest2 } of candidates)
+    for (let image = 0; image < Math.min(images2, IMAGES[question]); image++) {
+      most++;
+      if (recall.seen(image, digest2, image < OBSERVED) !== void 0) known2++;
+    }
+  onKnown(known2, most);
+}
+function recalled(value) {
+  if (value === void 0) throw new Error("a measurement of the sweep is missing");
+  return value;
+}
+var IMAGES, OBSERVED, FIRST, RoundOfImages;
 var init_stored = __esm({
   "src/sensitivity/stored.ts"() {
     "use strict";
     init_dataset();
-    init_evaluation();
     init_faults();
-    init_candidates();
     init_boundary();
+    init_candidates();
+    init_gathered();
     init_groups();
+    init_memory();
     init_regions();
-    init_sweep();
-    init_tally();
     IMAGES = { on: Infinity, off: 8, weights: 4, activations: 4 };
     OBSERVED = IMAGES.off;
-    RESAMPLES2 = 200;
-    CONFIDENCE = 0.9;
-    Tally = class {
-      constructor(input, groups) {
+    FIRST = 4;
+    RoundOfImages = class {
+      constructor(input, plan, recall, gathered, [from, to]) {
         this.input = input;
-        this.groups = groups;
-        this.powers = new Map(
-          ["on", ...input.questions].map((question) => [question, groups.map(() => [])])
+        this.plan = plan;
+        this.recall = recall;
+        this.gathered = gathered;
+        this.byIndex = new Map(plan.candidates.map((one) => [one.index, one]));
+        const open6 = plan.candidates.filter(
+          ({ question, group }) => question !== "on" || !gathered.settled.has(group)
         );
-        this.local = groups.map(() => []);
-        this.cumulative = groups.map(() => []);
-        this.tables = groups.map(() => new DetectionBuilder());
+        this.asked = Array.from({ length: to - from }, (_, i) => {
+          const [image, observed] = [from + i, from + i < OBSERVED];
+          const wanted = open6.filter(({ question }) => image < IMAGES[question]);
+          const known2 = wanted.flatMap((one) => {
+            const seen = recall.seen(image, one.digest, observed);
+            return seen === void 0 ? [] : [[one, seen]];
+          });
+          return { image, observed, candidates: wanted, seen: new Map(known2) };
+        });
       }
       input;
-      groups;
-      powers;
-      local;
-      cumulative;
-      base = [];
-      tables;
-      float = new DetectionBuilder();
-      done = /* @__PURE__ */ new Set();
-      /** Cases that this image runs. */
-      open(candidates, image) {
-        return candidates.filter(
-          ({ question, group }) => image < IMAGES[question] && !(question === "on" && this.done.has(group))
-        ).map(({ index }) => index);
+      plan;
+      recall;
+      gathered;
+      asked;
+      byIndex;
+      /** Runs what is not known. */
+      async run(probe2, total) {
+        const { feed, signal, onProgress } = this.input;
+        const lacking = this.asked.filter((one) => !this.isKnown(one));
+        const at2 = (i) => lacking[i];
+        const before = (this.asked.at(-1)?.image ?? 0) + 1 - lacking.length;
+        const extras = feed.extras?.bind(feed);
+        await probe2.run(
+          {
+            spec: feed.spec,
+            count: lacking.length,
+            image: (i) => feed.image(at2(i).image),
+            ...extras !== void 0 && { extras: (i, image) => extras(at2(i).image, image) }
+          },
+          (i) => at2(i).observed,
+          (i) => {
+            const { candidates, seen } = at2(i);
+            return candidates.filter((one) => !seen.has(one)).map(({ index }) => index);
+          },
+          (i, result) => this.add(at2(i), result),
+          { signal, onProgress: (done) => onProgress(before + done, total) }
+        );
       }
-      /** The worst groups of the ranking. */
-      worst(count2) {
-        const sqnr = (this.powers.get("on") ?? []).map((powers) => sqnrOf(powers));
-        const order = [...sqnr.keys()].sort((a, b) => sqnr[a] < sqnr[b] ? -1 : 1);
-        return new Set(order.slice(0, count2));
+      /** Hands all on, image by image. */
+      deliver() {
+        const { recall, plan, gathered } = this;
+        for (const { image, observed, candidates, seen } of this.asked) {
+          const ranks = candidates.some(({ question }) => question === "on");
+          if (ranks) gathered.addFloat(image, recalled(recall.float(image, observed) ?? this.floats.get(image)));
+          if (plan.int8 !== void 0) gathered.addBase(recalled(this.base(image, plan.int8)));
+          for (const one of candidates) gathered.add(one, image, recalled(seen.get(one)));
+        }
+        gathered.settle();
       }
-      add(candidates, image, { bases, cases }) {
+      floats = /* @__PURE__ */ new Map();
+      bases = /* @__PURE__ */ new Map();
+      base(image, digest2) {
+        return this.recall.base(image, digest2) ?? this.bases.get(image);
+      }
+      isKnown({ image, observed, candidates, seen }) {
+        const { recall, plan } = this;
+        return seen.size === candidates.length && recall.float(image, observed) !== void 0 && (plan.int8 === void 0 || recall.base(image, plan.int8) !== void 0);
+      }
+      /** Keeps what the engine made of an image, at once, so that an interruption does not lose it. */
+      add({ image, observed, seen }, { bases, cases }) {
+        const { recall, plan } = this;
         const [float, int8] = bases;
-        if (int8 !== void 0 && image < OBSERVED) {
-          this.base.push([...int8.heads]);
-          int8.observed.forEach((power, g) => this.cumulative[g]?.push(power));
+        const boxes2 = this.boxes(image, float.outputs) ?? new Float64Array(0);
+        this.floats.set(image, boxes2);
+        recall.keepFloat(image, observed, boxes2);
+        if (int8 !== void 0 && plan.int8 !== void 0) {
+          this.bases.set(image, int8);
+          recall.keepBase(image, plan.int8, int8);
         }
         for (const outcome of cases) {
-          const { group, question } = candidates[outcome.case];
-          const seen = this.powers.get(question)?.[group];
-          if (seen.length !== image) continue;
-          seen.push([...outcome.heads]);
-          if (question === "on") this.addRanked(group, image, outcome);
+          const candidate = this.byIndex.get(outcome.case);
+          const one = this.seenOf(image, candidate, outcome);
+          seen.set(candidate, one);
+          recall.keep(image, candidate.digest, observed, one);
         }
-        if (candidates[0]?.question !== "on") return;
-        this.input.decode(this.float, image, float.outputs);
-        this.done = settled(this.powers.get("on") ?? [], this.input.keep);
       }
-      addRanked(group, image, { local, outputs }) {
-        if (local !== void 0) this.local[group]?.push(local);
-        const table2 = this.tables[group];
-        if (table2 !== void 0 && !this.input.decode(table2, image, outputs)) this.tables[group] = void 0;
+      seenOf(image, { question }, { heads: heads2, local, outputs }) {
+        const boxes2 = question === "on" ? this.boxes(image, outputs) : new Float64Array(0);
+        return { heads: heads2, local, boxes: boxes2 };
       }
-      rows() {
-        const on = this.powers.get("on") ?? [];
-        const places2 = rankIntervals(on, this.input.seed);
-        const float = this.float.finish();
-        const rows3 = rank(
-          this.groups.map((group, g) => ({
-            layer: group.layers[0],
-            sqnr: sqnrOf(on[g]),
-            mapDrop: void 0,
-            detail: { ...this.details(g), group, place: places2[g] }
-          }))
-        );
-        return rows3.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
-      }
-      details(g) {
-        const of = (question) => {
-          const powers = this.powers.get(question)?.[g];
-          return powers === void 0 || powers.length === 0 ? void 0 : sqnrOf(powers);
-        };
-        const single2 = (powers) => powers.length === 0 ? void 0 : sqnrOf(powers.map((power) => [power]));
-        const off = of("off");
-        return {
-          images: (this.powers.get("on")?.[g] ?? []).length,
-          weights: of("weights"),
-          activations: of("activations"),
-          local: single2(this.local[g] ?? []),
-          cumulative: single2(this.cumulative[g] ?? []),
-          gain: off === void 0 ? void 0 : off - sqnrOf(this.base),
-          mapLow: void 0,
-          mapHigh: void 0,
-          boxShift: void 0,
-          scoreShift: void 0
-        };
-      }
-      /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
-      withDrop(row, float, interval) {
-        const detail = row.detail;
-        const table2 = this.tables[this.groups.indexOf(detail.group)];
-        if (table2 === void 0) return row;
-        const first2 = detail.images;
-        const candidate = table2.finish();
-        const reference = upTo(float, first2);
-        const truth = pickImages(
-          this.input.truth,
-          Array.from({ length: first2 }, (_, i) => i)
-        );
-        const { boxShift, scoreShift } = outputDistances(reference, candidate);
-        const shifted = { ...detail, boxShift, scoreShift };
-        if (!interval)
-          return {
-            ...row,
-            mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
-            detail: shifted
-          };
-        const { map } = pairedBootstrap({
-          truth,
-          reference,
-          candidate,
-          resamples: RESAMPLES2,
-          confidence: CONFIDENCE,
-          seed: this.input.seed
-        });
-        return { ...row, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
+      boxes(image, outputs) {
+        const table2 = new DetectionBuilder();
+        return this.input.decode(table2, image, outputs) ? detectionNumbers(table2.finish()) : void 0;
       }
     };
   }
@@ -39325,7 +39769,7 @@ async function chooseCalibrators(input) {
   ) : [];
   const cut = trials.length === 0 ? void 0 : await cutOf(input);
   if (cut !== void 0) {
-    const few2 = Math.min(FIRST, input.feed.count);
+    const few2 = Math.min(FIRST2, input.feed.count);
     await measureTrials(input, cut, groups, trials, [0, few2]);
     await measureTrials(input, cut, groups, promising(trials), [few2, input.feed.count]);
   }
@@ -39403,7 +39847,7 @@ async function measureTrials(input, cut, groups, trials, [from, to]) {
     try {
       await probe2.run(
         later,
-        0,
+        () => false,
         () => [...some.keys()],
         (_image, { cases }) => cases.forEach((one) => some[one.case]?.powers.push([...one.heads])),
         { signal, onProgress: (done, all) => onProgress(start + some.length * done / all, trials.length) }
@@ -39423,7 +39867,7 @@ function inFront(regions, heads2) {
   });
   return kept.reverse();
 }
-var SAME2, FIRST, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
+var SAME2, FIRST2, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
 var init_calibrators2 = __esm({
   "src/sensitivity/calibrators.ts"() {
     "use strict";
@@ -39439,7 +39883,7 @@ var init_calibrators2 = __esm({
     init_sqnr();
     init_tally();
     SAME2 = 0.01;
-    FIRST = 2;
+    FIRST2 = 2;
     BEHIND_DB = 6;
     FINALISTS = 4;
     CASES = 48;
@@ -40442,10 +40886,10 @@ async function taskOf(feed, index) {
 async function inOrder(count2, ahead, signal, job, deliver) {
   const running = [];
   let started = 0;
-  const stopWhenAsked2 = () => {
+  const stopWhenAsked = () => {
     if (signal?.aborted === true) throw new Interrupted();
   };
-  stopWhenAsked2();
+  stopWhenAsked();
   try {
     for (let finished = 0; finished < count2; finished++) {
       while (started < count2 && running.length < ahead) {
@@ -40454,7 +40898,7 @@ async function inOrder(count2, ahead, signal, job, deliver) {
         running.push(one);
       }
       const result = await running.shift();
-      stopWhenAsked2();
+      stopWhenAsked();
       deliver(result);
     }
   } finally {
@@ -40529,24 +40973,15 @@ var init_onnxruntime = __esm({
         return statistics;
       }
       async probe(program3) {
-        const loaded2 = [];
-        const ids = [];
-        const release = async () => {
-          for (const session of loaded2) await session.release();
-        };
-        try {
-          for (const model of program3.models) {
-            ids.push(this.nextModel);
-            loaded2.push(await this.load(model, { lean: true }));
-          }
-          const probe2 = this.nextModel++;
-          const plan = { ...program3, models: ids };
-          await Promise.all(this.workers.map((worker2) => worker2.ask({ kind: "plan", probe: probe2, plan })));
-          return new ProbeSession(this.workers, probe2, networkInputs(program3), release);
-        } catch (error2) {
-          await release();
-          throw error2;
-        }
+        const probe2 = this.nextModel++;
+        const models = program3.models.map(({ bytes: bytes2 }) => {
+          const shared = new Uint8Array(new SharedArrayBuffer(bytes2.length));
+          shared.set(bytes2);
+          return shared;
+        });
+        const plan = { ...program3, models };
+        await Promise.all(this.workers.map((worker2) => worker2.ask({ kind: "plan", probe: probe2, plan })));
+        return new ProbeSession(this.workers, probe2, networkInputs(program3));
       }
       async close() {
         await Promise.all(this.workers.map((worker2) => worker2.close()));
@@ -40657,16 +41092,14 @@ var init_onnxruntime = __esm({
       }
     };
     ProbeSession = class {
-      constructor(workers, probe2, inputs, releaseModels) {
+      constructor(workers, probe2, inputs) {
         this.workers = workers;
         this.probe = probe2;
         this.inputs = inputs;
-        this.releaseModels = releaseModels;
       }
       workers;
       probe;
       inputs;
-      releaseModels;
       async run(feed, observed, casesOf, onImage, options = {}) {
         const { probe: probe2, inputs, workers } = this;
         await inOrder(
@@ -40676,7 +41109,7 @@ var init_onnxruntime = __esm({
           async (index) => {
             const image = await taskOf(feed, index);
             const worker2 = leastBusy(workers);
-            const asked = { cases: casesOf(index), observe: index < observed };
+            const asked = { cases: casesOf(index), observe: observed(index) };
             const reply = await worker2.ask({ kind: "probe", probe: probe2, inputs, ...asked, spec: feed.spec, image });
             if (reply.kind !== "probed") throw failedRun("the network in parts", reply);
             return { index, result: reply.result };
@@ -40690,7 +41123,6 @@ var init_onnxruntime = __esm({
       async release() {
         const { probe: probe2 } = this;
         await Promise.all(this.workers.map((worker2) => worker2.ask({ kind: "plan", probe: probe2, plan: void 0 })));
-        await this.releaseModels();
       }
     };
   }
@@ -40839,10 +41271,10 @@ var init_protocol = __esm({
 // src/engine/tensorrt/client.ts
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath as fileURLToPath2 } from "node:url";
 function workerScript() {
   const name = import.meta.url.endsWith(".ts") ? "./worker.py" : "./tensorrt-worker.py";
-  return fileURLToPath(new URL(name, import.meta.url));
+  return fileURLToPath2(new URL(name, import.meta.url));
 }
 function explain(failure2, subject) {
   const cure = CURES[failure2.code];
@@ -41067,7 +41499,7 @@ var init_client = __esm({
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join as join10 } from "node:path";
+import { join as join12 } from "node:path";
 function after(offset, size) {
   return Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
 }
@@ -41129,7 +41561,7 @@ var init_exchange = __esm({
       constructor(size) {
         this.size = size;
         const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-        this.path = join10(folder, `int8-gate-${process.pid}-${randomUUID()}`);
+        this.path = join12(folder, `int8-gate-${process.pid}-${randomUUID()}`);
         this.file = openSync(this.path, "wx+", 384);
         ftruncateSync(this.file, size);
       }
@@ -41226,10 +41658,10 @@ var init_inspector = __esm({
 });
 
 // src/engine/tensorrt/store.ts
-import { createHash as createHash6 } from "node:crypto";
-import { mkdir as mkdir2, readFile as readFile5, rename as rename3, stat as stat3, writeFile as writeFile2 } from "node:fs/promises";
-import { isAbsolute as isAbsolute2, join as join11, relative as relative4, resolve as resolve4 } from "node:path";
-async function openStore(folder, workspace) {
+import { createHash as createHash9 } from "node:crypto";
+import { mkdir as mkdir2, readFile as readFile6, rename as rename3, stat as stat4, writeFile as writeFile2 } from "node:fs/promises";
+import { isAbsolute as isAbsolute2, join as join13, relative as relative4, resolve as resolve4 } from "node:path";
+async function openStore2(folder, workspace) {
   if (workspace !== void 0) {
     const away = relative4(resolve4(workspace), resolve4(folder));
     if (!away.startsWith("..") && !isAbsolute2(away))
@@ -41241,7 +41673,7 @@ async function openStore(folder, workspace) {
   }
   try {
     await mkdir2(folder, { recursive: true, mode: 448 });
-    const { uid, mode } = await stat3(folder);
+    const { uid, mode } = await stat4(folder);
     if (process.getuid !== void 0 && (uid !== process.getuid() || (mode & 18) !== 0))
       throw new SurroundingsFault({
         where: folder,
@@ -41262,7 +41694,7 @@ async function openStore(folder, workspace) {
   return new EngineStore(resolve4(folder));
 }
 var EngineStore;
-var init_store2 = __esm({
+var init_store4 = __esm({
   "src/engine/tensorrt/store.ts"() {
     "use strict";
     init_faults();
@@ -41273,15 +41705,15 @@ var init_store2 = __esm({
       folder;
       /** Digest of model, options, library and GPU: engines of others are never mistaken for this one. */
       static key(model, circumstances) {
-        return createHash6("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
+        return createHash9("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
       }
       path(key, ending) {
-        return join11(this.folder, `${key}.${ending}`);
+        return join13(this.folder, `${key}.${ending}`);
       }
       /** The record of a kept engine; undefined when there is none or it is damaged. */
       async find(key) {
         try {
-          const value = JSON.parse(await readFile5(join11(this.folder, `${key}.json`), "utf8"));
+          const value = JSON.parse(await readFile6(join13(this.folder, `${key}.json`), "utf8"));
           const record = value;
           return typeof record.digest === "string" && typeof record.engineBytes === "number" && typeof record.seconds === "number" ? { digest: record.digest, engineBytes: record.engineBytes, seconds: record.seconds } : void 0;
         } catch (error2) {
@@ -41290,7 +41722,7 @@ var init_store2 = __esm({
         }
       }
       async keep(key, record) {
-        const path4 = join11(this.folder, `${key}.json`);
+        const path4 = join13(this.folder, `${key}.json`);
         await writeFile2(`${path4}.tmp`, JSON.stringify(record));
         await rename3(`${path4}.tmp`, path4);
       }
@@ -41299,9 +41731,9 @@ var init_store2 = __esm({
 });
 
 // src/engine/tensorrt/engine.ts
-import { rm as rm3, writeFile as writeFile3 } from "node:fs/promises";
+import { rm as rm4, writeFile as writeFile3 } from "node:fs/promises";
 async function createTensorRtEngine(options) {
-  const store = await openStore(options.cache, options.workspace);
+  const store = await openStore2(options.cache, options.workspace);
   const { worker: worker2, hello } = await TensorRtWorker.start({
     python: options.python,
     gpu: options.gpu,
@@ -41329,7 +41761,7 @@ var init_engine = __esm({
     init_client();
     init_exchange();
     init_inspector();
-    init_store2();
+    init_store4();
     START_MS = 18e4;
     RUN_MS = 12e4;
     TIMED_RUNS = 200;
@@ -41427,8 +41859,8 @@ var init_engine = __esm({
           await this.store.keep(key, { digest: digest2, engineBytes, seconds });
           return { digest: digest2, engineBytes, seconds };
         } finally {
-          await rm3(onnx, { force: true });
-          if (cache !== void 0) await rm3(cache, { force: true });
+          await rm4(onnx, { force: true });
+          if (cache !== void 0) await rm4(cache, { force: true });
         }
       }
       /** A timing cache belongs to a library and a GPU, and is shared by all models. */
@@ -41589,11 +42021,11 @@ var init_engine = __esm({
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 async function gpuState(bus, ours, program3 = "nvidia-smi") {
-  const ask = async (args) => (await run(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
+  const ask2 = async (args) => (await run(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
   try {
     const [line, apps] = await Promise.all([
-      ask([`--query-gpu=${FIELDS2.join(",")}`]),
-      ask(["--query-compute-apps=pid,process_name"])
+      ask2([`--query-gpu=${FIELDS2.join(",")}`]),
+      ask2(["--query-compute-apps=pid,process_name"])
     ]);
     return stateOf(line.trim().split("\n")[0] ?? "", apps, ours);
   } catch (error2) {
@@ -41659,13 +42091,13 @@ var init_gpu = __esm({
 });
 
 // src/engine/tensorrt/lock.ts
-import { open as open3, readFile as readFile6, rm as rm4, stat as stat4 } from "node:fs/promises";
+import { open as open3, readFile as readFile7, rm as rm5, stat as stat5 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path4)) return { release: () => rm4(path4, { force: true }) };
+    if (await take(path4)) return { release: () => rm5(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -41692,14 +42124,14 @@ async function take(path4) {
 }
 async function holderOf(path4) {
   try {
-    const [text3, { mtimeMs }] = [await readFile6(path4, "utf8"), await stat4(path4)];
+    const [text3, { mtimeMs }] = [await readFile7(path4, "utf8"), await stat5(path4)];
     const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm4(path4, { force: true });
+    await rm5(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -43401,226 +43833,14 @@ var init_detection = __esm({
   }
 });
 
-// src/store/store.ts
-import { createHash as createHash7 } from "node:crypto";
-import { appendFileSync, mkdirSync } from "node:fs";
-import { readFile as readFile7, readdir as readdir3, rm as rm5, stat as stat5, utimes } from "node:fs/promises";
-import { join as join12 } from "node:path";
-function keyOf(parts) {
-  return createHash7("sha256").update(
-    JSON.stringify(
-      parts,
-      (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
-    )
-  ).digest("hex");
-}
-async function openStore2(folder, options) {
-  const state = new Folder(folder, options);
-  await state.makeRoom(0);
-  return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
-}
-async function readRecords(path4, header, onTrouble) {
-  const records = /* @__PURE__ */ new Map();
-  let text3;
-  try {
-    text3 = await readFile7(path4, "utf8");
-    const now = /* @__PURE__ */ new Date();
-    await utimes(path4, now, now);
-  } catch (error2) {
-    if (systemCode(error2) !== "ENOENT") onTrouble(error2);
-    return { records, damaged: 0, next: "anew" };
-  }
-  const [first2, ...lines2] = text3.split("\n");
-  if (first2 !== header) return { records, damaged: 1, next: "anew" };
-  let damaged = 0;
-  for (const line of lines2) {
-    const record = line.slice(CHECK + 1);
-    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
-    if (name !== void 0) records.set(name, record);
-    else if (line !== "" && line !== header) damaged++;
-  }
-  return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
-}
-function nameOf(record) {
-  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
-  return quoted === void 0 ? void 0 : JSON.parse(quoted);
-}
-function checkOf(text3) {
-  return createHash7("sha256").update(text3).digest("hex").slice(0, CHECK);
-}
-function headerOf2(name) {
-  return `int8-gate shelf 1 ${name}`;
-}
-var NO_STORE, EXTENSION, MOST_BYTES, Folder, CHECK;
-var init_store3 = __esm({
-  "src/store/store.ts"() {
-    "use strict";
-    init_faults();
-    NO_STORE = {
-      shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
-    };
-    EXTENSION = ".shelf";
-    MOST_BYTES = 256 * 2 ** 20;
-    Folder = class {
-      constructor(folder, options) {
-        this.folder = folder;
-        this.options = options;
-      }
-      folder;
-      options;
-      open = /* @__PURE__ */ new Set();
-      total = 0;
-      quiet = false;
-      /** Deletes what was not used for longest until all but `coming` bytes more fit. */
-      async makeRoom(coming) {
-        const files = await this.files();
-        this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
-        for (const { name, size } of files) {
-          if (this.total + coming <= this.options.maxBytes) return;
-          if (this.open.has(name)) continue;
-          await rm5(join12(this.folder, name), { force: true }).then(
-            () => this.total -= size,
-            (error2) => this.trouble("a file cannot be deleted", error2)
-          );
-        }
-      }
-      async shelf(name) {
-        const path4 = join12(this.folder, name);
-        this.open.add(name);
-        const header = headerOf2(name);
-        const { records, damaged, next } = await readRecords(
-          path4,
-          header,
-          (error2) => this.trouble(`${name} cannot be read`, error2)
-        );
-        if (damaged > 0)
-          this.options.onTrouble(
-            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
-          );
-        if (next === "anew") await rm5(path4, { force: true }).catch(() => void 0);
-        let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
-`;
-        let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
-        return {
-          size: records.size,
-          get: (key) => {
-            const text3 = records.get(key);
-            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
-          },
-          put: (key, value) => {
-            const text3 = JSON.stringify([key, value]);
-            records.set(key, text3);
-            if (size + text3.length > MOST_BYTES) return;
-            size += text3.length;
-            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
-`)) before = "";
-          }
-        };
-      }
-      append(path4, text3) {
-        const bytes2 = Buffer.byteLength(text3);
-        if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
-          if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
-          this.quiet = true;
-          return false;
-        }
-        try {
-          mkdirSync(this.folder, { recursive: true });
-          appendFileSync(path4, text3);
-          this.total += bytes2;
-          return true;
-        } catch (error2) {
-          this.trouble("it cannot be written", error2);
-          this.quiet = true;
-          return false;
-        }
-      }
-      trouble(what, error2) {
-        const why = error2 === void 0 ? "" : ` (${systemCode(error2) ?? messageOf(error2)})`;
-        this.options.onTrouble(`cache ${this.folder}: ${what}${why}`);
-      }
-      /** Shelves of the folder, least recently used first. */
-      async files() {
-        const names = await readdir3(this.folder).catch((error2) => {
-          if (systemCode(error2) !== "ENOENT") this.trouble("it cannot be read", error2);
-          return [];
-        });
-        const found = await Promise.all(
-          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
-            const info2 = await stat5(join12(this.folder, name)).catch(() => void 0);
-            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
-          })
-        );
-        return found.sort((a, b) => a.used - b.used);
-      }
-    };
-    CHECK = 16;
-  }
-});
-
-// src/store/numbers.ts
-function packNumbers(values) {
-  const bytes2 = new Uint8Array(values.length * 8);
-  const view = new DataView(bytes2.buffer);
-  for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
-  return Buffer.from(bytes2.buffer).toString("base64");
-}
-function unpackNumbers(text3) {
-  if (typeof text3 !== "string") return void 0;
-  const bytes2 = Buffer.from(text3, "base64");
-  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
-  const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
-  return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
-}
-var init_numbers2 = __esm({
-  "src/store/numbers.ts"() {
-    "use strict";
-  }
-});
-
-// src/store/place.ts
-import { createHash as createHash8 } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join as join13 } from "node:path";
-import { fileURLToPath as fileURLToPath2 } from "node:url";
-function userCacheFolder(environment = process.env, platform2 = process.platform) {
-  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
-  if (platform2 === "win32" && local !== void 0 && local !== "") return join13(local, "int8-gate", "cache");
-  if (platform2 === "darwin") return join13(homedir(), "Library", "Caches", "int8-gate");
-  const base = xdg?.startsWith("/") === true ? xdg : join13(homedir(), ".cache");
-  return join13(base, "int8-gate");
-}
-function codeDigest() {
-  if (import.meta.url.endsWith(".ts")) return void 0;
-  digest ??= createHash8("sha256").update(readFileSync(fileURLToPath2(import.meta.url))).digest("hex");
-  return digest;
-}
-var digest;
-var init_place = __esm({
-  "src/store/place.ts"() {
-    "use strict";
-  }
-});
-
-// src/store/index.ts
-var init_store4 = __esm({
-  "src/store/index.ts"() {
-    "use strict";
-    init_store3();
-    init_numbers2();
-    init_place();
-  }
-});
-
 // src/pipeline/keys.ts
-import { createHash as createHash9 } from "node:crypto";
+import { createHash as createHash10 } from "node:crypto";
 import { readFile as readFile8 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress }) {
   const { enabled, folder, maxMiB } = settings2.cache;
   if (!enabled || folder === void 0 && codeDigest() === void 0) return Promise.resolve(NO_STORE);
-  return openStore2(folder ?? userCacheFolder(), {
+  return openStore(folder ?? userCacheFolder(), {
     maxBytes: maxMiB * 2 ** 20,
     onTrouble: (what) => progress.phase(what)
   });
@@ -43637,21 +43857,21 @@ function identityOf(bench) {
     categories: bench.truth.categories.map(({ id }) => id)
   };
 }
-function digestOf(bytes2) {
-  return createHash9("sha256").update(bytes2).digest("hex");
+function digestOf2(bytes2) {
+  return createHash10("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
   const bytes2 = await readFile8(record.file).catch(() => void 0);
   if (bytes2 === void 0) return void 0;
   const { width, height } = record;
   const { versions } = sharp();
-  return keyOf({ file: digestOf(bytes2), width, height, spec, versions });
+  return keyOf({ file: digestOf2(bytes2), width, height, spec, versions });
 }
 var init_keys = __esm({
   "src/pipeline/keys.ts"() {
     "use strict";
     init_native();
-    init_store4();
+    init_store3();
   }
 });
 
@@ -43907,7 +44127,7 @@ var init_detect = __esm({
 async function detectKnown(bench, session, name, bytes2) {
   const { store, validation, settings: settings2 } = bench;
   if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
-  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf(bytes2) }));
+  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf2(bytes2) }));
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
@@ -43947,7 +44167,7 @@ var init_remembered = __esm({
   "src/pipeline/remembered.ts"() {
     "use strict";
     init_dataset();
-    init_store4();
+    init_store3();
     init_detect();
     init_keys();
     init_prepare();
@@ -45323,7 +45543,7 @@ async function shelfOf(bench) {
       ...identityOf(bench),
       images: images2,
       truth: digests.validation,
-      reference: digestOf(referenceBytes),
+      reference: digestOf2(referenceBytes),
       gate: [fallLimits(thresholds), confidence, seed]
     })
   );
@@ -45350,7 +45570,7 @@ var init_subset_estimate = __esm({
     init_onnx();
     init_quantization();
     init_sensitivity();
-    init_store4();
+    init_store3();
     init_evidence();
     init_keys();
     init_measure();
@@ -45378,7 +45598,7 @@ var init_subset_estimate = __esm({
       }
       async estimate(bytes2) {
         const images2 = this.basis.bench.subset.length;
-        const name = digestOf(bytes2);
+        const name = digestOf2(bytes2);
         const known2 = unpackNumbers(this.shelf.get(name));
         if (known2?.length === 3) {
           const [sqnr, score, hopeless] = known2;
@@ -45925,6 +46145,83 @@ var init_pictures = __esm({
   }
 });
 
+// src/pipeline/rank.ts
+async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
+  const { context, settings: settings2, subset, layers: layers3, graph } = bench;
+  context.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
+  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
+  const common = {
+    engine: bench.engine,
+    model: bench.model,
+    layers: layers3,
+    scope: settings2.quantization.operators,
+    ranges,
+    reference: reference.outputs,
+    feed: feedOf(bench, bench.validation, subset),
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total)
+  };
+  const stored = {
+    ...common,
+    graph,
+    work: new Map(
+      withMacs(layers3, graph, statistics).flatMap(
+        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
+      )
+    ),
+    truth: bench.subsetTruth,
+    decode: (table2, image, outputs) => tryDecode(bench, table2, "candidate", image, outputs, geometries[image]),
+    questions: how.questions ?? ["off", "weights", "activations"],
+    explained: how.explained ?? 10,
+    keep: how.keep ?? Math.max(12, Math.ceil(layers3.length / 5)),
+    seed: settings2.gate.seed,
+    intervals: 10,
+    ...await memoryOf(bench),
+    onKnown: (known2, most) => {
+      if (known2 > 0)
+        context.progress.phase(`Sensitivity: resumed, ${known2} of at most ${most} measurements known`);
+    }
+  };
+  const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
+    ...common,
+    scorer: () => subsetScorer(bench, "candidate", geometries),
+    baseline: await baselineOf(bench, geometries)
+  });
+  context.progress.end();
+  return rows3;
+}
+async function memoryOf(bench) {
+  const { store, validation, subset } = bench;
+  if (store === NO_STORE) return {};
+  const images2 = await Promise.all(
+    subset.map((i) => imageDigest(validation.records[i], validation.spec))
+  );
+  return { memory: { store, identity: identityOf(bench), images: images2 } };
+}
+async function baselineOf(bench, geometries) {
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
+  try {
+    const scorer = subsetScorer(bench, "FP32", geometries);
+    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
+      signal: bench.context.signal
+    });
+    return scorer.map() ?? NaN;
+  } finally {
+    await session.release();
+  }
+}
+var init_rank = __esm({
+  "src/pipeline/rank.ts"() {
+    "use strict";
+    init_quantization();
+    init_sensitivity();
+    init_store3();
+    init_keys();
+    init_measure();
+    init_prepare();
+  }
+});
+
 // src/pipeline/run.ts
 async function runGate(loaded2, context, how = {}) {
   const startedAt = Date.now();
@@ -46068,57 +46365,6 @@ async function buildVariant({ bench, fp32, reference, ranges, statistics }, name
   const drop3 = dropBetween(bench, fp32.detections, measured.detections);
   return { plan, model, bytes: bytes2, measured, drop: drop3 };
 }
-async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
-  const { context, settings: settings2, subset, layers: layers3, graph } = bench;
-  context.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
-  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const common = {
-    engine: bench.engine,
-    model: bench.model,
-    layers: layers3,
-    scope: settings2.quantization.operators,
-    ranges,
-    reference: reference.outputs,
-    feed: feedOf(bench, bench.validation, subset),
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
-  };
-  const stored = {
-    ...common,
-    graph,
-    work: new Map(
-      withMacs(layers3, graph, statistics).flatMap(
-        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
-      )
-    ),
-    truth: bench.subsetTruth,
-    decode: (table2, image, outputs) => tryDecode(bench, table2, "candidate", image, outputs, geometries[image]),
-    questions: how.questions ?? ["off", "weights", "activations"],
-    explained: how.explained ?? 10,
-    keep: how.keep ?? Math.max(12, Math.ceil(layers3.length / 5)),
-    seed: settings2.gate.seed,
-    intervals: 10
-  };
-  const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
-    ...common,
-    scorer: () => subsetScorer(bench, "candidate", geometries),
-    baseline: await baselineOf(bench, geometries)
-  });
-  context.progress.end();
-  return rows3;
-}
-async function baselineOf(bench, geometries) {
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
-  try {
-    const scorer = subsetScorer(bench, "FP32", geometries);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
-      signal: bench.context.signal
-    });
-    return scorer.map() ?? NaN;
-  } finally {
-    await session.release();
-  }
-}
 async function findMixed(basis, int8, rows3, how) {
   const { settings: settings2 } = basis.bench;
   if (settings2.quantization.plan !== void 0) return { mixed: int8, found: void 0 };
@@ -46169,6 +46415,8 @@ var init_run = __esm({
     init_measure();
     init_pictures();
     init_prepare();
+    init_rank();
+    init_rank();
   }
 });
 
@@ -46314,6 +46562,7 @@ var init_jobs = __esm({
     init_measure();
     init_write_together();
     init_committed_plan();
+    init_rank();
     init_run();
   }
 });
@@ -70276,7 +70525,7 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
-import { createHash as createHash10 } from "node:crypto";
+import { createHash as createHash11 } from "node:crypto";
 import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile16, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
@@ -70321,7 +70570,7 @@ function resolves(root2) {
 }
 async function cacheVersion(actionRoot) {
   const lock = await readFile16(join23(actionRoot, "package-lock.json"));
-  const hash = createHash10("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const hash = createHash11("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
@@ -70471,7 +70720,7 @@ async function probeImage(plan, { cases, observe: observe2 }, inputs, host) {
 }
 async function runBase(plan, models, inputs, host) {
   const tensors = new Map(inputs);
-  for (const model of models) await step(plan, model, [tensors], tensors, host);
+  for (const model of models) await step(model, [tensors], tensors, host);
   return tensors;
 }
 async function runCase(plan, one, base, host) {
@@ -70480,14 +70729,17 @@ async function runCase(plan, one, base, host) {
   for (let region = 0; region < plan.regions.length; region++) {
     const touched = plan.regions[region]?.inputs.some((name) => changed2.has(name)) === true;
     const model = replaced.get(region) ?? (touched ? plan.bases[one.base]?.plain[region] : void 0);
-    if (model !== void 0) await step(plan, model, [changed2, base], changed2, host);
+    if (model !== void 0) await step(model, [changed2, base], changed2, host);
   }
   return changed2;
 }
-async function step(plan, model, from, to, host) {
-  const session = host.session(plan.models[model]);
+async function step(model, from, to, host) {
+  const session = await host.session(model);
   const feeds = Object.fromEntries(session.inputNames.map((name) => [name, tensorOf(name, ...from)]));
-  for (const [name, tensor] of Object.entries(await session.run(feeds))) to.set(name, tensor);
+  for (const [name, tensor] of Object.entries(await session.run(feeds))) {
+    to.set(name, tensor);
+    host.spent(tensor.data.byteLength ?? 0);
+  }
 }
 function tensorOf(name, ...from) {
   for (const tensors of from) {
@@ -70568,11 +70820,13 @@ function serve() {
 async function answer(models, plans, request) {
   const { id } = request;
   if (request.kind === "plan") {
-    if (request.plan === void 0) plans.delete(request.probe);
-    else plans.set(request.probe, request.plan);
+    for (const session of plans.get(request.probe)?.sessions.values() ?? []) await session.release();
+    plans.delete(request.probe);
+    if (request.plan !== void 0) plans.set(request.probe, { plan: request.plan, sessions: /* @__PURE__ */ new Map() });
+    else collectGarbage();
     return { kind: "done", id };
   }
-  if (request.kind === "probe") return { kind: "probed", id, result: await probe(models, plans, request) };
+  if (request.kind === "probe") return { kind: "probed", id, result: await probe(plans, request) };
   if (request.kind === "load") {
     const session = await createSession(request.bytes, request.lean);
     models.set(request.model, {
@@ -70616,13 +70870,26 @@ async function answer(models, plans, request) {
       return { kind: "done", id };
   }
 }
-async function probe(models, plans, { probe: number3, inputs, cases, observe: observe2, spec, image }) {
-  const plan = plans.get(number3);
-  if (plan === void 0) throw new Error(`probe ${number3} is not planned`);
+async function probe(plans, { probe: number3, inputs, cases, observe: observe2, spec, image }) {
+  const planned = plans.get(number3);
+  if (planned === void 0) throw new Error(`probe ${number3} is not planned`);
+  const { plan, sessions } = planned;
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe: observe2 }, new Map(Object.entries(feeds)), {
-    session: (model) => models.get(model).session,
-    toHost: hostTensor
+    async session(model) {
+      const known2 = sessions.get(model);
+      if (known2 !== void 0) return known2;
+      const made = await createSession(new Uint8Array(plan.models[model]), true);
+      sessions.set(model, made);
+      return made;
+    },
+    toHost: hostTensor,
+    spent(bytes2) {
+      garbage += bytes2;
+      if (garbage < GARBAGE_BYTES) return;
+      garbage = 0;
+      collectGarbage();
+    }
   });
 }
 function createSession(bytes2, lean) {
@@ -70774,7 +71041,7 @@ function transfersOf(reply) {
   for (const image of maps) for (const { data } of image.values()) buffers.add(data.buffer);
   return [...buffers];
 }
-var collectGarbage;
+var collectGarbage, GARBAGE_BYTES, garbage;
 var init_worker = __esm({
   "src/engine/worker.ts"() {
     "use strict";
@@ -70788,6 +71055,8 @@ var init_worker = __esm({
       setFlagsFromString("--expose-gc");
       return runInNewContext("gc");
     })();
+    GARBAGE_BYTES = 192 * 2 ** 20;
+    garbage = 0;
   }
 });
 

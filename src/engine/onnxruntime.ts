@@ -111,24 +111,16 @@ class OnnxRuntimeEngine implements Engine {
   }
 
   async probe(program: ProbeProgram): Promise<Probe> {
-    const loaded: LoadedModel[] = [];
-    const ids: number[] = [];
-    const release = async (): Promise<void> => {
-      for (const session of loaded) await session.release();
-    };
-    try {
-      for (const model of program.models) {
-        ids.push(this.nextModel);
-        loaded.push(await this.load(model, { lean: true }));
-      }
-      const probe = this.nextModel++;
-      const plan = { ...program, models: ids };
-      await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan })));
-      return new ProbeSession(this.workers, probe, networkInputs(program), release);
-    } catch (error) {
-      await release();
-      throw error;
-    }
+    const probe = this.nextModel++;
+    // One copy for all workers; each makes a session of a model when it first needs it.
+    const models = program.models.map(({ bytes }) => {
+      const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+      shared.set(bytes);
+      return shared;
+    });
+    const plan = { ...program, models };
+    await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan })));
+    return new ProbeSession(this.workers, probe, networkInputs(program));
   }
 
   async close(): Promise<void> {
@@ -273,12 +265,11 @@ class ProbeSession implements Probe {
     private readonly workers: readonly EngineWorker[],
     private readonly probe: number,
     private readonly inputs: readonly string[],
-    private readonly releaseModels: () => Promise<void>,
   ) {}
 
   async run(
     feed: ImageFeed,
-    observed: number,
+    observed: (image: number) => boolean,
     casesOf: (image: number) => readonly number[],
     onImage: (image: number, result: ProbeImage) => void,
     options: RunOptions = {},
@@ -291,7 +282,7 @@ class ProbeSession implements Probe {
       async (index) => {
         const image = await taskOf(feed, index);
         const worker = leastBusy(workers);
-        const asked = { cases: casesOf(index), observe: index < observed };
+        const asked = { cases: casesOf(index), observe: observed(index) };
         const reply = await worker.ask({ kind: 'probe', probe, inputs, ...asked, spec: feed.spec, image });
         if (reply.kind !== 'probed') throw failedRun('the network in parts', reply);
         return { index, result: reply.result };
@@ -306,7 +297,6 @@ class ProbeSession implements Probe {
   async release(): Promise<void> {
     const { probe } = this;
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan: undefined })));
-    await this.releaseModels();
   }
 }
 

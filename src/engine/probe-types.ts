@@ -67,13 +67,14 @@ export interface ProbeImage {
 /** A program that is ready to run. */
 export interface Probe {
   /**
-   * Every image through all bases and the cases that `casesOf` names when the image's turn comes; results in input
-   * order. Activations never leave the worker and are kept for one image at a time. Observed tensors, and the local
-   * errors of cases, are looked at on the first `observed` images only: they need more memory than all the rest.
+   * Every image of the feed through all bases and the cases that `casesOf` names when the image's turn comes; results in
+   * input order. Activations never leave the worker and are kept for one image at a time. Observed tensors, and the
+   * local errors of cases, are looked at only on images that `observed` names: they need more memory than all the rest.
+   * @throws SurroundingsFault when the engine refuses or fails to run a part.
    */
   run(
     feed: ImageFeed,
-    observed: number,
+    observed: (image: number) => boolean,
     casesOf: (image: number) => readonly number[],
     onImage: (image: number, result: ProbeImage) => void,
     options?: RunOptions,

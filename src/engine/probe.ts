@@ -4,16 +4,16 @@ import type { HostTensor } from './types.js';
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** A program without its models' bytes: what a worker needs to know of it. */
-export type ProbePlan = Omit<ProbeProgram, 'models'> & {
-  /** Ids of the models in the worker. */
-  readonly models: readonly number[];
-};
+/** A program as a worker gets it: bytes of models in shared memory. */
+export type ProbePlan = Omit<ProbeProgram, 'models'> & { readonly models: readonly Uint8Array[] };
 
 /** What running needs of the worker. */
 export interface ProbeHost {
-  session(model: number): InferenceSession;
+  /** The session of a model, by index; made when it is first asked for. */
+  session(model: number): Promise<InferenceSession>;
   toHost(tensor: Tensor): HostTensor;
+  /** Told of bytes that a run handed out. */
+  spent(bytes: number): void;
 }
 
 /** One image through all bases and the given cases. `inputs` are the network's own. */
@@ -61,7 +61,7 @@ async function runBase(
   host: ProbeHost,
 ): Promise<Map<string, Tensor>> {
   const tensors = new Map(inputs);
-  for (const model of models) await step(plan, model, [tensors], tensors, host);
+  for (const model of models) await step(model, [tensors], tensors, host);
   return tensors;
 }
 
@@ -72,21 +72,23 @@ async function runCase(plan: ProbePlan, one: ProbeCase, base: Tensors, host: Pro
   for (let region = 0; region < plan.regions.length; region++) {
     const touched = plan.regions[region]?.inputs.some((name) => changed.has(name)) === true;
     const model = replaced.get(region) ?? (touched ? plan.bases[one.base]?.plain[region] : undefined);
-    if (model !== undefined) await step(plan, model, [changed, base], changed, host);
+    if (model !== undefined) await step(model, [changed, base], changed, host);
   }
   return changed;
 }
 
 async function step(
-  plan: ProbePlan,
   model: number,
   from: readonly Tensors[],
   to: Map<string, Tensor>,
   host: ProbeHost,
 ): Promise<void> {
-  const session = host.session(plan.models[model] as number);
+  const session = await host.session(model);
   const feeds = Object.fromEntries(session.inputNames.map((name) => [name, tensorOf(name, ...from)]));
-  for (const [name, tensor] of Object.entries(await session.run(feeds))) to.set(name, tensor);
+  for (const [name, tensor] of Object.entries(await session.run(feeds))) {
+    to.set(name, tensor);
+    host.spent((tensor.data as { readonly byteLength?: number }).byteLength ?? 0);
+  }
 }
 
 function tensorOf(name: string, ...from: readonly Tensors[]): Tensor {

@@ -50,7 +50,7 @@ export type Request =
       readonly kind: 'plan';
       readonly id: number;
       readonly probe: number;
-      /** Undefined forgets the plan. */
+      /** Undefined forgets the plan and its sessions. */
       readonly plan: ProbePlan | undefined;
     }
   | {

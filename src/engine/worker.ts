@@ -11,6 +11,12 @@ import { probeImage, type ProbePlan } from './probe.js';
 import type { ImageTask, Reply, Request, WorkerSetup } from './protocol.js';
 import type { ElementType, HostTensor, TensorSpec } from './types.js';
 
+/** A probe's plan and the sessions that it needed so far, by index of the model. */
+interface Planned {
+  readonly plan: ProbePlan;
+  readonly sessions: Map<number, InferenceSession>;
+}
+
 interface Held {
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
@@ -29,7 +35,7 @@ export function serve(): void {
   const port = parentPort;
   setNativeRoot((workerData as WorkerSetup).nativeRoot);
   const models = new Map<number, Held>();
-  const plans = new Map<number, ProbePlan>();
+  const plans = new Map<number, Planned>();
   // Probes keep a network's activations: one at a time.
   let probing: Promise<unknown> = Promise.resolve();
   const inTurn = (request: Request): Promise<Reply> => {
@@ -56,16 +62,18 @@ export function serve(): void {
 
 async function answer(
   models: Map<number, Held>,
-  plans: Map<number, ProbePlan>,
+  plans: Map<number, Planned>,
   request: Request,
 ): Promise<Reply> {
   const { id } = request;
   if (request.kind === 'plan') {
-    if (request.plan === undefined) plans.delete(request.probe);
-    else plans.set(request.probe, request.plan);
+    for (const session of plans.get(request.probe)?.sessions.values() ?? []) await session.release();
+    plans.delete(request.probe);
+    if (request.plan !== undefined) plans.set(request.probe, { plan: request.plan, sessions: new Map() });
+    else collectGarbage();
     return { kind: 'done', id };
   }
-  if (request.kind === 'probe') return { kind: 'probed', id, result: await probe(models, plans, request) };
+  if (request.kind === 'probe') return { kind: 'probed', id, result: await probe(plans, request) };
   if (request.kind === 'load') {
     const session = await createSession(request.bytes, request.lean);
     models.set(request.model, {
@@ -110,17 +118,34 @@ async function answer(
   }
 }
 
+/** Activations that may be dead before V8 is made to look: it counts them little, since they lie outside its heap. */
+const GARBAGE_BYTES = 192 * 2 ** 20;
+let garbage = 0;
+
 async function probe(
-  models: ReadonlyMap<number, Held>,
-  plans: ReadonlyMap<number, ProbePlan>,
+  plans: ReadonlyMap<number, Planned>,
   { probe: number, inputs, cases, observe, spec, image }: Extract<Request, { kind: 'probe' }>,
 ): ReturnType<typeof probeImage> {
-  const plan = plans.get(number);
-  if (plan === undefined) throw new Error(`probe ${number} is not planned`);
+  const planned = plans.get(number);
+  if (planned === undefined) throw new Error(`probe ${number} is not planned`);
+  const { plan, sessions } = planned;
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe }, new Map(Object.entries(feeds)), {
-    session: (model) => (models.get(model) as Held).session,
+    async session(model) {
+      const known = sessions.get(model);
+      if (known !== undefined) return known;
+      // The engine takes no shared memory.
+      const made = await createSession(new Uint8Array(plan.models[model] as Uint8Array), true);
+      sessions.set(model, made);
+      return made;
+    },
     toHost: hostTensor,
+    spent(bytes) {
+      garbage += bytes;
+      if (garbage < GARBAGE_BYTES) return;
+      garbage = 0;
+      collectGarbage();
+    },
   });
 }
 

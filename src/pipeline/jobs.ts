@@ -9,7 +9,8 @@ import { flavoursOf } from './flavours.js';
 import { measure } from './measure.js';
 import { writeTogether } from './write-together.js';
 import { startPlan } from './committed-plan.js';
-import { basisOf, rankLayers, withBench } from './run.js';
+import { rankLayers } from './rank.js';
+import { basisOf, withBench } from './run.js';
 
 /** What `quantize` made. */
 export interface QuantizeResult {

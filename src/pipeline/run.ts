@@ -5,7 +5,6 @@ import {
   type TensorStatistics,
 } from '../calibration/index.js';
 import type { BootstrapResult } from '../evaluation/index.js';
-import type { ImageGeometry } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
@@ -13,23 +12,13 @@ import {
   formatPlan,
   planRanges,
   quantize,
-  withMacs,
   type Layer,
   type PlanAge,
   type PrecisionPlan,
   type QuantizedModel,
 } from '../quantization/index.js';
 import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
-import {
-  canSweepStored,
-  headTensors,
-  referenceOutputs,
-  sweep,
-  sweepStored,
-  type Price,
-  type StoredSweepInput,
-  type SweepRow,
-} from '../sensitivity/index.js';
+import { headTensors, referenceOutputs, type Price, type SweepRow } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { assembleReport } from './assemble.js';
 import { stalePlan, startPlan } from './committed-plan.js';
@@ -42,17 +31,12 @@ import { fileFindings } from './file-findings.js';
 import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
-import {
-  dropBetween,
-  measure,
-  modelOf,
-  subsetScorer,
-  tryDecode,
-  type Measured,
-  type Reference,
-} from './measure.js';
+import { dropBetween, measure, modelOf, type Measured, type Reference } from './measure.js';
 import { pictures } from './pictures/index.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
+import { rankLayers } from './rank.js';
+
+export { rankLayers } from './rank.js';
 
 /** What a run leaves behind. */
 export interface RunResult {
@@ -292,69 +276,6 @@ export async function buildVariant(
   );
   const drop = dropBetween(bench, fp32.detections, measured.detections);
   return { plan, model, bytes, measured, drop };
-}
-
-/** One group of layers in INT8 at a time, on the subset. */
-export async function rankLayers(
-  { bench, ranges, reference, statistics }: Basis,
-  how: Partial<Pick<StoredSweepInput, 'questions' | 'keep' | 'explained'>> & {
-    readonly plain?: boolean;
-  } = {},
-): Promise<readonly SweepRow[]> {
-  const { context, settings, subset, layers, graph } = bench;
-  context.progress.phase(`Sensitivity of ${layers.length} layers on ${subset.length} images`);
-  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const common = {
-    engine: bench.engine,
-    model: bench.model,
-    layers,
-    scope: settings.quantization.operators,
-    ranges,
-    reference: reference.outputs,
-    feed: feedOf(bench, bench.validation, subset),
-    signal: context.signal,
-    onProgress: (done: number, total: number) => context.progress.update(done, total),
-  };
-  const stored: StoredSweepInput = {
-    ...common,
-    graph,
-    work: new Map(
-      withMacs(layers, graph, statistics).flatMap(({ name, macs }) =>
-        macs === undefined ? [] : [[name, macs]],
-      ),
-    ),
-    truth: bench.subsetTruth,
-    decode: (table, image, outputs) =>
-      tryDecode(bench, table, 'candidate', image, outputs, geometries[image] as ImageGeometry),
-    questions: how.questions ?? ['off', 'weights', 'activations'],
-    explained: how.explained ?? 10,
-    keep: how.keep ?? Math.max(12, Math.ceil(layers.length / 5)),
-    seed: settings.gate.seed,
-    intervals: 10,
-  };
-  const rows =
-    how.plain !== true && canSweepStored(stored)
-      ? await sweepStored(stored)
-      : await sweep({
-          ...common,
-          scorer: () => subsetScorer(bench, 'candidate', geometries),
-          baseline: await baselineOf(bench, geometries),
-        });
-  context.progress.end();
-  return rows;
-}
-
-async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScorer>[2]): Promise<number> {
-  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.referenceBytes));
-  try {
-    const scorer = subsetScorer(bench, 'FP32', geometries);
-    await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => scorer.add(i, outputs), {
-      signal: bench.context.signal,
-    });
-    return scorer.map() ?? NaN;
-  } finally {
-    await session.release();
-  }
 }
 
 /** Mixed precision: the committed plan itself, or what the search finds. */

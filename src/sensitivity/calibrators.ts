@@ -241,7 +241,7 @@ async function measureTrials(
     try {
       await probe.run(
         later,
-        0,
+        () => false,
         () => [...some.keys()],
         (_image, { cases }) => cases.forEach((one) => some[one.case]?.powers.push([...one.heads])),
         { signal, onProgress: (done, all) => onProgress(start + (some.length * done) / all, trials.length) },

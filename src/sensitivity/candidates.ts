@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Ranges } from '../calibration/index.js';
 import type { EngineModel, ProbeBase, ProbeCase, ProbeProgram } from '../engine/index.js';
 import { encodeModel, type Graph, type Model, type ModelProto, type TensorProto } from '../onnx/index.js';
@@ -20,12 +21,18 @@ export interface Candidate {
   readonly question: Question;
   /** Index into the program's cases. */
   readonly index: number;
+  /** Of everything that its outcome on an image depends on, but the image. */
+  readonly digest: string;
 }
 
 /** A program with the meaning of its cases. */
 export interface Candidates {
   readonly program: ProbeProgram;
   readonly candidates: readonly Candidate[];
+  /** Of the float network: structure and weights, whatever they are called outside. */
+  readonly float: string;
+  /** Of the network in INT8, with the tensors observed in it; undefined when nothing is asked of it. */
+  readonly int8: string | undefined;
 }
 
 /** What candidates are made from. */
@@ -72,15 +79,14 @@ export function planCandidates(input: CandidateInput): Candidates {
           : question === 'off'
             ? quantize(model, planFor(input, 'int8', names), input.ranges).proto
             : bypass(on, question === 'weights' ? 'activation' : 'weight');
-      candidates.push({
-        group: g,
-        question,
-        index: writer.candidate(proto, base, question === 'on' ? group.end : undefined),
-      });
+      const local = question === 'on' ? group.end : undefined;
+      candidates.push({ group: g, question, ...writer.candidate(proto, base, local) });
     }
   });
   return {
     candidates,
+    float: float.digest,
+    int8: int8?.digest,
     program: {
       models: writer.models,
       cases: writer.cases,
@@ -114,12 +120,16 @@ interface BaseParts extends ProbeBase {
   readonly index: number;
   /** By region. */
   readonly digests: readonly string[];
+  /** Of all its parts with their weights. */
+  readonly digest: string;
 }
 
 class ProgramWriter {
   readonly models: EngineModel[] = [];
   readonly cases: ProbeCase[] = [];
   private readonly known = new Map<string, number>();
+  /** Of the bytes of each model. */
+  private readonly contents: string[] = [];
   private readonly shared: ReadonlySet<TensorProto>;
   private bases = 0;
 
@@ -139,16 +149,23 @@ class ProgramWriter {
       );
     });
     const digests = parts.map((part) => partDigest(part, this.shared));
+    const plain = parts.map((part) => this.model(finder, part));
+    const { heads } = this.input;
     return {
       index: this.bases++,
       digests,
-      plain: parts.map((part) => this.model(finder, part)),
+      digest: digestOf([...plain.map((model) => this.contents[model]), heads, graph.outputs, ends]),
+      plain,
       observing: observing.map((part) => this.model(finder, part)),
     };
   }
 
-  /** Adds a case; answers its index. */
-  candidate(proto: ModelProto, base: BaseParts, local: string | undefined): number {
+  /** Adds a case. */
+  candidate(
+    proto: ModelProto,
+    base: BaseParts,
+    local: string | undefined,
+  ): Pick<Candidate, 'index' | 'digest'> {
     const finder = new PartFinder(proto);
     const { regions, graph } = this.input;
     const maker = local === undefined ? -1 : (graph.producerOf(local)?.index ?? -1);
@@ -159,7 +176,8 @@ class ProgramWriter {
     });
     const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
     this.cases.push({ base: base.index, replaced, local: measured ? local : undefined });
-    return this.cases.length - 1;
+    const changed = replaced.map(({ region, model }) => [region, this.contents[model]]);
+    return { index: this.cases.length - 1, digest: digestOf([base.digest, changed, local ?? null]) };
   }
 
   private model(finder: PartFinder, part: Part): number {
@@ -169,6 +187,11 @@ class ProgramWriter {
     const bytes = encodeModel(finder.model(part, this.input.boundary));
     const index = this.models.push({ name: this.input.model.name, bytes }) - 1;
     this.known.set(digest, index);
+    this.contents.push(createHash('sha256').update(bytes).digest('hex'));
     return index;
   }
+}
+
+function digestOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -1,14 +1,14 @@
-import { DetectionBuilder, pickImages, type DetectionTable, type GroundTruth } from '../dataset/index.js';
-import type { HostTensor, Power, ProbeImage, ProbeOutcome } from '../engine/index.js';
-import { evaluateCoco, outputDistances, pairedBootstrap } from '../evaluation/index.js';
+import { DetectionBuilder, detectionNumbers, type GroundTruth } from '../dataset/index.js';
+import type { HostTensor, Probe, ProbeImage, ProbeOutcome } from '../engine/index.js';
 import { Interrupted } from '../faults/index.js';
 import type { Graph } from '../onnx/index.js';
-import { planCandidates, type Candidate, type Question } from './candidates.js';
 import { boundaryOf } from './boundary.js';
-import { groupLayers, type LayerGroup } from './groups.js';
+import { planCandidates, type Candidate, type Candidates, type Question } from './candidates.js';
+import { Gathered } from './gathered.js';
+import { groupLayers } from './groups.js';
+import { Recall, type Seen, type SweepMemory } from './memory.js';
 import { canCut, cutRegions } from './regions.js';
-import { rank, type SweepInput, type SweepRow } from './sweep.js';
-import { rankIntervals, settled, sqnrOf } from './tally.js';
+import type { SweepInput, SweepRow } from './sweep.js';
 
 /** What a sweep from stored activations needs beside what the plain one does. */
 export interface StoredSweepInput extends Omit<SweepInput, 'scorer' | 'baseline'> {
@@ -31,16 +31,16 @@ export interface StoredSweepInput extends Omit<SweepInput, 'scorer' | 'baseline'
   readonly seed: number;
   /** Groups whose fall of mAP gets an interval. */
   readonly intervals: number;
+  /** What former sweeps measured; nothing is kept when left out. */
+  readonly memory?: SweepMemory;
+  /** Told how many measurements are known already, and how many there are at most: once for the ranking, once for what explains it. */
+  readonly onKnown?: (known: number, most: number) => void;
 }
 
 /** Images that each question is asked of. The ranking alone needs them all. */
 const IMAGES: Readonly<Record<Question, number>> = { on: Infinity, off: 8, weights: 4, activations: 4 };
 /** Images whose every layer's own output is looked at. */
 const OBSERVED = IMAGES.off;
-/** Resamples and level of the interval of a group's fall of mAP. */
-const RESAMPLES = 200;
-const CONFIDENCE = 0.9;
-
 /** True when a model can be swept from stored activations; else each candidate runs whole. */
 export function canSweepStored({
   engine,
@@ -62,202 +62,208 @@ export function canSweepStored({
 /**
  * Ranks groups of layers by what INT8 does to the output, starting each candidate at the part of the network that it
  * changes, from float activations of that image. Sessions are made once for parts, not once a candidate for the whole.
- * Results equal those of running every candidate whole, but for groups that need no further image.
+ * Results equal those of running every candidate whole, but for groups that need no further image. They do not depend on
+ * threads, nor on what was interrupted: images come in rounds, and groups are left alone between rounds only.
  */
 export async function sweepStored(input: StoredSweepInput): Promise<readonly SweepRow[]> {
-  const { engine, graph, layers, feed, signal } = input;
+  const { graph, layers, feed } = input;
   const groups = groupLayers(graph, layers);
   if (groups.length === 0) return [];
   const heads = input.reference.heads;
   const regions = cutRegions(graph, layers, input.work, new Set(heads));
   const boundary = await boundaryOf(input, regions);
-  const common = { ...input, groups, regions, boundary, heads, tick: () => stopWhenAsked(signal) };
-  const tally = new Tally(input, groups);
-  const ask = async (questions: readonly Question[], only?: ReadonlySet<number>): Promise<void> => {
-    const { program, candidates } = planCandidates({
-      ...common,
-      questions,
+  const tick = (): void => {
+    if (input.signal.aborted) throw new Interrupted();
+  };
+  const plan = (questions: readonly Question[], only?: ReadonlySet<number>): Candidates =>
+    planCandidates({
+      ...{ ...input, groups, regions, boundary, heads, tick, questions },
       ...(only !== undefined && { only }),
     });
-    const probe = await (engine.probe as NonNullable<typeof engine.probe>).call(engine, program);
-    try {
-      const count = Math.min(feed.count, Math.max(...questions.map((question) => IMAGES[question])));
-      await probe.run(
-        { ...feed, count },
-        OBSERVED,
-        (image) => tally.open(candidates, image),
-        (image, result) => tally.add(candidates, image, result),
-        { signal, onProgress: input.onProgress },
-      );
-    } finally {
-      await probe.release();
+  const gathered = new Gathered(input, groups);
+  const ranking = plan(['on']);
+  const recall = await Recall.open(input.memory, ranking.float);
+  await ask(input, ranking, recall, gathered, roundsOf(feed.count));
+  if (input.questions.length > 0) {
+    const few = Math.min(feed.count, Math.max(...input.questions.map((question) => IMAGES[question])));
+    const explaining = plan(input.questions, gathered.worst(input.explained));
+    await ask(input, explaining, recall, gathered, [[0, few]]);
+  }
+  return gathered.rows();
+}
+
+/** From and to; groups are left alone from one round to the next. */
+type Round = readonly [from: number, to: number];
+
+/** Short at first, when much can be left alone. */
+function roundsOf(count: number): readonly Round[] {
+  const rounds: Round[] = [];
+  for (let from = 0; from < count;) {
+    const to = Math.min(count, from + Math.max(FIRST, Math.floor(from / 2)));
+    rounds.push([from, to]);
+    from = to;
+  }
+  return rounds;
+}
+
+/** Images of the first round: fewer say nothing of the spread between images. */
+const FIRST = 4;
+
+async function ask(
+  input: StoredSweepInput,
+  candidates: Candidates,
+  recall: Recall,
+  gathered: Gathered,
+  rounds: readonly Round[],
+): Promise<void> {
+  const { engine } = input;
+  tellKnown(input, candidates, recall, rounds.at(-1)?.[1] ?? 0);
+  const probe = await (engine.probe as NonNullable<typeof engine.probe>).call(engine, candidates.program);
+  try {
+    for (const [from, to] of rounds) {
+      const round = new RoundOfImages(input, candidates, recall, gathered, [from, to]);
+      await round.run(probe, rounds.at(-1)?.[1] ?? to);
+      round.deliver();
     }
-  };
-  await ask(['on']);
-  if (input.questions.length > 0) await ask(input.questions, tally.worst(input.explained));
-  return tally.rows();
+  } finally {
+    await probe.release();
+  }
 }
 
-function stopWhenAsked(signal: AbortSignal): void {
-  if (signal.aborted) throw new Interrupted();
+function tellKnown(
+  { onKnown }: StoredSweepInput,
+  { candidates }: Candidates,
+  recall: Recall,
+  images: number,
+): void {
+  if (onKnown === undefined) return;
+  let [known, most] = [0, 0];
+  for (const { question, digest } of candidates)
+    for (let image = 0; image < Math.min(images, IMAGES[question]); image++) {
+      most++;
+      if (recall.seen(image, digest, image < OBSERVED) !== undefined) known++;
+    }
+  onKnown(known, most);
 }
 
-/** Gathers what the cases made of each image. */
-class Tally {
-  private readonly powers: ReadonlyMap<Question, Power[][][]>;
-  private readonly local: Power[][];
-  private readonly cumulative: Power[][];
-  private readonly base: Power[][] = [];
-  private readonly tables: (DetectionBuilder | undefined)[];
-  private readonly float = new DetectionBuilder();
-  private done: ReadonlySet<number> = new Set();
+/** What of one image is asked, and what is known of it. */
+interface Asked {
+  readonly image: number;
+  readonly observed: boolean;
+  readonly candidates: readonly Candidate[];
+  readonly seen: Map<Candidate, Seen>;
+}
+
+class RoundOfImages {
+  private readonly asked: readonly Asked[];
+  private readonly byIndex: ReadonlyMap<number, Candidate>;
 
   constructor(
     private readonly input: StoredSweepInput,
-    private readonly groups: readonly LayerGroup[],
+    private readonly plan: Candidates,
+    private readonly recall: Recall,
+    private readonly gathered: Gathered,
+    [from, to]: Round,
   ) {
-    this.powers = new Map(
-      (['on', ...input.questions] as const).map((question) => [question, groups.map(() => [])]),
+    this.byIndex = new Map(plan.candidates.map((one) => [one.index, one]));
+    const open = plan.candidates.filter(
+      ({ question, group }) => question !== 'on' || !gathered.settled.has(group),
     );
-    this.local = groups.map(() => []);
-    this.cumulative = groups.map(() => []);
-    this.tables = groups.map(() => new DetectionBuilder());
+    this.asked = Array.from({ length: to - from }, (_, i) => {
+      const [image, observed] = [from + i, from + i < OBSERVED];
+      const wanted = open.filter(({ question }) => image < IMAGES[question]);
+      const known = wanted.flatMap((one) => {
+        const seen = recall.seen(image, one.digest, observed);
+        return seen === undefined ? [] : [[one, seen] as const];
+      });
+      return { image, observed, candidates: wanted, seen: new Map(known) };
+    });
   }
 
-  /** Cases that this image runs. */
-  open(candidates: readonly Candidate[], image: number): readonly number[] {
-    return candidates
-      .filter(
-        ({ question, group }) => image < IMAGES[question] && !(question === 'on' && this.done.has(group)),
-      )
-      .map(({ index }) => index);
+  /** Runs what is not known. */
+  async run(probe: Probe, total: number): Promise<void> {
+    const { feed, signal, onProgress } = this.input;
+    const lacking = this.asked.filter((one) => !this.isKnown(one));
+    const at = (i: number): Asked => lacking[i] as Asked;
+    const before = (this.asked.at(-1)?.image ?? 0) + 1 - lacking.length;
+    const extras = feed.extras?.bind(feed);
+    await probe.run(
+      {
+        spec: feed.spec,
+        count: lacking.length,
+        image: (i) => feed.image(at(i).image),
+        ...(extras !== undefined && { extras: (i, image) => extras(at(i).image, image) }),
+      },
+      (i) => at(i).observed,
+      (i) => {
+        const { candidates, seen } = at(i);
+        return candidates.filter((one) => !seen.has(one)).map(({ index }) => index);
+      },
+      (i, result) => this.add(at(i), result),
+      { signal, onProgress: (done) => onProgress(before + done, total) },
+    );
   }
 
-  /** The worst groups of the ranking. */
-  worst(count: number): ReadonlySet<number> {
-    const sqnr = (this.powers.get('on') ?? []).map((powers) => sqnrOf(powers));
-    const order = [...sqnr.keys()].sort((a, b) => ((sqnr[a] as number) < (sqnr[b] as number) ? -1 : 1));
-    return new Set(order.slice(0, count));
+  /** Hands all on, image by image. */
+  deliver(): void {
+    const { recall, plan, gathered } = this;
+    for (const { image, observed, candidates, seen } of this.asked) {
+      const ranks = candidates.some(({ question }) => question === 'on');
+      if (ranks) gathered.addFloat(image, recalled(recall.float(image, observed) ?? this.floats.get(image)));
+      if (plan.int8 !== undefined) gathered.addBase(recalled(this.base(image, plan.int8)));
+      for (const one of candidates) gathered.add(one, image, recalled(seen.get(one)));
+    }
+    gathered.settle();
   }
 
-  add(candidates: readonly Candidate[], image: number, { bases, cases }: ProbeImage): void {
+  private readonly floats = new Map<number, Float64Array>();
+  private readonly bases = new Map<number, ReturnType<Recall['base']>>();
+
+  private base(image: number, digest: string): ReturnType<Recall['base']> {
+    return this.recall.base(image, digest) ?? this.bases.get(image);
+  }
+
+  private isKnown({ image, observed, candidates, seen }: Asked): boolean {
+    const { recall, plan } = this;
+    return (
+      seen.size === candidates.length &&
+      recall.float(image, observed) !== undefined &&
+      (plan.int8 === undefined || recall.base(image, plan.int8) !== undefined)
+    );
+  }
+
+  /** Keeps what the engine made of an image, at once, so that an interruption does not lose it. */
+  private add({ image, observed, seen }: Asked, { bases, cases }: ProbeImage): void {
+    const { recall, plan } = this;
     const [float, int8] = bases;
-    if (int8 !== undefined && image < OBSERVED) {
-      this.base.push([...int8.heads]);
-      int8.observed.forEach((power, g) => this.cumulative[g]?.push(power));
+    const boxes = this.boxes(image, (float as ProbeImage['bases'][number]).outputs) ?? new Float64Array(0);
+    this.floats.set(image, boxes);
+    recall.keepFloat(image, observed, boxes);
+    if (int8 !== undefined && plan.int8 !== undefined) {
+      this.bases.set(image, int8);
+      recall.keepBase(image, plan.int8, int8);
     }
     for (const outcome of cases) {
-      const { group, question } = candidates[outcome.case] as Candidate;
-      const seen = this.powers.get(question)?.[group] as Power[][];
-      // A group that was settled while this image ran stays with the images that it had.
-      if (seen.length !== image) continue;
-      seen.push([...outcome.heads]);
-      if (question === 'on') this.addRanked(group, image, outcome);
+      const candidate = this.byIndex.get(outcome.case) as Candidate;
+      const one = this.seenOf(image, candidate, outcome);
+      seen.set(candidate, one);
+      recall.keep(image, candidate.digest, observed, one);
     }
-    if (candidates[0]?.question !== 'on') return;
-    this.input.decode(this.float, image, (float as ProbeImage['bases'][number]).outputs);
-    this.done = settled(this.powers.get('on') ?? [], this.input.keep);
   }
 
-  private addRanked(group: number, image: number, { local, outputs }: ProbeOutcome): void {
-    if (local !== undefined) this.local[group]?.push(local);
-    const table = this.tables[group];
-    // A group that makes the output NaN is the worst of all: its SQNR says so, mAP cannot.
-    if (table !== undefined && !this.input.decode(table, image, outputs)) this.tables[group] = undefined;
+  private seenOf(image: number, { question }: Candidate, { heads, local, outputs }: ProbeOutcome): Seen {
+    // Boxes are looked at in the ranking alone.
+    const boxes = question === 'on' ? this.boxes(image, outputs) : new Float64Array(0);
+    return { heads, local, boxes };
   }
 
-  rows(): readonly SweepRow[] {
-    const on = this.powers.get('on') ?? [];
-    const places = rankIntervals(on, this.input.seed);
-    const float = this.float.finish();
-    const rows = rank(
-      this.groups.map((group, g) => ({
-        layer: group.layers[0] as SweepRow['layer'],
-        sqnr: sqnrOf(on[g] as Power[][]),
-        mapDrop: undefined,
-        detail: { ...this.details(g), group, place: places[g] as SweepDetailPlace },
-      })),
-    );
-    return rows.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
-  }
-
-  private details(g: number): Omit<NonNullable<SweepRow['detail']>, 'group' | 'place'> {
-    const of = (question: Question): number | undefined => {
-      const powers = this.powers.get(question)?.[g];
-      return powers === undefined || powers.length === 0 ? undefined : sqnrOf(powers);
-    };
-    const single = (powers: readonly Power[]): number | undefined =>
-      powers.length === 0 ? undefined : sqnrOf(powers.map((power) => [power]));
-    const off = of('off');
-    return {
-      images: (this.powers.get('on')?.[g] ?? []).length,
-      weights: of('weights'),
-      activations: of('activations'),
-      local: single(this.local[g] ?? []),
-      cumulative: single(this.cumulative[g] ?? []),
-      gain: off === undefined ? undefined : off - sqnrOf(this.base),
-      mapLow: undefined,
-      mapHigh: undefined,
-      boxShift: undefined,
-      scoreShift: undefined,
-    };
-  }
-
-  /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
-  private withDrop(row: SweepRow, float: DetectionTable, interval: boolean): SweepRow {
-    const detail = row.detail as NonNullable<SweepRow['detail']>;
-    const table = this.tables[this.groups.indexOf(detail.group)];
-    if (table === undefined) return row;
-    const first = detail.images;
-    const candidate = table.finish();
-    const reference = upTo(float, first);
-    const truth = pickImages(
-      this.input.truth,
-      Array.from({ length: first }, (_, i) => i),
-    );
-    const { boxShift, scoreShift } = outputDistances(reference, candidate);
-    const shifted = { ...detail, boxShift, scoreShift };
-    if (!interval)
-      return {
-        ...row,
-        mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
-        detail: shifted,
-      };
-    const { map } = pairedBootstrap({
-      truth,
-      reference,
-      candidate,
-      resamples: RESAMPLES,
-      confidence: CONFIDENCE,
-      seed: this.input.seed,
-    });
-    return { ...row, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
+  private boxes(image: number, outputs: ReadonlyMap<string, HostTensor>): Float64Array | undefined {
+    const table = new DetectionBuilder();
+    return this.input.decode(table, image, outputs) ? detectionNumbers(table.finish()) : undefined;
   }
 }
 
-type SweepDetailPlace = NonNullable<SweepRow['detail']>['place'];
-
-/** Detections of the first images. */
-function upTo(table: DetectionTable, images: number): DetectionTable {
-  const rows = [...table.image.keys()].filter((row) => (table.image[row] as number) < images);
-  if (rows.length === table.count) return table;
-  const builder = new DetectionBuilder();
-  for (const row of rows) {
-    const [x, y, w, h] = table.bbox.subarray(4 * row, 4 * row + 4) as unknown as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    builder.push(
-      table.image[row] as number,
-      table.category[row] as number,
-      x,
-      y,
-      w,
-      h,
-      table.score[row] as number,
-    );
-  }
-  return builder.finish();
+function recalled<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a measurement of the sweep is missing');
+  return value;
 }

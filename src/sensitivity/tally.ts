@@ -24,18 +24,6 @@ export function sqnrOf(images: readonly (readonly Power[])[], weights?: ArrayLik
   return Number.isFinite(mean) ? -10 * Math.log10(mean) : -Infinity;
 }
 
-/** Mean over images of the SQNR in dB, and the standard error of that mean. */
-export function spreadOf(images: readonly (readonly Power[])[]): {
-  readonly mean: number;
-  readonly error: number;
-} {
-  const each = images.map((one) => sqnrOf([one]));
-  const mean = each.reduce((sum, one) => sum + one, 0) / each.length;
-  if (!Number.isFinite(mean)) return { mean, error: 0 };
-  const variance = each.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, each.length - 1);
-  return { mean, error: Math.sqrt(variance / each.length) };
-}
-
 /** Places from…to that a group takes in most resamples; 1 is the worst. */
 export interface RankInterval {
   readonly low: number;
@@ -77,7 +65,8 @@ export function rankIntervals(
   });
 }
 
-function orderOf(values: readonly number[]): number[] {
+/** Indexes from the least value on, equal ones as they come. */
+export function orderOf(values: readonly number[]): number[] {
   return [...values.keys()].sort((a, b) => {
     const [x, y] = [values[a] as number, values[b] as number];
     return x === y ? a - b : x < y ? -1 : 1;
@@ -85,13 +74,12 @@ function orderOf(values: readonly number[]): number[] {
 }
 
 /** Images that every group sees before any is left alone. */
-const FEWEST = 8;
-/** Standard errors that part a group from those that matter. */
-const SURE = 3;
+const FEWEST = 4;
 
 /**
- * Groups that need no further image: those that are surely less sensitive than the `keep` worst, and those whose
- * output is not finite, which nothing can beat.
+ * Groups that need no further image: those that are surely less sensitive than each of `keep` others, by a paired t-test
+ * over the images that both saw (0.5 %, one-sided), and those whose output is not finite, which nothing can beat.
+ * Paired, since an image that is hard for one group mostly is for all.
  *
  * @param powers by group, by image, by head tensor.
  */
@@ -100,10 +88,46 @@ export function settled(
   keep: number,
 ): ReadonlySet<number> {
   if (powers.some(({ length }) => length < FEWEST)) return new Set();
-  const spreads = powers.map(spreadOf);
-  const upper = spreads.map(({ mean, error }) => mean + SURE * error).sort((a, b) => a - b);
-  const limit = upper[Math.min(keep, upper.length) - 1] ?? Infinity;
+  const each = powers.map((seen) => seen.map((one) => sqnrOf([one])));
+  const order = orderOf(powers.map((seen) => sqnrOf(seen)));
+  const worst = order.slice(0, keep);
   return new Set(
-    spreads.flatMap(({ mean, error }, g) => (mean === -Infinity || mean - SURE * error > limit ? [g] : [])),
+    order.flatMap((g, place) => {
+      const own = each[g] as readonly number[];
+      if (own.includes(-Infinity)) return [g];
+      const surely = place >= keep && worst.every((other) => isAbove(own, each[other] as readonly number[]));
+      return surely ? [g] : [];
+    }),
   );
+}
+
+/** Whether `a` lies above `b` on the images that both have; values that are not finite are compared as they are. */
+function isAbove(a: readonly number[], b: readonly number[]): boolean {
+  const count = Math.min(a.length, b.length);
+  const differences = Array.from({ length: count }, (_, i) =>
+    a[i] === b[i] ? 0 : (a[i] as number) - (b[i] as number),
+  );
+  const mean = differences.reduce((sum, one) => sum + one, 0) / count;
+  if (!Number.isFinite(mean)) return mean === Infinity;
+  const variance = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (count - 1);
+  return mean > quantile(count - 1) * Math.sqrt(variance / count);
+}
+
+/** 99.5 % quantile of Student's t by degrees of freedom, from 3 on; in between that of fewer. */
+const QUANTILES = [
+  [3, 5.841],
+  [4, 4.604],
+  [5, 4.032],
+  [6, 3.707],
+  [7, 3.499],
+  [9, 3.25],
+  [11, 3.106],
+  [15, 2.947],
+  [20, 2.845],
+  [30, 2.75],
+  [60, 2.66],
+] as const;
+
+function quantile(freedom: number): number {
+  return QUANTILES.findLast(([from]) => from <= freedom)?.[1] ?? Infinity;
 }

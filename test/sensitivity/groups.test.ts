@@ -66,13 +66,31 @@ describe('how sure a place is', () => {
     expect(third).toEqual({ low: 2, high: 3 });
   });
 
-  test('a group is left alone after eight images, when it is surely better than those to keep', () => {
-    const bad = group(...Array.from({ length: 8 }, (_, i) => 1 + i / 100));
-    const good = group(...Array.from({ length: 8 }, (_, i) => 0.001 + i / 1e5));
-    const near = group(...Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? 2 : 0.2)));
-    expect([...settled([bad, good, near], 1)]).toEqual([1]);
-    expect([...settled([bad.slice(1), good, near], 1)]).toEqual([]);
-    expect([...settled([bad, good, near], 3)]).toEqual([]);
+  describe('a group is left alone', () => {
+    const many = (count: number, noise: (i: number) => number) =>
+      group(...Array.from({ length: count }, (_, i) => noise(i)));
+    const bad = many(8, (i) => 1 + i / 100);
+    const good = many(8, (i) => 0.001 + i / 1e5);
+    const near = many(8, (i) => (i % 2 === 0 ? 2 : 0.2));
+    const broken = many(8, () => NaN);
+    test.each([
+      ['when it is surely better than the worst', [bad, good, near], 1, [1]],
+      ['not when it only seems to be', [bad, near], 1, []],
+      ['not when it is one of those to keep', [bad, good, near], 3, []],
+      ['when its output is not finite', [bad, broken, near], 3, [1]],
+      ['not by fewer than four images', [bad.slice(0, 3), good, near], 1, []],
+      ['by the images that both saw', [bad, good.slice(0, 4)], 1, [1]],
+      // 0.01 to 3 times as much from image to image, but always twice as good as the other.
+      [
+        'when images differ, but it is better on each',
+        [many(8, (i) => 2 ** i), many(8, (i) => 0.5 * 2 ** i)],
+        1,
+        [1],
+      ],
+      ['when nothing differs, and another does', [bad, many(8, () => 0)], 1, [1]],
+    ])('%s', (_what, powers, keep, expected) => {
+      expect([...settled(powers, keep)]).toEqual(expected);
+    });
   });
 
   test('SQNR joins images by power', () => {

@@ -1,7 +1,22 @@
-import type { PreprocessingSpec, PreparedImage } from '../../src/dataset/index.js';
-import type { ImageFeed } from '../../src/engine/index.js';
+import { createHash } from 'node:crypto';
+import { calibratorFor, computeRanges } from '../../src/calibration/index.js';
+import {
+  parseCoco,
+  type GroundTruth,
+  type PreparedImage,
+  type PreprocessingSpec,
+} from '../../src/dataset/index.js';
+import type { Engine, ImageFeed } from '../../src/engine/index.js';
 import { mulberry32 } from '../../src/evaluation/index.js';
-import { floatsToTensor, type Model, type TensorProto } from '../../src/onnx/index.js';
+import {
+  buildGraph,
+  encodeModel,
+  floatsToTensor,
+  type Model,
+  type TensorProto,
+} from '../../src/onnx/index.js';
+import { listLayers, tensorsToCalibrate } from '../../src/quantization/index.js';
+import { headTensors, referenceOutputs, type StoredSweepInput } from '../../src/sensitivity/index.js';
 import { modelOf } from '../quantization/graphs.js';
 
 export const SIDE = 16;
@@ -28,15 +43,76 @@ export const spec: PreprocessingSpec = {
   exif: false,
 };
 
-/** Images of smooth noise, the same for the same seed. */
+/** Images of noise, the same for the same seed. */
 export function feedOf(count: number, seed: number): ImageFeed {
   const random = mulberry32(seed);
-  const images = Array.from({ length: count }, (): PreparedImage => {
-    const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, () => Math.floor(random() * 256));
-    const geometry = { scaleX: 1, scaleY: 1, padX: 0, padY: 0, originalWidth: SIDE, originalHeight: SIDE };
-    return { pixels, width: SIDE, height: SIDE, geometry };
-  });
-  return { count, spec, image: (i) => Promise.resolve(images[i] as PreparedImage) };
+  return feedFrom(Array.from({ length: count }, () => noise(random)));
+}
+
+/** Images of noise: pixels are what comes of the name. */
+function feedNamed(names: readonly string[]): ImageFeed {
+  return feedFrom(
+    names.map((name) => noise(mulberry32(createHash('sha256').update(name).digest().readUInt32LE()))),
+  );
+}
+
+function noise(random: () => number): PreparedImage {
+  const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, () => Math.floor(random() * 256));
+  const geometry = { scaleX: 1, scaleY: 1, padX: 0, padY: 0, originalWidth: SIDE, originalHeight: SIDE };
+  return { pixels, width: SIDE, height: SIDE, geometry };
+}
+
+function feedFrom(images: readonly PreparedImage[]): ImageFeed {
+  return { count: images.length, spec, image: (i) => Promise.resolve(images[i] as PreparedImage) };
+}
+
+/** A sweep of the network on images of these names, calibrated on others; nothing is asked beside the ranking. */
+export async function inputOf(
+  engine: Engine,
+  { model }: Planted,
+  { names }: { readonly names: readonly string[] },
+): Promise<StoredSweepInput> {
+  const graph = buildGraph(model);
+  const loaded = { name: model.name, bytes: encodeModel(model.proto) };
+  const calibration = feedNamed(['calibration 0', 'calibration 1', 'calibration 2']);
+  const statistics = await engine.collect(loaded, tensorsToCalibrate(graph, 'tensorrt'), calibration);
+  const feed = feedNamed(names);
+  const heads = headTensors(graph);
+  const session = await engine.load(loaded, { extraOutputs: heads });
+  const { signal } = new AbortController();
+  const reference = await referenceOutputs(session, heads, feed, signal);
+  await session.release();
+  return {
+    engine,
+    model,
+    graph,
+    layers: listLayers(graph, 'tensorrt').filter(({ head }) => !head),
+    scope: 'tensorrt',
+    ranges: computeRanges(statistics, calibratorFor('minmax', { percentile: 100 })),
+    reference,
+    feed,
+    signal,
+    onProgress: () => undefined,
+    work: new Map(),
+    truth: truthOf(names.length),
+    decode: () => true,
+    questions: [],
+    explained: 0,
+    keep: Infinity,
+    seed: 1,
+    intervals: 0,
+  };
+}
+
+function truthOf(count: number): GroundTruth {
+  const images = Array.from({ length: count }, (_, i) => ({
+    id: i + 1,
+    file_name: `${i}.png`,
+    width: SIDE,
+    height: SIDE,
+  }));
+  const box = { id: 1, image_id: 1, category_id: 1, bbox: [0, 0, 4, 4], area: 16, iscrowd: 0 };
+  return parseCoco({ images, categories: [{ id: 1, name: 'thing' }], annotations: [box] }, 'truth', '');
 }
 
 type Scale = (out: number, inside: number) => number;
@@ -62,6 +138,18 @@ const LAYERS = 8;
 export function outlierChannel(seed: number): Planted {
   const random = mulberry32(seed);
   const at = 2 + Math.floor(random() * (LAYERS - 2));
+  return { model: outliers(random, [at]), culprit: `c${at}` };
+}
+
+/** As {@link outlierChannel}, with two culprits that are at least two layers apart. */
+export function twoOutliers(seed: number): { readonly model: Model; readonly culprits: [string, string] } {
+  const random = mulberry32(seed);
+  const first = 1 + Math.floor(random() * 2);
+  const second = first + 3 + Math.floor(random() * (LAYERS - 3 - first));
+  return { model: outliers(random, [first, second]), culprits: [`c${first}`, `c${second}`] };
+}
+
+function outliers(random: () => number, at: readonly number[]): Model {
   const channel = Math.floor(random() * CHANNELS);
   const loud: Scale = (out) => (out === channel ? 300 : 1);
   const quiet: Scale = (_out, inside) => (inside === channel ? 1 / 300 : 1);
@@ -69,11 +157,11 @@ export function outlierChannel(seed: number): Planted {
   const constants: TensorProto[] = [];
   for (let i = 0; i < LAYERS; i++) {
     const before = i === 0 ? 'x' : `r${i - 1}`;
-    const by = i === at - 1 ? loud : i === at ? quiet : undefined;
+    const by = at.includes(i + 1) ? loud : at.includes(i) ? quiet : undefined;
     constants.push(conv(`w${i}`, random, [CHANNELS, i === 0 ? 3 : CHANNELS], by));
     nodes.push(`c${i} = Conv(${before}, w${i})`, `r${i} = LeakyRelu(c${i}){alpha=0.1}`);
   }
-  return { model: chain(nodes, constants, `r${LAYERS - 1}`), culprit: `c${at}` };
+  return chain(nodes, constants, `r${LAYERS - 1}`);
 }
 
 /** Two branches of very different size meet in a Concat: the convolution behind it reads both under one scale. */
@@ -96,40 +184,54 @@ export function sharedScale(seed: number): Planted {
   return { model: chain(nodes, constants, 'r3'), culprit: 'cjoin' };
 }
 
-/** Sharp attention over queries with one loud channel and keys in which it is quiet: rounded, a query picks another key. */
+/**
+ * Attention whose softmax picks one key, so that a small error of the products picks another. The projections lie in
+ * front of the same softmax, and their errors are made larger by it as well: what they read is bounded (Sigmoid), so
+ * that INT8 suits them, while queries and keys reach further than most of their values.
+ */
 export function sharpAttention(seed: number): Planted {
-  const random = mulberry32(seed);
-  const loud = Math.floor(random() * CHANNELS);
-  return attentionBy(
-    random,
-    (out) => (out === loud ? 90 : 3),
-    (out) => (out === loud ? 0.1 : 3),
+  return attention(
+    seed,
+    () => 12,
+    () => 12,
+    'Sigmoid',
   );
 }
 
 /**
- * Attention that is sharp because queries and keys are large, no channel louder than another. What the product rounds
- * and what the two convolutions in front of it round then reach the logits alike: any of the three may hurt most.
+ * Attention that is sharp because queries and keys are large, behind an activation without a bound. What the product
+ * rounds and what the two convolutions in front of it round then reach the logits alike: any of the three may hurt most.
  */
 export function plainAttention(seed: number): Planted & { readonly culprits: readonly string[] } {
-  const planted = attentionBy(
-    mulberry32(seed),
+  const planted = attention(
+    seed,
     () => 4,
     () => 4,
   );
   return { ...planted, culprits: ['qk', 'cq', 'ck'] };
 }
 
-function attentionBy(random: () => number, queries: Scale, keys: Scale): Planted {
+/** Sharp attention over queries with one loud channel and keys in which it is quiet: rounded, a query picks another key. */
+export function loudAttention(seed: number): Planted {
+  const loud = Math.floor(mulberry32(seed)() * CHANNELS);
+  return attention(
+    seed,
+    (out) => (out === loud ? 90 : 3),
+    (out) => (out === loud ? 0.1 : 3),
+  );
+}
+
+function attention(seed: number, query: Scale, key: Scale, activation = 'Relu'): Planted {
+  const random = mulberry32(seed);
   const constants = [
     conv('w0', random, [CHANNELS, 3]),
-    conv('wq', random, [CHANNELS, CHANNELS], queries),
-    conv('wk', random, [CHANNELS, CHANNELS], keys),
+    conv('wq', random, [CHANNELS, CHANNELS], query),
+    conv('wk', random, [CHANNELS, CHANNELS], key),
     conv('wv', random, [CHANNELS, CHANNELS]),
   ];
   const nodes = [
     'c0 = Conv(x, w0)',
-    'r0 = Relu(c0)',
+    `r0 = ${activation}(c0)`,
     'cq = Conv(r0, wq)',
     'ck = Conv(r0, wk)',
     'cv = Conv(r0, wv)',

@@ -5307,7 +5307,7 @@ var require_subschema = __commonJS({
 var require_fast_deep_equal = __commonJS({
   "node_modules/fast-deep-equal/index.js"(exports2, module) {
     "use strict";
-    module.exports = function equal(a, b) {
+    module.exports = function equal2(a, b) {
       if (a === b) return true;
       if (a && b && typeof a == "object" && typeof b == "object") {
         if (a.constructor !== b.constructor) return false;
@@ -5316,7 +5316,7 @@ var require_fast_deep_equal = __commonJS({
           length = a.length;
           if (length != b.length) return false;
           for (i = length; i-- !== 0; )
-            if (!equal(a[i], b[i])) return false;
+            if (!equal2(a[i], b[i])) return false;
           return true;
         }
         if (a.constructor === RegExp) return a.source === b.source && a.flags === b.flags;
@@ -5329,7 +5329,7 @@ var require_fast_deep_equal = __commonJS({
           if (!Object.prototype.hasOwnProperty.call(b, keys[i])) return false;
         for (i = length; i-- !== 0; ) {
           var key = keys[i];
-          if (!equal(a[key], b[key])) return false;
+          if (!equal2(a[key], b[key])) return false;
         }
         return true;
       }
@@ -5433,7 +5433,7 @@ var require_resolve = __commonJS({
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.getSchemaRefs = exports2.resolveUrl = exports2.normalizeId = exports2._getFullPath = exports2.getFullPath = exports2.inlineRef = void 0;
     var util_1 = require_util();
-    var equal = require_fast_deep_equal();
+    var equal2 = require_fast_deep_equal();
     var traverse = require_json_schema_traverse();
     var SIMPLE_INLINED = /* @__PURE__ */ new Set([
       "type",
@@ -5571,7 +5571,7 @@ var require_resolve = __commonJS({
       });
       return localRefs;
       function checkAmbiguosRef(sch1, sch2, ref) {
-        if (sch2 !== void 0 && !equal(sch1, sch2))
+        if (sch2 !== void 0 && !equal2(sch1, sch2))
           throw ambiguos(ref);
       }
       function ambiguos(ref) {
@@ -7228,7 +7228,7 @@ var require_fast_uri = __commonJS({
       target.fragment = relative11.fragment;
       return target;
     }
-    function equal(uriA, uriB, options) {
+    function equal2(uriA, uriB, options) {
       const normalizedA = normalizeComparableURI(uriA, options);
       const normalizedB = normalizeComparableURI(uriB, options);
       return normalizedA !== void 0 && normalizedB !== void 0 && normalizedA === normalizedB;
@@ -7531,7 +7531,7 @@ var require_fast_uri = __commonJS({
       normalize,
       resolve: resolve13,
       resolveComponent,
-      equal,
+      equal: equal2,
       serialize: serialize2,
       parse
     };
@@ -8621,9 +8621,9 @@ var require_equal = __commonJS({
   "node_modules/ajv/dist/runtime/equal.js"(exports2) {
     "use strict";
     Object.defineProperty(exports2, "__esModule", { value: true });
-    var equal = require_fast_deep_equal();
-    equal.code = 'require("ajv/dist/runtime/equal").default';
-    exports2.default = equal;
+    var equal2 = require_fast_deep_equal();
+    equal2.code = 'require("ajv/dist/runtime/equal").default';
+    exports2.default = equal2;
   }
 });
 
@@ -11342,12 +11342,12 @@ function create(schema, init2) {
   return compiledCreate(schema)(init2);
 }
 function compiledCreate(desc) {
-  let compiled2 = compiledCreates.get(desc);
-  if (compiled2 === void 0) {
-    compiled2 = compileCreate(desc);
-    compiledCreates.set(desc, compiled2);
+  let compiled3 = compiledCreates.get(desc);
+  if (compiled3 === void 0) {
+    compiled3 = compileCreate(desc);
+    compiledCreates.set(desc, compiled3);
   }
-  return compiled2;
+  return compiled3;
 }
 function compileCreate(desc) {
   const typeName = desc.typeName;
@@ -11492,13 +11492,13 @@ function compileConvertMessage(field) {
     return void 0;
   }
   const messageDesc2 = field.message;
-  let compiled2;
+  let compiled3;
   return (value) => {
     if (!isObject(value) || isMessage(value, messageDesc2)) {
       return value;
     }
-    compiled2 !== null && compiled2 !== void 0 ? compiled2 : compiled2 = compiledCreate(messageDesc2);
-    return compiled2(value);
+    compiled3 !== null && compiled3 !== void 0 ? compiled3 : compiled3 = compiledCreate(messageDesc2);
+    return compiled3(value);
   };
 }
 function toU8Arr(value) {
@@ -13757,24 +13757,24 @@ function fromBinary(schema, bytes2, options) {
   return message;
 }
 function compiledReader(desc) {
-  let compiled2 = compiledReaders.get(desc);
-  if (compiled2 === void 0) {
-    compiled2 = compileMessage(desc);
+  let compiled3 = compiledReaders.get(desc);
+  if (compiled3 === void 0) {
+    compiled3 = compileMessage(desc);
   }
-  return compiled2;
+  return compiled3;
 }
 function compileMessage(desc) {
   const descString = String(desc);
   const fieldReaders = /* @__PURE__ */ new Map();
-  const compiled2 = {
+  const compiled3 = {
     read: compileMessageReader(descString, fieldReaders),
     readGroup: compileGroupReader(descString, fieldReaders)
   };
-  compiledReaders.set(desc, compiled2);
+  compiledReaders.set(desc, compiled3);
   for (const field of desc.fields) {
     fieldReaders.set(field.number, compileFieldReader(field));
   }
-  return compiled2;
+  return compiled3;
 }
 function compileMessageReader(descString, fieldReaders) {
   return (message, reader, ctx, length) => {
@@ -14114,18 +14114,18 @@ function toBinary(schema, message, options) {
   return writer.finish();
 }
 function compiledWriter(desc) {
-  let compiled2 = compiledWriters.get(desc);
-  if (compiled2 === void 0) {
-    compiled2 = compileMessage2(desc);
+  let compiled3 = compiledWriters.get(desc);
+  if (compiled3 === void 0) {
+    compiled3 = compileMessage2(desc);
   }
-  return compiled2;
+  return compiled3;
 }
 function compileMessage2(desc) {
   const typeName = desc.typeName;
   const sortedFields = desc.fields.concat().sort((a, b) => a.number - b.number);
   const foreignField = sortedFields[0];
   const fieldWriters = [];
-  const compiled2 = (writer, opts, message) => {
+  const compiled3 = (writer, opts, message) => {
     if (message.$typeName !== typeName && foreignField !== void 0) {
       throw new FieldError(foreignField, `cannot use ${foreignField} with message ${message.$typeName}`, "ForeignFieldError");
     }
@@ -14140,11 +14140,11 @@ function compileMessage2(desc) {
       }
     }
   };
-  compiledWriters.set(desc, compiled2);
+  compiledWriters.set(desc, compiled3);
   for (const field of sortedFields) {
     fieldWriters.push(compileField(field));
   }
-  return compiled2;
+  return compiled3;
 }
 function compileField(field) {
   switch (field.fieldKind) {
@@ -38049,27 +38049,105 @@ var init_intervals = __esm({
   }
 });
 
+// src/evaluation/generated/kernel.ts
+var KERNEL;
+var init_kernel = __esm({
+  "src/evaluation/generated/kernel.ts"() {
+    "use strict";
+    KERNEL = "AGFzbQEAAAABGQNgBH9/f38AYAJ/fwF/YAd/f39/f39/AXwCFAEId2VpZ2h0ZWQGbWVtb3J5AgABAwQDAAECBxcDBHdhbGsAAAV0b3RhbAABBGFyZWEAAgqqAwNQAQN/AkADQCAAIAFPDQEgACgCACEEIAIgBEEBdmovAQAhBSAGIAVqIQYgAyAFNgIAIAMgBjYCBCADIARBAXFBA3RqIQMgAEEEaiEADAALCwspAQF/AkADQCAAIAFPDQEgAiAAKAIAKAIAaiECIABBBGohAAwACwsgAgusAgMGfwF8AXsgBCEHIAIgAxABIQggA0EEayEDIAFBBGshAQJAA0AgASAASQ0BIAEoAgAhCQJAA0AgAyACSQ0BIAMoAgAgCUkNASAIIAMoAgAoAgBrIQggA0EEayEDDAALCyAOIAe3IAkoAgQgCGu3RAAAAAAAALA8oKP9FP33ASEOIAkoAgAhCiAGIAdBA3RqIQsgCyAO/VsDAAAgC0EIayAO/VsDAAAgCkECSwRAIApBAmshDANAIAtBCGshCyALQQhrIA79WwMAACAMQQFrIQwgDA0ACwsgByAKayEHIAFBBGshAQwACwsgBiAO/VsDAAAgBUGQA2ohCwNAIAsoAgAhByAHIARMBEAgDSAGIAdBA3RqKwMAoCENCyALQQRrIQsgCyAFTw0ACyANCw==";
+  }
+});
+
+// src/evaluation/kernel.ts
+var PAGE, Layout, Module, Memory, Instance, compiled, Kernel;
+var init_kernel2 = __esm({
+  "src/evaluation/kernel.ts"() {
+    "use strict";
+    init_kernel();
+    PAGE = 65536;
+    Layout = class {
+      blocks = [];
+      size = 8;
+      /** Answers where a block of so many bytes lies. */
+      reserve(bytes2) {
+        const at2 = this.size;
+        this.size += Math.ceil(bytes2 / 8) * 8;
+        return at2;
+      }
+      /** The same for one that never changes. */
+      put(values) {
+        const at2 = this.reserve(values.byteLength);
+        this.blocks.push([at2, values]);
+        return at2;
+      }
+    };
+    ({ Module, Memory, Instance } = globalThis.WebAssembly);
+    Kernel = class {
+      walk;
+      total;
+      area;
+      memory;
+      bytes;
+      constructor({ size, blocks }) {
+        this.memory = new Memory({ initial: Math.ceil(size / PAGE) });
+        this.bytes = new Uint8Array(this.memory.buffer);
+        for (const [at2, values] of blocks) this.write(at2, values);
+        compiled ??= new Module(Buffer.from(KERNEL, "base64"));
+        const loops = new Instance(compiled, { weighted: { memory: this.memory } }).exports;
+        this.walk = loops.walk;
+        this.total = loops.total;
+        this.area = loops.area;
+      }
+      /** Makes room up to a place. */
+      ensure(end) {
+        if (end <= this.bytes.length) return;
+        this.memory.grow(Math.ceil((end - this.bytes.length) / PAGE));
+        this.bytes = new Uint8Array(this.memory.buffer);
+      }
+      write(at2, values) {
+        this.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at2);
+      }
+    };
+  }
+});
+
 // src/evaluation/weighted.ts
 function compact(truth, one) {
   let end = one.count;
   while (end > 0 && one.right[end - 1] === 0) end--;
   const kept = [];
   for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept.push(i);
+  const isEvent = (i) => (one.right[i] | one.ignored[i]) !== 0;
+  const events = kept.filter(isEvent);
+  const right2 = byThreshold(events, one.right);
+  const ignored = byThreshold(events, one.ignored);
   const counts2 = positives(truth, one.boxes, 0);
   const boxImage = Int32Array.from(counts2.keys()).filter((image) => counts2[image] !== 0);
   return {
-    image: Int32Array.from(kept, (i) => one.image[i]),
-    right: Uint16Array.from(kept, (i) => one.right[i]),
-    ignored: Uint16Array.from(kept, (i) => one.ignored[i]),
+    detections: Int32Array.from(kept, (i) => 4 * one.image[i] + Number(isEvent(i))),
+    right: right2,
+    ignored,
+    same: right2.map((_, t) => t > 0 && equal(right2, t) && equal(ignored, t)),
     boxImage,
     boxCount: boxImage.map((image) => counts2[image]),
-    steps: kept.reduce((sum2, i) => sum2 + (one.right[i] === 0 ? 0 : 1), 0)
+    events: events.length
   };
 }
-var T4, R3, ALL3, FIGURES, WeightedEvaluation;
+function byThreshold(rows3, bits) {
+  return Array.from(
+    { length: T4 },
+    (_, t) => Int32Array.from([...rows3.keys()].filter((e) => (bits[rows3[e]] >> t & 1) === 1))
+  );
+}
+function equal(lists, t) {
+  const [before, now] = [lists[t - 1], lists[t]];
+  return before.length === now.length && now.every((e, i) => e === before[i]);
+}
+var T4, R3, ALL3, FIGURES, WeightedEvaluation, EVENT, HIGHEST_IN_FRONT;
 var init_weighted = __esm({
   "src/evaluation/weighted.ts"() {
     "use strict";
+    init_kernel2();
     init_matches();
     init_parameters();
     T4 = IOU_THRESHOLDS.length;
@@ -38077,119 +38155,100 @@ var init_weighted = __esm({
     ALL3 = (1 << T4) - 1;
     FIGURES = ["map", "map50", "ar"];
     WeightedEvaluation = class {
-      classes;
       /** By class: boxes that count, and images that hold one. */
       boxes;
       holding;
-      tp = new Int32Array(T4);
-      skipped = new Int32Array(T4);
-      length = new Int32Array(T4);
-      needed = new Int32Array(R3);
-      /** Most steps that a curve can have. */
-      most;
-      /** `[T, most]`: right detections up to a step, and all that are not ignored. */
-      hits;
-      seen;
+      classes;
+      kernel;
+      weightsAt;
+      eventsAt;
+      neededAt;
+      needed;
+      /** Behind all else, as it may have to grow. */
+      highestAt;
       constructor(truth, classes) {
-        this.classes = classes.map((one) => compact(truth, one));
-        this.boxes = this.classes.map(({ boxCount }) => boxCount.reduce((sum2, count2) => sum2 + count2, 0));
-        this.holding = this.classes.map(({ boxImage }) => boxImage.length);
-        this.most = Math.max(1, ...this.classes.map(({ steps: steps2 }) => steps2));
-        this.hits = new Int32Array(T4 * this.most);
-        this.seen = new Int32Array(T4 * this.most);
+        const compacts = classes.map((one) => compact(truth, one));
+        this.boxes = compacts.map(({ boxCount }) => boxCount.reduce((sum2, count2) => sum2 + count2, 0));
+        this.holding = compacts.map(({ boxImage }) => boxImage.length);
+        const layout = new Layout();
+        this.weightsAt = layout.reserve(2 * truth.images.length);
+        const most = 1 + compacts.reduce((sum2, { events }) => Math.max(sum2, events), 0);
+        this.eventsAt = layout.reserve(EVENT * most);
+        this.neededAt = layout.reserve(4 * R3);
+        this.classes = compacts.map((one) => this.place(one, layout));
+        this.highestAt = layout.reserve(0) + HIGHEST_IN_FRONT;
+        this.kernel = new Kernel(layout);
+        this.needed = new Int32Array(R3);
+      }
+      place({ detections, right: right2, ignored, same, boxImage, boxCount }, layout) {
+        const put = (values) => {
+          const at2 = layout.put(values);
+          return { at: at2, end: at2 + values.byteLength };
+        };
+        const events = (lists) => lists.map((list3) => put(list3.map((e) => this.eventsAt + EVENT * e)));
+        return {
+          detections: put(detections),
+          right: events(right2),
+          ignored: events(ignored),
+          same,
+          boxImage,
+          boxCount
+        };
       }
       /**
        * @param weights - how often each image counts
        * @param out - `[classes, 3]`: {@link FIGURES} of each class
        */
       evaluate(weights, out) {
+        this.kernel.write(this.weightsAt, weights);
         for (let k = 0; k < this.classes.length; k++) this.evaluateClass(k, weights, out);
       }
       evaluateClass(k, weights, out) {
+        const { kernel, weightsAt, eventsAt } = this;
         const one = this.classes[k];
+        const { boxImage, boxCount, detections, same } = one;
         let total = 0;
-        for (let i = 0; i < one.boxImage.length; i++)
-          total += one.boxCount[i] * weights[one.boxImage[i]];
+        for (let i = 0; i < boxImage.length; i++)
+          total += boxCount[i] * weights[boxImage[i]];
         if (total === 0) {
           out.fill(NaN, 3 * k, 3 * k + 3);
           return;
         }
-        this.walk(one, weights);
         this.findNeeded(total);
-        let [sum2, recall] = [0, 0];
+        kernel.ensure(this.highestAt + 8 * (total + 1));
+        kernel.walk(detections.at, detections.end, weightsAt, eventsAt);
+        let [sum2, recall, area, found] = [0, 0, 0, 0];
         for (let t = 0; t < T4; t++) {
-          const area = this.area(t);
+          if (same[t] !== true) {
+            const right2 = one.right[t];
+            found = kernel.total(right2.at, right2.end);
+            area = found === 0 ? 0 : this.area(right2, one.ignored[t], found);
+          }
           if (t === 0) out[3 * k + 1] = area / R3;
           sum2 += area;
-          recall += this.tp[t] / total;
+          recall += found / total;
         }
         out[3 * k] = sum2 / (R3 * T4);
         out[3 * k + 2] = recall / T4;
       }
-      /** Notes, for each threshold, right detections and all detections so far at every right one. */
-      walk({ image, right: right2, ignored }, weights) {
-        const { tp, skipped, length, hits, seen, most } = this;
-        tp.fill(0);
-        skipped.fill(0);
-        length.fill(0);
-        let n = 0;
-        for (let i = 0; i < image.length; i++) {
-          const weight2 = weights[image[i]];
-          n += weight2;
-          if (weight2 * (right2[i] | ignored[i]) === 0) continue;
-          for (let left = ignored[i], t = 0; left !== 0; left >>= 1, t++)
-            if ((left & 1) === 1) skipped[t] = skipped[t] + weight2;
-          for (let hit = right2[i], t = 0; hit !== 0; hit >>= 1, t++) {
-            if ((hit & 1) === 0) continue;
-            const step2 = length[t];
-            const found = tp[t] + weight2;
-            tp[t] = found;
-            length[t] = step2 + 1;
-            hits[t * most + step2] = found;
-            seen[t * most + step2] = n - skipped[t];
-          }
-        }
+      area(right2, ignored, found) {
+        const { kernel, neededAt, highestAt } = this;
+        return kernel.area(right2.at, right2.end, ignored.at, ignored.end, found, neededAt, highestAt);
       }
       /** Right detections needed to reach each recall point: the smallest n with n / total at or above it. */
       findNeeded(total) {
+        const { needed } = this;
         for (let r = 0; r < R3; r++) {
           const point = RECALL_POINTS[r];
           let n = Math.max(0, Math.ceil(point * total) - 1);
           while (n / total < point) n++;
-          this.needed[r] = n;
+          needed[r] = n;
         }
-      }
-      /** Sum of the precision's envelope over the recall points, walked from the end. */
-      area(t) {
-        const { needed, hits, seen, most } = this;
-        const first2 = t * most;
-        const last = first2 + this.length[t] - 1;
-        if (last < first2) return 0;
-        let r = R3 - 1;
-        while (r >= 0 && needed[r] > hits[last]) r--;
-        let top2 = 0;
-        let bottom = 1;
-        let sum2 = 0;
-        let highest = 0;
-        for (let i = last; i >= first2 && r >= 0; i--) {
-          const found = hits[i];
-          const all = seen[i];
-          if (found * bottom > top2 * all) {
-            top2 = found;
-            bottom = all;
-            highest = -1;
-          }
-          const before = i === first2 ? -1 : hits[i - 1];
-          if (needed[r] <= before) continue;
-          if (highest < 0) highest = top2 / (bottom + EPSILON);
-          do {
-            sum2 += highest;
-            r--;
-          } while (r >= 0 && needed[r] > before);
-        }
-        return sum2;
+        this.kernel.write(this.neededAt, needed);
       }
     };
+    EVENT = 8;
+    HIGHEST_IN_FRONT = 16;
   }
 });
 
@@ -41177,8 +41236,8 @@ var init_canvas = __esm({
 
 // src/engine/tensorrt/protocol.ts
 function conforms(schema, value) {
-  const validate2 = compiled.get(schema) ?? ajv.compile(schema);
-  compiled.set(schema, validate2);
+  const validate2 = compiled2.get(schema) ?? ajv.compile(schema);
+  compiled2.set(schema, validate2);
   return validate2(value);
 }
 function parseMessage(line) {
@@ -41193,7 +41252,7 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__2, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled;
+var import__2, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled2;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
@@ -41264,7 +41323,7 @@ var init_protocol = __esm({
       ]
     };
     ajv = new import__2.Ajv2020({ strict: false });
-    compiled = /* @__PURE__ */ new Map();
+    compiled2 = /* @__PURE__ */ new Map();
   }
 });
 
@@ -66583,7 +66642,7 @@ var require_eventsource_stream = __commonJS({
     var SPACE2 = 32;
     var defaultMaxEventSize = buffer.kStringMaxLength;
     var DATA = Buffer.from("data");
-    var EVENT = Buffer.from("event");
+    var EVENT2 = Buffer.from("event");
     var ID = Buffer.from("id");
     var RETRY = Buffer.from("retry");
     var minParserItems = 1024;
@@ -66807,7 +66866,7 @@ ${value}`;
           }
           return;
         }
-        if (isFieldName(line, fieldLength, EVENT)) {
+        if (isFieldName(line, fieldLength, EVENT2)) {
           if (valueStart < line.length) {
             this.setEventFieldSize("event", line.length - valueStart);
             event.event = line.toString("utf8", valueStart);

@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import prettier from 'prettier';
+import wabt from 'wabt';
 import { parse } from 'yaml';
 
 const checking = process.argv.includes('--check');
@@ -24,6 +25,7 @@ await mkdir('docs', { recursive: true });
 await emit('docs/int8-gate.schema.json', `${JSON.stringify(settingsSchema, null, 2)}\n`);
 await emit('docs/report.schema.json', `${JSON.stringify(reportSchema, null, 2)}\n`);
 await emit('src/report/html/generated/assets.ts', await pageAssets());
+await emit('src/evaluation/generated/kernel.ts', await kernel());
 await emit('docs/settings.md', settingsReference(settingsSchema));
 await emit('README.md', await readmeWithTables());
 
@@ -50,6 +52,14 @@ async function pageAssets() {
   const script = await minified('src/report/html/browser/main.ts');
   const style = await minified('src/report/html/style.css');
   return `/** Made by \`npm run generate\` from html/browser and html/style.css. */\nexport const SCRIPT = ${script};\nexport const STYLE = ${style};\n`;
+}
+
+/** The inner loops of the bootstrap as bytes of WebAssembly. */
+async function kernel() {
+  const { parseWat } = await wabt();
+  const text = await readFile('src/evaluation/kernel.wat', 'utf8');
+  const { buffer } = parseWat('kernel.wat', text, { simd: true }).toBinary({});
+  return `/** Made by \`npm run generate\` from kernel.wat. */\nexport const KERNEL =\n  '${Buffer.from(buffer).toString('base64')}';\n`;
 }
 
 function settingsReference(schema) {

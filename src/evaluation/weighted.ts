@@ -1,5 +1,6 @@
 import type { GroundTruth } from '../dataset/index.js';
-import { EPSILON, positives } from './matches.js';
+import { Kernel, Layout } from './kernel.js';
+import { positives } from './matches.js';
 import type { ClassBits } from './matching.js';
 import { IOU_THRESHOLDS, RECALL_POINTS } from './parameters.js';
 
@@ -10,16 +11,35 @@ const ALL = (1 << T) - 1;
 /** AP50-95, AP50 and AR100 of one class; NaN where no box counts. */
 export const FIGURES = ['map', 'map50', 'ar'] as const;
 
-/** What of a class a resample needs: detections that can move a curve, in order of falling score. */
+/**
+ * What of a class a resample needs. Detections are in order of falling score; an event is one that is right or ignored
+ * at some threshold, all others only count.
+ */
 interface Compact {
-  readonly image: Int32Array;
-  readonly right: Uint16Array;
-  readonly ignored: Uint16Array;
+  /** By detection: 4 * image, + 1 for an event. */
+  readonly detections: Int32Array;
+  /** By threshold: the events that are right, and that are ignored; their numbers. */
+  readonly right: readonly Int32Array[];
+  readonly ignored: readonly Int32Array[];
+  /** `t` is set where all outcomes at threshold `t` are those at `t - 1`. */
+  readonly same: readonly boolean[];
   /** Images with boxes that count, and how many. */
   readonly boxImage: Int32Array;
   readonly boxCount: Int32Array;
-  /** The steps that a curve can have. */
-  readonly steps: number;
+  readonly events: number;
+}
+
+/** Where the parts of a class lie in the kernel's memory. */
+interface Placed extends Pick<Compact, 'same' | 'boxImage' | 'boxCount'> {
+  readonly detections: Range;
+  readonly right: readonly Range[];
+  readonly ignored: readonly Range[];
+}
+
+/** In bytes. */
+interface Range {
+  readonly at: number;
+  readonly end: number;
 }
 
 /**
@@ -28,27 +48,50 @@ interface Compact {
  * image, whose copies would alternate.
  */
 export class WeightedEvaluation {
-  private readonly classes: readonly Compact[];
   /** By class: boxes that count, and images that hold one. */
   readonly boxes: readonly number[];
   readonly holding: readonly number[];
-  private readonly tp = new Int32Array(T);
-  private readonly skipped = new Int32Array(T);
-  private readonly length = new Int32Array(T);
-  private readonly needed = new Int32Array(R);
-  /** Most steps that a curve can have. */
-  private readonly most: number;
-  /** `[T, most]`: right detections up to a step, and all that are not ignored. */
-  private readonly hits: Int32Array;
-  private readonly seen: Int32Array;
+  private readonly classes: readonly Placed[];
+  private readonly kernel: Kernel;
+  private readonly weightsAt: number;
+  private readonly eventsAt: number;
+  private readonly neededAt: number;
+  private readonly needed: Int32Array;
+  /** Behind all else, as it may have to grow. */
+  private readonly highestAt: number;
 
   constructor(truth: GroundTruth, classes: readonly ClassBits[]) {
-    this.classes = classes.map((one) => compact(truth, one));
-    this.boxes = this.classes.map(({ boxCount }) => boxCount.reduce((sum, count) => sum + count, 0));
-    this.holding = this.classes.map(({ boxImage }) => boxImage.length);
-    this.most = Math.max(1, ...this.classes.map(({ steps }) => steps));
-    this.hits = new Int32Array(T * this.most);
-    this.seen = new Int32Array(T * this.most);
+    const compacts = classes.map((one) => compact(truth, one));
+    this.boxes = compacts.map(({ boxCount }) => boxCount.reduce((sum, count) => sum + count, 0));
+    this.holding = compacts.map(({ boxImage }) => boxImage.length);
+    const layout = new Layout();
+    this.weightsAt = layout.reserve(2 * truth.images.length);
+    // One more: the kernel writes before it knows whether a detection is an event.
+    const most = 1 + compacts.reduce((sum, { events }) => Math.max(sum, events), 0);
+    this.eventsAt = layout.reserve(EVENT * most);
+    this.neededAt = layout.reserve(4 * R);
+    this.classes = compacts.map((one) => this.place(one, layout));
+    this.highestAt = layout.reserve(0) + HIGHEST_IN_FRONT;
+    this.kernel = new Kernel(layout);
+    this.needed = new Int32Array(R);
+  }
+
+  private place({ detections, right, ignored, same, boxImage, boxCount }: Compact, layout: Layout): Placed {
+    const put = (values: Int32Array): Range => {
+      const at = layout.put(values);
+      return { at, end: at + values.byteLength };
+    };
+    // The kernel reads an event's place, not its number.
+    const events = (lists: readonly Int32Array[]): Range[] =>
+      lists.map((list) => put(list.map((e) => this.eventsAt + EVENT * e)));
+    return {
+      detections: put(detections),
+      right: events(right),
+      ignored: events(ignored),
+      same,
+      boxImage,
+      boxCount,
+    };
   }
 
   /**
@@ -56,99 +99,61 @@ export class WeightedEvaluation {
    * @param out - `[classes, 3]`: {@link FIGURES} of each class
    */
   evaluate(weights: Uint16Array, out: Float64Array): void {
+    this.kernel.write(this.weightsAt, weights);
     for (let k = 0; k < this.classes.length; k++) this.evaluateClass(k, weights, out);
   }
 
   private evaluateClass(k: number, weights: Uint16Array, out: Float64Array): void {
-    const one = this.classes[k] as Compact;
+    const { kernel, weightsAt, eventsAt } = this;
+    const one = this.classes[k] as Placed;
+    const { boxImage, boxCount, detections, same } = one;
     let total = 0;
-    for (let i = 0; i < one.boxImage.length; i++)
-      total += (one.boxCount[i] as number) * (weights[one.boxImage[i] as number] as number);
+    for (let i = 0; i < boxImage.length; i++)
+      total += (boxCount[i] as number) * (weights[boxImage[i] as number] as number);
     if (total === 0) {
       out.fill(NaN, 3 * k, 3 * k + 3);
       return;
     }
-    this.walk(one, weights);
     this.findNeeded(total);
-    let [sum, recall] = [0, 0];
+    kernel.ensure(this.highestAt + 8 * (total + 1));
+    kernel.walk(detections.at, detections.end, weightsAt, eventsAt);
+    let [sum, recall, area, found] = [0, 0, 0, 0];
     for (let t = 0; t < T; t++) {
-      const area = this.area(t);
+      if (same[t] !== true) {
+        const right = one.right[t] as Range;
+        found = kernel.total(right.at, right.end);
+        area = found === 0 ? 0 : this.area(right, one.ignored[t] as Range, found);
+      }
       if (t === 0) out[3 * k + 1] = area / R;
       sum += area;
-      recall += (this.tp[t] as number) / total;
+      recall += found / total;
     }
     out[3 * k] = sum / (R * T);
     out[3 * k + 2] = recall / T;
   }
 
-  /** Notes, for each threshold, right detections and all detections so far at every right one. */
-  private walk({ image, right, ignored }: Compact, weights: Uint16Array): void {
-    const { tp, skipped, length, hits, seen, most } = this;
-    tp.fill(0);
-    skipped.fill(0);
-    length.fill(0);
-    let n = 0;
-    for (let i = 0; i < image.length; i++) {
-      const weight = weights[image[i] as number] as number;
-      n += weight;
-      // Most detections are wrong ones: they only count, and a branch on the weight would be guessed wrong.
-      if (weight * ((right[i] as number) | (ignored[i] as number)) === 0) continue;
-      for (let left = ignored[i] as number, t = 0; left !== 0; left >>= 1, t++)
-        if ((left & 1) === 1) skipped[t] = (skipped[t] as number) + weight;
-      for (let hit = right[i] as number, t = 0; hit !== 0; hit >>= 1, t++) {
-        if ((hit & 1) === 0) continue;
-        const step = length[t] as number;
-        const found = (tp[t] as number) + weight;
-        tp[t] = found;
-        length[t] = step + 1;
-        hits[t * most + step] = found;
-        seen[t * most + step] = n - (skipped[t] as number);
-      }
-    }
+  private area(right: Range, ignored: Range, found: number): number {
+    const { kernel, neededAt, highestAt } = this;
+    return kernel.area(right.at, right.end, ignored.at, ignored.end, found, neededAt, highestAt);
   }
 
   /** Right detections needed to reach each recall point: the smallest n with n / total at or above it. */
   private findNeeded(total: number): void {
+    const { needed } = this;
     for (let r = 0; r < R; r++) {
       const point = RECALL_POINTS[r] as number;
       let n = Math.max(0, Math.ceil(point * total) - 1);
       while (n / total < point) n++;
-      this.needed[r] = n;
+      needed[r] = n;
     }
-  }
-
-  /** Sum of the precision's envelope over the recall points, walked from the end. */
-  private area(t: number): number {
-    const { needed, hits, seen, most } = this;
-    const first = t * most;
-    const last = first + (this.length[t] as number) - 1;
-    if (last < first) return 0;
-    let r = R - 1;
-    while (r >= 0 && (needed[r] as number) > (hits[last] as number)) r--;
-    // The highest precision so far as a fraction: fractions are compared without dividing.
-    let top = 0;
-    let bottom = 1;
-    let sum = 0;
-    let highest = 0;
-    for (let i = last; i >= first && r >= 0; i--) {
-      const found = hits[i] as number;
-      const all = seen[i] as number;
-      if (found * bottom > top * all) {
-        top = found;
-        bottom = all;
-        highest = -1;
-      }
-      const before = i === first ? -1 : (hits[i - 1] as number);
-      if ((needed[r] as number) <= before) continue;
-      if (highest < 0) highest = top / (bottom + EPSILON);
-      do {
-        sum += highest;
-        r--;
-      } while (r >= 0 && (needed[r] as number) > before);
-    }
-    return sum;
+    this.kernel.write(this.neededAt, needed);
   }
 }
+
+/** Bytes of an event: its weight, and that of all detections up to it. */
+const EVENT = 8;
+/** Bytes that the kernel may write in front of its highest precisions: two. */
+const HIGHEST_IN_FRONT = 16;
 
 /** Leaves out what moves no curve: detections ignored at every threshold, and all behind the last right one. */
 function compact(truth: GroundTruth, one: ClassBits): Compact {
@@ -156,14 +161,32 @@ function compact(truth: GroundTruth, one: ClassBits): Compact {
   while (end > 0 && one.right[end - 1] === 0) end--;
   const kept: number[] = [];
   for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL) kept.push(i);
+  const isEvent = (i: number): boolean => ((one.right[i] as number) | (one.ignored[i] as number)) !== 0;
+  const events = kept.filter(isEvent);
+  const right = byThreshold(events, one.right);
+  const ignored = byThreshold(events, one.ignored);
   const counts = positives(truth, one.boxes, 0);
   const boxImage = Int32Array.from(counts.keys()).filter((image) => counts[image] !== 0);
   return {
-    image: Int32Array.from(kept, (i) => one.image[i] as number),
-    right: Uint16Array.from(kept, (i) => one.right[i] as number),
-    ignored: Uint16Array.from(kept, (i) => one.ignored[i] as number),
+    detections: Int32Array.from(kept, (i) => 4 * (one.image[i] as number) + Number(isEvent(i))),
+    right,
+    ignored,
+    same: right.map((_, t) => t > 0 && equal(right, t) && equal(ignored, t)),
     boxImage,
     boxCount: boxImage.map((image) => counts[image] as number),
-    steps: kept.reduce((sum, i) => sum + (one.right[i] === 0 ? 0 : 1), 0),
+    events: events.length,
   };
+}
+
+/** Sorts the numbers of events by the thresholds whose bits they have. */
+function byThreshold(rows: readonly number[], bits: Uint16Array): readonly Int32Array[] {
+  return Array.from({ length: T }, (_, t) =>
+    Int32Array.from([...rows.keys()].filter((e) => (((bits[rows[e] as number] as number) >> t) & 1) === 1)),
+  );
+}
+
+/** Whether the list of a threshold is that of the one before. */
+function equal(lists: readonly Int32Array[], t: number): boolean {
+  const [before, now] = [lists[t - 1] as Int32Array, lists[t] as Int32Array];
+  return before.length === now.length && now.every((e, i) => e === before[i]);
 }

@@ -10,7 +10,8 @@ import {
   percentileInterval,
   simultaneousIntervals,
 } from '../../src/evaluation/intervals.js';
-import { matchClasses } from '../../src/evaluation/matching.js';
+import { matchClasses, type ClassBits } from '../../src/evaluation/matching.js';
+import { IOU_THRESHOLDS, RECALL_POINTS } from '../../src/evaluation/parameters.js';
 import { WeightedEvaluation } from '../../src/evaluation/weighted.js';
 
 interface Scene {
@@ -67,7 +68,82 @@ function tables(scenes: readonly Scene[], weights: readonly number[]): [GroundTr
   return [parsed, parseDetections(results, 'dt.json', parsed)];
 }
 
+/** The figures of a class under weights, the plain way: one threshold after the other, every step a division. */
+function plainFigures({ annotations }: GroundTruth, one: ClassBits, weights: Uint16Array): number[] {
+  const weightOf = (image: number | undefined): number => weights[image ?? NaN] ?? NaN;
+  const total = [...one.boxes]
+    .filter((row) => annotations.crowd[row] === 0 && annotations.ignore[row] === 0)
+    .reduce((sum, row) => sum + weightOf(annotations.image[row]), 0);
+  if (total === 0) return [NaN, NaN, NaN];
+  const curves = Array.from(IOU_THRESHOLDS, (_, t) => {
+    const steps: { recall: number; precision: number }[] = [];
+    let [found, all] = [0, 0];
+    for (let i = 0; i < one.count; i++) {
+      const weight = weightOf(one.image[i]);
+      if (weight === 0 || (((one.ignored[i] as number) >> t) & 1) === 1) continue;
+      all += weight;
+      if ((((one.right[i] as number) >> t) & 1) === 0) continue;
+      found += weight;
+      steps.push({ recall: found / total, precision: found / (all + Number.EPSILON) });
+    }
+    const heights = Array.from(RECALL_POINTS, (point) =>
+      steps.reduce((most, { recall, precision }) => (recall >= point ? Math.max(most, precision) : most), 0),
+    );
+    return { area: heights.reduceRight((sum, height) => sum + height, 0), recall: found / total };
+  });
+  return [
+    curves.reduce((sum, { area }) => sum + area, 0) / (RECALL_POINTS.length * IOU_THRESHOLDS.length),
+    (curves[0]?.area ?? NaN) / RECALL_POINTS.length,
+    curves.reduce((sum, { recall }) => sum + recall, 0) / IOU_THRESHOLDS.length,
+  ];
+}
+
 describe('a weight of n', () => {
+  test('gives the plain way bit for bit, weights of 0 and of hundreds, crowds and ties among them', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(scene, fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 700 }))),
+          {
+            minLength: 1,
+            maxLength: 12,
+          },
+        ),
+        fc.integer({ min: 0, max: 3 }),
+        (list, other) => {
+          const [truth, found] = tables(
+            list.map(([one]) => one),
+            list.map(() => 1),
+          );
+          const classes = matchClasses(truth, found);
+          const weighted = new WeightedEvaluation(truth, classes);
+          const figures = new Float64Array(9);
+          // Twice, so that nothing of the one is left to the next.
+          for (const weights of [list.map(([, weight]) => weight), list.map((_, i) => (i + other) % 3)].map(
+            (one) => Uint16Array.from(one),
+          )) {
+            weighted.evaluate(weights, figures);
+            const plain = classes.flatMap((one) => plainFigures(truth, one, weights));
+            expect([...figures]).toEqual(plain);
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test('gives the plain way bit for bit where memory has to grow', () => {
+    const boxes = [{ category: 1, bbox: [0, 0, 9, 9], crowd: false }];
+    const one: Scene = { boxes, found: boxes.map((box) => ({ ...box, score: 0.5 })) };
+    const [truth, found] = tables([one], [1]);
+    const classes = matchClasses(truth, found);
+    const figures = new Float64Array(9);
+    const weights = Uint16Array.of(65_535);
+    new WeightedEvaluation(truth, classes).evaluate(weights, figures);
+    expect([...figures]).toEqual(classes.flatMap((bits) => plainFigures(truth, bits, weights)));
+    expect(figures[0]).toBe(1);
+  });
+
   test('gives what n copies of the image in the set give', () => {
     fc.assert(
       fc.property(

@@ -1040,16 +1040,16 @@ function calibrationChange({ data: a }, { data: b }) {
   const words = [fresh > 0 && `${images(fresh)} new`, gone > 0 && `${images(gone)} gone`].filter(Boolean);
   return `calibration set changed: ${words.join(", ")}`;
 }
-function images(count2) {
-  return `${count2} image${count2 === 1 ? "" : "s"}`;
+function images(count3) {
+  return `${count3} image${count3 === 1 ? "" : "s"}`;
 }
 function without(list3, other) {
   const left = /* @__PURE__ */ new Map();
   for (const one of other) left.set(one, (left.get(one) ?? 0) + 1);
   return list3.filter((one) => {
-    const count2 = left.get(one) ?? 0;
-    left.set(one, count2 - 1);
-    return count2 <= 0;
+    const count3 = left.get(one) ?? 0;
+    left.set(one, count3 - 1);
+    return count3 <= 0;
   }).length;
 }
 function calibratorChange({ data: a }, { data: b }) {
@@ -1635,9 +1635,9 @@ function sensitivity({ sensitivity: found, base }, room) {
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)
 
 ${along(found.layers)}`;
-  const build2 = (count2) => {
-    const rest = found.layers.length - count2;
-    const rows3 = found.layers.slice(0, count2).map((row) => cells2(row, timed3, caused, changes));
+  const build2 = (count3) => {
+    const rest = found.layers.length - count3;
+    const rows3 = found.layers.slice(0, count3).map((row) => cells2(row, timed3, caused, changes));
     return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...timed3 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
@@ -1687,7 +1687,7 @@ function engineTimes({ engine, precision: precision2 }) {
 }
 function footer({ tool, model, data, engine, decoder }) {
   const { validation, calibration } = data;
-  const skipped = validation.skipped.map(({ what, count: count2 }) => `${count2} ${markdownText(what)}`).join("; ");
+  const skipped = validation.skipped.map(({ what, count: count3 }) => `${count3} ${markdownText(what)}`).join("; ");
   const aside = skipped === "" ? "" : `<sub>Validation data: ${skipped}.</sub>
 
 `;
@@ -1805,10 +1805,10 @@ function placeOn({ from, to }, start, end) {
   const span = to - from || 1;
   return (value) => start + (value - from) / span * (end - start);
 }
-function steps(from, to, count2 = 5) {
+function steps(from, to, count3 = 5) {
   const span = Math.abs(to - from);
   if (!(span > 0) || !Number.isFinite(span)) return [[from, shortNumber(from)]];
-  const raw = span / count2;
+  const raw = span / count3;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step2 = power * ([1, 2, 5, 10].find((one) => one * power >= raw * 0.999) ?? 10);
   const low = Math.min(from, to);
@@ -1824,10 +1824,10 @@ function countSteps(most) {
   const by = Math.ceil(highest / 4);
   const powers = Array.from({ length: Math.floor(highest / by) }, (_, i) => 10 ** ((i + 1) * by));
   const shown2 = most < 10 ? [most] : powers;
-  return [[0, "0"], ...shown2.map((count2) => [countPlace(count2), shortNumber(count2)])];
+  return [[0, "0"], ...shown2.map((count3) => [countPlace(count3), shortNumber(count3)])];
 }
-function countPlace(count2) {
-  return Math.log10(1 + count2);
+function countPlace(count3) {
+  return Math.log10(1 + count3);
 }
 function shortNumber(value) {
   const size = Math.abs(value);
@@ -2732,9 +2732,9 @@ function spread(title, label, edges, ticks, lines2) {
       ({ variant: variant2, counts: counts2 }) => html`<path
               class="line ${variant2}"
               d="${path(
-        counts2.flatMap((count2, i) => [
-          [x(i), y(countPlace(count2))],
-          [x(i + 1), y(countPlace(count2))]
+        counts2.flatMap((count3, i) => [
+          [x(i), y(countPlace(count3))],
+          [x(i + 1), y(countPlace(count3))]
         ])
       )}"
             />`
@@ -2896,7 +2896,7 @@ function surroundingsSection(report) {
     ],
     [
       "validation",
-      `${validation.source}: ${validation.images} images, ${validation.boxes} boxes, ${validation.categories.length} classes${validation.skipped.map(({ what, count: count2 }) => `; ${count2} ${what}`).join("")}`
+      `${validation.source}: ${validation.images} images, ${validation.boxes} boxes, ${validation.categories.length} classes${validation.skipped.map(({ what, count: count3 }) => `; ${count3} ${what}`).join("")}`
     ],
     ["calibration", `${calibration.source}: ${calibration.images} images, ${calibration.calibrator}`]
   ];
@@ -2955,7 +2955,7 @@ function histogramFigure({
             d="${stairs(
       counts2,
       (i) => x(i * binWidth),
-      (count2) => y(countPlace(count2)),
+      (count3) => y(countPlace(count3)),
       y(0)
     )}"
           />${clips.map(
@@ -2998,7 +2998,7 @@ function decibel(sqnr) {
   return sqnr === null ? "lossless" : `${sqnr.toFixed(1)} dB`;
 }
 function stairs(counts2, x, y, floor) {
-  const steps2 = counts2.map((count2, i) => `V${px(y(count2))}H${px(x(i + 1))}`);
+  const steps2 = counts2.map((count3, i) => `V${px(y(count3))}H${px(x(i + 1))}`);
   return `M${px(x(0))} ${px(floor)}${steps2.join("")}V${px(floor)}Z`;
 }
 var STROKES;
@@ -3055,7 +3055,7 @@ var init_tensors = __esm({
 // src/report/html/verdict.ts
 function verdictSection({ verdict, model, createdAt }) {
   const { kind, why, todo } = verdict;
-  const sorted2 = sortedChecks(verdict);
+  const sorted3 = sortedChecks(verdict);
   return html`<section class="verdict ${kind}" id="verdict">
       <h1>
         <span class="mark" aria-hidden="true">${MARKS[kind]}</span> ${VERDICTS[kind]}
@@ -3070,9 +3070,9 @@ function verdictSection({ verdict, model, createdAt }) {
     <section id="thresholds">
       <h2>Thresholds (${verdict.candidate})</h2>
       <ul class="checks">
-        ${sorted2.map(
-    (check2) => html`<li class="${check2.kind}">
-              <span class="badge ${check2.kind}">${MARKS[check2.kind]} ${check2.kind}</span> ${check2.sentence}
+        ${sorted3.map(
+    (check3) => html`<li class="${check3.kind}">
+              <span class="badge ${check3.kind}">${MARKS[check3.kind]} ${check3.kind}</span> ${check3.sentence}
             </li>`
   )}
       </ul>
@@ -3198,7 +3198,7 @@ ${body}`;
     section("Plan", bullets(planSentences(report))),
     section("Causes", bullets(causes.map(({ sentence: sentence2 }) => sentence2))),
     section(`Thresholds (${verdict.candidate})`, checks2.join("\n")),
-    section("Validation data", bullets(skipped.map(({ what, count: count2 }) => `${count2} ${what}`))),
+    section("Validation data", bullets(skipped.map(({ what, count: count3 }) => `${count3} ${what}`))),
     wrap(label + terminalText(verdict.why), width, " ".repeat(label.length)).replace(
       label,
       `${paint(label.trim(), COLORS[verdict.kind])}  `
@@ -5483,20 +5483,20 @@ var require_resolve = __commonJS({
       return false;
     }
     function countKeys(schema) {
-      let count2 = 0;
+      let count3 = 0;
       for (const key in schema) {
         if (key === "$ref")
           return Infinity;
-        count2++;
+        count3++;
         if (SIMPLE_INLINED.has(key))
           continue;
         if (typeof schema[key] == "object") {
-          (0, util_1.eachItem)(schema[key], (sch) => count2 += countKeys(sch));
+          (0, util_1.eachItem)(schema[key], (sch) => count3 += countKeys(sch));
         }
-        if (count2 === Infinity)
+        if (count3 === Infinity)
           return Infinity;
       }
-      return count2;
+      return count3;
     }
     function getFullPath(resolver, id = "", normalize) {
       if (normalize !== false)
@@ -7316,12 +7316,12 @@ var require_fast_uri = __commonJS({
     }
     function hasMalformedPercentEncoding(component) {
       if (component === void 0) return false;
-      let percent2 = component.indexOf("%");
-      while (percent2 !== -1) {
-        if (percent2 + 2 >= component.length || !/^[\da-f]{2}$/iu.test(component.slice(percent2 + 1, percent2 + 3))) {
+      let percent3 = component.indexOf("%");
+      while (percent3 !== -1) {
+        if (percent3 + 2 >= component.length || !/^[\da-f]{2}$/iu.test(component.slice(percent3 + 1, percent3 + 3))) {
           return true;
         }
-        percent2 = component.indexOf("%", percent2 + 3);
+        percent3 = component.indexOf("%", percent3 + 3);
       }
       return false;
     }
@@ -9034,8 +9034,8 @@ var require_contains = __commonJS({
         cxt.result(valid2, () => cxt.reset());
         function validateItemsWithCount() {
           const schValid = gen.name("_valid");
-          const count2 = gen.let("count", 0);
-          validateItems(schValid, () => gen.if(schValid, () => checkLimits(count2)));
+          const count3 = gen.let("count", 0);
+          validateItems(schValid, () => gen.if(schValid, () => checkLimits(count3)));
         }
         function validateItems(_valid, block) {
           gen.forRange("i", 0, len, (i) => {
@@ -9048,16 +9048,16 @@ var require_contains = __commonJS({
             block();
           });
         }
-        function checkLimits(count2) {
-          gen.code((0, codegen_1._)`${count2}++`);
+        function checkLimits(count3) {
+          gen.code((0, codegen_1._)`${count3}++`);
           if (max === void 0) {
-            gen.if((0, codegen_1._)`${count2} >= ${min}`, () => gen.assign(valid2, true).break());
+            gen.if((0, codegen_1._)`${count3} >= ${min}`, () => gen.assign(valid2, true).break());
           } else {
-            gen.if((0, codegen_1._)`${count2} > ${max}`, () => gen.assign(valid2, false).break());
+            gen.if((0, codegen_1._)`${count3} > ${max}`, () => gen.assign(valid2, false).break());
             if (min === 1)
               gen.assign(valid2, true);
             else
-              gen.if((0, codegen_1._)`${count2} >= ${min}`, () => gen.assign(valid2, true));
+              gen.if((0, codegen_1._)`${count3} >= ${min}`, () => gen.assign(valid2, true));
           }
         }
       }
@@ -12696,14 +12696,14 @@ var init_nested_types = __esm({
 function createEmbeddedFileRegistry(fileDescriptorProto, resolve13) {
   return buildFileRegistry([fileDescriptorProto, resolve13]);
 }
-function buildFileRegistry(args, check2) {
+function buildFileRegistry(args, check3) {
   const registry = createBaseRegistry();
   if (!args.length) {
     return registry;
   }
   if ("$typeName" in args[0] && args[0].$typeName == "google.protobuf.FileDescriptorSet") {
     for (const file of args[0].file) {
-      check2 === null || check2 === void 0 ? void 0 : check2(file);
+      check3 === null || check3 === void 0 ? void 0 : check3(file);
       addFile(file, registry);
     }
     return registry;
@@ -12735,7 +12735,7 @@ function buildFileRegistry(args, check2) {
     const resolve13 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
-      check2 === null || check2 === void 0 ? void 0 : check2(file);
+      check3 === null || check3 === void 0 ? void 0 : check3(file);
       addFile(file, registry);
     }
   } else {
@@ -15769,10 +15769,10 @@ function extremes(data) {
   const [low, high] = bounds(finite3);
   return { low, high, nonFinite: data.length - finite3.length };
 }
-function reserve(running, count2) {
-  if (running.minByImage.length >= count2) return;
+function reserve(running, count3) {
+  if (running.minByImage.length >= count3) return;
   for (const side of ["minByImage", "maxByImage"]) {
-    const wider = new Float32Array(count2).fill(NaN);
+    const wider = new Float32Array(count3).fill(NaN);
     wider.set(running[side]);
     running[side] = wider;
   }
@@ -15939,10 +15939,10 @@ function above(value, image, peak) {
   const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
   return ours > theirs || ours === theirs && image < peak.image;
 }
-function reserve2(running, count2) {
-  if (running.min.length >= count2) return;
+function reserve2(running, count3) {
+  if (running.min.length >= count3) return;
   for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count2).fill(NaN);
+    const wider = new Float32Array(count3).fill(NaN);
     wider.set(running[side]);
     running[side] = wider;
   }
@@ -16104,11 +16104,11 @@ function divergenceAt(bins, { mass, nLogN, filled }, kept) {
   let from = 0;
   for (let level = 1; level <= LEVELS; level++) {
     const to = (level * kept + LEVELS - 1) / LEVELS | 0;
-    const count2 = filled[to] - filled[from];
-    if (count2 > 0) {
+    const count3 = filled[to] - filled[from];
+    if (count3 > 0) {
       const inLevel = mass[to] - mass[from];
       const tailHere = level === LEVELS && last > 0 ? tail2 : 0;
-      pLogQ += (inLevel + tailHere) * log(inLevel / count2 / inside2);
+      pLogQ += (inLevel + tailHere) * log(inLevel / count3 / inside2);
     }
     from = to;
   }
@@ -16130,8 +16130,8 @@ var init_entropy = __esm({
 
 // src/calibration/mse.ts
 function quantizationError(statistics, threshold) {
-  const { bins, limit: limit2, zeros, count: count2 } = statistics;
-  if (count2 === 0 || threshold <= 0) return 0;
+  const { bins, limit: limit2, zeros, count: count3 } = statistics;
+  if (count3 === 0 || threshold <= 0) return 0;
   const width = limit2 / BINS;
   const step2 = threshold / LEVELS2;
   const within = width ** 2 / 12;
@@ -16144,7 +16144,7 @@ function quantizationError(statistics, threshold) {
     const off = x - (code > LEVELS2 ? LEVELS2 : code) * step2;
     error2 += n * (off * off + within);
   }
-  return error2 / count2;
+  return error2 / count3;
 }
 function mseThreshold(statistics) {
   const amax = Math.max(-statistics.min, statistics.max);
@@ -16185,7 +16185,7 @@ function rangeCandidates(statistics, options) {
   );
 }
 function computeRanges(statistics, calibrator) {
-  const bad = [...statistics.values()].filter(({ count: count2, nonFinite }) => count2 === 0 || nonFinite > 0);
+  const bad = [...statistics.values()].filter(({ count: count3, nonFinite }) => count3 === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(
       bad.slice(0, 10).map(({ name, nonFinite }) => ({
@@ -16210,8 +16210,8 @@ function averageOf({ minByImage, maxByImage }) {
   return Math.max(Math.abs(mean2(minByImage)), Math.abs(mean2(maxByImage)));
 }
 function percentileOf(statistics, p) {
-  const { bins, limit: limit2, count: count2 } = statistics;
-  const wanted = p * count2;
+  const { bins, limit: limit2, count: count3 } = statistics;
+  const wanted = p * count3;
   let below = 0;
   for (let i = 0; i < BINS; i++) {
     const here = bins[i];
@@ -16335,9 +16335,9 @@ var init_cache = __esm({
 // src/calibration/hold-back.ts
 function holdBack(images2) {
   if (images2.length < 2) return { fit: images2, held: [] };
-  const count2 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
+  const count3 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
   const places2 = new Set(
-    Array.from({ length: count2 }, (_, i) => Math.floor((i + 0.5) * images2.length / count2))
+    Array.from({ length: count3 }, (_, i) => Math.floor((i + 0.5) * images2.length / count3))
   );
   return {
     fit: images2.filter((_, i) => !places2.has(i)),
@@ -16646,10 +16646,10 @@ function byStructure(before, { layers: layers3 }) {
   const fresh = layers3.filter(({ name }) => !known2.has(name));
   return new Map(
     lost.flatMap(([from, structure]) => {
-      const alike = fresh.filter((one) => one.structure === structure);
+      const alike2 = fresh.filter((one) => one.structure === structure);
       const rivals = lost.filter(([, other]) => other === structure);
-      const [to] = alike;
-      return to !== void 0 && alike.length === 1 && rivals.length === 1 ? [[from, to.name]] : [];
+      const [to] = alike2;
+      return to !== void 0 && alike2.length === 1 && rivals.length === 1 ? [[from, to.name]] : [];
     })
   );
 }
@@ -21121,6 +21121,462 @@ var init_esm2 = __esm({
   }
 });
 
+// src/audit/types.ts
+var init_types7 = __esm({
+  "src/audit/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/audit/features.ts
+function featuresOf({ data, width, height }, name, digest2) {
+  const sums = new Float64Array(COLUMNS * ROWS);
+  const counts2 = new Float64Array(COLUMNS * ROWS);
+  let [sum2, squares2, colour] = [0, 0, 0];
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(y * ROWS / height) * COLUMNS;
+    for (let x = 0, at2 = y * width * 3; x < width; x++, at2 += 3) {
+      const [r, g, b] = [data[at2], data[at2 + 1], data[at2 + 2]];
+      const luma = 0.299 * r + 0.587 * g + 0.114 * b;
+      const cell = row + Math.floor(x * COLUMNS / width);
+      sums[cell] = sums[cell] + luma;
+      counts2[cell] = counts2[cell] + 1;
+      sum2 += luma;
+      squares2 += luma * luma;
+      colour += Math.max(r, g, b) - Math.min(r, g, b);
+    }
+  }
+  const pixels = width * height;
+  const brightness = sum2 / pixels;
+  const grid = Float32Array.from(
+    sums,
+    (one, i) => counts2[i] > 0 ? one / counts2[i] : brightness
+  );
+  return {
+    name,
+    digest: digest2,
+    width,
+    height,
+    brightness,
+    contrast: Math.sqrt(Math.max(0, squares2 / pixels - brightness * brightness)),
+    colour: colour / pixels,
+    grid,
+    hash: hashOf(grid)
+  };
+}
+function hashOf(grid) {
+  const hash = new Uint32Array(8);
+  for (let row = 0; row < ROWS; row++)
+    for (let column = 0; column < COLUMNS - 1; column++) {
+      const bit = row * (COLUMNS - 1) + column;
+      const at2 = row * COLUMNS + column;
+      if (grid[at2] > grid[at2 + 1])
+        hash[bit >> 5] = hash[bit >> 5] | 1 << (bit & 31);
+    }
+  return hash;
+}
+var COLUMNS, ROWS;
+var init_features = __esm({
+  "src/audit/features.ts"() {
+    "use strict";
+    COLUMNS = 17;
+    ROWS = 16;
+  }
+});
+
+// src/audit/copies.ts
+function findCopies(images2) {
+  const pairs = [];
+  const spare = /* @__PURE__ */ new Set();
+  const first2 = /* @__PURE__ */ new Map();
+  images2.forEach((image, i) => {
+    const known2 = first2.get(image.digest);
+    if (known2 === void 0) first2.set(image.digest, i);
+    else {
+      pairs.push(pairOf(images2[known2], image, true));
+      spare.add(i);
+    }
+  });
+  for (let i = 0; i < images2.length; i++) {
+    if (spare.has(i)) continue;
+    for (let j = i + 1; j < images2.length; j++) {
+      const [a, b] = [images2[i], images2[j]];
+      if (spare.has(j) || !alike(a, b)) continue;
+      pairs.push(pairOf(a, b, false));
+      spare.add(j);
+    }
+  }
+  return { pairs, spare: [...spare].sort((a, b) => a - b).map((i) => images2[i].name) };
+}
+function findOverlap(calibration, validation) {
+  const byDigest = new Map(validation.map((image) => [image.digest, image]));
+  return calibration.flatMap((image) => {
+    const exact = byDigest.get(image.digest);
+    const found = exact ?? validation.find((other) => alike(image, other));
+    return found === void 0 ? [] : [pairOf(image, found, exact !== void 0)];
+  });
+}
+function alike(a, b) {
+  return a.contrast >= FLAT && b.contrast >= FLAT && differingBits(a.hash, b.hash) <= NEAR_BITS && difference(a.grid, b.grid) <= NEAR_DIFFERENCE && correlation(a.grid, b.grid) >= NEAR_CORRELATION;
+}
+function pairOf(a, b, exact) {
+  return { first: a.name, second: b.name, exact };
+}
+function differingBits(a, b) {
+  let count3 = 0;
+  for (let i = 0; i < a.length; i++)
+    for (let rest = (a[i] ^ b[i]) >>> 0; rest !== 0; rest = (rest & rest - 1) >>> 0)
+      count3++;
+  return count3;
+}
+function difference(a, b) {
+  return a.reduce((sum2, one, i) => sum2 + Math.abs(one - b[i]), 0) / a.length;
+}
+function correlation(a, b) {
+  const mean2 = (values) => values.reduce((sum2, one) => sum2 + one, 0) / values.length;
+  const [ma, mb] = [mean2(a), mean2(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i] - ma, b[i] - mb];
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return aa === 0 && bb === 0 ? 1 : aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
+}
+var NEAR_BITS, NEAR_CORRELATION, NEAR_DIFFERENCE, FLAT;
+var init_copies = __esm({
+  "src/audit/copies.ts"() {
+    "use strict";
+    NEAR_BITS = 26;
+    NEAR_CORRELATION = 0.995;
+    NEAR_DIFFERENCE = 12;
+    FLAT = 2;
+  }
+});
+
+// src/audit/coverage.ts
+function findGaps(attributes2, classes) {
+  return [...attributes2.flatMap(gapsOf), ...classes.flatMap(classGap)];
+}
+function gapsOf({ name, unit, validation, calibration }) {
+  const sorted3 = validation.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  const known2 = calibration.filter((value) => !Number.isNaN(value));
+  if (sorted3.length < PARTS * FEW || known2.length === 0) return [];
+  const edges = Array.from(
+    { length: PARTS + 1 },
+    (_, i) => i === PARTS ? Infinity : i === 0 ? -Infinity : sorted3[Math.floor(i * sorted3.length / PARTS)]
+  );
+  return PART_WORDS.flatMap((words, i) => {
+    const [from, to] = [edges[i], edges[i + 1]];
+    const inside2 = (value) => value >= from && value < to;
+    const here = sorted3.filter(inside2);
+    const there = known2.filter(inside2).length;
+    if (here.length < FEW || !lacks(there, known2.length, here.length / sorted3.length)) return [];
+    const show3 = (value) => `${Number(value.toPrecision(3))}`;
+    const kind = `${name} ${show3(here[0])}…${show3(here.at(-1))}${unit} (the ${words} fifth)`;
+    return [{ attribute: name, kind, validation: here.length, calibration: there }];
+  });
+}
+function classGap({ name, validation, calibration }) {
+  if (validation.shown < FEW || !lacks(calibration.shown, calibration.of, validation.shown / validation.of))
+    return [];
+  return [
+    {
+      attribute: "class",
+      kind: `class ${name}`,
+      validation: validation.shown,
+      calibration: calibration.shown
+    }
+  ];
+}
+function lacks(count3, total, share2) {
+  return count3 < LACKING * share2 * total && atMost(count3, total, share2) < CHANCE;
+}
+function atMost(k, n, p) {
+  if (p >= 1) return k >= n ? 1 : 0;
+  let logarithm = n * Math.log1p(-p);
+  let sum2 = Math.exp(logarithm);
+  for (let i = 1; i <= k; i++) {
+    logarithm += Math.log((n - i + 1) / i) + Math.log(p) - Math.log1p(-p);
+    sum2 += Math.exp(logarithm);
+  }
+  return sum2;
+}
+var PARTS, PART_WORDS, LACKING, CHANCE, FEW;
+var init_coverage = __esm({
+  "src/audit/coverage.ts"() {
+    "use strict";
+    PARTS = 5;
+    PART_WORDS = ["lowest", "second", "middle", "fourth", "highest"];
+    LACKING = 0.25;
+    CHANCE = 1e-4;
+    FEW = 5;
+  }
+});
+
+// src/audit/influence.ts
+function findDominating(names, tensors) {
+  const hanging = new Float64Array(names.length);
+  const losses = new Float64Array(names.length);
+  let counted3 = 0;
+  for (const amax of tensors) {
+    let [first2, second, at2] = [0, 0, -1];
+    amax.forEach((value, image) => {
+      if (value > first2) [first2, second, at2] = [value, first2, image];
+      else if (value > second) second = value;
+    });
+    if (at2 < 0) continue;
+    counted3++;
+    const loss = 1 - second / first2;
+    losses[at2] = losses[at2] + loss;
+    if (loss > HANGS) hanging[at2] = hanging[at2] + 1;
+  }
+  return names.map((name, i) => ({
+    name,
+    tensors: hanging[i] / Math.max(1, counted3),
+    loss: losses[i] / Math.max(1, counted3)
+  })).filter(({ tensors: share2 }) => share2 > 0).sort((a, b) => b.tensors - a.tensors || b.loss - a.loss);
+}
+var HANGS;
+var init_influence = __esm({
+  "src/audit/influence.ts"() {
+    "use strict";
+    HANGS = 0.2;
+  }
+});
+
+// src/audit/judge.ts
+function judgeAudit(evidence, limits2) {
+  return [
+    drift(evidence, limits2),
+    saturation(evidence, limits2),
+    overlap2(evidence, limits2),
+    broken(evidence, limits2),
+    count(evidence, limits2),
+    duplicates(evidence, limits2),
+    gaps(evidence, limits2),
+    dominance(evidence, limits2),
+    growth(evidence),
+    blank(evidence)
+  ];
+}
+function check2(metric, badKind, { bad, advice, images: images2 = [], ...rest }) {
+  return { kind: bad ? badKind : "pass", metric, ...rest, advice: bad ? advice : "", images: images2 };
+}
+function lighting({ brightness: { calibration, validation } }) {
+  if (Math.abs(calibration - validation) <= LIGHTING) return void 0;
+  return calibration < validation ? "brighter" : "darker";
+}
+function drift(evidence, { maxDrifted }) {
+  const { tensors, beyond, worst } = evidence.drift;
+  const share2 = tensors === 0 ? 0 : beyond / tensors;
+  const light = lighting(evidence);
+  const { calibration, validation } = evidence.brightness;
+  const lit = light === void 0 ? "" : ` The lighting differs: mean brightness is ${calibration.toFixed(0)} (0…255) in calibration, ${validation.toFixed(0)} in validation.`;
+  return check2("drift", "fail", {
+    bad: share2 > maxDrifted,
+    value: share2,
+    limit: `at most ${maxDrifted}`,
+    sentence: beyond === 0 ? `None of ${tensors} tensors reaches a quarter further on validation than in calibration.` : `${beyond} of ${tensors} tensors reach more than a quarter further on validation than in calibration${worst === void 0 ? "" : `; worst is ${worst}`}.${lit}`,
+    advice: light === void 0 ? "Add calibration images of the kinds that validation has; the kinds that lack are below." : `Add ${light} scenes to the calibration images: they should show every lighting that production has.`
+  });
+}
+function saturation({ drift: { saturation: share2, saturated } }, { maxSaturation }) {
+  return check2("saturation", "fail", {
+    bad: share2 > maxSaturation,
+    value: share2,
+    limit: `at most ${maxSaturation}`,
+    sentence: saturated === void 0 ? "No more of any tensor lies beyond its calibrated range on validation than in calibration." : `Of tensor ${saturated}, ${(100 * share2).toFixed(2)} % more values lie beyond the calibrated range on validation than in calibration; of others it is less.`,
+    advice: "What lies beyond is cut off in INT8: calibrate on images that reach as far, or clip less (a higher percentile)."
+  });
+}
+function overlap2({ overlap: pairs, images: images2 }, { maxOverlap }) {
+  const share2 = pairs.length / Math.max(1, images2.length);
+  return check2("overlap", "fail", {
+    bad: share2 > maxOverlap,
+    value: share2,
+    limit: `at most ${maxOverlap}`,
+    sentence: pairs.length === 0 ? "No calibration image is in the validation set." : `${counted(pairs.length, "calibration image")} ${pairs.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
+    advice: "Take them out of the calibration images.",
+    images: pairs.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
+  });
+}
+function broken({ broken: found }, { maxBroken }) {
+  return check2("broken", "fail", {
+    bad: found.length > maxBroken,
+    value: found.length,
+    limit: `at most ${maxBroken}`,
+    sentence: found.length === 0 ? "Every image can be read." : `${counted(found.length, "calibration image")} cannot be read.`,
+    advice: "Replace or remove them.",
+    images: found.map(({ name, reason }) => `${name}: ${reason}`)
+  });
+}
+function count({ images: images2, copies }, { minImages }) {
+  const different = images2.length - copies.spare.length;
+  return check2("images", "fail", {
+    bad: different < minImages,
+    value: different,
+    limit: `at least ${minImages}`,
+    sentence: `${counted(different, "different image")} can be calibrated on.`,
+    advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
+  });
+}
+function duplicates({ images: images2, copies }, { maxDuplicates }) {
+  const share2 = copies.spare.length / Math.max(1, images2.length);
+  const exact = copies.pairs.filter((pair3) => pair3.exact).length;
+  return check2("duplicates", "fail", {
+    bad: share2 > maxDuplicates,
+    value: share2,
+    limit: `at most ${maxDuplicates}`,
+    sentence: copies.spare.length === 0 ? "No image repeats another." : `${counted(copies.spare.length, "image")} ${copies.spare.length === 1 ? "repeats" : "repeat"} another (${exact} exactly): ${copies.spare.length === 1 ? "it adds" : "they add"} nothing and ${copies.spare.length === 1 ? "weighs" : "weigh"} on averages.`,
+    advice: "Drop the repeated images, or take frames further apart.",
+    images: copies.pairs.map(({ first: first2, second }) => `${second} = ${first2}`)
+  });
+}
+function gaps({ gaps: found }, { gaps: kind }) {
+  const words = found.map(
+    ({ kind: what, validation, calibration }) => `${what}: ${validation} validation and ${calibration} calibration images`
+  );
+  return check2("coverage", kind, {
+    bad: found.length > 0,
+    value: found.length,
+    limit: "none",
+    sentence: found.length === 0 ? "Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class." : `Calibration lacks ${counted(found.length, "kind")} of images: ${words.slice(0, 4).join("; ")}${found.length > 4 ? "; …" : ""}.`,
+    advice: `Add images of ${found.length === 1 ? "this kind" : "these kinds"}.`
+  });
+}
+function dominance({ dominating }, { maxDominance }) {
+  const [worst] = dominating;
+  const share2 = worst?.tensors ?? 0;
+  return check2("dominance", "fail", {
+    bad: share2 > maxDominance,
+    value: share2,
+    limit: `at most ${maxDominance}`,
+    sentence: worst === void 0 ? "No image sets the range of any tensor alone." : `Without ${worst.name}, the largest values of ${percent2(share2)} of the tensors would fall by more than a fifth.`,
+    advice: "Look at the image: where it is no picture that production shows, drop it; else add more like it, or use a calibrator that clips.",
+    images: dominating.filter(({ tensors }) => tensors > maxDominance).map(({ name }) => name)
+  });
+}
+function growth({ growth: { atHalf, settledAt }, images: images2 }) {
+  return check2("growth", "warn", {
+    bad: atHalf < SETTLED,
+    value: atHalf,
+    limit: `at least ${SETTLED}`,
+    sentence: `Half of the images give ${percent2(atHalf)} of the range that all ${images2.length} give${settledAt === void 0 ? "" : `; from ${settledAt} on nothing changes any more`}.`,
+    advice: `Use about ${2 * images2.length} images: the ranges are not settled.`
+  });
+}
+function blank({ images: images2 }) {
+  const found = images2.filter(({ contrast }) => contrast < BLANK);
+  return check2("blank", "warn", {
+    bad: found.length > 0,
+    value: found.length,
+    limit: "none",
+    sentence: found.length === 0 ? "No image is blank." : `${counted(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
+    advice: "Drop them.",
+    images: found.map(({ name }) => name)
+  });
+}
+function counted(number3, noun) {
+  return `${number3} ${noun}${number3 === 1 ? "" : "s"}`;
+}
+function percent2(share2) {
+  return `${(100 * share2).toFixed(0)} %`;
+}
+var SETTLED, BLANK, LIGHTING;
+var init_judge = __esm({
+  "src/audit/judge.ts"() {
+    "use strict";
+    SETTLED = 0.9;
+    BLANK = 2;
+    LIGHTING = 25;
+  }
+});
+
+// src/audit/text.ts
+function sorted({ checks: checks2 }) {
+  return [...checks2].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
+}
+function formatAuditMarkdown(audit) {
+  const { verdict, calibration, validation, drift: drift2, dominating, growth: growth2 } = audit;
+  const rest = (images2) => images2.length > NAMED2 ? `, and ${images2.length - NAMED2} more in audit.json` : "";
+  const lines2 = sorted(audit).map(
+    ({ kind, sentence: sentence2, advice, images: images2 }) => [
+      `- ${SIGNS2[kind]} ${markdownSentence(sentence2)}${advice === "" ? "" : ` **${markdownSentence(advice)}**`}`,
+      ...kind === "pass" || images2.length === 0 ? [] : [`  <br>${images2.slice(0, NAMED2).map(markdownText).join(", ")}${rest(images2)}`]
+    ].join("\n")
+  );
+  const part = (title, rows3) => rows3.length < 2 ? "" : `### ${title}
+
+${markdownTable(
+    rows3.map((row) => [...row]),
+    { align: ["l", ...rows3[0].slice(1).map(() => "r")], alignDelimiters: false }
+  )}`;
+  return [
+    `## ${SIGNS2[verdict.kind]} Calibration audit: ${verdict.kind.toUpperCase()}`,
+    markdownSentence(verdict.why),
+    lines2.join("\n"),
+    part("Tensors that reach further on validation", [
+      ["tensor", "calibration", "validation", "ratio", "saturated"],
+      ...drift2.filter(({ ratio }) => ratio > 1).slice(0, ROWS2).map((one) => [
+        markdownText(one.tensor),
+        one.calibration.toPrecision(3),
+        one.validation.toPrecision(3),
+        `${one.ratio.toFixed(2)}×`,
+        `${(100 * one.saturated).toFixed(2)} %`
+      ])
+    ]),
+    part("Images that ranges hang on", [
+      ["image", "tensors that would lose a fifth", "mean loss of range"],
+      ...dominating.slice(0, ROWS2).map(({ name, tensors, loss }) => [
+        markdownText(name),
+        `${(100 * tensors).toFixed(0)} %`,
+        `${(100 * loss).toFixed(1)} %`
+      ])
+    ]),
+    part("Range by number of images", [
+      ["images", ...growth2.map(({ images: images2 }) => String(images2))],
+      ["share of the range", ...growth2.map(({ range }) => `${(100 * range).toFixed(0)} %`)]
+    ]),
+    `<sub>${markdownText(audit.model)}; ${calibration.images} calibration images (${markdownText(calibration.calibrator)}), ${validation.images} validation images; int8-gate ${markdownText(audit.tool.version)}</sub>`
+  ].filter((one) => one !== "").join("\n\n").concat("\n");
+}
+function formatAuditTerminal(audit) {
+  const lines2 = sorted(audit).flatMap(({ kind, sentence: sentence2, advice, images: images2 }) => [
+    `${kind.padEnd(4)}  ${terminalText(sentence2)}`,
+    ...kind === "pass" ? [] : images2.slice(0, NAMED2).map((name) => `        ${terminalText(name)}`),
+    ...advice === "" ? [] : [`      → ${terminalText(advice)}`]
+  ]);
+  return [...lines2, "", `${audit.verdict.kind.toUpperCase()}  ${terminalText(audit.verdict.why)}`].join("\n");
+}
+var SIGNS2, ORDER, NAMED2, ROWS2;
+var init_text = __esm({
+  "src/audit/text.ts"() {
+    "use strict";
+    init_markdown_table();
+    init_report();
+    SIGNS2 = { pass: "✅", warn: "⚠️", fail: "❌" };
+    ORDER = { fail: 0, warn: 1, pass: 2 };
+    NAMED2 = 8;
+    ROWS2 = 10;
+  }
+});
+
+// src/audit/index.ts
+var init_audit = __esm({
+  "src/audit/index.ts"() {
+    "use strict";
+    init_types7();
+    init_features();
+    init_copies();
+    init_coverage();
+    init_influence();
+    init_judge();
+    init_text();
+  }
+});
+
 // src/lint/refusals.ts
 function* refusals(view, proto) {
   const opset = opsetOf(proto);
@@ -21688,7 +22144,7 @@ function paragraph(rule, list3) {
   ];
 }
 var HEADINGS, SHOWN;
-var init_text = __esm({
+var init_text2 = __esm({
   "src/lint/text.ts"() {
     "use strict";
     HEADINGS = {
@@ -21705,14 +22161,14 @@ var init_lint2 = __esm({
   "src/lint/index.ts"() {
     "use strict";
     init_lint();
-    init_text();
+    init_text2();
     init_slow();
     init_view();
   }
 });
 
 // src/gate/types.ts
-var init_types7 = __esm({
+var init_types8 = __esm({
   "src/gate/types.ts"() {
     "use strict";
   }
@@ -21758,8 +22214,8 @@ function outcomeWords(evidence, clear, lowest, images2, needed) {
   if (clear === "fail")
     return among ? ` With ${family} classes judged at once at ${at2}, the drop is at least ${lowest.toFixed(3)}.` : "";
   if (clear === "pass") return "";
-  const count2 = `${images2} images${held(evidence)} cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
-  return among && (interval?.low ?? NaN) > allowed ? ` By itself it would fail, but among ${family} classes judged at once at ${at2} such a drop can be chance: ${count2}` : ` The interval straddles the limit: ${count2}`;
+  const count3 = `${images2} images${held(evidence)} cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
+  return among && (interval?.low ?? NaN) > allowed ? ` By itself it would fail, but among ${family} classes judged at once at ${at2} such a drop can be chance: ${count3}` : ` The interval straddles the limit: ${count3}`;
 }
 function doubt({ low, high }, images2, which2) {
   const flat = low === high ? ` The interval has no width: the resamples of the ${images2} images${which2} showed no spread, which is not proof that there is none.` : "";
@@ -21962,7 +22418,7 @@ function plainChecks({ thresholds, candidate }) {
 function timed2(noise, checks2) {
   if (noise === void 0) return checks2;
   return checks2.map(
-    (check2) => check2.kind === "missing" ? check2 : { ...check2, kind: "inconclusive", sentence: `${check2.sentence} It cannot be judged: ${noise}.` }
+    (check3) => check3.kind === "missing" ? check3 : { ...check3, kind: "inconclusive", sentence: `${check3.sentence} It cannot be judged: ${noise}.` }
   );
 }
 function plain(metric, name, value, min, max) {
@@ -21997,7 +22453,7 @@ function short5(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 }
 var ACCURACY;
-var init_judge = __esm({
+var init_judge2 = __esm({
   "src/gate/judge.ts"() {
     "use strict";
     init_faults();
@@ -22014,8 +22470,8 @@ var init_judge = __esm({
 var init_gate = __esm({
   "src/gate/index.ts"() {
     "use strict";
-    init_types7();
-    init_judge();
+    init_types8();
+    init_judge2();
   }
 });
 
@@ -22140,7 +22596,7 @@ var init_sweep = __esm({
 });
 
 // src/dataset/types.ts
-var init_types8 = __esm({
+var init_types9 = __esm({
   "src/dataset/types.ts"() {
     "use strict";
   }
@@ -22997,18 +23453,18 @@ function scanBox(scanner, box) {
     return false;
   }
   scanner.open();
-  let count2 = 0;
+  let count3 = 0;
   let plain2 = true;
-  for (; scanner.next(count2, true); count2++) {
+  for (; scanner.next(count3, true); count3++) {
     if (!scanner.startsNumber) {
       scanner.skip();
       plain2 = false;
       continue;
     }
     const value = scanner.number();
-    if (count2 < 4) box[count2] = value;
+    if (count3 < 4) box[count3] = value;
   }
-  return plain2 && count2 === 4 && isBox(box);
+  return plain2 && count3 === 4 && isBox(box);
 }
 function isBox(box) {
   const [w, h] = [box[2], box[3]];
@@ -23086,17 +23542,17 @@ var init_detections = __esm({
 function scanAnnotations(scanner) {
   let fields = new Float64Array(1024 * FIELDS);
   const box = new Float64Array(4);
-  let count2 = 0;
+  let count3 = 0;
   scanner.open();
-  for (; scanner.next(count2, true); count2++) {
-    if ((count2 + 1) * FIELDS > fields.length) {
+  for (; scanner.next(count3, true); count3++) {
+    if ((count3 + 1) * FIELDS > fields.length) {
       const old = fields;
       fields = new Float64Array(old.length * 2);
       fields.set(old);
     }
-    scanRecord2(scanner, fields, count2 * FIELDS, box);
+    scanRecord2(scanner, fields, count3 * FIELDS, box);
   }
-  return { count: count2, fields };
+  return { count: count3, fields };
 }
 function scanRecord2(scanner, into, at2, box) {
   into.fill(NaN, at2, at2 + FIELDS);
@@ -23127,8 +23583,8 @@ function scanRecord2(scanner, into, at2, box) {
   if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
 }
 function repeats(ids) {
-  const sorted2 = ids.slice().sort();
-  for (let i = 1; i < sorted2.length; i++) if (sorted2[i] === sorted2[i - 1]) return true;
+  const sorted3 = ids.slice().sort();
+  for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
   return false;
 }
 function resolveRepeats(table2) {
@@ -23184,8 +23640,8 @@ var init_annotations = __esm({
       /** Records with mistakes. */
       refused = [];
       /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
-      take({ count: count2, fields }, scanner) {
-        for (let i = 0; i < count2; i++) {
+      take({ count: count3, fields }, scanner) {
+        for (let i = 0; i < count3; i++) {
           if (this.push(fields, i * FIELDS)) continue;
           scanner.at = fields[i * FIELDS];
           this.read(scanner.record(NAMES2, KEYS3), i);
@@ -23683,11 +24139,11 @@ var init_decode = __esm({
 });
 
 // src/dataset/limit.ts
-function limit(count2) {
+function limit(count3) {
   let running = 0;
   const waiting = [];
   return async (job) => {
-    if (running < count2) running++;
+    if (running < count3) running++;
     else await new Promise((resolve13) => waiting.push(resolve13));
     try {
       return await job();
@@ -24322,8 +24778,8 @@ var require_Node = __commonJS({
         };
         const res = toJS.toJS(this, "", ctx);
         if (typeof onAnchor === "function")
-          for (const { count: count2, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count2);
+          for (const { count: count3, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count3);
         return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
       }
     };
@@ -24431,13 +24887,13 @@ var require_Alias = __commonJS({
         const anchor = anchors2 && source && anchors2.get(source);
         return anchor ? anchor.count * anchor.aliasCount : 0;
       } else if (identity.isCollection(node)) {
-        let count2 = 0;
+        let count3 = 0;
         for (const item of node.items) {
           const c = getAliasCount(doc, item, anchors2);
-          if (c > count2)
-            count2 = c;
+          if (c > count3)
+            count3 = c;
         }
-        return count2;
+        return count3;
       } else if (identity.isPair(node)) {
         const kc = getAliasCount(doc, node.key, anchors2);
         const vc = getAliasCount(doc, node.value, anchors2);
@@ -27390,8 +27846,8 @@ var require_Document = __commonJS({
         };
         const res = toJS.toJS(this.contents, jsonArg ?? "", ctx);
         if (typeof onAnchor === "function")
-          for (const { count: count2, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count2);
+          for (const { count: count3, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count3);
         return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
       }
       /**
@@ -27468,12 +27924,12 @@ var require_errors2 = __commonJS({
         lineStr = prev + lineStr;
       }
       if (/[^ ]/.test(lineStr)) {
-        let count2 = 1;
+        let count3 = 1;
         const end = error2.linePos[1];
         if (end?.line === line && end.col > col) {
-          count2 = Math.max(1, Math.min(end.col - col, 80 - ci));
+          count3 = Math.max(1, Math.min(end.col - col, 80 - ci));
         }
-        const pointer = " ".repeat(ci) + "^".repeat(count2);
+        const pointer = " ".repeat(ci) + "^".repeat(count3);
         error2.message += `:
 
 ${lineStr}
@@ -31143,9 +31599,9 @@ function readNames({ value, place: place2 }, problems) {
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
   if (twice2 !== void 0) return wrong("names", `${show(twice2)} names two classes`);
-  const count2 = value["nc"];
-  if (count2 !== void 0 && count2 !== names.length)
-    return wrong("nc", `says ${show(count2)} classes, names has ${names.length}`);
+  const count3 = value["nc"];
+  if (count3 !== void 0 && count3 !== names.length)
+    return wrong("nc", `says ${show(count3)} classes, names has ${names.length}`);
   return names;
 }
 async function findPlaces(yaml, file, split2) {
@@ -31211,21 +31667,21 @@ var init_yolo_config = __esm({
 function parseYoloLabels(text3, file, classes, problems) {
   const rows3 = [];
   const seen = /* @__PURE__ */ new Set();
-  let [duplicates, polygons] = [0, 0];
+  let [duplicates2, polygons] = [0, 0];
   text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
     if (row === void 0) return;
     const key = fields.map(Number).join(" ");
-    if (seen.has(key)) duplicates++;
+    if (seen.has(key)) duplicates2++;
     else {
       seen.add(key);
       if (fields.length > 5) polygons++;
       rows3.push({ line: i + 1, ...row });
     }
   });
-  return { rows: rows3, duplicates, polygons };
+  return { rows: rows3, duplicates: duplicates2, polygons };
 }
 function readRow(fields, where, classes, problems) {
   const wrong = (what, fix) => void problems.add(where, what, fix);
@@ -31322,7 +31778,7 @@ function countSkipped(labels, repeated, labelFiles) {
   const sum2 = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
   const read = labels.filter((found) => found !== void 0).length;
   return [
-    { what: "rows that repeat another exactly, dropped", count: sum2(({ duplicates }) => duplicates) },
+    { what: "rows that repeat another exactly, dropped", count: sum2(({ duplicates: duplicates2 }) => duplicates2) },
     { what: "polygons, read as the boxes around them", count: sum2(({ polygons }) => polygons) },
     { what: "images without a label file, taken as images without objects", count: labels.length - read },
     { what: "images listed more than once, used once", count: repeated },
@@ -31330,7 +31786,7 @@ function countSkipped(labels, repeated, labelFiles) {
       what: "label files without an image, left out",
       count: labelFiles === void 0 ? 0 : labelFiles - read
     }
-  ].filter(({ count: count2 }) => count2 > 0);
+  ].filter(({ count: count3 }) => count3 > 0);
 }
 function refuseUnlabelled(labels, { annotations }, files, labelsOf) {
   if (labels.some((found) => found !== void 0)) return;
@@ -31480,8 +31936,8 @@ async function ofFolder(annotations) {
   const names = (await readFolder(annotations, "folder of annotations")).map(
     ({ name }) => name.toLowerCase()
   );
-  const count2 = (ending) => names.filter((name) => name.endsWith(ending)).length;
-  const [xml, txt, json2] = [count2(".xml"), count2(".txt"), count2(".json")];
+  const count3 = (ending) => names.filter((name) => name.endsWith(ending)).length;
+  const [xml, txt, json2] = [count3(".xml"), count3(".txt"), count3(".json")];
   if (xml > 0 && txt === 0) return { format: "voc", annotations };
   if (txt > 0 && xml === 0) return { format: "yolo", annotations };
   throw new InputFault({
@@ -31509,9 +31965,9 @@ var init_format = __esm({
 });
 
 // src/dataset/stratify.ts
-function stratify(truth, count2, seed) {
+function stratify(truth, count3, seed) {
   const all = truth.images.map((_, i) => i);
-  if (count2 >= all.length) return all;
+  if (count3 >= all.length) return all;
   const order = shuffled(all, seed);
   const classes = classesOfImages(truth);
   const members = /* @__PURE__ */ new Map();
@@ -31524,17 +31980,17 @@ function stratify(truth, count2, seed) {
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
   const chosen = /* @__PURE__ */ new Set();
   for (const [, images2] of rarestFirst) {
-    const share2 = Math.max(1, Math.round(images2.length * count2 / all.length));
+    const share2 = Math.max(1, Math.round(images2.length * count3 / all.length));
     let have = images2.filter((image) => chosen.has(image)).length;
     for (const image of images2) {
-      if (have >= share2 || chosen.size >= count2) break;
+      if (have >= share2 || chosen.size >= count3) break;
       if (chosen.has(image)) continue;
       chosen.add(image);
       have++;
     }
   }
   for (const image of order) {
-    if (chosen.size >= count2) break;
+    if (chosen.size >= count3) break;
     chosen.add(image);
   }
   return [...chosen].sort((a, b) => a - b);
@@ -31924,9 +32380,9 @@ function validateAmpersand(xmlData, i) {
     i++;
     return validateNumberAmpersand(xmlData, i);
   }
-  let count2 = 0;
-  for (; i < xmlData.length; i++, count2++) {
-    if (xmlData[i].match(/\w/) && count2 < 20)
+  let count3 = 0;
+  for (; i < xmlData.length; i++, count3++) {
+    if (xmlData[i].match(/\w/) && count3 < 20)
       continue;
     if (xmlData[i] === ";")
       break;
@@ -34986,17 +35442,17 @@ function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
   return input.replace(ENTITY_RE, (match2, hex, dec, name) => {
     if (name !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED2, name) ? NAMED2[name] : match2;
+      return Object.prototype.hasOwnProperty.call(NAMED3, name) ? NAMED3[name] : match2;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
     if (!Number.isFinite(cp2) || cp2 > 1114111) return match2;
     return String.fromCodePoint(cp2);
   });
 }
-var NAMED2, ENTITY_RE;
+var NAMED3, ENTITY_RE;
 var init_decode_entities = __esm({
   "node_modules/is-unsafe/src/util/decode-entities.js"() {
-    NAMED2 = Object.freeze({
+    NAMED3 = Object.freeze({
       colon: ":",
       Tab: "	",
       NewLine: "\n"
@@ -36167,7 +36623,7 @@ function countSkipped2(found, images2, rows3, { withoutFile, unlisted }) {
     { what: "boxes that reach beyond the image, used as they are", count: beyond.length },
     { what: "images without an annotation file, left out", count: withoutFile },
     { what: "annotation files that the split does not list, left out", count: unlisted }
-  ].filter(({ count: count2 }) => count2 > 0);
+  ].filter(({ count: count3 }) => count3 > 0);
 }
 function unused(present, images2) {
   const used = new Set(images2.map(({ file }) => file));
@@ -36293,8 +36749,8 @@ async function loadCocoMeasured(file, folder, exif) {
   return { ...measured, skipped: [...truth.skipped, ...oddBoxes(measured)] };
 }
 function noteOutside({ source, images: images2, annotations }, problems) {
-  const { bbox, image, id, count: count2 } = annotations;
-  for (let row = 0; row < count2; row++) {
+  const { bbox, image, id, count: count3 } = annotations;
+  for (let row = 0; row < count3; row++) {
     const { width, height } = images2[image[row]];
     const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
     if (x <= width && y <= height && x + w >= 0 && y + h >= 0) continue;
@@ -36306,9 +36762,9 @@ function noteOutside({ source, images: images2, annotations }, problems) {
   }
 }
 function oddBoxes({ images: images2, annotations }) {
-  const { bbox, image, count: count2 } = annotations;
+  const { bbox, image, count: count3 } = annotations;
   let [empty, beyond] = [0, 0];
-  for (let row = 0; row < count2; row++) {
+  for (let row = 0; row < count3; row++) {
     const { width, height } = images2[image[row]];
     const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
     if (w === 0 || h === 0) empty++;
@@ -36450,7 +36906,7 @@ function triangleWindows(from, to) {
   const scale = from / to;
   const support = Math.max(scale, 1);
   const first2 = new Int32Array(to);
-  const count2 = new Int32Array(to);
+  const count3 = new Int32Array(to);
   const all = [];
   for (let i = 0; i < to; i++) {
     const centre = (i + 0.5) * scale;
@@ -36462,10 +36918,10 @@ function triangleWindows(from, to) {
     );
     const sum2 = weights.reduce((total, w) => total + w, 0);
     first2[i] = start;
-    count2[i] = weights.length;
+    count3[i] = weights.length;
     for (const w of weights) all.push(Math.trunc(0.5 + w / sum2 * 2 ** PIL_BITS));
   }
-  return { first: first2, count: count2, weights: Int32Array.from(all) };
+  return { first: first2, count: count3, weights: Int32Array.from(all) };
 }
 function resizePil(image, width, height) {
   const shrink = image.height - height;
@@ -36474,14 +36930,14 @@ function resizePil(image, width, height) {
 }
 function widen2({ data, width: from, height }, width) {
   if (from === width) return { data, width, height };
-  const { first: first2, count: count2, weights } = triangleWindows(from, width);
+  const { first: first2, count: count3, weights } = triangleWindows(from, width);
   const out = new Uint8Array(width * height * 3);
   for (let y = 0, o = 0; y < height; y++) {
     const row = y * from * 3;
     for (let x = 0, w = 0; x < width; x++, o += 3) {
       let at2 = row + 3 * first2[x];
       let [r, g, b] = [HALF, HALF, HALF];
-      for (const end = w + count2[x]; w < end; w++, at2 += 3) {
+      for (const end = w + count3[x]; w < end; w++, at2 += 3) {
         const weight2 = weights[w];
         r = r + data[at2] * weight2 | 0;
         g = g + data[at2 + 1] * weight2 | 0;
@@ -36496,13 +36952,13 @@ function widen2({ data, width: from, height }, width) {
 }
 function heighten({ data, width, height: from }, height) {
   if (from === height) return { data, width, height };
-  const { first: first2, count: count2, weights } = triangleWindows(from, height);
+  const { first: first2, count: count3, weights } = triangleWindows(from, height);
   const length = width * 3;
   const out = new Uint8Array(length * height);
   const sums = new Int32Array(length);
   for (let y = 0, w = 0; y < height; y++) {
     sums.fill(HALF);
-    for (let k = 0; k < count2[y]; k++, w++) {
+    for (let k = 0; k < count3[y]; k++, w++) {
       const row = (first2[y] + k) * length;
       const weight2 = weights[w];
       for (let i = 0; i < length; i++)
@@ -36808,9 +37264,9 @@ var init_digests = __esm({
 });
 
 // src/dataset/packed.ts
-function detectionNumbers({ count: count2, category, bbox, score }) {
-  const numbers3 = new Float64Array(count2 * WIDTH2);
-  for (let i = 0; i < count2; i++) {
+function detectionNumbers({ count: count3, category, bbox, score }) {
+  const numbers3 = new Float64Array(count3 * WIDTH2);
+  for (let i = 0; i < count3; i++) {
     numbers3[i * WIDTH2] = category[i];
     numbers3.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
     numbers3[i * WIDTH2 + 5] = score[i];
@@ -36835,7 +37291,7 @@ var init_packed = __esm({
 var init_dataset = __esm({
   "src/dataset/index.ts"() {
     "use strict";
-    init_types8();
+    init_types9();
     init_ground_truth();
     init_coco();
     init_detections();
@@ -37158,7 +37614,7 @@ var init_candidates = __esm({
 });
 
 // src/evaluation/types.ts
-var init_types9 = __esm({
+var init_types10 = __esm({
   "src/evaluation/types.ts"() {
     "use strict";
   }
@@ -37174,19 +37630,19 @@ function groupBy(rows3, key, size) {
   }
   for (let k = 0; k < size; k++) starts[k + 1] = starts[k + 1] + starts[k];
   const next = starts.slice();
-  const sorted2 = new Int32Array(rows3.length);
+  const sorted3 = new Int32Array(rows3.length);
   for (let i = 0; i < rows3.length; i++) {
     const row = rows3[i];
     const k = key[row];
     const to = next[k];
     next[k] = to + 1;
-    sorted2[to] = row;
+    sorted3[to] = row;
   }
-  return { rows: sorted2, starts };
+  return { rows: sorted3, starts };
 }
-function everyRow(count2) {
-  const rows3 = new Int32Array(count2);
-  for (let i = 0; i < count2; i++) rows3[i] = i;
+function everyRow(count3) {
+  const rows3 = new Int32Array(count3);
+  for (let i = 0; i < count3; i++) rows3[i] = i;
   return rows3;
 }
 function byFallingScore(rows3, score) {
@@ -37198,7 +37654,7 @@ function byFallingScore(rows3, score) {
   const counts2 = new Int32Array(SIZE);
   for (const [half, shift] of DIGITS2) {
     const key = keys[half];
-    count(from, key, shift, counts2);
+    count2(from, key, shift, counts2);
     if (counts2[digit(key, from[0], shift)] === n) continue;
     const to = from === spare[0] ? spare[1] : spare[0];
     scatter(from, to, key, shift, counts2);
@@ -37209,7 +37665,7 @@ function byFallingScore(rows3, score) {
 function digit(key, row, shift) {
   return key[row] >>> shift & SIZE - 1;
 }
-function count(rows3, key, shift, counts2) {
+function count2(rows3, key, shift, counts2) {
   counts2.fill(0);
   for (let i = 0; i < rows3.length; i++) {
     const d = digit(key, rows3[i], shift);
@@ -37266,10 +37722,10 @@ var init_order = __esm({
 });
 
 // src/evaluation/numeric.ts
-function linspace(start, stop, count2) {
-  const step2 = (stop - start) / (count2 - 1);
-  const values = Float64Array.from({ length: count2 }, (_, i) => start + i * step2);
-  values[count2 - 1] = stop;
+function linspace(start, stop, count3) {
+  const step2 = (stop - start) / (count3 - 1);
+  const values = Float64Array.from({ length: count3 }, (_, i) => start + i * step2);
+  values[count3 - 1] = stop;
   return values;
 }
 function pairwiseSum(values) {
@@ -37352,8 +37808,8 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
     )
   );
 }
-function checkFinite({ count: count2, score, bbox }) {
-  for (let row = 0; row < count2; row++) {
+function checkFinite({ count: count3, score, bbox }) {
+  for (let row = 0; row < count3; row++) {
     if (!Number.isFinite(score[row]))
       throw new InputFault({
         where: `detection ${row}`,
@@ -37494,27 +37950,27 @@ var init_matching = __esm({
         const n = found.length;
         const [rows3, image, rank2] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
         const score = new Float64Array(n);
-        let count2 = 0;
+        let count3 = 0;
         for (let i = 0; i < n; i++) {
           const row = found[i];
           const where = images2[row];
           const place2 = this.seen[where];
           if (place2 === KEPT) continue;
           this.seen[where] = place2 + 1;
-          rows3[count2] = row;
-          image[count2] = where;
-          rank2[count2] = place2;
-          score[count2] = scores[row];
-          count2++;
+          rows3[count3] = row;
+          image[count3] = where;
+          rank2[count3] = place2;
+          score[count3] = scores[row];
+          count3++;
         }
         for (let i = 0; i < n; i++) this.seen[images2[found[i]]] = 0;
-        if (count2 === n) return { count: count2, rows: rows3, image, rank: rank2, score };
+        if (count3 === n) return { count: count3, rows: rows3, image, rank: rank2, score };
         return {
-          count: count2,
+          count: count3,
           rows: rows3,
-          image: image.slice(0, count2),
-          rank: rank2.slice(0, count2),
-          score: score.slice(0, count2)
+          image: image.slice(0, count3),
+          rank: rank2.slice(0, count3),
+          score: score.slice(0, count3)
         };
       }
       matchOne(row, i, into) {
@@ -37601,20 +38057,20 @@ function spread2(truth, classes) {
   };
 }
 function classMatches(truth, one, area) {
-  const { category, count: count2, score, image, rank: rank2 } = one;
-  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count2);
-  for (let i = 0; i < count2; i++) {
-    const right2 = one.right[area * count2 + i];
-    const ignored = one.ignored[area * count2 + i];
+  const { category, count: count3, score, image, rank: rank2 } = one;
+  const outcome = new Uint8Array(IOU_THRESHOLDS.length * count3);
+  for (let i = 0; i < count3; i++) {
+    const right2 = one.right[area * count3 + i];
+    const ignored = one.ignored[area * count3 + i];
     if ((right2 | ignored) === 0) continue;
     for (let t = 0; t < IOU_THRESHOLDS.length; t++)
-      outcome[t * count2 + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
+      outcome[t * count3 + i] = (right2 >> t & 1) * OUTCOME.truePositive + (ignored >> t & 1) * OUTCOME.ignored;
   }
   const total = one.totals[area];
   return {
     category,
     area,
-    count: count2,
+    count: count3,
     score,
     image,
     rank: rank2,
@@ -37897,7 +38353,7 @@ function right({ annotations, images: images2 }, detections, boxes2, rows3, iou)
     let best = -Infinity;
     let match2 = -1;
     for (let at2 = Math.max(0, first2[image]); at2 < end[image]; at2++) {
-      const value = overlap2(detections.bbox, row, annotations.bbox, boxes2[at2]);
+      const value = overlap3(detections.bbox, row, annotations.bbox, boxes2[at2]);
       if (value > best) [best, match2] = [value, at2];
     }
     if (!(best > iou)) return 0;
@@ -37907,7 +38363,7 @@ function right({ annotations, images: images2 }, detections, boxes2, rows3, iou)
     return 1;
   });
 }
-function overlap2(p, i, q, j) {
+function overlap3(p, i, q, j) {
   const [ax, ay] = [p[4 * i], p[4 * i + 1]];
   const [aw, ah] = [p[4 * i + 2], p[4 * i + 3]];
   const [bx, by] = [q[4 * j], q[4 * j + 1]];
@@ -37951,17 +38407,17 @@ var init_voc2 = __esm({
 });
 
 // src/evaluation/intervals.ts
-function percentileInterval(sorted2, confidence) {
-  return [quantile(sorted2, (1 - confidence) / 2), quantile(sorted2, (1 + confidence) / 2)];
+function percentileInterval(sorted3, confidence) {
+  return [quantile(sorted3, (1 - confidence) / 2), quantile(sorted3, (1 + confidence) / 2)];
 }
-function bcaInterval(sorted2, point, without3, confidence) {
-  const below = share(sorted2, point);
-  if (without3.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted2, confidence);
+function bcaInterval(sorted3, point, without3, confidence) {
+  const below = share(sorted3, point);
+  if (without3.length < 3 || below <= 0 || below >= 1) return percentileInterval(sorted3, confidence);
   const bias = normalQuantile(below);
   const skew = acceleration(without3);
   const at2 = (tail2) => {
     const z = bias + normalQuantile(tail2);
-    return quantile(sorted2, normalShare(bias + z / (1 - skew * z)));
+    return quantile(sorted3, normalShare(bias + z / (1 - skew * z)));
   };
   return [at2((1 - confidence) / 2), at2((1 + confidence) / 2)];
 }
@@ -37993,10 +38449,10 @@ function standardError(draws, at2) {
   }
   return n < 2 ? NaN : Math.sqrt(squares2 / (n - 1));
 }
-function share(sorted2, value) {
+function share(sorted3, value) {
   let sum2 = 0;
-  for (const one of sorted2) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
-  return sum2 / sorted2.length;
+  for (const one of sorted3) sum2 += one < value ? 1 : one === value ? 0.5 : 0;
+  return sum2 / sorted3.length;
 }
 function acceleration(without3) {
   const mean2 = without3.reduce((sum2, value) => sum2 + value, 0) / without3.length;
@@ -38008,12 +38464,12 @@ function acceleration(without3) {
   }
   return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
 }
-function quantile(sorted2, q) {
-  if (sorted2.length === 0) return NaN;
-  const at2 = q * (sorted2.length - 1);
+function quantile(sorted3, q) {
+  if (sorted3.length === 0) return NaN;
+  const at2 = q * (sorted3.length - 1);
   const low = Math.floor(at2);
-  const a = sorted2[low];
-  return a + (at2 - low) * (sorted2[Math.min(low + 1, sorted2.length - 1)] - a);
+  const a = sorted3[low];
+  return a + (at2 - low) * (sorted3[Math.min(low + 1, sorted3.length - 1)] - a);
 }
 function normalShare(z) {
   const x = Math.abs(z) / Math.SQRT2;
@@ -38168,7 +38624,7 @@ var init_weighted = __esm({
       highestAt;
       constructor(truth, classes) {
         const compacts = classes.map((one) => compact(truth, one));
-        this.boxes = compacts.map(({ boxCount }) => boxCount.reduce((sum2, count2) => sum2 + count2, 0));
+        this.boxes = compacts.map(({ boxCount }) => boxCount.reduce((sum2, count3) => sum2 + count3, 0));
         this.holding = compacts.map(({ boxImage }) => boxImage.length);
         const layout = new Layout();
         this.weightsAt = layout.reserve(2 * truth.images.length);
@@ -38281,7 +38737,7 @@ function intervalsOf({ truth, point, draws, left, boxes: boxes2, holding }, { co
     const [low, high] = method === "bca" ? bcaInterval(values, drop3, without3, confidence) : percentileInterval(values, confidence);
     return { drop: drop3, low, high };
   };
-  const family = boxes2.flatMap((count2, k) => count2 >= Math.max(1, minBoxes) ? [FIGURES.length + k] : []);
+  const family = boxes2.flatMap((count3, k) => count3 >= Math.max(1, minBoxes) ? [FIGURES.length + k] : []);
   const together = simultaneousIntervals(point, draws, family, confidence);
   return {
     map: interval(0),
@@ -38395,7 +38851,7 @@ function histogram({ score }) {
     bins[bin] = bins[bin] + 1;
     total++;
   }
-  return total === 0 ? bins : bins.map((count2) => count2 / total);
+  return total === 0 ? bins : bins.map((count3) => count3 / total);
 }
 function jensenShannon(p, q) {
   const [emptyP, emptyQ] = [p.every((x) => x === 0), q.every((x) => x === 0)];
@@ -38420,7 +38876,7 @@ function matchPairs(reference, candidate, before, after2) {
     const open6 = partners.get(key(reference, a)) ?? [];
     let best;
     for (const b of open6) {
-      const iou = overlap3(reference.bbox, a, candidate.bbox, b);
+      const iou = overlap4(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
@@ -38429,7 +38885,7 @@ function matchPairs(reference, candidate, before, after2) {
   }
   return pairs;
 }
-function overlap3(p, i, q, j) {
+function overlap4(p, i, q, j) {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
   const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4);
   const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
@@ -38451,7 +38907,7 @@ var init_distances = __esm({
 var init_evaluation = __esm({
   "src/evaluation/index.ts"() {
     "use strict";
-    init_types9();
+    init_types10();
     init_coco2();
     init_voc2();
     init_bootstrap();
@@ -38465,9 +38921,9 @@ var init_evaluation = __esm({
 
 // src/sensitivity/tally.ts
 function sqnrOf(images2, weights) {
-  const count2 = images2[0]?.length ?? 0;
+  const count3 = images2[0]?.length ?? 0;
   let sum2 = 0;
-  for (let t = 0; t < count2; t++) {
+  for (let t = 0; t < count3; t++) {
     let [signal, noise] = [0, 0];
     for (let i = 0; i < images2.length; i++) {
       const weight2 = weights === void 0 ? 1 : weights[i];
@@ -38478,7 +38934,7 @@ function sqnrOf(images2, weights) {
     }
     sum2 += noise / Math.max(signal, Number.MIN_VALUE);
   }
-  const mean2 = sum2 / count2;
+  const mean2 = sum2 / count3;
   return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
 }
 function rankIntervals(powers, seed, confidence = 0.8) {
@@ -38498,8 +38954,8 @@ function rankIntervals(powers, seed, confidence = 0.8) {
     orderOf(sqnr).forEach((group, place2) => places2[group]?.push(place2 + 1));
   }
   return places2.map((list3) => {
-    const sorted2 = list3.sort((a, b) => a - b);
-    const at2 = (q) => sorted2[Math.round(q * (sorted2.length - 1))];
+    const sorted3 = list3.sort((a, b) => a - b);
+    const at2 = (q) => sorted3[Math.round(q * (sorted3.length - 1))];
     return { low: at2((1 - confidence) / 2), high: at2((1 + confidence) / 2) };
   });
 }
@@ -38524,15 +38980,15 @@ function settled(powers, keep2) {
   );
 }
 function isAbove(a, b) {
-  const count2 = Math.min(a.length, b.length);
+  const count3 = Math.min(a.length, b.length);
   const differences = Array.from(
-    { length: count2 },
+    { length: count3 },
     (_, i) => a[i] === b[i] ? 0 : a[i] - b[i]
   );
-  const mean2 = differences.reduce((sum2, one) => sum2 + one, 0) / count2;
+  const mean2 = differences.reduce((sum2, one) => sum2 + one, 0) / count3;
   if (!Number.isFinite(mean2)) return mean2 === Infinity;
-  const variance = differences.reduce((sum2, one) => sum2 + (one - mean2) ** 2, 0) / (count2 - 1);
-  return mean2 > quantile2(count2 - 1) * Math.sqrt(variance / count2);
+  const variance = differences.reduce((sum2, one) => sum2 + (one - mean2) ** 2, 0) / (count3 - 1);
+  return mean2 > quantile2(count3 - 1) * Math.sqrt(variance / count3);
 }
 function quantile2(freedom) {
   return QUANTILES.findLast(([from]) => from <= freedom)?.[1] ?? Infinity;
@@ -38562,13 +39018,13 @@ var init_tally = __esm({
 
 // src/sensitivity/gathered.ts
 function upTo(table2, images2) {
-  const count2 = table2.image.findLastIndex((image) => image < images2) + 1;
+  const count3 = table2.image.findLastIndex((image) => image < images2) + 1;
   return {
-    count: count2,
-    image: table2.image.subarray(0, count2),
-    category: table2.category.subarray(0, count2),
-    bbox: table2.bbox.subarray(0, 4 * count2),
-    score: table2.score.subarray(0, count2)
+    count: count3,
+    image: table2.image.subarray(0, count3),
+    category: table2.category.subarray(0, count3),
+    bbox: table2.bbox.subarray(0, 4 * count3),
+    score: table2.score.subarray(0, count3)
   };
 }
 var RESAMPLES2, CONFIDENCE, Gathered;
@@ -38603,9 +39059,9 @@ var init_gathered = __esm({
       tables;
       float = new DetectionBuilder();
       /** The worst groups of the ranking. */
-      worst(count2) {
+      worst(count3) {
         const sqnr = (this.powers.get("on") ?? []).map((powers) => sqnrOf(powers));
-        return new Set(orderOf(sqnr).slice(0, count2));
+        return new Set(orderOf(sqnr).slice(0, count3));
       }
       /** Detections of the float network. */
       addFloat(image, boxes2) {
@@ -39084,18 +39540,18 @@ function cutPositions(graph, layers3, work, live) {
   const of = ({ name }) => work.get(name) ?? average;
   const target = layers3.reduce((sum3, layer) => sum3 + of(layer), 0) / SLICES;
   const cuts = [0];
-  let [sum2, count2] = [0, 0];
+  let [sum2, count3] = [0, 0];
   for (const layer of layers3) {
     const at2 = layer.nodes[0];
-    const full = sum2 >= target || count2 >= MOST_LAYERS;
+    const full = sum2 >= target || count3 >= MOST_LAYERS;
     if (full && (cheap(graph, live, at2) || sum2 >= 3 * target)) {
       if (crossable(graph, live, at2)) {
         cuts.push(at2);
-        [sum2, count2] = [0, 0];
+        [sum2, count3] = [0, 0];
       }
     }
     sum2 += of(layer);
-    count2++;
+    count3++;
   }
   const last = (live.findLast(isCompute)?.index ?? -1) + 1;
   if (last > cuts.at(-1) && crossable(graph, live, last)) cuts.push(last);
@@ -39175,10 +39631,10 @@ async function sweepStored(input) {
   }
   return gathered.rows();
 }
-function roundsOf(count2) {
+function roundsOf(count3) {
   const rounds = [];
-  for (let from = 0; from < count2; ) {
-    const to = Math.min(count2, from + Math.max(FIRST, Math.floor(from / 2)));
+  for (let from = 0; from < count3; ) {
+    const to = Math.min(count3, from + Math.max(FIRST, Math.floor(from / 2)));
     rounds.push([from, to]);
     from = to;
   }
@@ -39327,7 +39783,7 @@ var init_stored = __esm({
 });
 
 // src/sensitivity/trials.ts
-function sorted(record) {
+function sorted2(record) {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => a < b ? -1 : 1));
 }
 function paretoFront(points) {
@@ -39398,8 +39854,8 @@ var init_trials = __esm({
         const plan = recalibrate(kept, Object.fromEntries(calibrators));
         const key = formatPlan({
           ...plan,
-          layers: sorted(plan.layers),
-          calibrators: sorted(plan.calibrators ?? {})
+          layers: sorted2(plan.layers),
+          calibrators: sorted2(plan.calibrators ?? {})
         });
         const known2 = this.entries.get(key);
         if (known2 !== void 0) return known2;
@@ -39749,9 +40205,9 @@ var init_price = __esm({
 });
 
 // src/sensitivity/subset.ts
-function chooseSubset(truth, count2, seed) {
+function chooseSubset(truth, count3, seed) {
   const all = truth.images.map((_, i) => i);
-  if (count2 >= all.length) return all;
+  if (count3 >= all.length) return all;
   const { annotations } = truth;
   const boxes2 = all.map(() => /* @__PURE__ */ new Map());
   for (let row = 0; row < annotations.count; row++) {
@@ -39761,7 +40217,7 @@ function chooseSubset(truth, count2, seed) {
   const seen = new Float64Array(truth.categories.length);
   const chosen = /* @__PURE__ */ new Set();
   const order = shuffled2(all, seed);
-  while (chosen.size < count2) {
+  while (chosen.size < count3) {
     const rarest = rarestClass(seen, order, boxes2, chosen);
     const next = pick(order, boxes2, chosen, rarest);
     chosen.add(next);
@@ -39860,9 +40316,9 @@ function promising(trials) {
   const byGroup = /* @__PURE__ */ new Map();
   for (const trial of trials) byGroup.set(trial.group, [...byGroup.get(trial.group) ?? [], trial]);
   return [...byGroup.values()].flatMap((own) => {
-    const sorted2 = [...own].sort((a, b) => b.sqnr() - a.sqnr());
-    const best = sorted2[0].sqnr();
-    return sorted2.slice(0, FINALISTS).filter((one) => one === sorted2[0] || one.sqnr() > best - BEHIND_DB);
+    const sorted3 = [...own].sort((a, b) => b.sqnr() - a.sqnr());
+    const best = sorted3[0].sqnr();
+    return sorted3.slice(0, FINALISTS).filter((one) => one === sorted3[0] || one.sqnr() > best - BEHIND_DB);
   });
 }
 function choose({ statistics }, { tensors, members }, errors) {
@@ -40185,7 +40641,7 @@ function choiceFinding(choices, heldBack) {
   if (choices.length === 0) return [];
   const counts2 = /* @__PURE__ */ new Map();
   for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count2]) => `${count2} ${name}`);
+  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count3]) => `${count3} ${name}`);
   const local = choices.filter(({ by }) => by === "local").length;
   const unmeasured = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
   return [
@@ -40216,590 +40672,804 @@ var init_choices = __esm({
   }
 });
 
-// src/pipeline/engine-report.ts
-function enginesSection2({ gpu, engines: engines3 }) {
-  const { hello } = gpu.engine;
-  const known2 = "unknown" in gpu.state ? void 0 : gpu.state;
-  return {
-    library: `TensorRT ${hello.tensorrt}`,
-    gpu: known2?.name ?? `GPU of compute capability ${hello.gpu.computeCapability}`,
-    computeCapability: hello.gpu.computeCapability,
-    driver: known2?.driver ?? hello.cuda.driver,
-    cuda: hello.cuda.runtime,
-    clockMHz: known2?.smClockMHz ?? null,
-    powerState: known2?.powerState ?? null,
-    noise: [...gpu.noise],
-    rows: engines3.map(rowOf)
-  };
-}
-function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, asked }) {
-  const { layers: layers3 } = details;
-  return {
-    variant: variant2,
-    AP: measured.evaluation.stats.AP,
-    AP50: measured.evaluation.stats.AP50,
-    simulatedAP: simulated ?? null,
-    drop: drop3 === void 0 || !Number.isFinite(drop3.map.drop) ? null : drop3.map.drop,
-    batch: details.batch,
-    medianMs: details.timing.medianMs,
-    p99Ms: details.timing.p99Ms,
-    graphMedianMs: details.graphTiming?.medianMs ?? null,
-    imagesPerSecond: 1e3 * details.batch / (details.graphTiming ?? details.timing).medianMs,
-    engineBytes: details.engineBytes,
-    deviceBytes: details.deviceBytes,
-    buildSeconds: details.buildSeconds,
-    layers: layers3 === void 0 ? null : countsOf(layers3),
-    reformatMs: layers3 === void 0 ? null : sumMs(layers3.filter(({ reformat }) => reformat)),
-    notInt8: layers3 === void 0 ? [] : notInt8(layers3, asked)
-  };
-}
-function countsOf(layers3) {
-  const count2 = (test) => layers3.filter(test).length;
-  const working = (precision2) => (layer) => !layer.reformat && layer.precision === precision2;
-  return {
-    int8: count2(working("int8")),
-    fp16: count2(working("fp16")),
-    fp32: count2(working("fp32")),
-    reformats: count2(({ reformat }) => reformat)
-  };
-}
-function sumMs(layers3) {
-  return layers3.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
-}
-function notInt8(layers3, asked) {
-  const done = new Set(layers3.filter(({ precision: precision2 }) => precision2 === "int8").flatMap(({ nodes }) => nodes));
-  const wanted = new Set(asked.filter((node) => !done.has(node)));
-  return layers3.flatMap(
-    ({ nodes, precision: precision2, reformat, ms }) => reformat || precision2 === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision2, ms: ms ?? null }))
-  );
-}
-function engineFindings(confirmation) {
-  const { engines: engines3 } = confirmation;
-  const fp16 = engines3.find(({ variant: variant2 }) => variant2 === "fp16");
-  return [
-    ...engines3.flatMap((one) => fp16 === void 0 || one.asked.length === 0 ? [] : doesNotPay(one, fp16)),
-    ...slowerThanImplicit(engines3),
-    ...engines3.flatMap(parted),
-    ...engines3.flatMap(fallenBack),
-    ...confirmation.gpu.noise.map((reason) => ({
-      kind: "noisy-gpu",
-      severity: "warning",
-      subject: "GPU",
-      sentence: `Latencies may be wrong: ${reason}.`,
-      advice: "Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive."
-    }))
-  ];
-}
-function doesNotPay({ variant: variant2, details }, fp16) {
-  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const [own, other] = [ms(details), ms(fp16.details)];
-  if (own < other) return [];
-  const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
-  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED3);
-  const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
-  return [
-    {
-      kind: "int8-does-not-pay",
-      severity: "warning",
-      subject: variant2,
-      sentence: `The ${variant2.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
-      advice: "Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches."
-    }
-  ];
-}
-function slowerThanImplicit(engines3) {
-  const of = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
-  const [implicit, ours] = [of("implicit"), of("mixed") ?? of("int8")];
-  if (implicit === void 0 || ours === void 0) return [];
-  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const ratio = ms(ours.details) / ms(implicit.details);
-  if (ratio <= SLOWER) return [];
-  return [
-    {
-      kind: "slower-than-implicit",
-      severity: "info",
-      subject: ours.variant,
-      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
-      advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
-    }
-  ];
-}
-function parted({ variant: variant2, measured, simulated }) {
-  const { AP } = measured.evaluation.stats;
-  if (simulated === void 0 || Math.abs(AP - simulated) <= PARTED) return [];
-  return [
-    {
-      kind: "simulation-parts",
-      severity: "warning",
-      subject: variant2,
-      sentence: `The ${variant2.toUpperCase()} engine reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
-      advice: "The engine is what is judged. The ranking of layers comes from simulation: take it with care."
-    }
-  ];
-}
-function fallenBack({ variant: variant2, details, asked }) {
-  const found = notInt8(details.layers ?? [], asked);
-  if (found.length === 0) return [];
-  const names = found.slice(0, NAMED3).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
-  return [
-    {
-      kind: "not-int8",
-      severity: "info",
-      subject: variant2,
-      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED3 ? ", …" : ""}.`,
-      advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
-    }
-  ];
-}
-var PARTED, SLOWER, NAMED3;
-var init_engine_report = __esm({
-  "src/pipeline/engine-report.ts"() {
+// src/diagnosis/types.ts
+var init_types11 = __esm({
+  "src/diagnosis/types.ts"() {
     "use strict";
-    PARTED = 0.01;
-    SLOWER = 1.1;
-    NAMED3 = 5;
   }
 });
 
-// src/pipeline/committed-plan.ts
-import { basename as basename5 } from "node:path";
-function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
-  return {
-    structure: model.structure,
-    calibrator: calibratorWord(settings2),
-    layers: layers3.map(({ name, nodes }) => ({
-      name,
-      structure: nodeStructure(graph, graph.nodes[nodes[0]])
-    }))
-  };
+// src/diagnosis/words.ts
+function short6(value) {
+  return String(Number(value.toPrecision(3)));
 }
-function calibratorWord({ calibration }) {
-  if (calibration.cache !== void 0) return "cache";
-  return calibration.calibrator === "percentile" ? `percentile:${calibration.percentile}` : calibration.calibrator;
+function dB(value) {
+  return `${value.toFixed(1)} dB`;
 }
-async function startPlan(bench) {
-  const { quantization } = bench.settings;
-  if (quantization.plan !== void 0) {
-    const fitted = fitPlan(await readPlan(quantization.plan), networkOf(bench));
-    resolvePlan(fitted.plan, bench.layers, quantization.plan);
-    return fitted;
-  }
-  return { plan: rulePlan(bench), age: void 0 };
+function listed3(names, most = 3) {
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
-function rulePlan({ model, layers: layers3, settings: { quantization } }) {
-  if (model.quantized !== void 0)
-    return keepFloat(planOfFile(model, layers3, quantization.operators), quantization.keepFloat);
-  const asked = quantization.head === "test" ? "float" : quantization.head;
-  const head = asked ?? (quantization.operators === "tensorrt" ? "float" : "int8");
-  const plan = defaultPlan(layers3, quantization.operators, { head, keepFloat: quantization.keepFloat });
-  return { ...plan, model: model.structure };
+function counted2(count3, noun) {
+  return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
 }
-function ageSentence(file, model, plan, age) {
-  const { structure, gone, fresh, renamed, calibrator } = age;
-  const list3 = (names) => `${names.slice(0, NAMED4).join(", ")}${names.length > NAMED4 ? ` and ${names.length - NAMED4} more` : ""}`;
-  const parts = [
-    ...gone.length > 0 ? [`it speaks of ${list3(gone)}, which ${gone.length === 1 ? "is" : "are"} gone`] : [],
-    ...fresh.length > 0 ? [
-      `${list3(fresh)} ${fresh.length === 1 ? "is" : "are"} new, run${fresh.length === 1 ? "s" : ""} in ${plan.default.toUpperCase()}, and nobody has ranked ${fresh.length === 1 ? "it" : "them"}`
-    ] : [],
-    ...renamed.length > 0 ? [`it follows ${list3(renamed.map(({ from, to }) => `${from} to its new name ${to}`))}`] : [],
-    ...structure && gone.length + fresh.length === 0 ? [`${model} has another structure than the network that it was made for`] : [],
-    ...calibrator === void 0 ? [] : [`it was found with the calibrator ${calibrator.from}, and the settings have ${calibrator.to}`]
-  ];
-  return `The plan ${file} is out of date: ${parts.join("; ")}.`;
+function layersOf2(tensors) {
+  return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
 }
-function stalePlan({
-  settings: settings2,
-  model
-}, plan, age) {
-  if (age === void 0 || settings2.quantization.plan === void 0) return [];
-  const file = basename5(settings2.quantization.plan);
-  const { structure, gone, fresh, calibrator } = age;
-  const renamedOnly = !structure && gone.length + fresh.length === 0 && calibrator === void 0;
-  return [
-    {
-      kind: "stale-plan",
-      severity: renamedOnly ? "info" : "warning",
-      subject: file,
-      sentence: ageSentence(file, model.name, plan, age),
-      advice: "Run `int8-gate plan --write` and commit the plan that it finds."
-    }
-  ];
-}
-var NAMED4;
-var init_committed_plan = __esm({
-  "src/pipeline/committed-plan.ts"() {
+var init_words = __esm({
+  "src/diagnosis/words.ts"() {
     "use strict";
-    init_onnx();
-    init_quantization();
-    NAMED4 = 5;
   }
 });
 
-// src/pipeline/plan-section.ts
-import { basename as basename6 } from "node:path";
-function searchSection({ found, int8 }) {
-  if (found === void 0) return void 0;
-  const { points } = found.search;
-  const front = paretoFront(points);
-  return points.map((point) => {
-    const { draft, outcome, estimate, plan } = point;
-    const kept = draft.float.flat();
-    return {
-      floatLayers: kept.length,
-      passes: outcome?.passes ?? false,
-      score: (outcome ?? estimate)?.score ?? 0,
-      ...priceOf(point.price),
-      kept,
-      recalibrated: recalibratedIn(plan, int8.plan),
-      full: outcome !== void 0,
-      images: (outcome ?? estimate)?.images ?? 0,
-      ...outcome !== void 0 && { verdict: outcome.verdict, ...fallOf(point) },
-      ...estimate !== void 0 && { sqnr: finite(estimate.sqnr) },
-      pareto: front.has(point)
-    };
+// src/diagnosis/channels.ts
+function channelReach({ channelMin, channelMax }) {
+  return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c], 0));
+}
+function channelGain(amax, reaches, energy) {
+  let shared = 0;
+  let own = 0;
+  energy.forEach((e, c) => {
+    shared += amax ** 2 * e;
+    own += Math.min(amax, reaches[c]) ** 2 * e;
   });
+  return own === 0 || shared === 0 ? 0 : 10 * Math.log10(shared / own);
 }
-function planSectionOf(run4) {
-  const { bench, found, int8, mixed, age, price: price2 } = run4;
-  const { settings: settings2, model, subset } = bench;
-  const judged = settings2.gate.candidate === "int8" ? int8 : mixed ?? int8;
-  const committed = settings2.quantization.plan;
-  const search = found?.search;
-  return {
-    source: committed !== void 0 ? "committed" : search !== void 0 && judged === mixed ? "found" : "default",
-    ...committed !== void 0 && { file: basename6(committed) },
-    ...priceOf(price2(judged.plan)),
-    costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
-    layers: layersOf2(run4, judged.plan),
-    ...found !== void 0 && {
-      search: {
-        passes: found.search.passes,
-        ended: found.search.ended,
-        fullEvaluations: found.search.evaluations.full,
-        subsetEvaluations: found.search.evaluations.subset,
-        cachedEvaluations: found.search.evaluations.cached,
-        subsetImages: subset.length,
-        seconds: found.seconds
-      }
-    },
-    alternatives: (search?.alternatives ?? []).map((point) => alternativeOf(point, search?.best, int8.plan)),
-    blame: [...search?.blame ?? []],
-    ...age !== void 0 && committed !== void 0 && {
-      stale: {
-        gone: [...age.gone],
-        fresh: [...age.fresh],
-        renamed: age.renamed.map((one) => ({ ...one })),
-        ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
-        sentence: ageSentence(basename6(committed), model.name, judged.plan, age)
+function unequalChannels({
+  tensors,
+  weights
+}) {
+  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
+  const found = weights.flatMap((one2) => {
+    const tensor2 = byName2.get(one2.input);
+    if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
+    const reaches = channelReach(tensor2.extremes);
+    if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
+    const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
+    const steps2 = (a) => a / tensor2.amax * 127;
+    const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
+    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
+  }).sort((a, b) => b.gain - a.gain);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { weights: one, tensor, gain, coarse, channels } = worst;
+  const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
+  const layers3 = found.map(({ weights: { layer } }) => layer);
+  return [
+    {
+      kind: "unequal-channels",
+      severity: "warning",
+      subject: one.layer,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
+      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      layers: layers3,
+      evidence: {
+        layers: found.length,
+        gain,
+        coarseChannels: coarse,
+        channels,
+        smallest: live[0] ?? 0,
+        largest: live.at(-1) ?? 0,
+        scale: tensor.amax / 127
       }
     }
+  ];
+}
+function deadChannels({ tensors }) {
+  const found = tensors.flatMap((tensor) => {
+    const reaches = tensor.extremes === void 0 ? new Float64Array() : channelReach(tensor.extremes);
+    const dead = reaches.filter((a) => a === 0).length;
+    return dead > 0 && dead >= reaches.length * DEAD ? [{ tensor, dead, channels: reaches.length }] : [];
+  }).sort((a, b) => b.dead / b.channels - a.dead / a.channels);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const all = worst.dead === worst.channels;
+  return [
+    {
+      kind: "dead-channels",
+      severity: all ? "warning" : "info",
+      subject: worst.tensor.name,
+      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted2(found.length, "tensor")} have such channels` : ""}.`,
+      advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
+    }
+  ];
+}
+var GAIN_DB, FEW_STEPS, DEAD;
+var init_channels = __esm({
+  "src/diagnosis/channels.ts"() {
+    "use strict";
+    init_words();
+    GAIN_DB = 15;
+    FEW_STEPS = 8;
+    DEAD = 0.05;
+  }
+});
+
+// src/diagnosis/detections.ts
+function nothingDetected({ detections }) {
+  const { fp32, int8 } = detections;
+  if (fp32 === 0 || int8 > fp32 / 100) return [];
+  return [
+    {
+      kind: "nothing-detected",
+      severity: "error",
+      subject: "INT8",
+      sentence: `The INT8 model finds ${int8} objects with a score of 0.25 or more where FP32 finds ${fp32}: in production it detects nothing.`,
+      advice: "Do not ship this engine.",
+      layers: [],
+      evidence: { fp32, int8 }
+    }
+  ];
+}
+var init_detections2 = __esm({
+  "src/diagnosis/detections.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/signal.ts
+function tensorSqnr(statistics, amax) {
+  const step2 = amax / LEVELS5;
+  const width = statistics.limit / BINS;
+  let signal = 0;
+  let noise = 0;
+  for (let i = 0; i < BINS; i++) {
+    const count3 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
+    if (count3 <= 0) continue;
+    for (let k = 0; k < POINTS; k++) {
+      const x = (i + (k + 0.5) / POINTS) * width;
+      const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
+      signal += count3 / POINTS * x * x;
+      noise += count3 / POINTS * (x - code * step2) ** 2;
+    }
+  }
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+function rootMeanSquare({ bins, limit: limit2, count: count3 }) {
+  let sum2 = 0;
+  for (let i = 0; i < BINS; i++) sum2 += bins[i] * ((i + 0.5) * limit2 / BINS) ** 2;
+  return count3 === 0 ? 0 : Math.sqrt(sum2 / count3);
+}
+function reach2(statistics, percent3) {
+  return calibratorFor("percentile", { percentile: percent3 }).range(statistics).amax;
+}
+function amaxOf2({ min, max }) {
+  return Math.max(-min, max, 0);
+}
+function shareBeyond({ bins, limit: limit2, count: count3 }, amax) {
+  const edge = amax * BINS / limit2;
+  let beyond = 0;
+  for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
+  return count3 === 0 ? 0 : beyond / count3;
+}
+function calibratorWords(name, percentile) {
+  return name === "percentile" ? `percentile ${percentile}` : name;
+}
+function rangeBy({ name, percentile }, statistics) {
+  return calibratorFor(name, { percentile }).range(statistics).amax;
+}
+function bestRange(statistics) {
+  const known2 = rated.get(statistics);
+  if (known2 !== void 0) return known2;
+  const best = ALTERNATIVES.map((one) => {
+    const amax = rangeBy(one, statistics);
+    return { words: one.words, amax, sqnr: tensorSqnr(statistics, amax) };
+  }).reduce((a, b) => b.sqnr > a.sqnr ? b : a);
+  rated.set(statistics, best);
+  return best;
+}
+var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
+var init_signal = __esm({
+  "src/diagnosis/signal.ts"() {
+    "use strict";
+    init_calibration();
+    LEVELS5 = 127;
+    POINTS = 8;
+    choice = (name, percentile = 99.999) => ({
+      name,
+      percentile,
+      words: calibratorWords(name, percentile)
+    });
+    ALTERNATIVES = [
+      choice("percentile", 99.999),
+      choice("percentile", 99.99),
+      choice("mse"),
+      choice("minmax")
+    ];
+    rated = /* @__PURE__ */ new WeakMap();
+  }
+});
+
+// src/diagnosis/drift.ts
+function driftOf(calibration, validation) {
+  return [...validation.values()].flatMap((now) => {
+    const before = calibration.get(now.name);
+    const [a, b] = [before === void 0 ? 0 : reach2(before, REACH), reach2(now, REACH)];
+    return a > 0 ? [{ name: now.name, calibration: a, validation: b, ratio: b / a }] : [];
+  }).sort((a, b) => b.ratio - a.ratio);
+}
+function beyondCalibration(drift2) {
+  return drift2.filter(({ ratio }) => ratio > BEYOND);
+}
+function oneSidedCalibration({
+  calibration,
+  validation,
+  pixels,
+  calibrationFolder,
+  tensors
+}) {
+  const drift2 = driftOf(calibration, validation);
+  const beyond = beyondCalibration(drift2);
+  const worst = beyond[0];
+  if (worst === void 0 || beyond.length < drift2.length * ONE_SIDED) return [];
+  const names = new Set(beyond.map(({ name }) => name));
+  const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
+  const lighting2 = Math.abs(before - now) > LIGHTING2;
+  return [
+    {
+      kind: "one-sided-calibration",
+      severity: "error",
+      subject: calibrationFolder,
+      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift2.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting2 ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
+      advice: lighting2 ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
+      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
+      evidence: {
+        drifted: beyond.length,
+        tensors: drift2.length,
+        worstRatio: worst.ratio,
+        calibrationBrightness: before,
+        validationBrightness: now
+      }
+    }
+  ];
+}
+function preprocessing({
+  preprocessingTrials,
+  pixels,
+  calibrationFolder
+}) {
+  const better = preprocessingTrials.filter(({ before, after: after2 }) => after2 >= before + GAIN && after2 >= before * GAIN_SHARE).sort((a, b) => b.after - a.after)[0];
+  const findings2 = [];
+  if (better !== void 0)
+    findings2.push({
+      kind: "preprocessing",
+      severity: "error",
+      subject: `preprocessing.${better.change}`,
+      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
+      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
+      layers: [],
+      evidence: { before: better.before, after: better.after, images: better.images }
+    });
+  if (channelsSwapped(pixels.calibration, pixels.validation)) {
+    const [r, , b] = pixels.calibration.mean;
+    const [vr, , vb] = pixels.validation.mean;
+    findings2.push({
+      kind: "preprocessing",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
+      advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
+      layers: [],
+      evidence: {
+        calibrationRed: r,
+        calibrationBlue: b,
+        validationRed: vr,
+        validationBlue: vb
+      }
+    });
+  }
+  return findings2;
+}
+function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
+  if (Math.abs(r - b) < COLOURED || Math.abs(vr - vb) < COLOURED || r > b === vr > vb) return false;
+  const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
+  return swapped < same / 3;
+}
+var BEYOND, REACH, ONE_SIDED, LIGHTING2, COLOURED, GAIN, GAIN_SHARE;
+var init_drift = __esm({
+  "src/diagnosis/drift.ts"() {
+    "use strict";
+    init_signal();
+    init_words();
+    BEYOND = 1.25;
+    REACH = 99.9;
+    ONE_SIDED = 0.1;
+    LIGHTING2 = 25;
+    COLOURED = 8;
+    GAIN = 0.03;
+    GAIN_SHARE = 1.1;
+  }
+});
+
+// src/diagnosis/growth.ts
+function expectedRange(images2, count3) {
+  let sum2 = 0;
+  let tensors = 0;
+  for (const amax of images2) {
+    const sorted3 = [...amax].sort((a, b) => a - b);
+    const largest = sorted3.at(-1) ?? 0;
+    if (largest <= 0) continue;
+    sum2 += expectedMaximum(sorted3, Math.min(count3, sorted3.length)) / largest;
+    tensors++;
+  }
+  return tensors === 0 ? 1 : sum2 / tensors;
+}
+function expectedMaximum(sorted3, n) {
+  const total = sorted3.length;
+  let probability = n / total;
+  let expected2 = 0;
+  for (let k = total; k >= n && probability > 0; k--) {
+    expected2 += probability * sorted3[k - 1];
+    probability *= k > 1 ? (k - n) / (k - 1) : 0;
+  }
+  return expected2;
+}
+function amaxByImage({ min, max }) {
+  return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
+}
+function growthCurve(extremes2) {
+  const images2 = extremes2.map(amaxByImage);
+  const total = images2.reduce((most, one) => Math.max(most, one.length), 0);
+  const counts2 = /* @__PURE__ */ new Set();
+  for (let n = 1; n < total; n *= 2) counts2.add(n);
+  for (const share2 of [0.5, 0.75, 0.9]) counts2.add(Math.max(1, Math.round(total * share2)));
+  counts2.add(total);
+  const points = [...counts2].filter((n) => n > 0).sort((a, b) => a - b).map((n) => ({ images: n, range: expectedRange(images2, n) }));
+  return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED2)?.images };
+}
+function calibrationSize({
+  tensors,
+  calibrationImages: count3,
+  calibrationFolder
+}) {
+  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
+  const half = Math.floor(count3 / 2);
+  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
+  const growing = before !== void 0 && before < STILL_GROWING;
+  if (count3 >= FEW_IMAGES2 && !growing) return [];
+  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
+  return [
+    {
+      kind: count3 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: count3 < FEW_IMAGES2 ? `Only ${count3} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count3} calibration images.${rose}`,
+      advice: `Use ${count3 < FEW_IMAGES2 ? "128 images or more" : `about ${count3 * 2} images`} that show what production shows; around 500 is the usual advice.`,
+      layers: [],
+      evidence: { images: count3, ...before !== void 0 && { rangeAtHalf: before } }
+    }
+  ];
+}
+var FEW_IMAGES2, STILL_GROWING, SETTLED2;
+var init_growth = __esm({
+  "src/diagnosis/growth.ts"() {
+    "use strict";
+    init_words();
+    FEW_IMAGES2 = 32;
+    STILL_GROWING = 0.9;
+    SETTLED2 = 0.99;
+  }
+});
+
+// src/diagnosis/region.ts
+function regionOf(index, shape2, input, geometry) {
+  const [, , height, width] = shape2;
+  if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
+  const [row, column] = [Math.floor(index / width) % height, index % width];
+  const side = (from, cells4, length, pad, scale, end) => {
+    const at2 = (cell) => (cell * length / cells4 - pad) / scale;
+    const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
+    return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
+  };
+  const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
+  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
+  return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
+}
+var init_region = __esm({
+  "src/diagnosis/region.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/outliers.ts
+function findOutliers({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function rangeOutliers(evidence) {
+  return [...clippable(evidence), ...heavyTails(evidence)];
+}
+function clippable(evidence) {
+  const found = findOutliers(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { calibration, ownAmax, name } = worst.tensor;
+  const inside2 = reach2(calibration, 99.99);
+  const sigmas = ownAmax / rootMeanSquare(calibration);
+  const many = found.length === 1 ? "" : ` So it is with ${counted2(found.length, "tensor")} in all; this one gains most.`;
+  const { sentence: sentence2, advice, helps } = tried(evidence);
+  return [
+    {
+      kind: "range-outlier",
+      severity: helps ? "warning" : "info",
+      subject: name,
+      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
+      advice,
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: ownAmax,
+        percentile9999: inside2,
+        sigmas,
+        sqnr: worst.now,
+        sqnrClipped: worst.best,
+        ...trialNumbers(evidence)
+      }
+    }
+  ];
+}
+function culprit({ peaks, input }, tensor) {
+  const peak = tensor.extremes?.peak;
+  const image = peak === void 0 ? void 0 : peaks.get(peak.image);
+  if (peak === void 0 || image === void 0) return "";
+  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
+  const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
+  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
+}
+function bestTrial({ calibratorTrials }) {
+  return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
+}
+function tried(evidence) {
+  const best = bestTrial(evidence);
+  if (best === void 0 || evidence.sqnr === void 0)
+    return {
+      sentence: "",
+      advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
+      helps: true
+    };
+  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
+  return {
+    helps,
+    sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
+    advice: helps ? `Set calibration.calibrator to ${best.calibrator}.` : "Leave the calibrator as it is: other ranges were tried, and the whole model does not gain from them."
   };
 }
-function priceOf({
-  cost,
-  int8Share,
-  reformats,
-  latencyMs
+function trialNumbers(evidence) {
+  const best = bestTrial(evidence);
+  return best === void 0 || evidence.sqnr === void 0 || !Number.isFinite(evidence.sqnr) ? {} : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
+}
+function heavyTails({ tensors }) {
+  const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { name, calibration } = worst.tensor;
+  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
+  return [
+    {
+      kind: "range-outlier",
+      severity: "warning",
+      subject: name,
+      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
+      layers: layers3,
+      evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
+    }
+  ];
+}
+var GAIN_DB2, HEAVY_DB, WORTH_DB2;
+var init_outliers = __esm({
+  "src/diagnosis/outliers.ts"() {
+    "use strict";
+    init_region();
+    init_signal();
+    init_words();
+    GAIN_DB2 = 6;
+    HEAVY_DB = 18;
+    WORTH_DB2 = 1;
+  }
+});
+
+// src/diagnosis/ranges.ts
+function saturation2(evidence) {
+  const found = findClipped(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { tensor, now, best, words } = worst;
+  const share2 = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
+  const trial = tried(evidence);
+  return [
+    {
+      kind: "saturation",
+      severity: trial.helps ? "error" : "info",
+      subject: tensor.name,
+      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted2(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      advice: trial.advice,
+      layers: layersOf2(found.map((one) => one.tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: tensor.ownAmax,
+        largest: amaxOf2(tensor.calibration),
+        clippedPercent: share2,
+        sqnr: now,
+        sqnrWider: best
+      }
+    }
+  ];
+}
+function findClipped({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function oneSidedRanges({ tensors }) {
+  const oneSided = tensors.filter(
+    ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8
+  );
+  const lost = oneSided.filter(
+    ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2
+  );
+  const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
+  const findings2 = [];
+  if (worst !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "warning",
+      subject: worst.name,
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      advice: `Keep ${listed3(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf2(lost),
+      evidence: {
+        tensors: lost.length,
+        amax: worst.amax,
+        min: worst.calibration.min,
+        step: worst.amax / 127
+      }
+    });
+  const coarse = oneSided.filter(
+    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB
+  );
+  const first2 = coarse[0];
+  if (first2 !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "info",
+      subject: first2.name,
+      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
+      layers: layersOf2(coarse),
+      evidence: { tensors: coarse.length, of: tensors.length }
+    });
+  return findings2;
+}
+function fp16Overflow({
+  calibration,
+  validation,
+  weights,
+  floatLayers,
+  tensors
 }) {
-  return { cost, int8Share, reformats, latencyMs: latencyMs ?? null };
+  const reachOf = (name) => Math.max(
+    ...[calibration.get(name), validation.get(name)].map(
+      (one) => one ? amaxOf2(one) : 0
+    )
+  );
+  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
+  const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
+  const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
+  if (worst === void 0) return [];
+  const names = new Set(over.map(({ name }) => name));
+  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
+  const inInt8 = tensors.filter(({ name }) => names.has(name));
+  const layers3 = [
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
+  ];
+  return [
+    {
+      kind: "fp16-overflow",
+      severity: inFloat.length > 0 ? "error" : "warning",
+      subject: worst.name,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      layers: layers3,
+      evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
+    }
+  ];
 }
-function fallOf({ outcome }) {
-  const of = (value) => value === void 0 ? null : finite(value);
-  return { drop: of(outcome?.drop), low: of(outcome?.low), high: of(outcome?.high) };
-}
-function recalibratedIn(plan, base) {
-  return Object.entries(plan.calibrators ?? {}).flatMap(
-    ([name, word]) => base.calibrators?.[name] === word ? [] : [`${name} (${word})`]
+var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
+var init_ranges = __esm({
+  "src/diagnosis/ranges.ts"() {
+    "use strict";
+    init_outliers();
+    init_signal();
+    init_words();
+    GAIN_DB3 = 3;
+    FP16_MAX = 65504;
+    COARSE_DB = 18;
+    SILU_FLOOR = -0.2785;
+  }
+});
+
+// src/diagnosis/shared-scales.ts
+function sharedScales({
+  graph,
+  scales: scales2,
+  calibration
+}) {
+  return findSharedScales(graph, scales2, calibration).map(
+    ({ tensor, sentence: sentence2, scale, parts, roundsToZero, node }) => ({
+      kind: "shared-scale",
+      severity: "error",
+      subject: tensor,
+      sentence: sentence2,
+      advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
+      layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
+      evidence: {
+        scale,
+        roundsToZero,
+        smallestSteps: Math.min(...parts.map(({ steps: steps2 }) => steps2)),
+        largestSteps: Math.max(...parts.map(({ steps: steps2 }) => steps2))
+      }
+    })
   );
 }
-function alternativeOf(point, best, base) {
-  const kept = point.draft.float.flat();
-  const own = new Set(best?.draft.float.flat());
-  const more = kept.filter((name) => !own.has(name));
-  const less = [...own].filter((name) => !kept.includes(name));
-  const words = [
-    ...more.length > 0 ? [`${more.join(", ")} in float as well`] : [],
-    ...less.length > 0 ? [`${less.join(", ")} in INT8`] : []
-  ].join(", ");
-  return {
-    ...priceOf(point.price),
-    passes: point.outcome?.passes ?? false,
-    score: point.outcome?.score ?? 0,
-    ...fallOf(point),
-    kept,
-    recalibrated: recalibratedIn(point.plan, base),
-    why: words === "" ? "other calibrators" : words
-  };
-}
-function layersOf2(run4, plan) {
-  const { bench, statistics, found } = run4;
-  const layers3 = withMacs(bench.layers, bench.graph, statistics);
-  const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const precision2 = resolvePlan(plan, bench.layers);
-  const kept = found?.search.kept ?? [];
-  const place2 = (name) => kept.includes(name) ? kept.indexOf(name) : kept.length;
+var init_shared_scales2 = __esm({
+  "src/diagnosis/shared-scales.ts"() {
+    "use strict";
+    init_quantization();
+  }
+});
+
+// src/diagnosis/weights.ts
+function weightEvidence(graph, layers3) {
   return layers3.flatMap((layer) => {
-    const own = precision2.get(layer.name) ?? plan.default;
-    const calibrator = Object.entries(plan.calibrators ?? {}).findLast(
-      ([pattern]) => planMatches(pattern, layer.name)
-    )?.[1];
-    const recalibrated = own === "int8" && calibrator !== void 0;
-    if (own === "int8" && !recalibrated) return [];
+    const node = graph.nodes[layer.nodes[0]];
+    const weight2 = weightOf(graph, node);
+    const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
+    if (weight2 === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
+    const values = tensorToFloats(tensor);
+    const dims = tensor.dims.map(Number);
+    const channels = channelAmax(
+      values,
+      dims,
+      weight2.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
+    );
     return [
       {
-        name: layer.name,
-        precision: own,
-        ...recalibrated && { calibrator },
-        macShare: layer.macs === void 0 || total === 0 ? null : layer.macs / total,
-        why: whyOf(run4, layer, recalibrated)
+        layer: layer.name,
+        input: node.inputs[0] ?? "",
+        perChannel: weight2.axis !== void 0,
+        channelAmax: channels,
+        amax: channels.reduce((a, b) => Math.max(a, b), 0),
+        sqnr: weightSqnr(values, dims, weight2.axis),
+        inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
       }
     ];
-  }).sort((a, b) => place2(a.name) - place2(b.name));
+  });
 }
-function whyOf({ bench, found }, { name, head, attention }, recalibrated) {
-  const { keepFloat: keepFloat2, plan } = bench.settings.quantization;
-  if (found?.search.kept.includes(name) === true) return "found by the search";
-  if (recalibrated && plan === void 0) return "found by the search: loses less under this calibrator";
-  if (plan !== void 0) return "the committed plan";
-  if (keepFloat2.some((pattern) => planMatches(pattern, name))) return "quantization.keepFloat";
-  if (bench.model.quantized !== void 0) return "no Q/DQ in the file";
-  return head ? "head, by rule" : attention === true ? "attention, by rule" : "by rule";
+function channelAmax(values, dims, axis) {
+  const channels = dims[axis] ?? 1;
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const amax = new Float64Array(channels);
+  values.forEach((value, i) => {
+    const c = Math.floor(i / inner) % channels;
+    amax[c] = Math.max(amax[c], Math.abs(value));
+  });
+  return amax;
 }
-var init_plan_section = __esm({
-  "src/pipeline/plan-section.ts"() {
-    "use strict";
-    init_quantization();
-    init_sensitivity();
-    init_committed_plan();
-    init_layer_rows();
-  }
-});
-
-// src/pipeline/version.ts
-var VERSION2;
-var init_version = __esm({
-  "src/pipeline/version.ts"() {
-    "use strict";
-    VERSION2 = true ? "0.1.0" : "0.0.0-source";
-  }
-});
-
-// src/pipeline/assemble.ts
-import { basename as basename7 } from "node:path";
-function assembleReport(found, findings2) {
-  const { bench, fp32, int8, mixed, startedAt } = found;
-  const search = searchSection(found);
-  const { settings: settings2 } = bench;
-  return {
-    schema: "int8-gate/report",
-    version: 1,
-    tool: { name: "int8-gate", version: VERSION2 },
-    createdAt: new Date(startedAt).toISOString(),
-    durationMs: Date.now() - startedAt,
-    model: modelSection(found),
-    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why, bench.classesHow] },
-    preprocessing: { spec: { ...bench.spec }, reasons: [...bench.preprocessingReasons] },
-    data: dataSection(bench),
-    engine: { name: bench.engine.name, version: bench.engine.version, threads: bench.engine.threads },
-    variants: {
-      fp32: variantSection(fp32),
-      int8: quantizedSection(int8),
-      ...mixed !== void 0 && { mixed: quantizedSection(mixed) }
-    },
-    ...found.rows !== void 0 && {
-      sensitivity: { images: bench.subset.length, layers: layerRows(found, findings2) }
-    },
-    ...search !== void 0 && { search: [...search] },
-    plan: planSectionOf(found),
-    ...found.confirmation !== void 0 && { engines: enginesSection2(found.confirmation) },
-    ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
-    findings: [...findings2],
-    verdict: verdictSection2(found, settings2.gate.candidate, findings2)
-  };
+function weightSqnr(values, dims, axis) {
+  const scales2 = channelScales(values, dims, axis);
+  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  let signal = 0;
+  let noise = 0;
+  values.forEach((value, i) => {
+    const scale = scales2[Math.floor(i / inner) % scales2.length];
+    signal += value * value;
+    noise += (value - Math.round(value / scale) * scale) ** 2;
+  });
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
 }
-function modelSection({ bench, statistics }) {
-  const { model, graph } = bench;
-  const macs = withMacs(bench.layers, graph, statistics).reduce(
-    (sum2, layer) => sum2 === void 0 || layer.macs === void 0 ? void 0 : sum2 + layer.macs,
-    0
-  );
-  return {
-    file: model.name,
-    digest: model.digest,
-    structure: model.structure,
-    opset: opsetOf(model.proto),
-    inputs: [...graph.inputs],
-    outputs: [...graph.outputs],
-    sizeBytes: model.sizeBytes,
-    layers: bench.layers.length,
-    macs: macs ?? null
-  };
+function inputEnergy(values, dims, group) {
+  const [outputs = 1, inputs = 1] = dims;
+  const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
+  const energy = new Float64Array(inputs * group);
+  const each = outputs / group;
+  values.forEach((value, i) => {
+    const output = Math.floor(i / (inputs * kernel));
+    const channel = Math.floor(output / each) * inputs + Math.floor(i / kernel) % inputs;
+    energy[channel] = energy[channel] + value * value;
+  });
+  return energy;
 }
-function dataSection({ truth, calibration, heldBack, settings: settings2, digests }) {
-  const { calibrator, percentile, images: images2, cache } = settings2.calibration;
-  return {
-    validation: {
-      source: basename7(truth.source),
-      images: truth.images.length,
-      boxes: truth.annotations.count,
-      categories: truth.categories.map(({ name }) => name),
-      skipped: [...truth.skipped],
-      digest: digests.validation
-    },
-    calibration: {
-      source: basename7(images2),
-      images: calibration.count,
-      calibrator: cache !== void 0 ? `cache ${basename7(cache)}` : calibrator === "percentile" ? `percentile ${percentile}` : calibrator,
-      digests: [...digests.calibration],
-      ...heldBack.count > 0 && { heldBack: heldBack.count }
+function weightRanges({ weights }) {
+  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
+  const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
+  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
+  return [
+    {
+      kind: "weight-range",
+      severity: "warning",
+      subject: worst.layer,
+      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
+      advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
+      layers: found.map(({ layer }) => layer),
+      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least2 }
     }
-  };
-}
-function variantSection({
-  evaluation,
-  detections,
-  weightBytes: weightBytes2,
-  latency,
-  distances,
-  sqnr
-}) {
-  return {
-    stats: { ...evaluation.stats },
-    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes: boxes2 }) => ({
-      name,
-      AP,
-      AP50,
-      AR100,
-      boxes: boxes2
-    })),
-    detections: detections.score.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0),
-    weightBytes: weightBytes2,
-    ...latency !== void 0 && { latency: { ...latency } },
-    ...distances !== void 0 && { distances: { ...distances } },
-    ...sqnr !== void 0 && { sqnr: finite(sqnr) }
-  };
-}
-function quantizedSection({ measured, drop: drop3, model }) {
-  return {
-    ...variantSection(measured),
-    ...dropsOf(drop3),
-    int8Layers: model.int8Layers.length,
-    floatLayers: model.floatLayers.length
-  };
-}
-function dropsOf({ map, map50 }) {
-  const section = ({ drop: drop3, low, high }) => ({
-    drop: drop3,
-    low: finite(low),
-    high: finite(high)
-  });
-  return {
-    ...Number.isFinite(map.drop) && { drop: section(map) },
-    ...Number.isFinite(map50.drop) && { drop50: section(map50) }
-  };
-}
-function verdictSection2(found, candidate, findings2) {
-  const { verdict } = found;
-  return {
-    kind: verdict.kind,
-    blocks: exitStatusOf(verdict) !== 0,
-    candidate,
-    why: whyOf2(found, verdict, candidate),
-    todo: verdict.kind === "pass" ? [] : todoOf(found, verdict, findings2),
-    checks: verdict.checks.map(({ interval, ...check2 }) => ({
-      ...check2,
-      ...interval !== void 0 && { interval: [...interval] }
-    }))
-  };
-}
-function whyOf2({ found, mixed, int8 }, verdict, candidate) {
-  const search = found?.search;
-  const engine = candidate === "mixed" ? "The mixed-precision engine" : "The INT8 engine";
-  if (verdict.kind === "pass") {
-    const kept = search?.kept.length ?? 0;
-    const float = (mixed ?? int8).model.floatLayers.length;
-    const how = candidate === "mixed" ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ", the head and what the settings name" : ""}` : "";
-    return `${engine} holds every threshold${how}.`;
-  }
-  const failing = verdict.checks.find(({ kind }) => kind === "fail" || kind === "missing") ?? verdict.checks.find(({ kind }) => kind === "inconclusive");
-  const none = search !== void 0 && !search.passes ? ` ${noneOf(search)}` : "";
-  return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
-}
-function noneOf({ points, ended, blame }) {
-  const full = points.filter(({ outcome }) => outcome !== void 0);
-  const tried2 = `None of the ${full.length} plans measured on the whole set passes`;
-  const why = {
-    cheapest: "",
-    "none-passes": ", not even with every layer in float that may be",
-    minutes: ": sensitivity.maxMinutes ended the search",
-    "float-layers": ": sensitivity.maxFloatLayers allows no more layers in float",
-    "int8-share": ": sensitivity.minInt8Share allows no more layers in float"
-  }[ended];
-  const blamed = blame.length === 0 ? "" : ` What hurts most of what is still in INT8: ${blame.join(", ")}.`;
-  return `${tried2}${why}.${blamed}`;
-}
-function todoOf({ rows: rows3, bench, int8, mixed }, verdict, findings2) {
-  const advice = [
-    ...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))
   ];
-  if (verdict.kind === "inconclusive")
-    advice.push(
-      "Add validation images, or allow a larger drop: the interval is wider than the room to the limit."
-    );
-  if (bench.settings.gate.candidate === "int8" && mixed === void 0)
-    advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
-  const precision2 = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows3 ?? []).filter(({ layer }) => precision2.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
-  if (worst.length > 0)
-    advice.push(
-      `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
-    );
-  return advice;
 }
-var init_assemble = __esm({
-  "src/pipeline/assemble.ts"() {
+var POOR_DB;
+var init_weights = __esm({
+  "src/diagnosis/weights.ts"() {
     "use strict";
-    init_gate();
     init_onnx();
     init_quantization();
-    init_choices();
-    init_engine_report();
-    init_layer_rows();
-    init_plan_section();
-    init_version();
+    init_words();
+    POOR_DB = 25;
   }
 });
 
-// src/pipeline/flavours.ts
-function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan, quantized, statistics, name = "int8") {
-  const { flavour } = settings2.quantization;
-  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
-  if (flavour === "weak") return { models: weak, kept: [] };
-  const precision2 = resolvePlan(plan, layers3);
-  const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
-  const { proto, kept } = toStrong(quantized.proto, {
-    name: model.name,
-    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
-    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
-  });
-  const strong = encodeModel(proto);
-  return {
-    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
-    kept
-  };
+// src/diagnosis/diagnose.ts
+function diagnose(evidence) {
+  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER2[a.severity] - ORDER2[b.severity]);
 }
-var init_flavours = __esm({
-  "src/pipeline/flavours.ts"() {
+var RULES, ORDER2;
+var init_diagnose = __esm({
+  "src/diagnosis/diagnose.ts"() {
     "use strict";
-    init_onnx();
-    init_quantization();
+    init_channels();
+    init_detections2();
+    init_drift();
+    init_growth();
+    init_outliers();
+    init_ranges();
+    init_shared_scales2();
+    init_weights();
+    RULES = [
+      sharedScales,
+      nothingDetected,
+      preprocessing,
+      oneSidedCalibration,
+      fp16Overflow,
+      unequalChannels,
+      saturation2,
+      rangeOutliers,
+      weightRanges,
+      calibrationSize,
+      oneSidedRanges,
+      deadChannels
+    ];
+    ORDER2 = { error: 0, warning: 1, info: 2 };
+  }
+});
+
+// src/diagnosis/index.ts
+var init_diagnosis = __esm({
+  "src/diagnosis/index.ts"() {
+    "use strict";
+    init_types11();
+    init_diagnose();
+    init_outliers();
+    init_ranges();
+    init_growth();
+    init_drift();
+    init_region();
+    init_weights();
+    init_signal();
   }
 });
 
 // src/engine/types.ts
 var ELEMENT_TYPES;
-var init_types10 = __esm({
+var init_types12 = __esm({
   "src/engine/types.ts"() {
     "use strict";
     ELEMENT_TYPES = ["float32", "float16", "int64", "int32", "uint8", "int8", "bool"];
@@ -40934,15 +41604,15 @@ function failedRun(where, reply) {
     what: `onnxruntime failed to run the model: ${reply.message.split("\n")[0] ?? ""}`
   }) : new Error(`unexpected answer ${reply.kind}`);
 }
-function indexesOf(b, batch, count2) {
-  return Array.from({ length: Math.min(batch, count2 - b * batch) }, (_, i) => b * batch + i);
+function indexesOf(b, batch, count3) {
+  return Array.from({ length: Math.min(batch, count3 - b * batch) }, (_, i) => b * batch + i);
 }
 async function taskOf(feed, index) {
   const image = await feed.image(index);
   const { pixels, width, height } = image;
   return { pixels, width, height, extras: feed.extras?.(index, image) };
 }
-async function inOrder(count2, ahead, signal, job, deliver) {
+async function inOrder(count3, ahead, signal, job, deliver) {
   const running = [];
   let started = 0;
   const stopWhenAsked = () => {
@@ -40950,8 +41620,8 @@ async function inOrder(count2, ahead, signal, job, deliver) {
   };
   stopWhenAsked();
   try {
-    for (let finished = 0; finished < count2; finished++) {
-      while (started < count2 && running.length < ahead) {
+    for (let finished = 0; finished < count3; finished++) {
+      while (started < count3 && running.length < ahead) {
         const one = job(started++);
         one.catch(() => void 0);
         running.push(one);
@@ -41110,8 +41780,8 @@ var init_onnxruntime = __esm({
             });
             return images2.length;
           },
-          (count2) => {
-            done += count2;
+          (count3) => {
+            done += count3;
             options.onProgress?.(done, feed.count);
           }
         );
@@ -41142,8 +41812,8 @@ var init_onnxruntime = __esm({
       }
       latency() {
         if (this.times.length === 0) return void 0;
-        const sorted2 = [...this.times].sort((a, b) => a - b);
-        const at2 = (share2) => sorted2[Math.min(sorted2.length - 1, Math.floor(share2 * sorted2.length))];
+        const sorted3 = [...this.times].sort((a, b) => a - b);
+        const at2 = (share2) => sorted3[Math.min(sorted3.length - 1, Math.floor(share2 * sorted3.length))];
         return { medianMs: at2(0.5), p99Ms: at2(0.99) };
       }
       async release() {
@@ -41257,7 +41927,7 @@ var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
     import__2 = __toESM(require__(), 1);
-    init_types10();
+    init_types12();
     PROTOCOL = 1;
     text2 = { type: "string" };
     number2 = { type: "number" };
@@ -41806,8 +42476,8 @@ function calibratorOf2(cache) {
   return /^TRT-\d+-MinMax/.test(cache) ? "minmax" : "entropy";
 }
 function timingOf(times) {
-  const sorted2 = [...times].sort((a, b) => a - b);
-  const at2 = (share2) => sorted2[Math.min(sorted2.length - 1, Math.floor(share2 * sorted2.length))] ?? NaN;
+  const sorted3 = [...times].sort((a, b) => a - b);
+  const at2 = (share2) => sorted3[Math.min(sorted3.length - 1, Math.floor(share2 * sorted3.length))] ?? NaN;
   return { medianMs: at2(0.5), p99Ms: at2(0.99) };
 }
 var START_MS, RUN_MS, TIMED_RUNS, PROFILED_RUNS, WARM_UP_MS, TensorRtEngine, TensorRtModel;
@@ -41966,21 +42636,21 @@ var init_engine = __esm({
       async run(feed, onOutput, { signal, onProgress } = {}) {
         for (let from = 0; from < feed.count; from += this.batch) {
           if (signal?.aborted === true) throw new Interrupted();
-          const count2 = Math.min(this.batch, feed.count - from);
-          const inputs = await this.place(feed, from, count2);
+          const count3 = Math.min(this.batch, feed.count - from);
+          const inputs = await this.place(feed, from, count3);
           const { outputs, ms } = await this.ask(
             "run",
             { file: this.exchange().path, inputs, at: this.end(inputs) },
             signal
           );
           this.times.push(ms / this.batch);
-          this.deliver(outputs, from, count2, onOutput);
-          onProgress?.(from + count2, feed.count);
+          this.deliver(outputs, from, count3, onOutput);
+          onProgress?.(from + count3, feed.count);
         }
       }
       /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
-      async place(feed, from, count2) {
-        const images2 = await Promise.all(Array.from({ length: count2 }, (_, i) => feed.image(from + i)));
+      async place(feed, from, count3) {
+        const images2 = await Promise.all(Array.from({ length: count3 }, (_, i) => feed.image(from + i)));
         const extras = images2.map((image, i) => feed.extras?.(from + i, image) ?? {});
         const placed2 = [];
         let offset = 0;
@@ -41999,7 +42669,7 @@ var init_engine = __esm({
           for (let i = 0; i < this.batch; i++)
             this.exchange().write(
               offset + i * each.bytes.length,
-              parts[Math.min(i, count2 - 1)].bytes
+              parts[Math.min(i, count3 - 1)].bytes
             );
           placed2.push({ name, shape: [this.batch, ...each.dims], offset });
           offset = after(offset, this.batch * each.bytes.length);
@@ -42013,8 +42683,8 @@ var init_engine = __esm({
           return Math.max(end, after(offset, shape2.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[type]));
         }, 0);
       }
-      deliver(outputs, from, count2, onOutput) {
-        const maps = Array.from({ length: count2 }, () => /* @__PURE__ */ new Map());
+      deliver(outputs, from, count3, onOutput) {
+        const maps = Array.from({ length: count3 }, () => /* @__PURE__ */ new Map());
         for (const { name, shape: shape2, offset } of outputs) {
           const type = this.outputs.find((one) => one.name === name)?.type ?? "float32";
           if (shape2[0] !== this.batch)
@@ -42230,7 +42900,7 @@ var init_tensorrt = __esm({
 var init_engine2 = __esm({
   "src/engine/index.ts"() {
     "use strict";
-    init_types10();
+    init_types12();
     init_probe_types();
     init_onnxruntime();
     init_tensorrt();
@@ -42238,19 +42908,19 @@ var init_engine2 = __esm({
 });
 
 // src/detection/types.ts
-var init_types11 = __esm({
+var init_types13 = __esm({
   "src/detection/types.ts"() {
     "use strict";
   }
 });
 
 // src/detection/nms.ts
-function byFallingScore2(scores, count2 = scores.length) {
-  const floats = new Float32Array(count2);
-  for (let i = 0; i < count2; i++) floats[i] = scores[i] + 0;
+function byFallingScore2(scores, count3 = scores.length) {
+  const floats = new Float32Array(count3);
+  for (let i = 0; i < count3; i++) floats[i] = scores[i] + 0;
   const bits = new Uint32Array(floats.buffer);
-  const keys = new Float64Array(count2);
-  for (let i = 0; i < count2; i++) {
+  const keys = new Float64Array(count3);
+  for (let i = 0; i < count3; i++) {
     const word = bits[i];
     const falling = word >= 2 ** 31 ? word : 2 ** 31 - 1 - word;
     keys[i] = falling * 2 ** 21 + i;
@@ -42258,9 +42928,9 @@ function byFallingScore2(scores, count2 = scores.length) {
   keys.sort();
   return Int32Array.from(keys, (key) => key % 2 ** 21);
 }
-function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count2 = scores.length, considered = count2) {
+function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count3 = scores.length, considered = count3) {
   const boxes2 = corners instanceof Float32Array ? corners : Float32Array.from(corners);
-  const order = byFallingScore2(scores, count2).subarray(0, considered);
+  const order = byFallingScore2(scores, count3).subarray(0, considered);
   const keptOfClass = /* @__PURE__ */ new Map();
   const kept = [];
   for (const i of order) {
@@ -42275,10 +42945,10 @@ function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count2
   return kept;
 }
 function covered(boxes2, i, rivals, iou) {
-  for (const j of rivals) if (overlap4(boxes2, j, i) > iou) return true;
+  for (const j of rivals) if (overlap5(boxes2, j, i) > iou) return true;
   return false;
 }
-function overlap4(boxes2, i, j) {
+function overlap5(boxes2, i, j) {
   const { fround, max, min } = Math;
   const a = 4 * i;
   const b = 4 * j;
@@ -42390,8 +43060,8 @@ var init_boxes = __esm({
 });
 
 // src/detection/grid.ts
-function stridesOf(count2, height, width) {
-  return STRIDES.find((strides) => cellCount(strides, height, width) === count2);
+function stridesOf(count3, height, width) {
+  return STRIDES.find((strides) => cellCount(strides, height, width) === count3);
 }
 function cellCount(strides, height, width) {
   return strides.reduce((sum2, stride) => sum2 + Math.ceil(height / stride) * Math.ceil(width / stride), 0);
@@ -42545,16 +43215,16 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
       const flat = tensor.dims.length === 4;
       const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name, flat ? 3 : 4);
       const sizes = anchors[level] ?? [];
-      const count2 = sizes.length / 2;
-      const [rows3, columns2, width] = flat ? [b, c, a / count2] : [b, c, d];
-      if (!Number.isInteger(width) || !flat && a !== count2)
+      const count3 = sizes.length / 2;
+      const [rows3, columns2, width] = flat ? [b, c, a / count3] : [b, c, d];
+      if (!Number.isInteger(width) || !flat && a !== count3)
         throw new InputFault({
           where: `output ${String(name)}`,
-          what: `has dimensions [${tensor.dims.join(", ")}], which ${count2} anchors do not fit`,
+          what: `has dimensions [${tensor.dims.join(", ")}], which ${count3} anchors do not fit`,
           fix: "Give the anchors of each head, finest first, as `decoder: { anchors: [[w, h, …], …] }`."
         });
       const plane = rows3 * columns2;
-      for (let anchor = 0; anchor < count2; anchor++)
+      for (let anchor = 0; anchor < count3; anchor++)
         for (let cell = 0; cell < plane; cell++) {
           const at2 = (i) => sigmoid(
             data[flat ? (anchor * width + i) * plane + cell : (anchor * plane + cell) * width + i]
@@ -42728,8 +43398,8 @@ var init_dense = __esm({
 
 // src/detection/suppressed.ts
 function rows(match2, options, view) {
-  const { width, box, score, cls } = COLUMNS[match2.format];
-  const { predictions, count: count2 } = match2.outputs;
+  const { width, box, score, cls } = COLUMNS2[match2.format];
+  const { predictions, count: count3 } = match2.outputs;
   return (outputs, geometry, emit) => {
     const { data } = finite2(outputs, predictions);
     if (data.length % width !== 0)
@@ -42738,7 +43408,7 @@ function rows(match2, options, view) {
         what: `holds ${data.length} numbers, which are no rows of ${width}`,
         fix: "Declare another decoder as `decoder: { format: … }`."
       });
-    const n = Math.min(data.length / width, countOf(outputs, count2));
+    const n = Math.min(data.length / width, countOf(outputs, count3));
     const found = new CandidateTable();
     for (let i = 0; i < n; i++) {
       const at2 = (column) => data[i * width + column];
@@ -42752,14 +43422,14 @@ function countOf(outputs, name) {
   return name === void 0 ? Infinity : finite2(outputs, name).data[0] ?? 0;
 }
 function separate(match2, options, view) {
-  const { boxes: boxes2, scores, classes, count: count2 } = match2.outputs;
+  const { boxes: boxes2, scores, classes, count: count3 } = match2.outputs;
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
     const corners = finite2(outputs, boxes2).data;
     const labels = finite2(outputs, classes).data;
     const width = match2.format === "mmdeploy" ? 5 : 4;
     const points = width === 5 ? void 0 : finite2(outputs, scores).data;
-    const rowCount = Math.min(corners.length / width, labels.length, countOf(outputs, count2));
+    const rowCount = Math.min(corners.length / width, labels.length, countOf(outputs, count3));
     const tf = match2.format === "tf-od";
     const found = new CandidateTable();
     for (let i = 0; i < rowCount; i++) {
@@ -42809,7 +43479,7 @@ function nmsIndices(match2, options, view) {
     emitTop(found, options, pixels, emit);
   };
 }
-var COLUMNS;
+var COLUMNS2;
 var init_suppressed = __esm({
   "src/detection/suppressed.ts"() {
     "use strict";
@@ -42817,7 +43487,7 @@ var init_suppressed = __esm({
     init_boxes();
     init_inputs();
     init_nms();
-    COLUMNS = {
+    COLUMNS2 = {
       /** image x1 y1 x2 y2 score class. */
       "yolo-nas-flat": { width: 7, box: 1, score: 5, cls: 6 },
       /** image x1 y1 x2 y2 class score. */
@@ -43065,20 +43735,20 @@ function separateOutputs({ outputs: all, named, view, declared }, add4) {
   const boxes2 = role("boxes", /boxes|bboxes/i);
   const scores = role("scores", /scores/i);
   const classes = role("classes", /classes|labels/i);
-  const count2 = role("count", /^(graph\d+_)?num_?(dets|detections|predictions)|:num_detections|^num/i);
+  const count3 = role("count", /^(graph\d+_)?num_?(dets|detections|predictions)|:num_detections|^num/i);
   if (boxes2 === void 0 || scores === void 0 || classes === void 0) return false;
   const match2 = {
-    outputs: { boxes: boxes2, scores, classes, ...count2 !== void 0 && { count: count2 } },
+    outputs: { boxes: boxes2, scores, classes, ...count3 !== void 0 && { count: count3 } },
     classCount: void 0
   };
-  const why = `outputs ${[boxes2, scores, classes].join(", ")}${count2 === void 0 ? "" : `, ${count2}`}`;
+  const why = `outputs ${[boxes2, scores, classes].join(", ")}${count3 === void 0 ? "" : `, ${count3}`}`;
   if (declared !== void 0) {
     if (SEPARATE.includes(declared)) add4(declared, { ...match2, why });
   } else if (hasInput(view, "orig_target_sizes"))
     add4("rtdetr-deploy", { ...match2, why: `${why}, and an input orig_target_sizes` });
   else if (/(^|\/)detection_boxes/.test(boxes2)) add4("tf-od", { ...match2, why });
   else if (/^(graph\d+_)?pred_boxes/.test(boxes2)) add4("yolo-nas-batch", { ...match2, why });
-  else if (count2 !== void 0) add4("efficient-nms", { ...match2, why });
+  else if (count3 !== void 0) add4("efficient-nms", { ...match2, why });
   else if (outputs.find(({ name }) => name === boxes2)?.dims.length === 2)
     add4("torchvision", { ...match2, why: `${why}, without a batch` });
   return true;
@@ -43198,7 +43868,7 @@ var init_heads = __esm({
 function paired(sight, add4) {
   const { view, declared, height, width } = sight;
   if (declared !== void 0 && !PAIRS.includes(declared)) return;
-  const [boxes2, scores] = pairOf(sight) ?? [];
+  const [boxes2, scores] = pairOf2(sight) ?? [];
   if (boxes2?.dims[2] !== 4 || scores === void 0) return;
   const [, rows3 = -1, columns2 = -1] = scores.dims;
   const n = boxes2.dims[1] ?? -1;
@@ -43222,7 +43892,7 @@ function paired(sight, add4) {
     });
   transformer(sight, add4, columns2, match2, /^dets$/.test(boxes2.name));
 }
-function pairOf({ outputs, named }) {
+function pairOf2({ outputs, named }) {
   const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
   const logits = floats.find(({ name }) => /^(pred_)?logits$/.test(name));
   const corners = floats.find(({ name }) => name === "pred_boxes");
@@ -43244,8 +43914,8 @@ function transformer({ view, classes, declared }, add4, columns2, match2, dets) 
   }
   if (dets) return add4("rf-detr", match2(columns2, "outputs dets and labels"));
   if (isDeformable(view)) return asQueries(`${columns2} logits each, and deformable attention`);
-  const count2 = classes?.count;
-  const fits = (extra, coco) => count2 !== void 0 ? columns2 === count2 + extra : columns2 === coco || view.categories !== void 0 && columns2 === view.categories + extra;
+  const count3 = classes?.count;
+  const fits = (extra, coco) => count3 !== void 0 ? columns2 === count3 + extra : columns2 === coco || view.categories !== void 0 && columns2 === view.categories + extra;
   const noObject = fits(1, 92);
   const plain2 = fits(0, 80);
   if (noObject && !plain2) return asDetr(`${none} classes and one of no object`);
@@ -43285,8 +43955,8 @@ function onlyOutput({ outputs, named }) {
   const chosen = floats.find(({ name }) => name === named.predictions);
   if (chosen !== void 0) return chosen;
   const [first2] = floats;
-  const alike = floats.every(({ dims }) => String(dims) === String(first2?.dims));
-  if (!alike || floats.length > 2 || outputs.some((o) => !floats.includes(o) && o.dims.length < 5))
+  const alike2 = floats.every(({ dims }) => String(dims) === String(first2?.dims));
+  if (!alike2 || floats.length > 2 || outputs.some((o) => !floats.includes(o) && o.dims.length < 5))
     return void 0;
   return floats.at(-1);
 }
@@ -43317,24 +43987,24 @@ function fromMetadata({ view, classes }, rows3, columns2, put) {
 }
 function freeCells(sight, rows3, columns2, put) {
   const { view } = sight;
-  const count2 = likelyCount(sight, Math.max(rows3, columns2));
+  const count3 = likelyCount(sight, Math.max(rows3, columns2));
   const of = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
   if (rows3 > 0 && columns2 < 0) {
-    if (count2 !== void 0 && rows3 === 4 + count2)
-      return put("yolov8", count2, `${rows3} numbers for each of a free number of boxes${of}`);
-    if (isDeformable(view)) put("rtdetr-ultralytics", count2, `${rows3} queries${of}`);
+    if (count3 !== void 0 && rows3 === 4 + count3)
+      return put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of}`);
+    if (isDeformable(view)) put("rtdetr-ultralytics", count3, `${rows3} queries${of}`);
     return;
   }
   if (columns2 < 0) return;
-  const six = columns2 === 6 && !(count2 === 1 && byUltralytics(view));
+  const six = columns2 === 6 && !(count3 === 1 && byUltralytics(view));
   if (six) put("yolov10", sight.classes?.count, "a free number of rows of six");
-  if (six && count2 !== 1) return;
-  if (count2 !== void 0 && columns2 === 4 + count2)
-    return put("yolov8", count2, `transposed, ${columns2} numbers for each of a free number of boxes${of}`);
-  if (count2 === void 0 || columns2 !== 5 + count2) return;
-  put("yolov5", count2, `${columns2} numbers for each of a free number of boxes${of}`);
+  if (six && count3 !== 1) return;
+  if (count3 !== void 0 && columns2 === 4 + count3)
+    return put("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of}`);
+  if (count3 === void 0 || columns2 !== 5 + count3) return;
+  put("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of}`);
   if (!byUltralytics(view) && view.operators?.has("Exp") === true)
-    put("yolox-decoded", count2, "sizes raised by the model itself (Exp)");
+    put("yolox-decoded", count3, "sizes raised by the model itself (Exp)");
 }
 function likelyCount({ classes, view }, across) {
   const coco = [84, 85, ...DISTANCES.map((bins) => 80 + bins)].includes(across) ? 80 : void 0;
@@ -43343,13 +44013,13 @@ function likelyCount({ classes, view }, across) {
 function gridded(sight, output, put) {
   const { classes, height, width, view } = sight;
   const [, rows3 = -1, columns2 = -1] = output.dims;
-  const count2 = classes?.count;
+  const count3 = classes?.count;
   const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
   const across = stridesOf(columns2, height, width) !== void 0;
-  if (rows3 > 4 && across && (count2 === void 0 || rows3 === 4 + count2))
+  if (rows3 > 4 && across && (count3 === void 0 || rows3 === 4 + count3))
     put("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of}`);
   const anchored = rows3 % 3 === 0 && stridesOf(rows3 / 3, height, width) !== void 0;
-  if (anchored && columns2 > 5 && (count2 === void 0 || columns2 === 5 + count2)) {
+  if (anchored && columns2 > 5 && (count3 === void 0 || columns2 === 5 + count3)) {
     put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of}`);
     return true;
   }
@@ -43364,12 +44034,12 @@ function gridded(sight, output, put) {
   return across;
 }
 function few({ view, classes }, rows3, columns2, put) {
-  const count2 = classes?.count;
+  const count3 = classes?.count;
   const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
-  const byQuery = columns2 > 4 && (count2 === void 0 ? columns2 === 84 : columns2 === 4 + count2);
+  const byQuery = columns2 > 4 && (count3 === void 0 ? columns2 === 84 : columns2 === 4 + count3);
   const deformable = view.operators === void 0 ? void 0 : isDeformable(view);
   const detections = columns2 === 6;
-  if (detections && !(byQuery && deformable === true)) put("yolov10", count2, "rows of six numbers");
+  if (detections && !(byQuery && deformable === true)) put("yolov10", count3, "rows of six numbers");
   if (byQuery && !(detections && deformable === false))
     put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of}`);
 }
@@ -43626,26 +44296,26 @@ function mapClasses(decoder, view, categories, override = "auto", boxes2) {
   const names = given !== void 0 && shift === 1 && !background ? ["__background__", ...given] : given;
   if (names !== void 0)
     return byName(names, categories, boxes2, declared === void 0 ? "the model" : "the settings");
-  const count2 = decoder.classCount ?? (shift === 1 ? 91 : void 0);
-  const coco = asCoco(count2, categories);
+  const count3 = decoder.classCount ?? (shift === 1 ? 91 : void 0);
+  const coco = asCoco(count3, categories);
   if (coco !== void 0) return coco;
   if (shift === 1)
     return {
       index: Int32Array.from([-1, ...categories.keys()]),
       how: "classes are matched by order, from 1 on: the model does not name them, 0 is the background"
     };
-  if (decoder.labels === "category-ids" && count2 !== void 0 && count2 !== categories.length) {
-    const byId2 = asIds(count2, categories);
+  if (decoder.labels === "category-ids" && count3 !== void 0 && count3 !== categories.length) {
+    const byId2 = asIds(count3, categories);
     if (byId2 !== void 0) return byId2;
   }
-  if (count2 === void 0 || count2 === categories.length)
+  if (count3 === void 0 || count3 === categories.length)
     return {
       index: Int32Array.from(categories, (_, i) => i),
       how: "classes are matched by order: the model does not name them"
     };
   throw new InputFault({
     where: "categories of the annotations",
-    what: `there are ${categories.length}, the model has ${count2} classes and does not name them`,
+    what: `there are ${categories.length}, the model has ${count3} classes and does not name them`,
     fix: "Name the classes in the order of the model as `decoder: { classes: […] }`."
   });
 }
@@ -43669,23 +44339,23 @@ function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
   return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
 }
-function asIds(count2, categories) {
-  if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count2)) return void 0;
-  const index = new Int32Array(count2).fill(-1);
+function asIds(count3, categories) {
+  if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count3)) return void 0;
+  const index = new Int32Array(count3).fill(-1);
   categories.forEach(({ id }, i) => index[id] = i);
   return { index, how: "the model’s classes are taken as the ids of the categories" };
 }
-function asCoco(count2, categories) {
-  if (count2 !== 80 && count2 !== 91) return void 0;
+function asCoco(count3, categories) {
+  if (count3 !== 80 && count3 !== 91) return void 0;
   const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
   const places2 = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
   if (categories.length === 0 || places2.filter((place2) => place2 >= 0).length !== categories.length)
     return void 0;
-  const index = new Int32Array(count2).fill(-1);
-  COCO_CLASSES.forEach(({ id }, i) => index[count2 === 80 ? i : id] = places2[i]);
-  const numbered = count2 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
+  const index = new Int32Array(count3).fill(-1);
+  COCO_CLASSES.forEach(({ id }, i) => index[count3 === 80 ? i : id] = places2[i]);
+  const numbered = count3 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name }) => name);
-  const start = `the model’s ${count2} classes are taken ${numbered}`;
+  const start = `the model’s ${count3} classes are taken ${numbered}`;
   return { index, how: describe3(start, names, places2, categories, []) };
 }
 function describe3(start, names, places2, categories, missing) {
@@ -43882,7 +44552,7 @@ var init_preprocessing = __esm({
 var init_detection = __esm({
   "src/detection/index.ts"() {
     "use strict";
-    init_types11();
+    init_types13();
     init_choose();
     init_classes2();
     init_nms();
@@ -43936,7 +44606,7 @@ var init_keys = __esm({
 
 // src/pipeline/prepare.ts
 import { readFile as readFile9 } from "node:fs/promises";
-async function prepare3(loaded2, context) {
+async function prepare3(loaded2, context, sound) {
   const { settings: settings2 } = loaded2;
   context.progress.phase("Reading the model and the data");
   const model = floatModelOf(await readModel(settings2.model));
@@ -43963,9 +44633,9 @@ async function prepare3(loaded2, context) {
     });
   if (truth.skipped.length > 0)
     context.progress.phase(
-      `Validation data: ${truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`).join("; ")}`
+      `Validation data: ${truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`).join("; ")}`
     );
-  const listed4 = await calibrationImages(settings2);
+  const listed4 = await calibrationImages(settings2, sound);
   const { fit: calibrationRecords, held: held2 } = choosesOnImages(settings2, model) ? holdBack(listed4) : { fit: listed4, held: [] };
   const scope = settings2.quantization.operators;
   const layers3 = listLayers(graph, scope);
@@ -44055,17 +44725,17 @@ function calibratedTensors(graph, layers3, { quantization }) {
   const given = layers3.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
   return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name) => name !== "" && graph.isFloat(name))])];
 }
-async function calibrationImages(settings2) {
-  const records = await listImages(settings2.calibration.images);
-  const { count: count2, images: images2 } = settings2.calibration;
-  const used = count2 === void 0 || count2 >= records.length ? records : spread3(records, count2);
+async function calibrationImages(settings2, sound) {
+  const records = sound ?? await listImages(settings2.calibration.images);
+  const { count: count3, images: images2 } = settings2.calibration;
+  const used = count3 === void 0 || count3 >= records.length ? records : spread3(records, count3);
   return checkImages(used, followsExif(settings2), images2);
 }
 function followsExif({ preprocessing: preprocessing2 }) {
   return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
 }
-function spread3(records, count2) {
-  return Array.from({ length: count2 }, (_, i) => records[Math.floor(i * records.length / count2)]);
+function spread3(records, count3) {
+  return Array.from({ length: count3 }, (_, i) => records[Math.floor(i * records.length / count3)]);
 }
 function boxesByCategory({ categories, annotations }) {
   const boxes2 = new Int32Array(categories.length);
@@ -44282,12 +44952,12 @@ async function sqnrOf2(bench, name, bytes2, reference) {
 }
 function subsetScorer(bench, name, geometries) {
   const table2 = new DetectionBuilder();
-  let broken = false;
+  let broken2 = false;
   return {
     add(i, outputs) {
-      broken ||= !tryDecode(bench, table2, name, i, outputs, geometries[i]);
+      broken2 ||= !tryDecode(bench, table2, name, i, outputs, geometries[i]);
     },
-    map: () => broken ? void 0 : evaluateCoco(bench.subsetTruth, table2.finish()).stats.AP
+    map: () => broken2 ? void 0 : evaluateCoco(bench.subsetTruth, table2.finish()).stats.AP
   };
 }
 var init_measure = __esm({
@@ -44300,6 +44970,667 @@ var init_measure = __esm({
     init_detect();
     init_remembered();
     init_detect();
+  }
+});
+
+// src/pipeline/calibrate.ts
+import { readFile as readFile10 } from "node:fs/promises";
+import { basename as basename5 } from "node:path";
+async function calibrate(bench, extremes2) {
+  const { context } = bench;
+  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const statistics = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.calibration),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total),
+      ...extremes2 !== void 0 && { extremes: extremes2 }
+    }
+  );
+  context.progress.end();
+  return { statistics, ...await rangesOf(bench, statistics) };
+}
+async function rangesOf(bench, statistics) {
+  const { calibrator, percentile, batch, cache } = bench.settings.calibration;
+  if (calibrator === "best" && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
+  const name = calibrator === "best" ? "percentile" : calibrator;
+  const ranges = computeRanges(statistics, calibratorFor(name, { percentile, batch }));
+  return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
+}
+async function chooseRanges(bench, statistics) {
+  const { context, settings: settings2, layers: layers3, graph } = bench;
+  context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
+  const candidates = rangeCandidates(statistics, settings2.calibration);
+  const choices = await chooseCalibrators({
+    engine: bench.engine,
+    model: bench.model,
+    graph,
+    layers: layers3,
+    scope: settings2.quantization.operators,
+    work: new Map(
+      withMacs(layers3, graph, statistics).flatMap(
+        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
+      )
+    ),
+    statistics,
+    candidates,
+    feed: feedOf(bench, bench.heldBack),
+    signal: context.signal,
+    onProgress: (done, total) => context.progress.update(done, total)
+  });
+  context.progress.end();
+  return { ranges: chosenRanges(candidates, choices), choices };
+}
+function calibratorInWords({ calibrator, percentile, cache }) {
+  if (cache !== void 0) return `cache ${basename5(cache)}`;
+  return calibratorWords(calibrator, percentile);
+}
+async function readRanges(file, statistics) {
+  let text3;
+  try {
+    text3 = await readFile10(file, "utf8");
+  } catch (cause) {
+    throw new InputFault(
+      { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
+      { cause }
+    );
+  }
+  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
+}
+var init_calibrate = __esm({
+  "src/pipeline/calibrate.ts"() {
+    "use strict";
+    init_calibration();
+    init_diagnosis();
+    init_faults();
+    init_quantization();
+    init_sensitivity();
+    init_measure();
+    init_prepare();
+  }
+});
+
+// src/pipeline/engine-report.ts
+function enginesSection2({ gpu, engines: engines3 }) {
+  const { hello } = gpu.engine;
+  const known2 = "unknown" in gpu.state ? void 0 : gpu.state;
+  return {
+    library: `TensorRT ${hello.tensorrt}`,
+    gpu: known2?.name ?? `GPU of compute capability ${hello.gpu.computeCapability}`,
+    computeCapability: hello.gpu.computeCapability,
+    driver: known2?.driver ?? hello.cuda.driver,
+    cuda: hello.cuda.runtime,
+    clockMHz: known2?.smClockMHz ?? null,
+    powerState: known2?.powerState ?? null,
+    noise: [...gpu.noise],
+    rows: engines3.map(rowOf)
+  };
+}
+function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, asked }) {
+  const { layers: layers3 } = details;
+  return {
+    variant: variant2,
+    AP: measured.evaluation.stats.AP,
+    AP50: measured.evaluation.stats.AP50,
+    simulatedAP: simulated ?? null,
+    drop: drop3 === void 0 || !Number.isFinite(drop3.map.drop) ? null : drop3.map.drop,
+    batch: details.batch,
+    medianMs: details.timing.medianMs,
+    p99Ms: details.timing.p99Ms,
+    graphMedianMs: details.graphTiming?.medianMs ?? null,
+    imagesPerSecond: 1e3 * details.batch / (details.graphTiming ?? details.timing).medianMs,
+    engineBytes: details.engineBytes,
+    deviceBytes: details.deviceBytes,
+    buildSeconds: details.buildSeconds,
+    layers: layers3 === void 0 ? null : countsOf(layers3),
+    reformatMs: layers3 === void 0 ? null : sumMs(layers3.filter(({ reformat }) => reformat)),
+    notInt8: layers3 === void 0 ? [] : notInt8(layers3, asked)
+  };
+}
+function countsOf(layers3) {
+  const count3 = (test) => layers3.filter(test).length;
+  const working = (precision2) => (layer) => !layer.reformat && layer.precision === precision2;
+  return {
+    int8: count3(working("int8")),
+    fp16: count3(working("fp16")),
+    fp32: count3(working("fp32")),
+    reformats: count3(({ reformat }) => reformat)
+  };
+}
+function sumMs(layers3) {
+  return layers3.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
+}
+function notInt8(layers3, asked) {
+  const done = new Set(layers3.filter(({ precision: precision2 }) => precision2 === "int8").flatMap(({ nodes }) => nodes));
+  const wanted = new Set(asked.filter((node) => !done.has(node)));
+  return layers3.flatMap(
+    ({ nodes, precision: precision2, reformat, ms }) => reformat || precision2 === "int8" ? [] : nodes.filter((node) => wanted.has(node)).map((node) => ({ layer: node, got: precision2, ms: ms ?? null }))
+  );
+}
+function engineFindings(confirmation) {
+  const { engines: engines3 } = confirmation;
+  const fp16 = engines3.find(({ variant: variant2 }) => variant2 === "fp16");
+  return [
+    ...engines3.flatMap((one) => fp16 === void 0 || one.asked.length === 0 ? [] : doesNotPay(one, fp16)),
+    ...slowerThanImplicit(engines3),
+    ...engines3.flatMap(parted),
+    ...engines3.flatMap(fallenBack),
+    ...confirmation.gpu.noise.map((reason) => ({
+      kind: "noisy-gpu",
+      severity: "warning",
+      subject: "GPU",
+      sentence: `Latencies may be wrong: ${reason}.`,
+      advice: "Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive."
+    }))
+  ];
+}
+function doesNotPay({ variant: variant2, details }, fp16) {
+  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
+  const [own, other] = [ms(details), ms(fp16.details)];
+  if (own < other) return [];
+  const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED4);
+  const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
+  return [
+    {
+      kind: "int8-does-not-pay",
+      severity: "warning",
+      subject: variant2,
+      sentence: `The ${variant2.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
+      advice: "Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches."
+    }
+  ];
+}
+function slowerThanImplicit(engines3) {
+  const of = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
+  const [implicit, ours] = [of("implicit"), of("mixed") ?? of("int8")];
+  if (implicit === void 0 || ours === void 0) return [];
+  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
+  const ratio = ms(ours.details) / ms(implicit.details);
+  if (ratio <= SLOWER) return [];
+  return [
+    {
+      kind: "slower-than-implicit",
+      severity: "info",
+      subject: ours.variant,
+      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
+      advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
+    }
+  ];
+}
+function parted({ variant: variant2, measured, simulated }) {
+  const { AP } = measured.evaluation.stats;
+  if (simulated === void 0 || Math.abs(AP - simulated) <= PARTED) return [];
+  return [
+    {
+      kind: "simulation-parts",
+      severity: "warning",
+      subject: variant2,
+      sentence: `The ${variant2.toUpperCase()} engine reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
+      advice: "The engine is what is judged. The ranking of layers comes from simulation: take it with care."
+    }
+  ];
+}
+function fallenBack({ variant: variant2, details, asked }) {
+  const found = notInt8(details.layers ?? [], asked);
+  if (found.length === 0) return [];
+  const names = found.slice(0, NAMED4).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  return [
+    {
+      kind: "not-int8",
+      severity: "info",
+      subject: variant2,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED4 ? ", …" : ""}.`,
+      advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
+    }
+  ];
+}
+var PARTED, SLOWER, NAMED4;
+var init_engine_report = __esm({
+  "src/pipeline/engine-report.ts"() {
+    "use strict";
+    PARTED = 0.01;
+    SLOWER = 1.1;
+    NAMED4 = 5;
+  }
+});
+
+// src/pipeline/committed-plan.ts
+import { basename as basename6 } from "node:path";
+function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
+  return {
+    structure: model.structure,
+    calibrator: calibratorWord(settings2),
+    layers: layers3.map(({ name, nodes }) => ({
+      name,
+      structure: nodeStructure(graph, graph.nodes[nodes[0]])
+    }))
+  };
+}
+function calibratorWord({ calibration }) {
+  if (calibration.cache !== void 0) return "cache";
+  return calibration.calibrator === "percentile" ? `percentile:${calibration.percentile}` : calibration.calibrator;
+}
+async function startPlan(bench) {
+  const { quantization } = bench.settings;
+  if (quantization.plan !== void 0) {
+    const fitted = fitPlan(await readPlan(quantization.plan), networkOf(bench));
+    resolvePlan(fitted.plan, bench.layers, quantization.plan);
+    return fitted;
+  }
+  return { plan: rulePlan(bench), age: void 0 };
+}
+function rulePlan({ model, layers: layers3, settings: { quantization } }) {
+  if (model.quantized !== void 0)
+    return keepFloat(planOfFile(model, layers3, quantization.operators), quantization.keepFloat);
+  const asked = quantization.head === "test" ? "float" : quantization.head;
+  const head = asked ?? (quantization.operators === "tensorrt" ? "float" : "int8");
+  const plan = defaultPlan(layers3, quantization.operators, { head, keepFloat: quantization.keepFloat });
+  return { ...plan, model: model.structure };
+}
+function ageSentence(file, model, plan, age) {
+  const { structure, gone, fresh, renamed, calibrator } = age;
+  const list3 = (names) => `${names.slice(0, NAMED5).join(", ")}${names.length > NAMED5 ? ` and ${names.length - NAMED5} more` : ""}`;
+  const parts = [
+    ...gone.length > 0 ? [`it speaks of ${list3(gone)}, which ${gone.length === 1 ? "is" : "are"} gone`] : [],
+    ...fresh.length > 0 ? [
+      `${list3(fresh)} ${fresh.length === 1 ? "is" : "are"} new, run${fresh.length === 1 ? "s" : ""} in ${plan.default.toUpperCase()}, and nobody has ranked ${fresh.length === 1 ? "it" : "them"}`
+    ] : [],
+    ...renamed.length > 0 ? [`it follows ${list3(renamed.map(({ from, to }) => `${from} to its new name ${to}`))}`] : [],
+    ...structure && gone.length + fresh.length === 0 ? [`${model} has another structure than the network that it was made for`] : [],
+    ...calibrator === void 0 ? [] : [`it was found with the calibrator ${calibrator.from}, and the settings have ${calibrator.to}`]
+  ];
+  return `The plan ${file} is out of date: ${parts.join("; ")}.`;
+}
+function stalePlan({
+  settings: settings2,
+  model
+}, plan, age) {
+  if (age === void 0 || settings2.quantization.plan === void 0) return [];
+  const file = basename6(settings2.quantization.plan);
+  const { structure, gone, fresh, calibrator } = age;
+  const renamedOnly = !structure && gone.length + fresh.length === 0 && calibrator === void 0;
+  return [
+    {
+      kind: "stale-plan",
+      severity: renamedOnly ? "info" : "warning",
+      subject: file,
+      sentence: ageSentence(file, model.name, plan, age),
+      advice: "Run `int8-gate plan --write` and commit the plan that it finds."
+    }
+  ];
+}
+var NAMED5;
+var init_committed_plan = __esm({
+  "src/pipeline/committed-plan.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    NAMED5 = 5;
+  }
+});
+
+// src/pipeline/plan-section.ts
+import { basename as basename7 } from "node:path";
+function searchSection({ found, int8 }) {
+  if (found === void 0) return void 0;
+  const { points } = found.search;
+  const front = paretoFront(points);
+  return points.map((point) => {
+    const { draft, outcome, estimate, plan } = point;
+    const kept = draft.float.flat();
+    return {
+      floatLayers: kept.length,
+      passes: outcome?.passes ?? false,
+      score: (outcome ?? estimate)?.score ?? 0,
+      ...priceOf(point.price),
+      kept,
+      recalibrated: recalibratedIn(plan, int8.plan),
+      full: outcome !== void 0,
+      images: (outcome ?? estimate)?.images ?? 0,
+      ...outcome !== void 0 && { verdict: outcome.verdict, ...fallOf(point) },
+      ...estimate !== void 0 && { sqnr: finite(estimate.sqnr) },
+      pareto: front.has(point)
+    };
+  });
+}
+function planSectionOf(run4) {
+  const { bench, found, int8, mixed, age, price: price2 } = run4;
+  const { settings: settings2, model, subset } = bench;
+  const judged = settings2.gate.candidate === "int8" ? int8 : mixed ?? int8;
+  const committed = settings2.quantization.plan;
+  const search = found?.search;
+  return {
+    source: committed !== void 0 ? "committed" : search !== void 0 && judged === mixed ? "found" : "default",
+    ...committed !== void 0 && { file: basename7(committed) },
+    ...priceOf(price2(judged.plan)),
+    costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
+    layers: layersOf3(run4, judged.plan),
+    ...found !== void 0 && {
+      search: {
+        passes: found.search.passes,
+        ended: found.search.ended,
+        fullEvaluations: found.search.evaluations.full,
+        subsetEvaluations: found.search.evaluations.subset,
+        cachedEvaluations: found.search.evaluations.cached,
+        subsetImages: subset.length,
+        seconds: found.seconds
+      }
+    },
+    alternatives: (search?.alternatives ?? []).map((point) => alternativeOf(point, search?.best, int8.plan)),
+    blame: [...search?.blame ?? []],
+    ...age !== void 0 && committed !== void 0 && {
+      stale: {
+        gone: [...age.gone],
+        fresh: [...age.fresh],
+        renamed: age.renamed.map((one) => ({ ...one })),
+        ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
+        sentence: ageSentence(basename7(committed), model.name, judged.plan, age)
+      }
+    }
+  };
+}
+function priceOf({
+  cost,
+  int8Share,
+  reformats,
+  latencyMs
+}) {
+  return { cost, int8Share, reformats, latencyMs: latencyMs ?? null };
+}
+function fallOf({ outcome }) {
+  const of = (value) => value === void 0 ? null : finite(value);
+  return { drop: of(outcome?.drop), low: of(outcome?.low), high: of(outcome?.high) };
+}
+function recalibratedIn(plan, base) {
+  return Object.entries(plan.calibrators ?? {}).flatMap(
+    ([name, word]) => base.calibrators?.[name] === word ? [] : [`${name} (${word})`]
+  );
+}
+function alternativeOf(point, best, base) {
+  const kept = point.draft.float.flat();
+  const own = new Set(best?.draft.float.flat());
+  const more = kept.filter((name) => !own.has(name));
+  const less = [...own].filter((name) => !kept.includes(name));
+  const words = [
+    ...more.length > 0 ? [`${more.join(", ")} in float as well`] : [],
+    ...less.length > 0 ? [`${less.join(", ")} in INT8`] : []
+  ].join(", ");
+  return {
+    ...priceOf(point.price),
+    passes: point.outcome?.passes ?? false,
+    score: point.outcome?.score ?? 0,
+    ...fallOf(point),
+    kept,
+    recalibrated: recalibratedIn(point.plan, base),
+    why: words === "" ? "other calibrators" : words
+  };
+}
+function layersOf3(run4, plan) {
+  const { bench, statistics, found } = run4;
+  const layers3 = withMacs(bench.layers, bench.graph, statistics);
+  const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const precision2 = resolvePlan(plan, bench.layers);
+  const kept = found?.search.kept ?? [];
+  const place2 = (name) => kept.includes(name) ? kept.indexOf(name) : kept.length;
+  return layers3.flatMap((layer) => {
+    const own = precision2.get(layer.name) ?? plan.default;
+    const calibrator = Object.entries(plan.calibrators ?? {}).findLast(
+      ([pattern]) => planMatches(pattern, layer.name)
+    )?.[1];
+    const recalibrated = own === "int8" && calibrator !== void 0;
+    if (own === "int8" && !recalibrated) return [];
+    return [
+      {
+        name: layer.name,
+        precision: own,
+        ...recalibrated && { calibrator },
+        macShare: layer.macs === void 0 || total === 0 ? null : layer.macs / total,
+        why: whyOf(run4, layer, recalibrated)
+      }
+    ];
+  }).sort((a, b) => place2(a.name) - place2(b.name));
+}
+function whyOf({ bench, found }, { name, head, attention }, recalibrated) {
+  const { keepFloat: keepFloat2, plan } = bench.settings.quantization;
+  if (found?.search.kept.includes(name) === true) return "found by the search";
+  if (recalibrated && plan === void 0) return "found by the search: loses less under this calibrator";
+  if (plan !== void 0) return "the committed plan";
+  if (keepFloat2.some((pattern) => planMatches(pattern, name))) return "quantization.keepFloat";
+  if (bench.model.quantized !== void 0) return "no Q/DQ in the file";
+  return head ? "head, by rule" : attention === true ? "attention, by rule" : "by rule";
+}
+var init_plan_section = __esm({
+  "src/pipeline/plan-section.ts"() {
+    "use strict";
+    init_quantization();
+    init_sensitivity();
+    init_committed_plan();
+    init_layer_rows();
+  }
+});
+
+// src/pipeline/version.ts
+var VERSION2;
+var init_version = __esm({
+  "src/pipeline/version.ts"() {
+    "use strict";
+    VERSION2 = true ? "0.1.0" : "0.0.0-source";
+  }
+});
+
+// src/pipeline/assemble.ts
+import { basename as basename8 } from "node:path";
+function assembleReport(found, findings2) {
+  const { bench, fp32, int8, mixed, startedAt } = found;
+  const search = searchSection(found);
+  const { settings: settings2 } = bench;
+  return {
+    schema: "int8-gate/report",
+    version: 1,
+    tool: { name: "int8-gate", version: VERSION2 },
+    createdAt: new Date(startedAt).toISOString(),
+    durationMs: Date.now() - startedAt,
+    model: modelSection(found),
+    decoder: { format: bench.choice.decoder.format, why: [...bench.choice.why, bench.classesHow] },
+    preprocessing: { spec: { ...bench.spec }, reasons: [...bench.preprocessingReasons] },
+    data: dataSection(bench),
+    engine: { name: bench.engine.name, version: bench.engine.version, threads: bench.engine.threads },
+    variants: {
+      fp32: variantSection(fp32),
+      int8: quantizedSection(int8),
+      ...mixed !== void 0 && { mixed: quantizedSection(mixed) }
+    },
+    ...found.rows !== void 0 && {
+      sensitivity: { images: bench.subset.length, layers: layerRows(found, findings2) }
+    },
+    ...search !== void 0 && { search: [...search] },
+    plan: planSectionOf(found),
+    ...found.confirmation !== void 0 && { engines: enginesSection2(found.confirmation) },
+    ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
+    findings: [...findings2],
+    verdict: verdictSection2(found, settings2.gate.candidate, findings2)
+  };
+}
+function modelSection({ bench, statistics }) {
+  const { model, graph } = bench;
+  const macs = withMacs(bench.layers, graph, statistics).reduce(
+    (sum2, layer) => sum2 === void 0 || layer.macs === void 0 ? void 0 : sum2 + layer.macs,
+    0
+  );
+  return {
+    file: model.name,
+    digest: model.digest,
+    structure: model.structure,
+    opset: opsetOf(model.proto),
+    inputs: [...graph.inputs],
+    outputs: [...graph.outputs],
+    sizeBytes: model.sizeBytes,
+    layers: bench.layers.length,
+    macs: macs ?? null
+  };
+}
+function dataSection({ truth, calibration, heldBack, settings: settings2, digests }) {
+  const { images: images2 } = settings2.calibration;
+  return {
+    validation: {
+      source: basename8(truth.source),
+      images: truth.images.length,
+      boxes: truth.annotations.count,
+      categories: truth.categories.map(({ name }) => name),
+      skipped: [...truth.skipped],
+      digest: digests.validation
+    },
+    calibration: {
+      source: basename8(images2),
+      images: calibration.count,
+      calibrator: calibratorInWords(settings2.calibration),
+      digests: [...digests.calibration],
+      ...heldBack.count > 0 && { heldBack: heldBack.count }
+    }
+  };
+}
+function variantSection({
+  evaluation,
+  detections,
+  weightBytes: weightBytes2,
+  latency,
+  distances,
+  sqnr
+}) {
+  return {
+    stats: { ...evaluation.stats },
+    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes: boxes2 }) => ({
+      name,
+      AP,
+      AP50,
+      AR100,
+      boxes: boxes2
+    })),
+    detections: detections.score.reduce((sum2, score) => sum2 + (score >= 0.25 ? 1 : 0), 0),
+    weightBytes: weightBytes2,
+    ...latency !== void 0 && { latency: { ...latency } },
+    ...distances !== void 0 && { distances: { ...distances } },
+    ...sqnr !== void 0 && { sqnr: finite(sqnr) }
+  };
+}
+function quantizedSection({ measured, drop: drop3, model }) {
+  return {
+    ...variantSection(measured),
+    ...dropsOf(drop3),
+    int8Layers: model.int8Layers.length,
+    floatLayers: model.floatLayers.length
+  };
+}
+function dropsOf({ map, map50 }) {
+  const section = ({ drop: drop3, low, high }) => ({
+    drop: drop3,
+    low: finite(low),
+    high: finite(high)
+  });
+  return {
+    ...Number.isFinite(map.drop) && { drop: section(map) },
+    ...Number.isFinite(map50.drop) && { drop50: section(map50) }
+  };
+}
+function verdictSection2(found, candidate, findings2) {
+  const { verdict } = found;
+  return {
+    kind: verdict.kind,
+    blocks: exitStatusOf(verdict) !== 0,
+    candidate,
+    why: whyOf2(found, verdict, candidate),
+    todo: verdict.kind === "pass" ? [] : todoOf(found, verdict, findings2),
+    checks: verdict.checks.map(({ interval, ...check3 }) => ({
+      ...check3,
+      ...interval !== void 0 && { interval: [...interval] }
+    }))
+  };
+}
+function whyOf2({ found, mixed, int8 }, verdict, candidate) {
+  const search = found?.search;
+  const engine = candidate === "mixed" ? "The mixed-precision engine" : "The INT8 engine";
+  if (verdict.kind === "pass") {
+    const kept = search?.kept.length ?? 0;
+    const float = (mixed ?? int8).model.floatLayers.length;
+    const how = candidate === "mixed" ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ", the head and what the settings name" : ""}` : "";
+    return `${engine} holds every threshold${how}.`;
+  }
+  const failing = verdict.checks.find(({ kind }) => kind === "fail" || kind === "missing") ?? verdict.checks.find(({ kind }) => kind === "inconclusive");
+  const none = search !== void 0 && !search.passes ? ` ${noneOf(search)}` : "";
+  return `${engine} ${verdict.kind === "fail" ? "fails" : "cannot be judged"}: ${failing?.sentence ?? ""}${none}`;
+}
+function noneOf({ points, ended, blame }) {
+  const full = points.filter(({ outcome }) => outcome !== void 0);
+  const tried2 = `None of the ${full.length} plans measured on the whole set passes`;
+  const why = {
+    cheapest: "",
+    "none-passes": ", not even with every layer in float that may be",
+    minutes: ": sensitivity.maxMinutes ended the search",
+    "float-layers": ": sensitivity.maxFloatLayers allows no more layers in float",
+    "int8-share": ": sensitivity.minInt8Share allows no more layers in float"
+  }[ended];
+  const blamed = blame.length === 0 ? "" : ` What hurts most of what is still in INT8: ${blame.join(", ")}.`;
+  return `${tried2}${why}.${blamed}`;
+}
+function todoOf({ rows: rows3, bench, int8, mixed }, verdict, findings2) {
+  const advice = [
+    ...new Set(findings2.filter(({ severity }) => severity !== "info").map((finding) => finding.advice))
+  ];
+  if (verdict.kind === "inconclusive")
+    advice.push(
+      "Add validation images, or allow a larger drop: the interval is wider than the room to the limit."
+    );
+  if (bench.settings.gate.candidate === "int8" && mixed === void 0)
+    advice.push("Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).");
+  const precision2 = resolvePlan(int8.plan, bench.layers);
+  const worst = (rows3 ?? []).filter(({ layer }) => precision2.get(layer.name) === "int8").slice(0, 3).map(({ layer }) => layer.name);
+  if (worst.length > 0)
+    advice.push(
+      `Most sensitive in INT8: ${worst.join(", ")}. Name them in quantization.keepFloat to keep them float.`
+    );
+  return advice;
+}
+var init_assemble = __esm({
+  "src/pipeline/assemble.ts"() {
+    "use strict";
+    init_gate();
+    init_onnx();
+    init_quantization();
+    init_choices();
+    init_calibrate();
+    init_engine_report();
+    init_layer_rows();
+    init_plan_section();
+    init_version();
+  }
+});
+
+// src/pipeline/flavours.ts
+function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan, quantized, statistics, name = "int8") {
+  const { flavour } = settings2.quantization;
+  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
+  if (flavour === "weak") return { models: weak, kept: [] };
+  const precision2 = resolvePlan(plan, layers3);
+  const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
+  const { proto, kept } = toStrong(quantized.proto, {
+    name: model.name,
+    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
+    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
+  });
+  const strong = encodeModel(proto);
+  return {
+    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
+    kept
+  };
+}
+var init_flavours = __esm({
+  "src/pipeline/flavours.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
   }
 });
 
@@ -44423,863 +45754,6 @@ var init_confirm = __esm({
   }
 });
 
-// src/pipeline/calibrate.ts
-import { readFile as readFile10 } from "node:fs/promises";
-async function calibrate(bench, extremes2) {
-  const { context } = bench;
-  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const statistics = await bench.engine.collect(
-    modelOf(bench, "FP32", bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.calibration),
-    {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total),
-      ...extremes2 !== void 0 && { extremes: extremes2 }
-    }
-  );
-  context.progress.end();
-  return { statistics, ...await rangesOf(bench, statistics) };
-}
-async function rangesOf(bench, statistics) {
-  const { calibrator, percentile, batch, cache } = bench.settings.calibration;
-  if (calibrator === "best" && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
-  const name = calibrator === "best" ? "percentile" : calibrator;
-  const ranges = computeRanges(statistics, calibratorFor(name, { percentile, batch }));
-  return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
-}
-async function chooseRanges(bench, statistics) {
-  const { context, settings: settings2, layers: layers3, graph } = bench;
-  context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
-  const candidates = rangeCandidates(statistics, settings2.calibration);
-  const choices = await chooseCalibrators({
-    engine: bench.engine,
-    model: bench.model,
-    graph,
-    layers: layers3,
-    scope: settings2.quantization.operators,
-    work: new Map(
-      withMacs(layers3, graph, statistics).flatMap(
-        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
-      )
-    ),
-    statistics,
-    candidates,
-    feed: feedOf(bench, bench.heldBack),
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
-  });
-  context.progress.end();
-  return { ranges: chosenRanges(candidates, choices), choices };
-}
-async function readRanges(file, statistics) {
-  let text3;
-  try {
-    text3 = await readFile10(file, "utf8");
-  } catch (cause) {
-    throw new InputFault(
-      { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
-      { cause }
-    );
-  }
-  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
-}
-var init_calibrate = __esm({
-  "src/pipeline/calibrate.ts"() {
-    "use strict";
-    init_calibration();
-    init_faults();
-    init_quantization();
-    init_sensitivity();
-    init_measure();
-    init_prepare();
-  }
-});
-
-// src/diagnosis/types.ts
-var init_types12 = __esm({
-  "src/diagnosis/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/words.ts
-function short6(value) {
-  return String(Number(value.toPrecision(3)));
-}
-function dB(value) {
-  return `${value.toFixed(1)} dB`;
-}
-function listed3(names, most = 3) {
-  if (names.length <= most) return names.join(", ");
-  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
-}
-function counted(count2, noun) {
-  return `${count2} ${noun}${count2 === 1 ? "" : "s"}`;
-}
-function layersOf3(tensors) {
-  return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
-}
-var init_words = __esm({
-  "src/diagnosis/words.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/channels.ts
-function channelReach({ channelMin, channelMax }) {
-  return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c], 0));
-}
-function channelGain(amax, reaches, energy) {
-  let shared = 0;
-  let own = 0;
-  energy.forEach((e, c) => {
-    shared += amax ** 2 * e;
-    own += Math.min(amax, reaches[c]) ** 2 * e;
-  });
-  return own === 0 || shared === 0 ? 0 : 10 * Math.log10(shared / own);
-}
-function unequalChannels({
-  tensors,
-  weights
-}) {
-  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
-  const found = weights.flatMap((one2) => {
-    const tensor2 = byName2.get(one2.input);
-    if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
-    const reaches = channelReach(tensor2.extremes);
-    if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
-    const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
-    const steps2 = (a) => a / tensor2.amax * 127;
-    const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
-    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
-  }).sort((a, b) => b.gain - a.gain);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { weights: one, tensor, gain, coarse, channels } = worst;
-  const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
-  const layers3 = found.map(({ weights: { layer } }) => layer);
-  return [
-    {
-      kind: "unequal-channels",
-      severity: "warning",
-      subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
-      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
-      layers: layers3,
-      evidence: {
-        layers: found.length,
-        gain,
-        coarseChannels: coarse,
-        channels,
-        smallest: live[0] ?? 0,
-        largest: live.at(-1) ?? 0,
-        scale: tensor.amax / 127
-      }
-    }
-  ];
-}
-function deadChannels({ tensors }) {
-  const found = tensors.flatMap((tensor) => {
-    const reaches = tensor.extremes === void 0 ? new Float64Array() : channelReach(tensor.extremes);
-    const dead = reaches.filter((a) => a === 0).length;
-    return dead > 0 && dead >= reaches.length * DEAD ? [{ tensor, dead, channels: reaches.length }] : [];
-  }).sort((a, b) => b.dead / b.channels - a.dead / a.channels);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const all = worst.dead === worst.channels;
-  return [
-    {
-      kind: "dead-channels",
-      severity: all ? "warning" : "info",
-      subject: worst.tensor.name,
-      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
-      advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
-      layers: layersOf3(found.map(({ tensor }) => tensor)),
-      evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
-    }
-  ];
-}
-var GAIN_DB, FEW_STEPS, DEAD;
-var init_channels = __esm({
-  "src/diagnosis/channels.ts"() {
-    "use strict";
-    init_words();
-    GAIN_DB = 15;
-    FEW_STEPS = 8;
-    DEAD = 0.05;
-  }
-});
-
-// src/diagnosis/detections.ts
-function nothingDetected({ detections }) {
-  const { fp32, int8 } = detections;
-  if (fp32 === 0 || int8 > fp32 / 100) return [];
-  return [
-    {
-      kind: "nothing-detected",
-      severity: "error",
-      subject: "INT8",
-      sentence: `The INT8 model finds ${int8} objects with a score of 0.25 or more where FP32 finds ${fp32}: in production it detects nothing.`,
-      advice: "Do not ship this engine.",
-      layers: [],
-      evidence: { fp32, int8 }
-    }
-  ];
-}
-var init_detections2 = __esm({
-  "src/diagnosis/detections.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/signal.ts
-function tensorSqnr(statistics, amax) {
-  const step2 = amax / LEVELS5;
-  const width = statistics.limit / BINS;
-  let signal = 0;
-  let noise = 0;
-  for (let i = 0; i < BINS; i++) {
-    const count2 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
-    if (count2 <= 0) continue;
-    for (let k = 0; k < POINTS; k++) {
-      const x = (i + (k + 0.5) / POINTS) * width;
-      const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
-      signal += count2 / POINTS * x * x;
-      noise += count2 / POINTS * (x - code * step2) ** 2;
-    }
-  }
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
-}
-function rootMeanSquare({ bins, limit: limit2, count: count2 }) {
-  let sum2 = 0;
-  for (let i = 0; i < BINS; i++) sum2 += bins[i] * ((i + 0.5) * limit2 / BINS) ** 2;
-  return count2 === 0 ? 0 : Math.sqrt(sum2 / count2);
-}
-function reach2(statistics, percent2) {
-  return calibratorFor("percentile", { percentile: percent2 }).range(statistics).amax;
-}
-function amaxOf2({ min, max }) {
-  return Math.max(-min, max, 0);
-}
-function shareBeyond({ bins, limit: limit2, count: count2 }, amax) {
-  const edge = amax * BINS / limit2;
-  let beyond = 0;
-  for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
-  return count2 === 0 ? 0 : beyond / count2;
-}
-function calibratorWords(name, percentile) {
-  return name === "percentile" ? `percentile ${percentile}` : name;
-}
-function rangeBy({ name, percentile }, statistics) {
-  return calibratorFor(name, { percentile }).range(statistics).amax;
-}
-function bestRange(statistics) {
-  const known2 = rated.get(statistics);
-  if (known2 !== void 0) return known2;
-  const best = ALTERNATIVES.map((one) => {
-    const amax = rangeBy(one, statistics);
-    return { words: one.words, amax, sqnr: tensorSqnr(statistics, amax) };
-  }).reduce((a, b) => b.sqnr > a.sqnr ? b : a);
-  rated.set(statistics, best);
-  return best;
-}
-var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
-var init_signal = __esm({
-  "src/diagnosis/signal.ts"() {
-    "use strict";
-    init_calibration();
-    LEVELS5 = 127;
-    POINTS = 8;
-    choice = (name, percentile = 99.999) => ({
-      name,
-      percentile,
-      words: calibratorWords(name, percentile)
-    });
-    ALTERNATIVES = [
-      choice("percentile", 99.999),
-      choice("percentile", 99.99),
-      choice("mse"),
-      choice("minmax")
-    ];
-    rated = /* @__PURE__ */ new WeakMap();
-  }
-});
-
-// src/diagnosis/drift.ts
-function driftOf(calibration, validation) {
-  return [...validation.values()].flatMap((now) => {
-    const before = calibration.get(now.name);
-    const [a, b] = [before === void 0 ? 0 : reach2(before, REACH), reach2(now, REACH)];
-    return a > 0 ? [{ name: now.name, calibration: a, validation: b, ratio: b / a }] : [];
-  }).sort((a, b) => b.ratio - a.ratio);
-}
-function beyondCalibration(drift) {
-  return drift.filter(({ ratio }) => ratio > BEYOND);
-}
-function oneSidedCalibration({
-  calibration,
-  validation,
-  pixels,
-  calibrationFolder,
-  tensors
-}) {
-  const drift = driftOf(calibration, validation);
-  const beyond = beyondCalibration(drift);
-  const worst = beyond[0];
-  if (worst === void 0 || beyond.length < drift.length * ONE_SIDED) return [];
-  const names = new Set(beyond.map(({ name }) => name));
-  const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
-  const lighting = Math.abs(before - now) > LIGHTING;
-  return [
-    {
-      kind: "one-sided-calibration",
-      severity: "error",
-      subject: calibrationFolder,
-      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
-      advice: lighting ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
-      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
-      evidence: {
-        drifted: beyond.length,
-        tensors: drift.length,
-        worstRatio: worst.ratio,
-        calibrationBrightness: before,
-        validationBrightness: now
-      }
-    }
-  ];
-}
-function preprocessing({
-  preprocessingTrials,
-  pixels,
-  calibrationFolder
-}) {
-  const better = preprocessingTrials.filter(({ before, after: after2 }) => after2 >= before + GAIN && after2 >= before * GAIN_SHARE).sort((a, b) => b.after - a.after)[0];
-  const findings2 = [];
-  if (better !== void 0)
-    findings2.push({
-      kind: "preprocessing",
-      severity: "error",
-      subject: `preprocessing.${better.change}`,
-      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
-      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
-      layers: [],
-      evidence: { before: better.before, after: better.after, images: better.images }
-    });
-  if (channelsSwapped(pixels.calibration, pixels.validation)) {
-    const [r, , b] = pixels.calibration.mean;
-    const [vr, , vb] = pixels.validation.mean;
-    findings2.push({
-      kind: "preprocessing",
-      severity: "warning",
-      subject: calibrationFolder,
-      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
-      advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
-      layers: [],
-      evidence: {
-        calibrationRed: r,
-        calibrationBlue: b,
-        validationRed: vr,
-        validationBlue: vb
-      }
-    });
-  }
-  return findings2;
-}
-function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
-  if (Math.abs(r - b) < COLOURED || Math.abs(vr - vb) < COLOURED || r > b === vr > vb) return false;
-  const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
-  return swapped < same / 3;
-}
-var BEYOND, REACH, ONE_SIDED, LIGHTING, COLOURED, GAIN, GAIN_SHARE;
-var init_drift = __esm({
-  "src/diagnosis/drift.ts"() {
-    "use strict";
-    init_signal();
-    init_words();
-    BEYOND = 1.25;
-    REACH = 99.9;
-    ONE_SIDED = 0.1;
-    LIGHTING = 25;
-    COLOURED = 8;
-    GAIN = 0.03;
-    GAIN_SHARE = 1.1;
-  }
-});
-
-// src/diagnosis/growth.ts
-function expectedRange(images2, count2) {
-  let sum2 = 0;
-  let tensors = 0;
-  for (const amax of images2) {
-    const sorted2 = [...amax].sort((a, b) => a - b);
-    const largest = sorted2.at(-1) ?? 0;
-    if (largest <= 0) continue;
-    sum2 += expectedMaximum(sorted2, Math.min(count2, sorted2.length)) / largest;
-    tensors++;
-  }
-  return tensors === 0 ? 1 : sum2 / tensors;
-}
-function expectedMaximum(sorted2, n) {
-  const total = sorted2.length;
-  let probability = n / total;
-  let expected2 = 0;
-  for (let k = total; k >= n && probability > 0; k--) {
-    expected2 += probability * sorted2[k - 1];
-    probability *= k > 1 ? (k - n) / (k - 1) : 0;
-  }
-  return expected2;
-}
-function amaxByImage({ min, max }) {
-  return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
-}
-function calibrationSize({
-  tensors,
-  calibrationImages: count2,
-  calibrationFolder
-}) {
-  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
-  const half = Math.floor(count2 / 2);
-  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
-  const growing = before !== void 0 && before < STILL_GROWING;
-  if (count2 >= FEW_IMAGES2 && !growing) return [];
-  const rose = before === void 0 ? "" : ` From ${half} to ${count2} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
-  return [
-    {
-      kind: count2 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
-      severity: "warning",
-      subject: calibrationFolder,
-      sentence: count2 < FEW_IMAGES2 ? `Only ${count2} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count2} calibration images.${rose}`,
-      advice: `Use ${count2 < FEW_IMAGES2 ? "128 images or more" : `about ${count2 * 2} images`} that show what production shows; around 500 is the usual advice.`,
-      layers: [],
-      evidence: { images: count2, ...before !== void 0 && { rangeAtHalf: before } }
-    }
-  ];
-}
-var FEW_IMAGES2, STILL_GROWING;
-var init_growth = __esm({
-  "src/diagnosis/growth.ts"() {
-    "use strict";
-    init_words();
-    FEW_IMAGES2 = 32;
-    STILL_GROWING = 0.9;
-  }
-});
-
-// src/diagnosis/region.ts
-function regionOf(index, shape2, input, geometry) {
-  const [, , height, width] = shape2;
-  if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
-  const [row, column] = [Math.floor(index / width) % height, index % width];
-  const side = (from, cells4, length, pad, scale, end) => {
-    const at2 = (cell) => (cell * length / cells4 - pad) / scale;
-    const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
-    return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
-  };
-  const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
-  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
-  return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
-}
-var init_region = __esm({
-  "src/diagnosis/region.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/outliers.ts
-function findOutliers({ tensors }) {
-  return tensors.flatMap((tensor) => {
-    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
-    const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
-  }).sort((a, b) => b.best - b.now - (a.best - a.now));
-}
-function rangeOutliers(evidence) {
-  return [...clippable(evidence), ...heavyTails(evidence)];
-}
-function clippable(evidence) {
-  const found = findOutliers(evidence);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { calibration, ownAmax, name } = worst.tensor;
-  const inside2 = reach2(calibration, 99.99);
-  const sigmas = ownAmax / rootMeanSquare(calibration);
-  const many = found.length === 1 ? "" : ` So it is with ${counted(found.length, "tensor")} in all; this one gains most.`;
-  const { sentence: sentence2, advice, helps } = tried(evidence);
-  return [
-    {
-      kind: "range-outlier",
-      severity: helps ? "warning" : "info",
-      subject: name,
-      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
-      advice,
-      layers: layersOf3(found.map(({ tensor }) => tensor)),
-      evidence: {
-        tensors: found.length,
-        amax: ownAmax,
-        percentile9999: inside2,
-        sigmas,
-        sqnr: worst.now,
-        sqnrClipped: worst.best,
-        ...trialNumbers(evidence)
-      }
-    }
-  ];
-}
-function culprit({ peaks, input }, tensor) {
-  const peak = tensor.extremes?.peak;
-  const image = peak === void 0 ? void 0 : peaks.get(peak.image);
-  if (peak === void 0 || image === void 0) return "";
-  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
-  const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
-  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
-}
-function bestTrial({ calibratorTrials }) {
-  return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
-}
-function tried(evidence) {
-  const best = bestTrial(evidence);
-  if (best === void 0 || evidence.sqnr === void 0)
-    return {
-      sentence: "",
-      advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
-      helps: true
-    };
-  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
-  return {
-    helps,
-    sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
-    advice: helps ? `Set calibration.calibrator to ${best.calibrator}.` : "Leave the calibrator as it is: other ranges were tried, and the whole model does not gain from them."
-  };
-}
-function trialNumbers(evidence) {
-  const best = bestTrial(evidence);
-  return best === void 0 || evidence.sqnr === void 0 || !Number.isFinite(evidence.sqnr) ? {} : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
-}
-function heavyTails({ tensors }) {
-  const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { name, calibration } = worst.tensor;
-  const layers3 = layersOf3(found.map(({ tensor }) => tensor));
-  return [
-    {
-      kind: "range-outlier",
-      severity: "warning",
-      subject: name,
-      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
-      advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
-      layers: layers3,
-      evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
-    }
-  ];
-}
-var GAIN_DB2, HEAVY_DB, WORTH_DB2;
-var init_outliers = __esm({
-  "src/diagnosis/outliers.ts"() {
-    "use strict";
-    init_region();
-    init_signal();
-    init_words();
-    GAIN_DB2 = 6;
-    HEAVY_DB = 18;
-    WORTH_DB2 = 1;
-  }
-});
-
-// src/diagnosis/ranges.ts
-function saturation(evidence) {
-  const found = findClipped(evidence);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { tensor, now, best, words } = worst;
-  const share2 = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
-  const trial = tried(evidence);
-  return [
-    {
-      kind: "saturation",
-      severity: trial.helps ? "error" : "info",
-      subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
-      advice: trial.advice,
-      layers: layersOf3(found.map((one) => one.tensor)),
-      evidence: {
-        tensors: found.length,
-        amax: tensor.ownAmax,
-        largest: amaxOf2(tensor.calibration),
-        clippedPercent: share2,
-        sqnr: now,
-        sqnrWider: best
-      }
-    }
-  ];
-}
-function findClipped({ tensors }) {
-  return tensors.flatMap((tensor) => {
-    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
-    const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
-  }).sort((a, b) => b.best - b.now - (a.best - a.now));
-}
-function oneSidedRanges({ tensors }) {
-  const oneSided = tensors.filter(
-    ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8
-  );
-  const lost = oneSided.filter(
-    ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2
-  );
-  const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
-  const findings2 = [];
-  if (worst !== void 0)
-    findings2.push({
-      kind: "one-sided-range",
-      severity: "warning",
-      subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
-      advice: `Keep ${listed3(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
-      layers: layersOf3(lost),
-      evidence: {
-        tensors: lost.length,
-        amax: worst.amax,
-        min: worst.calibration.min,
-        step: worst.amax / 127
-      }
-    });
-  const coarse = oneSided.filter(
-    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB
-  );
-  const first2 = coarse[0];
-  if (first2 !== void 0)
-    findings2.push({
-      kind: "one-sided-range",
-      severity: "info",
-      subject: first2.name,
-      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed3(layersOf3(coarse))} in float, or train with quantization.`,
-      layers: layersOf3(coarse),
-      evidence: { tensors: coarse.length, of: tensors.length }
-    });
-  return findings2;
-}
-function fp16Overflow({
-  calibration,
-  validation,
-  weights,
-  floatLayers,
-  tensors
-}) {
-  const reachOf = (name) => Math.max(
-    ...[calibration.get(name), validation.get(name)].map(
-      (one) => one ? amaxOf2(one) : 0
-    )
-  );
-  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
-  const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
-  const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
-  if (worst === void 0) return [];
-  const names = new Set(over.map(({ name }) => name));
-  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
-  const inInt8 = tensors.filter(({ name }) => names.has(name));
-  const layers3 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf3(inInt8), ...heavy.map(({ layer }) => layer)])
-  ];
-  return [
-    {
-      kind: "fp16-overflow",
-      severity: inFloat.length > 0 ? "error" : "warning",
-      subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
-      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
-      layers: layers3,
-      evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
-    }
-  ];
-}
-var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
-var init_ranges = __esm({
-  "src/diagnosis/ranges.ts"() {
-    "use strict";
-    init_outliers();
-    init_signal();
-    init_words();
-    GAIN_DB3 = 3;
-    FP16_MAX = 65504;
-    COARSE_DB = 18;
-    SILU_FLOOR = -0.2785;
-  }
-});
-
-// src/diagnosis/shared-scales.ts
-function sharedScales({
-  graph,
-  scales: scales2,
-  calibration
-}) {
-  return findSharedScales(graph, scales2, calibration).map(
-    ({ tensor, sentence: sentence2, scale, parts, roundsToZero, node }) => ({
-      kind: "shared-scale",
-      severity: "error",
-      subject: tensor,
-      sentence: sentence2,
-      advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
-      layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
-      evidence: {
-        scale,
-        roundsToZero,
-        smallestSteps: Math.min(...parts.map(({ steps: steps2 }) => steps2)),
-        largestSteps: Math.max(...parts.map(({ steps: steps2 }) => steps2))
-      }
-    })
-  );
-}
-var init_shared_scales2 = __esm({
-  "src/diagnosis/shared-scales.ts"() {
-    "use strict";
-    init_quantization();
-  }
-});
-
-// src/diagnosis/weights.ts
-function weightEvidence(graph, layers3) {
-  return layers3.flatMap((layer) => {
-    const node = graph.nodes[layer.nodes[0]];
-    const weight2 = weightOf(graph, node);
-    const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
-    if (weight2 === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
-    const values = tensorToFloats(tensor);
-    const dims = tensor.dims.map(Number);
-    const channels = channelAmax(
-      values,
-      dims,
-      weight2.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
-    );
-    return [
-      {
-        layer: layer.name,
-        input: node.inputs[0] ?? "",
-        perChannel: weight2.axis !== void 0,
-        channelAmax: channels,
-        amax: channels.reduce((a, b) => Math.max(a, b), 0),
-        sqnr: weightSqnr(values, dims, weight2.axis),
-        inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
-      }
-    ];
-  });
-}
-function channelAmax(values, dims, axis) {
-  const channels = dims[axis] ?? 1;
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const amax = new Float64Array(channels);
-  values.forEach((value, i) => {
-    const c = Math.floor(i / inner) % channels;
-    amax[c] = Math.max(amax[c], Math.abs(value));
-  });
-  return amax;
-}
-function weightSqnr(values, dims, axis) {
-  const scales2 = channelScales(values, dims, axis);
-  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  let signal = 0;
-  let noise = 0;
-  values.forEach((value, i) => {
-    const scale = scales2[Math.floor(i / inner) % scales2.length];
-    signal += value * value;
-    noise += (value - Math.round(value / scale) * scale) ** 2;
-  });
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
-}
-function inputEnergy(values, dims, group) {
-  const [outputs = 1, inputs = 1] = dims;
-  const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
-  const energy = new Float64Array(inputs * group);
-  const each = outputs / group;
-  values.forEach((value, i) => {
-    const output = Math.floor(i / (inputs * kernel));
-    const channel = Math.floor(output / each) * inputs + Math.floor(i / kernel) % inputs;
-    energy[channel] = energy[channel] + value * value;
-  });
-  return energy;
-}
-function weightRanges({ weights }) {
-  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
-  const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
-  return [
-    {
-      kind: "weight-range",
-      severity: "warning",
-      subject: worst.layer,
-      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
-      advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
-      layers: found.map(({ layer }) => layer),
-      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least2 }
-    }
-  ];
-}
-var POOR_DB;
-var init_weights = __esm({
-  "src/diagnosis/weights.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_words();
-    POOR_DB = 25;
-  }
-});
-
-// src/diagnosis/diagnose.ts
-function diagnose(evidence) {
-  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
-}
-var RULES, ORDER;
-var init_diagnose = __esm({
-  "src/diagnosis/diagnose.ts"() {
-    "use strict";
-    init_channels();
-    init_detections2();
-    init_drift();
-    init_growth();
-    init_outliers();
-    init_ranges();
-    init_shared_scales2();
-    init_weights();
-    RULES = [
-      sharedScales,
-      nothingDetected,
-      preprocessing,
-      oneSidedCalibration,
-      fp16Overflow,
-      unequalChannels,
-      saturation,
-      rangeOutliers,
-      weightRanges,
-      calibrationSize,
-      oneSidedRanges,
-      deadChannels
-    ];
-    ORDER = { error: 0, warning: 1, info: 2 };
-  }
-});
-
-// src/diagnosis/index.ts
-var init_diagnosis = __esm({
-  "src/diagnosis/index.ts"() {
-    "use strict";
-    init_types12();
-    init_diagnose();
-    init_outliers();
-    init_ranges();
-    init_growth();
-    init_drift();
-    init_region();
-    init_weights();
-    init_signal();
-  }
-});
-
 // src/pipeline/pixels.ts
 function imageArea({ width, height, geometry }) {
   const { padX, padY, scaleX, scaleY, originalWidth, originalHeight } = geometry;
@@ -45299,16 +45773,16 @@ function imageMeans(image, color) {
       sum2[1] += image.pixels[i + 1];
       sum2[2] += image.pixels[i + 2];
     }
-  const count2 = (right2 - left) * (bottom - top2);
-  const [a, g, b] = sum2.map((one) => one / count2);
+  const count3 = (right2 - left) * (bottom - top2);
+  const [a, g, b] = sum2.map((one) => one / count3);
   return color === "rgb" ? [a, g, b] : [b, g, a];
 }
 async function pixelMeans(store, most = 32) {
-  const count2 = Math.min(most, store.count);
+  const count3 = Math.min(most, store.count);
   const sum2 = [0, 0, 0];
-  for (let k = 0; k < count2; k++) {
-    const means = imageMeans(await store.get(Math.floor(k * store.count / count2)), store.spec.color);
-    means.forEach((one, c) => sum2[c] = sum2[c] + one / count2);
+  for (let k = 0; k < count3; k++) {
+    const means = imageMeans(await store.get(Math.floor(k * store.count / count3)), store.spec.color);
+    means.forEach((one, c) => sum2[c] = sum2[c] + one / count3);
   }
   return { mean: sum2, brightness: (sum2[0] + sum2[1] + sum2[2]) / 3 };
 }
@@ -45673,16 +46147,16 @@ var init_subset_estimate = __esm({
         try {
           const meter = new SqnrMeter(reference.outputs);
           const table2 = new DetectionBuilder();
-          let broken = false;
+          let broken2 = false;
           await session.run(
             feedOf(bench, bench.validation, bench.subset),
             (i, outputs) => {
               meter.add(i, outputs);
-              broken ||= !tryDecode(bench, table2, "plan", i, outputs, this.geometries[i]);
+              broken2 ||= !tryDecode(bench, table2, "plan", i, outputs, this.geometries[i]);
             },
             { signal: bench.context.signal }
           );
-          if (broken) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
+          if (broken2) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
           const after2 = table2.finish();
           const found = evaluateCoco(bench.subsetTruth, after2);
           return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after2, found) };
@@ -45960,20 +46434,20 @@ var init_gpu2 = __esm({
 function curvesOf(variants3) {
   return variants3.flatMap(({ variant: variant2, evaluation }) => {
     const { precision: precision2, perClass } = evaluation;
-    const counted2 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
-    const most = [...counted2].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
+    const counted3 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
+    const most = [...counted3].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
     const read = (t, categories) => Array.from(RECALL_POINTS, (_, r) => {
       const sum2 = categories.reduce((total, k) => total + at(precision2, perClass.length, t, r, k), 0);
       return Math.round(sum2 / categories.length * 1e4) / 1e4;
     });
-    const means = counted2.length === 0 ? [] : MEANS;
+    const means = counted3.length === 0 ? [] : MEANS;
     return [
       ...means.map((t) => ({
         variant: variant2,
         iou: IOU_THRESHOLDS[t],
         precision: read(
           t,
-          counted2.map(({ category }) => category)
+          counted3.map(({ category }) => category)
         )
       })),
       ...most.map(({ name, category }) => ({
@@ -46005,10 +46479,10 @@ function distributionsOf(variants3) {
   return {
     scoreEdges: Array.from({ length: SCORE_BINS + 1 }, (_, i) => i / SCORE_BINS),
     sizeEdges: SIZE_EDGES.map((edge) => Math.round(edge * 100) / 100),
-    variants: variants3.map(({ variant: variant2, detections: { count: count2, score, bbox } }) => {
+    variants: variants3.map(({ variant: variant2, detections: { count: count3, score, bbox } }) => {
       const scores = new Array(SCORE_BINS).fill(0);
       const sizes = new Array(SIZE_EDGES.length - 1).fill(0);
-      for (let i = 0; i < count2; i++) {
+      for (let i = 0; i < count3; i++) {
         const one = score[i];
         add3(scores, Math.floor(one * SCORE_BINS));
         const area = bbox[4 * i + 2] * bbox[4 * i + 3];
@@ -46039,7 +46513,7 @@ function histogramsOf(tensors, { percentile, batch }) {
     calibrator: calibratorFor(name, { percentile, ...batch !== void 0 && { batch } })
   }));
   return tensors.map(({ name, layers: layers3, amax, calibration }) => {
-    const { min, max, zeros, count: count2 } = calibration;
+    const { min, max, zeros, count: count3 } = calibration;
     const known2 = /* @__PURE__ */ new Map();
     const sqnrAt = (range) => {
       const sqnr = known2.has(range) ? known2.get(range) : rounded(tensorSqnr(calibration, range));
@@ -46049,7 +46523,7 @@ function histogramsOf(tensors, { percentile, batch }) {
     return {
       tensor: name,
       layers: [...layers3],
-      elements: count2,
+      elements: count3,
       zeros,
       min,
       max,
@@ -46073,7 +46547,7 @@ function fewerBins(statistics) {
   const merged = Math.ceil(used / SHOWN2);
   const counts2 = Array.from(
     { length: Math.ceil(used / merged) },
-    (_, i) => bins.subarray(i * merged, (i + 1) * merged).reduce((sum2, count2) => sum2 + count2, 0)
+    (_, i) => bins.subarray(i * merged, (i + 1) * merged).reduce((sum2, count3) => sum2 + count3, 0)
   );
   return { binWidth: merged * limit2 / BINS, counts: counts2 };
 }
@@ -46107,9 +46581,9 @@ function lossesOf(images2, fp32, int8) {
   })).filter((one) => one.lost + one.added > 0).sort((a, b) => b.lost - a.lost || b.added - a.added || a.image - b.image);
 }
 function outcomes(images2, { matches }) {
-  return (matches.classes[0] ?? []).map(({ count: count2, score, image, outcome }) => {
+  return (matches.classes[0] ?? []).map(({ count: count3, score, image, outcome }) => {
     const [right2, wrong] = [new Int32Array(images2), new Int32Array(images2)];
-    for (let i = 0; i < count2; i++) {
+    for (let i = 0; i < count3; i++) {
       if (score[i] < CONFIDENT2) continue;
       const bins = outcome[i] === OUTCOME.truePositive ? right2 : outcome[i] === OUTCOME.falsePositive ? wrong : void 0;
       const at2 = image[i];
@@ -46514,8 +46988,234 @@ var init_write_together = __esm({
   }
 });
 
+// src/pipeline/audit.ts
+import { createHash as createHash11 } from "node:crypto";
+import { readFile as readFile12 } from "node:fs/promises";
+import { basename as basename9 } from "node:path";
+async function runAudit(loaded2, context) {
+  const { settings: settings2 } = loaded2;
+  const listed4 = await listImages(settings2.calibration.images);
+  const { features, broken: broken2 } = await lookAt(listed4, loaded2, context, "calibration");
+  const sound = new Set(features.map(({ name }) => name));
+  if (sound.size === 0)
+    throw new InputFault({
+      where: loaded2.place("/calibration/images"),
+      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken2[0]?.reason ?? ""}`,
+      fix: "Name a folder of photographs."
+    });
+  const bench = await prepare3(
+    loaded2,
+    context,
+    listed4.filter(({ name }) => sound.has(name))
+  );
+  try {
+    const audit = await auditBench(bench, features, broken2);
+    const text3 = `${JSON.stringify(audit, null, 1)}
+`;
+    await writeTogether(context.out, { "audit.json": text3, "audit.md": formatAuditMarkdown(audit) });
+    return { audit, exitStatus: audit.verdict.kind === "pass" ? EXIT.pass : EXIT.fail };
+  } finally {
+    context.progress.end();
+    await bench.engine.close();
+  }
+}
+async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, { progress, signal }, set) {
+  progress.phase(`Looking at ${records.length} ${set} images`);
+  const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
+  const features = [];
+  const broken2 = [];
+  for (const [i, { file, name }] of records.entries()) {
+    signal.throwIfAborted();
+    try {
+      const image = await decodeImage(file, exif);
+      const digest2 = createHash11("sha256").update(await readFile12(file)).digest("hex");
+      features.push(featuresOf(image, name, digest2));
+    } catch (error2) {
+      if (!(error2 instanceof InputFault)) throw error2;
+      broken2.push({ name, reason: error2.problems[0]?.what ?? "cannot be read" });
+    }
+    progress.update(i + 1, records.length);
+  }
+  progress.end();
+  return { features, broken: broken2 };
+}
+async function auditBench(bench, features, broken2) {
+  const { settings: settings2, context, truth, loaded: loaded2, model } = bench;
+  const { features: shown2, broken: unread } = await lookAt(truth.images, loaded2, context, "validation");
+  if (unread.length > 0)
+    throw new InputFault(
+      unread.map(({ name, reason }) => ({ where: name, what: reason, fix: "Replace the validation image." }))
+    );
+  const used = new Set(bench.calibrationRecords.map(({ name }) => name));
+  const images2 = features.filter(({ name }) => used.has(name));
+  const observer = new ExtremesObserver();
+  const { statistics, ranges } = await calibrate(bench, observer);
+  const extremes2 = [...observer.extremes().values()];
+  context.progress.phase(`Observing ${truth.images.length} validation images`);
+  const validation = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.validation),
+    {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress.update(done, total)
+    }
+  );
+  const seen = await detectBoth(bench);
+  const drift2 = driftOf(statistics, validation).map(({ name, ...reach3 }) => {
+    const amax = ranges.get(name)?.amax;
+    const beyond2 = (set) => {
+      const one = set.get(name);
+      return amax === void 0 || one === void 0 || amaxOf2(one) === 0 ? 0 : shareBeyond(one, amax);
+    };
+    return { tensor: name, ...reach3, saturated: Math.max(0, beyond2(validation) - beyond2(statistics)) };
+  });
+  const beyond = beyondCalibration(driftOf(statistics, validation));
+  const [worst] = beyond;
+  const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
+  const amaxes = extremes2.map(amaxByImage);
+  const copies = findCopies(images2);
+  const overlap6 = findOverlap(images2, shown2);
+  const gaps2 = findGaps(attributesOf(images2, shown2, seen, bench), classesOf(seen, bench));
+  const dominating = findDominating(
+    bench.calibrationRecords.map(({ name }) => name),
+    amaxes
+  );
+  const growth2 = growthCurve(extremes2);
+  const checks2 = judgeAudit(
+    {
+      images: images2,
+      broken: broken2,
+      copies,
+      overlap: overlap6,
+      gaps: gaps2,
+      dominating,
+      growth: {
+        atHalf: expectedRange(amaxes, Math.max(1, Math.floor(images2.length / 2))),
+        settledAt: growth2.settledAt
+      },
+      drift: {
+        tensors: drift2.length,
+        beyond: beyond.length,
+        worst: worst && `${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}`,
+        saturation: most?.saturated ?? 0,
+        saturated: most === void 0 || most.saturated === 0 ? void 0 : most.tensor
+      },
+      brightness: { calibration: meanOf(images2), validation: meanOf(shown2) }
+    },
+    settings2.audit
+  );
+  const failed = checks2.filter(({ kind }) => kind === "fail");
+  return {
+    schema: "int8-gate/audit",
+    version: 1,
+    tool: { name: "int8-gate", version: VERSION2 },
+    createdAt: (/* @__PURE__ */ new Date()).toISOString(),
+    model: model.name,
+    calibration: {
+      source: basename9(settings2.calibration.images),
+      images: images2.length,
+      calibrator: calibratorInWords(settings2.calibration)
+    },
+    validation: { source: basename9(truth.source), images: truth.images.length },
+    verdict: {
+      kind: failed.length > 0 ? "fail" : "pass",
+      why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
+    },
+    checks: checks2,
+    broken: broken2,
+    duplicates: copies.pairs,
+    overlap: overlap6,
+    gaps: gaps2,
+    dominating: dominating.slice(0, 50),
+    growth: growth2.points,
+    settledAt: growth2.settledAt ?? null,
+    drift: drift2
+  };
+}
+function meanOf(images2) {
+  return images2.reduce((sum2, { brightness }) => sum2 + brightness, 0) / Math.max(1, images2.length);
+}
+async function detectBoth(bench) {
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
+  try {
+    bench.context.progress.phase("Detecting on both sets");
+    return {
+      calibration: await detect(bench, session, "FP32", feedOf(bench, bench.calibration)),
+      validation: await detect(bench, session, "FP32", feedOf(bench, bench.validation))
+    };
+  } finally {
+    await session.release();
+  }
+}
+function attributesOf(calibration, validation, seen, { calibrationRecords }) {
+  const of = (name, unit, pick2) => ({
+    name,
+    unit,
+    validation: validation.map(pick2),
+    calibration: calibration.map(pick2)
+  });
+  const byName2 = new Map(calibration.map((image) => [image.name, image]));
+  const ordered = calibrationRecords.map(({ name }) => byName2.get(name));
+  const pixels = ({ width, height }) => width * height;
+  return [
+    of("brightness", "", ({ brightness }) => brightness),
+    of("contrast", "", ({ contrast }) => contrast),
+    of("colour", "", ({ colour }) => colour),
+    of("aspect ratio", "", ({ width, height }) => width / height),
+    {
+      name: "object size",
+      unit: " of the image",
+      validation: objectSizes(seen.validation, validation.map(pixels)),
+      calibration: objectSizes(seen.calibration, ordered.map(pixels))
+    }
+  ];
+}
+function objectSizes({ count: count3, image, score, bbox }, pixels) {
+  const sides = pixels.map(() => []);
+  for (let k = 0; k < count3; k++)
+    if (score[k] >= SEEN) {
+      const at2 = image[k];
+      sides[at2]?.push(
+        Math.sqrt(bbox[4 * k + 2] * bbox[4 * k + 3] / pixels[at2])
+      );
+    }
+  return sides.map((all) => all.sort((a, b) => a - b)[all.length >> 1] ?? NaN);
+}
+function classesOf({ calibration, validation }, { truth, calibrationRecords }) {
+  const shownIn = ({ count: count3, image, score, category }) => {
+    const images2 = truth.categories.map(() => /* @__PURE__ */ new Set());
+    for (let k = 0; k < count3; k++)
+      if (score[k] >= SEEN) images2[category[k]]?.add(image[k]);
+    return images2;
+  };
+  const [before, now] = [shownIn(calibration), shownIn(validation)];
+  return truth.categories.map(({ name }, i) => ({
+    name,
+    validation: { shown: now[i].size, of: truth.images.length },
+    calibration: { shown: before[i].size, of: calibrationRecords.length }
+  }));
+}
+var SEEN;
+var init_audit2 = __esm({
+  "src/pipeline/audit.ts"() {
+    "use strict";
+    init_audit();
+    init_calibration();
+    init_dataset();
+    init_diagnosis();
+    init_faults();
+    init_calibrate();
+    init_measure();
+    init_prepare();
+    init_version();
+    init_write_together();
+    SEEN = 0.25;
+  }
+});
+
 // src/pipeline/plan-job.ts
-import { basename as basename8, dirname as dirname6, join as join16, relative as relative5, resolve as resolve5 } from "node:path";
+import { basename as basename10, dirname as dirname6, join as join16, relative as relative5, resolve as resolve5 } from "node:path";
 import { stat as stat6 } from "node:fs/promises";
 async function runPlan(loaded2, context, write) {
   const { settings: settings2, place: place2 } = loaded2;
@@ -46543,7 +47243,7 @@ async function runPlan(loaded2, context, write) {
   if (write === void 0)
     return { ...result, written: [`Plan: ${found}`, "With --write it goes where you commit it.", ...hint] };
   await writeTogether(dirname6(target), {
-    [basename8(target)]: formatPlan(result.plan)
+    [basename10(target)]: formatPlan(result.plan)
   });
   return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
 }
@@ -46631,6 +47331,7 @@ var init_pipeline = __esm({
   "src/pipeline/index.ts"() {
     "use strict";
     init_run();
+    init_audit2();
     init_plan_job();
     init_jobs();
     init_version();
@@ -46696,6 +47397,57 @@ var init_decoder_schema = __esm({
         items: { type: "number", exclusiveMinimum: 0 }
       },
       description: "Anchors of raw YOLOv5 and v7 heads: a list for each head, finest first, of width and height in turn, in pixels."
+    };
+  }
+});
+
+// src/settings/audit-schema.ts
+var fraction, auditSchema;
+var init_audit_schema = __esm({
+  "src/settings/audit-schema.ts"() {
+    "use strict";
+    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
+    auditSchema = {
+      type: "object",
+      description: "What `int8-gate audit` asks of the calibration images.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        minImages: { type: "integer", minimum: 1, default: 32, description: "Fewest different images." },
+        maxBroken: {
+          type: "integer",
+          minimum: 0,
+          default: 0,
+          description: "Most images that cannot be read."
+        },
+        maxDuplicates: {
+          ...fraction("Largest share of images that repeat another, exactly or nearly."),
+          default: 0.1
+        },
+        maxOverlap: {
+          ...fraction("Largest share of images that are in the validation set too."),
+          default: 0
+        },
+        maxDominance: {
+          ...fraction("Largest share of tensors whose range may hang on one image (fall by a fifth without it)."),
+          default: 0.25
+        },
+        maxDrifted: {
+          ...fraction("Largest share of tensors that reach a quarter further on validation than in calibration."),
+          default: 0.1
+        },
+        maxSaturation: {
+          ...fraction(
+            "Largest share of a tensor's validation values beyond its calibrated range, less that of calibration."
+          ),
+          default: 0.02
+        },
+        gaps: {
+          enum: ["warn", "fail"],
+          default: "warn",
+          description: "What it means that calibration lacks a kind of images that validation has."
+        }
+      }
     };
   }
 });
@@ -46857,14 +47609,15 @@ var init_sensitivity_schema = __esm({
 });
 
 // src/settings/schema.ts
-var fraction, positive2, accuracy4, limits, triple, settingsSchema;
+var fraction2, positive2, accuracy4, limits, triple, settingsSchema;
 var init_schema2 = __esm({
   "src/settings/schema.ts"() {
     "use strict";
     init_decoder_schema();
+    init_audit_schema();
     init_engine_schema();
     init_sensitivity_schema();
-    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
+    fraction2 = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
     positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
     accuracy4 = (what) => ({
       type: "object",
@@ -46872,11 +47625,11 @@ var init_schema2 = __esm({
       additionalProperties: false,
       minProperties: 1,
       properties: {
-        min: fraction(`Smallest ${what} that passes, 0…1.`),
-        maxDrop: fraction(
+        min: fraction2(`Smallest ${what} that passes, 0…1.`),
+        maxDrop: fraction2(
           `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
         ),
-        maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
+        maxDropRelative: fraction2(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
       }
     });
     limits = (what, unit, side) => ({
@@ -46912,10 +47665,10 @@ var init_schema2 = __esm({
               additionalProperties: false,
               properties: {
                 format: decoderFormat,
-                confidence: fraction(
+                confidence: fraction2(
                   "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
                 ),
-                iou: fraction("Overlap above which non-maximum suppression drops a box of the same class."),
+                iou: fraction2("Overlap above which non-maximum suppression drops a box of the same class."),
                 maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
                 classes: {
                   type: "array",
@@ -47186,6 +47939,7 @@ var init_schema2 = __esm({
             }
           }
         },
+        audit: auditSchema,
         report: {
           type: "object",
           description: "What is written.",
@@ -47218,13 +47972,13 @@ var init_schema2 = __esm({
 });
 
 // src/settings/load.ts
-import { readFile as readFile12, stat as stat7 } from "node:fs/promises";
-import { basename as basename9, dirname as dirname7, resolve as resolve6 } from "node:path";
+import { readFile as readFile13, stat as stat7 } from "node:fs/promises";
+import { basename as basename11, dirname as dirname7, resolve as resolve6 } from "node:path";
 async function loadSettings(path4, options = {}) {
   const file = resolve6(path4);
   let text3;
   try {
-    text3 = await readFile12(file, "utf8");
+    text3 = await readFile13(file, "utf8");
   } catch (cause) {
     throw unreadable(path4, cause);
   }
@@ -47250,7 +48004,7 @@ function unreadable(path4, cause) {
 function parseSettings(text3, file) {
   const lines2 = new import_yaml2.LineCounter();
   const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const name = basename9(file);
+  const name = basename11(file);
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -47557,7 +48311,7 @@ var init_doctor = __esm({
 });
 
 // src/commands/diff.ts
-import { readFile as readFile13 } from "node:fs/promises";
+import { readFile as readFile14 } from "node:fs/promises";
 async function diffFiles(base, head, json2) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
@@ -47576,7 +48330,7 @@ async function diffFiles(base, head, json2) {
 }
 async function readText(file) {
   try {
-    return await readFile13(file, "utf8");
+    return await readFile14(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -47642,17 +48396,17 @@ function cocoOf(truth, evaluation, detections, ids) {
     metric: "coco",
     ...stats,
     perIou: evaluation.perIou(),
-    perClass: perClass.map(({ category, name, boxes: count2 }) => ({
+    perClass: perClass.map(({ category, name, boxes: count3 }) => ({
       id: idOf(truth, category),
       name,
-      boxes: count2,
+      boxes: count3,
       ...evaluation.statsOf(category)
     })),
     counted: countedOf(truth, detections, boxes2, left, zeroIdNote(truth, ids))
   };
 }
-function unjudged(count2) {
-  return { what: "of classes without a box that counts", count: count2 };
+function unjudged(count3) {
+  return { what: "of classes without a box that counts", count: count3 };
 }
 function countedOf(truth, detections, countingBoxes, leftOut, notes = []) {
   return {
@@ -47661,7 +48415,7 @@ function countedOf(truth, detections, countingBoxes, leftOut, notes = []) {
     countingBoxes,
     detections,
     leftOut,
-    notes: [...notes, ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`)]
+    notes: [...notes, ...truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`)]
   };
 }
 function zeroIdNote({ annotations }, ids) {
@@ -47700,7 +48454,7 @@ function formatEvaluation(evaluation) {
 function formatCounted({ images: images2, boxes: boxes2, countingBoxes, detections, leftOut, notes }) {
   return [
     `${images2} images; ${boxes2} boxes, ${countingBoxes} of which count; ${detections} detections`,
-    ...leftOut.filter(({ count: count2 }) => count2 > 0).map(({ what, count: count2 }) => `left out: ${count2} ${what}`),
+    ...leftOut.filter(({ count: count3 }) => count3 > 0).map(({ what, count: count3 }) => `left out: ${count3} ${what}`),
     ...notes.map(terminalText)
   ];
 }
@@ -47733,7 +48487,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir4, readFile as readFile14 } from "node:fs/promises";
+import { access as access2, readdir as readdir4, readFile as readFile15 } from "node:fs/promises";
 import { join as join18, relative as relative6, resolve as resolve7 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
@@ -47758,7 +48512,7 @@ async function look(folder, depth, found) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile14(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile15(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag3, kind) {
@@ -47884,7 +48638,7 @@ async function inspect(path4, truth, calibration, calibrationImages2) {
       `decoder ${choice2.decoder.format}: ${choice2.why.join("; ")}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
-      ...truth.skipped.map(({ what, count: count2 }) => `${count2} ${what}`),
+      ...truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`),
       `${calibrationImages2} calibration images in ${relative7(process.cwd(), resolve8(calibration)) || "."}`
     ].map(terminalText);
   } finally {
@@ -48012,7 +48766,7 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir5, readFile as readFile15, writeFile as writeFile6 } from "node:fs/promises";
+import { mkdir as mkdir5, readFile as readFile16, writeFile as writeFile6 } from "node:fs/promises";
 import { join as join19, resolve as resolve9 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(parseReport(await textOf3(file), file));
@@ -48035,7 +48789,7 @@ async function reportPage(file, out) {
 }
 async function textOf3(file) {
   try {
-    return await readFile15(file, "utf8");
+    return await readFile16(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -48121,6 +48875,21 @@ ${formatTerminal(result.report, style())}
 ${result.written.map(terminalText).join("\n")}`
     );
     end(result.exitStatus);
+  });
+  job(
+    "audit",
+    "tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift"
+  ).action(async (options) => {
+    const { loaded: loaded2, context } = await open4(options, signal);
+    const { audit, exitStatus } = await runAudit(loaded2, context);
+    const report = join20(context.out, "audit.md");
+    print(
+      options.json === true ? JSON.stringify(audit) : `
+${formatAuditTerminal(audit)}
+
+Report: ${terminalText(report)}`
+    );
+    end(exitStatus);
   });
   job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
@@ -48217,6 +48986,7 @@ var init_program = __esm({
     "use strict";
     init_esm2();
     init_faults();
+    init_audit();
     init_lint2();
     init_onnx();
     init_pipeline();
@@ -53641,12 +54411,12 @@ var require_formdata_parser = __commonJS({
               return "failure";
             }
             if (bufferStartsWith(input, filenameBuffer, position)) {
-              let check2 = position.position + filenameBuffer.length;
-              if (input[check2] === 42) {
+              let check3 = position.position + filenameBuffer.length;
+              if (input[check3] === 42) {
                 position.position += 1;
-                check2 += 1;
+                check3 += 1;
               }
-              if (input[check2] !== 61 || input[check2 + 1] !== 34) {
+              if (input[check3] !== 61 || input[check3 + 1] !== 34) {
                 return "failure";
               }
               position.position += 12;
@@ -59562,11 +60332,11 @@ var require_pluralizer = __commonJS({
         this.singular = singular;
         this.plural = plural;
       }
-      pluralize(count2) {
-        const one = count2 === 1;
+      pluralize(count3) {
+        const one = count3 === 1;
         const keys = one ? singulars : plurals;
         const noun = one ? this.singular : this.plural;
-        return { ...keys, count: count2, noun };
+        return { ...keys, count: count3, noun };
       }
     };
   }
@@ -66985,15 +67755,15 @@ ${value}`;
           pos = 0;
         }
       }
-      discardLeadingBytes(count2) {
-        while (count2 > 0 && this.lineChunkIndex < this.chunks.length) {
+      discardLeadingBytes(count3) {
+        while (count3 > 0 && this.lineChunkIndex < this.chunks.length) {
           const chunk = this.chunks[this.lineChunkIndex];
           const remaining = chunk.length - this.linePos;
-          if (count2 < remaining) {
-            this.linePos += count2;
-            count2 = 0;
+          if (count3 < remaining) {
+            this.linePos += count3;
+            count3 = 0;
           } else {
-            count2 -= remaining;
+            count3 -= remaining;
             this.lineChunkIndex++;
             this.linePos = 0;
           }
@@ -70584,8 +71354,8 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile3 } from "node:child_process";
-import { createHash as createHash11 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile16, readdir as readdir6, rm as rm8 } from "node:fs/promises";
+import { createHash as createHash12 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile17, readdir as readdir6, rm as rm8 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir2 } from "node:os";
 import { dirname as dirname11, join as join23 } from "node:path";
@@ -70628,8 +71398,8 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile16(join23(actionRoot, "package-lock.json"));
-  const hash = createHash11("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile17(join23(actionRoot, "package-lock.json"));
+  const hash = createHash12("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
@@ -71028,8 +71798,8 @@ function joined(images2, name, batch) {
   if (first2.type === "int32") return new OrtTensor("int32", Int32Array.from(values), dims);
   return new OrtTensor("float32", Float32Array.from(values), dims);
 }
-function split(outputs, count2, batch) {
-  const images2 = Array.from({ length: count2 }, () => /* @__PURE__ */ new Map());
+function split(outputs, count3, batch) {
+  const images2 = Array.from({ length: count3 }, () => /* @__PURE__ */ new Map());
   for (const [name, value] of Object.entries(outputs)) {
     const whole = hostTensor(value);
     if (batch > 1 && whole.dims[0] !== batch)

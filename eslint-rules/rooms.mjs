@@ -18,6 +18,7 @@ export const ROOMS = [
   'diagnosis',
   'gate',
   'report',
+  'audit',
   'pipeline',
   'commands',
   'github',

@@ -2,9 +2,11 @@ import { writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
+import { formatAuditTerminal } from '../audit/index.js';
 import { formatLint, lintModel } from '../lint/index.js';
 import { readModel } from '../onnx/index.js';
 import {
+  runAudit,
   runEvaluate,
   runGate,
   runPlan,
@@ -117,6 +119,20 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       );
       end(result.exitStatus);
     });
+  job(
+    'audit',
+    'tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift',
+  ).action(async (options: JobOptions) => {
+    const { loaded, context } = await open(options, signal);
+    const { audit, exitStatus } = await runAudit(loaded, context);
+    const report = join(context.out, 'audit.md');
+    print(
+      options.json === true
+        ? JSON.stringify(audit)
+        : `\n${formatAuditTerminal(audit)}\n\nReport: ${terminalText(report)}`,
+    );
+    end(exitStatus);
+  });
   job('quantize', 'calibrate and write the model with Q/DQ, without evaluating').action(
     async (options: JobOptions) => {
       const { loaded, context } = await open(options, signal);

@@ -4,6 +4,7 @@ import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
 import type { Finding, Report, ReportVariant } from '../report/index.js';
 import { calibratorsSection } from './choices.js';
+import { calibratorInWords } from './calibrate.js';
 import { enginesSection } from './engine-report.js';
 import { finite, layerRows } from './layer-rows.js';
 import { planSectionOf, searchSection } from './plan-section.js';
@@ -67,7 +68,7 @@ function modelSection({ bench, statistics }: Found): Report['model'] {
 }
 
 function dataSection({ truth, calibration, heldBack, settings, digests }: Bench): Report['data'] {
-  const { calibrator, percentile, images, cache } = settings.calibration;
+  const { images } = settings.calibration;
   return {
     validation: {
       source: basename(truth.source),
@@ -80,12 +81,7 @@ function dataSection({ truth, calibration, heldBack, settings, digests }: Bench)
     calibration: {
       source: basename(images),
       images: calibration.count,
-      calibrator:
-        cache !== undefined
-          ? `cache ${basename(cache)}`
-          : calibrator === 'percentile'
-            ? `percentile ${percentile}`
-            : calibrator,
+      calibrator: calibratorInWords(settings.calibration),
       digests: [...digests.calibration],
       ...(heldBack.count > 0 && { heldBack: heldBack.count }),
     },

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import {
   calibratorFor,
   computeRanges,
@@ -9,9 +10,11 @@ import {
   type Ranges,
   type TensorStatistics,
 } from '../calibration/index.js';
+import { calibratorWords } from '../diagnosis/index.js';
 import { InputFault, messageOf } from '../faults/index.js';
 import { withMacs } from '../quantization/index.js';
 import { chooseCalibrators, chosenRanges, type CalibratorChoice } from '../sensitivity/index.js';
+import type { Settings } from '../settings/index.js';
 import { modelOf } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 
@@ -80,6 +83,12 @@ async function chooseRanges(
   });
   context.progress.end();
   return { ranges: chosenRanges(candidates, choices), choices };
+}
+
+/** What sets the ranges, as reports name it. */
+export function calibratorInWords({ calibrator, percentile, cache }: Settings['calibration']): string {
+  if (cache !== undefined) return `cache ${basename(cache)}`;
+  return calibratorWords(calibrator, percentile);
 }
 
 async function readRanges(file: string, statistics: Calibrated['statistics']): Promise<Ranges> {

@@ -76,9 +76,14 @@ export interface Bench {
 
 /**
  * Reads settings' inputs, cheapest checks first.
+ * @param sound - calibration images to take in place of the whole folder, where broken ones were sorted out
  * @throws InputFault for anything that the user can mend.
  */
-export async function prepare(loaded: LoadedSettings, context: Context): Promise<Bench> {
+export async function prepare(
+  loaded: LoadedSettings,
+  context: Context,
+  sound?: readonly ImageRecord[],
+): Promise<Bench> {
   const { settings } = loaded;
   context.progress.phase('Reading the model and the data');
   const model = floatModelOf(await readModel(settings.model));
@@ -108,7 +113,7 @@ export async function prepare(loaded: LoadedSettings, context: Context): Promise
     context.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count }) => `${count} ${what}`).join('; ')}`,
     );
-  const listed = await calibrationImages(settings);
+  const listed = await calibrationImages(settings, sound);
   const { fit: calibrationRecords, held } = choosesOnImages(settings, model)
     ? holdBack(listed)
     : { fit: listed, held: [] };
@@ -221,8 +226,11 @@ function calibratedTensors(
   return [...new Set([...tensors, ...given.filter((name) => name !== '' && graph.isFloat(name))])];
 }
 
-async function calibrationImages(settings: Settings): Promise<readonly ImageRecord[]> {
-  const records = await listImages(settings.calibration.images);
+async function calibrationImages(
+  settings: Settings,
+  sound: readonly ImageRecord[] | undefined,
+): Promise<readonly ImageRecord[]> {
+  const records = sound ?? (await listImages(settings.calibration.images));
   const { count, images } = settings.calibration;
   const used = count === undefined || count >= records.length ? records : spread(records, count);
   return checkImages(used, followsExif(settings), images);

@@ -1,5 +1,6 @@
 /** The settings file as one JSON Schema: the single source for types, defaults, messages, editor completion and docs. */
 import { decoderAnchors, decoderFormat, decoderOutputs } from './decoder-schema.js';
+import { auditSchema } from './audit-schema.js';
 import { engineSchema } from './engine-schema.js';
 import { sensitivitySchema } from './sensitivity-schema.js';
 
@@ -349,6 +350,7 @@ export const settingsSchema = {
         },
       },
     },
+    audit: auditSchema,
     report: {
       type: 'object',
       description: 'What is written.',

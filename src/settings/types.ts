@@ -18,6 +18,7 @@ export type Settings = Omit<
   | 'gate'
   | 'sensitivity'
   | 'cache'
+  | 'audit'
   | 'report'
 > & {
   readonly decoder: NonNullable<Deep['decoder']>;
@@ -37,6 +38,7 @@ export type Settings = Omit<
   >;
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images' | 'calibrators' | 'always'>;
   readonly cache: Filled<Deep['cache'], 'enabled' | 'maxMiB'>;
+  readonly audit: Required<NonNullable<Deep['audit']>>;
   readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
 };
 

@@ -637,6 +637,8 @@ var init_schema = __esm({
                     sqnr: nullable,
                     mapDrop: nullable,
                     macShare: nullable,
+                    /** Share of the bytes that layers move for one image: weights, what they read, what they give. */
+                    byteShare: nullable,
                     parameters: number,
                     precision: { enum: ["int8", "fp16", "fp32"] },
                     head: { type: "boolean" },
@@ -1618,6 +1620,7 @@ ${of.map(({ sentence: sentence2, advice }) => `- ${markdownSentence(sentence2)} 
 function sensitivity({ sensitivity: found, base }, room) {
   if (found === void 0) return "";
   const caused = found.layers.some(({ cause }) => cause !== void 0);
+  const sized = found.layers.some(({ byteShare }) => byteShare !== void 0);
   const timed3 = found.layers.some(({ engine }) => engine !== void 0);
   const changes = base && new Map(base.layers.map((one) => [one.name, one]));
   const header = [
@@ -1628,6 +1631,7 @@ function sensitivity({ sensitivity: found, base }, room) {
     "SQNR dB",
     "mAP change",
     "MACs",
+    ...sized ? ["bytes"] : [],
     ...timed3 ? ["ms in the engine", "in FP16"] : [],
     ...changes === void 0 ? [] : ["against base"],
     ...caused ? ["cause"] : []
@@ -1638,7 +1642,7 @@ ${along(found.layers)}`;
   const build2 = (count3) => {
     const rest = found.layers.length - count3;
     const rows3 = found.layers.slice(0, count3).map((row) => cells2(row, timed3, caused, changes));
-    return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...timed3 ? ["r", "r"] : []])}${rest > 0 ? `
+    return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...sized ? ["r"] : [], ...timed3 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
   };
@@ -1674,6 +1678,7 @@ function cells2(row, timed3, caused, changes) {
     decibels(row.sqnr),
     mapChange(row),
     percent(row.macShare),
+    ...row.byteShare === void 0 ? [] : [percent(row.byteShare)],
     ...timed3 ? engineTimes(row) : [],
     ...changes === void 0 ? [] : [change3 === void 0 ? "" : changeWords(change3)],
     ...caused ? [markdownText(change3?.cause ?? row.cause ?? "")] : []
@@ -2616,6 +2621,12 @@ var init_layers = __esm({
         help: "share of the network",
         cell: ({ macShare }) => percent(macShare),
         key: ({ macShare }) => macShare ?? -1
+      },
+      {
+        title: "bytes",
+        help: "share of the weights and activations that layers move",
+        cell: ({ byteShare }) => byteShare === void 0 ? "" : percent(byteShare),
+        key: ({ byteShare }) => byteShare ?? -1
       }
     ];
     SOMETIMES = [
@@ -14677,7 +14688,7 @@ var init_onnx_pb = __esm({
 
 // src/onnx/tensor.ts
 function elementCount(tensor) {
-  return tensor.dims.reduce((product, dim) => product * Number(dim), 1);
+  return tensor.dims.reduce((product2, dim) => product2 * Number(dim), 1);
 }
 function bytesPerElement(type) {
   if (type === FLOAT || type === INT32) return 4;
@@ -15530,7 +15541,7 @@ function macsOf(graph, node, shapes) {
   if (input === void 0) return void 0;
   if (node.opType === "Conv" && weights !== void 0) {
     const kernel = weights.dims.slice(2).map(Number);
-    return kernel.reduce((product, k, i) => product * outputLength(node, input[2 + i] ?? 1, k, i), 1) * elementCount(weights);
+    return kernel.reduce((product2, k, i) => product2 * outputLength(node, input[2 + i] ?? 1, k, i), 1) * elementCount(weights);
   }
   if (node.opType === "ConvTranspose" && weights !== void 0)
     return input.slice(2).reduce((a, b) => a * b, 1) * elementCount(weights);
@@ -17565,6 +17576,39 @@ var init_shared_scales = __esm({
   }
 });
 
+// src/quantization/moved.ts
+function elementsMoved(layer, graph, shapes) {
+  const node = graph.nodes[layer.nodes[0]];
+  const inputs = layer.activations.map((name) => shapes.get(name)?.shape);
+  const output = outputElements(layer, node, graph, shapes);
+  if (output === void 0 || inputs.length === 0 || inputs.includes(void 0)) return void 0;
+  return layer.parameters + output + inputs.reduce((sum2, dims) => sum2 + product(dims ?? []), 0);
+}
+function outputElements({ macs }, node, graph, shapes) {
+  const seen = shapes.get(node.outputs[0] ?? "")?.shape;
+  if (seen !== void 0) return product(seen);
+  const input = shapes.get(node.inputs[0] ?? "")?.shape;
+  const weights = weightValues(graph, node.inputs[1] ?? "");
+  if (macs === void 0 || input === void 0) return void 0;
+  if (node.opType === "Conv" && weights !== void 0)
+    return macs / (elementCount(weights) / Number(weights.dims[0]));
+  if (node.opType === "ConvTranspose" && weights !== void 0) {
+    const strides = attributeOf(node, "strides")?.ints.map(Number) ?? [];
+    const channels = Number(weights.dims[1]) * intAttribute(node, "group", 1);
+    return channels * product(input.slice(2)) * product(strides);
+  }
+  return macs === 0 ? void 0 : macs / (input.at(-1) ?? 1);
+}
+var product;
+var init_moved = __esm({
+  "src/quantization/moved.ts"() {
+    "use strict";
+    init_onnx();
+    init_layers2();
+    product = (dims) => dims.reduce((a, b) => a * b, 1);
+  }
+});
+
 // src/quantization/index.ts
 var init_quantization = __esm({
   "src/quantization/index.ts"() {
@@ -17580,6 +17624,7 @@ var init_quantization = __esm({
     init_quantize();
     init_strong();
     init_shared_scales();
+    init_moved();
   }
 });
 
@@ -24103,8 +24148,8 @@ async function fromCmyk(image, like) {
   for (let i = 0; i < plane; i++) {
     const white = 255 - data[i * 4 + 3];
     for (let c = 0; c < 3; c++) {
-      const product = data[i * 4 + c] * white;
-      const ink = like !== "pil" ? product >> 8 : product + 128 + (product + 128 >> 8) >> 8;
+      const product2 = data[i * 4 + c] * white;
+      const ink = like !== "pil" ? product2 >> 8 : product2 + 128 + (product2 + 128 >> 8) >> 8;
       rgb[i * 3 + c] = white - ink;
     }
   }
@@ -40520,12 +40565,17 @@ function layerRows(source, findings2) {
   const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
   const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const moved2 = new Map(
+    [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
+  );
+  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
   const timeOf = engineTimes2(source, [...layers3.values()]);
   return rows3.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
     const macs = members.reduce((sum2, { name }) => add(sum2, layers3.get(name)?.macs), 0);
+    const bytes2 = members.reduce((sum2, { name }) => add(sum2, moved2.get(name)), 0);
     const cause = causeOf(members, detail, findings2);
     return {
       rank: i + 1,
@@ -40535,6 +40585,7 @@ function layerRows(source, findings2) {
       sqnr: finite(sqnr),
       mapDrop: mapDrop === void 0 ? null : finite(mapDrop),
       macShare: macs === void 0 || total === 0 ? null : macs / total,
+      byteShare: bytes2 === void 0 || allBytes === 0 ? null : bytes2 / allBytes,
       parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
       precision: precision2.get(layer.name) ?? "int8",
       head: layer.head,

@@ -1,5 +1,5 @@
 import { nodeStructure, weightsDigest, type GraphNode } from '../onnx/index.js';
-import { resolvePlan, withMacs, type Layer } from '../quantization/index.js';
+import { elementsMoved, resolvePlan, withMacs, type Layer } from '../quantization/index.js';
 import type { Finding, LayerRow } from '../report/index.js';
 import type { SweepDetail, SweepRow } from '../sensitivity/index.js';
 import { layerTimes, type LayerTime } from './engine-times.js';
@@ -18,12 +18,17 @@ export function layerRows(source: Source, findings: readonly Finding[]): LayerRo
   const { bench, rows = [], int8, mixed, statistics } = source;
   const layers = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers.values()].reduce((sum, { macs }) => sum + (macs ?? 0), 0);
+  const moved = new Map(
+    [...layers.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)]),
+  );
+  const allBytes = [...moved.values()].reduce<number>((sum, one) => sum + (one ?? 0), 0);
   const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
   const timeOf = engineTimes(source, [...layers.values()]);
   return rows.map((row, i) => {
     const { layer, sqnr, mapDrop, detail } = row;
     const members = detail?.group.layers ?? [layer];
     const macs = members.reduce<number | undefined>((sum, { name }) => add(sum, layers.get(name)?.macs), 0);
+    const bytes = members.reduce<number | undefined>((sum, { name }) => add(sum, moved.get(name)), 0);
     const cause = causeOf(members, detail, findings);
     return {
       rank: i + 1,
@@ -33,6 +38,7 @@ export function layerRows(source: Source, findings: readonly Finding[]): LayerRo
       sqnr: finite(sqnr),
       mapDrop: mapDrop === undefined ? null : finite(mapDrop),
       macShare: macs === undefined || total === 0 ? null : macs / total,
+      byteShare: bytes === undefined || allBytes === 0 ? null : bytes / allBytes,
       parameters: members.reduce((sum, { parameters }) => sum + parameters, 0),
       precision: precision.get(layer.name) ?? 'int8',
       head: layer.head,

@@ -26,3 +26,4 @@ export {
 } from './quantize.js';
 export { toStrong, type KeptFloat, type StrongModel, type StrongOptions } from './strong.js';
 export { findSharedScales, type SharedScale } from './shared-scales.js';
+export { elementsMoved } from './moved.js';

@@ -140,6 +140,7 @@ function findings(report: Report): string {
 function sensitivity({ sensitivity: found, base }: Report, room: number): string {
   if (found === undefined) return '';
   const caused = found.layers.some(({ cause }) => cause !== undefined);
+  const sized = found.layers.some(({ byteShare }) => byteShare !== undefined);
   const timed = found.layers.some(({ engine }) => engine !== undefined);
   const changes = base && new Map(base.layers.map((one) => [one.name, one]));
   const header = [
@@ -150,6 +151,7 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
     'SQNR dB',
     'mAP change',
     'MACs',
+    ...(sized ? ['bytes'] : []),
     ...(timed ? ['ms in the engine', 'in FP16'] : []),
     ...(changes === undefined ? [] : ['against base']),
     ...(caused ? ['cause'] : []),
@@ -158,7 +160,7 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
   const build = (count: number): string => {
     const rest = found.layers.length - count;
     const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused, changes));
-    return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r', ...(timed ? ['r', 'r'] : [])])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
+    return `${title}${table([header, ...rows], ['r', 'l', 'l', 'l', 'r', 'r', 'r', ...(sized ? ['r'] : []), ...(timed ? ['r', 'r'] : [])])}${rest > 0 ? `\n\n${rest} more in report.json.` : ''}`;
   };
   let [low, high] = [0, found.layers.length];
   while (low < high) {
@@ -195,6 +197,7 @@ function cells(
     decibels(row.sqnr),
     mapChange(row),
     percent(row.macShare),
+    ...(row.byteShare === undefined ? [] : [percent(row.byteShare)]),
     ...(timed ? engineTimes(row) : []),
     ...(changes === undefined ? [] : [change === undefined ? '' : changeWords(change)]),
     ...(caused ? [markdownText(change?.cause ?? row.cause ?? '')] : []),

@@ -157,6 +157,8 @@ export const reportSchema = {
                 sqnr: nullable,
                 mapDrop: nullable,
                 macShare: nullable,
+                /** Share of the bytes that layers move for one image: weights, what they read, what they give. */
+                byteShare: nullable,
                 parameters: number,
                 precision: { enum: ['int8', 'fp16', 'fp32'] },
                 head: { type: 'boolean' },

@@ -50,6 +50,12 @@ const ALWAYS: readonly Column[] = [
     cell: ({ macShare }) => percent(macShare),
     key: ({ macShare }) => macShare ?? -1,
   },
+  {
+    title: 'bytes',
+    help: 'share of the weights and activations that layers move',
+    cell: ({ byteShare }) => (byteShare === undefined ? '' : percent(byteShare)),
+    key: ({ byteShare }) => byteShare ?? -1,
+  },
 ];
 
 /** Columns that not every ranking fills. */

@@ -8,15 +8,9 @@
  */
 import { build } from 'esbuild';
 import { findPlan, pricerOf } from '../src/pipeline/find-plan.js';
+import { judgeVariant } from '../src/pipeline/judging.js';
 import { startPlan } from '../src/pipeline/committed-plan.js';
-import {
-  basisOf,
-  buildVariant,
-  judgeVariant,
-  rankLayers,
-  withBench,
-  type Variant,
-} from '../src/pipeline/run.js';
+import { basisOf, buildVariant, rankLayers, withBench, type Variant } from '../src/pipeline/run.js';
 import { keepFloat, resolvePlan, type PrecisionPlan } from '../src/quantization/index.js';
 import { loadSettings } from '../src/settings/index.js';
 

@@ -1023,8 +1023,8 @@ function causeOfLayer(a, b, range, known2) {
   return [...moved2, ...b.cause === void 0 ? [] : [b.cause]].join(", ") || void 0;
 }
 function rangeWords({ name, reads }, factor) {
-  const of = (reads?.length ?? 0) > 1 ? `a range that \`${name}\` reads` : `range of \`${name}\``;
-  return `${of} ${factor > 1 ? `grew ${factor.toFixed(1)}×` : `shrank to 1/${(1 / factor).toFixed(1)}`}`;
+  const of2 = (reads?.length ?? 0) > 1 ? `a range that \`${name}\` reads` : `range of \`${name}\``;
+  return `${of2} ${factor > 1 ? `grew ${factor.toFixed(1)}×` : `shrank to 1/${(1 / factor).toFixed(1)}`}`;
 }
 function weightsChanged(a, b) {
   return a.weights !== void 0 && b.weights !== void 0 && a.weights !== b.weights;
@@ -1603,9 +1603,9 @@ ${table([[...curveHeader(report)], ...rows3.map((row) => row.map(markdownText))]
 ${sentences.map((one) => `- ${markdownSentence(one)}`).join("\n")}${curve2}`;
 }
 function findings(report) {
-  const list3 = (title, of) => of.length === 0 ? "" : `### ${title}
+  const list3 = (title, of2) => of2.length === 0 ? "" : `### ${title}
 
-${of.map(({ sentence: sentence2, advice }) => `- ${markdownSentence(sentence2)} ${markdownSentence(advice)}`).join("\n")}`;
+${of2.map(({ sentence: sentence2, advice }) => `- ${markdownSentence(sentence2)} ${markdownSentence(advice)}`).join("\n")}`;
   return [
     list3(
       "Causes",
@@ -2152,11 +2152,11 @@ function settings(changes) {
         </thead>
         <tbody>
           ${changes.map(
-    ({ path: key, base, head, judgedBy }) => html`<tr>
+    ({ path: key, base, head, judgedBy: judgedBy2 }) => html`<tr>
                 <td><code>${key}</code></td>
                 <td><code>${base ?? "–"}</code></td>
                 <td><code>${head ?? "–"}</code></td>
-                <td>${judgedBy}</td>
+                <td>${judgedBy2}</td>
               </tr>`
   )}
         </tbody>
@@ -2681,10 +2681,10 @@ function classCurves(curves) {
   const classes = /* @__PURE__ */ new Map();
   for (const one of curves)
     if (one.class !== void 0) classes.set(one.class, [...classes.get(one.class) ?? [], one]);
-  const moved2 = [...classes].map(([name, of]) => ({ name, of, by: distance(of) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
+  const moved2 = [...classes].map(([name, of2]) => ({ name, of: of2, by: distance(of2) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
   if (moved2.length === 0) return void 0;
   return html`<h3>Classes whose curve moved most, IoU 0.5</h3>
-    <div class="grid4">${moved2.map(({ name, of }) => figure(name, of, [300, 200]))}</div>`;
+    <div class="grid4">${moved2.map(({ name, of: of2 }) => figure(name, of2, [300, 200]))}</div>`;
 }
 function distance(curves) {
   const [a, b] = ["fp32", "int8"].map(
@@ -6258,7 +6258,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve13.call(this, root2, ref);
+      let _sch = resolve14.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -6285,7 +6285,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve13(root2, ref) {
+    function resolve14(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -7149,7 +7149,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve13(baseURI, relativeURI, options) {
+    function resolve14(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -7185,50 +7185,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved2, schemelessOptions);
     }
-    function resolveComponent(base, relative11, options, skipNormalization) {
+    function resolveComponent(base, relative14, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse(serialize2(base, options), options);
-        relative11 = parse(serialize2(relative11, options), options);
+        relative14 = parse(serialize2(relative14, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative11.scheme) {
-        target.scheme = relative11.scheme;
-        target.userinfo = relative11.userinfo;
-        target.host = relative11.host;
-        target.port = relative11.port;
-        target.path = removeDotSegments(relative11.path || "");
-        target.query = relative11.query;
+      if (!options.tolerant && relative14.scheme) {
+        target.scheme = relative14.scheme;
+        target.userinfo = relative14.userinfo;
+        target.host = relative14.host;
+        target.port = relative14.port;
+        target.path = removeDotSegments(relative14.path || "");
+        target.query = relative14.query;
       } else {
-        if (relative11.userinfo !== void 0 || relative11.host !== void 0 || relative11.port !== void 0) {
-          target.userinfo = relative11.userinfo;
-          target.host = relative11.host;
-          target.port = relative11.port;
-          target.path = removeDotSegments(relative11.path || "");
-          target.query = relative11.query;
+        if (relative14.userinfo !== void 0 || relative14.host !== void 0 || relative14.port !== void 0) {
+          target.userinfo = relative14.userinfo;
+          target.host = relative14.host;
+          target.port = relative14.port;
+          target.path = removeDotSegments(relative14.path || "");
+          target.query = relative14.query;
         } else {
-          if (!relative11.path) {
+          if (!relative14.path) {
             target.path = base.path;
-            if (relative11.query !== void 0) {
-              target.query = relative11.query;
+            if (relative14.query !== void 0) {
+              target.query = relative14.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative11.path[0] === "/") {
-              target.path = removeDotSegments(relative11.path);
+            if (relative14.path[0] === "/") {
+              target.path = removeDotSegments(relative14.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative11.path;
+                target.path = "/" + relative14.path;
               } else if (!base.path) {
-                target.path = relative11.path;
+                target.path = relative14.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative11.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative14.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative11.query;
+            target.query = relative14.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -7236,7 +7236,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative11.fragment;
+      target.fragment = relative14.fragment;
       return target;
     }
     function equal2(uriA, uriB, options) {
@@ -7540,7 +7540,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve13,
+      resolve: resolve14,
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
@@ -10217,7 +10217,7 @@ var require_discriminator = __commonJS({
     var util_1 = require_util();
     var error2 = {
       message: ({ params: { discrError, tagName } }) => discrError === types_1.DiscrError.Tag ? `tag "${tagName}" must be string` : `value of tag "${tagName}" must be in oneOf`,
-      params: ({ params: { discrError, tag, tagName } }) => (0, codegen_1._)`{error: ${discrError}, tag: ${tagName}, tagValue: ${tag}}`
+      params: ({ params: { discrError, tag: tag2, tagName } }) => (0, codegen_1._)`{error: ${discrError}, tag: ${tagName}, tagValue: ${tag2}}`
     };
     var def = {
       keyword: "discriminator",
@@ -10238,18 +10238,18 @@ var require_discriminator = __commonJS({
         if (!oneOf)
           throw new Error("discriminator: requires oneOf keyword");
         const valid2 = gen.let("valid", false);
-        const tag = gen.const("tag", (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(tagName)}`);
-        gen.if((0, codegen_1._)`typeof ${tag} == "string"`, () => validateMapping(), () => cxt.error(false, { discrError: types_1.DiscrError.Tag, tag, tagName }));
+        const tag2 = gen.const("tag", (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(tagName)}`);
+        gen.if((0, codegen_1._)`typeof ${tag2} == "string"`, () => validateMapping(), () => cxt.error(false, { discrError: types_1.DiscrError.Tag, tag: tag2, tagName }));
         cxt.ok(valid2);
         function validateMapping() {
           const mapping = getMapping();
           gen.if(false);
           for (const tagValue in mapping) {
-            gen.elseIf((0, codegen_1._)`${tag} === ${tagValue}`);
+            gen.elseIf((0, codegen_1._)`${tag2} === ${tagValue}`);
             gen.assign(valid2, applyTagSchema(mapping[tagValue]));
           }
           gen.else();
-          cxt.error(false, { discrError: types_1.DiscrError.Mapping, tag, tagName });
+          cxt.error(false, { discrError: types_1.DiscrError.Mapping, tag: tag2, tagName });
           gen.endIf();
         }
         function applyTagSchema(schemaProp) {
@@ -12027,13 +12027,13 @@ var init_binary_encoding = __esm({
        */
       tag() {
         const start = this.pos;
-        const tag = this.uint32();
+        const tag2 = this.uint32();
         const bytesRead = this.pos - start;
         if (bytesRead > 5 || bytesRead == 5 && this.buf[this.pos - 1] > 15) {
           throw new Error("illegal tag: varint overflows uint32");
         }
-        const fieldNo = tag >>> 3;
-        const wireType = tag & 7;
+        const fieldNo = tag2 >>> 3;
+        const wireType = tag2 & 7;
         if (fieldNo <= 0 || wireType > 5) {
           throw new Error("illegal tag: field no " + fieldNo + " wire type " + wireType);
         }
@@ -12704,8 +12704,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve13) {
-  return buildFileRegistry([fileDescriptorProto, resolve13]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve14) {
+  return buildFileRegistry([fileDescriptorProto, resolve14]);
 }
 function buildFileRegistry(args, check3) {
   const registry = createBaseRegistry();
@@ -12729,7 +12729,7 @@ function buildFileRegistry(args, check3) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve13(protoFileName);
+        const dep = resolve14(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -12743,7 +12743,7 @@ function buildFileRegistry(args, check3) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve13 = args[1];
+    const resolve14 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check3 === null || check3 === void 0 ? void 0 : check3(file);
@@ -15552,13 +15552,13 @@ function macsOf(graph, node, shapes) {
   return input.reduce((a, b) => a * b, 1) * ((transposed ? right2[0] : right2.at(-1)) ?? 1);
 }
 function outputLength(node, length, kernel, axis) {
-  const ints = (name) => attributeOf(node, name)?.ints.map(Number) ?? [];
-  const stride = ints("strides")[axis] ?? 1;
+  const ints2 = (name) => attributeOf(node, name)?.ints.map(Number) ?? [];
+  const stride = ints2("strides")[axis] ?? 1;
   const auto = Buffer.from(attributeOf(node, "auto_pad")?.s ?? []).toString();
   if (auto.startsWith("SAME")) return Math.ceil(length / stride);
-  const pads = ints("pads");
+  const pads = ints2("pads");
   const rank2 = pads.length / 2;
-  const span = (ints("dilations")[axis] ?? 1) * (kernel - 1) + 1;
+  const span = (ints2("dilations")[axis] ?? 1) * (kernel - 1) + 1;
   return Math.floor((length + (pads[axis] ?? 0) + (pads[axis + rank2] ?? 0) - span) / stride) + 1;
 }
 var COMPUTE, NEVER, FIRST_ONLY, MOVES;
@@ -17514,10 +17514,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join25 = joinBefore(graph, tensor);
-    if (join25 === void 0 || found.has(join25.name)) continue;
+    const join28 = joinBefore(graph, tensor);
+    if (join28 === void 0 || found.has(join28.name)) continue;
     const step2 = scale[0];
-    const parts = join25.inputs.flatMap((name) => {
+    const parts = join28.inputs.flatMap((name) => {
       const one = statistics.get(name);
       return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -17525,8 +17525,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join25.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join25.name, { ...words, sentence: describe2(words, smallest, largest) });
+    const words = { tensor, node: join28.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join28.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -22212,6 +22212,264 @@ var init_lint2 = __esm({
   }
 });
 
+// src/baseline/git.ts
+import { execFile } from "node:child_process";
+import { mkdtemp, realpath, rm as rm3 } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname as dirname3, join as join3, relative as relative2, sep } from "node:path";
+import { promisify } from "node:util";
+async function openRepository(folder, ref) {
+  const where = `--base-ref ${ref}`;
+  const here = await realpath(folder);
+  const root2 = await realpath((await inRepository(here, where)).trim());
+  const commit = await commitOf(root2, ref, where);
+  const inside2 = (path4) => relative2(root2, path4).split(sep).join("/");
+  return {
+    root: root2,
+    commit,
+    async read(path4) {
+      const name = inside2(await realFolder(path4));
+      const { stdout } = await git(
+        root2,
+        ["ls-tree", "-z", "--name-only", commit, "--", `:(literal)${name}`],
+        where
+      );
+      if (stdout.replaceAll("\0", "") !== name) return void 0;
+      return (await git(root2, ["show", `${commit}:${name}`], where)).stdout;
+    },
+    checkedOut: (job) => inWorkTree(root2, commit, where, job)
+  };
+}
+async function realFolder(path4) {
+  try {
+    return join3(await realpath(dirname3(path4)), path4.slice(dirname3(path4).length + 1));
+  } catch (error2) {
+    if (systemCode(error2) === "ENOENT") return path4;
+    throw error2;
+  }
+}
+async function inRepository(folder, where) {
+  try {
+    return (await git(folder, ["rev-parse", "--show-toplevel"], where)).stdout;
+  } catch (cause) {
+    if (!(cause instanceof SurroundingsFault) || systemCode(cause.cause) === "ENOENT") throw cause;
+    throw new InputFault(
+      {
+        where,
+        what: `${folder} cannot be used as a git repository: ${cause.problem.what}`,
+        fix: "Run inside a checkout (actions/checkout), or name a report with `--base`."
+      },
+      { cause }
+    );
+  }
+}
+async function commitOf(root2, ref, where) {
+  try {
+    const { stdout } = await git(
+      root2,
+      ["rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`],
+      where
+    );
+    return stdout.trim();
+  } catch (cause) {
+    if (systemCode(cause instanceof SurroundingsFault ? cause.cause : cause) === "ENOENT") throw cause;
+    throw new InputFault(
+      {
+        where,
+        what: "the repository has no such commit",
+        fix: "Fetch it: `fetch-depth: 0` in actions/checkout, or `git fetch origin <branch>`."
+      },
+      { cause }
+    );
+  }
+}
+async function inWorkTree(root2, commit, where, job) {
+  const parent = await realpath(await mkdtemp(join3(tmpdir(), "int8-gate-base-")));
+  const folder = join3(parent, "base");
+  try {
+    await git(root2, ["worktree", "add", "--quiet", "--detach", folder, commit], where);
+    return await job(folder);
+  } finally {
+    await rm3(parent, { recursive: true, force: true });
+    await git(root2, ["worktree", "prune"], where);
+  }
+}
+async function git(cwd, args, where) {
+  try {
+    return await run("git", ["-c", "core.hooksPath=/dev/null", ...args], {
+      cwd,
+      maxBuffer: MOST_OUTPUT,
+      env: { ...process.env, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" }
+    });
+  } catch (cause) {
+    const missing = systemCode(cause) === "ENOENT";
+    throw new SurroundingsFault(
+      {
+        where,
+        what: missing ? "git is not installed" : wordsOf(cause),
+        fix: missing ? "Install git, or name a report with `--base`." : "See what `git status` says there."
+      },
+      { cause }
+    );
+  }
+}
+function wordsOf(error2) {
+  const said = typeof error2 === "object" && error2 !== null && "stderr" in error2 ? String(error2.stderr).trim() : "";
+  return `git: ${said === "" ? messageOf(error2) : said.split("\n").at(-1) ?? said}`;
+}
+var run, MOST_OUTPUT;
+var init_git = __esm({
+  "src/baseline/git.ts"() {
+    "use strict";
+    init_faults();
+    run = promisify(execFile);
+    MOST_OUTPUT = 64 * 2 ** 20;
+  }
+});
+
+// src/baseline/detections.ts
+import { gunzip, gzip } from "node:zlib";
+import { promisify as promisify2 } from "node:util";
+async function writeDetections({
+  validation,
+  candidate,
+  detections
+}) {
+  const { count: count3, image, category, bbox, score } = detections;
+  const pack = (column) => Buffer.from(column.buffer, column.byteOffset, column.byteLength).toString("base64");
+  const text3 = JSON.stringify({
+    schema: "int8-gate/detections",
+    version: 1,
+    validation,
+    candidate,
+    count: count3,
+    image: pack(image),
+    category: pack(category),
+    bbox: pack(bbox),
+    score: pack(score)
+  });
+  return promisify2(gzip)(text3);
+}
+async function readDetections(bytes2, file) {
+  const broken2 = (what, cause) => new InputFault(
+    { where: file, what, fix: "Take the whole folder that `int8-gate run` wrote, or the file away." },
+    { cause }
+  );
+  let value;
+  try {
+    const text3 = await promisify2(gunzip)(bytes2, { maxOutputLength: MOST_BYTES });
+    value = JSON.parse(text3.toString("utf8"));
+  } catch (cause) {
+    throw broken2(`cannot be unpacked: ${messageOf(cause)}`, cause);
+  }
+  const record = value;
+  if (typeof record !== "object" || record?.schema !== "int8-gate/detections" || record.version !== 1)
+    throw broken2("holds no detections of this version of int8-gate");
+  const { count: count3, validation, candidate } = record;
+  const image = ints(record.image);
+  const category = ints(record.category);
+  const bbox = floats(record.bbox);
+  const score = floats(record.score);
+  if (typeof validation !== "string" || candidate !== "mixed" && candidate !== "int8" || typeof count3 !== "number" || image?.length !== count3 || category?.length !== count3 || bbox?.length !== 4 * count3 || score?.length !== count3)
+    throw broken2("holds columns that do not fit together");
+  return { validation, candidate, detections: { count: count3, image, category, bbox, score } };
+}
+function bytesOf(value) {
+  return typeof value === "string" ? Uint8Array.from(Buffer.from(value, "base64")) : void 0;
+}
+function ints(value) {
+  const bytes2 = bytesOf(value);
+  return bytes2 === void 0 || bytes2.length % 4 !== 0 ? void 0 : new Int32Array(bytes2.buffer);
+}
+function floats(value) {
+  const bytes2 = bytesOf(value);
+  return bytes2 === void 0 || bytes2.length % 8 !== 0 ? void 0 : new Float64Array(bytes2.buffer);
+}
+var DETECTIONS_FILE, MOST_BYTES;
+var init_detections = __esm({
+  "src/baseline/detections.ts"() {
+    "use strict";
+    init_faults();
+    DETECTIONS_FILE = "detections.json.gz";
+    MOST_BYTES = 2 ** 30;
+  }
+});
+
+// src/baseline/kept.ts
+import { readFile as readFile4, stat as stat2 } from "node:fs/promises";
+import { dirname as dirname4, join as join4 } from "node:path";
+async function readKept(path4) {
+  const isFolder = await stat2(path4).then(
+    (info2) => info2.isDirectory(),
+    () => false
+  );
+  const file = isFolder ? join4(path4, "report.json") : path4;
+  let text3;
+  try {
+    text3 = await readFile4(file, "utf8");
+  } catch (cause) {
+    throw new InputFault(
+      {
+        where: file,
+        what: `the base's report cannot be read: ${messageOf(cause)}`,
+        fix: "Name the report.json of the base with `--base`, or the base itself with `--base-ref`."
+      },
+      { cause }
+    );
+  }
+  return { report: parseReport(text3, file), detections: await detectionsBeside(file) };
+}
+async function detectionsBeside(report) {
+  const file = join4(dirname4(report), DETECTIONS_FILE);
+  let bytes2;
+  try {
+    bytes2 = await readFile4(file);
+  } catch (error2) {
+    if (systemCode(error2) === "ENOENT") return void 0;
+    throw error2;
+  }
+  return readDetections(bytes2, file);
+}
+var init_kept = __esm({
+  "src/baseline/kept.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
+    init_detections();
+  }
+});
+
+// src/baseline/settings-diff.ts
+import { dirname as dirname5, isAbsolute as isAbsolute2, relative as relative3 } from "node:path";
+function diffSettings(base, head) {
+  const [before, now] = [leavesOf(base), leavesOf(head)];
+  return [.../* @__PURE__ */ new Set([...before.keys(), ...now.keys()])].sort().flatMap((path4) => {
+    const [a, b] = [before.get(path4) ?? null, now.get(path4) ?? null];
+    const section = path4.split(".")[0];
+    return a === b ? [] : [{ path: path4, base: a, head: b, judgedBy: BY_BASE.has(section) ? "base" : "head" }];
+  });
+}
+function leavesOf({ settings: settings2, file }) {
+  const leaves = /* @__PURE__ */ new Map();
+  const visit = (value, path4) => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      for (const [key, one] of Object.entries(value)) visit(one, path4 === "" ? key : `${path4}.${key}`);
+    } else if (value !== void 0) {
+      const shown2 = typeof value === "string" && isAbsolute2(value) ? relative3(dirname5(file), value) : value;
+      leaves.set(path4, JSON.stringify(shown2));
+    }
+  };
+  visit(settings2, "");
+  return leaves;
+}
+var BY_BASE;
+var init_settings_diff = __esm({
+  "src/baseline/settings-diff.ts"() {
+    "use strict";
+    BY_BASE = /* @__PURE__ */ new Set(["gate"]);
+  }
+});
+
 // src/gate/types.ts
 var init_types8 = __esm({
   "src/gate/types.ts"() {
@@ -22280,41 +22538,78 @@ var init_decision = __esm({
   }
 });
 
-// src/gate/judge.ts
-function judge(judgement) {
-  const checks2 = [...accuracyChecks(judgement), ...classChecks(judgement), ...plainChecks(judgement)];
-  if (checks2.length === 0)
-    throw new InputFault({
-      where: "gate.thresholds",
-      what: "nothing is judged",
-      fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`."
-    });
-  if (checks2.some(({ kind }) => kind === "fail" || kind === "missing")) return { kind: "fail", checks: checks2 };
-  if (checks2.some(({ kind }) => kind === "inconclusive"))
-    return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
-  return { kind: "pass", checks: checks2 };
+// src/gate/waivers.ts
+function isExpired({ expires }, today) {
+  return expires < today;
 }
-function exitStatusOf(verdict) {
-  return verdict.kind === "pass" || verdict.kind === "inconclusive" && verdict.counts === "pass" ? EXIT.pass : EXIT.fail;
+function waiverFor({ list: list3, today }, metric, subject, against) {
+  return list3.filter(
+    (one) => one.metric === metric && (one.subject === void 0 || one.subject === subject) && (one.against === void 0 || one.against === against) && !isExpired(one, today)
+  ).reduce(
+    (a, b) => a === void 0 || b.allowedDrop > a.allowedDrop ? b : a,
+    void 0
+  );
 }
-function accuracyChecks({ thresholds, reference, candidate, intervals: intervals2, images: images2 }) {
+function expiredChecks({ list: list3, today }) {
+  return list3.filter((one) => isExpired(one, today)).map(({ metric, subject, owner, reason, expires }) => ({
+    kind: "fail",
+    metric: "waiver",
+    ...subject !== void 0 && { subject },
+    limit: `≤ ${expires}`,
+    value: null,
+    sentence: `The waiver of ${subject === void 0 ? metric : `${metric} of ${subject}`} by ${owner} (${reason}) expired on ${expires}: take it out, or renew it on the base branch.`
+  }));
+}
+function commonWaivers(base, head) {
+  const key = ({ metric, subject, against }) => JSON.stringify([metric, subject, against]);
+  return base.flatMap((one) => {
+    const kept = head.filter((other) => key(other) === key(one));
+    return kept.map((other) => ({
+      ...one,
+      allowedDrop: Math.min(one.allowedDrop, other.allowedDrop),
+      expires: one.expires < other.expires ? one.expires : other.expires
+    })).slice(0, 1);
+  });
+}
+var init_waivers = __esm({
+  "src/gate/waivers.ts"() {
+    "use strict";
+  }
+});
+
+// src/gate/words.ts
+function fixed(value) {
+  return value.toFixed(3);
+}
+function short5(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+}
+var init_words = __esm({
+  "src/gate/words.ts"() {
+    "use strict";
+  }
+});
+
+// src/gate/drops.ts
+function accuracyChecks(side) {
+  const { thresholds, reference, candidate, intervals: intervals2 } = side;
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat9, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat10, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat9],
-      after: candidate.stats[stat9],
+      before: reference.stats[stat10],
+      after: candidate.stats[stat10],
       interval: intervals2?.[drop3],
-      intervals: intervals2,
-      images: images2
+      side
     });
   });
 }
-function classChecks({ thresholds, reference, candidate, intervals: intervals2, images: images2 }) {
+function classChecks(side) {
+  const { thresholds, reference, candidate, intervals: intervals2 } = side;
   const limit2 = thresholds.classAP;
   if (limit2 === void 0) return [];
   const judged = candidate.perClass.filter(({ boxes: boxes2 }) => boxes2 >= (limit2.minBoxes ?? 20));
@@ -22325,6 +22620,7 @@ function classChecks({ thresholds, reference, candidate, intervals: intervals2, 
         metric: "classAP",
         limit: "any",
         value: null,
+        ...tag(side),
         sentence: `No class has ${limit2.minBoxes} boxes or more, so classAP judges nothing.`
       }
     ];
@@ -22337,15 +22633,14 @@ function classChecks({ thresholds, reference, candidate, intervals: intervals2, 
       before: before?.AP ?? NaN,
       after: one.AP,
       interval: intervals2?.perClass[one.category],
-      intervals: intervals2,
-      images: images2
+      side
     });
   });
 }
 function limitChecks(held2) {
-  const { metric, subject, limit: limit2, before, after: after2 } = held2;
+  const { metric, subject, limit: limit2, before, after: after2, side } = held2;
   const name = subject === void 0 ? metric : `AP of ${subject}`;
-  const base = { metric, ...subject !== void 0 && { subject } };
+  const base = { metric, ...subject !== void 0 && { subject }, ...tag(side) };
   if (!known(after2) || !known(before))
     return [
       {
@@ -22353,7 +22648,7 @@ function limitChecks(held2) {
         kind: "missing",
         limit: "any",
         value: null,
-        sentence: `${name} could not be measured (${known(before) ? "candidate" : "FP32"}: no ground truth or not a number); what is not measured does not pass.`
+        sentence: `${name} could not be measured (${known(before) ? "candidate" : side.against === "fp32" ? "FP32" : "base"}: no ground truth or not a number); what is not measured does not pass.`
       }
     ];
   const checks2 = [];
@@ -22371,42 +22666,183 @@ function limitChecks(held2) {
     limit2.maxDrop,
     limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before
   ].filter((one) => one !== void 0);
-  if (allowed.length > 0) checks2.push({ ...base, ...dropCheck(name, Math.min(...allowed), held2) });
+  if (allowed.length > 0) checks2.push({ ...base, ...waivable(name, Math.min(...allowed), held2) });
   return checks2;
 }
 function known(value) {
   return Number.isFinite(value) && value >= 0;
 }
+function tag({ against }) {
+  return against === "fp32" ? {} : { against };
+}
+function waivable(name, allowed, held2) {
+  const check3 = dropCheck(name, allowed, held2);
+  const { side, metric, subject, before, after: after2 } = held2;
+  const waiver = check3.kind === "pass" ? void 0 : waiverFor(side.waivers, metric, subject, side.against);
+  if (waiver === void 0 || waiver.allowedDrop <= allowed) return check3;
+  const { owner, expires, reason, allowedDrop } = waiver;
+  const passed = dropCheck(name, allowedDrop, held2);
+  if (passed.kind !== "pass")
+    return {
+      ...check3,
+      sentence: `${check3.sentence} A waiver of ${owner} allows ${fixed(allowedDrop)}, which is not surely held either.`
+    };
+  return {
+    ...passed,
+    limit: check3.limit,
+    waived: true,
+    waiver: { ...waiver, drop: before - after2 },
+    sentence: `${dropWords(name, allowed, held2)} Waived up to ${fixed(allowedDrop)} by ${owner} until ${expires}: ${reason}.`
+  };
+}
 function dropCheck(name, allowed, held2) {
-  const { before, after: after2, interval, intervals: intervals2, images: images2 } = held2;
-  const drop3 = before - after2;
-  const decided = decideDrop({
-    drop: drop3,
-    allowed,
-    interval,
-    images: images2,
-    family: intervals2?.family,
-    confidence: intervals2?.confidence
-  });
-  const { kind, words } = decided;
-  const moved2 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
-  const [low, high] = decided.interval ?? [drop3, drop3];
-  const spread4 = decided.interval === void 0 ? "" : ` (drop between ${fixed(low)} and ${fixed(high)})`;
+  const { after: after2, side } = held2;
+  const { intervals: intervals2 } = side;
+  const { kind, interval, images: images2, imagesToDecide, words } = decided(allowed, held2);
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
     value: after2,
-    drop: drop3,
-    ...decided.interval !== void 0 && {
-      interval: decided.interval,
+    drop: held2.before - after2,
+    ...interval !== void 0 && {
+      interval,
       ...intervals2 !== void 0 && { method: intervals2.method, confidence: intervals2.confidence },
-      images: decided.images
+      images: images2
     },
-    ...decided.imagesToDecide !== void 0 && { imagesToDecide: decided.imagesToDecide },
-    sentence: `${name} ${moved2}${spread4} from ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.${words}`
+    ...imagesToDecide !== void 0 && { imagesToDecide },
+    sentence: `${dropWords(name, allowed, held2)}${words}`
   };
 }
-function plainChecks({ thresholds, candidate }) {
+function decided(allowed, { before, after: after2, interval, side }) {
+  const { intervals: intervals2, images: images2 } = side;
+  const { family, confidence } = intervals2 ?? {};
+  return decideDrop({ drop: before - after2, allowed, interval, images: images2, family, confidence });
+}
+function dropWords(name, allowed, held2) {
+  const { before, after: after2, side } = held2;
+  const drop3 = before - after2;
+  const moved2 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
+  const { interval } = decided(allowed, held2);
+  const spread4 = interval === void 0 ? "" : ` (drop between ${fixed(interval[0])} and ${fixed(interval[1])})`;
+  const from = side.against === "fp32" ? "from" : "from the base,";
+  return `${name} ${moved2}${spread4} ${from} ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.`;
+}
+var ACCURACY;
+var init_drops = __esm({
+  "src/gate/drops.ts"() {
+    "use strict";
+    init_decision();
+    init_waivers();
+    init_words();
+    ACCURACY = {
+      "mAP50-95": { stat: "AP", drop: "map" },
+      mAP50: { stat: "AP50", drop: "map50" },
+      AR100: { stat: "AR100", drop: "ar" }
+    };
+  }
+});
+
+// src/gate/base.ts
+function baseChecks(input) {
+  const { base, limits: limits2, missing } = input;
+  if (base?.kind === "measured")
+    return [...setChecks(base, input), ...limits2 === void 0 ? [] : limitChecks2(base, limits2, input)];
+  if (base?.kind === "none") return limits2 === void 0 ? [] : [denied];
+  if (base === void 0 && limits2 === void 0) return [];
+  const why = base?.why ?? "none was named with `--base` or `--base-ref` (`--no-base` says that there is none)";
+  const kind = missing === "fail" ? "missing" : "pass";
+  return [
+    {
+      kind,
+      metric: "base",
+      limit: "any",
+      value: null,
+      against: "base",
+      sentence: `There is no base to compare with: ${why}; ${missing === "fail" ? "what is not compared does not pass." : "the settings let that pass."}`
+    }
+  ];
+}
+function limitChecks2(base, limits2, { candidate, images: images2, waivers }) {
+  const { incomparable } = base;
+  const { moreFloatLayers, ...accuracy5 } = limits2;
+  const drops2 = Object.keys(accuracy5).length === 0 ? [] : incomparable !== void 0 ? [otherSet(incomparable)] : accuracyAgainst(base, accuracy5, candidate, images2, waivers);
+  return [
+    ...drops2,
+    ...moreFloatLayers === void 0 ? [] : [floatCheck(base, moreFloatLayers.max, candidate, waivers)]
+  ];
+}
+function accuracyAgainst({ reference, intervals: intervals2 }, thresholds, candidate, images2, waivers) {
+  const side = { thresholds, reference, candidate, intervals: intervals2, images: images2, waivers, against: "base" };
+  return [...accuracyChecks(side), ...classChecks(side)];
+}
+function otherSet(why) {
+  return {
+    kind: "missing",
+    metric: "base",
+    limit: "any",
+    value: null,
+    against: "base",
+    sentence: `The drop below the base could not be measured: ${why}; what is not compared does not pass.`
+  };
+}
+function floatCheck({ floatLayers: before }, max, candidate, waivers) {
+  const metric = "moreFloatLayers";
+  const now = candidate.floatLayers;
+  const common = { metric, limit: `≤ ${max} more`, against: "base" };
+  if (before === void 0 || now === void 0)
+    return {
+      ...common,
+      kind: "missing",
+      value: null,
+      sentence: `How many layers went to float could not be counted (${now === void 0 ? "candidate" : "base"}); what is not measured does not pass.`
+    };
+  const more = now - before;
+  const sentence2 = `${now} layers are in float, ${before} in the base; at most ${max} more are allowed.`;
+  return waived2({ ...common, kind: more <= max ? "pass" : "fail", value: more, sentence: sentence2 }, more, waivers);
+}
+function setChecks({ images: before }, { images: images2, waivers }) {
+  if (before === void 0 || images2 >= before) return [];
+  const check3 = {
+    kind: "fail",
+    metric: "validationImages",
+    limit: `≥ ${before}`,
+    value: images2,
+    against: "base",
+    sentence: `The validation set has ${images2} images, ${before} in the base: what is judged on fewer images is not what the base was judged on.`
+  };
+  return [waived2(check3, before - images2, waivers)];
+}
+function waived2(check3, drop3, waivers) {
+  const waiver = check3.kind === "fail" ? waiverFor(waivers, check3.metric, void 0, "base") : void 0;
+  if (waiver === void 0 || drop3 > waiver.allowedDrop) return check3;
+  const { owner, expires, reason } = waiver;
+  return {
+    ...check3,
+    kind: "pass",
+    waived: true,
+    waiver: { ...waiver, drop: drop3 },
+    sentence: `${check3.sentence} Waived by ${owner} until ${expires}: ${reason}.`
+  };
+}
+var denied;
+var init_base2 = __esm({
+  "src/gate/base.ts"() {
+    "use strict";
+    init_drops();
+    init_waivers();
+    denied = {
+      kind: "pass",
+      metric: "base",
+      limit: "any",
+      value: null,
+      against: "base",
+      sentence: "There is no base to compare with, as the run was told."
+    };
+  }
+});
+
+// src/gate/plain.ts
+function plainChecks(thresholds, candidate) {
   const { distances, sqnr } = candidate;
   return [
     plain(
@@ -22491,23 +22927,51 @@ function plain(metric, name, value, min, max) {
     }
   ];
 }
-function fixed(value) {
-  return value.toFixed(3);
+var init_plain = __esm({
+  "src/gate/plain.ts"() {
+    "use strict";
+    init_words();
+  }
+});
+
+// src/gate/judge.ts
+function judge(judgement) {
+  const checks2 = checksOf(judgement);
+  if (checks2.length === 0)
+    throw new InputFault({
+      where: "gate.thresholds",
+      what: "nothing is judged",
+      fix: "Name a limit, for example `mAP50-95: { maxDrop: 0.01 }`."
+    });
+  if (checks2.some(({ kind }) => kind === "fail" || kind === "missing")) return { kind: "fail", checks: checks2 };
+  if (checks2.some(({ kind }) => kind === "inconclusive"))
+    return { kind: "inconclusive", checks: checks2, counts: judgement.inconclusive };
+  return { kind: "pass", checks: checks2 };
 }
-function short5(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+function checksOf({ base, waivers = NO_WAIVERS, baseMissing = "fail", ...judgement }) {
+  const { thresholds, candidate, images: images2 } = judgement;
+  const side = { ...judgement, waivers, against: "fp32" };
+  return [
+    ...accuracyChecks(side),
+    ...classChecks(side),
+    ...plainChecks(thresholds, candidate),
+    ...baseChecks({ limits: thresholds.base, base, candidate, images: images2, waivers, missing: baseMissing }),
+    ...expiredChecks(waivers)
+  ];
 }
-var ACCURACY;
+function exitStatusOf(verdict) {
+  return verdict.kind === "pass" || verdict.kind === "inconclusive" && verdict.counts === "pass" ? EXIT.pass : EXIT.fail;
+}
+var NO_WAIVERS;
 var init_judge2 = __esm({
   "src/gate/judge.ts"() {
     "use strict";
     init_faults();
-    init_decision();
-    ACCURACY = {
-      "mAP50-95": { stat: "AP", drop: "map" },
-      mAP50: { stat: "AP50", drop: "map50" },
-      AR100: { stat: "AR100", drop: "ar" }
-    };
+    init_base2();
+    init_drops();
+    init_plain();
+    init_waivers();
+    NO_WAIVERS = { list: [], today: "" };
   }
 });
 
@@ -22517,1741 +22981,707 @@ var init_gate = __esm({
     "use strict";
     init_types8();
     init_judge2();
+    init_waivers();
   }
 });
 
-// src/sensitivity/sqnr.ts
-function headTensors(graph) {
-  const heads2 = headNodes(graph);
-  const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => graph.isFloat(name));
-  return tensors.length > 0 ? tensors : graph.outputs.filter((name) => graph.isFloat(name));
-}
-async function referenceOutputs(session, heads2, feed, signal) {
-  const images2 = [];
-  await session.run(
-    feed,
-    (i, outputs) => images2[i] = new Map(heads2.map((name) => [name, floatsOf(outputs, name)])),
-    { signal }
-  );
-  return { heads: heads2, images: images2 };
-}
-function floatsOf(outputs, name) {
-  const tensor = outputs.get(name);
-  if (!(tensor?.data instanceof Float32Array)) throw new Error(`tensor ${name} did not come back as floats`);
-  return tensor.data;
-}
-var SqnrMeter;
-var init_sqnr = __esm({
-  "src/sensitivity/sqnr.ts"() {
+// src/settings/decoder-schema.ts
+var DECODER_FORMATS, decoderFormat, decoderOutputs, decoderAnchors;
+var init_decoder_schema = __esm({
+  "src/settings/decoder-schema.ts"() {
     "use strict";
-    init_quantization();
-    SqnrMeter = class {
-      constructor(reference) {
-        this.reference = reference;
-      }
-      reference;
-      signal = /* @__PURE__ */ new Map();
-      noise = /* @__PURE__ */ new Map();
-      add(image, outputs) {
-        for (const name of this.reference.heads) {
-          const expected2 = this.reference.images[image]?.get(name);
-          const actual = floatsOf(outputs, name);
-          let signal = 0;
-          let noise = 0;
-          for (let i = 0; i < expected2.length; i++) {
-            const x = expected2[i];
-            const d = x - actual[i];
-            signal += x * x;
-            noise += d * d;
-          }
-          this.signal.set(name, (this.signal.get(name) ?? 0) + signal);
-          this.noise.set(name, (this.noise.get(name) ?? 0) + noise);
-        }
-      }
-      /** dB; Infinity when nothing differs, -Infinity when the candidate is not finite. */
-      sqnr() {
-        const ratios = this.reference.heads.map(
-          (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE)
-        );
-        const mean2 = ratios.reduce((sum2, ratio) => sum2 + ratio, 0) / ratios.length;
-        return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
+    DECODER_FORMATS = [
+      "yolov5",
+      "yolov5-heads",
+      "yolov8",
+      "yolov10",
+      "yolox",
+      "yolox-decoded",
+      "yolo-nas",
+      "yolo-nas-batch",
+      "yolo-nas-flat",
+      "yolov7-end2end",
+      "paddle",
+      "paddle-raw",
+      "paddle-rows",
+      "picodet-heads",
+      "nanodet",
+      "rtdetr",
+      "rtdetr-ultralytics",
+      "rtdetr-deploy",
+      "rf-detr",
+      "detr",
+      "efficient-nms",
+      "nms-indices",
+      "torchvision",
+      "tf-od",
+      "mmdeploy"
+    ];
+    decoderFormat = {
+      enum: ["auto", ...DECODER_FORMATS],
+      description: "Layout of the outputs."
+    };
+    decoderOutputs = {
+      type: "object",
+      additionalProperties: false,
+      minProperties: 1,
+      description: "Outputs by name, where they are not found by themselves.",
+      properties: {
+        predictions: { type: "string", description: "Boxes and scores in one." },
+        boxes: { type: "string", description: "Boxes." },
+        scores: { type: "string", description: "Scores or logits." },
+        classes: { type: "string", description: "Class of each box." },
+        count: { type: "string", description: "Number of valid boxes." },
+        indices: { type: "string", description: "What NonMaxSuppression selected." }
       }
     };
-  }
-});
-
-// src/sensitivity/sweep.ts
-async function sweep(input) {
-  const { layers: layers3 } = input;
-  const rows3 = [];
-  let prepared2 = prepare(input, layers3[0]);
-  for (let i = 0; i < layers3.length; i++) {
-    if (input.signal.aborted) throw new Interrupted();
-    const bytes2 = prepared2;
-    const running = measureLayer(input, layers3[i], bytes2);
-    running.catch(() => void 0);
-    prepared2 = prepare(input, layers3[i + 1]);
-    rows3.push(await running);
-    input.onProgress(i + 1, layers3.length);
-  }
-  return rank(rows3);
-}
-function rank(rows3) {
-  return [...rows3].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
-}
-function compare2(a, b) {
-  return a === b ? 0 : a < b ? -1 : 1;
-}
-function prepare({ model, scope, ranges }, layer) {
-  if (layer === void 0) return void 0;
-  const plan = { version: 1, operators: scope, default: "fp32", layers: { [layer.name]: "int8" } };
-  return encodeModel(quantize(model, plan, ranges).proto);
-}
-async function measureLayer(input, layer, bytes2) {
-  const { engine, model, reference, feed, signal } = input;
-  const session = await engine.load(
-    { name: `${model.name} with ${layer.name} in INT8`, bytes: bytes2 },
-    { extraOutputs: reference.heads }
-  );
-  try {
-    const meter = new SqnrMeter(reference);
-    const scorer = input.scorer();
-    await session.run(
-      feed,
-      (i, outputs) => {
-        meter.add(i, outputs);
-        scorer.add(i, outputs);
+    decoderAnchors = {
+      type: "array",
+      minItems: 1,
+      items: {
+        type: "array",
+        minItems: 2,
+        items: { type: "number", exclusiveMinimum: 0 }
       },
-      { signal }
-    );
-    const map = scorer.map();
-    return { layer, sqnr: meter.sqnr(), mapDrop: map === void 0 ? void 0 : input.baseline - map };
-  } finally {
-    await session.release();
-  }
-}
-var init_sweep = __esm({
-  "src/sensitivity/sweep.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_faults();
-    init_sqnr();
-  }
-});
-
-// src/dataset/types.ts
-var init_types9 = __esm({
-  "src/dataset/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/dataset/files.ts
-import { open as open2, readFile as readFile4, readdir as readdir2, stat as stat2 } from "node:fs/promises";
-import { join as join3 } from "node:path";
-function faultOf(error2, path4, kind) {
-  const code = systemCode(error2);
-  if (code === "ENOENT" || code === "ENOTDIR") {
-    return new InputFault(
-      {
-        where: path4,
-        what: `this ${kind} does not exist`,
-        fix: "Check the path; in a settings file it is relative to that file."
-      },
-      { cause: error2 }
-    );
-  }
-  if (code === "EISDIR") {
-    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
-  }
-  if (code === "ERR_FS_FILE_TOO_LARGE") {
-    return new InputFault(
-      {
-        where: path4,
-        what: `the ${kind} has more than the 2 GiB that can be read`,
-        fix: "Drop segmentations (only boxes are used) or split the set."
-      },
-      { cause: error2 }
-    );
-  }
-  return new SurroundingsFault(
-    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
-    { cause: error2 }
-  );
-}
-async function readBytes(path4, kind, most) {
-  try {
-    return most === void 0 ? await readFile4(path4) : await readStart(path4, most);
-  } catch (error2) {
-    throw faultOf(error2, path4, kind);
-  }
-}
-async function readStart(path4, most) {
-  const handle = await open2(path4);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-async function readFolder(path4, kind) {
-  try {
-    const entries = await readdir2(path4, { withFileTypes: true });
-    return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-  } catch (error2) {
-    if (systemCode(error2) === "ENOTDIR") {
-      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
-    }
-    throw faultOf(error2, path4, kind);
-  }
-}
-async function filesBelow(path4, kind) {
-  const found = [];
-  for (const entry of await readFolder(path4, kind)) {
-    const inside2 = join3(path4, entry.name);
-    if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
-    else found.push(inside2);
-  }
-  return found.sort();
-}
-async function readTextIfThere(path4, kind) {
-  return await kindOf(path4) === "none" ? void 0 : (await readBytes(path4, kind)).toString("utf8");
-}
-async function kindOf(path4) {
-  try {
-    const found = await stat2(path4);
-    return found.isDirectory() ? "folder" : "file";
-  } catch (error2) {
-    if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
-    throw faultOf(error2, path4, "file");
-  }
-}
-var init_files = __esm({
-  "src/dataset/files.ts"() {
-    "use strict";
-    init_faults();
-  }
-});
-
-// src/dataset/ids.ts
-var DENSE, IdIndex;
-var init_ids = __esm({
-  "src/dataset/ids.ts"() {
-    "use strict";
-    DENSE = 1 << 22;
-    IdIndex = class {
-      table;
-      map;
-      constructor(items) {
-        const largest = items.reduce((max, { id }) => id < 0 ? Infinity : Math.max(max, id), 0);
-        if (largest < DENSE) {
-          const table2 = new Int32Array(largest + 1).fill(-1);
-          items.forEach(({ id }, i) => table2[id] = i);
-          this.table = table2;
-        } else this.map = new Map(items.map(({ id }, i) => [id, i]));
-      }
-      /** Place of an id; -1 where it is unknown (also for numbers that are no ids). */
-      at(id) {
-        if (this.table !== void 0) return this.table[id] ?? -1;
-        return this.map?.get(id) ?? -1;
-      }
+      description: "Anchors of raw YOLOv5 and v7 heads: a list for each head, finest first, of width and height in turn, in pixels."
     };
   }
 });
 
-// src/dataset/problems.ts
-function show(value) {
-  if (value === void 0) return "missing";
-  if (typeof value === "number") return String(value);
-  const text3 = JSON.stringify(value);
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
-}
-var LISTED, Problems;
-var init_problems = __esm({
-  "src/dataset/problems.ts"() {
+// src/settings/audit-schema.ts
+var fraction, auditSchema;
+var init_audit_schema = __esm({
+  "src/settings/audit-schema.ts"() {
     "use strict";
-    init_faults();
-    LISTED = 20;
-    Problems = class {
-      list = [];
-      count = 0;
-      add(where, what, fix) {
-        this.count += 1;
-        if (this.list.length < LISTED) this.list.push(fix === void 0 ? { where, what } : { where, what, fix });
-      }
-      get any() {
-        return this.count > 0;
-      }
-      /** @throws InputFault when anything was added. */
-      throwIfAny(source) {
-        if (this.count === 0) return;
-        const more = this.count - this.list.length;
-        const tail2 = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
-        throw new InputFault([...this.list, ...tail2]);
-      }
-    };
-  }
-});
-
-// src/dataset/records.ts
-function isObject2(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-function arrayOf(top2, key, source, problems) {
-  const value = top2[key];
-  if (Array.isArray(value)) return value;
-  problems.add(
-    `${source} ${key}`,
-    value === void 0 ? "is missing" : `must be an array, is ${show(value)}`,
-    "A COCO instances file has the arrays images, annotations and categories."
-  );
-  return [];
-}
-var RecordReader;
-var init_records = __esm({
-  "src/dataset/records.ts"() {
-    "use strict";
-    init_problems();
-    RecordReader = class {
-      constructor(source, problems) {
-        this.source = source;
-        this.problems = problems;
-      }
-      source;
-      problems;
-      record = {};
-      place = "";
-      /** Makes `value` the current record. @returns false (and a noted mistake) when it is no object. */
-      open(value, place2) {
-        this.place = place2;
-        if (isObject2(value)) {
-          this.record = value;
-          return true;
-        }
-        this.problems.add(`${this.source} ${place2}`, `must be an object, is ${show(value)}`);
-        return false;
-      }
-      has(key) {
-        return this.record[key] !== void 0 && this.record[key] !== null;
-      }
-      raw(key) {
-        return this.record[key];
-      }
-      wrong(key, what, fix) {
-        this.problems.add(`${this.source} ${this.place}.${key}`, what, fix);
-        return void 0;
-      }
-      integer(key) {
-        const value = this.record[key];
-        if (typeof value === "number" && Number.isSafeInteger(value)) return value;
-        return this.wrong(key, value === void 0 ? "is missing" : `must be a whole number, is ${show(value)}`);
-      }
-      /** A whole number of pixels, or `absent` when the key is missing. */
-      size(key) {
-        if (!this.has(key)) return 0;
-        const value = this.integer(key);
-        return value !== void 0 && value < 0 ? this.wrong(key, `must not be negative, is ${value}`) : value;
-      }
-      finite(key) {
-        const value = this.record[key];
-        if (typeof value === "number" && Number.isFinite(value)) return value;
-        return this.wrong(key, value === void 0 ? "is missing" : `must be a finite number, is ${show(value)}`);
-      }
-      text(key) {
-        const value = this.record[key];
-        if (typeof value === "string" && value.length > 0) return value;
-        return this.wrong(key, value === void 0 ? "is missing" : `must be a text, is ${show(value)}`);
-      }
-      /** 0, 1, true or false; 0 when missing. */
-      flag(key) {
-        if (!this.has(key)) return false;
-        const value = this.record[key];
-        if (value === 0 || value === false) return false;
-        if (value === 1 || value === true) return true;
-        return this.wrong(key, `must be 0 or 1, is ${show(value)}`);
-      }
-      /** `[x, y, w, h]`, finite, sizes not negative. */
-      box(key) {
-        const value = this.record[key];
-        if (value === void 0) return this.wrong(key, "is missing");
-        const numbers3 = Array.isArray(value) ? value : [];
-        if (numbers3.length !== 4 || !numbers3.every((v) => typeof v === "number" && Number.isFinite(v))) {
-          return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show(value)}`);
-        }
-        const [x, y, w, h] = numbers3;
-        if (!Number.isFinite(w * h))
-          return this.wrong(key, `width times height must be finite, is ${show(value)}`);
-        if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show(value)}`);
-        return [x, y, w, h];
-      }
-    };
-  }
-});
-
-// src/dataset/decimal.ts
-function isDigit(byte) {
-  return byte !== void 0 && byte >= ZERO && byte <= NINE;
-}
-var POWERS, HIGH_NIBBLES, ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E, DecimalReader;
-var init_decimal = __esm({
-  "src/dataset/decimal.ts"() {
-    "use strict";
-    POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
-    HIGH_NIBBLES = 4042322160 | 0;
-    [ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E] = [48, 57, 46, 45, 43, 69, 101];
-    DecimalReader = class {
-      constructor(bytes2) {
-        this.bytes = bytes2;
-        this.view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
-        this.last = bytes2.length - 3;
-      }
-      bytes;
-      value = 0;
-      end = -1;
-      // High and low part of a product, see product().
-      high = 0;
-      low = 0;
-      view;
-      /** Places before this one have four bytes. */
-      last;
-      /** Reads the JSON number at `start` into `value` and `end`. */
-      read(start) {
-        const { bytes: bytes2 } = this;
-        const from = bytes2[start] === MINUS ? start + 1 : start;
-        let at2 = from;
-        let point = -1;
-        this.end = -1;
-        if (bytes2[at2] === ZERO) {
-          at2++;
-          if (bytes2[at2] === DOT) {
-            point = at2++;
-            while (bytes2[at2] === ZERO) at2++;
-          } else if (isDigit(bytes2[at2])) return;
-        }
-        const first2 = at2;
-        let head = 0;
-        let byte = bytes2[at2];
-        for (let room = 9; room > 0; byte = bytes2[++at2]) {
-          if (room >= 4 && point >= 0 && at2 < this.last) {
-            const four = this.four(at2);
-            if (four >= 0) {
-              head = head * 1e4 + four | 0;
-              room -= 4;
-              at2 += 3;
-              continue;
-            }
-          }
-          if (byte >= ZERO && byte <= NINE) {
-            head = head * 10 + byte - ZERO | 0;
-            room--;
-          } else if (byte === DOT && point < 0) point = at2;
-          else break;
-        }
-        const middle = at2;
-        const early = point;
-        let tail2 = 0;
-        for (let room = 9; room > 0; byte = bytes2[++at2]) {
-          if (room >= 4 && point >= 0 && at2 < this.last) {
-            const four = this.four(at2);
-            if (four >= 0) {
-              tail2 = tail2 * 1e4 + four | 0;
-              room -= 4;
-              at2 += 3;
-              continue;
-            }
-          }
-          if (byte >= ZERO && byte <= NINE) {
-            tail2 = tail2 * 10 + byte - ZERO | 0;
-            room--;
-          } else if (byte === DOT && point < 0) point = at2;
-          else break;
-        }
-        const behind = at2 - middle - (point === early ? 0 : 1);
-        let many = false;
-        for (; isDigit(byte) || byte === DOT && point < 0; byte = bytes2[++at2]) {
-          if (byte === DOT) point = at2;
-          else many = true;
-        }
-        if (at2 === from || point === from || point === at2 - 1) return;
-        const power = this.exponent(at2) - (point < 0 ? 0 : at2 - point - 1);
-        if (this.end < 0) return;
-        const digits = middle - first2 + behind;
-        const size = many ? -1 : this.scale(head, tail2, digits, behind, power);
-        const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
-        this.value = from > start ? -value : value;
-      }
-      /** The number that four digits make, -1 when they are not four digits: all at once in the bytes of an int32. */
-      four(at2) {
-        const word = this.view.getInt32(at2, true);
-        const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
-        if (highs !== 858993459) return -1;
-        const pairs = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
-        return Math.imul(pairs, 6553601) >>> 16;
-      }
-      /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
-      pass(start) {
-        const { bytes: bytes2 } = this;
-        let at2 = bytes2[start] === MINUS ? start + 1 : start;
-        const from = at2;
-        while (isDigit(bytes2[at2])) at2++;
-        if (at2 === from || bytes2[from] === ZERO && at2 > from + 1) return -1;
-        if (bytes2[at2] === DOT) {
-          const point = at2++;
-          while (isDigit(bytes2[at2])) at2++;
-          if (at2 === point + 1) return -1;
-        }
-        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return at2;
-        this.exponent(at2);
-        return this.end;
-      }
-      /** The exponent at `at`, 0 when there is none; sets `end`. */
-      exponent(at2) {
-        const { bytes: bytes2 } = this;
-        this.end = at2;
-        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return 0;
-        const sign = bytes2[at2 + 1];
-        const from = sign === MINUS || sign === PLUS ? at2 + 2 : at2 + 1;
-        let value = 0;
-        let to = from;
-        for (; bytes2[to] >= ZERO && bytes2[to] <= NINE; to++)
-          value = Math.min(9999, value * 10 + bytes2[to] - ZERO);
-        this.end = to === from ? -1 : to;
-        return sign === MINUS ? -value : value;
-      }
-      text(start) {
-        return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, this.end - start).toString("latin1");
-      }
-      /**
-       * `(head * 10^behind + tail) * 10^power` correctly rounded, or -1 where that is not certain.
-       * Up to 15 digits, one operation of exact operands rounds once (Clinger 1990). Beyond that the quotient is made of
-       * two float64 (Dekker 1971), about 100 bits, and is certain unless it lies next to the middle between two numbers.
-       */
-      scale(head, tail2, digits, behind, power) {
-        if (power < -22 || power > 22) return head === 0 && tail2 === 0 ? 0 : -1;
-        if (digits <= 15) {
-          const whole = head * POWERS[behind] + tail2;
-          return power < 0 ? whole / POWERS[-power] : whole * POWERS[power];
-        }
-        if (power > 0) return -1;
-        this.product(head, POWERS[behind]);
-        const sum2 = this.high + tail2;
-        const part = sum2 - this.high;
-        const top2 = sum2;
-        const rest = this.high - (sum2 - part) + (tail2 - part) + this.low;
-        const divisor = POWERS[-power];
-        const first2 = top2 / divisor;
-        this.product(first2, divisor);
-        const second = (top2 - this.high - this.low + rest) / divisor;
-        const value = first2 + second;
-        const error2 = second - (value - first2);
-        return value + error2 * 1.0000001 === value ? value : -1;
-      }
-      /** a * b = high + low, exactly (Veltkamp's split, Dekker's product). */
-      product(a, b) {
-        const splitA = 134217729 * a;
-        const highA = splitA - (splitA - a);
-        const lowA = a - highA;
-        const splitB = 134217729 * b;
-        const highB = splitB - (splitB - b);
-        const lowB = b - highB;
-        this.high = a * b;
-        this.low = lowA * lowB - (this.high - highA * highB - lowA * highB - highA * lowB);
-      }
-    };
-  }
-});
-
-// src/dataset/scan.ts
-var QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, MINUS2, ZERO2, NINE2, SPACE, ESCAPES, UNICODE, BRIEF, DEEPEST, WORDS, JsonScanner;
-var init_scan = __esm({
-  "src/dataset/scan.ts"() {
-    "use strict";
-    init_faults();
-    init_decimal();
-    [QUOTE, BACKSLASH, COMMA, COLON] = [34, 92, 44, 58];
-    [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
-    [MINUS2, ZERO2, NINE2, SPACE] = [45, 48, 57, 32];
-    ESCAPES = [...Buffer.from('"\\/bfnrtu')];
-    UNICODE = 117;
-    BRIEF = 8;
-    DEEPEST = 200;
-    WORDS = [
-      ["true", true],
-      ["false", false],
-      ["null", null],
-      ["NaN", NaN],
-      ["Infinity", Infinity],
-      ["-Infinity", -Infinity]
-    ].map(([word, value]) => [Buffer.from(word), value]);
-    JsonScanner = class {
-      /**
-       * @param source - the file, for messages
-       * @param kind - what it should be, e.g. `results file`
-       */
-      constructor(bytes2, source, kind) {
-        this.bytes = bytes2;
-        this.source = source;
-        this.kind = kind;
-        this.decimal = new DecimalReader(bytes2);
-        if (bytes2[0] === 239 && bytes2[1] === 187 && bytes2[2] === 191) this.at = 3;
-      }
-      bytes;
-      source;
-      kind;
-      /** Place of the next byte. */
-      at = 0;
-      depth = 0;
-      decimal;
-      /** The next byte that is no space; it is not consumed. */
-      peek() {
-        const { bytes: bytes2 } = this;
-        let { at: at2 } = this;
-        for (; ; ) {
-          const byte = bytes2[at2];
-          if (byte > SPACE || byte !== SPACE && byte !== 10 && byte !== 13 && byte !== 9) {
-            this.at = at2;
-            return byte;
-          }
-          at2++;
-        }
-      }
-      get startsList() {
-        return this.peek() === OPEN_LIST;
-      }
-      get startsObject() {
-        return this.peek() === OPEN_OBJECT;
-      }
-      get startsNumber() {
-        const byte = this.peek();
-        return byte === MINUS2 || byte >= ZERO2 && byte <= NINE2;
-      }
-      /** Whether another element follows in a list or object; call `open()` before the first. */
-      next(index, list3) {
-        const close = list3 ? CLOSE_LIST : CLOSE_OBJECT;
-        const byte = this.peek();
-        if (byte === close) {
-          this.at++;
-          this.depth--;
-          return false;
-        }
-        if (index === 0) return true;
-        if (byte !== COMMA) this.fail(`expected , or ${list3 ? "]" : "}"}`);
-        this.at++;
-        return true;
-      }
-      /** Steps into the list or object that starts here. */
-      open() {
-        if (++this.depth > DEEPEST) this.fail(`nested more than ${DEEPEST} deep`);
-        this.at++;
-      }
-      /** Number of a key among `known`, -1 for another one; the cursor then stands at the value. */
-      key(known2) {
-        const from = this.at;
-        if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
-        const start = this.at + 1;
-        const escaped = this.passString();
-        const length = this.at - 1 - start;
-        let found = -1;
-        for (let k = 0; k < known2.length && !escaped; k++) {
-          const name = known2[k];
-          if (name.length !== length) continue;
-          let i = 0;
-          while (i < length && this.bytes[start + i] === name[i]) i++;
-          if (i === length) found = k;
-        }
-        if (escaped) {
-          const end = this.at;
-          this.at = from;
-          const text3 = this.text();
-          this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
-        }
-        if (this.peek() !== COLON) this.fail("expected :");
-        this.at++;
-        return found;
-      }
-      /** A number; call only where one starts. */
-      number() {
-        this.decimal.read(this.at);
-        if (this.decimal.end < 0) return this.word();
-        this.at = this.decimal.end;
-        return this.decimal.value;
-      }
-      /** Whatever comes next, as JSON.parse would give it. */
-      value() {
-        const byte = this.peek();
-        if (byte === QUOTE) return this.text();
-        if (byte === OPEN_LIST) {
-          const list3 = [];
-          this.open();
-          while (this.next(list3.length, true)) list3.push(this.value());
-          return list3;
-        }
-        if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
-        const object3 = /* @__PURE__ */ Object.create(null);
-        this.open();
-        for (let i = 0; this.next(i, false); i++) {
-          if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
-          const key = this.text();
-          if (this.peek() !== COLON) this.fail("expected :");
-          this.at++;
-          object3[key] = this.value();
-        }
-        return object3;
-      }
-      /** The records of the list that starts at a place, one at a time: see {@link record}. */
-      *recordsAt(place2, known2) {
-        this.at = place2;
-        const keys = known2.map((key) => Buffer.from(key));
-        this.open();
-        for (let i = 0; this.next(i, true); i++) yield this.record(known2, keys);
-      }
-      /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
-      record(known2, keys) {
-        if (!this.startsObject) return this.brief();
-        const object3 = {};
-        this.open();
-        for (let i = 0; this.next(i, false); i++) {
-          const key = this.key(keys);
-          if (key < 0) this.skip();
-          else {
-            this.peek();
-            object3[known2[key]] = this.brief();
-          }
-        }
-        return object3;
-      }
-      /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
-      brief() {
-        if (this.startsObject) {
-          this.skip();
-          return {};
-        }
-        if (!this.startsList) return this.value();
-        const list3 = [];
-        this.open();
-        for (let i = 0; this.next(i, true); i++) {
-          const deeper = this.startsList ? [] : this.startsObject ? {} : void 0;
-          if (deeper === void 0 && i < BRIEF) list3.push(this.value());
-          else {
-            this.skip();
-            if (i < BRIEF) list3.push(deeper ?? null);
-          }
-        }
-        return list3;
-      }
-      /** Passes over whatever comes next. */
-      skip() {
-        const byte = this.peek();
-        if (byte === QUOTE) this.passString();
-        else if (byte === OPEN_LIST) {
-          this.open();
-          for (let i = 0; this.next(i, true); i++) this.skip();
-        } else if (byte === OPEN_OBJECT) {
-          this.open();
-          for (let i = 0; this.next(i, false); i++) {
-            this.key([]);
-            this.skip();
-          }
-        } else if (this.startsNumber) {
-          const end = this.decimal.pass(this.at);
-          if (end < 0) this.word();
-          else this.at = end;
-        } else this.word();
-      }
-      /** @throws InputFault when anything but space follows */
-      end() {
-        this.peek();
-        if (this.at < this.bytes.length) this.fail("the text goes on behind its end");
-      }
-      word() {
-        for (const [word, value] of WORDS) {
-          let i = 0;
-          while (i < word.length && this.bytes[this.at + i] === word[i]) i++;
-          if (i < word.length) continue;
-          this.at += i;
-          return value;
-        }
-        return this.fail("expected a value");
-      }
-      text() {
-        this.peek();
-        const start = this.at;
-        const escaped = this.passString();
-        if (!escaped) return this.bytes.toString("utf8", start + 1, this.at - 1);
-        return JSON.parse(this.bytes.toString("utf8", start, this.at));
-      }
-      /** Passes over a string; answers whether it has escapes. */
-      passString() {
-        const { bytes: bytes2 } = this;
-        let escaped = false;
-        for (let at2 = this.at + 1; at2 < bytes2.length; at2++) {
-          const byte = bytes2[at2];
-          if (byte === QUOTE) {
-            this.at = at2 + 1;
-            return escaped;
-          }
-          if (byte === BACKSLASH) {
-            escaped = true;
-            at2 = this.passEscape(at2 + 1);
-          } else if (byte < SPACE) {
-            this.at = at2;
-            this.fail("a text must not hold control characters");
-          }
-        }
-        this.at = bytes2.length;
-        return this.fail("a text without end");
-      }
-      /** Passes over an escape behind its backslash; answers its last byte. */
-      passEscape(at2) {
-        const kind = this.bytes[at2];
-        if (!ESCAPES.includes(kind)) {
-          this.at = at2;
-          this.fail("a false escape");
-        }
-        if (kind !== UNICODE) return at2;
-        if (!/^[0-9a-f]{4}$/i.test(this.bytes.toString("latin1", at2 + 1, at2 + 5))) {
-          this.at = at2;
-          this.fail("expected four hexadecimal digits");
-        }
-        return at2 + 4;
-      }
-      fail(what) {
-        const at2 = Math.min(this.at, this.bytes.length);
-        let line = 1;
-        let start = 0;
-        for (let i = this.bytes.indexOf(10); i >= 0 && i < at2; i = this.bytes.indexOf(10, i + 1)) {
-          line++;
-          start = i + 1;
-        }
-        const found = at2 >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at2, at2 + 20).split("\n", 1)[0])}`;
-        throw new InputFault({
-          where: `${this.source}:${line}:${at2 - start + 1}`,
-          what: `the ${this.kind} is not valid JSON: ${what}, ${found}`
-        });
-      }
-    };
-  }
-});
-
-// src/dataset/table.ts
-function grown(old, length) {
-  const fresh = new old.constructor(length);
-  fresh.set(old);
-  return fresh;
-}
-function annotationTable(rows3) {
-  const builder = new AnnotationBuilder();
-  for (const row of rows3) builder.push(row);
-  return builder.finish();
-}
-var DetectionBuilder, AnnotationBuilder;
-var init_table = __esm({
-  "src/dataset/table.ts"() {
-    "use strict";
-    DetectionBuilder = class {
-      size = 0;
-      capacity = 1024;
-      image = new Int32Array(this.capacity);
-      category = new Int32Array(this.capacity);
-      bbox = new Float64Array(this.capacity * 4);
-      score = new Float64Array(this.capacity);
-      /** Detections pushed so far. */
-      get count() {
-        return this.size;
-      }
-      /**
-       * Adds a detection.
-       * @param image - index into the images of the ground truth
-       * @param category - index into its categories
-       * @param x - left edge in pixels of the original image; y, w, h likewise
-       */
-      push(image, category, x, y, w, h, score) {
-        if (this.size === this.capacity) this.grow();
-        const at2 = this.size++;
-        this.image[at2] = image;
-        this.category[at2] = category;
-        this.bbox[at2 * 4] = x;
-        this.bbox[at2 * 4 + 1] = y;
-        this.bbox[at2 * 4 + 2] = w;
-        this.bbox[at2 * 4 + 3] = h;
-        this.score[at2] = score;
-      }
-      /** The table so far; later pushes do not change it. */
-      finish() {
-        return {
-          count: this.size,
-          image: this.image.slice(0, this.size),
-          category: this.category.slice(0, this.size),
-          bbox: this.bbox.slice(0, this.size * 4),
-          score: this.score.slice(0, this.size)
-        };
-      }
-      grow() {
-        this.capacity *= 2;
-        this.image = grown(this.image, this.capacity);
-        this.category = grown(this.category, this.capacity);
-        this.bbox = grown(this.bbox, this.capacity * 4);
-        this.score = grown(this.score, this.capacity);
-      }
-    };
-    AnnotationBuilder = class {
-      size = 0;
-      capacity = 1024;
-      image = new Int32Array(this.capacity);
-      category = new Int32Array(this.capacity);
-      bbox = new Float64Array(this.capacity * 4);
-      area = new Float64Array(this.capacity);
-      crowd = new Uint8Array(this.capacity);
-      ignore = new Uint8Array(this.capacity);
-      id = new Float64Array(this.capacity);
-      push(row) {
-        if (this.size === this.capacity) this.grow();
-        const at2 = this.size++;
-        this.image[at2] = row.image;
-        this.category[at2] = row.category;
-        this.bbox[at2 * 4] = row.x;
-        this.bbox[at2 * 4 + 1] = row.y;
-        this.bbox[at2 * 4 + 2] = row.w;
-        this.bbox[at2 * 4 + 3] = row.h;
-        this.area[at2] = row.area;
-        this.crowd[at2] = row.crowd ? 1 : 0;
-        this.ignore[at2] = row.ignore ? 1 : 0;
-        this.id[at2] = row.id;
-      }
-      /** The table so far; later pushes do not change it. */
-      finish() {
-        const { size } = this;
-        return {
-          count: size,
-          image: this.image.slice(0, size),
-          category: this.category.slice(0, size),
-          bbox: this.bbox.slice(0, size * 4),
-          area: this.area.slice(0, size),
-          crowd: this.crowd.slice(0, size),
-          ignore: this.ignore.slice(0, size),
-          id: this.id.slice(0, size)
-        };
-      }
-      grow() {
-        this.capacity *= 2;
-        this.image = grown(this.image, this.capacity);
-        this.category = grown(this.category, this.capacity);
-        this.bbox = grown(this.bbox, this.capacity * 4);
-        this.area = grown(this.area, this.capacity);
-        this.crowd = grown(this.crowd, this.capacity);
-        this.ignore = grown(this.ignore, this.capacity);
-        this.id = grown(this.id, this.capacity);
-      }
-    };
-  }
-});
-
-// src/dataset/detections.ts
-async function loadDetections(file, truth) {
-  return scanDetections(await readBytes(file, "results file"), file, truth);
-}
-function scanDetections(bytes2, source, truth) {
-  const scanner = new JsonScanner(bytes2, source, "results file");
-  if (!scanner.startsList) {
-    const isObject3 = scanner.startsObject;
-    refuse(source, isObject3 ? {} : scanner.value());
-  }
-  const records = new Records(source, truth);
-  const box = new Float64Array(4);
-  scanner.open();
-  for (let i = 0; scanner.next(i, true); i++) {
-    scanner.peek();
-    const start = scanner.at;
-    if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
-    scanner.at = start;
-    records.read(scanner.record(NAMES, KEYS2), i);
-  }
-  scanner.end();
-  return records.finish();
-}
-function scanRecord(scanner, records, box) {
-  let [image, category, score] = [NaN, NaN, NaN];
-  let plain2 = true;
-  let boxes2 = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS2);
-    if (key < 0) scanner.skip();
-    else if (key === 2) {
-      boxes2++;
-      if (!scanBox(scanner, box)) plain2 = false;
-    } else if (!scanner.startsNumber) {
-      scanner.skip();
-      plain2 = false;
-    } else if (key === 0) image = scanner.number();
-    else if (key === 1) category = scanner.number();
-    else score = scanner.number();
-  }
-  return plain2 && boxes2 > 0 && records.push(image, category, box, score);
-}
-function scanBox(scanner, box) {
-  if (!scanner.startsList) {
-    scanner.skip();
-    return false;
-  }
-  scanner.open();
-  let count3 = 0;
-  let plain2 = true;
-  for (; scanner.next(count3, true); count3++) {
-    if (!scanner.startsNumber) {
-      scanner.skip();
-      plain2 = false;
-      continue;
-    }
-    const value = scanner.number();
-    if (count3 < 4) box[count3] = value;
-  }
-  return plain2 && count3 === 4 && isBox(box);
-}
-function isBox(box) {
-  const [w, h] = [box[2], box[3]];
-  return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
-}
-function refuse(source, json2) {
-  throw new InputFault({
-    where: source,
-    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show(json2)}`
-  });
-}
-var NAMES, KEYS2, Records;
-var init_detections = __esm({
-  "src/dataset/detections.ts"() {
-    "use strict";
-    init_faults();
-    init_files();
-    init_ids();
-    init_problems();
-    init_records();
-    init_scan();
-    init_table();
-    NAMES = ["image_id", "category_id", "bbox", "score"];
-    KEYS2 = NAMES.map((key) => Buffer.from(key));
-    Records = class {
-      constructor(source, truth) {
-        this.source = source;
-        this.truth = truth;
-        this.images = new IdIndex(truth.images);
-        this.categories = new IdIndex(truth.categories);
-        this.reader = new RecordReader(source, this.problems);
-      }
-      source;
-      truth;
-      images;
-      categories;
-      builder = new DetectionBuilder();
-      problems = new Problems();
-      reader;
-      /** Adds a detection by the ids of its file; answers false where something about it is wrong. */
-      push(imageId, categoryId, box, score) {
-        const image = this.images.at(imageId);
-        const category = this.categories.at(categoryId);
-        if (image < 0 || category < 0 || !Number.isFinite(score)) return false;
-        const [x, y, w, h] = [box[0], box[1], box[2], box[3]];
-        this.builder.push(image, category, x, y, w, h, score);
-        return true;
-      }
-      /** Adds a record, or notes everything that is wrong with it. */
-      read(value, i) {
-        const { reader } = this;
-        if (!reader.open(value, `[${i}]`)) return;
-        const image = this.lookUp("image_id", this.images);
-        const category = this.lookUp("category_id", this.categories);
-        const box = reader.box("bbox");
-        const score = reader.finite("score");
-        if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
-        this.push(image, category, box, score);
-      }
-      /** @throws InputFault when anything was wrong */
-      finish() {
-        this.problems.throwIfAny(this.source);
-        return this.builder.finish();
-      }
-      lookUp(key, known2) {
-        const id = this.reader.integer(key);
-        if (id === void 0 || known2.at(id) >= 0) return id;
-        return this.reader.wrong(key, `${id} is not in the annotations ${this.truth.source}`);
-      }
-    };
-  }
-});
-
-// src/dataset/annotations.ts
-function scanAnnotations(scanner) {
-  let fields = new Float64Array(1024 * FIELDS);
-  const box = new Float64Array(4);
-  let count3 = 0;
-  scanner.open();
-  for (; scanner.next(count3, true); count3++) {
-    if ((count3 + 1) * FIELDS > fields.length) {
-      const old = fields;
-      fields = new Float64Array(old.length * 2);
-      fields.set(old);
-    }
-    scanRecord2(scanner, fields, count3 * FIELDS, box);
-  }
-  return { count: count3, fields };
-}
-function scanRecord2(scanner, into, at2, box) {
-  into.fill(NaN, at2, at2 + FIELDS);
-  scanner.peek();
-  into[at2] = scanner.at;
-  into[at2 + 5] = 0;
-  if (!scanner.startsObject) return scanner.skip();
-  let plain2 = true;
-  let boxes2 = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS3);
-    if (key < 0) scanner.skip();
-    else if (key === 5) {
-      boxes2++;
-      if (!scanBox(scanner, box)) plain2 = false;
-    } else if (scanner.startsNumber) {
-      const value = scanner.number();
-      into[at2 + 1 + key] = value;
-      if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
-    } else {
-      scanner.skip();
-      plain2 = false;
-    }
-  }
-  into.set(box, at2 + 6);
-  const crowd = into[at2 + 5];
-  if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
-}
-function repeats(ids) {
-  const sorted3 = ids.slice().sort();
-  for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
-  return false;
-}
-function resolveRepeats(table2) {
-  const last = /* @__PURE__ */ new Map();
-  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
-  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
-    (a, b) => table2.image[a] - table2.image[b]
-  );
-  const builder = new AnnotationBuilder();
-  for (const from of order) {
-    const row = last.get(table2.id[from]);
-    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
-    builder.push({
-      image: table2.image[row],
-      category: table2.category[row],
-      x,
-      y,
-      w,
-      h,
-      area: table2.area[row],
-      crowd: table2.crowd[row] === 1,
-      ignore: table2.ignore[row] === 1,
-      id: table2.id[row]
-    });
-  }
-  return builder.finish();
-}
-var FIELDS, NAMES2, KEYS3, Annotations;
-var init_annotations = __esm({
-  "src/dataset/annotations.ts"() {
-    "use strict";
-    init_detections();
-    init_ids();
-    init_records();
-    init_table();
-    FIELDS = 10;
-    NAMES2 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"];
-    KEYS3 = NAMES2.map((key) => Buffer.from(key));
-    Annotations = class {
-      constructor(source, problems, images2, categories) {
-        this.source = source;
-        this.problems = problems;
-        this.imageIndex = new IdIndex(images2);
-        this.categoryIndex = new IdIndex(categories);
-        this.reader = new RecordReader(source, problems);
-      }
-      source;
-      problems;
-      imageIndex;
-      categoryIndex;
-      builder = new AnnotationBuilder();
-      reader;
-      /** Records with mistakes. */
-      refused = [];
-      /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
-      take({ count: count3, fields }, scanner) {
-        for (let i = 0; i < count3; i++) {
-          if (this.push(fields, i * FIELDS)) continue;
-          scanner.at = fields[i * FIELDS];
-          this.read(scanner.record(NAMES2, KEYS3), i);
-        }
-      }
-      push(fields, at2) {
-        const id = fields[at2 + 1];
-        const image = this.imageIndex.at(fields[at2 + 2]);
-        const category = this.categoryIndex.at(fields[at2 + 3]);
-        if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
-        const [x, y] = [fields[at2 + 6], fields[at2 + 7]];
-        const [w, h] = [fields[at2 + 8], fields[at2 + 9]];
-        const given = fields[at2 + 4];
-        const area = Number.isNaN(given) ? w * h : given;
-        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at2 + 5] === 1, ignore: false, id });
-        return true;
-      }
-      /** Adds a record, or notes everything that is wrong with it. */
-      read(value, i) {
-        if (!this.checked(value, i)) this.refused.push(i);
-      }
-      checked(value, i) {
-        const { reader } = this;
-        if (!reader.open(value, `annotations[${i}]`)) return false;
-        const id = reader.integer("id");
-        const image = this.lookUp("image_id", this.imageIndex, "images");
-        const category = this.lookUp("category_id", this.categoryIndex, "categories");
-        const box = reader.has("bbox") ? reader.box("bbox") : reader.wrong(
-          "bbox",
-          "is missing",
-          "Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox."
-        );
-        const crowd = reader.flag("iscrowd");
-        let area = box === void 0 ? void 0 : box[2] * box[3];
-        if (reader.has("area")) area = reader.finite("area");
-        if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
-        if (id === void 0 || image === void 0 || category === void 0) return false;
-        if (box === void 0 || crowd === void 0 || area === void 0) return false;
-        const [x, y, w, h] = box;
-        this.builder.push({ image, category, x, y, w, h, area, crowd, ignore: false, id });
-        return true;
-      }
-      lookUp(key, known2, what) {
-        const id = this.reader.integer(key);
-        if (id === void 0) return void 0;
-        const at2 = known2.at(id);
-        return at2 >= 0 ? at2 : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
-      }
-      /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
-      finish(repeatedIds) {
-        const table2 = this.builder.finish();
-        if (!repeats(table2.id)) return table2;
-        if (repeatedIds === "last") return resolveRepeats(table2);
-        const first2 = /* @__PURE__ */ new Map();
-        let refused2 = 0;
-        for (let row = 0; row < table2.count; row++) {
-          while (this.refused[refused2] === row + refused2) refused2++;
-          const id = table2.id[row];
-          const before = first2.get(id);
-          if (before === void 0) first2.set(id, row + refused2);
-          else
-            this.problems.add(
-              `${this.source} annotations[${row + refused2}].id`,
-              `${id} was used before, by annotations[${before}]`,
-              "Ids must be unique."
-            );
-        }
-        return table2;
-      }
-    };
-  }
-});
-
-// src/dataset/coco.ts
-import { basename as basename2, join as join4 } from "node:path";
-async function loadCoco(file, images2, options = {}) {
-  const truth = scanCoco(await readBytes(file, "annotation file"), file, images2 ?? "", options);
-  return images2 === void 0 ? truth : { ...truth, images: await locate(truth.images, images2, file) };
-}
-function scanCoco(bytes2, source, folder, options = {}) {
-  const scanner = new JsonScanner(bytes2, source, "annotation file");
-  if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
-  const top2 = {};
-  const places2 = [];
-  let rows3;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(SECTION_KEYS);
-    if (key < 0) scanner.skip();
-    else if (!scanner.startsList) top2[SECTIONS2[key]] = scanner.brief();
-    else if (key === 2) rows3 = scanAnnotations(scanner);
-    else {
-      places2[key] = scanner.at;
-      scanner.skip();
-    }
-  }
-  scanner.end();
-  const section = (key, known2, problems) => {
-    const place2 = places2[SECTIONS2.indexOf(key)];
-    return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
-  };
-  return assemble(section, source, folder, options, (annotations, problems) => {
-    if (rows3 === void 0) arrayOf(top2, "annotations", source, problems);
-    else annotations.take(rows3, scanner);
-  });
-}
-function refuse2(source, json2) {
-  const results = Array.isArray(json2) ? " (this looks like a results file)" : "";
-  throw new InputFault({
-    where: source,
-    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json2) ? "an array" : show(json2)}${results}`
-  });
-}
-function assemble(section, source, folder, options, fill2) {
-  const problems = new Problems();
-  const categories = readCategories(section, source, problems);
-  const images2 = readImages(section, source, folder, problems);
-  const annotations = new Annotations(source, problems, images2, categories);
-  fill2(annotations, problems);
-  if (images2.length === 0 && !problems.any)
-    problems.add(`${source} images`, "is empty: there is nothing to evaluate");
-  const table2 = annotations.finish(options.repeatedIds ?? "refuse");
-  problems.throwIfAny(source);
-  return { source, images: images2, categories, annotations: table2, skipped: [] };
-}
-function byId(a, b) {
-  return a.id - b.id;
-}
-function readCategories(section, source, problems) {
-  const reader = new RecordReader(source, problems);
-  const seen = /* @__PURE__ */ new Map();
-  const found = [];
-  let i = -1;
-  for (const value of section("categories", ["id", "name"], problems)) {
-    if (!reader.open(value, `categories[${++i}]`)) continue;
-    const id = reader.integer("id");
-    const name = reader.text("name");
-    if (id === void 0 || name === void 0) continue;
-    noteDuplicate(reader, seen, id, i, "categories");
-    found.push({ id, name });
-  }
-  return found.sort(byId);
-}
-function readImages(section, source, folder, problems) {
-  const reader = new RecordReader(source, problems);
-  const seen = /* @__PURE__ */ new Map();
-  const found = [];
-  let i = -1;
-  for (const value of section("images", ["id", "file_name", "width", "height"], problems)) {
-    if (!reader.open(value, `images[${++i}]`)) continue;
-    const id = reader.integer("id");
-    const name = reader.text("file_name");
-    const width = reader.size("width");
-    const height = reader.size("height");
-    if (id === void 0 || name === void 0 || width === void 0 || height === void 0) continue;
-    noteDuplicate(reader, seen, id, i, "images");
-    found.push({ id, name, file: folder === "" ? name : join4(folder, name), width, height });
-  }
-  return found.sort(byId);
-}
-function noteDuplicate(reader, seen, id, i, what) {
-  const first2 = seen.get(id);
-  if (first2 === void 0) seen.set(id, i);
-  else reader.wrong("id", `${id} was used before, by ${what}[${first2}]`, "Ids must be unique.");
-}
-async function locate(images2, folder, source) {
-  const present = new Map(
-    (await readFolder(folder, "folder of images")).map(({ name }) => [name.normalize("NFC"), name])
-  );
-  const problems = new Problems();
-  const found = [];
-  for (const image of images2) {
-    const path4 = image.name.normalize("NFC").replaceAll("\\", "/");
-    const short7 = basename2(path4);
-    const whole = present.get(image.name.normalize("NFC")) ?? present.get(path4);
-    if (whole !== void 0) found.push({ ...image, file: join4(folder, whole) });
-    else if (short7 !== path4 && await kindOf(image.file) === "file") found.push(image);
-    else if (short7 !== path4 && await kindOf(join4(folder, path4)) === "file")
-      found.push({ ...image, file: join4(folder, path4) });
-    else if (short7 !== path4 && present.has(short7))
-      found.push({ ...image, file: join4(folder, present.get(short7)) });
-    else {
-      problems.add(
-        `${source} images[id ${image.id}].file_name`,
-        `${image.name} is not in ${folder}`,
-        "Every annotated image must be there: add the file, or take the image and its annotations out."
-      );
-    }
-  }
-  problems.throwIfAny(source);
-  return found;
-}
-var SECTIONS2, SECTION_KEYS;
-var init_coco = __esm({
-  "src/dataset/coco.ts"() {
-    "use strict";
-    init_faults();
-    init_annotations();
-    init_files();
-    init_problems();
-    init_records();
-    init_scan();
-    SECTIONS2 = ["images", "categories", "annotations"];
-    SECTION_KEYS = SECTIONS2.map((key) => Buffer.from(key));
-  }
-});
-
-// src/dataset/list.ts
-import { extname, join as join5 } from "node:path";
-function looksLikeImage(name) {
-  return IMAGE_EXTENSIONS.has(extname(name).toLowerCase());
-}
-async function listImages(folder) {
-  const entries = await readFolder(folder, "folder of images");
-  const names = entries.filter((entry) => !entry.isDirectory() && looksLikeImage(entry.name)).map((e) => e.name);
-  if (names.length === 0) {
-    throw new InputFault({
-      where: folder,
-      what: `holds no image${entries.length > 0 ? ` (${entries.length} other entries)` : ""}`,
-      fix: `Put images (${[...IMAGE_EXTENSIONS].join(" ")}) right into this folder; subfolders are not searched.`
-    });
-  }
-  return names.map((name, i) => ({ id: i + 1, name, file: join5(folder, name), width: 0, height: 0 }));
-}
-var IMAGE_EXTENSIONS;
-var init_list = __esm({
-  "src/dataset/list.ts"() {
-    "use strict";
-    init_faults();
-    init_files();
-    IMAGE_EXTENSIONS = /* @__PURE__ */ new Set([
-      ".jpg",
-      ".jpeg",
-      ".jpe",
-      ".png",
-      ".bmp",
-      ".webp",
-      ".tif",
-      ".tiff",
-      ".gif",
-      ".avif"
-    ]);
-  }
-});
-
-// src/native/index.ts
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
-import { join as join6 } from "node:path";
-function setNativeRoot(dir) {
-  root = dir;
-  loaded.clear();
-}
-function nativeRoot() {
-  return root;
-}
-function onnxruntime() {
-  return load("onnxruntime-node");
-}
-function sharp() {
-  return load("sharp");
-}
-function load(name) {
-  const known2 = loaded.get(name);
-  if (known2 !== void 0) return known2;
-  const from = root === void 0 ? import.meta.url : pathToFileURL(join6(root, "package.json")).href;
-  try {
-    const module = createRequire(from)(name);
-    loaded.set(name, module);
-    return module;
-  } catch (cause) {
-    throw new SurroundingsFault(
-      {
-        where: name,
-        what: `the native package cannot be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ${cause instanceof Error ? cause.message.split("\n")[0] ?? "" : String(cause)}`,
-        fix: "Install it with `npm ci --ignore-scripts` in the folder of int8-gate; `int8-gate doctor` tells what is missing."
-      },
-      { cause }
-    );
-  }
-}
-var root, loaded;
-var init_native = __esm({
-  "src/native/index.ts"() {
-    "use strict";
-    init_faults();
-    loaded = /* @__PURE__ */ new Map();
-  }
-});
-
-// src/dataset/bmp.ts
-function isBmp(bytes2) {
-  return bytes2.length > 2 && bytes2[0] === 66 && bytes2[1] === 77;
-}
-function readBmpHeader(bytes2) {
-  if (bytes2.length < FILE_HEADER + INFO_HEADER) throw new Error("its bitmap header is truncated");
-  const headerSize = bytes2.readUInt32LE(14);
-  const width = bytes2.readInt32LE(18);
-  const signedHeight = bytes2.readInt32LE(22);
-  const bits = bytes2.readUInt16LE(28);
-  const compression = bytes2.readUInt32LE(30);
-  if (headerSize < INFO_HEADER || width <= 0 || signedHeight === 0)
-    throw new Error("its header is not that of a Windows bitmap");
-  if (compression !== 0 && compression !== 3)
-    throw new Error(`bitmaps with compression ${compression} are not read`);
-  if (![1, 4, 8, 16, 24, 32].includes(bits)) throw new Error(`bitmaps of ${bits} bits are not read`);
-  return {
-    width,
-    height: Math.abs(signedHeight),
-    topDown: signedHeight < 0,
-    bits,
-    start: bytes2.readUInt32LE(10),
-    palette: FILE_HEADER + headerSize,
-    wideGreen: compression === 3 && hasWideGreen(bytes2, bits)
-  };
-}
-function hasWideGreen(bytes2, bits) {
-  const masks = [54, 58, 62].map((at2) => at2 + 4 <= bytes2.length ? bytes2.readUInt32LE(at2) : 0);
-  const are = (...wanted) => wanted.every((mask, i) => masks[i] === mask);
-  if (bits === 32 && are(16711680, 65280, 255)) return false;
-  if (bits === 16 && are(31744, 992, 31)) return false;
-  if (bits === 16 && are(63488, 2016, 31)) return true;
-  throw new Error("bitmaps with unusual channel masks are not read");
-}
-function decodeBmp(bytes2) {
-  const header = readBmpHeader(bytes2);
-  const { width, height, bits, start, topDown } = header;
-  const stride = Math.ceil(width * bits / 32) * 4;
-  if (bytes2.length < start + stride * height) throw new Error("the bitmap is truncated");
-  const data = new Uint8Array(width * height * 3);
-  const pixel = bits <= 8 ? paletteReader(bytes2, header) : directReader(bytes2, header);
-  for (let y = 0, to = 0; y < height; y++) {
-    const row = start + stride * (topDown ? y : height - 1 - y);
-    for (let x = 0; x < width; x++, to += 3) pixel(row, x, data, to);
-  }
-  return { data, width, height };
-}
-function paletteReader(bytes2, { bits, palette }) {
-  const mask = (1 << bits) - 1;
-  return (row, x, data, to) => {
-    const bit = x * bits;
-    const index = bytes2[row + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
-    const at2 = palette + index * 4;
-    data[to] = bytes2[at2 + 2] ?? 0;
-    data[to + 1] = bytes2[at2 + 1] ?? 0;
-    data[to + 2] = bytes2[at2] ?? 0;
-  };
-}
-function directReader(bytes2, { bits, wideGreen }) {
-  if (bits === 16)
-    return (row, x, data, to) => {
-      const value = bytes2.readUInt16LE(row + 2 * x);
-      data[to] = wideGreen ? value >> 8 & 248 : value >> 7 & 248;
-      data[to + 1] = wideGreen ? value >> 3 & 252 : value >> 2 & 248;
-      data[to + 2] = value << 3 & 248;
-    };
-  const step2 = bits / 8;
-  return (row, x, data, to) => {
-    const at2 = row + x * step2;
-    data[to] = bytes2[at2 + 2];
-    data[to + 1] = bytes2[at2 + 1];
-    data[to + 2] = bytes2[at2];
-  };
-}
-var FILE_HEADER, INFO_HEADER;
-var init_bmp = __esm({
-  "src/dataset/bmp.ts"() {
-    "use strict";
-    FILE_HEADER = 14;
-    INFO_HEADER = 40;
-  }
-});
-
-// src/dataset/decode.ts
-async function decodeImage(file, exif, like = "opencv") {
-  const bytes2 = await imageBytes(file);
-  try {
-    if (isBmp(bytes2)) {
-      const header = bmpHeader(bytes2);
-      return { ...decodeBmp(bytes2), header };
-    }
-    const about = await metadataOf(bytes2);
-    const input = library()(bytes2, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MOST_PIXELS });
-    const turned = exif ? input.autoOrient() : input;
-    const raster = about.space === "cmyk" ? await fromCmyk(turned, like) : await toRgb(turned);
-    return { ...raster, header: headerOf(about) };
-  } catch (cause) {
-    throw undecodable(file, cause);
-  }
-}
-async function readImageHeader(file) {
-  const start = await imageBytes(file, 128);
-  try {
-    return isBmp(start) ? bmpHeader(start) : headerOf(await metadataOf(file));
-  } catch (cause) {
-    throw undecodable(file, cause);
-  }
-}
-function shownSize(header, exif) {
-  const { width, height, orientation } = header;
-  return exif && orientation >= 5 ? { width: height, height: width } : { width, height };
-}
-async function imageBytes(file, most) {
-  const bytes2 = await readBytes(file, "image", most).catch((error2) => {
-    if (error2 instanceof InputFault && systemCode(error2.cause) === "ENOENT")
-      throw new InputFault(
-        {
-          where: file,
-          what: "there is no such image",
-          fix: "Check the folder of images in the settings, or remove the image from the annotations."
+    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
+    auditSchema = {
+      type: "object",
+      description: "What `int8-gate audit` asks of the calibration images.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        minImages: { type: "integer", minimum: 1, default: 32, description: "Fewest different images." },
+        maxBroken: {
+          type: "integer",
+          minimum: 0,
+          default: 0,
+          description: "Most images that cannot be read."
         },
-        { cause: error2 }
-      );
-    throw error2;
-  });
-  if (bytes2.length > 0) return bytes2;
-  throw new InputFault({
-    where: file,
-    what: "is empty (0 bytes), no image",
-    fix: "Replace or remove the file; a download that was cut off is the usual cause."
-  });
-}
-function bmpHeader(bytes2) {
-  const { width, height } = readBmpHeader(bytes2);
-  refuseHuge(width, height);
-  return { width, height, orientation: 1 };
-}
-async function metadataOf(source) {
-  const about = await library()(source, { limitInputPixels: false }).metadata();
-  if (!FORMATS.has(about.format)) throw new Error(`${about.format.toUpperCase()} is none of ${KNOWN}`);
-  const pages = about.pages ?? 1;
-  if (pages > 1)
-    throw new Error(`it holds ${pages} frames or pages, and boxes can belong to one picture only`);
-  refuseHuge(about.width, about.height);
-  return about;
-}
-function refuseHuge(width, height) {
-  if (width * height > MOST_PIXELS)
-    throw new Error(`${width}×${height} pixels are more than the ${MOST_PIXELS} that are decoded`);
-}
-function headerOf({ width, height, orientation }) {
-  return { width, height, orientation: orientation ?? 1 };
-}
-async function toRgb(image) {
-  const { data, info: info2 } = await image.toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-  const { width, height, channels } = info2;
-  if (channels === 3)
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height };
-  if (channels > 2) throw new Error(`it has ${channels} channels after conversion to RGB`);
-  const rgb = new Uint8Array(width * height * 3);
-  for (let i = 0; i < width * height; i++) rgb.fill(data[i * channels], i * 3, i * 3 + 3);
-  return { data: rgb, width, height };
-}
-async function fromCmyk(image, like) {
-  const { data, info: info2 } = await image.pipelineColourspace("cmyk").toColourspace("cmyk").raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-  if (info2.channels !== 4) throw new Error(`it has ${info2.channels} channels instead of the 4 of CMYK`);
-  const plane = info2.width * info2.height;
-  const rgb = new Uint8Array(plane * 3);
-  for (let i = 0; i < plane; i++) {
-    const white = 255 - data[i * 4 + 3];
-    for (let c = 0; c < 3; c++) {
-      const product2 = data[i * 4 + c] * white;
-      const ink = like !== "pil" ? product2 >> 8 : product2 + 128 + (product2 + 128 >> 8) >> 8;
-      rgb[i * 3 + c] = white - ink;
-    }
-  }
-  return { data: rgb, width: info2.width, height: info2.height };
-}
-function undecodable(file, cause) {
-  if (cause instanceof SurroundingsFault) return cause;
-  const reason = messageOf(cause).replace(/\s+/g, " ").trim();
-  const what = /unsupported image format/.test(reason) ? `is no image that can be read: no ${KNOWN}, whatever its name says` : `is no image that can be read: ${reason}`;
-  return new InputFault({ where: file, what, fix: "Replace or remove the file." }, { cause });
-}
-function library() {
-  const sharp2 = sharp();
-  if (prepared !== sharp2) {
-    sharp2.cache(false);
-    prepared = sharp2;
-  }
-  return sharp2;
-}
-var MOST_PIXELS, FORMATS, KNOWN, prepared;
-var init_decode = __esm({
-  "src/dataset/decode.ts"() {
-    "use strict";
-    init_faults();
-    init_native();
-    init_bmp();
-    init_files();
-    MOST_PIXELS = 2 ** 27;
-    FORMATS = /* @__PURE__ */ new Set(["jpeg", "png", "webp", "gif", "tiff", "heif"]);
-    KNOWN = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";
+        maxDuplicates: {
+          ...fraction("Largest share of images that repeat another, exactly or nearly."),
+          default: 0.1
+        },
+        maxOverlap: {
+          ...fraction("Largest share of images that are in the validation set too."),
+          default: 0
+        },
+        maxDominance: {
+          ...fraction("Largest share of tensors whose range may hang on one image (fall by a fifth without it)."),
+          default: 0.25
+        },
+        maxDrifted: {
+          ...fraction("Largest share of tensors that reach a quarter further on validation than in calibration."),
+          default: 0.1
+        },
+        maxSaturation: {
+          ...fraction(
+            "Largest share of a tensor's validation values beyond its calibrated range, less that of calibration."
+          ),
+          default: 0.02
+        },
+        gaps: {
+          enum: ["warn", "fail"],
+          default: "warn",
+          description: "What it means that calibration lacks a kind of images that validation has."
+        }
+      }
+    };
   }
 });
 
-// src/dataset/limit.ts
-function limit(count3) {
-  let running = 0;
-  const waiting = [];
-  return async (job) => {
-    if (running < count3) running++;
-    else await new Promise((resolve13) => waiting.push(resolve13));
-    try {
-      return await job();
-    } finally {
-      const next = waiting.shift();
-      if (next === void 0) running--;
-      else next();
-    }
-  };
-}
-var init_limit = __esm({
-  "src/dataset/limit.ts"() {
+// src/settings/engine-schema.ts
+var engineSchema;
+var init_engine_schema = __esm({
+  "src/settings/engine-schema.ts"() {
     "use strict";
+    engineSchema = {
+      type: "object",
+      description: "What runs the models.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        name: {
+          enum: ["onnxruntime", "tensorrt"],
+          default: "onnxruntime",
+          description: "`onnxruntime`: the embedded engine, INT8 simulated in float. `tensorrt`: layers are ranked in simulation, then real engines are built on the GPU, and they are judged."
+        },
+        threads: {
+          description: "Worker threads; `auto` = cores, as memory allows.",
+          default: "auto",
+          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+        },
+        batch: {
+          description: "Images a run, for models with a free batch dimension; `auto` = 1.",
+          default: "auto",
+          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
+        },
+        memoryMiB: {
+          type: "integer",
+          minimum: 16,
+          default: 256,
+          description: "Memory for prepared images; more are decoded again."
+        },
+        tensorrt: {
+          type: "object",
+          description: "How real engines are built. Only with `name: tensorrt`.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            python: {
+              type: "string",
+              minLength: 1,
+              default: "python3",
+              description: "Python that can import `tensorrt` (8.6, 10 or 11); nothing else is needed of it."
+            },
+            gpu: {
+              type: "integer",
+              minimum: 0,
+              default: 0,
+              description: "Index of the GPU, in the order of the PCI bus."
+            },
+            optimizationLevel: {
+              type: "integer",
+              minimum: 0,
+              maximum: 5,
+              default: 3,
+              description: "How long the builder looks for fast kernels. 0 ignores the timing cache."
+            },
+            workspaceMiB: {
+              type: "integer",
+              minimum: 1,
+              description: "Most scratch memory of a kernel. The whole GPU when left out."
+            },
+            cache: {
+              type: "string",
+              minLength: 1,
+              description: "Folder of built engines and the timing cache, outside the workspace. `~/.cache/int8-gate/engines` when left out."
+            },
+            timeoutMinutes: {
+              type: "number",
+              exclusiveMinimum: 0,
+              default: 30,
+              description: "Longest that one build may take."
+            },
+            waitMinutes: {
+              type: "number",
+              minimum: 0,
+              default: 60,
+              description: "How long to wait for another run on the same GPU."
+            },
+            implicit: {
+              enum: ["off", "entropy", "minmax"],
+              default: "off",
+              description: "Also build the INT8 that TensorRT up to 10 places by itself, from ranges of its entropy calibrator 2 or MinMax, and show it beside ours. It is never judged."
+            },
+            dla: {
+              type: "integer",
+              minimum: 0,
+              description: "DLA core to build for, on devices that have one."
+            }
+          }
+        }
+      }
+    };
   }
 });
 
-// src/dataset/sizes.ts
-import { availableParallelism } from "node:os";
-async function eachOf(items, job) {
-  const gate = limit(2 * availableParallelism());
-  return Promise.all(items.map((item, i) => gate(() => job(item, i))));
-}
-async function measureImages(records, exif, problems) {
-  const measured = await eachOf(records, async (record) => {
-    try {
-      const header = await readImageHeader(record.file);
-      if (record.width === 0 || record.height === 0)
-        return { record: { ...record, ...shownSize(header, exif) }, wrong: [] };
-      const wrong = otherSize(record, header, exif);
-      return { record, wrong: wrong === void 0 ? [] : [wrong] };
-    } catch (error2) {
-      if (!(error2 instanceof InputFault)) throw error2;
-      return { record, wrong: error2.problems };
-    }
-  });
-  for (const { wrong } of measured) for (const { where, what, fix } of wrong) problems.add(where, what, fix);
-  return measured.map(({ record }) => record);
-}
-async function checkImages(records, exif, source) {
-  const problems = new Problems();
-  const measured = await measureImages(records, exif, problems);
-  problems.throwIfAny(source);
-  return measured;
-}
-function otherSize(record, header, exif) {
-  const fits = ({ width, height }) => record.width === width && record.height === height;
-  const shown2 = shownSize(header, exif);
-  if (record.width === 0 || record.height === 0 || fits(shown2)) return void 0;
-  const { orientation } = header;
-  const turned = orientation === 1 ? "" : ` (EXIF orientation ${orientation}, ${exif ? "followed" : "left aside"})`;
-  return {
-    where: record.file,
-    what: `is ${shown2.width}×${shown2.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
-    fix: fits(shownSize(header, !exif)) ? `The annotations were made on the image ${exif ? "as stored" : "as shown"}: set \`preprocessing.exif: ${String(!exif)}\`.` : "The boxes would not fit: use the images that were annotated."
-  };
-}
-var init_sizes = __esm({
-  "src/dataset/sizes.ts"() {
+// src/settings/sensitivity-schema.ts
+var sensitivitySchema;
+var init_sensitivity_schema = __esm({
+  "src/settings/sensitivity-schema.ts"() {
     "use strict";
-    init_faults();
-    init_decode();
-    init_limit();
-    init_problems();
+    sensitivitySchema = {
+      type: "object",
+      description: "The ranking of layers, from which mixed precision is found.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        enabled: {
+          type: "boolean",
+          default: true,
+          description: "Rank layers. Without it there is no mixed precision but by a plan."
+        },
+        images: {
+          type: "integer",
+          minimum: 1,
+          default: 32,
+          description: "Validation images that layers are ranked on."
+        },
+        maxFloatLayers: {
+          type: "integer",
+          minimum: 0,
+          description: "Most layers that the search may keep float, beside the head."
+        },
+        minInt8Share: {
+          type: "number",
+          minimum: 0,
+          maximum: 1,
+          description: "Least share of the multiply-accumulates that the search must leave in INT8, 0…1."
+        },
+        maxMinutes: {
+          type: "number",
+          exclusiveMinimum: 0,
+          description: "Minutes that the search may take, ranking aside. Then the best plan so far stands."
+        },
+        calibrators: {
+          type: "array",
+          items: { type: "string", pattern: "^(minmax|average|entropy|mse|percentile(:[0-9.]+)?)$" },
+          uniqueItems: true,
+          default: ["minmax", "entropy", "percentile:99.99", "mse"],
+          description: "Calibrators that the search may give single layers instead of that of `calibration`, before it keeps layers float. `[]`: none."
+        },
+        profile: {
+          type: "string",
+          minLength: 1,
+          description: "Latencies by layer, as a run with real engines writes them (`profile.json`): plans are then ordered by milliseconds instead of multiply-accumulates."
+        },
+        always: {
+          type: "boolean",
+          default: false,
+          description: "Rank layers also where a committed plan passes; otherwise that only checks the plan."
+        }
+      }
+    };
+  }
+});
+
+// src/settings/threshold-schema.ts
+var fraction2, positive, accuracy4, drops, limits, thresholdsSchema;
+var init_threshold_schema = __esm({
+  "src/settings/threshold-schema.ts"() {
+    "use strict";
+    fraction2 = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
+    positive = (description) => ({ type: "number", exclusiveMinimum: 0, description });
+    accuracy4 = (what) => ({
+      type: "object",
+      description: `Limits on ${what}.`,
+      additionalProperties: false,
+      minProperties: 1,
+      properties: {
+        min: fraction2(`Smallest ${what} that passes, 0…1.`),
+        maxDrop: fraction2(
+          `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
+        ),
+        maxDropRelative: fraction2(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
+      }
+    });
+    drops = (what) => ({
+      type: "object",
+      description: `Limits on the fall of ${what} below the base.`,
+      additionalProperties: false,
+      minProperties: 1,
+      properties: {
+        maxDrop: fraction2(`Largest fall of ${what} below the base that passes, in the same units.`),
+        maxDropRelative: fraction2(
+          `Largest fall of ${what} below the base that passes, as a share of the base's.`
+        )
+      }
+    });
+    limits = (what, unit, side) => ({
+      type: "object",
+      description: `Limit on ${what}.`,
+      additionalProperties: false,
+      required: [side],
+      properties: {
+        [side]: {
+          type: "number",
+          description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.`
+        }
+      }
+    });
+    thresholdsSchema = {
+      type: "object",
+      description: "At least one limit. A metric that is missing or not a number fails.",
+      additionalProperties: false,
+      minProperties: 1,
+      properties: {
+        "mAP50-95": accuracy4("mAP50-95"),
+        mAP50: accuracy4("mAP50"),
+        AR100: accuracy4("AR100"),
+        classAP: {
+          type: "object",
+          description: "Limits on AP50-95 of every class. With several classes, one fails only when the interval that holds for all of them at once, at `gate.confidence`, lies beyond the limit; to pass, its own interval is enough.",
+          additionalProperties: false,
+          // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
+          anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
+          properties: {
+            ...accuracy4("AP of a class").properties,
+            minBoxes: {
+              type: "integer",
+              minimum: 1,
+              default: 20,
+              description: "Classes with fewer boxes are not judged."
+            }
+          }
+        },
+        base: {
+          type: "object",
+          description: "Limits on what the judged engine may lose against that of the base (`--base`, `--base-ref`).",
+          additionalProperties: false,
+          minProperties: 1,
+          properties: {
+            "mAP50-95": drops("mAP50-95"),
+            mAP50: drops("mAP50"),
+            AR100: drops("AR100"),
+            classAP: {
+              type: "object",
+              description: "Limits on the fall of AP50-95 of every class below the base.",
+              additionalProperties: false,
+              anyOf: [{ required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
+              properties: {
+                ...drops("AP of a class").properties,
+                minBoxes: {
+                  type: "integer",
+                  minimum: 1,
+                  default: 20,
+                  description: "Classes with fewer boxes are not judged."
+                }
+              }
+            },
+            moreFloatLayers: {
+              type: "object",
+              description: "Limit on layers that go to float: a plan that keeps everything in float loses no accuracy, and nothing is won.",
+              additionalProperties: false,
+              required: ["max"],
+              properties: {
+                max: { type: "integer", minimum: 0, description: "Most layers more in float that pass." }
+              }
+            }
+          }
+        },
+        scoreDivergence: limits("Jensen-Shannon divergence of the score distributions", ", 0…1", "max"),
+        detectionRatio: limits("number of detections above 0.25 over that of FP32", "", "min"),
+        boxShift: limits("mean 1 − IoU of boxes against FP32", ", 0…1", "max"),
+        sqnr: limits("SQNR of the raw head outputs", ", in dB", "min"),
+        modelSizeMiB: limits("size of the weights as deployed", ", in MiB", "max"),
+        latencyMs: limits("median latency of one image", ", in milliseconds", "max"),
+        speedup: limits(
+          "speed of the judged engine over the FP16 engine",
+          " (`tensorrt` only; 1 = equal)",
+          "min"
+        )
+      }
+    };
+  }
+});
+
+// src/settings/schema.ts
+var triple, settingsSchema;
+var init_schema2 = __esm({
+  "src/settings/schema.ts"() {
+    "use strict";
+    init_decoder_schema();
+    init_audit_schema();
+    init_engine_schema();
+    init_sensitivity_schema();
+    init_threshold_schema();
+    triple = (description) => ({ type: "array", items: { type: "number" }, minItems: 3, maxItems: 3, description });
+    settingsSchema = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: "int8-gate settings",
+      description: "What int8-gate judges, on which data, and how strictly.",
+      type: "object",
+      additionalProperties: false,
+      required: ["version", "model", "validation", "calibration", "gate"],
+      properties: {
+        version: { const: 1, description: "Version of this format." },
+        model: { type: "string", minLength: 1, description: "The FP32 detector, an .onnx file." },
+        decoder: {
+          description: "How outputs become boxes. `auto` finds out from metadata, names and shapes.",
+          default: "auto",
+          anyOf: [
+            { const: "auto" },
+            {
+              type: "object",
+              additionalProperties: false,
+              properties: {
+                format: decoderFormat,
+                confidence: fraction2(
+                  "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
+                ),
+                iou: fraction2("Overlap above which non-maximum suppression drops a box of the same class."),
+                maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
+                classes: {
+                  type: "array",
+                  items: { type: "string" },
+                  minItems: 1,
+                  description: "Class names in the order of the model."
+                },
+                outputs: decoderOutputs,
+                anchors: decoderAnchors
+              }
+            }
+          ]
+        },
+        preprocessing: {
+          description: "How pixels become the input. `auto` follows the family of the detector.",
+          default: "auto",
+          anyOf: [
+            { const: "auto" },
+            {
+              type: "object",
+              additionalProperties: false,
+              properties: {
+                resize: {
+                  enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"],
+                  description: "How the image is fitted."
+                },
+                height: { type: "integer", minimum: 1, description: "Input height in pixels." },
+                width: { type: "integer", minimum: 1, description: "Input width in pixels." },
+                shortSide: {
+                  type: "integer",
+                  minimum: 1,
+                  description: "With `shortest-side`: what the short side becomes; that of the input when left out."
+                },
+                longSide: {
+                  type: "integer",
+                  minimum: 1,
+                  description: "With `shortest-side`: what the long side is at most; that of the input when left out."
+                },
+                margin: {
+                  type: "integer",
+                  minimum: 0,
+                  description: "With `letterbox`: pixels of height and width that the image leaves free at least."
+                },
+                interpolation: {
+                  enum: ["opencv", "opencv-cubic", "pil"],
+                  description: "cv2.INTER_LINEAR, cv2.INTER_CUBIC, or the antialiased bilinear of Pillow."
+                },
+                color: { enum: ["rgb", "bgr"], description: "Order of channels." },
+                pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
+                scale: positive("input = (pixel * scale - mean) / std."),
+                mean: triple("Per channel."),
+                std: triple("Per channel."),
+                layout: { enum: ["nchw", "nhwc"], description: "Order of dimensions." },
+                dtype: { enum: ["float32", "float16", "uint8"], description: "Element type." },
+                exif: { type: "boolean", description: "Turn images as their EXIF orientation says." }
+              }
+            }
+          ]
+        },
+        validation: {
+          type: "object",
+          description: "The labelled images that mAP is measured on.",
+          additionalProperties: false,
+          required: ["annotations"],
+          properties: {
+            format: {
+              enum: ["auto", "coco", "yolo", "voc"],
+              default: "auto",
+              description: "Format of the annotations; `auto` tells by names of files."
+            },
+            annotations: {
+              type: "string",
+              minLength: 1,
+              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files, or a list in its `ImageSets/Main`."
+            },
+            images: {
+              type: "string",
+              minLength: 1,
+              description: "Folder of the images. May be left out where the format tells: a data.yaml, JPEGImages beside VOC annotations."
+            },
+            split: {
+              enum: ["train", "val", "test"],
+              default: "val",
+              description: "Split of a YOLO data.yaml (without effect when `images` is given), or the list in `ImageSets/Main` of a Pascal VOC folder."
+            },
+            limit: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many images, chosen by the seed, classes in about the proportions of the set. For trying things out."
+            }
+          }
+        },
+        calibration: {
+          type: "object",
+          description: "The images that ranges are taken from, and how.",
+          additionalProperties: false,
+          required: ["images"],
+          properties: {
+            images: { type: "string", minLength: 1, description: "Folder of images; no labels needed." },
+            count: {
+              type: "integer",
+              minimum: 1,
+              description: "Use only this many, spread evenly over the folder. All when left out."
+            },
+            calibrator: {
+              enum: ["minmax", "average", "percentile", "entropy", "mse", "best"],
+              default: "percentile",
+              description: "How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2. `best`: for each tensor the one with the least error of the network’s output on an eighth of the images, which is held back."
+            },
+            percentile: {
+              type: "number",
+              exclusiveMinimum: 50,
+              maximum: 100,
+              default: 99.999,
+              description: "Share of values kept by the percentile calibrator, in percent."
+            },
+            batch: {
+              type: "integer",
+              minimum: 1,
+              default: 1,
+              description: "Images that TensorRT would calibrate at once: `entropy` lays its bins by the first batch."
+            },
+            cache: {
+              type: "string",
+              minLength: 1,
+              description: "A calibration cache to take ranges from, as TensorRT up to 10 or `int8-gate quantize` writes it, in place of the calibrator."
+            }
+          }
+        },
+        quantization: {
+          type: "object",
+          description: "What runs in INT8.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            operators: {
+              description: "`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.",
+              default: "tensorrt",
+              anyOf: [{ enum: ["tensorrt", "all"] }, { type: "array", items: { type: "string" }, minItems: 1 }]
+            },
+            head: {
+              enum: ["float", "int8", "test"],
+              description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise. `test`: float, and the report says what INT8 would cost there."
+            },
+            flavour: {
+              enum: ["weak", "strong", "both"],
+              default: "weak",
+              description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
+            },
+            keepFloat: {
+              type: "array",
+              items: { type: "string" },
+              default: [],
+              description: "Layers that stay float, by name; `*` matches any run of characters."
+            },
+            reference: {
+              type: "string",
+              minLength: 1,
+              description: "The FP32 detector that a model with Q/DQ is compared with. Default: the model itself without its Q/DQ."
+            },
+            plan: {
+              type: "string",
+              minLength: 1,
+              description: "A committed precision plan. With it nothing is searched: the plan is checked."
+            }
+          }
+        },
+        engine: engineSchema,
+        gate: {
+          type: "object",
+          description: "What passes.",
+          additionalProperties: false,
+          required: ["thresholds"],
+          properties: {
+            candidate: {
+              enum: ["mixed", "int8"],
+              default: "mixed",
+              description: "The engine that you ship and that is judged."
+            },
+            thresholds: thresholdsSchema,
+            confidence: {
+              type: "number",
+              exclusiveMinimum: 0.5,
+              exclusiveMaximum: 1,
+              default: 0.95,
+              description: "Level of the intervals."
+            },
+            resamples: {
+              type: "integer",
+              minimum: 100,
+              maximum: 1e5,
+              default: 1e3,
+              description: "Bootstrap resamples of the images."
+            },
+            interval: {
+              enum: ["bca", "percentile"],
+              default: "bca",
+              description: "How the interval is taken from the resamples; `bca` corrects bias and skewness."
+            },
+            inconclusive: {
+              enum: ["fail", "pass"],
+              default: "fail",
+              description: "What an interval that straddles a limit means."
+            },
+            waivers: {
+              type: "string",
+              minLength: 1,
+              description: "A committed file of waivers: drops that somebody allows for a while."
+            },
+            baseMissing: {
+              enum: ["fail", "pass"],
+              default: "fail",
+              description: "What it means that there is no base to compare with, though `thresholds.base` asks for one or the base has no settings file."
+            },
+            seed: {
+              type: "integer",
+              minimum: 0,
+              default: 1,
+              description: "Seed of resampling and of the choice of subsets."
+            }
+          }
+        },
+        sensitivity: sensitivitySchema,
+        cache: {
+          type: "object",
+          description: "Measurements kept between runs, so that an interrupted run goes on and what did not change is not measured again.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            enabled: { type: "boolean", default: true, description: "Keep and use them." },
+            folder: {
+              type: "string",
+              minLength: 1,
+              description: "Folder that they are kept in. Default: the user's cache folder."
+            },
+            maxMiB: {
+              type: "integer",
+              minimum: 1,
+              default: 1024,
+              description: "Size of the folder; what was not used for longest is deleted first."
+            }
+          }
+        },
+        audit: auditSchema,
+        report: {
+          type: "object",
+          description: "What is written.",
+          additionalProperties: false,
+          default: {},
+          properties: {
+            folder: {
+              type: "string",
+              minLength: 1,
+              default: "int8-gate-report",
+              description: "Folder of the report, relative to where the command runs."
+            },
+            keepModels: {
+              type: "boolean",
+              default: true,
+              description: "Keep the quantized models beside the report."
+            },
+            images: {
+              type: "integer",
+              minimum: 0,
+              maximum: 24,
+              default: 8,
+              description: "Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report."
+            }
+          }
+        }
+      }
+    };
   }
 });
 
@@ -24606,12 +24036,12 @@ var require_directives = __commonJS({
        * Given a fully resolved tag, returns its printable string form,
        * taking into account current tag prefixes and defaults.
        */
-      tagString(tag) {
+      tagString(tag2) {
         for (const [handle, prefix] of Object.entries(this.tags)) {
-          if (tag.startsWith(prefix))
-            return handle + escapeTagName(tag.substring(prefix.length));
+          if (tag2.startsWith(prefix))
+            return handle + escapeTagName(tag2.substring(prefix.length));
         }
-        return tag[0] === "!" ? tag : `!<${tag}>`;
+        return tag2[0] === "!" ? tag2 : `!<${tag2}>`;
       }
       toString(doc) {
         const lines2 = this.yaml.explicit ? [`%YAML ${this.yaml.version || "1.2"}`] : [];
@@ -25590,7 +25020,7 @@ ${indent}${start}${value}${end}`;
       const str = value.replace(/\n+/g, `$&
 ${indent}`);
       if (actualString) {
-        const test = (tag) => tag.default && tag.tag !== "tag:yaml.org,2002:str" && tag.test?.test(str);
+        const test = (tag2) => tag2.default && tag2.tag !== "tag:yaml.org,2002:str" && tag2.test?.test(str);
         const { compat, tags } = ctx.doc.schema;
         if (tags.some(test) || compat?.some(test))
           return quotedString(value, ctx);
@@ -25720,9 +25150,9 @@ var require_stringify = __commonJS({
         anchors$1.add(anchor);
         props.push(`&${anchor}`);
       }
-      const tag = node.tag ?? (tagObj.default ? null : tagObj.tag);
-      if (tag)
-        props.push(doc.directives.tagString(tag));
+      const tag2 = node.tag ?? (tagObj.default ? null : tagObj.tag);
+      if (tag2)
+        props.push(doc.directives.tagString(tag2));
       return props.join(" ");
     }
     function stringify(item, ctx, onComment, onChompKeep) {
@@ -25930,7 +25360,7 @@ var require_merge = __commonJS({
       }),
       stringify: () => MERGE_KEY
     };
-    var isMergeKey = (ctx, key) => (merge.identify(key) || identity.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge.identify(key.value)) && ctx?.doc.schema.tags.some((tag) => tag.tag === merge.tag && tag.default);
+    var isMergeKey = (ctx, key) => (merge.identify(key) || identity.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge.identify(key.value)) && ctx?.doc.schema.tags.some((tag2) => tag2.tag === merge.tag && tag2.default);
     function addMergeToJSMap(ctx, map, value) {
       const source = resolveAliasValue(ctx, value);
       if (identity.isSeq(source))
@@ -26597,14 +26027,14 @@ var require_bool = __commonJS({
 var require_stringifyNumber = __commonJS({
   "node_modules/yaml/dist/stringify/stringifyNumber.js"(exports2) {
     "use strict";
-    function stringifyNumber({ format, minFractionDigits, tag, value }) {
+    function stringifyNumber({ format, minFractionDigits, tag: tag2, value }) {
       if (typeof value === "bigint")
         return String(value);
       const num = typeof value === "number" ? value : Number(value);
       if (!isFinite(num))
         return isNaN(num) ? ".nan" : num < 0 ? "-.inf" : ".inf";
       let n = Object.is(value, -0) ? "-0" : JSON.stringify(value);
-      if (!format && minFractionDigits && (!tag || tag === "tag:yaml.org,2002:float") && /^-?\d/.test(n) && !n.includes("e")) {
+      if (!format && minFractionDigits && (!tag2 || tag2 === "tag:yaml.org,2002:float") && /^-?\d/.test(n) && !n.includes("e")) {
         let i = n.indexOf(".");
         if (i < 0) {
           i = n.length;
@@ -27479,17 +26909,17 @@ var require_tags = __commonJS({
         }
       }
       if (Array.isArray(customTags)) {
-        for (const tag of customTags)
-          tags = tags.concat(tag);
+        for (const tag2 of customTags)
+          tags = tags.concat(tag2);
       } else if (typeof customTags === "function") {
         tags = customTags(tags.slice());
       }
       if (addMergeTag)
         tags = tags.concat(merge.merge);
-      return tags.reduce((tags2, tag) => {
-        const tagObj = typeof tag === "string" ? tagsByName[tag] : tag;
+      return tags.reduce((tags2, tag2) => {
+        const tagObj = typeof tag2 === "string" ? tagsByName[tag2] : tag2;
         if (!tagObj) {
-          const tagName = JSON.stringify(tag);
+          const tagName = JSON.stringify(tag2);
           const keys = Object.keys(tagsByName).map((key) => JSON.stringify(key)).join(", ");
           throw new Error(`Unknown custom tag ${tagName}; use one of ${keys}`);
         }
@@ -27729,7 +27159,7 @@ var require_Document = __commonJS({
           options = replacer;
           replacer = void 0;
         }
-        const { aliasDuplicateObjects, anchorPrefix, flow, keepUndefined, onTagObj, tag } = options ?? {};
+        const { aliasDuplicateObjects, anchorPrefix, flow, keepUndefined, onTagObj, tag: tag2 } = options ?? {};
         const { onAnchor, setAnchors, sourceObjects } = anchors.createNodeAnchors(
           this,
           // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
@@ -27744,7 +27174,7 @@ var require_Document = __commonJS({
           schema: this.schema,
           sourceObjects
         };
-        const node = createNode.createNode(value, tag, ctx);
+        const node = createNode.createNode(value, tag2, ctx);
         if (flow && identity.isCollection(node))
           node.flow = true;
         setAnchors();
@@ -28003,7 +27433,7 @@ var require_resolve_props = __commonJS({
       let reqSpace = false;
       let tab = null;
       let anchor = null;
-      let tag = null;
+      let tag2 = null;
       let newlineAfterProp = null;
       let comma = null;
       let found = null;
@@ -28049,7 +27479,7 @@ var require_resolve_props = __commonJS({
               commentSep += token.source;
             atNewline = true;
             hasNewline = true;
-            if (anchor || tag)
+            if (anchor || tag2)
               newlineAfterProp = token;
             hasSpace = true;
             break;
@@ -28065,9 +27495,9 @@ var require_resolve_props = __commonJS({
             reqSpace = true;
             break;
           case "tag": {
-            if (tag)
+            if (tag2)
               onError(token, "MULTIPLE_TAGS", "A node can have at most one tag");
-            tag = token;
+            tag2 = token;
             start ?? (start = token.offset);
             atNewline = false;
             hasSpace = false;
@@ -28075,7 +27505,7 @@ var require_resolve_props = __commonJS({
             break;
           }
           case indicator:
-            if (anchor || tag)
+            if (anchor || tag2)
               onError(token, "BAD_PROP_ORDER", `Anchors and tags must be after the ${token.source} indicator`);
             if (found)
               onError(token, "UNEXPECTED_TOKEN", `Unexpected ${token.source} in ${flow ?? "collection"}`);
@@ -28113,7 +27543,7 @@ var require_resolve_props = __commonJS({
         comment,
         hasNewline,
         anchor,
-        tag,
+        tag: tag2,
         newlineAfterProp,
         end,
         start: start ?? end
@@ -28210,18 +27640,18 @@ var require_resolve_block_map = __commonJS({
     var utilFlowIndentCheck = require_util_flow_indent_check();
     var utilMapIncludes = require_util_map_includes();
     var startColMsg = "All mapping items must start at the same column";
-    function resolveBlockMap({ composeNode, composeEmptyNode }, ctx, bm, onError, tag) {
-      const NodeClass = tag?.nodeClass ?? YAMLMap.YAMLMap;
+    function resolveBlockMap({ composeNode, composeEmptyNode }, ctx, bm, onError, tag2) {
+      const NodeClass = tag2?.nodeClass ?? YAMLMap.YAMLMap;
       const map = new NodeClass(ctx.schema);
       if (ctx.atRoot)
         ctx.atRoot = false;
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start, key, sep: sep4, value } = collItem;
+        const { start, key, sep: sep5, value } = collItem;
         const keyProps = resolveProps.resolveProps(start, {
           indicator: "explicit-key-ind",
-          next: key ?? sep4?.[0],
+          next: key ?? sep5?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -28235,7 +27665,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep4) {
+          if (!keyProps.anchor && !keyProps.tag && !sep5) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -28259,7 +27689,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep4 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep5 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -28275,7 +27705,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep4, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep5, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -28314,8 +27744,8 @@ var require_resolve_block_seq = __commonJS({
     var YAMLSeq = require_YAMLSeq();
     var resolveProps = require_resolve_props();
     var utilFlowIndentCheck = require_util_flow_indent_check();
-    function resolveBlockSeq({ composeNode, composeEmptyNode }, ctx, bs, onError, tag) {
-      const NodeClass = tag?.nodeClass ?? YAMLSeq.YAMLSeq;
+    function resolveBlockSeq({ composeNode, composeEmptyNode }, ctx, bs, onError, tag2) {
+      const NodeClass = tag2?.nodeClass ?? YAMLSeq.YAMLSeq;
       const seq = new NodeClass(ctx.schema);
       if (ctx.atRoot)
         ctx.atRoot = false;
@@ -28366,7 +27796,7 @@ var require_resolve_end = __commonJS({
       let comment = "";
       if (end) {
         let hasSpace = false;
-        let sep4 = "";
+        let sep5 = "";
         for (const token of end) {
           const { source, type } = token;
           switch (type) {
@@ -28380,13 +27810,13 @@ var require_resolve_end = __commonJS({
               if (!comment)
                 comment = cb;
               else
-                comment += sep4 + cb;
-              sep4 = "";
+                comment += sep5 + cb;
+              sep5 = "";
               break;
             }
             case "newline":
               if (comment)
-                sep4 += source;
+                sep5 += source;
               hasSpace = true;
               break;
             default:
@@ -28415,10 +27845,10 @@ var require_resolve_flow_collection = __commonJS({
     var utilMapIncludes = require_util_map_includes();
     var blockMsg = "Block collections are not allowed within flow collections";
     var isBlock = (token) => token && (token.type === "block-map" || token.type === "block-seq");
-    function resolveFlowCollection({ composeNode, composeEmptyNode }, ctx, fc, onError, tag) {
+    function resolveFlowCollection({ composeNode, composeEmptyNode }, ctx, fc, onError, tag2) {
       const isMap2 = fc.start.source === "{";
       const fcName = isMap2 ? "flow map" : "flow sequence";
-      const NodeClass = tag?.nodeClass ?? (isMap2 ? YAMLMap.YAMLMap : YAMLSeq.YAMLSeq);
+      const NodeClass = tag2?.nodeClass ?? (isMap2 ? YAMLMap.YAMLMap : YAMLSeq.YAMLSeq);
       const coll = new NodeClass(ctx.schema);
       coll.flow = true;
       const atRoot = ctx.atRoot;
@@ -28429,18 +27859,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start, key, sep: sep4, value } = collItem;
+        const { start, key, sep: sep5, value } = collItem;
         const props = resolveProps.resolveProps(start, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep4?.[0],
+          next: key ?? sep5?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep4 && !value) {
+          if (!props.anchor && !props.tag && !sep5 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -28494,8 +27924,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap2 && !sep4 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep4, null, props, onError);
+        if (!isMap2 && !sep5 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep5, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -28507,7 +27937,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep4 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep5 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -28518,8 +27948,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap2 && !props.found && ctx.options.strict) {
-              if (sep4)
-                for (const st of sep4) {
+              if (sep5)
+                for (const st of sep5) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -28536,7 +27966,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep4, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep5, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -28606,8 +28036,8 @@ var require_compose_collection = __commonJS({
     var resolveBlockMap = require_resolve_block_map();
     var resolveBlockSeq = require_resolve_block_seq();
     var resolveFlowCollection = require_resolve_flow_collection();
-    function resolveCollection(CN, ctx, token, onError, tagName, tag) {
-      const coll = token.type === "block-map" ? resolveBlockMap.resolveBlockMap(CN, ctx, token, onError, tag) : token.type === "block-seq" ? resolveBlockSeq.resolveBlockSeq(CN, ctx, token, onError, tag) : resolveFlowCollection.resolveFlowCollection(CN, ctx, token, onError, tag);
+    function resolveCollection(CN, ctx, token, onError, tagName, tag2) {
+      const coll = token.type === "block-map" ? resolveBlockMap.resolveBlockMap(CN, ctx, token, onError, tag2) : token.type === "block-seq" ? resolveBlockSeq.resolveBlockSeq(CN, ctx, token, onError, tag2) : resolveFlowCollection.resolveFlowCollection(CN, ctx, token, onError, tag2);
       const Coll = coll.constructor;
       if (tagName === "!" || tagName === Coll.tagName) {
         coll.tag = Coll.tagName;
@@ -28632,12 +28062,12 @@ var require_compose_collection = __commonJS({
       if (!tagToken || !tagName || tagName === "!" || tagName === YAMLMap.YAMLMap.tagName && expType === "map" || tagName === YAMLSeq.YAMLSeq.tagName && expType === "seq") {
         return resolveCollection(CN, ctx, token, onError, tagName);
       }
-      let tag = ctx.schema.tags.find((t) => t.tag === tagName && t.collection === expType);
-      if (!tag) {
+      let tag2 = ctx.schema.tags.find((t) => t.tag === tagName && t.collection === expType);
+      if (!tag2) {
         const kt = ctx.schema.knownTags[tagName];
         if (kt?.collection === expType) {
           ctx.schema.tags.push(Object.assign({}, kt, { default: false }));
-          tag = kt;
+          tag2 = kt;
         } else {
           if (kt) {
             onError(tagToken, "BAD_COLLECTION_TYPE", `${kt.tag} used for ${expType} collection, but expects ${kt.collection ?? "scalar"}`, true);
@@ -28647,13 +28077,13 @@ var require_compose_collection = __commonJS({
           return resolveCollection(CN, ctx, token, onError, tagName);
         }
       }
-      const coll = resolveCollection(CN, ctx, token, onError, tagName, tag);
-      const res = tag.resolve?.(coll, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg), ctx.options) ?? coll;
+      const coll = resolveCollection(CN, ctx, token, onError, tagName, tag2);
+      const res = tag2.resolve?.(coll, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg), ctx.options) ?? coll;
       const node = identity.isNode(res) ? res : new Scalar.Scalar(res);
       node.range = coll.range;
       node.tag = tagName;
-      if (tag?.format)
-        node.format = tag.format;
+      if (tag2?.format)
+        node.format = tag2.format;
       return node;
     }
     exports2.composeCollection = composeCollection;
@@ -28716,7 +28146,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep4 = "";
+      let sep5 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines2[i][0].slice(trimIndent) + "\n";
@@ -28733,24 +28163,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep4 + indent.slice(trimIndent) + content;
-          sep4 = "\n";
+          value += sep5 + indent.slice(trimIndent) + content;
+          sep5 = "\n";
         } else if (indent.length > trimIndent || content[0] === "	") {
-          if (sep4 === " ")
-            sep4 = "\n";
-          else if (!prevMoreIndented && sep4 === "\n")
-            sep4 = "\n\n";
-          value += sep4 + indent.slice(trimIndent) + content;
-          sep4 = "\n";
+          if (sep5 === " ")
+            sep5 = "\n";
+          else if (!prevMoreIndented && sep5 === "\n")
+            sep5 = "\n\n";
+          value += sep5 + indent.slice(trimIndent) + content;
+          sep5 = "\n";
           prevMoreIndented = true;
         } else if (content === "") {
-          if (sep4 === "\n")
+          if (sep5 === "\n")
             value += "\n";
           else
-            sep4 = "\n";
+            sep5 = "\n";
         } else {
-          value += sep4 + content;
-          sep4 = " ";
+          value += sep5 + content;
+          sep5 = " ";
           prevMoreIndented = false;
         }
       }
@@ -28933,25 +28363,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep4 = " ";
+      let sep5 = " ";
       let pos = line.lastIndex;
       while (match2 = line.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep4 === "\n")
-            res += sep4;
+          if (sep5 === "\n")
+            res += sep5;
           else
-            sep4 = "\n";
+            sep5 = "\n";
         } else {
-          res += sep4 + lm;
-          sep4 = " ";
+          res += sep5 + lm;
+          sep5 = " ";
         }
         pos = line.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep4 + (match2?.[1] ?? "");
+      return res + sep5 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -29075,18 +28505,18 @@ var require_compose_scalar = __commonJS({
     function composeScalar(ctx, token, tagToken, onError) {
       const { value, type, comment, range } = token.type === "block-scalar" ? resolveBlockScalar.resolveBlockScalar(ctx, token, onError) : resolveFlowScalar.resolveFlowScalar(token, ctx.options.strict, onError);
       const tagName = tagToken ? ctx.directives.tagName(tagToken.source, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg)) : null;
-      let tag;
+      let tag2;
       if (ctx.options.stringKeys && ctx.atKey) {
-        tag = ctx.schema[identity.SCALAR];
+        tag2 = ctx.schema[identity.SCALAR];
       } else if (tagName)
-        tag = findScalarTagByName(ctx.schema, value, tagName, tagToken, onError);
+        tag2 = findScalarTagByName(ctx.schema, value, tagName, tagToken, onError);
       else if (token.type === "scalar")
-        tag = findScalarTagByTest(ctx, value, token, onError);
+        tag2 = findScalarTagByTest(ctx, value, token, onError);
       else
-        tag = ctx.schema[identity.SCALAR];
+        tag2 = ctx.schema[identity.SCALAR];
       let scalar;
       try {
-        const res = tag.resolve(value, (msg) => onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg), ctx.options);
+        const res = tag2.resolve(value, (msg) => onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg), ctx.options);
         scalar = identity.isScalar(res) ? res : new Scalar.Scalar(res);
       } catch (error2) {
         const msg = error2 instanceof Error ? error2.message : String(error2);
@@ -29099,8 +28529,8 @@ var require_compose_scalar = __commonJS({
         scalar.type = type;
       if (tagName)
         scalar.tag = tagName;
-      if (tag.format)
-        scalar.format = tag.format;
+      if (tag2.format)
+        scalar.format = tag2.format;
       if (comment)
         scalar.comment = comment;
       return scalar;
@@ -29109,17 +28539,17 @@ var require_compose_scalar = __commonJS({
       if (tagName === "!")
         return schema[identity.SCALAR];
       const matchWithTest = [];
-      for (const tag of schema.tags) {
-        if (!tag.collection && tag.tag === tagName) {
-          if (tag.default && tag.test)
-            matchWithTest.push(tag);
+      for (const tag2 of schema.tags) {
+        if (!tag2.collection && tag2.tag === tagName) {
+          if (tag2.default && tag2.test)
+            matchWithTest.push(tag2);
           else
-            return tag;
+            return tag2;
         }
       }
-      for (const tag of matchWithTest)
-        if (tag.test?.test(value))
-          return tag;
+      for (const tag2 of matchWithTest)
+        if (tag2.test?.test(value))
+          return tag2;
       const kt = schema.knownTags[tagName];
       if (kt && !kt.collection) {
         schema.tags.push(Object.assign({}, kt, { default: false, test: void 0 }));
@@ -29129,17 +28559,17 @@ var require_compose_scalar = __commonJS({
       return schema[identity.SCALAR];
     }
     function findScalarTagByTest({ atKey, directives, schema }, value, token, onError) {
-      const tag = schema.tags.find((tag2) => (tag2.default === true || atKey && tag2.default === "key") && tag2.test?.test(value)) || schema[identity.SCALAR];
+      const tag2 = schema.tags.find((tag3) => (tag3.default === true || atKey && tag3.default === "key") && tag3.test?.test(value)) || schema[identity.SCALAR];
       if (schema.compat) {
-        const compat = schema.compat.find((tag2) => tag2.default && tag2.test?.test(value)) ?? schema[identity.SCALAR];
-        if (tag.tag !== compat.tag) {
-          const ts = directives.tagString(tag.tag);
+        const compat = schema.compat.find((tag3) => tag3.default && tag3.test?.test(value)) ?? schema[identity.SCALAR];
+        if (tag2.tag !== compat.tag) {
+          const ts = directives.tagString(tag2.tag);
           const cs = directives.tagString(compat.tag);
           const msg = `Value may be parsed as either ${ts} or ${cs}`;
           onError(token, "TAG_RESOLVE_FAILED", msg, true);
         }
       }
-      return tag;
+      return tag2;
     }
     exports2.composeScalar = composeScalar;
   }
@@ -29188,20 +28618,20 @@ var require_compose_node = __commonJS({
     var CN = { composeNode, composeEmptyNode };
     function composeNode(ctx, token, props, onError) {
       const atKey = ctx.atKey;
-      const { spaceBefore, comment, anchor, tag } = props;
+      const { spaceBefore, comment, anchor, tag: tag2 } = props;
       let node;
       let isSrcToken = true;
       switch (token.type) {
         case "alias":
           node = composeAlias(ctx, token, onError);
-          if (anchor || tag)
+          if (anchor || tag2)
             onError(token, "ALIAS_PROPS", "An alias node must not specify any properties");
           break;
         case "scalar":
         case "single-quoted-scalar":
         case "double-quoted-scalar":
         case "block-scalar":
-          node = composeScalar.composeScalar(ctx, token, tag, onError);
+          node = composeScalar.composeScalar(ctx, token, tag2, onError);
           if (anchor)
             node.anchor = anchor.source.substring(1);
           break;
@@ -29228,7 +28658,7 @@ var require_compose_node = __commonJS({
         onError(anchor, "BAD_ALIAS", "Anchor cannot be an empty string");
       if (atKey && ctx.options.stringKeys && (!identity.isScalar(node) || typeof node.value !== "string" || node.tag && node.tag !== "tag:yaml.org,2002:str")) {
         const msg = "With stringKeys, all keys must be strings";
-        onError(tag ?? token, "NON_STRING_KEY", msg);
+        onError(tag2 ?? token, "NON_STRING_KEY", msg);
       }
       if (spaceBefore)
         node.spaceBefore = true;
@@ -29242,14 +28672,14 @@ var require_compose_node = __commonJS({
         node.srcToken = token;
       return node;
     }
-    function composeEmptyNode(ctx, offset, before, pos, { spaceBefore, comment, anchor, tag, end }, onError) {
+    function composeEmptyNode(ctx, offset, before, pos, { spaceBefore, comment, anchor, tag: tag2, end }, onError) {
       const token = {
         type: "scalar",
         offset: utilEmptyScalarPosition.emptyScalarPosition(offset, before, pos),
         indent: -1,
         source: ""
       };
-      const node = composeScalar.composeScalar(ctx, token, tag, onError);
+      const node = composeScalar.composeScalar(ctx, token, tag2, onError);
       if (anchor) {
         node.anchor = anchor.source.substring(1);
         if (node.anchor === "")
@@ -29761,14 +29191,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start, key, sep: sep4, value }) {
+    function stringifyItem({ start, key, sep: sep5, value }) {
       let res = "";
       for (const st of start)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep4)
-        for (const st of sep4)
+      if (sep5)
+        for (const st of sep5)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -30935,18 +30365,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start = getFirstKeyStartProps(prev);
-          let sep4;
+          let sep5;
           if (scalar.end) {
-            sep4 = scalar.end;
-            sep4.push(this.sourceToken);
+            sep5 = scalar.end;
+            sep5.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep4 = [this.sourceToken];
+            sep5 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start, key: scalar, sep: sep4 }]
+            items: [{ start, key: scalar, sep: sep5 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -31099,15 +30529,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start2 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep4 = it.sep;
-                  sep4.push(this.sourceToken);
+                  const sep5 = it.sep;
+                  sep5.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start2, key, sep: sep4 }]
+                    items: [{ start: start2, key, sep: sep5 }]
                   });
                 } else if (start.length > 0) {
                   it.sep = it.sep.concat(start, this.sourceToken);
@@ -31301,13 +30731,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep4 = fc.end.splice(1, fc.end.length);
-            sep4.push(this.sourceToken);
+            const sep5 = fc.end.splice(1, fc.end.length);
+            sep5.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start, key: fc, sep: sep4 }]
+              items: [{ start, key: fc, sep: sep5 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -31585,8 +31015,2163 @@ var require_dist = __commonJS({
   }
 });
 
+// src/settings/load.ts
+import { readFile as readFile5, stat as stat3 } from "node:fs/promises";
+import { basename as basename2, dirname as dirname6, resolve as resolve2 } from "node:path";
+async function loadSettings(path4, options = {}) {
+  const file = resolve2(path4);
+  let text3;
+  try {
+    text3 = await readFile5(file, "utf8");
+  } catch (cause) {
+    throw unreadable(path4, cause);
+  }
+  const loaded2 = parseSettings(text3, file);
+  await checkInputs(loaded2, options);
+  return loaded2;
+}
+async function checkInputs(loaded2, options = {}) {
+  const problems = await missingInputs(loaded2, options);
+  if (problems.length > 0) throw new InputFault(problems);
+}
+function unreadable(path4, cause) {
+  const code = systemCode(cause) ?? messageOf(cause);
+  const what = {
+    ENOENT: "there is no such settings file",
+    ENOTDIR: "there is no such settings file",
+    EISDIR: "is a folder, expected a settings file"
+  }[code];
+  if (what !== void 0) {
+    const fix2 = "Write one with `int8-gate init`, or name another with `--config`.";
+    return new InputFault({ where: path4, what, fix: fix2 }, { cause });
+  }
+  const fix = "Check its permissions and the disk.";
+  return new SurroundingsFault({ where: path4, what: `cannot be read (${code})`, fix }, { cause });
+}
+function parseSettings(text3, file, to = (path4) => resolve2(dirname6(file), path4)) {
+  const { value, place: place2 } = checkYaml(text3, file, settingsSchema, "settings");
+  return { settings: absolute(value, to), file, place: place2 };
+}
+function checkYaml(text3, file, schema, root2) {
+  const lines2 = new import_yaml.LineCounter();
+  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const name = basename2(file);
+  const at2 = (offset) => {
+    const { line, col } = lines2.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  if (document.errors.length > 0)
+    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
+  const place2 = (pointer) => `${at2(offsetOf(document, pointer))} ${dotted(pointer, root2)}`;
+  const value = toValue(document, name);
+  const validate2 = new import__2.Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    strict: false,
+    strictNumbers: true,
+    // YAML can say .nan and .inf: limits that judge nothing
+    verbose: true
+  }).compile(schema);
+  if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at2));
+  return { value, place: place2 };
+}
+function toValue(document, name) {
+  try {
+    return document.toJS({ maxAliasCount: 50 });
+  } catch (cause) {
+    throw new InputFault({ where: name, what: "has aliases that expand without end" }, { cause });
+  }
+}
+function absolute(settings2, to) {
+  const { quantization, gate } = settings2;
+  return {
+    ...settings2,
+    model: to(settings2.model),
+    validation: {
+      ...settings2.validation,
+      ...settings2.validation.images !== void 0 && { images: to(settings2.validation.images) },
+      annotations: to(settings2.validation.annotations)
+    },
+    calibration: {
+      ...settings2.calibration,
+      images: to(settings2.calibration.images),
+      ...settings2.calibration.cache !== void 0 && { cache: to(settings2.calibration.cache) }
+    },
+    cache: {
+      ...settings2.cache,
+      ...settings2.cache.folder !== void 0 && { folder: to(settings2.cache.folder) }
+    },
+    quantization: {
+      ...quantization,
+      ...quantization.plan !== void 0 && { plan: to(quantization.plan) },
+      ...quantization.reference !== void 0 && { reference: to(quantization.reference) }
+    },
+    sensitivity: {
+      ...settings2.sensitivity,
+      ...settings2.sensitivity.profile !== void 0 && { profile: to(settings2.sensitivity.profile) }
+    },
+    gate: { ...gate, ...gate.waivers !== void 0 && { waivers: to(gate.waivers) } }
+  };
+}
+async function missingInputs({ settings: settings2, place: place2 }, { newPlan }) {
+  const problems = [];
+  for (const [pointer, kind] of INPUTS) {
+    if (newPlan === true && pointer === "/quantization/plan") continue;
+    const path4 = valueAt(settings2, pointer);
+    if (typeof path4 !== "string") continue;
+    const found = await stat3(path4).then(
+      (info2) => info2.isDirectory() ? "folder" : "file",
+      () => void 0
+    );
+    if (found !== void 0 && kind.includes(found)) continue;
+    const what = found === void 0 ? `there is no ${kind} ${path4}` : `${path4} is a ${found}, expected a ${kind}`;
+    problems.push({ where: place2(pointer), what, fix: "Paths are relative to the settings file." });
+  }
+  return problems;
+}
+function valueAt(value, pointer) {
+  return keysOf(pointer).reduce(
+    (at2, key) => typeof at2 === "object" && at2 !== null ? at2[key] : void 0,
+    value
+  );
+}
+function keysOf(pointer) {
+  return pointer.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+function dotted(pointer, root2 = "") {
+  return keysOf(pointer).reduce(
+    (path4, key) => /^\d+$/.test(key) ? `${path4}[${key}]` : path4 === "" ? key : `${path4}.${key}`,
+    ""
+  ) || root2;
+}
+function offsetOf(document, pointer) {
+  for (const keys = keysOf(pointer); ; keys.pop()) {
+    const node = keys.length === 0 ? document.contents : document.getIn(keys, true);
+    const range = node?.range;
+    if (range !== void 0 && range !== null) return range[0];
+    if (keys.length === 0) return 0;
+  }
+}
+function keyOffset(document, parent, key) {
+  const keys = keysOf(parent);
+  const map = keys.length === 0 ? document.contents : document.getIn(keys, true);
+  const pair3 = (0, import_yaml.isMap)(map) ? map.items.find((item) => (0, import_yaml.isPair)(item) && String(item.key) === key) : void 0;
+  return pair3?.key?.range?.[0] ?? offsetOf(document, parent);
+}
+function problemsOf(errors, place2, document, at2) {
+  const meant = errors.filter(
+    ({ keyword, schemaPath }) => keyword !== "anyOf" && !/anyOf\/\d+\/required$/.test(schemaPath) && !otherBranch(errors, schemaPath)
+  );
+  const anyOf = errors.filter(
+    (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
+  );
+  const seen = /* @__PURE__ */ new Set();
+  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at2) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf2(a.where) - lineOf2(b.where));
+}
+function lineOf2(where) {
+  return Number(/:(\d+):\d+/.exec(where)?.[1] ?? 0);
+}
+function otherBranch(errors, schemaPath) {
+  const branch = /^(.*\/anyOf)\/\d+/.exec(schemaPath);
+  if (branch === null) return false;
+  const base = errors.find((error2) => error2.schemaPath === branch[1])?.instancePath;
+  return errors.some(
+    (error2) => error2.schemaPath.startsWith(`${branch[0]}/`) && error2.instancePath === base && ["type", "const", "enum"].includes(error2.keyword)
+  );
+}
+function problemOf(error2, place2, document, at2) {
+  const { instancePath, keyword, params } = error2;
+  const where = place2(instancePath);
+  switch (keyword) {
+    case "additionalProperties": {
+      const key = String(params["additionalProperty"]);
+      const known2 = Object.keys(error2.parentSchema.properties ?? {});
+      const nearest2 = [...known2].sort((a, b) => (0, import_fastest_levenshtein3.distance)(a, key) - (0, import_fastest_levenshtein3.distance)(b, key))[0];
+      const guess = nearest2 !== void 0 && (0, import_fastest_levenshtein3.distance)(nearest2, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest2}"?` : `known are ${known2.join(", ")}`;
+      return {
+        where: `${at2(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
+        what: `unknown key, ${guess}`
+      };
+    }
+    case "required":
+      return {
+        where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`,
+        what: `is missing: ${describe3(error2.parentSchema, String(params["missingProperty"]))}`
+      };
+    case "minProperties":
+      return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
+    default: {
+      const keys = keyword === "anyOf" ? alternatives2(error2.schema) : void 0;
+      if (keys !== void 0) return { where, what: `limits nothing: give ${keys}` };
+      return { where, what: `must be ${expected(error2)}, is ${show(error2.data)}` };
+    }
+  }
+}
+function alternatives2(branches) {
+  const keys = branches.flatMap(
+    ({ required }) => required ?? []
+  );
+  return keys.length === 0 ? void 0 : keys.join(" or ");
+}
+function describe3(schema, key) {
+  const property3 = schema.properties?.[key];
+  return (property3?.description ?? "see the reference").replace(/\.$/, "");
+}
+function expected({ keyword, params, parentSchema }) {
+  const schema = parentSchema;
+  if (keyword === "const") return show(params["allowedValue"]);
+  if (keyword === "enum") return `one of ${params["allowedValues"].join(", ")}`;
+  if (keyword === "anyOf")
+    return (schema.anyOf ?? []).map(
+      (one) => one.const !== void 0 ? show(one.const) : one.enum !== void 0 ? one.enum.join(", ") : one.type === "integer" ? "a whole number" : one.type === "array" ? "a list" : "a section of keys"
+    ).join(" or ");
+  if (keyword === "pattern") return `a text like ${(schema.examples ?? []).map(String).join(" or ")}`;
+  if (keyword === "minLength") return "a text that is not empty";
+  if (keyword === "minItems" || keyword === "maxItems")
+    return `a list of ${keyword === "minItems" ? "at least" : "at most"} ${String(params["limit"])}`;
+  const kind = {
+    integer: "a whole number",
+    number: "a number",
+    string: "a text",
+    boolean: "true or false",
+    array: "a list",
+    object: "a section of keys"
+  }[schema.type ?? "object"] ?? schema.type;
+  if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
+    return "a positive whole number";
+  const bounds3 = [
+    schema.minimum !== void 0 && `at least ${schema.minimum}`,
+    schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
+    schema.maximum !== void 0 && `at most ${schema.maximum}`,
+    schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
+  ].filter(Boolean);
+  return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
+}
+function show(value) {
+  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+}
+var import__2, import_fastest_levenshtein3, import_yaml, INPUTS;
+var init_load = __esm({
+  "src/settings/load.ts"() {
+    "use strict";
+    import__2 = __toESM(require__(), 1);
+    import_fastest_levenshtein3 = __toESM(require_mod(), 1);
+    import_yaml = __toESM(require_dist(), 1);
+    init_faults();
+    init_schema2();
+    INPUTS = [
+      ["/model", "file"],
+      ["/validation/images", "folder"],
+      ["/validation/annotations", "file or folder"],
+      ["/calibration/images", "folder"],
+      ["/calibration/cache", "file"],
+      ["/quantization/plan", "file"],
+      ["/quantization/reference", "file"],
+      ["/sensitivity/profile", "file"],
+      ["/gate/waivers", "file"]
+    ];
+  }
+});
+
+// src/settings/waivers.ts
+function parseWaivers(text3, file) {
+  return checkYaml(text3, file, waiversSchema2, "waivers").value.waivers;
+}
+var waiversSchema2;
+var init_waivers2 = __esm({
+  "src/settings/waivers.ts"() {
+    "use strict";
+    init_load();
+    waiversSchema2 = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: "int8-gate waivers",
+      description: "Drops that somebody allows for a while.",
+      type: "object",
+      additionalProperties: false,
+      required: ["version", "waivers"],
+      properties: {
+        version: { const: 1, description: "Version of this format." },
+        waivers: {
+          type: "array",
+          description: "One entry a drop.",
+          items: {
+            type: "object",
+            additionalProperties: false,
+            required: ["metric", "allowedDrop", "reason", "owner", "expires"],
+            properties: {
+              metric: {
+                enum: ["mAP50-95", "mAP50", "AR100", "classAP", "moreFloatLayers", "validationImages"],
+                description: "What fell."
+              },
+              subject: {
+                type: "string",
+                minLength: 1,
+                description: "The class, of `classAP`; every class when left out."
+              },
+              against: { enum: ["fp32", "base"], description: "Below what it fell; both when left out." },
+              allowedDrop: {
+                type: "number",
+                exclusiveMinimum: 0,
+                description: "Largest fall that passes, in the units of the metric (0.01 = one point); layers or images where those are counted."
+              },
+              reason: { type: "string", minLength: 1, description: "Why it is allowed." },
+              owner: { type: "string", minLength: 1, description: "Who answers for it." },
+              expires: {
+                type: "string",
+                pattern: "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$",
+                examples: ["2026-12-31"],
+                description: "Last day on which it holds (UTC), YYYY-MM-DD."
+              }
+            }
+          }
+        }
+      }
+    };
+  }
+});
+
+// src/settings/index.ts
+var init_settings = __esm({
+  "src/settings/index.ts"() {
+    "use strict";
+    init_schema2();
+    init_decoder_schema();
+    init_load();
+    init_waivers2();
+  }
+});
+
+// src/baseline/terms.ts
+import { readFile as readFile6 } from "node:fs/promises";
+import { basename as basename3, dirname as dirname7 } from "node:path";
+async function settleTerms(head, request, today) {
+  const ref = request?.kind === "none" ? void 0 : request?.ref;
+  const own = await ownWaivers(head);
+  if (ref === void 0)
+    return {
+      loaded: head,
+      waivers: { list: own, today },
+      settingsChanges: [],
+      repository: void 0,
+      withoutBase: void 0
+    };
+  const repository = await openRepository(dirname7(head.file), ref);
+  const text3 = await repository.read(head.file);
+  if (text3 === void 0)
+    return {
+      loaded: head,
+      waivers: { list: own, today },
+      settingsChanges: [],
+      repository,
+      withoutBase: `${ref} has no ${basename3(head.file)}, so the head is judged by its own settings`
+    };
+  const base = atBase(text3, head.file, ref);
+  return {
+    loaded: judgedBy(base, head),
+    waivers: { list: commonWaivers(await baseWaivers(base, repository), own), today },
+    settingsChanges: diffSettings(base, head),
+    repository,
+    withoutBase: void 0
+  };
+}
+function atBase(text3, file, ref) {
+  try {
+    return parseSettings(text3, file);
+  } catch (error2) {
+    if (!(error2 instanceof InputFault)) throw error2;
+    throw new InputFault(
+      error2.problems.map((problem) => ({ ...problem, where: `${ref}:${problem.where}` })),
+      { cause: error2 }
+    );
+  }
+}
+function judgedBy(base, head) {
+  return {
+    settings: { ...head.settings, gate: base.settings.gate },
+    file: head.file,
+    place: (pointer) => pointer.startsWith("/gate") ? base.place(pointer) : head.place(pointer)
+  };
+}
+async function ownWaivers({ settings: settings2, place: place2 }) {
+  const file = settings2.gate.waivers;
+  if (file === void 0) return [];
+  let text3;
+  try {
+    text3 = await readFile6(file, "utf8");
+  } catch (cause) {
+    throw new InputFault(
+      { where: place2("/gate/waivers"), what: `${file} cannot be read: ${messageOf(cause)}` },
+      { cause }
+    );
+  }
+  return parseWaivers(text3, file);
+}
+async function baseWaivers({ settings: settings2 }, repository) {
+  const file = settings2.gate.waivers;
+  const text3 = file === void 0 ? void 0 : await repository.read(file);
+  return text3 === void 0 || file === void 0 ? [] : parseWaivers(text3, file);
+}
+var init_terms = __esm({
+  "src/baseline/terms.ts"() {
+    "use strict";
+    init_faults();
+    init_gate();
+    init_settings();
+    init_git();
+    init_settings_diff();
+  }
+});
+
+// src/baseline/index.ts
+var init_baseline = __esm({
+  "src/baseline/index.ts"() {
+    "use strict";
+    init_git();
+    init_detections();
+    init_kept();
+    init_settings_diff();
+    init_terms();
+  }
+});
+
+// src/sensitivity/sqnr.ts
+function headTensors(graph) {
+  const heads2 = headNodes(graph);
+  const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => graph.isFloat(name));
+  return tensors.length > 0 ? tensors : graph.outputs.filter((name) => graph.isFloat(name));
+}
+async function referenceOutputs(session, heads2, feed, signal) {
+  const images2 = [];
+  await session.run(
+    feed,
+    (i, outputs) => images2[i] = new Map(heads2.map((name) => [name, floatsOf(outputs, name)])),
+    { signal }
+  );
+  return { heads: heads2, images: images2 };
+}
+function floatsOf(outputs, name) {
+  const tensor = outputs.get(name);
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`tensor ${name} did not come back as floats`);
+  return tensor.data;
+}
+var SqnrMeter;
+var init_sqnr = __esm({
+  "src/sensitivity/sqnr.ts"() {
+    "use strict";
+    init_quantization();
+    SqnrMeter = class {
+      constructor(reference) {
+        this.reference = reference;
+      }
+      reference;
+      signal = /* @__PURE__ */ new Map();
+      noise = /* @__PURE__ */ new Map();
+      add(image, outputs) {
+        for (const name of this.reference.heads) {
+          const expected2 = this.reference.images[image]?.get(name);
+          const actual = floatsOf(outputs, name);
+          let signal = 0;
+          let noise = 0;
+          for (let i = 0; i < expected2.length; i++) {
+            const x = expected2[i];
+            const d = x - actual[i];
+            signal += x * x;
+            noise += d * d;
+          }
+          this.signal.set(name, (this.signal.get(name) ?? 0) + signal);
+          this.noise.set(name, (this.noise.get(name) ?? 0) + noise);
+        }
+      }
+      /** dB; Infinity when nothing differs, -Infinity when the candidate is not finite. */
+      sqnr() {
+        const ratios = this.reference.heads.map(
+          (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE)
+        );
+        const mean2 = ratios.reduce((sum2, ratio) => sum2 + ratio, 0) / ratios.length;
+        return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
+      }
+    };
+  }
+});
+
+// src/sensitivity/sweep.ts
+async function sweep(input) {
+  const { layers: layers3 } = input;
+  const rows3 = [];
+  let prepared2 = prepare(input, layers3[0]);
+  for (let i = 0; i < layers3.length; i++) {
+    if (input.signal.aborted) throw new Interrupted();
+    const bytes2 = prepared2;
+    const running = measureLayer(input, layers3[i], bytes2);
+    running.catch(() => void 0);
+    prepared2 = prepare(input, layers3[i + 1]);
+    rows3.push(await running);
+    input.onProgress(i + 1, layers3.length);
+  }
+  return rank(rows3);
+}
+function rank(rows3) {
+  return [...rows3].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+}
+function compare2(a, b) {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+function prepare({ model, scope, ranges }, layer) {
+  if (layer === void 0) return void 0;
+  const plan = { version: 1, operators: scope, default: "fp32", layers: { [layer.name]: "int8" } };
+  return encodeModel(quantize(model, plan, ranges).proto);
+}
+async function measureLayer(input, layer, bytes2) {
+  const { engine, model, reference, feed, signal } = input;
+  const session = await engine.load(
+    { name: `${model.name} with ${layer.name} in INT8`, bytes: bytes2 },
+    { extraOutputs: reference.heads }
+  );
+  try {
+    const meter = new SqnrMeter(reference);
+    const scorer = input.scorer();
+    await session.run(
+      feed,
+      (i, outputs) => {
+        meter.add(i, outputs);
+        scorer.add(i, outputs);
+      },
+      { signal }
+    );
+    const map = scorer.map();
+    return { layer, sqnr: meter.sqnr(), mapDrop: map === void 0 ? void 0 : input.baseline - map };
+  } finally {
+    await session.release();
+  }
+}
+var init_sweep = __esm({
+  "src/sensitivity/sweep.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_faults();
+    init_sqnr();
+  }
+});
+
+// src/dataset/types.ts
+var init_types9 = __esm({
+  "src/dataset/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/dataset/files.ts
+import { open as open2, readFile as readFile7, readdir as readdir2, stat as stat4 } from "node:fs/promises";
+import { join as join5 } from "node:path";
+function faultOf(error2, path4, kind) {
+  const code = systemCode(error2);
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new InputFault(
+      {
+        where: path4,
+        what: `this ${kind} does not exist`,
+        fix: "Check the path; in a settings file it is relative to that file."
+      },
+      { cause: error2 }
+    );
+  }
+  if (code === "EISDIR") {
+    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
+  }
+  if (code === "ERR_FS_FILE_TOO_LARGE") {
+    return new InputFault(
+      {
+        where: path4,
+        what: `the ${kind} has more than the 2 GiB that can be read`,
+        fix: "Drop segmentations (only boxes are used) or split the set."
+      },
+      { cause: error2 }
+    );
+  }
+  return new SurroundingsFault(
+    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
+    { cause: error2 }
+  );
+}
+async function readBytes(path4, kind, most) {
+  try {
+    return most === void 0 ? await readFile7(path4) : await readStart(path4, most);
+  } catch (error2) {
+    throw faultOf(error2, path4, kind);
+  }
+}
+async function readStart(path4, most) {
+  const handle = await open2(path4);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+async function readFolder(path4, kind) {
+  try {
+    const entries = await readdir2(path4, { withFileTypes: true });
+    return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  } catch (error2) {
+    if (systemCode(error2) === "ENOTDIR") {
+      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
+    }
+    throw faultOf(error2, path4, kind);
+  }
+}
+async function filesBelow(path4, kind) {
+  const found = [];
+  for (const entry of await readFolder(path4, kind)) {
+    const inside2 = join5(path4, entry.name);
+    if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
+    else found.push(inside2);
+  }
+  return found.sort();
+}
+async function readTextIfThere(path4, kind) {
+  return await kindOf(path4) === "none" ? void 0 : (await readBytes(path4, kind)).toString("utf8");
+}
+async function kindOf(path4) {
+  try {
+    const found = await stat4(path4);
+    return found.isDirectory() ? "folder" : "file";
+  } catch (error2) {
+    if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
+    throw faultOf(error2, path4, "file");
+  }
+}
+var init_files = __esm({
+  "src/dataset/files.ts"() {
+    "use strict";
+    init_faults();
+  }
+});
+
+// src/dataset/ids.ts
+var DENSE, IdIndex;
+var init_ids = __esm({
+  "src/dataset/ids.ts"() {
+    "use strict";
+    DENSE = 1 << 22;
+    IdIndex = class {
+      table;
+      map;
+      constructor(items) {
+        const largest = items.reduce((max, { id }) => id < 0 ? Infinity : Math.max(max, id), 0);
+        if (largest < DENSE) {
+          const table2 = new Int32Array(largest + 1).fill(-1);
+          items.forEach(({ id }, i) => table2[id] = i);
+          this.table = table2;
+        } else this.map = new Map(items.map(({ id }, i) => [id, i]));
+      }
+      /** Place of an id; -1 where it is unknown (also for numbers that are no ids). */
+      at(id) {
+        if (this.table !== void 0) return this.table[id] ?? -1;
+        return this.map?.get(id) ?? -1;
+      }
+    };
+  }
+});
+
+// src/dataset/problems.ts
+function show2(value) {
+  if (value === void 0) return "missing";
+  if (typeof value === "number") return String(value);
+  const text3 = JSON.stringify(value);
+  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+}
+var LISTED, Problems;
+var init_problems = __esm({
+  "src/dataset/problems.ts"() {
+    "use strict";
+    init_faults();
+    LISTED = 20;
+    Problems = class {
+      list = [];
+      count = 0;
+      add(where, what, fix) {
+        this.count += 1;
+        if (this.list.length < LISTED) this.list.push(fix === void 0 ? { where, what } : { where, what, fix });
+      }
+      get any() {
+        return this.count > 0;
+      }
+      /** @throws InputFault when anything was added. */
+      throwIfAny(source) {
+        if (this.count === 0) return;
+        const more = this.count - this.list.length;
+        const tail2 = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
+        throw new InputFault([...this.list, ...tail2]);
+      }
+    };
+  }
+});
+
+// src/dataset/records.ts
+function isObject2(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+function arrayOf(top2, key, source, problems) {
+  const value = top2[key];
+  if (Array.isArray(value)) return value;
+  problems.add(
+    `${source} ${key}`,
+    value === void 0 ? "is missing" : `must be an array, is ${show2(value)}`,
+    "A COCO instances file has the arrays images, annotations and categories."
+  );
+  return [];
+}
+var RecordReader;
+var init_records = __esm({
+  "src/dataset/records.ts"() {
+    "use strict";
+    init_problems();
+    RecordReader = class {
+      constructor(source, problems) {
+        this.source = source;
+        this.problems = problems;
+      }
+      source;
+      problems;
+      record = {};
+      place = "";
+      /** Makes `value` the current record. @returns false (and a noted mistake) when it is no object. */
+      open(value, place2) {
+        this.place = place2;
+        if (isObject2(value)) {
+          this.record = value;
+          return true;
+        }
+        this.problems.add(`${this.source} ${place2}`, `must be an object, is ${show2(value)}`);
+        return false;
+      }
+      has(key) {
+        return this.record[key] !== void 0 && this.record[key] !== null;
+      }
+      raw(key) {
+        return this.record[key];
+      }
+      wrong(key, what, fix) {
+        this.problems.add(`${this.source} ${this.place}.${key}`, what, fix);
+        return void 0;
+      }
+      integer(key) {
+        const value = this.record[key];
+        if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+        return this.wrong(key, value === void 0 ? "is missing" : `must be a whole number, is ${show2(value)}`);
+      }
+      /** A whole number of pixels, or `absent` when the key is missing. */
+      size(key) {
+        if (!this.has(key)) return 0;
+        const value = this.integer(key);
+        return value !== void 0 && value < 0 ? this.wrong(key, `must not be negative, is ${value}`) : value;
+      }
+      finite(key) {
+        const value = this.record[key];
+        if (typeof value === "number" && Number.isFinite(value)) return value;
+        return this.wrong(key, value === void 0 ? "is missing" : `must be a finite number, is ${show2(value)}`);
+      }
+      text(key) {
+        const value = this.record[key];
+        if (typeof value === "string" && value.length > 0) return value;
+        return this.wrong(key, value === void 0 ? "is missing" : `must be a text, is ${show2(value)}`);
+      }
+      /** 0, 1, true or false; 0 when missing. */
+      flag(key) {
+        if (!this.has(key)) return false;
+        const value = this.record[key];
+        if (value === 0 || value === false) return false;
+        if (value === 1 || value === true) return true;
+        return this.wrong(key, `must be 0 or 1, is ${show2(value)}`);
+      }
+      /** `[x, y, w, h]`, finite, sizes not negative. */
+      box(key) {
+        const value = this.record[key];
+        if (value === void 0) return this.wrong(key, "is missing");
+        const numbers3 = Array.isArray(value) ? value : [];
+        if (numbers3.length !== 4 || !numbers3.every((v) => typeof v === "number" && Number.isFinite(v))) {
+          return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show2(value)}`);
+        }
+        const [x, y, w, h] = numbers3;
+        if (!Number.isFinite(w * h))
+          return this.wrong(key, `width times height must be finite, is ${show2(value)}`);
+        if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show2(value)}`);
+        return [x, y, w, h];
+      }
+    };
+  }
+});
+
+// src/dataset/decimal.ts
+function isDigit(byte) {
+  return byte !== void 0 && byte >= ZERO && byte <= NINE;
+}
+var POWERS, HIGH_NIBBLES, ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E, DecimalReader;
+var init_decimal = __esm({
+  "src/dataset/decimal.ts"() {
+    "use strict";
+    POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+    HIGH_NIBBLES = 4042322160 | 0;
+    [ZERO, NINE, DOT, MINUS, PLUS, UPPER_E, LOWER_E] = [48, 57, 46, 45, 43, 69, 101];
+    DecimalReader = class {
+      constructor(bytes2) {
+        this.bytes = bytes2;
+        this.view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
+        this.last = bytes2.length - 3;
+      }
+      bytes;
+      value = 0;
+      end = -1;
+      // High and low part of a product, see product().
+      high = 0;
+      low = 0;
+      view;
+      /** Places before this one have four bytes. */
+      last;
+      /** Reads the JSON number at `start` into `value` and `end`. */
+      read(start) {
+        const { bytes: bytes2 } = this;
+        const from = bytes2[start] === MINUS ? start + 1 : start;
+        let at2 = from;
+        let point = -1;
+        this.end = -1;
+        if (bytes2[at2] === ZERO) {
+          at2++;
+          if (bytes2[at2] === DOT) {
+            point = at2++;
+            while (bytes2[at2] === ZERO) at2++;
+          } else if (isDigit(bytes2[at2])) return;
+        }
+        const first2 = at2;
+        let head = 0;
+        let byte = bytes2[at2];
+        for (let room = 9; room > 0; byte = bytes2[++at2]) {
+          if (room >= 4 && point >= 0 && at2 < this.last) {
+            const four = this.four(at2);
+            if (four >= 0) {
+              head = head * 1e4 + four | 0;
+              room -= 4;
+              at2 += 3;
+              continue;
+            }
+          }
+          if (byte >= ZERO && byte <= NINE) {
+            head = head * 10 + byte - ZERO | 0;
+            room--;
+          } else if (byte === DOT && point < 0) point = at2;
+          else break;
+        }
+        const middle = at2;
+        const early = point;
+        let tail2 = 0;
+        for (let room = 9; room > 0; byte = bytes2[++at2]) {
+          if (room >= 4 && point >= 0 && at2 < this.last) {
+            const four = this.four(at2);
+            if (four >= 0) {
+              tail2 = tail2 * 1e4 + four | 0;
+              room -= 4;
+              at2 += 3;
+              continue;
+            }
+          }
+          if (byte >= ZERO && byte <= NINE) {
+            tail2 = tail2 * 10 + byte - ZERO | 0;
+            room--;
+          } else if (byte === DOT && point < 0) point = at2;
+          else break;
+        }
+        const behind = at2 - middle - (point === early ? 0 : 1);
+        let many = false;
+        for (; isDigit(byte) || byte === DOT && point < 0; byte = bytes2[++at2]) {
+          if (byte === DOT) point = at2;
+          else many = true;
+        }
+        if (at2 === from || point === from || point === at2 - 1) return;
+        const power = this.exponent(at2) - (point < 0 ? 0 : at2 - point - 1);
+        if (this.end < 0) return;
+        const digits = middle - first2 + behind;
+        const size = many ? -1 : this.scale(head, tail2, digits, behind, power);
+        const value = size >= 0 ? size : Math.abs(Number(this.text(start)));
+        this.value = from > start ? -value : value;
+      }
+      /** The number that four digits make, -1 when they are not four digits: all at once in the bytes of an int32. */
+      four(at2) {
+        const word = this.view.getInt32(at2, true);
+        const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
+        if (highs !== 858993459) return -1;
+        const pairs = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
+        return Math.imul(pairs, 6553601) >>> 16;
+      }
+      /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
+      pass(start) {
+        const { bytes: bytes2 } = this;
+        let at2 = bytes2[start] === MINUS ? start + 1 : start;
+        const from = at2;
+        while (isDigit(bytes2[at2])) at2++;
+        if (at2 === from || bytes2[from] === ZERO && at2 > from + 1) return -1;
+        if (bytes2[at2] === DOT) {
+          const point = at2++;
+          while (isDigit(bytes2[at2])) at2++;
+          if (at2 === point + 1) return -1;
+        }
+        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return at2;
+        this.exponent(at2);
+        return this.end;
+      }
+      /** The exponent at `at`, 0 when there is none; sets `end`. */
+      exponent(at2) {
+        const { bytes: bytes2 } = this;
+        this.end = at2;
+        if (bytes2[at2] !== LOWER_E && bytes2[at2] !== UPPER_E) return 0;
+        const sign = bytes2[at2 + 1];
+        const from = sign === MINUS || sign === PLUS ? at2 + 2 : at2 + 1;
+        let value = 0;
+        let to = from;
+        for (; bytes2[to] >= ZERO && bytes2[to] <= NINE; to++)
+          value = Math.min(9999, value * 10 + bytes2[to] - ZERO);
+        this.end = to === from ? -1 : to;
+        return sign === MINUS ? -value : value;
+      }
+      text(start) {
+        return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, this.end - start).toString("latin1");
+      }
+      /**
+       * `(head * 10^behind + tail) * 10^power` correctly rounded, or -1 where that is not certain.
+       * Up to 15 digits, one operation of exact operands rounds once (Clinger 1990). Beyond that the quotient is made of
+       * two float64 (Dekker 1971), about 100 bits, and is certain unless it lies next to the middle between two numbers.
+       */
+      scale(head, tail2, digits, behind, power) {
+        if (power < -22 || power > 22) return head === 0 && tail2 === 0 ? 0 : -1;
+        if (digits <= 15) {
+          const whole = head * POWERS[behind] + tail2;
+          return power < 0 ? whole / POWERS[-power] : whole * POWERS[power];
+        }
+        if (power > 0) return -1;
+        this.product(head, POWERS[behind]);
+        const sum2 = this.high + tail2;
+        const part = sum2 - this.high;
+        const top2 = sum2;
+        const rest = this.high - (sum2 - part) + (tail2 - part) + this.low;
+        const divisor = POWERS[-power];
+        const first2 = top2 / divisor;
+        this.product(first2, divisor);
+        const second = (top2 - this.high - this.low + rest) / divisor;
+        const value = first2 + second;
+        const error2 = second - (value - first2);
+        return value + error2 * 1.0000001 === value ? value : -1;
+      }
+      /** a * b = high + low, exactly (Veltkamp's split, Dekker's product). */
+      product(a, b) {
+        const splitA = 134217729 * a;
+        const highA = splitA - (splitA - a);
+        const lowA = a - highA;
+        const splitB = 134217729 * b;
+        const highB = splitB - (splitB - b);
+        const lowB = b - highB;
+        this.high = a * b;
+        this.low = lowA * lowB - (this.high - highA * highB - lowA * highB - highA * lowB);
+      }
+    };
+  }
+});
+
+// src/dataset/scan.ts
+var QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, MINUS2, ZERO2, NINE2, SPACE, ESCAPES, UNICODE, BRIEF, DEEPEST, WORDS, JsonScanner;
+var init_scan = __esm({
+  "src/dataset/scan.ts"() {
+    "use strict";
+    init_faults();
+    init_decimal();
+    [QUOTE, BACKSLASH, COMMA, COLON] = [34, 92, 44, 58];
+    [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
+    [MINUS2, ZERO2, NINE2, SPACE] = [45, 48, 57, 32];
+    ESCAPES = [...Buffer.from('"\\/bfnrtu')];
+    UNICODE = 117;
+    BRIEF = 8;
+    DEEPEST = 200;
+    WORDS = [
+      ["true", true],
+      ["false", false],
+      ["null", null],
+      ["NaN", NaN],
+      ["Infinity", Infinity],
+      ["-Infinity", -Infinity]
+    ].map(([word, value]) => [Buffer.from(word), value]);
+    JsonScanner = class {
+      /**
+       * @param source - the file, for messages
+       * @param kind - what it should be, e.g. `results file`
+       */
+      constructor(bytes2, source, kind) {
+        this.bytes = bytes2;
+        this.source = source;
+        this.kind = kind;
+        this.decimal = new DecimalReader(bytes2);
+        if (bytes2[0] === 239 && bytes2[1] === 187 && bytes2[2] === 191) this.at = 3;
+      }
+      bytes;
+      source;
+      kind;
+      /** Place of the next byte. */
+      at = 0;
+      depth = 0;
+      decimal;
+      /** The next byte that is no space; it is not consumed. */
+      peek() {
+        const { bytes: bytes2 } = this;
+        let { at: at2 } = this;
+        for (; ; ) {
+          const byte = bytes2[at2];
+          if (byte > SPACE || byte !== SPACE && byte !== 10 && byte !== 13 && byte !== 9) {
+            this.at = at2;
+            return byte;
+          }
+          at2++;
+        }
+      }
+      get startsList() {
+        return this.peek() === OPEN_LIST;
+      }
+      get startsObject() {
+        return this.peek() === OPEN_OBJECT;
+      }
+      get startsNumber() {
+        const byte = this.peek();
+        return byte === MINUS2 || byte >= ZERO2 && byte <= NINE2;
+      }
+      /** Whether another element follows in a list or object; call `open()` before the first. */
+      next(index, list3) {
+        const close = list3 ? CLOSE_LIST : CLOSE_OBJECT;
+        const byte = this.peek();
+        if (byte === close) {
+          this.at++;
+          this.depth--;
+          return false;
+        }
+        if (index === 0) return true;
+        if (byte !== COMMA) this.fail(`expected , or ${list3 ? "]" : "}"}`);
+        this.at++;
+        return true;
+      }
+      /** Steps into the list or object that starts here. */
+      open() {
+        if (++this.depth > DEEPEST) this.fail(`nested more than ${DEEPEST} deep`);
+        this.at++;
+      }
+      /** Number of a key among `known`, -1 for another one; the cursor then stands at the value. */
+      key(known2) {
+        const from = this.at;
+        if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
+        const start = this.at + 1;
+        const escaped = this.passString();
+        const length = this.at - 1 - start;
+        let found = -1;
+        for (let k = 0; k < known2.length && !escaped; k++) {
+          const name = known2[k];
+          if (name.length !== length) continue;
+          let i = 0;
+          while (i < length && this.bytes[start + i] === name[i]) i++;
+          if (i === length) found = k;
+        }
+        if (escaped) {
+          const end = this.at;
+          this.at = from;
+          const text3 = this.text();
+          this.at = end;
+          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
+        }
+        if (this.peek() !== COLON) this.fail("expected :");
+        this.at++;
+        return found;
+      }
+      /** A number; call only where one starts. */
+      number() {
+        this.decimal.read(this.at);
+        if (this.decimal.end < 0) return this.word();
+        this.at = this.decimal.end;
+        return this.decimal.value;
+      }
+      /** Whatever comes next, as JSON.parse would give it. */
+      value() {
+        const byte = this.peek();
+        if (byte === QUOTE) return this.text();
+        if (byte === OPEN_LIST) {
+          const list3 = [];
+          this.open();
+          while (this.next(list3.length, true)) list3.push(this.value());
+          return list3;
+        }
+        if (byte !== OPEN_OBJECT) return this.startsNumber ? this.number() : this.word();
+        const object3 = /* @__PURE__ */ Object.create(null);
+        this.open();
+        for (let i = 0; this.next(i, false); i++) {
+          if (this.peek() !== QUOTE) this.fail("expected a key in quotes");
+          const key = this.text();
+          if (this.peek() !== COLON) this.fail("expected :");
+          this.at++;
+          object3[key] = this.value();
+        }
+        return object3;
+      }
+      /** The records of the list that starts at a place, one at a time: see {@link record}. */
+      *recordsAt(place2, known2) {
+        this.at = place2;
+        const keys = known2.map((key) => Buffer.from(key));
+        this.open();
+        for (let i = 0; this.next(i, true); i++) yield this.record(known2, keys);
+      }
+      /** An object with the known keys alone and short values: enough to check it, and small whatever the file holds. */
+      record(known2, keys) {
+        if (!this.startsObject) return this.brief();
+        const object3 = {};
+        this.open();
+        for (let i = 0; this.next(i, false); i++) {
+          const key = this.key(keys);
+          if (key < 0) this.skip();
+          else {
+            this.peek();
+            object3[known2[key]] = this.brief();
+          }
+        }
+        return object3;
+      }
+      /** A value with no more than the first elements of a list, and nothing of what lies deeper. */
+      brief() {
+        if (this.startsObject) {
+          this.skip();
+          return {};
+        }
+        if (!this.startsList) return this.value();
+        const list3 = [];
+        this.open();
+        for (let i = 0; this.next(i, true); i++) {
+          const deeper = this.startsList ? [] : this.startsObject ? {} : void 0;
+          if (deeper === void 0 && i < BRIEF) list3.push(this.value());
+          else {
+            this.skip();
+            if (i < BRIEF) list3.push(deeper ?? null);
+          }
+        }
+        return list3;
+      }
+      /** Passes over whatever comes next. */
+      skip() {
+        const byte = this.peek();
+        if (byte === QUOTE) this.passString();
+        else if (byte === OPEN_LIST) {
+          this.open();
+          for (let i = 0; this.next(i, true); i++) this.skip();
+        } else if (byte === OPEN_OBJECT) {
+          this.open();
+          for (let i = 0; this.next(i, false); i++) {
+            this.key([]);
+            this.skip();
+          }
+        } else if (this.startsNumber) {
+          const end = this.decimal.pass(this.at);
+          if (end < 0) this.word();
+          else this.at = end;
+        } else this.word();
+      }
+      /** @throws InputFault when anything but space follows */
+      end() {
+        this.peek();
+        if (this.at < this.bytes.length) this.fail("the text goes on behind its end");
+      }
+      word() {
+        for (const [word, value] of WORDS) {
+          let i = 0;
+          while (i < word.length && this.bytes[this.at + i] === word[i]) i++;
+          if (i < word.length) continue;
+          this.at += i;
+          return value;
+        }
+        return this.fail("expected a value");
+      }
+      text() {
+        this.peek();
+        const start = this.at;
+        const escaped = this.passString();
+        if (!escaped) return this.bytes.toString("utf8", start + 1, this.at - 1);
+        return JSON.parse(this.bytes.toString("utf8", start, this.at));
+      }
+      /** Passes over a string; answers whether it has escapes. */
+      passString() {
+        const { bytes: bytes2 } = this;
+        let escaped = false;
+        for (let at2 = this.at + 1; at2 < bytes2.length; at2++) {
+          const byte = bytes2[at2];
+          if (byte === QUOTE) {
+            this.at = at2 + 1;
+            return escaped;
+          }
+          if (byte === BACKSLASH) {
+            escaped = true;
+            at2 = this.passEscape(at2 + 1);
+          } else if (byte < SPACE) {
+            this.at = at2;
+            this.fail("a text must not hold control characters");
+          }
+        }
+        this.at = bytes2.length;
+        return this.fail("a text without end");
+      }
+      /** Passes over an escape behind its backslash; answers its last byte. */
+      passEscape(at2) {
+        const kind = this.bytes[at2];
+        if (!ESCAPES.includes(kind)) {
+          this.at = at2;
+          this.fail("a false escape");
+        }
+        if (kind !== UNICODE) return at2;
+        if (!/^[0-9a-f]{4}$/i.test(this.bytes.toString("latin1", at2 + 1, at2 + 5))) {
+          this.at = at2;
+          this.fail("expected four hexadecimal digits");
+        }
+        return at2 + 4;
+      }
+      fail(what) {
+        const at2 = Math.min(this.at, this.bytes.length);
+        let line = 1;
+        let start = 0;
+        for (let i = this.bytes.indexOf(10); i >= 0 && i < at2; i = this.bytes.indexOf(10, i + 1)) {
+          line++;
+          start = i + 1;
+        }
+        const found = at2 >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at2, at2 + 20).split("\n", 1)[0])}`;
+        throw new InputFault({
+          where: `${this.source}:${line}:${at2 - start + 1}`,
+          what: `the ${this.kind} is not valid JSON: ${what}, ${found}`
+        });
+      }
+    };
+  }
+});
+
+// src/dataset/table.ts
+function grown(old, length) {
+  const fresh = new old.constructor(length);
+  fresh.set(old);
+  return fresh;
+}
+function annotationTable(rows3) {
+  const builder = new AnnotationBuilder();
+  for (const row of rows3) builder.push(row);
+  return builder.finish();
+}
+var DetectionBuilder, AnnotationBuilder;
+var init_table = __esm({
+  "src/dataset/table.ts"() {
+    "use strict";
+    DetectionBuilder = class {
+      size = 0;
+      capacity = 1024;
+      image = new Int32Array(this.capacity);
+      category = new Int32Array(this.capacity);
+      bbox = new Float64Array(this.capacity * 4);
+      score = new Float64Array(this.capacity);
+      /** Detections pushed so far. */
+      get count() {
+        return this.size;
+      }
+      /**
+       * Adds a detection.
+       * @param image - index into the images of the ground truth
+       * @param category - index into its categories
+       * @param x - left edge in pixels of the original image; y, w, h likewise
+       */
+      push(image, category, x, y, w, h, score) {
+        if (this.size === this.capacity) this.grow();
+        const at2 = this.size++;
+        this.image[at2] = image;
+        this.category[at2] = category;
+        this.bbox[at2 * 4] = x;
+        this.bbox[at2 * 4 + 1] = y;
+        this.bbox[at2 * 4 + 2] = w;
+        this.bbox[at2 * 4 + 3] = h;
+        this.score[at2] = score;
+      }
+      /** The table so far; later pushes do not change it. */
+      finish() {
+        return {
+          count: this.size,
+          image: this.image.slice(0, this.size),
+          category: this.category.slice(0, this.size),
+          bbox: this.bbox.slice(0, this.size * 4),
+          score: this.score.slice(0, this.size)
+        };
+      }
+      grow() {
+        this.capacity *= 2;
+        this.image = grown(this.image, this.capacity);
+        this.category = grown(this.category, this.capacity);
+        this.bbox = grown(this.bbox, this.capacity * 4);
+        this.score = grown(this.score, this.capacity);
+      }
+    };
+    AnnotationBuilder = class {
+      size = 0;
+      capacity = 1024;
+      image = new Int32Array(this.capacity);
+      category = new Int32Array(this.capacity);
+      bbox = new Float64Array(this.capacity * 4);
+      area = new Float64Array(this.capacity);
+      crowd = new Uint8Array(this.capacity);
+      ignore = new Uint8Array(this.capacity);
+      id = new Float64Array(this.capacity);
+      push(row) {
+        if (this.size === this.capacity) this.grow();
+        const at2 = this.size++;
+        this.image[at2] = row.image;
+        this.category[at2] = row.category;
+        this.bbox[at2 * 4] = row.x;
+        this.bbox[at2 * 4 + 1] = row.y;
+        this.bbox[at2 * 4 + 2] = row.w;
+        this.bbox[at2 * 4 + 3] = row.h;
+        this.area[at2] = row.area;
+        this.crowd[at2] = row.crowd ? 1 : 0;
+        this.ignore[at2] = row.ignore ? 1 : 0;
+        this.id[at2] = row.id;
+      }
+      /** The table so far; later pushes do not change it. */
+      finish() {
+        const { size } = this;
+        return {
+          count: size,
+          image: this.image.slice(0, size),
+          category: this.category.slice(0, size),
+          bbox: this.bbox.slice(0, size * 4),
+          area: this.area.slice(0, size),
+          crowd: this.crowd.slice(0, size),
+          ignore: this.ignore.slice(0, size),
+          id: this.id.slice(0, size)
+        };
+      }
+      grow() {
+        this.capacity *= 2;
+        this.image = grown(this.image, this.capacity);
+        this.category = grown(this.category, this.capacity);
+        this.bbox = grown(this.bbox, this.capacity * 4);
+        this.area = grown(this.area, this.capacity);
+        this.crowd = grown(this.crowd, this.capacity);
+        this.ignore = grown(this.ignore, this.capacity);
+        this.id = grown(this.id, this.capacity);
+      }
+    };
+  }
+});
+
+// src/dataset/detections.ts
+async function loadDetections(file, truth) {
+  return scanDetections(await readBytes(file, "results file"), file, truth);
+}
+function scanDetections(bytes2, source, truth) {
+  const scanner = new JsonScanner(bytes2, source, "results file");
+  if (!scanner.startsList) {
+    const isObject3 = scanner.startsObject;
+    refuse(source, isObject3 ? {} : scanner.value());
+  }
+  const records = new Records(source, truth);
+  const box = new Float64Array(4);
+  scanner.open();
+  for (let i = 0; scanner.next(i, true); i++) {
+    scanner.peek();
+    const start = scanner.at;
+    if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
+    scanner.at = start;
+    records.read(scanner.record(NAMES, KEYS2), i);
+  }
+  scanner.end();
+  return records.finish();
+}
+function scanRecord(scanner, records, box) {
+  let [image, category, score] = [NaN, NaN, NaN];
+  let plain2 = true;
+  let boxes2 = 0;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(KEYS2);
+    if (key < 0) scanner.skip();
+    else if (key === 2) {
+      boxes2++;
+      if (!scanBox(scanner, box)) plain2 = false;
+    } else if (!scanner.startsNumber) {
+      scanner.skip();
+      plain2 = false;
+    } else if (key === 0) image = scanner.number();
+    else if (key === 1) category = scanner.number();
+    else score = scanner.number();
+  }
+  return plain2 && boxes2 > 0 && records.push(image, category, box, score);
+}
+function scanBox(scanner, box) {
+  if (!scanner.startsList) {
+    scanner.skip();
+    return false;
+  }
+  scanner.open();
+  let count3 = 0;
+  let plain2 = true;
+  for (; scanner.next(count3, true); count3++) {
+    if (!scanner.startsNumber) {
+      scanner.skip();
+      plain2 = false;
+      continue;
+    }
+    const value = scanner.number();
+    if (count3 < 4) box[count3] = value;
+  }
+  return plain2 && count3 === 4 && isBox(box);
+}
+function isBox(box) {
+  const [w, h] = [box[2], box[3]];
+  return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
+}
+function refuse(source, json2) {
+  throw new InputFault({
+    where: source,
+    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show2(json2)}`
+  });
+}
+var NAMES, KEYS2, Records;
+var init_detections2 = __esm({
+  "src/dataset/detections.ts"() {
+    "use strict";
+    init_faults();
+    init_files();
+    init_ids();
+    init_problems();
+    init_records();
+    init_scan();
+    init_table();
+    NAMES = ["image_id", "category_id", "bbox", "score"];
+    KEYS2 = NAMES.map((key) => Buffer.from(key));
+    Records = class {
+      constructor(source, truth) {
+        this.source = source;
+        this.truth = truth;
+        this.images = new IdIndex(truth.images);
+        this.categories = new IdIndex(truth.categories);
+        this.reader = new RecordReader(source, this.problems);
+      }
+      source;
+      truth;
+      images;
+      categories;
+      builder = new DetectionBuilder();
+      problems = new Problems();
+      reader;
+      /** Adds a detection by the ids of its file; answers false where something about it is wrong. */
+      push(imageId, categoryId, box, score) {
+        const image = this.images.at(imageId);
+        const category = this.categories.at(categoryId);
+        if (image < 0 || category < 0 || !Number.isFinite(score)) return false;
+        const [x, y, w, h] = [box[0], box[1], box[2], box[3]];
+        this.builder.push(image, category, x, y, w, h, score);
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `[${i}]`)) return;
+        const image = this.lookUp("image_id", this.images);
+        const category = this.lookUp("category_id", this.categories);
+        const box = reader.box("bbox");
+        const score = reader.finite("score");
+        if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
+        this.push(image, category, box, score);
+      }
+      /** @throws InputFault when anything was wrong */
+      finish() {
+        this.problems.throwIfAny(this.source);
+        return this.builder.finish();
+      }
+      lookUp(key, known2) {
+        const id = this.reader.integer(key);
+        if (id === void 0 || known2.at(id) >= 0) return id;
+        return this.reader.wrong(key, `${id} is not in the annotations ${this.truth.source}`);
+      }
+    };
+  }
+});
+
+// src/dataset/annotations.ts
+function scanAnnotations(scanner) {
+  let fields = new Float64Array(1024 * FIELDS);
+  const box = new Float64Array(4);
+  let count3 = 0;
+  scanner.open();
+  for (; scanner.next(count3, true); count3++) {
+    if ((count3 + 1) * FIELDS > fields.length) {
+      const old = fields;
+      fields = new Float64Array(old.length * 2);
+      fields.set(old);
+    }
+    scanRecord2(scanner, fields, count3 * FIELDS, box);
+  }
+  return { count: count3, fields };
+}
+function scanRecord2(scanner, into, at2, box) {
+  into.fill(NaN, at2, at2 + FIELDS);
+  scanner.peek();
+  into[at2] = scanner.at;
+  into[at2 + 5] = 0;
+  if (!scanner.startsObject) return scanner.skip();
+  let plain2 = true;
+  let boxes2 = 0;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(KEYS3);
+    if (key < 0) scanner.skip();
+    else if (key === 5) {
+      boxes2++;
+      if (!scanBox(scanner, box)) plain2 = false;
+    } else if (scanner.startsNumber) {
+      const value = scanner.number();
+      into[at2 + 1 + key] = value;
+      if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
+    } else {
+      scanner.skip();
+      plain2 = false;
+    }
+  }
+  into.set(box, at2 + 6);
+  const crowd = into[at2 + 5];
+  if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
+}
+function repeats(ids) {
+  const sorted3 = ids.slice().sort();
+  for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
+  return false;
+}
+function resolveRepeats(table2) {
+  const last = /* @__PURE__ */ new Map();
+  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
+  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
+    (a, b) => table2.image[a] - table2.image[b]
+  );
+  const builder = new AnnotationBuilder();
+  for (const from of order) {
+    const row = last.get(table2.id[from]);
+    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
+    builder.push({
+      image: table2.image[row],
+      category: table2.category[row],
+      x,
+      y,
+      w,
+      h,
+      area: table2.area[row],
+      crowd: table2.crowd[row] === 1,
+      ignore: table2.ignore[row] === 1,
+      id: table2.id[row]
+    });
+  }
+  return builder.finish();
+}
+var FIELDS, NAMES2, KEYS3, Annotations;
+var init_annotations = __esm({
+  "src/dataset/annotations.ts"() {
+    "use strict";
+    init_detections2();
+    init_ids();
+    init_records();
+    init_table();
+    FIELDS = 10;
+    NAMES2 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"];
+    KEYS3 = NAMES2.map((key) => Buffer.from(key));
+    Annotations = class {
+      constructor(source, problems, images2, categories) {
+        this.source = source;
+        this.problems = problems;
+        this.imageIndex = new IdIndex(images2);
+        this.categoryIndex = new IdIndex(categories);
+        this.reader = new RecordReader(source, problems);
+      }
+      source;
+      problems;
+      imageIndex;
+      categoryIndex;
+      builder = new AnnotationBuilder();
+      reader;
+      /** Records with mistakes. */
+      refused = [];
+      /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
+      take({ count: count3, fields }, scanner) {
+        for (let i = 0; i < count3; i++) {
+          if (this.push(fields, i * FIELDS)) continue;
+          scanner.at = fields[i * FIELDS];
+          this.read(scanner.record(NAMES2, KEYS3), i);
+        }
+      }
+      push(fields, at2) {
+        const id = fields[at2 + 1];
+        const image = this.imageIndex.at(fields[at2 + 2]);
+        const category = this.categoryIndex.at(fields[at2 + 3]);
+        if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
+        const [x, y] = [fields[at2 + 6], fields[at2 + 7]];
+        const [w, h] = [fields[at2 + 8], fields[at2 + 9]];
+        const given = fields[at2 + 4];
+        const area = Number.isNaN(given) ? w * h : given;
+        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at2 + 5] === 1, ignore: false, id });
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        if (!this.checked(value, i)) this.refused.push(i);
+      }
+      checked(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `annotations[${i}]`)) return false;
+        const id = reader.integer("id");
+        const image = this.lookUp("image_id", this.imageIndex, "images");
+        const category = this.lookUp("category_id", this.categoryIndex, "categories");
+        const box = reader.has("bbox") ? reader.box("bbox") : reader.wrong(
+          "bbox",
+          "is missing",
+          "Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox."
+        );
+        const crowd = reader.flag("iscrowd");
+        let area = box === void 0 ? void 0 : box[2] * box[3];
+        if (reader.has("area")) area = reader.finite("area");
+        if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
+        if (id === void 0 || image === void 0 || category === void 0) return false;
+        if (box === void 0 || crowd === void 0 || area === void 0) return false;
+        const [x, y, w, h] = box;
+        this.builder.push({ image, category, x, y, w, h, area, crowd, ignore: false, id });
+        return true;
+      }
+      lookUp(key, known2, what) {
+        const id = this.reader.integer(key);
+        if (id === void 0) return void 0;
+        const at2 = known2.at(id);
+        return at2 >= 0 ? at2 : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
+      }
+      /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
+      finish(repeatedIds) {
+        const table2 = this.builder.finish();
+        if (!repeats(table2.id)) return table2;
+        if (repeatedIds === "last") return resolveRepeats(table2);
+        const first2 = /* @__PURE__ */ new Map();
+        let refused2 = 0;
+        for (let row = 0; row < table2.count; row++) {
+          while (this.refused[refused2] === row + refused2) refused2++;
+          const id = table2.id[row];
+          const before = first2.get(id);
+          if (before === void 0) first2.set(id, row + refused2);
+          else
+            this.problems.add(
+              `${this.source} annotations[${row + refused2}].id`,
+              `${id} was used before, by annotations[${before}]`,
+              "Ids must be unique."
+            );
+        }
+        return table2;
+      }
+    };
+  }
+});
+
+// src/dataset/coco.ts
+import { basename as basename4, join as join6 } from "node:path";
+async function loadCoco(file, images2, options = {}) {
+  const truth = scanCoco(await readBytes(file, "annotation file"), file, images2 ?? "", options);
+  return images2 === void 0 ? truth : { ...truth, images: await locate(truth.images, images2, file) };
+}
+function scanCoco(bytes2, source, folder, options = {}) {
+  const scanner = new JsonScanner(bytes2, source, "annotation file");
+  if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
+  const top2 = {};
+  const places2 = [];
+  let rows3;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(SECTION_KEYS);
+    if (key < 0) scanner.skip();
+    else if (!scanner.startsList) top2[SECTIONS2[key]] = scanner.brief();
+    else if (key === 2) rows3 = scanAnnotations(scanner);
+    else {
+      places2[key] = scanner.at;
+      scanner.skip();
+    }
+  }
+  scanner.end();
+  const section = (key, known2, problems) => {
+    const place2 = places2[SECTIONS2.indexOf(key)];
+    return place2 === void 0 ? arrayOf(top2, key, source, problems) : scanner.recordsAt(place2, known2);
+  };
+  return assemble(section, source, folder, options, (annotations, problems) => {
+    if (rows3 === void 0) arrayOf(top2, "annotations", source, problems);
+    else annotations.take(rows3, scanner);
+  });
+}
+function refuse2(source, json2) {
+  const results = Array.isArray(json2) ? " (this looks like a results file)" : "";
+  throw new InputFault({
+    where: source,
+    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json2) ? "an array" : show2(json2)}${results}`
+  });
+}
+function assemble(section, source, folder, options, fill2) {
+  const problems = new Problems();
+  const categories = readCategories(section, source, problems);
+  const images2 = readImages(section, source, folder, problems);
+  const annotations = new Annotations(source, problems, images2, categories);
+  fill2(annotations, problems);
+  if (images2.length === 0 && !problems.any)
+    problems.add(`${source} images`, "is empty: there is nothing to evaluate");
+  const table2 = annotations.finish(options.repeatedIds ?? "refuse");
+  problems.throwIfAny(source);
+  return { source, images: images2, categories, annotations: table2, skipped: [] };
+}
+function byId(a, b) {
+  return a.id - b.id;
+}
+function readCategories(section, source, problems) {
+  const reader = new RecordReader(source, problems);
+  const seen = /* @__PURE__ */ new Map();
+  const found = [];
+  let i = -1;
+  for (const value of section("categories", ["id", "name"], problems)) {
+    if (!reader.open(value, `categories[${++i}]`)) continue;
+    const id = reader.integer("id");
+    const name = reader.text("name");
+    if (id === void 0 || name === void 0) continue;
+    noteDuplicate(reader, seen, id, i, "categories");
+    found.push({ id, name });
+  }
+  return found.sort(byId);
+}
+function readImages(section, source, folder, problems) {
+  const reader = new RecordReader(source, problems);
+  const seen = /* @__PURE__ */ new Map();
+  const found = [];
+  let i = -1;
+  for (const value of section("images", ["id", "file_name", "width", "height"], problems)) {
+    if (!reader.open(value, `images[${++i}]`)) continue;
+    const id = reader.integer("id");
+    const name = reader.text("file_name");
+    const width = reader.size("width");
+    const height = reader.size("height");
+    if (id === void 0 || name === void 0 || width === void 0 || height === void 0) continue;
+    noteDuplicate(reader, seen, id, i, "images");
+    found.push({ id, name, file: folder === "" ? name : join6(folder, name), width, height });
+  }
+  return found.sort(byId);
+}
+function noteDuplicate(reader, seen, id, i, what) {
+  const first2 = seen.get(id);
+  if (first2 === void 0) seen.set(id, i);
+  else reader.wrong("id", `${id} was used before, by ${what}[${first2}]`, "Ids must be unique.");
+}
+async function locate(images2, folder, source) {
+  const present = new Map(
+    (await readFolder(folder, "folder of images")).map(({ name }) => [name.normalize("NFC"), name])
+  );
+  const problems = new Problems();
+  const found = [];
+  for (const image of images2) {
+    const path4 = image.name.normalize("NFC").replaceAll("\\", "/");
+    const short7 = basename4(path4);
+    const whole = present.get(image.name.normalize("NFC")) ?? present.get(path4);
+    if (whole !== void 0) found.push({ ...image, file: join6(folder, whole) });
+    else if (short7 !== path4 && await kindOf(image.file) === "file") found.push(image);
+    else if (short7 !== path4 && await kindOf(join6(folder, path4)) === "file")
+      found.push({ ...image, file: join6(folder, path4) });
+    else if (short7 !== path4 && present.has(short7))
+      found.push({ ...image, file: join6(folder, present.get(short7)) });
+    else {
+      problems.add(
+        `${source} images[id ${image.id}].file_name`,
+        `${image.name} is not in ${folder}`,
+        "Every annotated image must be there: add the file, or take the image and its annotations out."
+      );
+    }
+  }
+  problems.throwIfAny(source);
+  return found;
+}
+var SECTIONS2, SECTION_KEYS;
+var init_coco = __esm({
+  "src/dataset/coco.ts"() {
+    "use strict";
+    init_faults();
+    init_annotations();
+    init_files();
+    init_problems();
+    init_records();
+    init_scan();
+    SECTIONS2 = ["images", "categories", "annotations"];
+    SECTION_KEYS = SECTIONS2.map((key) => Buffer.from(key));
+  }
+});
+
+// src/dataset/list.ts
+import { extname, join as join7 } from "node:path";
+function looksLikeImage(name) {
+  return IMAGE_EXTENSIONS.has(extname(name).toLowerCase());
+}
+async function listImages(folder) {
+  const entries = await readFolder(folder, "folder of images");
+  const names = entries.filter((entry) => !entry.isDirectory() && looksLikeImage(entry.name)).map((e) => e.name);
+  if (names.length === 0) {
+    throw new InputFault({
+      where: folder,
+      what: `holds no image${entries.length > 0 ? ` (${entries.length} other entries)` : ""}`,
+      fix: `Put images (${[...IMAGE_EXTENSIONS].join(" ")}) right into this folder; subfolders are not searched.`
+    });
+  }
+  return names.map((name, i) => ({ id: i + 1, name, file: join7(folder, name), width: 0, height: 0 }));
+}
+var IMAGE_EXTENSIONS;
+var init_list = __esm({
+  "src/dataset/list.ts"() {
+    "use strict";
+    init_faults();
+    init_files();
+    IMAGE_EXTENSIONS = /* @__PURE__ */ new Set([
+      ".jpg",
+      ".jpeg",
+      ".jpe",
+      ".png",
+      ".bmp",
+      ".webp",
+      ".tif",
+      ".tiff",
+      ".gif",
+      ".avif"
+    ]);
+  }
+});
+
+// src/native/index.ts
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { join as join8 } from "node:path";
+function setNativeRoot(dir) {
+  root = dir;
+  loaded.clear();
+}
+function nativeRoot() {
+  return root;
+}
+function onnxruntime() {
+  return load("onnxruntime-node");
+}
+function sharp() {
+  return load("sharp");
+}
+function load(name) {
+  const known2 = loaded.get(name);
+  if (known2 !== void 0) return known2;
+  const from = root === void 0 ? import.meta.url : pathToFileURL(join8(root, "package.json")).href;
+  try {
+    const module = createRequire(from)(name);
+    loaded.set(name, module);
+    return module;
+  } catch (cause) {
+    throw new SurroundingsFault(
+      {
+        where: name,
+        what: `the native package cannot be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ${cause instanceof Error ? cause.message.split("\n")[0] ?? "" : String(cause)}`,
+        fix: "Install it with `npm ci --ignore-scripts` in the folder of int8-gate; `int8-gate doctor` tells what is missing."
+      },
+      { cause }
+    );
+  }
+}
+var root, loaded;
+var init_native = __esm({
+  "src/native/index.ts"() {
+    "use strict";
+    init_faults();
+    loaded = /* @__PURE__ */ new Map();
+  }
+});
+
+// src/dataset/bmp.ts
+function isBmp(bytes2) {
+  return bytes2.length > 2 && bytes2[0] === 66 && bytes2[1] === 77;
+}
+function readBmpHeader(bytes2) {
+  if (bytes2.length < FILE_HEADER + INFO_HEADER) throw new Error("its bitmap header is truncated");
+  const headerSize = bytes2.readUInt32LE(14);
+  const width = bytes2.readInt32LE(18);
+  const signedHeight = bytes2.readInt32LE(22);
+  const bits = bytes2.readUInt16LE(28);
+  const compression = bytes2.readUInt32LE(30);
+  if (headerSize < INFO_HEADER || width <= 0 || signedHeight === 0)
+    throw new Error("its header is not that of a Windows bitmap");
+  if (compression !== 0 && compression !== 3)
+    throw new Error(`bitmaps with compression ${compression} are not read`);
+  if (![1, 4, 8, 16, 24, 32].includes(bits)) throw new Error(`bitmaps of ${bits} bits are not read`);
+  return {
+    width,
+    height: Math.abs(signedHeight),
+    topDown: signedHeight < 0,
+    bits,
+    start: bytes2.readUInt32LE(10),
+    palette: FILE_HEADER + headerSize,
+    wideGreen: compression === 3 && hasWideGreen(bytes2, bits)
+  };
+}
+function hasWideGreen(bytes2, bits) {
+  const masks = [54, 58, 62].map((at2) => at2 + 4 <= bytes2.length ? bytes2.readUInt32LE(at2) : 0);
+  const are = (...wanted) => wanted.every((mask, i) => masks[i] === mask);
+  if (bits === 32 && are(16711680, 65280, 255)) return false;
+  if (bits === 16 && are(31744, 992, 31)) return false;
+  if (bits === 16 && are(63488, 2016, 31)) return true;
+  throw new Error("bitmaps with unusual channel masks are not read");
+}
+function decodeBmp(bytes2) {
+  const header = readBmpHeader(bytes2);
+  const { width, height, bits, start, topDown } = header;
+  const stride = Math.ceil(width * bits / 32) * 4;
+  if (bytes2.length < start + stride * height) throw new Error("the bitmap is truncated");
+  const data = new Uint8Array(width * height * 3);
+  const pixel = bits <= 8 ? paletteReader(bytes2, header) : directReader(bytes2, header);
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = start + stride * (topDown ? y : height - 1 - y);
+    for (let x = 0; x < width; x++, to += 3) pixel(row, x, data, to);
+  }
+  return { data, width, height };
+}
+function paletteReader(bytes2, { bits, palette }) {
+  const mask = (1 << bits) - 1;
+  return (row, x, data, to) => {
+    const bit = x * bits;
+    const index = bytes2[row + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
+    const at2 = palette + index * 4;
+    data[to] = bytes2[at2 + 2] ?? 0;
+    data[to + 1] = bytes2[at2 + 1] ?? 0;
+    data[to + 2] = bytes2[at2] ?? 0;
+  };
+}
+function directReader(bytes2, { bits, wideGreen }) {
+  if (bits === 16)
+    return (row, x, data, to) => {
+      const value = bytes2.readUInt16LE(row + 2 * x);
+      data[to] = wideGreen ? value >> 8 & 248 : value >> 7 & 248;
+      data[to + 1] = wideGreen ? value >> 3 & 252 : value >> 2 & 248;
+      data[to + 2] = value << 3 & 248;
+    };
+  const step2 = bits / 8;
+  return (row, x, data, to) => {
+    const at2 = row + x * step2;
+    data[to] = bytes2[at2 + 2];
+    data[to + 1] = bytes2[at2 + 1];
+    data[to + 2] = bytes2[at2];
+  };
+}
+var FILE_HEADER, INFO_HEADER;
+var init_bmp = __esm({
+  "src/dataset/bmp.ts"() {
+    "use strict";
+    FILE_HEADER = 14;
+    INFO_HEADER = 40;
+  }
+});
+
+// src/dataset/decode.ts
+async function decodeImage(file, exif, like = "opencv") {
+  const bytes2 = await imageBytes(file);
+  try {
+    if (isBmp(bytes2)) {
+      const header = bmpHeader(bytes2);
+      return { ...decodeBmp(bytes2), header };
+    }
+    const about = await metadataOf(bytes2);
+    const input = library()(bytes2, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MOST_PIXELS });
+    const turned = exif ? input.autoOrient() : input;
+    const raster = about.space === "cmyk" ? await fromCmyk(turned, like) : await toRgb(turned);
+    return { ...raster, header: headerOf(about) };
+  } catch (cause) {
+    throw undecodable(file, cause);
+  }
+}
+async function readImageHeader(file) {
+  const start = await imageBytes(file, 128);
+  try {
+    return isBmp(start) ? bmpHeader(start) : headerOf(await metadataOf(file));
+  } catch (cause) {
+    throw undecodable(file, cause);
+  }
+}
+function shownSize(header, exif) {
+  const { width, height, orientation } = header;
+  return exif && orientation >= 5 ? { width: height, height: width } : { width, height };
+}
+async function imageBytes(file, most) {
+  const bytes2 = await readBytes(file, "image", most).catch((error2) => {
+    if (error2 instanceof InputFault && systemCode(error2.cause) === "ENOENT")
+      throw new InputFault(
+        {
+          where: file,
+          what: "there is no such image",
+          fix: "Check the folder of images in the settings, or remove the image from the annotations."
+        },
+        { cause: error2 }
+      );
+    throw error2;
+  });
+  if (bytes2.length > 0) return bytes2;
+  throw new InputFault({
+    where: file,
+    what: "is empty (0 bytes), no image",
+    fix: "Replace or remove the file; a download that was cut off is the usual cause."
+  });
+}
+function bmpHeader(bytes2) {
+  const { width, height } = readBmpHeader(bytes2);
+  refuseHuge(width, height);
+  return { width, height, orientation: 1 };
+}
+async function metadataOf(source) {
+  const about = await library()(source, { limitInputPixels: false }).metadata();
+  if (!FORMATS.has(about.format)) throw new Error(`${about.format.toUpperCase()} is none of ${KNOWN}`);
+  const pages = about.pages ?? 1;
+  if (pages > 1)
+    throw new Error(`it holds ${pages} frames or pages, and boxes can belong to one picture only`);
+  refuseHuge(about.width, about.height);
+  return about;
+}
+function refuseHuge(width, height) {
+  if (width * height > MOST_PIXELS)
+    throw new Error(`${width}×${height} pixels are more than the ${MOST_PIXELS} that are decoded`);
+}
+function headerOf({ width, height, orientation }) {
+  return { width, height, orientation: orientation ?? 1 };
+}
+async function toRgb(image) {
+  const { data, info: info2 } = await image.toColourspace("srgb").removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info2;
+  if (channels === 3)
+    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height };
+  if (channels > 2) throw new Error(`it has ${channels} channels after conversion to RGB`);
+  const rgb = new Uint8Array(width * height * 3);
+  for (let i = 0; i < width * height; i++) rgb.fill(data[i * channels], i * 3, i * 3 + 3);
+  return { data: rgb, width, height };
+}
+async function fromCmyk(image, like) {
+  const { data, info: info2 } = await image.pipelineColourspace("cmyk").toColourspace("cmyk").raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  if (info2.channels !== 4) throw new Error(`it has ${info2.channels} channels instead of the 4 of CMYK`);
+  const plane = info2.width * info2.height;
+  const rgb = new Uint8Array(plane * 3);
+  for (let i = 0; i < plane; i++) {
+    const white = 255 - data[i * 4 + 3];
+    for (let c = 0; c < 3; c++) {
+      const product2 = data[i * 4 + c] * white;
+      const ink = like !== "pil" ? product2 >> 8 : product2 + 128 + (product2 + 128 >> 8) >> 8;
+      rgb[i * 3 + c] = white - ink;
+    }
+  }
+  return { data: rgb, width: info2.width, height: info2.height };
+}
+function undecodable(file, cause) {
+  if (cause instanceof SurroundingsFault) return cause;
+  const reason = messageOf(cause).replace(/\s+/g, " ").trim();
+  const what = /unsupported image format/.test(reason) ? `is no image that can be read: no ${KNOWN}, whatever its name says` : `is no image that can be read: ${reason}`;
+  return new InputFault({ where: file, what, fix: "Replace or remove the file." }, { cause });
+}
+function library() {
+  const sharp2 = sharp();
+  if (prepared !== sharp2) {
+    sharp2.cache(false);
+    prepared = sharp2;
+  }
+  return sharp2;
+}
+var MOST_PIXELS, FORMATS, KNOWN, prepared;
+var init_decode = __esm({
+  "src/dataset/decode.ts"() {
+    "use strict";
+    init_faults();
+    init_native();
+    init_bmp();
+    init_files();
+    MOST_PIXELS = 2 ** 27;
+    FORMATS = /* @__PURE__ */ new Set(["jpeg", "png", "webp", "gif", "tiff", "heif"]);
+    KNOWN = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";
+  }
+});
+
+// src/dataset/limit.ts
+function limit(count3) {
+  let running = 0;
+  const waiting = [];
+  return async (job) => {
+    if (running < count3) running++;
+    else await new Promise((resolve14) => waiting.push(resolve14));
+    try {
+      return await job();
+    } finally {
+      const next = waiting.shift();
+      if (next === void 0) running--;
+      else next();
+    }
+  };
+}
+var init_limit = __esm({
+  "src/dataset/limit.ts"() {
+    "use strict";
+  }
+});
+
+// src/dataset/sizes.ts
+import { availableParallelism } from "node:os";
+async function eachOf(items, job) {
+  const gate = limit(2 * availableParallelism());
+  return Promise.all(items.map((item, i) => gate(() => job(item, i))));
+}
+async function measureImages(records, exif, problems) {
+  const measured = await eachOf(records, async (record) => {
+    try {
+      const header = await readImageHeader(record.file);
+      if (record.width === 0 || record.height === 0)
+        return { record: { ...record, ...shownSize(header, exif) }, wrong: [] };
+      const wrong = otherSize(record, header, exif);
+      return { record, wrong: wrong === void 0 ? [] : [wrong] };
+    } catch (error2) {
+      if (!(error2 instanceof InputFault)) throw error2;
+      return { record, wrong: error2.problems };
+    }
+  });
+  for (const { wrong } of measured) for (const { where, what, fix } of wrong) problems.add(where, what, fix);
+  return measured.map(({ record }) => record);
+}
+async function checkImages(records, exif, source) {
+  const problems = new Problems();
+  const measured = await measureImages(records, exif, problems);
+  problems.throwIfAny(source);
+  return measured;
+}
+function otherSize(record, header, exif) {
+  const fits = ({ width, height }) => record.width === width && record.height === height;
+  const shown2 = shownSize(header, exif);
+  if (record.width === 0 || record.height === 0 || fits(shown2)) return void 0;
+  const { orientation } = header;
+  const turned = orientation === 1 ? "" : ` (EXIF orientation ${orientation}, ${exif ? "followed" : "left aside"})`;
+  return {
+    where: record.file,
+    what: `is ${shown2.width}×${shown2.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
+    fix: fits(shownSize(header, !exif)) ? `The annotations were made on the image ${exif ? "as stored" : "as shown"}: set \`preprocessing.exif: ${String(!exif)}\`.` : "The boxes would not fit: use the images that were annotated."
+  };
+}
+var init_sizes = __esm({
+  "src/dataset/sizes.ts"() {
+    "use strict";
+    init_faults();
+    init_decode();
+    init_limit();
+    init_problems();
+  }
+});
+
 // src/dataset/yolo-config.ts
-import { dirname as dirname3, resolve as resolve2 } from "node:path";
+import { dirname as dirname8, resolve as resolve3 } from "node:path";
 async function readYoloConfig(file, split2) {
   const yaml = parseYaml((await readBytes(file, "data.yaml")).toString("utf8"), file);
   const problems = new Problems();
@@ -31595,8 +33180,8 @@ async function readYoloConfig(file, split2) {
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
 function parseYaml(text3, file) {
-  const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const lines2 = new import_yaml2.LineCounter();
+  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -31610,7 +33195,7 @@ function parseYaml(text3, file) {
     throw new InputFault({ where: file, what: "has aliases that expand without end" }, { cause });
   }
   if (!isObject2(value))
-    throw new InputFault({ where: file, what: `must have keys such as val and names, is ${show(value)}` });
+    throw new InputFault({ where: file, what: `must have keys such as val and names, is ${show2(value)}` });
   const place2 = (key) => {
     const node = document.get(key, true);
     const range = node?.range;
@@ -31627,26 +33212,26 @@ function readNames({ value, place: place2 }, problems) {
   if (given === void 0 || given === null)
     return wrong("names", "is missing", "List the names of the classes in the order of their numbers.");
   if (!Array.isArray(given) && !isObject2(given))
-    return wrong("names", `must be a list, or a map of numbers to names, is ${show(given)}`);
+    return wrong("names", `must be a list, or a map of numbers to names, is ${show2(given)}`);
   const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
   const names = [];
   for (const [key, name] of entries) {
     const text3 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
     if (typeof text3 !== "string" || text3.trim() === "")
-      return wrong("names", `the name of class ${key} must be a text, is ${show(name)}`);
+      return wrong("names", `the name of class ${key} must be a text, is ${show2(name)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
-        `class ${show(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
+        `class ${show2(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
     names[Number(key)] = text3;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice2 !== void 0) return wrong("names", `${show(twice2)} names two classes`);
+  if (twice2 !== void 0) return wrong("names", `${show2(twice2)} names two classes`);
   const count3 = value["nc"];
   if (count3 !== void 0 && count3 !== names.length)
-    return wrong("nc", `says ${show(count3)} classes, names has ${names.length}`);
+    return wrong("nc", `says ${show2(count3)} classes, names has ${names.length}`);
   return names;
 }
 async function findPlaces(yaml, file, split2) {
@@ -31666,10 +33251,10 @@ async function findPlaces(yaml, file, split2) {
   const found = [];
   for (const entry of list3) {
     if (typeof entry !== "string" || entry === "") {
-      problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show(entry)}`);
+      problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show2(entry)}`);
       continue;
     }
-    const candidates = candidatesOf(dirname3(file), base, entry);
+    const candidates = candidatesOf(dirname8(file), base, entry);
     const there = await firstOf(candidates);
     if (there !== void 0) found.push(there);
     else
@@ -31683,19 +33268,19 @@ async function findPlaces(yaml, file, split2) {
   return found;
 }
 function candidatesOf(folder, base, entry) {
-  const roots = [resolve2(folder, base), folder];
+  const roots = [resolve3(folder, base), folder];
   const entries = entry.startsWith("../") ? [entry, entry.slice(3)] : [entry];
-  return [...new Set(roots.flatMap((root2) => entries.map((one) => resolve2(root2, one))))];
+  return [...new Set(roots.flatMap((root2) => entries.map((one) => resolve3(root2, one))))];
 }
 async function firstOf(candidates) {
   for (const path4 of candidates) if (await kindOf(path4) !== "none") return path4;
   return void 0;
 }
-var import_yaml, ALIASES;
+var import_yaml2, ALIASES;
 var init_yolo_config = __esm({
   "src/dataset/yolo-config.ts"() {
     "use strict";
-    import_yaml = __toESM(require_dist(), 1);
+    import_yaml2 = __toESM(require_dist(), 1);
     init_faults();
     init_files();
     init_problems();
@@ -31774,14 +33359,14 @@ var init_yolo_labels = __esm({
 });
 
 // src/dataset/yolo.ts
-import { dirname as dirname4, extname as extname2, join as join7, relative as relative2, resolve as resolve3, sep } from "node:path";
+import { dirname as dirname9, extname as extname2, join as join9, relative as relative4, resolve as resolve4, sep as sep2 } from "node:path";
 async function loadYolo(source) {
   const { names, images: files, repeated, labelsOf, labelFiles } = await layoutOf(source);
   const root2 = source.images ?? commonFolder(files);
   const problems = new Problems();
   const images2 = await measureImages(
     files.map((file, i) => {
-      return { id: i + 1, file, name: relative2(root2, file), width: 0, height: 0 };
+      return { id: i + 1, file, name: relative4(root2, file), width: 0, height: 0 };
     }),
     source.exif,
     problems
@@ -31820,7 +33405,7 @@ function rowsOf(images2, labels) {
   return rows3;
 }
 function countSkipped(labels, repeated, labelFiles) {
-  const sum2 = (of) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of(found)), 0);
+  const sum2 = (of2) => labels.reduce((total, found) => total + (found === void 0 ? 0 : of2(found)), 0);
   const read = labels.filter((found) => found !== void 0).length;
   return [
     { what: "rows that repeat another exactly, dropped", count: sum2(({ duplicates: duplicates2 }) => duplicates2) },
@@ -31846,7 +33431,7 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images2 === void 0 ? split2 : void 0);
-    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname4(config));
+    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname9(config));
     return { names: names2, ...unique(listed4, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images2 === void 0)
@@ -31857,9 +33442,9 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
     });
   const names = await namesBeside(annotations);
   const labelFiles = (await filesBelow(annotations, "folder of labels")).filter(
-    (file) => file.endsWith(".txt") && !NAME_FILES.some((name) => file.endsWith(`${sep}${name}`))
+    (file) => file.endsWith(".txt") && !NAME_FILES.some((name) => file.endsWith(`${sep2}${name}`))
   );
-  const labelsOf = (image) => withTxt(join7(annotations, relative2(images2, image)));
+  const labelsOf = (image) => withTxt(join9(annotations, relative4(images2, image)));
   return {
     names,
     ...unique(await listPlaces([images2], images2), images2),
@@ -31870,20 +33455,20 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
 async function configOf(annotations) {
   if (await kindOf(annotations) !== "folder") return annotations;
   for (const name of ["data.yaml", "data.yml", "dataset.yaml"])
-    if (await kindOf(join7(annotations, name)) === "file") return join7(annotations, name);
+    if (await kindOf(join9(annotations, name)) === "file") return join9(annotations, name);
   return void 0;
 }
 async function namesBeside(labels) {
-  for (const folder of [labels, dirname4(labels)])
+  for (const folder of [labels, dirname9(labels)])
     for (const name of NAME_FILES) {
-      const text3 = await readTextIfThere(join7(folder, name), "file of names");
+      const text3 = await readTextIfThere(join9(folder, name), "file of names");
       if (text3 === void 0) continue;
       const names = text3.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
       throw new InputFault({
-        where: bad < 0 ? join7(folder, name) : `${join7(folder, name)}:${bad + 1}`,
+        where: bad < 0 ? join9(folder, name) : `${join9(folder, name)}:${bad + 1}`,
         what: bad < 0 ? "is empty" : names[bad] === "" ? "is an empty line between names" : "repeats a name",
         fix: "One name a line, in the order of the class numbers."
       });
@@ -31910,7 +33495,7 @@ async function listFile(list3, root2) {
   for (const [i, line] of lines2.entries()) {
     const entry = line.trim();
     if (entry === "") continue;
-    const candidates = [.../* @__PURE__ */ new Set([resolve3(dirname4(list3), entry), resolve3(root2, entry)])];
+    const candidates = [.../* @__PURE__ */ new Set([resolve4(dirname9(list3), entry), resolve4(root2, entry)])];
     let there;
     for (const path4 of candidates) if (there === void 0 && await kindOf(path4) === "file") there = path4;
     if (there !== void 0) found.push(there);
@@ -31926,18 +33511,18 @@ function unique(listed4, where) {
   return { images: images2, repeated: listed4.length - images2.length };
 }
 function labelsBeside(image) {
-  const at2 = image.lastIndexOf(`${sep}images${sep}`);
-  return withTxt(at2 < 0 ? image : `${image.slice(0, at2)}${sep}labels${sep}${image.slice(at2 + 8)}`);
+  const at2 = image.lastIndexOf(`${sep2}images${sep2}`);
+  return withTxt(at2 < 0 ? image : `${image.slice(0, at2)}${sep2}labels${sep2}${image.slice(at2 + 8)}`);
 }
 function withTxt(path4) {
   return `${path4.slice(0, path4.length - extname2(path4).length)}.txt`;
 }
 function commonFolder(files) {
-  const folders = files.map((file) => dirname4(file));
+  const folders = files.map((file) => dirname9(file));
   let common = folders[0] ?? "";
   for (const folder of folders)
-    while (folder !== common && !folder.startsWith(`${common}${sep}`) && common !== dirname4(common))
-      common = dirname4(common);
+    while (folder !== common && !folder.startsWith(`${common}${sep2}`) && common !== dirname9(common))
+      common = dirname9(common);
   return common;
 }
 var NAME_FILES;
@@ -31957,7 +33542,7 @@ var init_yolo = __esm({
 });
 
 // src/dataset/format.ts
-import { basename as basename3, extname as extname3, join as join8 } from "node:path";
+import { basename as basename5, extname as extname3, join as join10 } from "node:path";
 async function findFormat(annotations) {
   const kind = await kindOf(annotations);
   if (kind === "none")
@@ -31977,7 +33562,7 @@ async function ofFolder(annotations) {
   const cocoFile = await cocoFileIn(annotations);
   if (cocoFile !== void 0) return { format: "coco", annotations: cocoFile };
   if (await configOf(annotations) !== void 0) return { format: "yolo", annotations };
-  if (await kindOf(join8(annotations, "Annotations")) === "folder") return { format: "voc", annotations };
+  if (await kindOf(join10(annotations, "Annotations")) === "folder") return { format: "voc", annotations };
   const names = (await readFolder(annotations, "folder of annotations")).map(
     ({ name }) => name.toLowerCase()
   );
@@ -31992,11 +33577,11 @@ async function ofFolder(annotations) {
   });
 }
 async function cocoFileIn(folder) {
-  const file = join8(folder, "_annotations.coco.json");
+  const file = join10(folder, "_annotations.coco.json");
   return await kindOf(file) === "file" ? file : void 0;
 }
 function imagesOfCoco(annotations) {
-  return basename3(annotations) === "_annotations.coco.json" ? join8(annotations, "..") : void 0;
+  return basename5(annotations) === "_annotations.coco.json" ? join10(annotations, "..") : void 0;
 }
 var WAYS;
 var init_format = __esm({
@@ -34002,7 +35587,7 @@ var init_Expression = __esm({
             throw new Error(`Invalid namespace in pattern: ${part}`);
           }
         }
-        let tag = void 0;
+        let tag2 = void 0;
         let positionMatch = null;
         if (tagAndPosition.includes(":")) {
           const colonIndex = tagAndPosition.lastIndexOf(":");
@@ -34010,18 +35595,18 @@ var init_Expression = __esm({
           const posPart = tagAndPosition.substring(colonIndex + 1).trim();
           const isPositionKeyword = ["first", "last", "odd", "even"].includes(posPart) || /^nth\(\d+\)$/.test(posPart);
           if (isPositionKeyword) {
-            tag = tagPart;
+            tag2 = tagPart;
             positionMatch = posPart;
           } else {
-            tag = tagAndPosition;
+            tag2 = tagAndPosition;
           }
         } else {
-          tag = tagAndPosition;
+          tag2 = tagAndPosition;
         }
-        if (!tag) {
+        if (!tag2) {
           throw new Error(`Invalid segment pattern: ${part}`);
         }
-        segment.tag = tag;
+        segment.tag = tag2;
         if (namespace) {
           segment.namespace = namespace;
         }
@@ -34120,9 +35705,9 @@ var init_ExpressionSet = __esm({
         if (expression.hasDeepWildcard()) {
           const lastSeg2 = expression.segments[expression.segments.length - 1];
           if (lastSeg2 && lastSeg2.type !== "deep-wildcard" && lastSeg2.tag !== "*") {
-            const tag2 = lastSeg2.tag;
-            if (!this._deepByTerminalTag.has(tag2)) this._deepByTerminalTag.set(tag2, []);
-            this._deepByTerminalTag.get(tag2).push(expression);
+            const tag3 = lastSeg2.tag;
+            if (!this._deepByTerminalTag.has(tag3)) this._deepByTerminalTag.set(tag3, []);
+            this._deepByTerminalTag.get(tag3).push(expression);
           } else {
             this._deepWildcards.push(expression);
           }
@@ -34130,12 +35715,12 @@ var init_ExpressionSet = __esm({
         }
         const depth = expression.length;
         const lastSeg = expression.segments[expression.segments.length - 1];
-        const tag = lastSeg?.tag;
-        if (!tag || tag === "*") {
+        const tag2 = lastSeg?.tag;
+        if (!tag2 || tag2 === "*") {
           if (!this._wildcardByDepth.has(depth)) this._wildcardByDepth.set(depth, []);
           this._wildcardByDepth.get(depth).push(expression);
         } else {
-          const key = `${depth}:${tag}`;
+          const key = `${depth}:${tag2}`;
           if (!this._byDepthAndTag.has(key)) this._byDepthAndTag.set(key, []);
           this._byDepthAndTag.get(key).push(expression);
         }
@@ -34229,8 +35814,8 @@ var init_ExpressionSet = __esm({
       */
       findMatch(matcher2) {
         const depth = matcher2.getDepth();
-        const tag = matcher2.getCurrentTag();
-        const exactKey = `${depth}:${tag}`;
+        const tag2 = matcher2.getCurrentTag();
+        const exactKey = `${depth}:${tag2}`;
         const exactBucket = this._byDepthAndTag.get(exactKey);
         if (exactBucket) {
           for (let i = 0; i < exactBucket.length; i++) {
@@ -34243,7 +35828,7 @@ var init_ExpressionSet = __esm({
             if (matcher2.matches(wildcardBucket[i])) return wildcardBucket[i];
           }
         }
-        const deepBucket = this._deepByTerminalTag.get(tag);
+        const deepBucket = this._deepByTerminalTag.get(tag2);
         if (deepBucket) {
           for (let i = 0; i < deepBucket.length; i++) {
             if (matcher2.matches(deepBucket[i])) return deepBucket[i];
@@ -34589,21 +36174,21 @@ var init_Matcher = __esm({
        * @returns {string}
        */
       toString(separator, includeNamespace = true) {
-        const sep4 = separator || this.separator;
-        const isDefault = sep4 === this.separator && includeNamespace === true;
+        const sep5 = separator || this.separator;
+        const isDefault = sep5 === this.separator && includeNamespace === true;
         if (isDefault) {
           if (this._pathStringCache !== null) {
             return this._pathStringCache;
           }
           const result = this.path.map(
             (n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-          ).join(sep4);
+          ).join(sep5);
           this._pathStringCache = result;
           return result;
         }
         return this.path.map(
           (n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-        ).join(sep4);
+        ).join(sep5);
       }
       /**
        * Get path as array of tag names.
@@ -35282,76 +36867,76 @@ var init_redos = __esm({
 });
 
 // node_modules/is-unsafe/src/contexts/nosql.js
-var sep2, NOSQL_PATTERNS, nosql_default;
+var sep3, NOSQL_PATTERNS, nosql_default;
 var init_nosql = __esm({
   "node_modules/is-unsafe/src/contexts/nosql.js"() {
-    sep2 = `["'\\s]*:`;
+    sep3 = `["'\\s]*:`;
     NOSQL_PATTERNS = [
       // ─── MongoDB $ operator injection ────────────────────────────────────────
       {
         id: "nosql-where-operator",
         description: "$where — executes arbitrary JavaScript server-side in MongoDB",
-        pattern: new RegExp(`\\$where${sep2}`, "i")
+        pattern: new RegExp(`\\$where${sep3}`, "i")
       },
       {
         id: "nosql-ne-operator",
         description: '$ne — "not equal" operator used to bypass equality checks',
-        pattern: new RegExp(`\\$ne${sep2}`, "i")
+        pattern: new RegExp(`\\$ne${sep3}`, "i")
       },
       {
         id: "nosql-gt-operator",
         description: '$gt — "greater than" used to bypass password/value checks',
-        pattern: new RegExp(`\\$gte?${sep2}`, "i")
+        pattern: new RegExp(`\\$gte?${sep3}`, "i")
       },
       {
         id: "nosql-lt-operator",
         description: '$lt / $lte — "less than" bypass variants',
-        pattern: new RegExp(`\\$lte?${sep2}`, "i")
+        pattern: new RegExp(`\\$lte?${sep3}`, "i")
       },
       {
         id: "nosql-regex-operator",
         description: "$regex — can be used to extract data character by character (blind injection)",
-        pattern: new RegExp(`\\$regex${sep2}`, "i")
+        pattern: new RegExp(`\\$regex${sep3}`, "i")
       },
       {
         id: "nosql-or-operator",
         description: "$or — logical OR; used to create always-true conditions",
-        pattern: new RegExp(`\\$or${sep2}\\s*\\[`, "i")
+        pattern: new RegExp(`\\$or${sep3}\\s*\\[`, "i")
       },
       {
         id: "nosql-and-operator",
         description: "$and — logical AND operator injection",
-        pattern: new RegExp(`\\$and${sep2}\\s*\\[`, "i")
+        pattern: new RegExp(`\\$and${sep3}\\s*\\[`, "i")
       },
       {
         id: "nosql-nor-operator",
         description: "$nor — logical NOR operator injection",
-        pattern: new RegExp(`\\$nor${sep2}\\s*\\[`, "i")
+        pattern: new RegExp(`\\$nor${sep3}\\s*\\[`, "i")
       },
       {
         id: "nosql-exists-operator",
         description: "$exists — can enumerate fields to determine schema",
-        pattern: new RegExp(`\\$exists${sep2}`, "i")
+        pattern: new RegExp(`\\$exists${sep3}`, "i")
       },
       {
         id: "nosql-in-operator",
         description: "$in — matches any value in a list; can enumerate values",
-        pattern: new RegExp(`\\$in${sep2}\\s*\\[`, "i")
+        pattern: new RegExp(`\\$in${sep3}\\s*\\[`, "i")
       },
       {
         id: "nosql-expr-operator",
         description: "$expr — allows aggregation expressions in queries (MongoDB 3.6+)",
-        pattern: new RegExp(`\\$expr${sep2}`, "i")
+        pattern: new RegExp(`\\$expr${sep3}`, "i")
       },
       {
         id: "nosql-function-operator",
         description: "$function — executes arbitrary JavaScript in MongoDB 4.4+",
-        pattern: new RegExp(`\\$function${sep2}`, "i")
+        pattern: new RegExp(`\\$function${sep3}`, "i")
       },
       {
         id: "nosql-accumulator-operator",
         description: "$accumulator — custom aggregation with arbitrary JS execution",
-        pattern: new RegExp(`\\$accumulator${sep2}`, "i")
+        pattern: new RegExp(`\\$accumulator${sep3}`, "i")
       },
       // ─── Prototype pollution ─────────────────────────────────────────────────
       {
@@ -35916,8 +37501,8 @@ function readStopNodeData(xmlData, tagName, i) {
           const nextLt = xmlData.indexOf("<", i + 1);
           if (nextLt === -1 || nextLt > nextGt) {
             const exp = xmlData.substring(i + 1, nextGt);
-            const sep4 = exp.search(/\s/);
-            const name = sep4 === -1 ? exp : exp.substring(0, sep4);
+            const sep5 = exp.search(/\s/);
+            const name = sep5 === -1 ? exp : exp.substring(0, sep5);
             if (name === tagName && exp[exp.length - 1] !== "/") openTagCount++;
             i = nextGt;
           }
@@ -36539,7 +38124,7 @@ var init_voc_xml = __esm({
         if (text3 === void 0 || text3 === "") return 0;
         const value = numberOf(text3);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show(text3)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show2(text3)}`);
         return 0;
       }
       object(object3, index) {
@@ -36551,11 +38136,11 @@ var init_voc_xml = __esm({
         if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
-          return wrong(".difficult", `must be 0 or 1, is ${show(difficult)}`);
+          return wrong(".difficult", `must be 0 or 1, is ${show2(difficult)}`);
         const edges = ["xmin", "ymin", "xmax", "ymax"].map((key) => {
           const value = numberOf(bndbox[key]);
           if (Number.isFinite(value)) return value;
-          const what = bndbox[key] === void 0 ? "is missing" : `must be a number, is ${show(bndbox[key])}`;
+          const what = bndbox[key] === void 0 ? "is missing" : `must be a number, is ${show2(bndbox[key])}`;
           wrong(`.bndbox.${key}`, what);
           return NaN;
         });
@@ -36589,7 +38174,7 @@ var init_voc_xml = __esm({
 });
 
 // src/dataset/voc.ts
-import { basename as basename4, dirname as dirname5, extname as extname4, join as join9, relative as relative3 } from "node:path";
+import { basename as basename6, dirname as dirname10, extname as extname4, join as join11, relative as relative5 } from "node:path";
 async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   const { folder, list: list3 } = await placesOf(annotations, split2);
   const all = (await filesBelow(folder, "folder of annotations")).filter((file) => /\.xml$/i.test(file));
@@ -36676,7 +38261,7 @@ function unused(present, images2) {
 }
 async function placesOf(annotations, split2) {
   if (await kindOf(annotations) === "file") {
-    const folder = join9(dirname5(annotations), "..", "..", "Annotations");
+    const folder = join11(dirname10(annotations), "..", "..", "Annotations");
     if (await kindOf(folder) === "folder") return { folder, list: annotations };
     throw new InputFault({
       where: annotations,
@@ -36684,13 +38269,13 @@ async function placesOf(annotations, split2) {
       fix: "Name the folder of the .xml files, or a list in the `ImageSets/Main` beside `Annotations`."
     });
   }
-  const inside2 = join9(annotations, "Annotations");
+  const inside2 = join11(annotations, "Annotations");
   if (await kindOf(inside2) !== "folder") return { folder: annotations, list: void 0 };
-  const list3 = join9(annotations, "ImageSets", "Main", `${split2}.txt`);
+  const list3 = join11(annotations, "ImageSets", "Main", `${split2}.txt`);
   return { folder: inside2, list: await kindOf(list3) === "file" ? list3 : void 0 };
 }
 async function listed2(list3, folder, all) {
-  const known2 = new Map(all.map((file) => [withoutEnding(relative3(folder, file)), file]));
+  const known2 = new Map(all.map((file) => [withoutEnding(relative5(folder, file)), file]));
   const lines2 = (await readBytes(list3, "list of images")).toString("utf8").split(/\r\n|\n/);
   const problems = new Problems();
   const found = /* @__PURE__ */ new Set();
@@ -36698,7 +38283,7 @@ async function listed2(list3, folder, all) {
     const [name = ""] = line.trim().split(/\s+/);
     if (name === "") return;
     const file = known2.get(name);
-    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join9(folder, name)}.xml`);
+    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join11(folder, name)}.xml`);
     else found.add(file);
   });
   problems.throwIfAny(list3);
@@ -36706,7 +38291,7 @@ async function listed2(list3, folder, all) {
 }
 async function imagesBeside(annotations, images2) {
   if (images2 !== void 0) return images2;
-  const beside = join9(dirname5(annotations), "JPEGImages");
+  const beside = join11(dirname10(annotations), "JPEGImages");
   return await kindOf(beside) === "folder" ? beside : annotations;
 }
 function pairUp(files, found, { folder, place: place2, present }, problems) {
@@ -36715,22 +38300,22 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
   const taken = /* @__PURE__ */ new Map();
   return files.flatMap((xml, i) => {
     const { filename, width, height } = found[i];
-    const stem = withoutEnding(join9(place2, relative3(folder, xml)));
-    const named = filename === void 0 ? [] : [join9(dirname5(stem), filename), join9(place2, basename4(filename))];
+    const stem = withoutEnding(join11(place2, relative5(folder, xml)));
+    const named = filename === void 0 ? [] : [join11(dirname10(stem), filename), join11(place2, basename6(filename))];
     const file = named.find((path4) => known2.has(path4)) ?? byStem.get(stem);
     if (file === void 0) {
       problems.add(
         xml,
-        `its image ${filename ?? basename4(stem)} is not in ${place2}`,
+        `its image ${filename ?? basename6(stem)} is not in ${place2}`,
         "Add the image, remove the annotation, or name the folder as `validation.images`."
       );
       return [];
     }
     const other = taken.get(file);
     if (other !== void 0)
-      problems.add(xml, `its image ${basename4(file)} is annotated already, by ${other}`);
+      problems.add(xml, `its image ${basename6(file)} is annotated already, by ${other}`);
     taken.set(file, xml);
-    return [{ id: i + 1, file, name: relative3(place2, file), width, height }];
+    return [{ id: i + 1, file, name: relative5(place2, file), width, height }];
   });
 }
 function withoutEnding(path4) {
@@ -37339,7 +38924,7 @@ var init_dataset = __esm({
     init_types9();
     init_ground_truth();
     init_coco();
-    init_detections();
+    init_detections2();
     init_table();
     init_list();
     init_decode();
@@ -38817,9 +40402,9 @@ function jackknife(n, random, evaluate2) {
   const weights = new Uint16Array(n).fill(1);
   return Array.from({ length: groups }, (_, g) => {
     for (let i = g; i < n; i += groups) weights[order[i]] = 0;
-    const drops = evaluate2(weights);
+    const drops2 = evaluate2(weights);
     for (let i = g; i < n; i += groups) weights[order[i]] = 1;
-    return drops;
+    return drops2;
   });
 }
 var GROUPS, Pair;
@@ -38851,18 +40436,18 @@ var init_bootstrap = __esm({
         const [a, b] = this.figures;
         this.sides[0].evaluate(weights, a);
         this.sides[1].evaluate(weights, b);
-        const drops = new Float64Array(FIGURES.length + this.classes);
+        const drops2 = new Float64Array(FIGURES.length + this.classes);
         let known2 = 0;
         for (let k = 0; k < this.classes; k++) {
           const at2 = FIGURES.length * k;
-          drops[FIGURES.length + k] = a[at2] - b[at2];
+          drops2[FIGURES.length + k] = a[at2] - b[at2];
           if (Number.isNaN(a[at2])) continue;
           known2++;
           for (let f = 0; f < FIGURES.length; f++)
-            drops[f] = drops[f] + a[at2 + f] - b[at2 + f];
+            drops2[f] = drops2[f] + a[at2 + f] - b[at2 + f];
         }
-        for (let f = 0; f < FIGURES.length; f++) drops[f] = known2 === 0 ? NaN : drops[f] / known2;
-        return drops;
+        for (let f = 0; f < FIGURES.length; f++) drops2[f] = known2 === 0 ? NaN : drops2[f] / known2;
+        return drops2;
       }
     };
   }
@@ -39145,16 +40730,16 @@ var init_gathered = __esm({
         return rows3.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
       }
       details(g) {
-        const of = (question) => {
+        const of2 = (question) => {
           const powers = this.powers.get(question)?.[g];
           return powers === void 0 || powers.length === 0 ? void 0 : sqnrOf(powers);
         };
         const single2 = (powers) => powers.length === 0 ? void 0 : sqnrOf(powers.map((power) => [power]));
-        const off = of("off");
+        const off = of2("off");
         return {
           images: (this.powers.get("on")?.[g] ?? []).length,
-          weights: of("weights"),
-          activations: of("activations"),
+          weights: of2("weights"),
+          activations: of2("activations"),
           local: single2(this.local[g] ?? []),
           cumulative: single2(this.cumulative[g] ?? []),
           gain: off === void 0 ? void 0 : off - sqnrOf(this.base),
@@ -39207,7 +40792,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join25 = (members2, tie) => {
+  const join28 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -39215,8 +40800,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find3(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join25(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join25(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join28(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join28(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
@@ -39258,8 +40843,8 @@ var init_groups = __esm({
 // src/store/store.ts
 import { createHash as createHash7 } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
-import { readFile as readFile5, readdir as readdir3, rm as rm3, stat as stat3, utimes } from "node:fs/promises";
-import { join as join10 } from "node:path";
+import { readFile as readFile8, readdir as readdir3, rm as rm4, stat as stat5, utimes } from "node:fs/promises";
+import { join as join12 } from "node:path";
 function keyOf(parts) {
   return createHash7("sha256").update(
     JSON.stringify(
@@ -39277,7 +40862,7 @@ async function readRecords(path4, header, onTrouble) {
   const records = /* @__PURE__ */ new Map();
   let text3;
   try {
-    text3 = await readFile5(path4, "utf8");
+    text3 = await readFile8(path4, "utf8");
     const now = /* @__PURE__ */ new Date();
     await utimes(path4, now, now);
   } catch (error2) {
@@ -39305,7 +40890,7 @@ function checkOf(text3) {
 function headerOf2(name) {
   return `int8-gate shelf 1 ${name}`;
 }
-var NO_STORE, EXTENSION, MOST_BYTES, Folder, CHECK;
+var NO_STORE, EXTENSION, MOST_BYTES2, Folder, CHECK;
 var init_store2 = __esm({
   "src/store/store.ts"() {
     "use strict";
@@ -39314,7 +40899,7 @@ var init_store2 = __esm({
       shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
     };
     EXTENSION = ".shelf";
-    MOST_BYTES = 256 * 2 ** 20;
+    MOST_BYTES2 = 256 * 2 ** 20;
     Folder = class {
       constructor(folder, options) {
         this.folder = folder;
@@ -39332,14 +40917,14 @@ var init_store2 = __esm({
         for (const { name, size } of files) {
           if (this.total + coming <= this.options.maxBytes) return;
           if (this.open.has(name)) continue;
-          await rm3(join10(this.folder, name), { force: true }).then(
+          await rm4(join12(this.folder, name), { force: true }).then(
             () => this.total -= size,
             (error2) => this.trouble("a file cannot be deleted", error2)
           );
         }
       }
       async shelf(name) {
-        const path4 = join10(this.folder, name);
+        const path4 = join12(this.folder, name);
         this.open.add(name);
         const header = headerOf2(name);
         const { records, damaged, next } = await readRecords(
@@ -39351,7 +40936,7 @@ var init_store2 = __esm({
           this.options.onTrouble(
             `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
           );
-        if (next === "anew") await rm3(path4, { force: true }).catch(() => void 0);
+        if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
         let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
 `;
         let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
@@ -39364,7 +40949,7 @@ var init_store2 = __esm({
           put: (key, value) => {
             const text3 = JSON.stringify([key, value]);
             records.set(key, text3);
-            if (size + text3.length > MOST_BYTES) return;
+            if (size + text3.length > MOST_BYTES2) return;
             size += text3.length;
             if (this.append(path4, `${before}${checkOf(text3)} ${text3}
 `)) before = "";
@@ -39401,7 +40986,7 @@ var init_store2 = __esm({
         });
         const found = await Promise.all(
           names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
-            const info2 = await stat3(join10(this.folder, name)).catch(() => void 0);
+            const info2 = await stat5(join12(this.folder, name)).catch(() => void 0);
             return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
           })
         );
@@ -39436,14 +41021,14 @@ var init_numbers2 = __esm({
 import { createHash as createHash8 } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join as join11 } from "node:path";
+import { join as join13 } from "node:path";
 import { fileURLToPath } from "node:url";
 function userCacheFolder(environment = process.env, platform2 = process.platform) {
   const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
-  if (platform2 === "win32" && local !== void 0 && local !== "") return join11(local, "int8-gate", "cache");
-  if (platform2 === "darwin") return join11(homedir(), "Library", "Caches", "int8-gate");
-  const base = xdg?.startsWith("/") === true ? xdg : join11(homedir(), ".cache");
-  return join11(base, "int8-gate");
+  if (platform2 === "win32" && local !== void 0 && local !== "") return join13(local, "int8-gate", "cache");
+  if (platform2 === "darwin") return join13(homedir(), "Library", "Caches", "int8-gate");
+  const base = xdg?.startsWith("/") === true ? xdg : join13(homedir(), ".cache");
+  return join13(base, "int8-gate");
 }
 function codeDigest() {
   if (import.meta.url.endsWith(".ts")) return void 0;
@@ -39582,8 +41167,8 @@ function dependent(graph) {
 function cutPositions(graph, layers3, work, live) {
   const known2 = [...work.values()];
   const average = known2.length === 0 ? 1 : known2.reduce((sum3, macs) => sum3 + macs, 0) / known2.length;
-  const of = ({ name }) => work.get(name) ?? average;
-  const target = layers3.reduce((sum3, layer) => sum3 + of(layer), 0) / SLICES;
+  const of2 = ({ name }) => work.get(name) ?? average;
+  const target = layers3.reduce((sum3, layer) => sum3 + of2(layer), 0) / SLICES;
   const cuts = [0];
   let [sum2, count3] = [0, 0];
   for (const layer of layers3) {
@@ -39595,7 +41180,7 @@ function cutPositions(graph, layers3, work, live) {
         [sum2, count3] = [0, 0];
       }
     }
-    sum2 += of(layer);
+    sum2 += of2(layer);
     count3++;
   }
   const last = (live.findLast(isCompute)?.index ?? -1) + 1;
@@ -40155,12 +41740,12 @@ var init_search = __esm({
       result(ended) {
         const points = this.trials.points();
         const full = points.filter(({ outcome }) => outcome !== void 0);
-        const of = ({ outcome }) => outcome;
-        const passing = full.filter((point) => of(point).passes).sort((a, b) => compare3(a.price.cost, b.price.cost) || compare3(of(b).score, of(a).score));
-        const best = passing[0] ?? full.reduce((a, b) => of(b).score > of(a).score ? b : a);
+        const of2 = ({ outcome }) => outcome;
+        const passing = full.filter((point) => of2(point).passes).sort((a, b) => compare3(a.price.cost, b.price.cost) || compare3(of2(b).score, of2(a).score));
+        const best = passing[0] ?? full.reduce((a, b) => of2(b).score > of2(a).score ? b : a);
         const passes = passing.length > 0;
         const kept = new Set(best.draft.float.flat());
-        const others = passes ? passing.slice(1) : full.filter((point) => point !== best).sort((a, b) => compare3(of(b).score, of(a).score));
+        const others = passes ? passing.slice(1) : full.filter((point) => point !== best).sort((a, b) => compare3(of2(b).score, of2(a).score));
         const blamed = this.units.filter(
           ({ names, noise }) => noise > 0 && !names.some((name) => kept.has(name))
         );
@@ -40530,997 +42115,9 @@ var init_sensitivity = __esm({
   }
 });
 
-// src/pipeline/engine-times.ts
-function layerTimes(engine, planned) {
-  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
-  const parts = /* @__PURE__ */ new Map();
-  for (const { nodes, ms, precision: precision2, reformat } of engine) {
-    if (reformat || ms === void 0) continue;
-    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
-    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
-    for (const { name, macs } of owners) {
-      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
-      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
-      const longer = share2 > known2.longest;
-      parts.set(name, {
-        ms: known2.ms + share2,
-        longest: longer ? share2 : known2.longest,
-        got: longer ? precision2 : known2.got
-      });
-    }
-  }
-  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
-}
-var init_engine_times = __esm({
-  "src/pipeline/engine-times.ts"() {
-    "use strict";
-  }
-});
-
-// src/pipeline/layer-rows.ts
-function finite(value) {
-  return Number.isFinite(value) ? value : null;
-}
-function layerRows(source, findings2) {
-  const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
-  const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const moved2 = new Map(
-    [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
-  );
-  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
-  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
-  const timeOf = engineTimes2(source, [...layers3.values()]);
-  return rows3.map((row, i) => {
-    const { layer, sqnr, mapDrop, detail } = row;
-    const members = detail?.group.layers ?? [layer];
-    const macs = members.reduce((sum2, { name }) => add(sum2, layers3.get(name)?.macs), 0);
-    const bytes2 = members.reduce((sum2, { name }) => add(sum2, moved2.get(name)), 0);
-    const cause = causeOf(members, detail, findings2);
-    return {
-      rank: i + 1,
-      name: layer.name,
-      opType: layer.opType,
-      depth: layer.depth,
-      sqnr: finite(sqnr),
-      mapDrop: mapDrop === void 0 ? null : finite(mapDrop),
-      macShare: macs === void 0 || total === 0 ? null : macs / total,
-      byteShare: bytes2 === void 0 || allBytes === 0 ? null : bytes2 / allBytes,
-      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
-      precision: precision2.get(layer.name) ?? "int8",
-      head: layer.head,
-      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
-      weights: weightsDigest(
-        bench.graph,
-        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
-      ),
-      reads: readsOf2(members, source),
-      ...detail !== void 0 && detailsOf(row, detail),
-      ...timeOf(members),
-      ...cause !== void 0 && { cause }
-    };
-  });
-}
-function engineTimes2({ bench: { graph }, confirmation }, layers3) {
-  const planned = layers3.map(({ name, nodes, macs = 0 }) => ({
-    name,
-    macs,
-    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
-  }));
-  const timesOf = (...variants3) => {
-    const found = variants3.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
-    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
-  };
-  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
-  return (members) => {
-    const times = members.flatMap(({ name }) => own.get(name) ?? []);
-    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
-    if (longest === void 0) return {};
-    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
-    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
-    return {
-      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
-    };
-  };
-}
-function add(sum2, macs) {
-  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
-}
-function detailsOf({ layer }, detail) {
-  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
-  const db = (value, key) => value === void 0 ? {} : { [key]: finite(value) };
-  const { boxShift, scoreShift } = detail;
-  return {
-    images: detail.images,
-    place: { ...detail.place },
-    ...others.length > 0 && { together: others },
-    ...boxShift !== void 0 && { boxShift },
-    ...scoreShift !== void 0 && { scoreShift },
-    ...db(detail.mapLow, "mapDropLow"),
-    ...db(detail.mapHigh, "mapDropHigh"),
-    ...db(detail.weights, "weightsSqnr"),
-    ...db(detail.activations, "activationsSqnr"),
-    ...db(detail.local, "localSqnr"),
-    ...db(detail.cumulative, "cumulativeSqnr"),
-    ...db(detail.gain, "gain")
-  };
-}
-function readsOf2(members, { int8, ranges }) {
-  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
-  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
-    const amax = ranges.get(tensor)?.amax;
-    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
-  });
-}
-function causeOf(members, detail, findings2) {
-  const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
-  const known2 = findings2.find(
-    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
-  );
-  if (known2 !== void 0) return known2.kind;
-  const { weights, activations } = detail ?? {};
-  if (weights === void 0 || activations === void 0) return void 0;
-  if (activations < weights - CLEARLY) return "range of its input";
-  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
-}
-var CLEARLY;
-var init_layer_rows = __esm({
-  "src/pipeline/layer-rows.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_engine_times();
-    CLEARLY = 6;
-  }
-});
-
-// src/pipeline/choices.ts
-function calibratorsSection(choices) {
-  return choices.map(({ tensors, calibrator, by, errors }) => ({
-    tensors: [...tensors],
-    calibrator,
-    by,
-    candidates: errors.map(({ calibrator: name, amax, sqnr, images: images2 }) => ({
-      calibrator: name,
-      amax,
-      sqnr: sqnr === void 0 ? null : finite(sqnr),
-      images: images2
-    }))
-  }));
-}
-function choiceFinding(choices, heldBack) {
-  if (choices.length === 0) return [];
-  const counts2 = /* @__PURE__ */ new Map();
-  for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count3]) => `${count3} ${name}`);
-  const local = choices.filter(({ by }) => by === "local").length;
-  const unmeasured = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
-  return [
-    {
-      kind: "calibrator-choice",
-      severity: "info",
-      subject: "calibration.calibrator",
-      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured}${worstOf(choices)}`,
-      advice: "Every candidate with its error stands in report.json under calibrators."
-    }
-  ];
-}
-function worstOf(choices) {
-  const rated2 = choices.flatMap(({ tensors, calibrator: calibrator2, by, errors }) => {
-    const own2 = errors.find((one) => one.calibrator === calibrator2)?.sqnr;
-    const worst = [...errors].sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity))[0];
-    return by === "local" || own2 === void 0 || !Number.isFinite(own2) || worst?.sqnr === void 0 ? [] : [{ tensor: tensors[0], calibrator: calibrator2, own: own2, other: worst.calibrator, sqnr: worst.sqnr }];
-  });
-  const first2 = rated2.sort((a, b) => a.own - b.own)[0];
-  if (first2 === void 0) return "";
-  const { tensor, calibrator, own, other, sqnr } = first2;
-  return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
-}
-var init_choices = __esm({
-  "src/pipeline/choices.ts"() {
-    "use strict";
-    init_layer_rows();
-  }
-});
-
-// src/diagnosis/types.ts
-var init_types11 = __esm({
-  "src/diagnosis/types.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/words.ts
-function short6(value) {
-  return String(Number(value.toPrecision(3)));
-}
-function dB(value) {
-  return `${value.toFixed(1)} dB`;
-}
-function listed3(names, most = 3) {
-  if (names.length <= most) return names.join(", ");
-  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
-}
-function counted2(count3, noun) {
-  return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
-}
-function layersOf2(tensors) {
-  return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
-}
-var init_words = __esm({
-  "src/diagnosis/words.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/channels.ts
-function channelReach({ channelMin, channelMax }) {
-  return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c], 0));
-}
-function channelGain(amax, reaches, energy) {
-  let shared = 0;
-  let own = 0;
-  energy.forEach((e, c) => {
-    shared += amax ** 2 * e;
-    own += Math.min(amax, reaches[c]) ** 2 * e;
-  });
-  return own === 0 || shared === 0 ? 0 : 10 * Math.log10(shared / own);
-}
-function unequalChannels({
-  tensors,
-  weights
-}) {
-  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
-  const found = weights.flatMap((one2) => {
-    const tensor2 = byName2.get(one2.input);
-    if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
-    const reaches = channelReach(tensor2.extremes);
-    if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
-    const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
-    const steps2 = (a) => a / tensor2.amax * 127;
-    const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
-    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
-  }).sort((a, b) => b.gain - a.gain);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { weights: one, tensor, gain, coarse, channels } = worst;
-  const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
-  const layers3 = found.map(({ weights: { layer } }) => layer);
-  return [
-    {
-      kind: "unequal-channels",
-      severity: "warning",
-      subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
-      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
-      layers: layers3,
-      evidence: {
-        layers: found.length,
-        gain,
-        coarseChannels: coarse,
-        channels,
-        smallest: live[0] ?? 0,
-        largest: live.at(-1) ?? 0,
-        scale: tensor.amax / 127
-      }
-    }
-  ];
-}
-function deadChannels({ tensors }) {
-  const found = tensors.flatMap((tensor) => {
-    const reaches = tensor.extremes === void 0 ? new Float64Array() : channelReach(tensor.extremes);
-    const dead = reaches.filter((a) => a === 0).length;
-    return dead > 0 && dead >= reaches.length * DEAD ? [{ tensor, dead, channels: reaches.length }] : [];
-  }).sort((a, b) => b.dead / b.channels - a.dead / a.channels);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const all = worst.dead === worst.channels;
-  return [
-    {
-      kind: "dead-channels",
-      severity: all ? "warning" : "info",
-      subject: worst.tensor.name,
-      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted2(found.length, "tensor")} have such channels` : ""}.`,
-      advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
-      evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
-    }
-  ];
-}
-var GAIN_DB, FEW_STEPS, DEAD;
-var init_channels = __esm({
-  "src/diagnosis/channels.ts"() {
-    "use strict";
-    init_words();
-    GAIN_DB = 15;
-    FEW_STEPS = 8;
-    DEAD = 0.05;
-  }
-});
-
-// src/diagnosis/detections.ts
-function nothingDetected({ detections }) {
-  const { fp32, int8 } = detections;
-  if (fp32 === 0 || int8 > fp32 / 100) return [];
-  return [
-    {
-      kind: "nothing-detected",
-      severity: "error",
-      subject: "INT8",
-      sentence: `The INT8 model finds ${int8} objects with a score of 0.25 or more where FP32 finds ${fp32}: in production it detects nothing.`,
-      advice: "Do not ship this engine.",
-      layers: [],
-      evidence: { fp32, int8 }
-    }
-  ];
-}
-var init_detections2 = __esm({
-  "src/diagnosis/detections.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/signal.ts
-function tensorSqnr(statistics, amax) {
-  const step2 = amax / LEVELS5;
-  const width = statistics.limit / BINS;
-  let signal = 0;
-  let noise = 0;
-  for (let i = 0; i < BINS; i++) {
-    const count3 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
-    if (count3 <= 0) continue;
-    for (let k = 0; k < POINTS; k++) {
-      const x = (i + (k + 0.5) / POINTS) * width;
-      const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
-      signal += count3 / POINTS * x * x;
-      noise += count3 / POINTS * (x - code * step2) ** 2;
-    }
-  }
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
-}
-function rootMeanSquare({ bins, limit: limit2, count: count3 }) {
-  let sum2 = 0;
-  for (let i = 0; i < BINS; i++) sum2 += bins[i] * ((i + 0.5) * limit2 / BINS) ** 2;
-  return count3 === 0 ? 0 : Math.sqrt(sum2 / count3);
-}
-function reach2(statistics, percent3) {
-  return calibratorFor("percentile", { percentile: percent3 }).range(statistics).amax;
-}
-function amaxOf2({ min, max }) {
-  return Math.max(-min, max, 0);
-}
-function shareBeyond({ bins, limit: limit2, count: count3 }, amax) {
-  const edge = amax * BINS / limit2;
-  let beyond = 0;
-  for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
-  return count3 === 0 ? 0 : beyond / count3;
-}
-function calibratorWords(name, percentile) {
-  return name === "percentile" ? `percentile ${percentile}` : name;
-}
-function rangeBy({ name, percentile }, statistics) {
-  return calibratorFor(name, { percentile }).range(statistics).amax;
-}
-function bestRange(statistics) {
-  const known2 = rated.get(statistics);
-  if (known2 !== void 0) return known2;
-  const best = ALTERNATIVES.map((one) => {
-    const amax = rangeBy(one, statistics);
-    return { words: one.words, amax, sqnr: tensorSqnr(statistics, amax) };
-  }).reduce((a, b) => b.sqnr > a.sqnr ? b : a);
-  rated.set(statistics, best);
-  return best;
-}
-var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
-var init_signal = __esm({
-  "src/diagnosis/signal.ts"() {
-    "use strict";
-    init_calibration();
-    LEVELS5 = 127;
-    POINTS = 8;
-    choice = (name, percentile = 99.999) => ({
-      name,
-      percentile,
-      words: calibratorWords(name, percentile)
-    });
-    ALTERNATIVES = [
-      choice("percentile", 99.999),
-      choice("percentile", 99.99),
-      choice("mse"),
-      choice("minmax")
-    ];
-    rated = /* @__PURE__ */ new WeakMap();
-  }
-});
-
-// src/diagnosis/drift.ts
-function driftOf(calibration, validation) {
-  return [...validation.values()].flatMap((now) => {
-    const before = calibration.get(now.name);
-    const [a, b] = [before === void 0 ? 0 : reach2(before, REACH), reach2(now, REACH)];
-    return a > 0 ? [{ name: now.name, calibration: a, validation: b, ratio: b / a }] : [];
-  }).sort((a, b) => b.ratio - a.ratio);
-}
-function beyondCalibration(drift2) {
-  return drift2.filter(({ ratio }) => ratio > BEYOND);
-}
-function oneSidedCalibration({
-  calibration,
-  validation,
-  pixels,
-  calibrationFolder,
-  tensors
-}) {
-  const drift2 = driftOf(calibration, validation);
-  const beyond = beyondCalibration(drift2);
-  const worst = beyond[0];
-  if (worst === void 0 || beyond.length < drift2.length * ONE_SIDED) return [];
-  const names = new Set(beyond.map(({ name }) => name));
-  const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
-  const lighting2 = Math.abs(before - now) > LIGHTING2;
-  return [
-    {
-      kind: "one-sided-calibration",
-      severity: "error",
-      subject: calibrationFolder,
-      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift2.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting2 ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
-      advice: lighting2 ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
-      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
-      evidence: {
-        drifted: beyond.length,
-        tensors: drift2.length,
-        worstRatio: worst.ratio,
-        calibrationBrightness: before,
-        validationBrightness: now
-      }
-    }
-  ];
-}
-function preprocessing({
-  preprocessingTrials,
-  pixels,
-  calibrationFolder
-}) {
-  const better = preprocessingTrials.filter(({ before, after: after2 }) => after2 >= before + GAIN && after2 >= before * GAIN_SHARE).sort((a, b) => b.after - a.after)[0];
-  const findings2 = [];
-  if (better !== void 0)
-    findings2.push({
-      kind: "preprocessing",
-      severity: "error",
-      subject: `preprocessing.${better.change}`,
-      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
-      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
-      layers: [],
-      evidence: { before: better.before, after: better.after, images: better.images }
-    });
-  if (channelsSwapped(pixels.calibration, pixels.validation)) {
-    const [r, , b] = pixels.calibration.mean;
-    const [vr, , vb] = pixels.validation.mean;
-    findings2.push({
-      kind: "preprocessing",
-      severity: "warning",
-      subject: calibrationFolder,
-      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
-      advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
-      layers: [],
-      evidence: {
-        calibrationRed: r,
-        calibrationBlue: b,
-        validationRed: vr,
-        validationBlue: vb
-      }
-    });
-  }
-  return findings2;
-}
-function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
-  if (Math.abs(r - b) < COLOURED || Math.abs(vr - vb) < COLOURED || r > b === vr > vb) return false;
-  const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
-  return swapped < same / 3;
-}
-var BEYOND, REACH, ONE_SIDED, LIGHTING2, COLOURED, GAIN, GAIN_SHARE;
-var init_drift = __esm({
-  "src/diagnosis/drift.ts"() {
-    "use strict";
-    init_signal();
-    init_words();
-    BEYOND = 1.25;
-    REACH = 99.9;
-    ONE_SIDED = 0.1;
-    LIGHTING2 = 25;
-    COLOURED = 8;
-    GAIN = 0.03;
-    GAIN_SHARE = 1.1;
-  }
-});
-
-// src/diagnosis/growth.ts
-function expectedRange(images2, count3) {
-  let sum2 = 0;
-  let tensors = 0;
-  for (const amax of images2) {
-    const sorted3 = [...amax].sort((a, b) => a - b);
-    const largest = sorted3.at(-1) ?? 0;
-    if (largest <= 0) continue;
-    sum2 += expectedMaximum(sorted3, Math.min(count3, sorted3.length)) / largest;
-    tensors++;
-  }
-  return tensors === 0 ? 1 : sum2 / tensors;
-}
-function expectedMaximum(sorted3, n) {
-  const total = sorted3.length;
-  let probability = n / total;
-  let expected2 = 0;
-  for (let k = total; k >= n && probability > 0; k--) {
-    expected2 += probability * sorted3[k - 1];
-    probability *= k > 1 ? (k - n) / (k - 1) : 0;
-  }
-  return expected2;
-}
-function amaxByImage({ min, max }) {
-  return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
-}
-function growthCurve(extremes2) {
-  const images2 = extremes2.map(amaxByImage);
-  const total = images2.reduce((most, one) => Math.max(most, one.length), 0);
-  const counts2 = /* @__PURE__ */ new Set();
-  for (let n = 1; n < total; n *= 2) counts2.add(n);
-  for (const share2 of [0.5, 0.75, 0.9]) counts2.add(Math.max(1, Math.round(total * share2)));
-  counts2.add(total);
-  const points = [...counts2].filter((n) => n > 0).sort((a, b) => a - b).map((n) => ({ images: n, range: expectedRange(images2, n) }));
-  return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED2)?.images };
-}
-function calibrationSize({
-  tensors,
-  calibrationImages: count3,
-  calibrationFolder
-}) {
-  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
-  const half = Math.floor(count3 / 2);
-  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
-  const growing = before !== void 0 && before < STILL_GROWING;
-  if (count3 >= FEW_IMAGES2 && !growing) return [];
-  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
-  return [
-    {
-      kind: count3 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
-      severity: "warning",
-      subject: calibrationFolder,
-      sentence: count3 < FEW_IMAGES2 ? `Only ${count3} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count3} calibration images.${rose}`,
-      advice: `Use ${count3 < FEW_IMAGES2 ? "128 images or more" : `about ${count3 * 2} images`} that show what production shows; around 500 is the usual advice.`,
-      layers: [],
-      evidence: { images: count3, ...before !== void 0 && { rangeAtHalf: before } }
-    }
-  ];
-}
-var FEW_IMAGES2, STILL_GROWING, SETTLED2;
-var init_growth = __esm({
-  "src/diagnosis/growth.ts"() {
-    "use strict";
-    init_words();
-    FEW_IMAGES2 = 32;
-    STILL_GROWING = 0.9;
-    SETTLED2 = 0.99;
-  }
-});
-
-// src/diagnosis/region.ts
-function regionOf(index, shape2, input, geometry) {
-  const [, , height, width] = shape2;
-  if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
-  const [row, column] = [Math.floor(index / width) % height, index % width];
-  const side = (from, cells4, length, pad, scale, end) => {
-    const at2 = (cell) => (cell * length / cells4 - pad) / scale;
-    const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
-    return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
-  };
-  const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
-  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
-  return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
-}
-var init_region = __esm({
-  "src/diagnosis/region.ts"() {
-    "use strict";
-  }
-});
-
-// src/diagnosis/outliers.ts
-function findOutliers({ tensors }) {
-  return tensors.flatMap((tensor) => {
-    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
-    const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
-  }).sort((a, b) => b.best - b.now - (a.best - a.now));
-}
-function rangeOutliers(evidence) {
-  return [...clippable(evidence), ...heavyTails(evidence)];
-}
-function clippable(evidence) {
-  const found = findOutliers(evidence);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { calibration, ownAmax, name } = worst.tensor;
-  const inside2 = reach2(calibration, 99.99);
-  const sigmas = ownAmax / rootMeanSquare(calibration);
-  const many = found.length === 1 ? "" : ` So it is with ${counted2(found.length, "tensor")} in all; this one gains most.`;
-  const { sentence: sentence2, advice, helps } = tried(evidence);
-  return [
-    {
-      kind: "range-outlier",
-      severity: helps ? "warning" : "info",
-      subject: name,
-      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
-      advice,
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
-      evidence: {
-        tensors: found.length,
-        amax: ownAmax,
-        percentile9999: inside2,
-        sigmas,
-        sqnr: worst.now,
-        sqnrClipped: worst.best,
-        ...trialNumbers(evidence)
-      }
-    }
-  ];
-}
-function culprit({ peaks, input }, tensor) {
-  const peak = tensor.extremes?.peak;
-  const image = peak === void 0 ? void 0 : peaks.get(peak.image);
-  if (peak === void 0 || image === void 0) return "";
-  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
-  const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
-  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
-}
-function bestTrial({ calibratorTrials }) {
-  return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
-}
-function tried(evidence) {
-  const best = bestTrial(evidence);
-  if (best === void 0 || evidence.sqnr === void 0)
-    return {
-      sentence: "",
-      advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
-      helps: true
-    };
-  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
-  return {
-    helps,
-    sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
-    advice: helps ? `Set calibration.calibrator to ${best.calibrator}.` : "Leave the calibrator as it is: other ranges were tried, and the whole model does not gain from them."
-  };
-}
-function trialNumbers(evidence) {
-  const best = bestTrial(evidence);
-  return best === void 0 || evidence.sqnr === void 0 || !Number.isFinite(evidence.sqnr) ? {} : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
-}
-function heavyTails({ tensors }) {
-  const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { name, calibration } = worst.tensor;
-  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
-  return [
-    {
-      kind: "range-outlier",
-      severity: "warning",
-      subject: name,
-      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
-      advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
-      layers: layers3,
-      evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
-    }
-  ];
-}
-var GAIN_DB2, HEAVY_DB, WORTH_DB2;
-var init_outliers = __esm({
-  "src/diagnosis/outliers.ts"() {
-    "use strict";
-    init_region();
-    init_signal();
-    init_words();
-    GAIN_DB2 = 6;
-    HEAVY_DB = 18;
-    WORTH_DB2 = 1;
-  }
-});
-
-// src/diagnosis/ranges.ts
-function saturation2(evidence) {
-  const found = findClipped(evidence);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const { tensor, now, best, words } = worst;
-  const share2 = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
-  const trial = tried(evidence);
-  return [
-    {
-      kind: "saturation",
-      severity: trial.helps ? "error" : "info",
-      subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted2(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
-      advice: trial.advice,
-      layers: layersOf2(found.map((one) => one.tensor)),
-      evidence: {
-        tensors: found.length,
-        amax: tensor.ownAmax,
-        largest: amaxOf2(tensor.calibration),
-        clippedPercent: share2,
-        sqnr: now,
-        sqnrWider: best
-      }
-    }
-  ];
-}
-function findClipped({ tensors }) {
-  return tensors.flatMap((tensor) => {
-    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
-    const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
-  }).sort((a, b) => b.best - b.now - (a.best - a.now));
-}
-function oneSidedRanges({ tensors }) {
-  const oneSided = tensors.filter(
-    ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8
-  );
-  const lost = oneSided.filter(
-    ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2
-  );
-  const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
-  const findings2 = [];
-  if (worst !== void 0)
-    findings2.push({
-      kind: "one-sided-range",
-      severity: "warning",
-      subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
-      advice: `Keep ${listed3(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
-      layers: layersOf2(lost),
-      evidence: {
-        tensors: lost.length,
-        amax: worst.amax,
-        min: worst.calibration.min,
-        step: worst.amax / 127
-      }
-    });
-  const coarse = oneSided.filter(
-    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB
-  );
-  const first2 = coarse[0];
-  if (first2 !== void 0)
-    findings2.push({
-      kind: "one-sided-range",
-      severity: "info",
-      subject: first2.name,
-      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
-      layers: layersOf2(coarse),
-      evidence: { tensors: coarse.length, of: tensors.length }
-    });
-  return findings2;
-}
-function fp16Overflow({
-  calibration,
-  validation,
-  weights,
-  floatLayers,
-  tensors
-}) {
-  const reachOf = (name) => Math.max(
-    ...[calibration.get(name), validation.get(name)].map(
-      (one) => one ? amaxOf2(one) : 0
-    )
-  );
-  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
-  const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
-  const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
-  if (worst === void 0) return [];
-  const names = new Set(over.map(({ name }) => name));
-  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
-  const inInt8 = tensors.filter(({ name }) => names.has(name));
-  const layers3 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
-  ];
-  return [
-    {
-      kind: "fp16-overflow",
-      severity: inFloat.length > 0 ? "error" : "warning",
-      subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
-      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
-      layers: layers3,
-      evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
-    }
-  ];
-}
-var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
-var init_ranges = __esm({
-  "src/diagnosis/ranges.ts"() {
-    "use strict";
-    init_outliers();
-    init_signal();
-    init_words();
-    GAIN_DB3 = 3;
-    FP16_MAX = 65504;
-    COARSE_DB = 18;
-    SILU_FLOOR = -0.2785;
-  }
-});
-
-// src/diagnosis/shared-scales.ts
-function sharedScales({
-  graph,
-  scales: scales2,
-  calibration
-}) {
-  return findSharedScales(graph, scales2, calibration).map(
-    ({ tensor, sentence: sentence2, scale, parts, roundsToZero, node }) => ({
-      kind: "shared-scale",
-      severity: "error",
-      subject: tensor,
-      sentence: sentence2,
-      advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
-      layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
-      evidence: {
-        scale,
-        roundsToZero,
-        smallestSteps: Math.min(...parts.map(({ steps: steps2 }) => steps2)),
-        largestSteps: Math.max(...parts.map(({ steps: steps2 }) => steps2))
-      }
-    })
-  );
-}
-var init_shared_scales2 = __esm({
-  "src/diagnosis/shared-scales.ts"() {
-    "use strict";
-    init_quantization();
-  }
-});
-
-// src/diagnosis/weights.ts
-function weightEvidence(graph, layers3) {
-  return layers3.flatMap((layer) => {
-    const node = graph.nodes[layer.nodes[0]];
-    const weight2 = weightOf(graph, node);
-    const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
-    if (weight2 === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
-    const values = tensorToFloats(tensor);
-    const dims = tensor.dims.map(Number);
-    const channels = channelAmax(
-      values,
-      dims,
-      weight2.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
-    );
-    return [
-      {
-        layer: layer.name,
-        input: node.inputs[0] ?? "",
-        perChannel: weight2.axis !== void 0,
-        channelAmax: channels,
-        amax: channels.reduce((a, b) => Math.max(a, b), 0),
-        sqnr: weightSqnr(values, dims, weight2.axis),
-        inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
-      }
-    ];
-  });
-}
-function channelAmax(values, dims, axis) {
-  const channels = dims[axis] ?? 1;
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const amax = new Float64Array(channels);
-  values.forEach((value, i) => {
-    const c = Math.floor(i / inner) % channels;
-    amax[c] = Math.max(amax[c], Math.abs(value));
-  });
-  return amax;
-}
-function weightSqnr(values, dims, axis) {
-  const scales2 = channelScales(values, dims, axis);
-  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  let signal = 0;
-  let noise = 0;
-  values.forEach((value, i) => {
-    const scale = scales2[Math.floor(i / inner) % scales2.length];
-    signal += value * value;
-    noise += (value - Math.round(value / scale) * scale) ** 2;
-  });
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
-}
-function inputEnergy(values, dims, group) {
-  const [outputs = 1, inputs = 1] = dims;
-  const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
-  const energy = new Float64Array(inputs * group);
-  const each = outputs / group;
-  values.forEach((value, i) => {
-    const output = Math.floor(i / (inputs * kernel));
-    const channel = Math.floor(output / each) * inputs + Math.floor(i / kernel) % inputs;
-    energy[channel] = energy[channel] + value * value;
-  });
-  return energy;
-}
-function weightRanges({ weights }) {
-  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
-  const worst = found[0];
-  if (worst === void 0) return [];
-  const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
-  const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
-  return [
-    {
-      kind: "weight-range",
-      severity: "warning",
-      subject: worst.layer,
-      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
-      advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
-      layers: found.map(({ layer }) => layer),
-      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least2 }
-    }
-  ];
-}
-var POOR_DB;
-var init_weights = __esm({
-  "src/diagnosis/weights.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_words();
-    POOR_DB = 25;
-  }
-});
-
-// src/diagnosis/diagnose.ts
-function diagnose(evidence) {
-  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER2[a.severity] - ORDER2[b.severity]);
-}
-var RULES, ORDER2;
-var init_diagnose = __esm({
-  "src/diagnosis/diagnose.ts"() {
-    "use strict";
-    init_channels();
-    init_detections2();
-    init_drift();
-    init_growth();
-    init_outliers();
-    init_ranges();
-    init_shared_scales2();
-    init_weights();
-    RULES = [
-      sharedScales,
-      nothingDetected,
-      preprocessing,
-      oneSidedCalibration,
-      fp16Overflow,
-      unequalChannels,
-      saturation2,
-      rangeOutliers,
-      weightRanges,
-      calibrationSize,
-      oneSidedRanges,
-      deadChannels
-    ];
-    ORDER2 = { error: 0, warning: 1, info: 2 };
-  }
-});
-
-// src/diagnosis/index.ts
-var init_diagnosis = __esm({
-  "src/diagnosis/index.ts"() {
-    "use strict";
-    init_types11();
-    init_diagnose();
-    init_outliers();
-    init_ranges();
-    init_growth();
-    init_drift();
-    init_region();
-    init_weights();
-    init_signal();
-  }
-});
-
 // src/engine/types.ts
 var ELEMENT_TYPES;
-var init_types12 = __esm({
+var init_types11 = __esm({
   "src/engine/types.ts"() {
     "use strict";
     ELEMENT_TYPES = ["float32", "float16", "int64", "int32", "uint8", "int8", "bool"];
@@ -41595,8 +42192,8 @@ var init_pool = __esm({
       ask(request) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve13, reject) => {
-          this.pending.set(id, { resolve: resolve13, reject });
+        return new Promise((resolve14, reject) => {
+          this.pending.set(id, { resolve: resolve14, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request, id });
         });
@@ -41973,12 +42570,12 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__2, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled2;
+var import__3, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled2;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
-    import__2 = __toESM(require__(), 1);
-    init_types12();
+    import__3 = __toESM(require__(), 1);
+    init_types11();
     PROTOCOL = 1;
     text2 = { type: "string" };
     number2 = { type: "number" };
@@ -42043,7 +42640,7 @@ var init_protocol = __esm({
         object2({ id: number2, error: object2(failure) })
       ]
     };
-    ajv = new import__2.Ajv2020({ strict: false });
+    ajv = new import__3.Ajv2020({ strict: false });
     compiled2 = /* @__PURE__ */ new Map();
   }
 });
@@ -42113,8 +42710,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve13, reject) => {
-            worker2.greeting = { resolve: resolve13, reject };
+          const hello = await new Promise((resolve14, reject) => {
+            worker2.greeting = { resolve: resolve14, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -42150,7 +42747,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve13, reject) => {
+          const answer2 = await new Promise((resolve14, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -42160,7 +42757,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve13, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve14, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
 `);
           });
@@ -42247,7 +42844,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve13) => gone ? resolve13() : this.child.once("close", () => resolve13())
+          (resolve14) => gone ? resolve14() : this.child.once("close", () => resolve14())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -42278,8 +42875,8 @@ var init_client = __esm({
 // src/engine/tensorrt/exchange.ts
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join as join12 } from "node:path";
+import { tmpdir as tmpdir2 } from "node:os";
+import { join as join14 } from "node:path";
 function after(offset, size) {
   return Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
 }
@@ -42340,8 +42937,8 @@ var init_exchange = __esm({
     ExchangeFile = class {
       constructor(size) {
         this.size = size;
-        const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-        this.path = join12(folder, `int8-gate-${process.pid}-${randomUUID()}`);
+        const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir2();
+        this.path = join14(folder, `int8-gate-${process.pid}-${randomUUID()}`);
         this.file = openSync(this.path, "wx+", 384);
         ftruncateSync(this.file, size);
       }
@@ -42439,12 +43036,12 @@ var init_inspector = __esm({
 
 // src/engine/tensorrt/store.ts
 import { createHash as createHash9 } from "node:crypto";
-import { mkdir as mkdir2, readFile as readFile6, rename as rename3, stat as stat4, writeFile as writeFile2 } from "node:fs/promises";
-import { isAbsolute as isAbsolute2, join as join13, relative as relative4, resolve as resolve4 } from "node:path";
+import { mkdir as mkdir2, readFile as readFile9, rename as rename3, stat as stat6, writeFile as writeFile2 } from "node:fs/promises";
+import { isAbsolute as isAbsolute3, join as join15, relative as relative6, resolve as resolve5 } from "node:path";
 async function openStore2(folder, workspace) {
   if (workspace !== void 0) {
-    const away = relative4(resolve4(workspace), resolve4(folder));
-    if (!away.startsWith("..") && !isAbsolute2(away))
+    const away = relative6(resolve5(workspace), resolve5(folder));
+    if (!away.startsWith("..") && !isAbsolute3(away))
       throw new InputFault({
         where: "engine.tensorrt.cache",
         what: `${folder} lies inside the workspace, where a pull request can put an engine of its own`,
@@ -42453,7 +43050,7 @@ async function openStore2(folder, workspace) {
   }
   try {
     await mkdir2(folder, { recursive: true, mode: 448 });
-    const { uid, mode } = await stat4(folder);
+    const { uid, mode } = await stat6(folder);
     if (process.getuid !== void 0 && (uid !== process.getuid() || (mode & 18) !== 0))
       throw new SurroundingsFault({
         where: folder,
@@ -42471,7 +43068,7 @@ async function openStore2(folder, workspace) {
       { cause }
     );
   }
-  return new EngineStore(resolve4(folder));
+  return new EngineStore(resolve5(folder));
 }
 var EngineStore;
 var init_store4 = __esm({
@@ -42488,12 +43085,12 @@ var init_store4 = __esm({
         return createHash9("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
       }
       path(key, ending) {
-        return join13(this.folder, `${key}.${ending}`);
+        return join15(this.folder, `${key}.${ending}`);
       }
       /** The record of a kept engine; undefined when there is none or it is damaged. */
       async find(key) {
         try {
-          const value = JSON.parse(await readFile6(join13(this.folder, `${key}.json`), "utf8"));
+          const value = JSON.parse(await readFile9(join15(this.folder, `${key}.json`), "utf8"));
           const record = value;
           return typeof record.digest === "string" && typeof record.engineBytes === "number" && typeof record.seconds === "number" ? { digest: record.digest, engineBytes: record.engineBytes, seconds: record.seconds } : void 0;
         } catch (error2) {
@@ -42502,7 +43099,7 @@ var init_store4 = __esm({
         }
       }
       async keep(key, record) {
-        const path4 = join13(this.folder, `${key}.json`);
+        const path4 = join15(this.folder, `${key}.json`);
         await writeFile2(`${path4}.tmp`, JSON.stringify(record));
         await rename3(`${path4}.tmp`, path4);
       }
@@ -42511,7 +43108,7 @@ var init_store4 = __esm({
 });
 
 // src/engine/tensorrt/engine.ts
-import { rm as rm4, writeFile as writeFile3 } from "node:fs/promises";
+import { rm as rm5, writeFile as writeFile3 } from "node:fs/promises";
 async function createTensorRtEngine(options) {
   const store = await openStore2(options.cache, options.workspace);
   const { worker: worker2, hello } = await TensorRtWorker.start({
@@ -42639,8 +43236,8 @@ var init_engine = __esm({
           await this.store.keep(key, { digest: digest2, engineBytes, seconds });
           return { digest: digest2, engineBytes, seconds };
         } finally {
-          await rm4(onnx, { force: true });
-          if (cache !== void 0) await rm4(cache, { force: true });
+          await rm5(onnx, { force: true });
+          if (cache !== void 0) await rm5(cache, { force: true });
         }
       }
       /** A timing cache belongs to a library and a GPU, and is shared by all models. */
@@ -42798,10 +43395,10 @@ var init_engine = __esm({
 });
 
 // src/engine/tensorrt/gpu.ts
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { execFile as execFile2 } from "node:child_process";
+import { promisify as promisify3 } from "node:util";
 async function gpuState(bus, ours, program3 = "nvidia-smi") {
-  const ask2 = async (args) => (await run(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
+  const ask2 = async (args) => (await run2(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
   try {
     const [line, apps] = await Promise.all([
       ask2([`--query-gpu=${FIELDS2.join(",")}`]),
@@ -42848,12 +43445,12 @@ function noiseOf2(state) {
     ...mig ? ["the GPU is divided (MIG): neighbours share its memory bandwidth and clocks"] : []
   ];
 }
-var run, TIMEOUT_MS, BUSY, FIELDS2;
+var run2, TIMEOUT_MS, BUSY, FIELDS2;
 var init_gpu = __esm({
   "src/engine/tensorrt/gpu.ts"() {
     "use strict";
     init_faults();
-    run = promisify(execFile);
+    run2 = promisify3(execFile2);
     TIMEOUT_MS = 2e4;
     BUSY = 10;
     FIELDS2 = [
@@ -42871,13 +43468,13 @@ var init_gpu = __esm({
 });
 
 // src/engine/tensorrt/lock.ts
-import { open as open3, readFile as readFile7, rm as rm5, stat as stat5 } from "node:fs/promises";
+import { open as open3, readFile as readFile10, rm as rm6, stat as stat7 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path4)) return { release: () => rm5(path4, { force: true }) };
+    if (await take(path4)) return { release: () => rm6(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -42904,14 +43501,14 @@ async function take(path4) {
 }
 async function holderOf(path4) {
   try {
-    const [text3, { mtimeMs }] = [await readFile7(path4, "utf8"), await stat5(path4)];
+    const [text3, { mtimeMs }] = [await readFile10(path4, "utf8"), await stat7(path4)];
     const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm5(path4, { force: true });
+    await rm6(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -42951,7 +43548,7 @@ var init_tensorrt = __esm({
 var init_engine2 = __esm({
   "src/engine/index.ts"() {
     "use strict";
-    init_types12();
+    init_types11();
     init_probe_types();
     init_onnxruntime();
     init_tensorrt();
@@ -42959,7 +43556,7 @@ var init_engine2 = __esm({
 });
 
 // src/detection/types.ts
-var init_types13 = __esm({
+var init_types12 = __esm({
   "src/detection/types.ts"() {
     "use strict";
   }
@@ -42967,9 +43564,9 @@ var init_types13 = __esm({
 
 // src/detection/nms.ts
 function byFallingScore2(scores, count3 = scores.length) {
-  const floats = new Float32Array(count3);
-  for (let i = 0; i < count3; i++) floats[i] = scores[i] + 0;
-  const bits = new Uint32Array(floats.buffer);
+  const floats2 = new Float32Array(count3);
+  for (let i = 0; i < count3; i++) floats2[i] = scores[i] + 0;
+  const bits = new Uint32Array(floats2.buffer);
   const keys = new Float64Array(count3);
   for (let i = 0; i < count3; i++) {
     const word = bits[i];
@@ -43048,7 +43645,7 @@ var init_nms = __esm({
 });
 
 // src/detection/boxes.ts
-function finite2(outputs, name) {
+function finite(outputs, name) {
   const tensor = name === void 0 ? void 0 : outputs.get(name);
   if (tensor === void 0) throw new Error(`output ${String(name)} did not come back`);
   const { data } = tensor;
@@ -43164,11 +43761,11 @@ function maskSize(dims, height, width) {
   return [h > 0 ? h : height, w > 0 ? w : width];
 }
 function extraInputs(view, options) {
-  const known2 = view.inputs.filter(({ name }) => name in INPUTS);
+  const known2 = view.inputs.filter(({ name }) => name in INPUTS2);
   if (known2.length === 0) return void 0;
   return (g) => Object.fromEntries(
     known2.map((spec) => {
-      const values = INPUTS[spec.name](g, options, spec);
+      const values = INPUTS2[spec.name](g, options, spec);
       const kind = spec.type === "int64" || spec.type === "int32" ? spec.type : "float32";
       const data = kind === "int64" ? Float64Array.from(values) : kind === "int32" ? Int32Array.from(values) : Float32Array.from(values);
       const dims = spec.name === "pixel_mask" ? [1, ...maskSize(spec.dims, options.inputHeight, options.inputWidth)] : [1, 2];
@@ -43177,9 +43774,9 @@ function extraInputs(view, options) {
   );
 }
 function unknownInputs(view, image) {
-  return view.inputs.filter(({ name }) => name !== image.name && !(name in INPUTS));
+  return view.inputs.filter(({ name }) => name !== image.name && !(name in INPUTS2));
 }
-var SCALED_BY, INPUTS;
+var SCALED_BY, INPUTS2;
 var init_inputs = __esm({
   "src/detection/inputs.ts"() {
     "use strict";
@@ -43189,7 +43786,7 @@ var init_inputs = __esm({
       "paddle-raw": "scale_factor",
       "rtdetr-deploy": "orig_target_sizes"
     };
-    INPUTS = {
+    INPUTS2 = {
       /** Width and height of the original (RT-DETR, D-FINE). */
       orig_target_sizes: (g, options) => stretched(g, options) ? [g.originalWidth, g.originalHeight] : [options.inputWidth, options.inputHeight],
       /** Of y and x, input over original (Paddle). */
@@ -43206,7 +43803,7 @@ var init_inputs = __esm({
 // src/detection/yolo.ts
 function yolov10({ outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
-    const { data } = finite2(outputs, predictions);
+    const { data } = finite(outputs, predictions);
     const rows3 = Math.min(data.length / 6, options.maxDetections);
     for (let row = 0; row < rows3; row++) {
       const at2 = (column) => data[row * 6 + column];
@@ -43218,7 +43815,7 @@ function yolov10({ outputs: { predictions } }, options) {
 function yolov8({ format, outputs: { predictions } }, options) {
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
-    const tensor = finite2(outputs, predictions);
+    const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [rows3 = 0, columns2 = 0] = shapeOf2(tensor, predictions, 2);
     const isGrid = (n2) => stridesOf(n2, inputHeight, inputWidth) !== void 0;
@@ -43240,7 +43837,7 @@ function yolov8({ format, outputs: { predictions } }, options) {
 }
 function yolov5({ outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
-    const tensor = finite2(outputs, predictions);
+    const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [, width = 5] = shapeOf2(tensor, predictions, 2);
     const found = new CandidateTable();
@@ -43261,7 +43858,7 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
   return (outputs, geometry, emit) => {
     const found = new CandidateTable();
     heads2.forEach(([name], level) => {
-      const tensor = finite2(outputs, name);
+      const tensor = finite(outputs, name);
       const { data } = tensor;
       const flat = tensor.dims.length === 4;
       const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name, flat ? 3 : 4);
@@ -43299,7 +43896,7 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
 function yolox({ format, outputs: { predictions } }, options) {
   const { inputHeight, inputWidth } = options;
   return (outputs, geometry, emit) => {
-    const tensor = finite2(outputs, predictions);
+    const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [n = 0, width = 5] = shapeOf2(tensor, predictions, 2);
     const strides = stridesOf(n, inputHeight, inputWidth);
@@ -43343,8 +43940,8 @@ var init_yolo2 = __esm({
 // src/detection/dense.ts
 function boxesAndScores({ format, outputs: { boxes: boxes2, scores } }, options, view) {
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes2).data;
-    const tensor = finite2(outputs, scores);
+    const corners = finite(outputs, boxes2).data;
+    const tensor = finite(outputs, scores);
     const { data } = tensor;
     const n = corners.length / 4;
     const [rows3 = 0, columns2 = 0] = shapeOf2(tensor, scores, 2);
@@ -43361,7 +43958,7 @@ function boxesAndScores({ format, outputs: { boxes: boxes2, scores } }, options,
     emitKept(found, options, geometryOf(format, geometry, options, view), emit);
   };
 }
-function distance4(data, at2, side, bins) {
+function distance5(data, at2, side, bins) {
   const start = at2 + side * bins;
   let most = -Infinity;
   for (let bin = 0; bin < bins; bin++) most = Math.max(most, data[start + bin]);
@@ -43382,7 +43979,7 @@ function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distan
     if (score <= confidence) continue;
     corners ??= [0, 1, 2, 3].map((side) => {
       const origin = ((side % 2 === 0 ? x : y) + centre) * stride;
-      const moved2 = distance4(distances, distancesAt, side, bins) * stride;
+      const moved2 = distance5(distances, distancesAt, side, bins) * stride;
       const most = side % 2 === 0 ? inputWidth : inputHeight;
       return Math.min(Math.max(side < 2 ? origin - moved2 : origin + moved2, 0), most);
     });
@@ -43392,7 +43989,7 @@ function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distan
 function nanodet({ classCount: known2, outputs: { predictions } }, options) {
   const { inputHeight, inputWidth } = options;
   return (outputs, geometry, emit) => {
-    const tensor = finite2(outputs, predictions);
+    const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
     const strides = stridesOf(n, inputHeight, inputWidth);
@@ -43415,8 +44012,8 @@ function picodetHeads({ heads: heads2 = [] }, options) {
   return (outputs, geometry, emit) => {
     const found = new CandidateTable();
     heads2.forEach(([scoresName, distancesName], level) => {
-      const scores = finite2(outputs, scoresName);
-      const distances = finite2(outputs, distancesName);
+      const scores = finite(outputs, scoresName);
+      const distances = finite(outputs, distancesName);
       const [cells4 = 0, classCount = 0] = shapeOf2(scores, scoresName, 2);
       const grid = gridOf([8 * 2 ** level], options.inputHeight, options.inputWidth);
       if (grid.length !== cells4) throw noGrid(scoresName, cells4, options);
@@ -43452,7 +44049,7 @@ function rows(match2, options, view) {
   const { width, box, score, cls } = COLUMNS2[match2.format];
   const { predictions, count: count3 } = match2.outputs;
   return (outputs, geometry, emit) => {
-    const { data } = finite2(outputs, predictions);
+    const { data } = finite(outputs, predictions);
     if (data.length % width !== 0)
       throw new InputFault({
         where: `output ${String(predictions)}`,
@@ -43470,16 +44067,16 @@ function rows(match2, options, view) {
   };
 }
 function countOf(outputs, name) {
-  return name === void 0 ? Infinity : finite2(outputs, name).data[0] ?? 0;
+  return name === void 0 ? Infinity : finite(outputs, name).data[0] ?? 0;
 }
 function separate(match2, options, view) {
   const { boxes: boxes2, scores, classes, count: count3 } = match2.outputs;
   const { inputHeight, inputWidth, confidence } = options;
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes2).data;
-    const labels = finite2(outputs, classes).data;
+    const corners = finite(outputs, boxes2).data;
+    const labels = finite(outputs, classes).data;
     const width = match2.format === "mmdeploy" ? 5 : 4;
-    const points = width === 5 ? void 0 : finite2(outputs, scores).data;
+    const points = width === 5 ? void 0 : finite(outputs, scores).data;
     const rowCount = Math.min(corners.length / width, labels.length, countOf(outputs, count3));
     const tf = match2.format === "tf-od";
     const found = new CandidateTable();
@@ -43506,9 +44103,9 @@ function nmsIndices(match2, options, view) {
   const { boxes: boxes2, scores, indices: indices2 } = match2.outputs;
   const turned = view.inputs.some(({ name }) => name === "image_shape");
   return (outputs, geometry, emit) => {
-    const corners = finite2(outputs, boxes2).data;
-    const points = finite2(outputs, scores).data;
-    const selected = finite2(outputs, indices2).data;
+    const corners = finite(outputs, boxes2).data;
+    const points = finite(outputs, scores).data;
+    const selected = finite(outputs, indices2).data;
     const n = corners.length / 4;
     const found = new CandidateTable();
     for (let i = 0; i + 2 < selected.length; i += 3) {
@@ -43552,20 +44149,20 @@ var init_suppressed = __esm({
 // src/detection/transformers.ts
 function queries({ outputs: { boxes: boxes2, scores } }, options) {
   return (outputs, geometry, emit) => {
-    const sides = finite2(outputs, boxes2).data;
-    const tensor = finite2(outputs, scores);
+    const sides = finite(outputs, boxes2).data;
+    const tensor = finite(outputs, scores);
     const [n = 0, classCount = 0] = shapeOf2(tensor, scores, 2);
     const found = new CandidateTable();
     for (let i = 0; i < n; i++)
       for (let cls = 0; cls < classCount; cls++)
-        add2(found, cls, sigmoid(tensor.data[i * classCount + cls]), sides, 4 * i, options);
+        add(found, cls, sigmoid(tensor.data[i * classCount + cls]), sides, 4 * i, options);
     emitTop(found, options, geometry, emit);
   };
 }
 function detr({ outputs: { boxes: boxes2, scores } }, options) {
   return (outputs, geometry, emit) => {
-    const sides = finite2(outputs, boxes2).data;
-    const tensor = finite2(outputs, scores);
+    const sides = finite(outputs, boxes2).data;
+    const tensor = finite(outputs, scores);
     const [n = 0, width = 0] = shapeOf2(tensor, scores, 2);
     const found = new CandidateTable();
     for (let i = 0; i < n; i++) {
@@ -43574,14 +44171,14 @@ function detr({ outputs: { boxes: boxes2, scores } }, options) {
       for (let cls = 1; cls < width - 1; cls++) if (logit(cls) > logit(best)) best = cls;
       let sum2 = 0;
       for (let cls = 0; cls < width; cls++) sum2 += Math.exp(logit(cls) - logit(best));
-      add2(found, best, 1 / sum2, sides, 4 * i, options);
+      add(found, best, 1 / sum2, sides, 4 * i, options);
     }
     emitTop(found, options, geometry, emit);
   };
 }
 function ultralyticsQueries({ outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
-    const tensor = finite2(outputs, predictions);
+    const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
     const found = new CandidateTable();
@@ -43589,12 +44186,12 @@ function ultralyticsQueries({ outputs: { predictions } }, options) {
       const score = (cls) => data[i * width + 4 + cls];
       let best = 0;
       for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
-      add2(found, best, score(best), data, i * width, options);
+      add(found, best, score(best), data, i * width, options);
     }
     emitTop(found, options, geometry, emit);
   };
 }
-function add2(found, cls, score, sides, at2, { confidence, inputWidth, inputHeight }) {
+function add(found, cls, score, sides, at2, { confidence, inputWidth, inputHeight }) {
   if (score <= confidence) return;
   const [cx, cy] = [sides[at2] * inputWidth, sides[at2 + 1] * inputHeight];
   const [w, h] = [sides[at2 + 2] * inputWidth, sides[at2 + 3] * inputHeight];
@@ -43754,7 +44351,7 @@ var init_refusals2 = __esm({
 });
 
 // src/detection/sight.ts
-function positive(dim) {
+function positive2(dim) {
   return dim !== void 0 && dim > 0 ? dim : void 0;
 }
 function hasInput(view, ...names) {
@@ -43806,17 +44403,17 @@ function separateOutputs({ outputs: all, named, view, declared }, add4) {
 }
 function indices({ outputs }, add4) {
   const integers = outputs.filter((output) => !isFloat(output));
-  const floats = outputs.filter(isFloat);
+  const floats2 = outputs.filter(isFloat);
   const [integer] = integers;
-  const [first2] = floats;
+  const [first2] = floats2;
   if (integer === void 0 || first2 === void 0 || integers.length !== 1) return;
-  if (floats.length === 2) {
-    const box = floats.find(({ dims }) => dims.at(-1) === 4);
-    const other = floats.find((output) => output !== box);
+  if (floats2.length === 2) {
+    const box = floats2.find(({ dims }) => dims.at(-1) === 4);
+    const other = floats2.find((output) => output !== box);
     if (box && other && integer.dims.length >= 2 && integer.dims.at(-1) === 3)
       add4("nms-indices", {
         outputs: { boxes: box.name, scores: other.name, indices: integer.name },
-        classCount: positive(other.dims.at(-2)),
+        classCount: positive2(other.dims.at(-2)),
         why: `${integer.name} selects image, class and box`
       });
     else if (box?.dims.length === 2 && other?.dims.length === 1)
@@ -43835,9 +44432,9 @@ function indices({ outputs }, add4) {
 }
 function rows2({ outputs, view, declared }, add4) {
   const integers = outputs.filter((output) => !isFloat(output));
-  const floats = outputs.filter(isFloat);
-  const [first2] = floats;
-  if (first2 && floats.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
+  const floats2 = outputs.filter(isFloat);
+  const [first2] = floats2;
+  if (first2 && floats2.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
     const found = { outputs: { predictions: first2.name }, classCount: void 0 };
     const flat = /flat/i.test(first2.name);
     if (declared !== void 0 || flat || first2.name !== "output")
@@ -43846,7 +44443,7 @@ function rows2({ outputs, view, declared }, add4) {
   }
   const paddled = hasInput(view, "scale_factor", "im_shape");
   const isRow = ({ dims }) => dims.length === 2 && dims[1] === 6;
-  const numbers3 = floats.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
+  const numbers3 = floats2.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
   if (numbers3 && (paddled || integers.length === 1 || declared === "paddle"))
     add4("paddle", {
       outputs: {
@@ -43879,10 +44476,10 @@ function heads(sight, add4) {
   distanceHeads(sight, add4);
 }
 function anchorHeads({ outputs, declared }, add4) {
-  const floats = outputs.filter(isFloat);
-  const whole = floats.some(({ dims }) => dims.length === 3);
+  const floats2 = outputs.filter(isFloat);
+  const whole = floats2.some(({ dims }) => dims.length === 3);
   const side = ({ dims }) => dims.at(dims.length === 5 ? -2 : -1) ?? 0;
-  const raw = floats.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
+  const raw = floats2.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
   const [first2] = raw;
   if (raw.length < 3 || first2 === void 0 || whole && declared !== "yolov5-heads") return;
   const numbers3 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
@@ -43895,15 +44492,15 @@ function anchorHeads({ outputs, declared }, add4) {
     });
 }
 function distanceHeads({ outputs, classes, height, width }, add4) {
-  const floats = outputs.filter(isFloat);
+  const floats2 = outputs.filter(isFloat);
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
-  const at2 = (cells4, box) => floats.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
+  const at2 = (cells4, box) => floats2.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
   const pairs = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
   if (outputs.length === 8 && pairs.every((pair3) => !pair3.includes(void 0)))
     add4("picodet-heads", {
       outputs: {},
       heads: pairs,
-      classCount: positive(at2(levels[0], false)?.dims[2]) ?? classes?.count,
+      classCount: positive2(at2(levels[0], false)?.dims[2]) ?? classes?.count,
       why: "four levels of scores and of 32 distances"
     });
 }
@@ -43929,7 +44526,7 @@ function paired(sight, add4) {
   const evidence = dense ? cells4 : `${n < 0 ? "a free number of" : n} queries`;
   const match2 = (classCount, more) => ({
     outputs: { boxes: boxes2.name, scores: scores.name },
-    classCount: positive(classCount),
+    classCount: positive2(classCount),
     why: `${evidence}, ${more}`
   });
   const byClass = columns2 === n && rows3 !== n;
@@ -43944,13 +44541,13 @@ function paired(sight, add4) {
   transformer(sight, add4, columns2, match2, /^dets$/.test(boxes2.name));
 }
 function pairOf2({ outputs, named }) {
-  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  const logits = floats.find(({ name }) => /^(pred_)?logits$/.test(name));
-  const corners = floats.find(({ name }) => name === "pred_boxes");
+  const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const logits = floats2.find(({ name }) => /^(pred_)?logits$/.test(name));
+  const corners = floats2.find(({ name }) => name === "pred_boxes");
   if (logits && corners) return [corners, logits];
-  if (floats.length !== 2 || outputs.length !== 2) return void 0;
-  const boxes2 = floats.find(({ name }) => name === named.boxes) ?? floats.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats.find(({ dims }) => dims[2] === 4);
-  const scores = floats.find((output) => output !== boxes2);
+  if (floats2.length !== 2 || outputs.length !== 2) return void 0;
+  const boxes2 = floats2.find(({ name }) => name === named.boxes) ?? floats2.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats2.find(({ dims }) => dims[2] === 4);
+  const scores = floats2.find((output) => output !== boxes2);
   return boxes2 && scores ? [boxes2, scores] : void 0;
 }
 function transformer({ view, classes, declared }, add4, columns2, match2, dets) {
@@ -43990,7 +44587,7 @@ function single(sight, add4) {
   if (output === void 0) return;
   const put = (format, classCount, why, more = {}) => add4(format, {
     outputs: { predictions: output.name },
-    classCount: positive(classCount),
+    classCount: positive2(classCount),
     why: `${output === sight.outputs[0] ? "" : `output ${output.name}, `}${why}`,
     ...more
   });
@@ -44002,14 +44599,14 @@ function single(sight, add4) {
   few(sight, rows3, columns2, put);
 }
 function onlyOutput({ outputs, named }) {
-  const floats = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  const chosen = floats.find(({ name }) => name === named.predictions);
+  const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const chosen = floats2.find(({ name }) => name === named.predictions);
   if (chosen !== void 0) return chosen;
-  const [first2] = floats;
-  const alike2 = floats.every(({ dims }) => String(dims) === String(first2?.dims));
-  if (!alike2 || floats.length > 2 || outputs.some((o) => !floats.includes(o) && o.dims.length < 5))
+  const [first2] = floats2;
+  const alike2 = floats2.every(({ dims }) => String(dims) === String(first2?.dims));
+  if (!alike2 || floats2.length > 2 || outputs.some((o) => !floats2.includes(o) && o.dims.length < 5))
     return void 0;
-  return floats.at(-1);
+  return floats2.at(-1);
 }
 function declaredLayout({ height, width, classes }, declared, { dims: [, rows3 = -1, columns2 = -1] }, put) {
   if (!(declared in EXTRA)) return;
@@ -44039,11 +44636,11 @@ function fromMetadata({ view, classes }, rows3, columns2, put) {
 function freeCells(sight, rows3, columns2, put) {
   const { view } = sight;
   const count3 = likelyCount(sight, Math.max(rows3, columns2));
-  const of = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
+  const of2 = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
   if (rows3 > 0 && columns2 < 0) {
     if (count3 !== void 0 && rows3 === 4 + count3)
-      return put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of}`);
-    if (isDeformable(view)) put("rtdetr-ultralytics", count3, `${rows3} queries${of}`);
+      return put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of2}`);
+    if (isDeformable(view)) put("rtdetr-ultralytics", count3, `${rows3} queries${of2}`);
     return;
   }
   if (columns2 < 0) return;
@@ -44051,9 +44648,9 @@ function freeCells(sight, rows3, columns2, put) {
   if (six) put("yolov10", sight.classes?.count, "a free number of rows of six");
   if (six && count3 !== 1) return;
   if (count3 !== void 0 && columns2 === 4 + count3)
-    return put("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of}`);
+    return put("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of2}`);
   if (count3 === void 0 || columns2 !== 5 + count3) return;
-  put("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of}`);
+  put("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of2}`);
   if (!byUltralytics(view) && view.operators?.has("Exp") === true)
     put("yolox-decoded", count3, "sizes raised by the model itself (Exp)");
 }
@@ -44065,20 +44662,20 @@ function gridded(sight, output, put) {
   const { classes, height, width, view } = sight;
   const [, rows3 = -1, columns2 = -1] = output.dims;
   const count3 = classes?.count;
-  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
+  const of2 = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
   const across = stridesOf(columns2, height, width) !== void 0;
   if (rows3 > 4 && across && (count3 === void 0 || rows3 === 4 + count3))
-    put("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of}`);
+    put("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of2}`);
   const anchored = rows3 % 3 === 0 && stridesOf(rows3 / 3, height, width) !== void 0;
   if (anchored && columns2 > 5 && (count3 === void 0 || columns2 === 5 + count3)) {
-    put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of}`);
+    put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of2}`);
     return true;
   }
   if (stridesOf(rows3, height, width) !== void 0 && columns2 > 4) {
     const paddle = view.inputs.some(({ name }) => name === "image") || hasInput(view, "scale_factor");
     const likely = likelyCount(sight, columns2);
     if (paddle && !byUltralytics(view) && (likely === void 0 || columns2 === 4 + likely))
-      put("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of}`);
+      put("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of2}`);
     else cells3(sight, output, put);
     return true;
   }
@@ -44086,43 +44683,43 @@ function gridded(sight, output, put) {
 }
 function few({ view, classes }, rows3, columns2, put) {
   const count3 = classes?.count;
-  const of = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
+  const of2 = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
   const byQuery = columns2 > 4 && (count3 === void 0 ? columns2 === 84 : columns2 === 4 + count3);
   const deformable = view.operators === void 0 ? void 0 : isDeformable(view);
   const detections = columns2 === 6;
   if (detections && !(byQuery && deformable === true)) put("yolov10", count3, "rows of six numbers");
   if (byQuery && !(detections && deformable === false))
-    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of}`);
+    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of2}`);
 }
 function cells3(sight, { dims }, put) {
   const { view, classes, height, width } = sight;
   const [, rows3 = -1, columns2 = -1] = dims;
   const likely = likelyCount(sight, columns2);
-  const of = `, ${columns2} numbers for each of ${rows3} cells`;
+  const of2 = `, ${columns2} numbers for each of ${rows3} cells`;
   const fits = (extra) => likely !== void 0 && columns2 === likely + extra;
   const fourStrides = stridesOf(rows3, height, width)?.length === 4;
-  if (fits(4) || columns2 === 5) return put("yolov8", columns2 - 4, `transposed${of}`);
+  if (fits(4) || columns2 === 5) return put("yolov8", columns2 - 4, `transposed${of2}`);
   const distances = DISTANCES.find(fits);
   if (distances !== void 0)
-    return put("nanodet", columns2 - distances, `${distances} for distances${of}`, {
+    return put("nanodet", columns2 - distances, `${distances} for distances${of2}`, {
       // NanoDet-Plus has four strides and stretches; NanoDet before it has three and keeps the ratio.
       ...!fourStrides && { family: "nanodet-first" }
     });
   if (classes !== void 0 && !fits(5)) return;
   const { operators } = view;
   if (byUltralytics(view)) {
-    put("yolox", columns2 - 5, `one anchor a cell${of}`);
-    put("yolov5", columns2 - 5, `metadata of Ultralytics${of}`);
+    put("yolox", columns2 - 5, `one anchor a cell${of2}`);
+    put("yolov5", columns2 - 5, `metadata of Ultralytics${of2}`);
   } else if (operators?.has("Exp") === true)
-    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of}`);
+    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of2}`);
   else if (operators?.has("Sub") === true)
-    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of}`);
-  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of}`);
+    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of2}`);
+  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of2}`);
   if (fits(5)) return;
   if (operators?.has("Softmax") !== false && operators?.has("Exp") !== true)
-    put("yolov8", columns2 - 4, `transposed, if it has ${columns2 - 4} classes${of}`);
+    put("yolov8", columns2 - 4, `transposed, if it has ${columns2 - 4} classes${of2}`);
   if (fourStrides && columns2 > 32)
-    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of}`);
+    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of2}`);
 }
 var EXTRA, DISTANCES;
 var init_single = __esm({
@@ -44384,7 +44981,7 @@ function byName(names, categories, boxes2, source) {
   const known2 = new Map(categories.map(({ name }, i) => [match2(name), i]));
   const places2 = names.map((name) => known2.get(match2(name)) ?? -1);
   const start = `classes are matched by the names of ${source}`;
-  return { index: Int32Array.from(places2), how: describe3(start, names, places2, categories, missing) };
+  return { index: Int32Array.from(places2), how: describe4(start, names, places2, categories, missing) };
 }
 function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
@@ -44407,9 +45004,9 @@ function asCoco(count3, categories) {
   const numbered = count3 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name }) => name);
   const start = `the model’s ${count3} classes are taken ${numbered}`;
-  return { index, how: describe3(start, names, places2, categories, []) };
+  return { index, how: describe4(start, names, places2, categories, []) };
 }
-function describe3(start, names, places2, categories, missing) {
+function describe4(start, names, places2, categories, missing) {
   const renamed = names.flatMap((name, i) => {
     const category = categories[places2[i]]?.name.trim();
     return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
@@ -44603,7 +45200,7 @@ var init_preprocessing = __esm({
 var init_detection = __esm({
   "src/detection/index.ts"() {
     "use strict";
-    init_types13();
+    init_types12();
     init_choose();
     init_classes2();
     init_nms();
@@ -44615,7 +45212,7 @@ var init_detection = __esm({
 
 // src/pipeline/keys.ts
 import { createHash as createHash10 } from "node:crypto";
-import { readFile as readFile8 } from "node:fs/promises";
+import { readFile as readFile11 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress }) {
   const { enabled, folder, maxMiB } = settings2.cache;
@@ -44641,7 +45238,7 @@ function digestOf2(bytes2) {
   return createHash10("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
-  const bytes2 = await readFile8(record.file).catch(() => void 0);
+  const bytes2 = await readFile11(record.file).catch(() => void 0);
   if (bytes2 === void 0) return void 0;
   const { width, height } = record;
   const { versions } = sharp();
@@ -44656,7 +45253,7 @@ var init_keys = __esm({
 });
 
 // src/pipeline/prepare.ts
-import { readFile as readFile9 } from "node:fs/promises";
+import { readFile as readFile12 } from "node:fs/promises";
 async function prepare3(loaded2, context, sound) {
   const { settings: settings2 } = loaded2;
   context.progress.phase("Reading the model and the data");
@@ -44695,7 +45292,7 @@ async function prepare3(loaded2, context, sound) {
     batch: settings2.engine.batch
   });
   try {
-    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile9(settings2.model));
+    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile12(settings2.model));
     const view = {
       ...await viewOf(engine, model, bytes2, graph),
       ...sizeOf(settings2),
@@ -44912,7 +45509,7 @@ async function detectKnown(bench, session, name, bytes2) {
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
   const fresh = /* @__PURE__ */ new Map();
-  const run4 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
+  const run5 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
     const image = indexes[i];
     const numbers3 = detectionNumbers(table3);
     fresh.set(image, numbers3);
@@ -44929,14 +45526,14 @@ async function detectKnown(bench, session, name, bytes2) {
   const missing = all.filter((i) => !known2.has(i));
   if (known2.size > 0 && live.length < all.length)
     bench.context.progress.phase(`Evaluating ${name}: resumed, ${known2.size} of ${all.length} images known`);
-  await run4([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
+  await run5([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
   const differs = [...fresh].some(([i, numbers3]) => {
     const before = known2.get(i);
     return before !== void 0 && packNumbers(before) !== packNumbers(numbers3);
   });
   if (differs) {
     bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
-    await run4(all.filter((i) => !fresh.has(i)));
+    await run5(all.filter((i) => !fresh.has(i)));
   }
   const table2 = new DetectionBuilder();
   for (const i of all) pushNumbers(table2, i, fresh.get(i) ?? known2.get(i));
@@ -45024,9 +45621,1090 @@ var init_measure = __esm({
   }
 });
 
+// src/pipeline/against.ts
+function compareBase(bench, found) {
+  if (found?.kind !== "measured") return found;
+  const { report, detections: kept } = found.kept;
+  const detections = kept?.validation === bench.digests.validation ? kept.detections : void 0;
+  return {
+    kind: "measured",
+    found,
+    numbers: detections === void 0 ? reportedNumbers(report) : evaluatedNumbers(bench, report, detections),
+    detections,
+    incomparable: otherSet2(bench, report) ?? otherEngine(bench, report)
+  };
+}
+function otherSet2({ digests, truth }, { data }) {
+  const { digest: digest2, images: images2 } = data.validation;
+  if (digest2 === void 0)
+    return "its report does not tell its validation set (it is of an older int8-gate)";
+  if (digest2 === digests.validation) return void 0;
+  return `it was measured on another validation set (${images2} images, here ${truth.images.length})`;
+}
+function otherEngine({ settings: settings2 }, { engines: engines3 }) {
+  const real = settings2.engine.name === "tensorrt";
+  if (real === (engines3 !== void 0)) return void 0;
+  return real ? "it was simulated, and the head runs on a GPU" : "it was measured on a GPU, and the head is simulated";
+}
+function variantOf({ variants: variants3, verdict }) {
+  return verdict.candidate === "mixed" ? variants3.mixed ?? variants3.int8 : variants3.int8;
+}
+function reportedNumbers(report) {
+  const { stats, perClass, floatLayers, weightBytes: weightBytes2 } = variantOf(report);
+  const engine = report.engines?.rows.find(({ variant: variant2 }) => variant2 === report.verdict.candidate);
+  return {
+    ...unmeasured(weightBytes2, floatLayers),
+    stats: engine === void 0 ? stats : { ...nothing, AP: engine.AP, AP50: engine.AP50 },
+    perClass: engine === void 0 ? perClass.map((one, category) => ({ ...one, category })) : []
+  };
+}
+function evaluatedNumbers(bench, report, detections) {
+  const { stats, perClass } = evaluateCoco(bench.truth, detections);
+  const { weightBytes: weightBytes2, floatLayers } = variantOf(report);
+  return { ...unmeasured(weightBytes2, floatLayers), stats, perClass };
+}
+function unmeasured(weightBytes2, floatLayers) {
+  return {
+    distances: void 0,
+    sqnr: void 0,
+    modelSizeMiB: weightBytes2 / 2 ** 20,
+    latencyMs: void 0,
+    floatLayers
+  };
+}
+function atHand(bench, head) {
+  const base = bench.against?.base;
+  if (base?.kind !== "measured") return base;
+  const { numbers: numbers3, incomparable, found } = base;
+  return {
+    kind: "measured",
+    reference: numbers3,
+    intervals: dropBelowBase(bench, head),
+    floatLayers: numbers3.floatLayers,
+    images: found.images,
+    incomparable
+  };
+}
+function dropBelowBase(bench, head) {
+  const base = bench.against?.base;
+  if (base?.kind !== "measured" || base.detections === void 0 || base.incomparable !== void 0)
+    return void 0;
+  return dropBetween(bench, base.detections, head);
+}
+var nothing;
+var init_against = __esm({
+  "src/pipeline/against.ts"() {
+    "use strict";
+    init_evaluation();
+    init_measure();
+    nothing = {
+      AP: NaN,
+      AP50: NaN,
+      AP75: NaN,
+      APs: NaN,
+      APm: NaN,
+      APl: NaN,
+      AR1: NaN,
+      AR10: NaN,
+      AR100: NaN,
+      ARs: NaN,
+      ARm: NaN,
+      ARl: NaN
+    };
+  }
+});
+
+// src/pipeline/engine-times.ts
+function layerTimes(engine, planned) {
+  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
+  const parts = /* @__PURE__ */ new Map();
+  for (const { nodes, ms, precision: precision2, reformat } of engine) {
+    if (reformat || ms === void 0) continue;
+    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
+    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
+    for (const { name, macs } of owners) {
+      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
+      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
+      const longer = share2 > known2.longest;
+      parts.set(name, {
+        ms: known2.ms + share2,
+        longest: longer ? share2 : known2.longest,
+        got: longer ? precision2 : known2.got
+      });
+    }
+  }
+  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
+}
+var init_engine_times = __esm({
+  "src/pipeline/engine-times.ts"() {
+    "use strict";
+  }
+});
+
+// src/pipeline/layer-rows.ts
+function finite2(value) {
+  return Number.isFinite(value) ? value : null;
+}
+function layerRows(source, findings2) {
+  const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
+  const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const moved2 = new Map(
+    [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
+  );
+  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
+  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const timeOf = engineTimes2(source, [...layers3.values()]);
+  return rows3.map((row, i) => {
+    const { layer, sqnr, mapDrop, detail } = row;
+    const members = detail?.group.layers ?? [layer];
+    const macs = members.reduce((sum2, { name }) => add2(sum2, layers3.get(name)?.macs), 0);
+    const bytes2 = members.reduce((sum2, { name }) => add2(sum2, moved2.get(name)), 0);
+    const cause = causeOf(members, detail, findings2);
+    return {
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      depth: layer.depth,
+      sqnr: finite2(sqnr),
+      mapDrop: mapDrop === void 0 ? null : finite2(mapDrop),
+      macShare: macs === void 0 || total === 0 ? null : macs / total,
+      byteShare: bytes2 === void 0 || allBytes === 0 ? null : bytes2 / allBytes,
+      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
+      precision: precision2.get(layer.name) ?? "int8",
+      head: layer.head,
+      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
+      weights: weightsDigest(
+        bench.graph,
+        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
+      ),
+      reads: readsOf2(members, source),
+      ...detail !== void 0 && detailsOf(row, detail),
+      ...timeOf(members),
+      ...cause !== void 0 && { cause }
+    };
+  });
+}
+function engineTimes2({ bench: { graph }, confirmation }, layers3) {
+  const planned = layers3.map(({ name, nodes, macs = 0 }) => ({
+    name,
+    macs,
+    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
+  }));
+  const timesOf = (...variants3) => {
+    const found = variants3.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
+    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
+  };
+  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
+  return (members) => {
+    const times = members.flatMap(({ name }) => own.get(name) ?? []);
+    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
+    if (longest === void 0) return {};
+    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
+    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
+    return {
+      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
+    };
+  };
+}
+function add2(sum2, macs) {
+  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
+}
+function detailsOf({ layer }, detail) {
+  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
+  const db = (value, key) => value === void 0 ? {} : { [key]: finite2(value) };
+  const { boxShift, scoreShift } = detail;
+  return {
+    images: detail.images,
+    place: { ...detail.place },
+    ...others.length > 0 && { together: others },
+    ...boxShift !== void 0 && { boxShift },
+    ...scoreShift !== void 0 && { scoreShift },
+    ...db(detail.mapLow, "mapDropLow"),
+    ...db(detail.mapHigh, "mapDropHigh"),
+    ...db(detail.weights, "weightsSqnr"),
+    ...db(detail.activations, "activationsSqnr"),
+    ...db(detail.local, "localSqnr"),
+    ...db(detail.cumulative, "cumulativeSqnr"),
+    ...db(detail.gain, "gain")
+  };
+}
+function readsOf2(members, { int8, ranges }) {
+  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
+  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
+    const amax = ranges.get(tensor)?.amax;
+    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
+  });
+}
+function causeOf(members, detail, findings2) {
+  const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
+  const known2 = findings2.find(
+    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
+  );
+  if (known2 !== void 0) return known2.kind;
+  const { weights, activations } = detail ?? {};
+  if (weights === void 0 || activations === void 0) return void 0;
+  if (activations < weights - CLEARLY) return "range of its input";
+  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
+}
+var CLEARLY;
+var init_layer_rows = __esm({
+  "src/pipeline/layer-rows.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_engine_times();
+    CLEARLY = 6;
+  }
+});
+
+// src/pipeline/choices.ts
+function calibratorsSection(choices) {
+  return choices.map(({ tensors, calibrator, by, errors }) => ({
+    tensors: [...tensors],
+    calibrator,
+    by,
+    candidates: errors.map(({ calibrator: name, amax, sqnr, images: images2 }) => ({
+      calibrator: name,
+      amax,
+      sqnr: sqnr === void 0 ? null : finite2(sqnr),
+      images: images2
+    }))
+  }));
+}
+function choiceFinding(choices, heldBack) {
+  if (choices.length === 0) return [];
+  const counts2 = /* @__PURE__ */ new Map();
+  for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
+  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count3]) => `${count3} ${name}`);
+  const local = choices.filter(({ by }) => by === "local").length;
+  const unmeasured2 = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
+  return [
+    {
+      kind: "calibrator-choice",
+      severity: "info",
+      subject: "calibration.calibrator",
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured2}${worstOf(choices)}`,
+      advice: "Every candidate with its error stands in report.json under calibrators."
+    }
+  ];
+}
+function worstOf(choices) {
+  const rated2 = choices.flatMap(({ tensors, calibrator: calibrator2, by, errors }) => {
+    const own2 = errors.find((one) => one.calibrator === calibrator2)?.sqnr;
+    const worst = [...errors].sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity))[0];
+    return by === "local" || own2 === void 0 || !Number.isFinite(own2) || worst?.sqnr === void 0 ? [] : [{ tensor: tensors[0], calibrator: calibrator2, own: own2, other: worst.calibrator, sqnr: worst.sqnr }];
+  });
+  const first2 = rated2.sort((a, b) => a.own - b.own)[0];
+  if (first2 === void 0) return "";
+  const { tensor, calibrator, own, other, sqnr } = first2;
+  return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
+}
+var init_choices = __esm({
+  "src/pipeline/choices.ts"() {
+    "use strict";
+    init_layer_rows();
+  }
+});
+
+// src/diagnosis/types.ts
+var init_types13 = __esm({
+  "src/diagnosis/types.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/words.ts
+function short6(value) {
+  return String(Number(value.toPrecision(3)));
+}
+function dB(value) {
+  return `${value.toFixed(1)} dB`;
+}
+function listed3(names, most = 3) {
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}
+function counted2(count3, noun) {
+  return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
+}
+function layersOf2(tensors) {
+  return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
+}
+var init_words2 = __esm({
+  "src/diagnosis/words.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/channels.ts
+function channelReach({ channelMin, channelMax }) {
+  return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c], 0));
+}
+function channelGain(amax, reaches, energy) {
+  let shared = 0;
+  let own = 0;
+  energy.forEach((e, c) => {
+    shared += amax ** 2 * e;
+    own += Math.min(amax, reaches[c]) ** 2 * e;
+  });
+  return own === 0 || shared === 0 ? 0 : 10 * Math.log10(shared / own);
+}
+function unequalChannels({
+  tensors,
+  weights
+}) {
+  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
+  const found = weights.flatMap((one2) => {
+    const tensor2 = byName2.get(one2.input);
+    if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
+    const reaches = channelReach(tensor2.extremes);
+    if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
+    const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
+    const steps2 = (a) => a / tensor2.amax * 127;
+    const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
+    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
+  }).sort((a, b) => b.gain - a.gain);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { weights: one, tensor, gain, coarse, channels } = worst;
+  const live = channelReach(tensor.extremes).filter((a) => a > 0).sort();
+  const layers3 = found.map(({ weights: { layer } }) => layer);
+  return [
+    {
+      kind: "unequal-channels",
+      severity: "warning",
+      subject: one.layer,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
+      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      layers: layers3,
+      evidence: {
+        layers: found.length,
+        gain,
+        coarseChannels: coarse,
+        channels,
+        smallest: live[0] ?? 0,
+        largest: live.at(-1) ?? 0,
+        scale: tensor.amax / 127
+      }
+    }
+  ];
+}
+function deadChannels({ tensors }) {
+  const found = tensors.flatMap((tensor) => {
+    const reaches = tensor.extremes === void 0 ? new Float64Array() : channelReach(tensor.extremes);
+    const dead = reaches.filter((a) => a === 0).length;
+    return dead > 0 && dead >= reaches.length * DEAD ? [{ tensor, dead, channels: reaches.length }] : [];
+  }).sort((a, b) => b.dead / b.channels - a.dead / a.channels);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const all = worst.dead === worst.channels;
+  return [
+    {
+      kind: "dead-channels",
+      severity: all ? "warning" : "info",
+      subject: worst.tensor.name,
+      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted2(found.length, "tensor")} have such channels` : ""}.`,
+      advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
+    }
+  ];
+}
+var GAIN_DB, FEW_STEPS, DEAD;
+var init_channels = __esm({
+  "src/diagnosis/channels.ts"() {
+    "use strict";
+    init_words2();
+    GAIN_DB = 15;
+    FEW_STEPS = 8;
+    DEAD = 0.05;
+  }
+});
+
+// src/diagnosis/detections.ts
+function nothingDetected({ detections }) {
+  const { fp32, int8 } = detections;
+  if (fp32 === 0 || int8 > fp32 / 100) return [];
+  return [
+    {
+      kind: "nothing-detected",
+      severity: "error",
+      subject: "INT8",
+      sentence: `The INT8 model finds ${int8} objects with a score of 0.25 or more where FP32 finds ${fp32}: in production it detects nothing.`,
+      advice: "Do not ship this engine.",
+      layers: [],
+      evidence: { fp32, int8 }
+    }
+  ];
+}
+var init_detections3 = __esm({
+  "src/diagnosis/detections.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/signal.ts
+function tensorSqnr(statistics, amax) {
+  const step2 = amax / LEVELS5;
+  const width = statistics.limit / BINS;
+  let signal = 0;
+  let noise = 0;
+  for (let i = 0; i < BINS; i++) {
+    const count3 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
+    if (count3 <= 0) continue;
+    for (let k = 0; k < POINTS; k++) {
+      const x = (i + (k + 0.5) / POINTS) * width;
+      const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
+      signal += count3 / POINTS * x * x;
+      noise += count3 / POINTS * (x - code * step2) ** 2;
+    }
+  }
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+function rootMeanSquare({ bins, limit: limit2, count: count3 }) {
+  let sum2 = 0;
+  for (let i = 0; i < BINS; i++) sum2 += bins[i] * ((i + 0.5) * limit2 / BINS) ** 2;
+  return count3 === 0 ? 0 : Math.sqrt(sum2 / count3);
+}
+function reach2(statistics, percent3) {
+  return calibratorFor("percentile", { percentile: percent3 }).range(statistics).amax;
+}
+function amaxOf2({ min, max }) {
+  return Math.max(-min, max, 0);
+}
+function shareBeyond({ bins, limit: limit2, count: count3 }, amax) {
+  const edge = amax * BINS / limit2;
+  let beyond = 0;
+  for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
+  return count3 === 0 ? 0 : beyond / count3;
+}
+function calibratorWords(name, percentile) {
+  return name === "percentile" ? `percentile ${percentile}` : name;
+}
+function rangeBy({ name, percentile }, statistics) {
+  return calibratorFor(name, { percentile }).range(statistics).amax;
+}
+function bestRange(statistics) {
+  const known2 = rated.get(statistics);
+  if (known2 !== void 0) return known2;
+  const best = ALTERNATIVES.map((one) => {
+    const amax = rangeBy(one, statistics);
+    return { words: one.words, amax, sqnr: tensorSqnr(statistics, amax) };
+  }).reduce((a, b) => b.sqnr > a.sqnr ? b : a);
+  rated.set(statistics, best);
+  return best;
+}
+var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
+var init_signal = __esm({
+  "src/diagnosis/signal.ts"() {
+    "use strict";
+    init_calibration();
+    LEVELS5 = 127;
+    POINTS = 8;
+    choice = (name, percentile = 99.999) => ({
+      name,
+      percentile,
+      words: calibratorWords(name, percentile)
+    });
+    ALTERNATIVES = [
+      choice("percentile", 99.999),
+      choice("percentile", 99.99),
+      choice("mse"),
+      choice("minmax")
+    ];
+    rated = /* @__PURE__ */ new WeakMap();
+  }
+});
+
+// src/diagnosis/drift.ts
+function driftOf(calibration, validation) {
+  return [...validation.values()].flatMap((now) => {
+    const before = calibration.get(now.name);
+    const [a, b] = [before === void 0 ? 0 : reach2(before, REACH), reach2(now, REACH)];
+    return a > 0 ? [{ name: now.name, calibration: a, validation: b, ratio: b / a }] : [];
+  }).sort((a, b) => b.ratio - a.ratio);
+}
+function beyondCalibration(drift2) {
+  return drift2.filter(({ ratio }) => ratio > BEYOND);
+}
+function oneSidedCalibration({
+  calibration,
+  validation,
+  pixels,
+  calibrationFolder,
+  tensors
+}) {
+  const drift2 = driftOf(calibration, validation);
+  const beyond = beyondCalibration(drift2);
+  const worst = beyond[0];
+  if (worst === void 0 || beyond.length < drift2.length * ONE_SIDED) return [];
+  const names = new Set(beyond.map(({ name }) => name));
+  const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
+  const lighting2 = Math.abs(before - now) > LIGHTING2;
+  return [
+    {
+      kind: "one-sided-calibration",
+      severity: "error",
+      subject: calibrationFolder,
+      sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift2.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting2 ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
+      advice: lighting2 ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
+      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
+      evidence: {
+        drifted: beyond.length,
+        tensors: drift2.length,
+        worstRatio: worst.ratio,
+        calibrationBrightness: before,
+        validationBrightness: now
+      }
+    }
+  ];
+}
+function preprocessing({
+  preprocessingTrials,
+  pixels,
+  calibrationFolder
+}) {
+  const better = preprocessingTrials.filter(({ before, after: after2 }) => after2 >= before + GAIN && after2 >= before * GAIN_SHARE).sort((a, b) => b.after - a.after)[0];
+  const findings2 = [];
+  if (better !== void 0)
+    findings2.push({
+      kind: "preprocessing",
+      severity: "error",
+      subject: `preprocessing.${better.change}`,
+      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
+      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
+      layers: [],
+      evidence: { before: better.before, after: better.after, images: better.images }
+    });
+  if (channelsSwapped(pixels.calibration, pixels.validation)) {
+    const [r, , b] = pixels.calibration.mean;
+    const [vr, , vb] = pixels.validation.mean;
+    findings2.push({
+      kind: "preprocessing",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
+      advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
+      layers: [],
+      evidence: {
+        calibrationRed: r,
+        calibrationBlue: b,
+        validationRed: vr,
+        validationBlue: vb
+      }
+    });
+  }
+  return findings2;
+}
+function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
+  if (Math.abs(r - b) < COLOURED || Math.abs(vr - vb) < COLOURED || r > b === vr > vb) return false;
+  const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
+  return swapped < same / 3;
+}
+var BEYOND, REACH, ONE_SIDED, LIGHTING2, COLOURED, GAIN, GAIN_SHARE;
+var init_drift = __esm({
+  "src/diagnosis/drift.ts"() {
+    "use strict";
+    init_signal();
+    init_words2();
+    BEYOND = 1.25;
+    REACH = 99.9;
+    ONE_SIDED = 0.1;
+    LIGHTING2 = 25;
+    COLOURED = 8;
+    GAIN = 0.03;
+    GAIN_SHARE = 1.1;
+  }
+});
+
+// src/diagnosis/growth.ts
+function expectedRange(images2, count3) {
+  let sum2 = 0;
+  let tensors = 0;
+  for (const amax of images2) {
+    const sorted3 = [...amax].sort((a, b) => a - b);
+    const largest = sorted3.at(-1) ?? 0;
+    if (largest <= 0) continue;
+    sum2 += expectedMaximum(sorted3, Math.min(count3, sorted3.length)) / largest;
+    tensors++;
+  }
+  return tensors === 0 ? 1 : sum2 / tensors;
+}
+function expectedMaximum(sorted3, n) {
+  const total = sorted3.length;
+  let probability = n / total;
+  let expected2 = 0;
+  for (let k = total; k >= n && probability > 0; k--) {
+    expected2 += probability * sorted3[k - 1];
+    probability *= k > 1 ? (k - n) / (k - 1) : 0;
+  }
+  return expected2;
+}
+function amaxByImage({ min, max }) {
+  return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
+}
+function growthCurve(extremes2) {
+  const images2 = extremes2.map(amaxByImage);
+  const total = images2.reduce((most, one) => Math.max(most, one.length), 0);
+  const counts2 = /* @__PURE__ */ new Set();
+  for (let n = 1; n < total; n *= 2) counts2.add(n);
+  for (const share2 of [0.5, 0.75, 0.9]) counts2.add(Math.max(1, Math.round(total * share2)));
+  counts2.add(total);
+  const points = [...counts2].filter((n) => n > 0).sort((a, b) => a - b).map((n) => ({ images: n, range: expectedRange(images2, n) }));
+  return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED2)?.images };
+}
+function calibrationSize({
+  tensors,
+  calibrationImages: count3,
+  calibrationFolder
+}) {
+  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
+  const half = Math.floor(count3 / 2);
+  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
+  const growing = before !== void 0 && before < STILL_GROWING;
+  if (count3 >= FEW_IMAGES2 && !growing) return [];
+  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
+  return [
+    {
+      kind: count3 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
+      severity: "warning",
+      subject: calibrationFolder,
+      sentence: count3 < FEW_IMAGES2 ? `Only ${count3} calibration images: ranges of rare activations are left to chance.${rose}` : `The ranges are not settled with ${count3} calibration images.${rose}`,
+      advice: `Use ${count3 < FEW_IMAGES2 ? "128 images or more" : `about ${count3 * 2} images`} that show what production shows; around 500 is the usual advice.`,
+      layers: [],
+      evidence: { images: count3, ...before !== void 0 && { rangeAtHalf: before } }
+    }
+  ];
+}
+var FEW_IMAGES2, STILL_GROWING, SETTLED2;
+var init_growth = __esm({
+  "src/diagnosis/growth.ts"() {
+    "use strict";
+    init_words2();
+    FEW_IMAGES2 = 32;
+    STILL_GROWING = 0.9;
+    SETTLED2 = 0.99;
+  }
+});
+
+// src/diagnosis/region.ts
+function regionOf(index, shape2, input, geometry) {
+  const [, , height, width] = shape2;
+  if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
+  const [row, column] = [Math.floor(index / width) % height, index % width];
+  const side = (from, cells4, length, pad, scale, end) => {
+    const at2 = (cell) => (cell * length / cells4 - pad) / scale;
+    const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
+    return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
+  };
+  const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
+  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
+  return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
+}
+var init_region = __esm({
+  "src/diagnosis/region.ts"() {
+    "use strict";
+  }
+});
+
+// src/diagnosis/outliers.ts
+function findOutliers({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function rangeOutliers(evidence) {
+  return [...clippable(evidence), ...heavyTails(evidence)];
+}
+function clippable(evidence) {
+  const found = findOutliers(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { calibration, ownAmax, name } = worst.tensor;
+  const inside2 = reach2(calibration, 99.99);
+  const sigmas = ownAmax / rootMeanSquare(calibration);
+  const many = found.length === 1 ? "" : ` So it is with ${counted2(found.length, "tensor")} in all; this one gains most.`;
+  const { sentence: sentence2, advice, helps } = tried(evidence);
+  return [
+    {
+      kind: "range-outlier",
+      severity: helps ? "warning" : "info",
+      subject: name,
+      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
+      advice,
+      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: ownAmax,
+        percentile9999: inside2,
+        sigmas,
+        sqnr: worst.now,
+        sqnrClipped: worst.best,
+        ...trialNumbers(evidence)
+      }
+    }
+  ];
+}
+function culprit({ peaks, input }, tensor) {
+  const peak = tensor.extremes?.peak;
+  const image = peak === void 0 ? void 0 : peaks.get(peak.image);
+  if (peak === void 0 || image === void 0) return "";
+  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
+  const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
+  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
+}
+function bestTrial({ calibratorTrials }) {
+  return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
+}
+function tried(evidence) {
+  const best = bestTrial(evidence);
+  if (best === void 0 || evidence.sqnr === void 0)
+    return {
+      sentence: "",
+      advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
+      helps: true
+    };
+  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
+  return {
+    helps,
+    sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
+    advice: helps ? `Set calibration.calibrator to ${best.calibrator}.` : "Leave the calibrator as it is: other ranges were tried, and the whole model does not gain from them."
+  };
+}
+function trialNumbers(evidence) {
+  const best = bestTrial(evidence);
+  return best === void 0 || evidence.sqnr === void 0 || !Number.isFinite(evidence.sqnr) ? {} : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
+}
+function heavyTails({ tensors }) {
+  const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { name, calibration } = worst.tensor;
+  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
+  return [
+    {
+      kind: "range-outlier",
+      severity: "warning",
+      subject: name,
+      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
+      layers: layers3,
+      evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
+    }
+  ];
+}
+var GAIN_DB2, HEAVY_DB, WORTH_DB2;
+var init_outliers = __esm({
+  "src/diagnosis/outliers.ts"() {
+    "use strict";
+    init_region();
+    init_signal();
+    init_words2();
+    GAIN_DB2 = 6;
+    HEAVY_DB = 18;
+    WORTH_DB2 = 1;
+  }
+});
+
+// src/diagnosis/ranges.ts
+function saturation2(evidence) {
+  const found = findClipped(evidence);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const { tensor, now, best, words } = worst;
+  const share2 = shareBeyond(tensor.calibration, tensor.ownAmax) * 100;
+  const trial = tried(evidence);
+  return [
+    {
+      kind: "saturation",
+      severity: trial.helps ? "error" : "info",
+      subject: tensor.name,
+      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted2(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      advice: trial.advice,
+      layers: layersOf2(found.map((one) => one.tensor)),
+      evidence: {
+        tensors: found.length,
+        amax: tensor.ownAmax,
+        largest: amaxOf2(tensor.calibration),
+        clippedPercent: share2,
+        sqnr: now,
+        sqnrWider: best
+      }
+    }
+  ];
+}
+function findClipped({ tensors }) {
+  return tensors.flatMap((tensor) => {
+    const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
+    const { amax, sqnr, words } = bestRange(tensor.calibration);
+    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
+  }).sort((a, b) => b.best - b.now - (a.best - a.now));
+}
+function oneSidedRanges({ tensors }) {
+  const oneSided = tensors.filter(
+    ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8
+  );
+  const lost = oneSided.filter(
+    ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2
+  );
+  const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
+  const findings2 = [];
+  if (worst !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "warning",
+      subject: worst.name,
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      advice: `Keep ${listed3(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf2(lost),
+      evidence: {
+        tensors: lost.length,
+        amax: worst.amax,
+        min: worst.calibration.min,
+        step: worst.amax / 127
+      }
+    });
+  const coarse = oneSided.filter(
+    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB
+  );
+  const first2 = coarse[0];
+  if (first2 !== void 0)
+    findings2.push({
+      kind: "one-sided-range",
+      severity: "info",
+      subject: first2.name,
+      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
+      layers: layersOf2(coarse),
+      evidence: { tensors: coarse.length, of: tensors.length }
+    });
+  return findings2;
+}
+function fp16Overflow({
+  calibration,
+  validation,
+  weights,
+  floatLayers,
+  tensors
+}) {
+  const reachOf = (name) => Math.max(
+    ...[calibration.get(name), validation.get(name)].map(
+      (one) => one ? amaxOf2(one) : 0
+    )
+  );
+  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
+  const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
+  const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
+  if (worst === void 0) return [];
+  const names = new Set(over.map(({ name }) => name));
+  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
+  const inInt8 = tensors.filter(({ name }) => names.has(name));
+  const layers3 = [
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
+  ];
+  return [
+    {
+      kind: "fp16-overflow",
+      severity: inFloat.length > 0 ? "error" : "warning",
+      subject: worst.name,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      layers: layers3,
+      evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
+    }
+  ];
+}
+var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
+var init_ranges = __esm({
+  "src/diagnosis/ranges.ts"() {
+    "use strict";
+    init_outliers();
+    init_signal();
+    init_words2();
+    GAIN_DB3 = 3;
+    FP16_MAX = 65504;
+    COARSE_DB = 18;
+    SILU_FLOOR = -0.2785;
+  }
+});
+
+// src/diagnosis/shared-scales.ts
+function sharedScales({
+  graph,
+  scales: scales2,
+  calibration
+}) {
+  return findSharedScales(graph, scales2, calibration).map(
+    ({ tensor, sentence: sentence2, scale, parts, roundsToZero, node }) => ({
+      kind: "shared-scale",
+      severity: "error",
+      subject: tensor,
+      sentence: sentence2,
+      advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
+      layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
+      evidence: {
+        scale,
+        roundsToZero,
+        smallestSteps: Math.min(...parts.map(({ steps: steps2 }) => steps2)),
+        largestSteps: Math.max(...parts.map(({ steps: steps2 }) => steps2))
+      }
+    })
+  );
+}
+var init_shared_scales2 = __esm({
+  "src/diagnosis/shared-scales.ts"() {
+    "use strict";
+    init_quantization();
+  }
+});
+
+// src/diagnosis/weights.ts
+function weightEvidence(graph, layers3) {
+  return layers3.flatMap((layer) => {
+    const node = graph.nodes[layer.nodes[0]];
+    const weight2 = weightOf(graph, node);
+    const tensor = weight2 === void 0 ? void 0 : weightValues(graph, weight2.name);
+    if (weight2 === void 0 || tensor === void 0 || elementCount(tensor) === 0) return [];
+    const values = tensorToFloats(tensor);
+    const dims = tensor.dims.map(Number);
+    const channels = channelAmax(
+      values,
+      dims,
+      weight2.axis ?? (node.opType === "ConvTranspose" ? 1 : dims.length - 1)
+    );
+    return [
+      {
+        layer: layer.name,
+        input: node.inputs[0] ?? "",
+        perChannel: weight2.axis !== void 0,
+        channelAmax: channels,
+        amax: channels.reduce((a, b) => Math.max(a, b), 0),
+        sqnr: weightSqnr(values, dims, weight2.axis),
+        inputEnergy: node.opType === "Conv" ? inputEnergy(values, dims, intAttribute(node, "group", 1)) : new Float64Array()
+      }
+    ];
+  });
+}
+function channelAmax(values, dims, axis) {
+  const channels = dims[axis] ?? 1;
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const amax = new Float64Array(channels);
+  values.forEach((value, i) => {
+    const c = Math.floor(i / inner) % channels;
+    amax[c] = Math.max(amax[c], Math.abs(value));
+  });
+  return amax;
+}
+function weightSqnr(values, dims, axis) {
+  const scales2 = channelScales(values, dims, axis);
+  const inner = axis === void 0 ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  let signal = 0;
+  let noise = 0;
+  values.forEach((value, i) => {
+    const scale = scales2[Math.floor(i / inner) % scales2.length];
+    signal += value * value;
+    noise += (value - Math.round(value / scale) * scale) ** 2;
+  });
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+function inputEnergy(values, dims, group) {
+  const [outputs = 1, inputs = 1] = dims;
+  const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
+  const energy = new Float64Array(inputs * group);
+  const each = outputs / group;
+  values.forEach((value, i) => {
+    const output = Math.floor(i / (inputs * kernel));
+    const channel = Math.floor(output / each) * inputs + Math.floor(i / kernel) % inputs;
+    energy[channel] = energy[channel] + value * value;
+  });
+  return energy;
+}
+function weightRanges({ weights }) {
+  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
+  const worst = found[0];
+  if (worst === void 0) return [];
+  const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
+  const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
+  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
+  return [
+    {
+      kind: "weight-range",
+      severity: "warning",
+      subject: worst.layer,
+      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ""}`,
+      advice: `Keep ${found.length > 1 ? "these layers" : "this layer"} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
+      layers: found.map(({ layer }) => layer),
+      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least2 }
+    }
+  ];
+}
+var POOR_DB;
+var init_weights = __esm({
+  "src/diagnosis/weights.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_words2();
+    POOR_DB = 25;
+  }
+});
+
+// src/diagnosis/diagnose.ts
+function diagnose(evidence) {
+  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER2[a.severity] - ORDER2[b.severity]);
+}
+var RULES, ORDER2;
+var init_diagnose = __esm({
+  "src/diagnosis/diagnose.ts"() {
+    "use strict";
+    init_channels();
+    init_detections3();
+    init_drift();
+    init_growth();
+    init_outliers();
+    init_ranges();
+    init_shared_scales2();
+    init_weights();
+    RULES = [
+      sharedScales,
+      nothingDetected,
+      preprocessing,
+      oneSidedCalibration,
+      fp16Overflow,
+      unequalChannels,
+      saturation2,
+      rangeOutliers,
+      weightRanges,
+      calibrationSize,
+      oneSidedRanges,
+      deadChannels
+    ];
+    ORDER2 = { error: 0, warning: 1, info: 2 };
+  }
+});
+
+// src/diagnosis/index.ts
+var init_diagnosis = __esm({
+  "src/diagnosis/index.ts"() {
+    "use strict";
+    init_types13();
+    init_diagnose();
+    init_outliers();
+    init_ranges();
+    init_growth();
+    init_drift();
+    init_region();
+    init_weights();
+    init_signal();
+  }
+});
+
 // src/pipeline/calibrate.ts
-import { readFile as readFile10 } from "node:fs/promises";
-import { basename as basename5 } from "node:path";
+import { readFile as readFile13 } from "node:fs/promises";
+import { basename as basename7 } from "node:path";
 async function calibrate(bench, extremes2) {
   const { context } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
@@ -45075,13 +46753,13 @@ async function chooseRanges(bench, statistics) {
   return { ranges: chosenRanges(candidates, choices), choices };
 }
 function calibratorInWords({ calibrator, percentile, cache }) {
-  if (cache !== void 0) return `cache ${basename5(cache)}`;
+  if (cache !== void 0) return `cache ${basename7(cache)}`;
   return calibratorWords(calibrator, percentile);
 }
 async function readRanges(file, statistics) {
   let text3;
   try {
-    text3 = await readFile10(file, "utf8");
+    text3 = await readFile13(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
@@ -45195,8 +46873,8 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   ];
 }
 function slowerThanImplicit(engines3) {
-  const of = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
-  const [implicit, ours] = [of("implicit"), of("mixed") ?? of("int8")];
+  const of2 = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
+  const [implicit, ours] = [of2("implicit"), of2("mixed") ?? of2("int8")];
   if (implicit === void 0 || ours === void 0) return [];
   const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
   const ratio = ms(ours.details) / ms(implicit.details);
@@ -45249,7 +46927,7 @@ var init_engine_report = __esm({
 });
 
 // src/pipeline/committed-plan.ts
-import { basename as basename6 } from "node:path";
+import { basename as basename8 } from "node:path";
 function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
   return {
     structure: model.structure,
@@ -45300,7 +46978,7 @@ function stalePlan({
   model
 }, plan, age) {
   if (age === void 0 || settings2.quantization.plan === void 0) return [];
-  const file = basename6(settings2.quantization.plan);
+  const file = basename8(settings2.quantization.plan);
   const { structure, gone, fresh, calibrator } = age;
   const renamedOnly = !structure && gone.length + fresh.length === 0 && calibrator === void 0;
   return [
@@ -45324,7 +47002,7 @@ var init_committed_plan = __esm({
 });
 
 // src/pipeline/plan-section.ts
-import { basename as basename7 } from "node:path";
+import { basename as basename9 } from "node:path";
 function searchSection({ found, int8 }) {
   if (found === void 0) return void 0;
   const { points } = found.search;
@@ -45342,23 +47020,23 @@ function searchSection({ found, int8 }) {
       full: outcome !== void 0,
       images: (outcome ?? estimate)?.images ?? 0,
       ...outcome !== void 0 && { verdict: outcome.verdict, ...fallOf(point) },
-      ...estimate !== void 0 && { sqnr: finite(estimate.sqnr) },
+      ...estimate !== void 0 && { sqnr: finite2(estimate.sqnr) },
       pareto: front.has(point)
     };
   });
 }
-function planSectionOf(run4) {
-  const { bench, found, int8, mixed, age, price: price2 } = run4;
+function planSectionOf(run5) {
+  const { bench, found, int8, mixed, age, price: price2 } = run5;
   const { settings: settings2, model, subset } = bench;
   const judged = settings2.gate.candidate === "int8" ? int8 : mixed ?? int8;
   const committed = settings2.quantization.plan;
   const search = found?.search;
   return {
     source: committed !== void 0 ? "committed" : search !== void 0 && judged === mixed ? "found" : "default",
-    ...committed !== void 0 && { file: basename7(committed) },
+    ...committed !== void 0 && { file: basename9(committed) },
     ...priceOf(price2(judged.plan)),
     costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
-    layers: layersOf3(run4, judged.plan),
+    layers: layersOf3(run5, judged.plan),
     ...found !== void 0 && {
       search: {
         passes: found.search.passes,
@@ -45378,7 +47056,7 @@ function planSectionOf(run4) {
         fresh: [...age.fresh],
         renamed: age.renamed.map((one) => ({ ...one })),
         ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
-        sentence: ageSentence(basename7(committed), model.name, judged.plan, age)
+        sentence: ageSentence(basename9(committed), model.name, judged.plan, age)
       }
     }
   };
@@ -45392,8 +47070,8 @@ function priceOf({
   return { cost, int8Share, reformats, latencyMs: latencyMs ?? null };
 }
 function fallOf({ outcome }) {
-  const of = (value) => value === void 0 ? null : finite(value);
-  return { drop: of(outcome?.drop), low: of(outcome?.low), high: of(outcome?.high) };
+  const of2 = (value) => value === void 0 ? null : finite2(value);
+  return { drop: of2(outcome?.drop), low: of2(outcome?.low), high: of2(outcome?.high) };
 }
 function recalibratedIn(plan, base) {
   return Object.entries(plan.calibrators ?? {}).flatMap(
@@ -45419,8 +47097,8 @@ function alternativeOf(point, best, base) {
     why: words === "" ? "other calibrators" : words
   };
 }
-function layersOf3(run4, plan) {
-  const { bench, statistics, found } = run4;
+function layersOf3(run5, plan) {
+  const { bench, statistics, found } = run5;
   const layers3 = withMacs(bench.layers, bench.graph, statistics);
   const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan(plan, bench.layers);
@@ -45439,7 +47117,7 @@ function layersOf3(run4, plan) {
         precision: own,
         ...recalibrated && { calibrator },
         macShare: layer.macs === void 0 || total === 0 ? null : layer.macs / total,
-        why: whyOf(run4, layer, recalibrated)
+        why: whyOf(run5, layer, recalibrated)
       }
     ];
   }).sort((a, b) => place2(a.name) - place2(b.name));
@@ -45473,7 +47151,7 @@ var init_version = __esm({
 });
 
 // src/pipeline/assemble.ts
-import { basename as basename8 } from "node:path";
+import { basename as basename10 } from "node:path";
 function assembleReport(found, findings2) {
   const { bench, fp32, int8, mixed, startedAt } = found;
   const search = searchSection(found);
@@ -45527,7 +47205,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
   const { images: images2 } = settings2.calibration;
   return {
     validation: {
-      source: basename8(truth.source),
+      source: basename10(truth.source),
       images: truth.images.length,
       boxes: truth.annotations.count,
       categories: truth.categories.map(({ name }) => name),
@@ -45535,7 +47213,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
       digest: digests.validation
     },
     calibration: {
-      source: basename8(images2),
+      source: basename10(images2),
       images: calibration.count,
       calibrator: calibratorInWords(settings2.calibration),
       digests: [...digests.calibration],
@@ -45564,7 +47242,7 @@ function variantSection({
     weightBytes: weightBytes2,
     ...latency !== void 0 && { latency: { ...latency } },
     ...distances !== void 0 && { distances: { ...distances } },
-    ...sqnr !== void 0 && { sqnr: finite(sqnr) }
+    ...sqnr !== void 0 && { sqnr: finite2(sqnr) }
   };
 }
 function quantizedSection({ measured, drop: drop3, model }) {
@@ -45578,8 +47256,8 @@ function quantizedSection({ measured, drop: drop3, model }) {
 function dropsOf({ map, map50 }) {
   const section = ({ drop: drop3, low, high }) => ({
     drop: drop3,
-    low: finite(low),
-    high: finite(high)
+    low: finite2(low),
+    high: finite2(high)
   });
   return {
     ...Number.isFinite(map.drop) && { drop: section(map) },
@@ -45594,11 +47272,14 @@ function verdictSection2(found, candidate, findings2) {
     candidate,
     why: whyOf2(found, verdict, candidate),
     todo: verdict.kind === "pass" ? [] : todoOf(found, verdict, findings2),
-    checks: verdict.checks.map(({ interval, ...check3 }) => ({
-      ...check3,
-      ...interval !== void 0 && { interval: [...interval] }
-    }))
+    checks: verdict.checks.map(checkSection)
   };
+}
+function checkSection(check3) {
+  const { interval } = check3;
+  const section = { ...check3, ...interval !== void 0 && { interval: [...interval] } };
+  delete section.waiver;
+  return section;
 }
 function whyOf2({ found, mixed, int8 }, verdict, candidate) {
   const search = found?.search;
@@ -45656,6 +47337,198 @@ var init_assemble = __esm({
     init_layer_rows();
     init_plan_section();
     init_version();
+  }
+});
+
+// src/pipeline/base.ts
+import { existsSync as existsSync2 } from "node:fs";
+import { mkdtemp as mkdtemp2, rm as rm7 } from "node:fs/promises";
+import { tmpdir as tmpdir3 } from "node:os";
+import { basename as basename11, dirname as dirname11, join as join16, relative as relative7, resolve as resolve6 } from "node:path";
+async function findBase(terms, request, context, run5) {
+  if (request === void 0 || request.kind === "none") return request;
+  const { repository, withoutBase } = terms;
+  if (request.kind === "report") {
+    const kept = await readKept(request.file);
+    const { images: images2 } = kept.report.data.validation;
+    const where = basename11(request.file);
+    return { kind: "measured", source: "report", where, commit: repository?.commit, kept, images: images2 };
+  }
+  if (withoutBase !== void 0) return { kind: "missing", why: withoutBase };
+  if (repository === void 0) throw new Error("a ref was named and no repository opened");
+  return measureBase(terms, repository, request.ref, context, run5);
+}
+async function measureBase({ loaded: loaded2 }, repository, ref, context, run5) {
+  const out = await mkdtemp2(join16(tmpdir3(), "int8-gate-base-report-"));
+  try {
+    return await repository.checkedOut(async (folder) => {
+      const base = await settingsIn(folder, loaded2, repository);
+      const images2 = await imagesOf(base);
+      await run5(onHeadsSet(base, loaded2), {
+        ...context,
+        out,
+        base: { kind: "none" },
+        progress: of(ref, context.progress)
+      });
+      const kept = await readKept(out);
+      const { commit } = repository;
+      return { kind: "measured", source: "computed", where: ref, commit, kept, images: images2 };
+    });
+  } catch (error2) {
+    if (!(error2 instanceof InputFault)) throw error2;
+    const [problem] = error2.problems;
+    return {
+      kind: "missing",
+      why: `${ref} cannot be measured: ${problem === void 0 ? error2.message : describeProblem(problem)}`
+    };
+  } finally {
+    await rm7(out, { recursive: true, force: true });
+  }
+}
+async function settingsIn(folder, head, repository) {
+  const text3 = await repository.read(head.file);
+  if (text3 === void 0) throw new Error("the base has no settings, which was found out before");
+  const file = join16(folder, relative7(repository.root, head.file));
+  const loaded2 = parseSettings(text3, file, (path4) => {
+    const checkedOut = resolve6(dirname11(file), path4);
+    const inWorkTree2 = resolve6(dirname11(head.file), path4);
+    return !existsSync2(checkedOut) && existsSync2(inWorkTree2) ? inWorkTree2 : checkedOut;
+  });
+  await checkInputs(loaded2);
+  return loaded2;
+}
+async function imagesOf({ settings: settings2 }) {
+  const { validation, gate } = settings2;
+  const truth = await loadGroundTruth({
+    ...validation,
+    images: validation.images,
+    limit: validation.limit,
+    seed: gate.seed,
+    exif: true
+  });
+  return truth.images.length;
+}
+function onHeadsSet(base, head) {
+  const { validation, gate } = head.settings;
+  const measured = { ...gate };
+  delete measured.waivers;
+  const report = { ...base.settings.report, keepModels: false };
+  return { ...base, settings: { ...base.settings, validation, gate: measured, report } };
+}
+function of(ref, progress) {
+  return {
+    phase: (title) => progress.phase(`${ref}: ${title}`),
+    update: (done, total) => progress.update(done, total),
+    end: () => progress.end()
+  };
+}
+var init_base3 = __esm({
+  "src/pipeline/base.ts"() {
+    "use strict";
+    init_baseline();
+    init_dataset();
+    init_faults();
+    init_settings();
+  }
+});
+
+// src/pipeline/base-section.ts
+function againstBase(report, bench, terms, verdict, head) {
+  const base = bench.against?.base;
+  const waivers = usedWaivers(verdict);
+  return {
+    ...report,
+    ...base?.kind === "measured" && { base: baseSection2(report, bench, base, head) },
+    ...waivers.length > 0 && { waivers },
+    ...terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] },
+    findings: [...report.findings, ...ownTerms(terms)]
+  };
+}
+function usedWaivers({ checks: checks2 }) {
+  return checks2.flatMap(({ waiver, subject }) => {
+    if (waiver === void 0) return [];
+    const { metric, allowedDrop, drop: drop3, reason, owner, expires } = waiver;
+    return [{ metric, ...subject !== void 0 && { subject }, allowedDrop, drop: drop3, reason, owner, expires }];
+  });
+}
+function ownTerms({ withoutBase }) {
+  if (withoutBase === void 0) return [];
+  return [
+    {
+      kind: "own-terms",
+      severity: "info",
+      subject: "gate",
+      sentence: `No thresholds of the base could count: ${withoutBase}.`,
+      advice: "Review the `gate` section as what will judge the next pull request."
+    }
+  ];
+}
+function baseSection2(report, bench, base, head) {
+  const { found, numbers: numbers3, incomparable } = base;
+  const { report: before } = found.kept;
+  const { layers: layers3, causes } = diffReports(before, report);
+  const intervals2 = dropBelowBase(bench, head);
+  const { fp32, int8, mixed } = before.variants;
+  const accuracy5 = ({ stats }) => ({
+    AP: stats.AP,
+    AP50: stats.AP50
+  });
+  const noInterval = intervals2 !== void 0 ? void 0 : incomparable ?? "the detections of the base are not at hand";
+  const drops2 = incomparable === void 0 ? dropsOf2(report, numbers3, intervals2) : void 0;
+  return {
+    source: found.source,
+    where: found.where,
+    ...found.commit !== void 0 && { commit: found.commit },
+    createdAt: before.createdAt,
+    candidate: before.verdict.candidate,
+    variants: {
+      fp32: accuracy5(fp32),
+      int8: accuracy5(int8),
+      ...mixed !== void 0 && { mixed: accuracy5(mixed) }
+    },
+    ...drops2,
+    ...noInterval !== void 0 && { noInterval },
+    layers: [...layers3],
+    causes: [...causes],
+    sentence: sentenceOf(
+      found,
+      drops2?.drop,
+      incomparable,
+      layers3.filter(({ kind }) => kind !== "renamed").length
+    )
+  };
+}
+function dropsOf2(report, { stats }, intervals2) {
+  const { AP, AP50 } = judgedOf(report);
+  const plain2 = (drop3) => ({ drop: drop3, low: null, high: null });
+  const shown2 = ({ drop: drop3, low, high }) => ({
+    drop: drop3,
+    low: finite2(low),
+    high: finite2(high)
+  });
+  const drops2 = intervals2 === void 0 ? { drop: plain2(stats.AP - AP), drop50: plain2(stats.AP50 - AP50) } : { drop: shown2(intervals2.map), drop50: shown2(intervals2.map50) };
+  return Number.isFinite(drops2.drop.drop) && Number.isFinite(drops2.drop50.drop) ? drops2 : void 0;
+}
+function judgedOf({ engines: engines3, variants: variants3, verdict }) {
+  const engine = engines3?.rows.find(({ variant: variant2 }) => variant2 === verdict.candidate);
+  return engine ?? (verdict.candidate === "mixed" ? variants3.mixed ?? variants3.int8 : variants3.int8).stats;
+}
+function sentenceOf({ where, commit }, drop3, incomparable, changed2) {
+  const named = commit === void 0 ? where : `${where} (${commit.slice(0, 7)})`;
+  const layers3 = `${changed2 === 0 ? "no layer" : changed2 === 1 ? "1 layer" : `${changed2} layers`} changed.`;
+  if (drop3 === void 0)
+    return `Against ${named}: accuracy cannot be compared, ${incomparable ?? "it was not measured"}; ${layers3}`;
+  const { low, high } = drop3;
+  const spread4 = low === null || high === null ? "" : `, the drop between ${low.toFixed(3)} and ${high.toFixed(3)}`;
+  const moved2 = drop3.drop === 0 ? "mAP50-95 is the same" : `mAP50-95 ${drop3.drop > 0 ? "fell" : "rose"} by ${Math.abs(drop3.drop).toFixed(3)}`;
+  return `Against ${named}: ${moved2}${spread4}; ${layers3}`;
+}
+var init_base_section = __esm({
+  "src/pipeline/base-section.ts"() {
+    "use strict";
+    init_report();
+    init_against();
+    init_layer_rows();
   }
 });
 
@@ -46242,11 +48115,11 @@ var init_subset_estimate = __esm({
 });
 
 // src/pipeline/profile.ts
-import { readFile as readFile11 } from "node:fs/promises";
+import { readFile as readFile14 } from "node:fs/promises";
 async function readProfile(file) {
   let value;
   try {
-    value = JSON.parse(await readFile11(file, "utf8"));
+    value = JSON.parse(await readFile14(file, "utf8"));
   } catch (cause) {
     throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix: FIX2 }, { cause });
   }
@@ -46282,6 +48155,79 @@ var init_profile = __esm({
     "use strict";
     init_faults();
     FIX2 = "Take the profile.json of a run with real engines, or leave sensitivity.profile out.";
+  }
+});
+
+// src/pipeline/judging.ts
+function judgeEngine(bench, { engines: engines3, gpu }, { model }, variant2) {
+  const { gate } = bench.settings;
+  const of2 = (name) => {
+    const found = engines3.find((one) => one.variant === name);
+    if (found === void 0) throw new Error(`no ${name} engine was built`);
+    return found;
+  };
+  const candidate = of2(engines3.some((one) => one.variant === variant2) ? variant2 : "int8");
+  const speed = ({ measured }) => 1 / (measured.latency?.medianMs ?? NaN);
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(of2("fp32").measured),
+    candidate: {
+      ...numbersOf(candidate.measured),
+      floatLayers: model.floatLayers.length,
+      speedup: speed(candidate) / speed(of2("fp16")),
+      noise: gpu.noise[0]
+    },
+    intervals: candidate.drop,
+    ...termsOf(bench, candidate.measured)
+  });
+}
+function judgeVariant(bench, fp32, variant2) {
+  const { gate } = bench.settings;
+  return judge({
+    thresholds: gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: { ...numbersOf(variant2.measured), floatLayers: variant2.model.floatLayers.length },
+    intervals: variant2.drop,
+    ...termsOf(bench, variant2.measured)
+  });
+}
+function judgePoint(bench, fp32, variant2) {
+  const terms = termsOf(bench, variant2.measured);
+  return judge({
+    thresholds: bench.settings.gate.thresholds,
+    reference: numbersOf(fp32),
+    candidate: { ...numbersOf(variant2.measured), floatLayers: variant2.model.floatLayers.length },
+    ...terms,
+    intervals: void 0,
+    inconclusive: "fail",
+    base: terms.base?.kind === "measured" ? { ...terms.base, intervals: void 0 } : terms.base
+  });
+}
+function termsOf(bench, { detections }) {
+  const { gate } = bench.settings;
+  return {
+    images: bench.truth.images.length,
+    inconclusive: gate.inconclusive,
+    base: atHand(bench, detections),
+    baseMissing: gate.baseMissing,
+    ...bench.against !== void 0 && { waivers: bench.against.waivers }
+  };
+}
+function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }) {
+  return {
+    stats: evaluation.stats,
+    perClass: evaluation.perClass,
+    distances,
+    sqnr,
+    modelSizeMiB: bytes2 / 2 ** 20,
+    latencyMs: latency?.medianMs
+  };
+}
+var init_judging = __esm({
+  "src/pipeline/judging.ts"() {
+    "use strict";
+    init_gate();
+    init_against();
   }
 });
 
@@ -46376,14 +48322,7 @@ function signed2({ bench }, plan) {
 }
 function outcomeOf({ bench, fp32 }, variant2) {
   const verdict = judgeVariant(bench, fp32, variant2);
-  const plain2 = judge({
-    thresholds: bench.settings.gate.thresholds,
-    reference: numbersOf(fp32),
-    candidate: numbersOf(variant2.measured),
-    intervals: void 0,
-    images: bench.truth.images.length,
-    inconclusive: "fail"
-  });
+  const plain2 = judgePoint(bench, fp32, variant2);
   const { drop: drop3, low, high } = variant2.drop.map;
   return {
     passes: exitStatusOf(verdict) === 0 && plain2.kind === "pass",
@@ -46405,6 +48344,7 @@ var init_find_plan = __esm({
     init_committed_plan();
     init_subset_estimate();
     init_profile();
+    init_judging();
     init_run();
   }
 });
@@ -46412,7 +48352,7 @@ var init_find_plan = __esm({
 // src/pipeline/gpu.ts
 import { mkdir as mkdir3 } from "node:fs/promises";
 import { homedir as homedir2 } from "node:os";
-import { join as join14 } from "node:path";
+import { join as join17 } from "node:path";
 async function probeGpu(settings2, context) {
   if (settings2.engine.name !== "tensorrt") return;
   context.progress.phase("Looking for TensorRT");
@@ -46425,7 +48365,7 @@ async function openGpu(settings2, context) {
   const { gpu, waitMinutes } = engine.tensorrt;
   const cache = cacheOf(settings2);
   await mkdir3(cache, { recursive: true, mode: 448 });
-  const lock = await lockGpu(join14(cache, `gpu-${gpu}.lock`), {
+  const lock = await lockGpu(join17(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
     signal: context.signal,
@@ -46453,7 +48393,7 @@ async function openGpu(settings2, context) {
   }
 }
 function cacheOf({ engine }) {
-  return engine.tensorrt.cache ?? join14(homedir2(), ".cache", "int8-gate", "engines");
+  return engine.tensorrt.cache ?? join17(homedir2(), ".cache", "int8-gate", "engines");
 }
 async function startEngine(settings2) {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
@@ -46589,7 +48529,7 @@ function histogramsOf(tensors, { percentile, batch }) {
   }).sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity) || 0);
 }
 function rounded(sqnr) {
-  return finite(Math.round(sqnr * 100) / 100);
+  return finite2(Math.round(sqnr * 100) / 100);
 }
 function fewerBins(statistics) {
   const { bins, limit: limit2 } = statistics;
@@ -46810,7 +48750,12 @@ var init_rank = __esm({
 async function runGate(loaded2, context, how = {}) {
   const startedAt = Date.now();
   await checkReportFolder(context.out);
-  return withBench(how.anew === true ? withoutPlan(loaded2) : loaded2, context, async (bench) => {
+  const asked = how.anew === true ? withoutPlan(loaded2) : loaded2;
+  const terms = await settleTerms(asked, context.base, new Date(startedAt).toISOString().slice(0, 10));
+  const base = await findBase(terms, context.base, context, runGate);
+  return withBench(terms.loaded, context, async (prepared2) => {
+    const against = { waivers: terms.waivers, base: compareBase(prepared2, base) };
+    const bench = { ...prepared2, against };
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
@@ -46820,7 +48765,7 @@ async function runGate(loaded2, context, how = {}) {
     const { mixed, found: search } = await findMixed(basis, int8, rows3, how);
     const candidate = bench.settings.gate.candidate === "int8" ? int8 : mixed ?? int8;
     const confirmation = await confirm(basis, int8, mixed);
-    const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate === int8 ? "int8" : "mixed");
+    const verdict = confirmation === void 0 ? judgeVariant(bench, fp32, candidate) : judgeEngine(bench, confirmation, candidate, candidate === int8 ? "int8" : "mixed");
     const found = {
       bench,
       fp32,
@@ -46843,9 +48788,18 @@ async function runGate(loaded2, context, how = {}) {
       ...await fileFindings(basis, int8),
       ...confirmation === void 0 ? [] : engineFindings(confirmation)
     ];
-    const report = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
+    const judged = judgedDetections(found, candidate);
+    const assembled = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
+    const report = againstBase(assembled, bench, terms, verdict, judged);
     context.progress.phase("Writing the report");
-    await writeReport(report, context.out, filesOf(found, candidate));
+    await writeReport(report, context.out, {
+      ...filesOf(found, candidate),
+      [DETECTIONS_FILE]: await writeDetections({
+        validation: bench.digests.validation,
+        candidate: report.verdict.candidate,
+        detections: judged
+      })
+    });
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });
 }
@@ -46868,27 +48822,10 @@ async function confirm(basis, int8, mixed) {
     await gpu.close();
   }
 }
-function judgeEngine(bench, { engines: engines3, gpu }, variant2) {
-  const { gate } = bench.settings;
-  const of = (name) => {
-    const found = engines3.find((one) => one.variant === name);
-    if (found === void 0) throw new Error(`no ${name} engine was built`);
-    return found;
-  };
-  const candidate = of(engines3.some((one) => one.variant === variant2) ? variant2 : "int8");
-  const speed = ({ measured }) => 1 / (measured.latency?.medianMs ?? NaN);
-  return judge({
-    thresholds: gate.thresholds,
-    reference: numbersOf(of("fp32").measured),
-    candidate: {
-      ...numbersOf(candidate.measured),
-      speedup: speed(candidate) / speed(of("fp16")),
-      noise: gpu.noise[0]
-    },
-    intervals: candidate.drop,
-    images: bench.truth.images.length,
-    inconclusive: gate.inconclusive
-  });
+function judgedDetections({ confirmation, int8 }, candidate) {
+  const variant2 = candidate === int8 ? "int8" : "mixed";
+  const engine = confirmation?.engines.find((one) => one.variant === variant2);
+  return (engine ?? candidate).measured.detections;
 }
 async function withBench(loaded2, context, job) {
   const bench = await prepare3(loaded2, context);
@@ -46956,37 +48893,20 @@ async function findMixed(basis, int8, rows3, how) {
   const found = await findPlan(basis, int8, rows3, { alternatives: how.anew === true });
   return { mixed: found.variant, found };
 }
-function judgeVariant(bench, fp32, variant2) {
-  const { gate } = bench.settings;
-  return judge({
-    thresholds: gate.thresholds,
-    reference: numbersOf(fp32),
-    candidate: numbersOf(variant2.measured),
-    intervals: variant2.drop,
-    images: bench.truth.images.length,
-    inconclusive: gate.inconclusive
-  });
-}
-function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes2, latency }) {
-  return {
-    stats: evaluation.stats,
-    perClass: evaluation.perClass,
-    distances,
-    sqnr,
-    modelSizeMiB: bytes2 / 2 ** 20,
-    latencyMs: latency?.medianMs
-  };
-}
 var init_run = __esm({
   "src/pipeline/run.ts"() {
     "use strict";
     init_calibration();
+    init_baseline();
     init_gate();
     init_onnx();
     init_quantization();
     init_report();
     init_sensitivity();
+    init_against();
     init_assemble();
+    init_base3();
+    init_base_section();
     init_committed_plan();
     init_confirm();
     init_calibrate();
@@ -46996,6 +48916,7 @@ var init_run = __esm({
     init_find_plan();
     init_flavours();
     init_gpu2();
+    init_judging();
     init_measure();
     init_pictures();
     init_prepare();
@@ -47005,11 +48926,11 @@ var init_run = __esm({
 });
 
 // src/pipeline/write-together.ts
-import { mkdir as mkdir4, rename as rename4, rm as rm6, writeFile as writeFile4 } from "node:fs/promises";
-import { join as join15 } from "node:path";
+import { mkdir as mkdir4, rename as rename4, rm as rm8, writeFile as writeFile4 } from "node:fs/promises";
+import { join as join18 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name, content]) => {
-    const path4 = join15(folder, name);
+    const path4 = join18(folder, name);
     return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
   });
   try {
@@ -47017,7 +48938,7 @@ async function writeTogether(folder, files) {
     for (const { temporary, content } of places2) await writeFile4(temporary, content);
     for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
   } catch (cause) {
-    for (const { temporary } of places2) await rm6(temporary, { force: true });
+    for (const { temporary } of places2) await rm8(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -47041,8 +48962,8 @@ var init_write_together = __esm({
 
 // src/pipeline/audit.ts
 import { createHash as createHash11 } from "node:crypto";
-import { readFile as readFile12 } from "node:fs/promises";
-import { basename as basename9 } from "node:path";
+import { readFile as readFile15 } from "node:fs/promises";
+import { basename as basename12 } from "node:path";
 async function runAudit(loaded2, context) {
   const { settings: settings2 } = loaded2;
   const listed4 = await listImages(settings2.calibration.images);
@@ -47079,7 +49000,7 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
     signal.throwIfAborted();
     try {
       const image = await decodeImage(file, exif);
-      const digest2 = createHash11("sha256").update(await readFile12(file)).digest("hex");
+      const digest2 = createHash11("sha256").update(await readFile15(file)).digest("hex");
       features.push(featuresOf(image, name, digest2));
     } catch (error2) {
       if (!(error2 instanceof InputFault)) throw error2;
@@ -47164,11 +49085,11 @@ async function auditBench(bench, features, broken2) {
     createdAt: (/* @__PURE__ */ new Date()).toISOString(),
     model: model.name,
     calibration: {
-      source: basename9(settings2.calibration.images),
+      source: basename12(settings2.calibration.images),
       images: images2.length,
       calibrator: calibratorInWords(settings2.calibration)
     },
-    validation: { source: basename9(truth.source), images: truth.images.length },
+    validation: { source: basename12(truth.source), images: truth.images.length },
     verdict: {
       kind: failed.length > 0 ? "fail" : "pass",
       why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
@@ -47200,7 +49121,7 @@ async function detectBoth(bench) {
   }
 }
 function attributesOf(calibration, validation, seen, { calibrationRecords }) {
-  const of = (name, unit, pick2) => ({
+  const of2 = (name, unit, pick2) => ({
     name,
     unit,
     validation: validation.map(pick2),
@@ -47210,10 +49131,10 @@ function attributesOf(calibration, validation, seen, { calibrationRecords }) {
   const ordered = calibrationRecords.map(({ name }) => byName2.get(name));
   const pixels = ({ width, height }) => width * height;
   return [
-    of("brightness", "", ({ brightness }) => brightness),
-    of("contrast", "", ({ contrast }) => contrast),
-    of("colour", "", ({ colour }) => colour),
-    of("aspect ratio", "", ({ width, height }) => width / height),
+    of2("brightness", "", ({ brightness }) => brightness),
+    of2("contrast", "", ({ contrast }) => contrast),
+    of2("colour", "", ({ colour }) => colour),
+    of2("aspect ratio", "", ({ width, height }) => width / height),
     {
       name: "object size",
       unit: " of the image",
@@ -47266,8 +49187,8 @@ var init_audit2 = __esm({
 });
 
 // src/pipeline/plan-job.ts
-import { basename as basename10, dirname as dirname6, join as join16, relative as relative5, resolve as resolve5 } from "node:path";
-import { stat as stat6 } from "node:fs/promises";
+import { basename as basename13, dirname as dirname12, join as join19, relative as relative8, resolve as resolve7 } from "node:path";
+import { stat as stat8 } from "node:fs/promises";
 async function runPlan(loaded2, context, write) {
   const { settings: settings2, place: place2 } = loaded2;
   if (settings2.gate.candidate === "int8")
@@ -47283,23 +49204,23 @@ async function runPlan(loaded2, context, write) {
       fix: "Take the line out, or write a plan by hand."
     });
   const named = settings2.quantization.plan;
-  const target = typeof write === "string" ? resolve5(write) : named ?? join16(dirname6(loaded2.file), DEFAULT_FILE);
-  if (write !== void 0) await checkFolder(dirname6(target));
+  const target = typeof write === "string" ? resolve7(write) : named ?? join19(dirname12(loaded2.file), DEFAULT_FILE);
+  if (write !== void 0) await checkFolder(dirname12(target));
   const result = await runGate(loaded2, context, { anew: true });
-  const found = join16(result.reportFolder, "plan.json");
-  const where = relative5(dirname6(loaded2.file), target);
+  const found = join19(result.reportFolder, "plan.json");
+  const where = relative8(dirname12(loaded2.file), target);
   if (result.exitStatus !== 0)
     return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
   const hint = named === target ? [] : [`In the settings: quantization: { plan: ${where} }`];
   if (write === void 0)
     return { ...result, written: [`Plan: ${found}`, "With --write it goes where you commit it.", ...hint] };
-  await writeTogether(dirname6(target), {
-    [basename10(target)]: formatPlan(result.plan)
+  await writeTogether(dirname12(target), {
+    [basename13(target)]: formatPlan(result.plan)
   });
   return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
 }
 async function checkFolder(folder) {
-  const info2 = await stat6(folder).catch(() => void 0);
+  const info2 = await stat8(folder).catch(() => void 0);
   if (info2?.isDirectory() === true) return;
   throw new InputFault({
     where: folder,
@@ -47320,7 +49241,7 @@ var init_plan_job = __esm({
 });
 
 // src/pipeline/jobs.ts
-import { join as join17 } from "node:path";
+import { join as join20 } from "node:path";
 function runQuantize(loaded2, context) {
   return withBench(loaded2, context, async (bench) => {
     const { ranges, statistics } = await calibrate(bench);
@@ -47331,12 +49252,12 @@ function runQuantize(loaded2, context) {
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context.out, files);
-    const [model, strong] = Object.keys(models).map((name) => join17(context.out, name));
+    const [model, strong] = Object.keys(models).map((name) => join20(context.out, name));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join17(context.out, "plan.json"),
-      cache: join17(context.out, "calibration.cache"),
+      plan: join20(context.out, "plan.json"),
+      cache: join20(context.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept
@@ -47389,903 +49310,10 @@ var init_pipeline = __esm({
   }
 });
 
-// src/settings/decoder-schema.ts
-var DECODER_FORMATS, decoderFormat, decoderOutputs, decoderAnchors;
-var init_decoder_schema = __esm({
-  "src/settings/decoder-schema.ts"() {
-    "use strict";
-    DECODER_FORMATS = [
-      "yolov5",
-      "yolov5-heads",
-      "yolov8",
-      "yolov10",
-      "yolox",
-      "yolox-decoded",
-      "yolo-nas",
-      "yolo-nas-batch",
-      "yolo-nas-flat",
-      "yolov7-end2end",
-      "paddle",
-      "paddle-raw",
-      "paddle-rows",
-      "picodet-heads",
-      "nanodet",
-      "rtdetr",
-      "rtdetr-ultralytics",
-      "rtdetr-deploy",
-      "rf-detr",
-      "detr",
-      "efficient-nms",
-      "nms-indices",
-      "torchvision",
-      "tf-od",
-      "mmdeploy"
-    ];
-    decoderFormat = {
-      enum: ["auto", ...DECODER_FORMATS],
-      description: "Layout of the outputs."
-    };
-    decoderOutputs = {
-      type: "object",
-      additionalProperties: false,
-      minProperties: 1,
-      description: "Outputs by name, where they are not found by themselves.",
-      properties: {
-        predictions: { type: "string", description: "Boxes and scores in one." },
-        boxes: { type: "string", description: "Boxes." },
-        scores: { type: "string", description: "Scores or logits." },
-        classes: { type: "string", description: "Class of each box." },
-        count: { type: "string", description: "Number of valid boxes." },
-        indices: { type: "string", description: "What NonMaxSuppression selected." }
-      }
-    };
-    decoderAnchors = {
-      type: "array",
-      minItems: 1,
-      items: {
-        type: "array",
-        minItems: 2,
-        items: { type: "number", exclusiveMinimum: 0 }
-      },
-      description: "Anchors of raw YOLOv5 and v7 heads: a list for each head, finest first, of width and height in turn, in pixels."
-    };
-  }
-});
-
-// src/settings/audit-schema.ts
-var fraction, auditSchema;
-var init_audit_schema = __esm({
-  "src/settings/audit-schema.ts"() {
-    "use strict";
-    fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
-    auditSchema = {
-      type: "object",
-      description: "What `int8-gate audit` asks of the calibration images.",
-      additionalProperties: false,
-      default: {},
-      properties: {
-        minImages: { type: "integer", minimum: 1, default: 32, description: "Fewest different images." },
-        maxBroken: {
-          type: "integer",
-          minimum: 0,
-          default: 0,
-          description: "Most images that cannot be read."
-        },
-        maxDuplicates: {
-          ...fraction("Largest share of images that repeat another, exactly or nearly."),
-          default: 0.1
-        },
-        maxOverlap: {
-          ...fraction("Largest share of images that are in the validation set too."),
-          default: 0
-        },
-        maxDominance: {
-          ...fraction("Largest share of tensors whose range may hang on one image (fall by a fifth without it)."),
-          default: 0.25
-        },
-        maxDrifted: {
-          ...fraction("Largest share of tensors that reach a quarter further on validation than in calibration."),
-          default: 0.1
-        },
-        maxSaturation: {
-          ...fraction(
-            "Largest share of a tensor's validation values beyond its calibrated range, less that of calibration."
-          ),
-          default: 0.02
-        },
-        gaps: {
-          enum: ["warn", "fail"],
-          default: "warn",
-          description: "What it means that calibration lacks a kind of images that validation has."
-        }
-      }
-    };
-  }
-});
-
-// src/settings/engine-schema.ts
-var engineSchema;
-var init_engine_schema = __esm({
-  "src/settings/engine-schema.ts"() {
-    "use strict";
-    engineSchema = {
-      type: "object",
-      description: "What runs the models.",
-      additionalProperties: false,
-      default: {},
-      properties: {
-        name: {
-          enum: ["onnxruntime", "tensorrt"],
-          default: "onnxruntime",
-          description: "`onnxruntime`: the embedded engine, INT8 simulated in float. `tensorrt`: layers are ranked in simulation, then real engines are built on the GPU, and they are judged."
-        },
-        threads: {
-          description: "Worker threads; `auto` = cores, as memory allows.",
-          default: "auto",
-          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
-        },
-        batch: {
-          description: "Images a run, for models with a free batch dimension; `auto` = 1.",
-          default: "auto",
-          anyOf: [{ const: "auto" }, { type: "integer", minimum: 1, maximum: 256 }]
-        },
-        memoryMiB: {
-          type: "integer",
-          minimum: 16,
-          default: 256,
-          description: "Memory for prepared images; more are decoded again."
-        },
-        tensorrt: {
-          type: "object",
-          description: "How real engines are built. Only with `name: tensorrt`.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            python: {
-              type: "string",
-              minLength: 1,
-              default: "python3",
-              description: "Python that can import `tensorrt` (8.6, 10 or 11); nothing else is needed of it."
-            },
-            gpu: {
-              type: "integer",
-              minimum: 0,
-              default: 0,
-              description: "Index of the GPU, in the order of the PCI bus."
-            },
-            optimizationLevel: {
-              type: "integer",
-              minimum: 0,
-              maximum: 5,
-              default: 3,
-              description: "How long the builder looks for fast kernels. 0 ignores the timing cache."
-            },
-            workspaceMiB: {
-              type: "integer",
-              minimum: 1,
-              description: "Most scratch memory of a kernel. The whole GPU when left out."
-            },
-            cache: {
-              type: "string",
-              minLength: 1,
-              description: "Folder of built engines and the timing cache, outside the workspace. `~/.cache/int8-gate/engines` when left out."
-            },
-            timeoutMinutes: {
-              type: "number",
-              exclusiveMinimum: 0,
-              default: 30,
-              description: "Longest that one build may take."
-            },
-            waitMinutes: {
-              type: "number",
-              minimum: 0,
-              default: 60,
-              description: "How long to wait for another run on the same GPU."
-            },
-            implicit: {
-              enum: ["off", "entropy", "minmax"],
-              default: "off",
-              description: "Also build the INT8 that TensorRT up to 10 places by itself, from ranges of its entropy calibrator 2 or MinMax, and show it beside ours. It is never judged."
-            },
-            dla: {
-              type: "integer",
-              minimum: 0,
-              description: "DLA core to build for, on devices that have one."
-            }
-          }
-        }
-      }
-    };
-  }
-});
-
-// src/settings/sensitivity-schema.ts
-var sensitivitySchema;
-var init_sensitivity_schema = __esm({
-  "src/settings/sensitivity-schema.ts"() {
-    "use strict";
-    sensitivitySchema = {
-      type: "object",
-      description: "The ranking of layers, from which mixed precision is found.",
-      additionalProperties: false,
-      default: {},
-      properties: {
-        enabled: {
-          type: "boolean",
-          default: true,
-          description: "Rank layers. Without it there is no mixed precision but by a plan."
-        },
-        images: {
-          type: "integer",
-          minimum: 1,
-          default: 32,
-          description: "Validation images that layers are ranked on."
-        },
-        maxFloatLayers: {
-          type: "integer",
-          minimum: 0,
-          description: "Most layers that the search may keep float, beside the head."
-        },
-        minInt8Share: {
-          type: "number",
-          minimum: 0,
-          maximum: 1,
-          description: "Least share of the multiply-accumulates that the search must leave in INT8, 0…1."
-        },
-        maxMinutes: {
-          type: "number",
-          exclusiveMinimum: 0,
-          description: "Minutes that the search may take, ranking aside. Then the best plan so far stands."
-        },
-        calibrators: {
-          type: "array",
-          items: { type: "string", pattern: "^(minmax|average|entropy|mse|percentile(:[0-9.]+)?)$" },
-          uniqueItems: true,
-          default: ["minmax", "entropy", "percentile:99.99", "mse"],
-          description: "Calibrators that the search may give single layers instead of that of `calibration`, before it keeps layers float. `[]`: none."
-        },
-        profile: {
-          type: "string",
-          minLength: 1,
-          description: "Latencies by layer, as a run with real engines writes them (`profile.json`): plans are then ordered by milliseconds instead of multiply-accumulates."
-        },
-        always: {
-          type: "boolean",
-          default: false,
-          description: "Rank layers also where a committed plan passes; otherwise that only checks the plan."
-        }
-      }
-    };
-  }
-});
-
-// src/settings/schema.ts
-var fraction2, positive2, accuracy4, limits, triple, settingsSchema;
-var init_schema2 = __esm({
-  "src/settings/schema.ts"() {
-    "use strict";
-    init_decoder_schema();
-    init_audit_schema();
-    init_engine_schema();
-    init_sensitivity_schema();
-    fraction2 = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
-    positive2 = (description) => ({ type: "number", exclusiveMinimum: 0, description });
-    accuracy4 = (what) => ({
-      type: "object",
-      description: `Limits on ${what}.`,
-      additionalProperties: false,
-      minProperties: 1,
-      properties: {
-        min: fraction2(`Smallest ${what} that passes, 0…1.`),
-        maxDrop: fraction2(
-          `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`
-        ),
-        maxDropRelative: fraction2(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`)
-      }
-    });
-    limits = (what, unit, side) => ({
-      type: "object",
-      description: `Limit on ${what}.`,
-      additionalProperties: false,
-      required: [side],
-      properties: {
-        [side]: {
-          type: "number",
-          description: `${side === "min" ? "Smallest" : "Largest"} ${what} that passes${unit}.`
-        }
-      }
-    });
-    triple = (description) => ({ type: "array", items: { type: "number" }, minItems: 3, maxItems: 3, description });
-    settingsSchema = {
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      title: "int8-gate settings",
-      description: "What int8-gate judges, on which data, and how strictly.",
-      type: "object",
-      additionalProperties: false,
-      required: ["version", "model", "validation", "calibration", "gate"],
-      properties: {
-        version: { const: 1, description: "Version of this format." },
-        model: { type: "string", minLength: 1, description: "The FP32 detector, an .onnx file." },
-        decoder: {
-          description: "How outputs become boxes. `auto` finds out from metadata, names and shapes.",
-          default: "auto",
-          anyOf: [
-            { const: "auto" },
-            {
-              type: "object",
-              additionalProperties: false,
-              properties: {
-                format: decoderFormat,
-                confidence: fraction2(
-                  "Detections at or below this score are dropped. Keep it low: mAP needs the tail."
-                ),
-                iou: fraction2("Overlap above which non-maximum suppression drops a box of the same class."),
-                maxDetections: { type: "integer", minimum: 1, description: "Most detections kept per image." },
-                classes: {
-                  type: "array",
-                  items: { type: "string" },
-                  minItems: 1,
-                  description: "Class names in the order of the model."
-                },
-                outputs: decoderOutputs,
-                anchors: decoderAnchors
-              }
-            }
-          ]
-        },
-        preprocessing: {
-          description: "How pixels become the input. `auto` follows the family of the detector.",
-          default: "auto",
-          anyOf: [
-            { const: "auto" },
-            {
-              type: "object",
-              additionalProperties: false,
-              properties: {
-                resize: {
-                  enum: ["letterbox", "letterbox-top-left", "stretch", "shortest-side"],
-                  description: "How the image is fitted."
-                },
-                height: { type: "integer", minimum: 1, description: "Input height in pixels." },
-                width: { type: "integer", minimum: 1, description: "Input width in pixels." },
-                shortSide: {
-                  type: "integer",
-                  minimum: 1,
-                  description: "With `shortest-side`: what the short side becomes; that of the input when left out."
-                },
-                longSide: {
-                  type: "integer",
-                  minimum: 1,
-                  description: "With `shortest-side`: what the long side is at most; that of the input when left out."
-                },
-                margin: {
-                  type: "integer",
-                  minimum: 0,
-                  description: "With `letterbox`: pixels of height and width that the image leaves free at least."
-                },
-                interpolation: {
-                  enum: ["opencv", "opencv-cubic", "pil"],
-                  description: "cv2.INTER_LINEAR, cv2.INTER_CUBIC, or the antialiased bilinear of Pillow."
-                },
-                color: { enum: ["rgb", "bgr"], description: "Order of channels." },
-                pad: { type: "integer", minimum: 0, maximum: 255, description: "Value of padded pixels." },
-                scale: positive2("input = (pixel * scale - mean) / std."),
-                mean: triple("Per channel."),
-                std: triple("Per channel."),
-                layout: { enum: ["nchw", "nhwc"], description: "Order of dimensions." },
-                dtype: { enum: ["float32", "float16", "uint8"], description: "Element type." },
-                exif: { type: "boolean", description: "Turn images as their EXIF orientation says." }
-              }
-            }
-          ]
-        },
-        validation: {
-          type: "object",
-          description: "The labelled images that mAP is measured on.",
-          additionalProperties: false,
-          required: ["annotations"],
-          properties: {
-            format: {
-              enum: ["auto", "coco", "yolo", "voc"],
-              default: "auto",
-              description: "Format of the annotations; `auto` tells by names of files."
-            },
-            annotations: {
-              type: "string",
-              minLength: 1,
-              description: "COCO instances .json; YOLO data.yaml, or a folder of label files with a classes.txt; or a folder of Pascal VOC .xml files, or a list in its `ImageSets/Main`."
-            },
-            images: {
-              type: "string",
-              minLength: 1,
-              description: "Folder of the images. May be left out where the format tells: a data.yaml, JPEGImages beside VOC annotations."
-            },
-            split: {
-              enum: ["train", "val", "test"],
-              default: "val",
-              description: "Split of a YOLO data.yaml (without effect when `images` is given), or the list in `ImageSets/Main` of a Pascal VOC folder."
-            },
-            limit: {
-              type: "integer",
-              minimum: 1,
-              description: "Use only this many images, chosen by the seed, classes in about the proportions of the set. For trying things out."
-            }
-          }
-        },
-        calibration: {
-          type: "object",
-          description: "The images that ranges are taken from, and how.",
-          additionalProperties: false,
-          required: ["images"],
-          properties: {
-            images: { type: "string", minLength: 1, description: "Folder of images; no labels needed." },
-            count: {
-              type: "integer",
-              minimum: 1,
-              description: "Use only this many, spread evenly over the folder. All when left out."
-            },
-            calibrator: {
-              enum: ["minmax", "average", "percentile", "entropy", "mse", "best"],
-              default: "percentile",
-              description: "How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2. `best`: for each tensor the one with the least error of the network’s output on an eighth of the images, which is held back."
-            },
-            percentile: {
-              type: "number",
-              exclusiveMinimum: 50,
-              maximum: 100,
-              default: 99.999,
-              description: "Share of values kept by the percentile calibrator, in percent."
-            },
-            batch: {
-              type: "integer",
-              minimum: 1,
-              default: 1,
-              description: "Images that TensorRT would calibrate at once: `entropy` lays its bins by the first batch."
-            },
-            cache: {
-              type: "string",
-              minLength: 1,
-              description: "A calibration cache to take ranges from, as TensorRT up to 10 or `int8-gate quantize` writes it, in place of the calibrator."
-            }
-          }
-        },
-        quantization: {
-          type: "object",
-          description: "What runs in INT8.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            operators: {
-              description: "`tensorrt`: placement that TensorRT fuses. `all`: every operator, as naive tools do. Or a list of operators.",
-              default: "tensorrt",
-              anyOf: [{ enum: ["tensorrt", "all"] }, { type: "array", items: { type: "string" }, minItems: 1 }]
-            },
-            head: {
-              enum: ["float", "int8", "test"],
-              description: "The last convolutions before post-processing. Default: float with `tensorrt`, int8 otherwise. `test`: float, and the report says what INT8 would cost there."
-            },
-            flavour: {
-              enum: ["weak", "strong", "both"],
-              default: "weak",
-              description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
-            },
-            keepFloat: {
-              type: "array",
-              items: { type: "string" },
-              default: [],
-              description: "Layers that stay float, by name; `*` matches any run of characters."
-            },
-            reference: {
-              type: "string",
-              minLength: 1,
-              description: "The FP32 detector that a model with Q/DQ is compared with. Default: the model itself without its Q/DQ."
-            },
-            plan: {
-              type: "string",
-              minLength: 1,
-              description: "A committed precision plan. With it nothing is searched: the plan is checked."
-            }
-          }
-        },
-        engine: engineSchema,
-        gate: {
-          type: "object",
-          description: "What passes.",
-          additionalProperties: false,
-          required: ["thresholds"],
-          properties: {
-            candidate: {
-              enum: ["mixed", "int8"],
-              default: "mixed",
-              description: "The engine that you ship and that is judged."
-            },
-            thresholds: {
-              type: "object",
-              description: "At least one limit. A metric that is missing or not a number fails.",
-              additionalProperties: false,
-              minProperties: 1,
-              properties: {
-                "mAP50-95": accuracy4("mAP50-95"),
-                mAP50: accuracy4("mAP50"),
-                AR100: accuracy4("AR100"),
-                classAP: {
-                  type: "object",
-                  description: "Limits on AP50-95 of every class. With several classes, one fails only when the interval that holds for all of them at once, at `gate.confidence`, lies beyond the limit; to pass, its own interval is enough.",
-                  additionalProperties: false,
-                  // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
-                  anyOf: [{ required: ["min"] }, { required: ["maxDrop"] }, { required: ["maxDropRelative"] }],
-                  properties: {
-                    ...accuracy4("AP of a class").properties,
-                    minBoxes: {
-                      type: "integer",
-                      minimum: 1,
-                      default: 20,
-                      description: "Classes with fewer boxes are not judged."
-                    }
-                  }
-                },
-                scoreDivergence: limits("Jensen-Shannon divergence of the score distributions", ", 0…1", "max"),
-                detectionRatio: limits("number of detections above 0.25 over that of FP32", "", "min"),
-                boxShift: limits("mean 1 − IoU of boxes against FP32", ", 0…1", "max"),
-                sqnr: limits("SQNR of the raw head outputs", ", in dB", "min"),
-                modelSizeMiB: limits("size of the weights as deployed", ", in MiB", "max"),
-                latencyMs: limits("median latency of one image", ", in milliseconds", "max"),
-                speedup: limits(
-                  "speed of the judged engine over the FP16 engine",
-                  " (`tensorrt` only; 1 = equal)",
-                  "min"
-                )
-              }
-            },
-            confidence: {
-              type: "number",
-              exclusiveMinimum: 0.5,
-              exclusiveMaximum: 1,
-              default: 0.95,
-              description: "Level of the intervals."
-            },
-            resamples: {
-              type: "integer",
-              minimum: 100,
-              maximum: 1e5,
-              default: 1e3,
-              description: "Bootstrap resamples of the images."
-            },
-            interval: {
-              enum: ["bca", "percentile"],
-              default: "bca",
-              description: "How the interval is taken from the resamples; `bca` corrects bias and skewness."
-            },
-            inconclusive: {
-              enum: ["fail", "pass"],
-              default: "fail",
-              description: "What an interval that straddles a limit means."
-            },
-            seed: {
-              type: "integer",
-              minimum: 0,
-              default: 1,
-              description: "Seed of resampling and of the choice of subsets."
-            }
-          }
-        },
-        sensitivity: sensitivitySchema,
-        cache: {
-          type: "object",
-          description: "Measurements kept between runs, so that an interrupted run goes on and what did not change is not measured again.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            enabled: { type: "boolean", default: true, description: "Keep and use them." },
-            folder: {
-              type: "string",
-              minLength: 1,
-              description: "Folder that they are kept in. Default: the user's cache folder."
-            },
-            maxMiB: {
-              type: "integer",
-              minimum: 1,
-              default: 1024,
-              description: "Size of the folder; what was not used for longest is deleted first."
-            }
-          }
-        },
-        audit: auditSchema,
-        report: {
-          type: "object",
-          description: "What is written.",
-          additionalProperties: false,
-          default: {},
-          properties: {
-            folder: {
-              type: "string",
-              minLength: 1,
-              default: "int8-gate-report",
-              description: "Folder of the report, relative to where the command runs."
-            },
-            keepModels: {
-              type: "boolean",
-              default: true,
-              description: "Keep the quantized models beside the report."
-            },
-            images: {
-              type: "integer",
-              minimum: 0,
-              maximum: 24,
-              default: 8,
-              description: "Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report."
-            }
-          }
-        }
-      }
-    };
-  }
-});
-
-// src/settings/load.ts
-import { readFile as readFile13, stat as stat7 } from "node:fs/promises";
-import { basename as basename11, dirname as dirname7, resolve as resolve6 } from "node:path";
-async function loadSettings(path4, options = {}) {
-  const file = resolve6(path4);
-  let text3;
-  try {
-    text3 = await readFile13(file, "utf8");
-  } catch (cause) {
-    throw unreadable(path4, cause);
-  }
-  const loaded2 = parseSettings(text3, file);
-  const problems = await missingInputs(loaded2, options);
-  if (problems.length > 0) throw new InputFault(problems);
-  return loaded2;
-}
-function unreadable(path4, cause) {
-  const code = systemCode(cause) ?? messageOf(cause);
-  const what = {
-    ENOENT: "there is no such settings file",
-    ENOTDIR: "there is no such settings file",
-    EISDIR: "is a folder, expected a settings file"
-  }[code];
-  if (what !== void 0) {
-    const fix2 = "Write one with `int8-gate init`, or name another with `--config`.";
-    return new InputFault({ where: path4, what, fix: fix2 }, { cause });
-  }
-  const fix = "Check its permissions and the disk.";
-  return new SurroundingsFault({ where: path4, what: `cannot be read (${code})`, fix }, { cause });
-}
-function parseSettings(text3, file) {
-  const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const name = basename11(file);
-  const at2 = (offset) => {
-    const { line, col } = lines2.linePos(offset);
-    return `${name}:${line}:${col}`;
-  };
-  if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
-  const place2 = (pointer) => `${at2(offsetOf(document, pointer))} ${dotted(pointer)}`;
-  const value = toValue(document, name);
-  const validate2 = new import__3.Ajv2020({
-    allErrors: true,
-    useDefaults: true,
-    strict: false,
-    strictNumbers: true,
-    // YAML can say .nan and .inf: limits that judge nothing
-    verbose: true
-  }).compile(settingsSchema);
-  if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at2));
-  return { settings: absolute(value, dirname7(file)), file, place: place2 };
-}
-function toValue(document, name) {
-  try {
-    return document.toJS({ maxAliasCount: 50 });
-  } catch (cause) {
-    throw new InputFault({ where: name, what: "has aliases that expand without end" }, { cause });
-  }
-}
-function absolute(settings2, folder) {
-  const to = (path4) => resolve6(folder, path4);
-  const { quantization } = settings2;
-  return {
-    ...settings2,
-    model: to(settings2.model),
-    validation: {
-      ...settings2.validation,
-      ...settings2.validation.images !== void 0 && { images: to(settings2.validation.images) },
-      annotations: to(settings2.validation.annotations)
-    },
-    calibration: {
-      ...settings2.calibration,
-      images: to(settings2.calibration.images),
-      ...settings2.calibration.cache !== void 0 && { cache: to(settings2.calibration.cache) }
-    },
-    cache: {
-      ...settings2.cache,
-      ...settings2.cache.folder !== void 0 && { folder: to(settings2.cache.folder) }
-    },
-    quantization: {
-      ...quantization,
-      ...quantization.plan !== void 0 && { plan: to(quantization.plan) },
-      ...quantization.reference !== void 0 && { reference: to(quantization.reference) }
-    },
-    sensitivity: {
-      ...settings2.sensitivity,
-      ...settings2.sensitivity.profile !== void 0 && { profile: to(settings2.sensitivity.profile) }
-    }
-  };
-}
-async function missingInputs({ settings: settings2, place: place2 }, { newPlan }) {
-  const problems = [];
-  for (const [pointer, kind] of INPUTS2) {
-    if (newPlan === true && pointer === "/quantization/plan") continue;
-    const path4 = valueAt(settings2, pointer);
-    if (typeof path4 !== "string") continue;
-    const found = await stat7(path4).then(
-      (info2) => info2.isDirectory() ? "folder" : "file",
-      () => void 0
-    );
-    if (found !== void 0 && kind.includes(found)) continue;
-    const what = found === void 0 ? `there is no ${kind} ${path4}` : `${path4} is a ${found}, expected a ${kind}`;
-    problems.push({ where: place2(pointer), what, fix: "Paths are relative to the settings file." });
-  }
-  return problems;
-}
-function valueAt(value, pointer) {
-  return keysOf(pointer).reduce(
-    (at2, key) => typeof at2 === "object" && at2 !== null ? at2[key] : void 0,
-    value
-  );
-}
-function keysOf(pointer) {
-  return pointer.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-function dotted(pointer) {
-  return keysOf(pointer).reduce(
-    (path4, key) => /^\d+$/.test(key) ? `${path4}[${key}]` : path4 === "" ? key : `${path4}.${key}`,
-    ""
-  ) || "settings";
-}
-function offsetOf(document, pointer) {
-  for (const keys = keysOf(pointer); ; keys.pop()) {
-    const node = keys.length === 0 ? document.contents : document.getIn(keys, true);
-    const range = node?.range;
-    if (range !== void 0 && range !== null) return range[0];
-    if (keys.length === 0) return 0;
-  }
-}
-function keyOffset(document, parent, key) {
-  const keys = keysOf(parent);
-  const map = keys.length === 0 ? document.contents : document.getIn(keys, true);
-  const pair3 = (0, import_yaml2.isMap)(map) ? map.items.find((item) => (0, import_yaml2.isPair)(item) && String(item.key) === key) : void 0;
-  return pair3?.key?.range?.[0] ?? offsetOf(document, parent);
-}
-function problemsOf(errors, place2, document, at2) {
-  const meant = errors.filter(
-    ({ keyword, schemaPath }) => keyword !== "anyOf" && !/anyOf\/\d+\/required$/.test(schemaPath) && !otherBranch(errors, schemaPath)
-  );
-  const anyOf = errors.filter(
-    (error2) => error2.keyword === "anyOf" && !meant.some(({ instancePath }) => instancePath.startsWith(error2.instancePath))
-  );
-  const seen = /* @__PURE__ */ new Set();
-  return [...meant, ...anyOf].map((error2) => ({ error: error2, problem: problemOf(error2, place2, document, at2) })).filter(({ problem }) => !seen.has(problem.where) && seen.add(problem.where)).map(({ problem }) => problem).sort((a, b) => lineOf2(a.where) - lineOf2(b.where));
-}
-function lineOf2(where) {
-  return Number(/:(\d+):\d+/.exec(where)?.[1] ?? 0);
-}
-function otherBranch(errors, schemaPath) {
-  const branch = /^(.*\/anyOf)\/\d+/.exec(schemaPath);
-  if (branch === null) return false;
-  const base = errors.find((error2) => error2.schemaPath === branch[1])?.instancePath;
-  return errors.some(
-    (error2) => error2.schemaPath.startsWith(`${branch[0]}/`) && error2.instancePath === base && ["type", "const", "enum"].includes(error2.keyword)
-  );
-}
-function problemOf(error2, place2, document, at2) {
-  const { instancePath, keyword, params } = error2;
-  const where = place2(instancePath);
-  switch (keyword) {
-    case "additionalProperties": {
-      const key = String(params["additionalProperty"]);
-      const known2 = Object.keys(error2.parentSchema.properties ?? {});
-      const nearest2 = [...known2].sort((a, b) => (0, import_fastest_levenshtein3.distance)(a, key) - (0, import_fastest_levenshtein3.distance)(b, key))[0];
-      const guess = nearest2 !== void 0 && (0, import_fastest_levenshtein3.distance)(nearest2, key) <= Math.max(2, key.length / 3) ? `did you mean "${nearest2}"?` : `known are ${known2.join(", ")}`;
-      return {
-        where: `${at2(keyOffset(document, instancePath, key))} ${dotted(`${instancePath}/${key}`)}`,
-        what: `unknown key, ${guess}`
-      };
-    }
-    case "required":
-      return {
-        where: `${where.split(" ")[0] ?? where} ${dotted(`${instancePath}/${String(params["missingProperty"])}`)}`,
-        what: `is missing: ${describe4(error2.parentSchema, String(params["missingProperty"]))}`
-      };
-    case "minProperties":
-      return { where, what: "is empty: name at least one limit, for example `mAP50-95: { maxDrop: 0.01 }`" };
-    default: {
-      const keys = keyword === "anyOf" ? alternatives2(error2.schema) : void 0;
-      if (keys !== void 0) return { where, what: `limits nothing: give ${keys}` };
-      return { where, what: `must be ${expected(error2)}, is ${show2(error2.data)}` };
-    }
-  }
-}
-function alternatives2(branches) {
-  const keys = branches.flatMap(
-    ({ required }) => required ?? []
-  );
-  return keys.length === 0 ? void 0 : keys.join(" or ");
-}
-function describe4(schema, key) {
-  const property3 = schema.properties?.[key];
-  return (property3?.description ?? "see the reference").replace(/\.$/, "");
-}
-function expected({ keyword, params, parentSchema }) {
-  const schema = parentSchema;
-  if (keyword === "const") return show2(params["allowedValue"]);
-  if (keyword === "enum") return `one of ${params["allowedValues"].join(", ")}`;
-  if (keyword === "anyOf")
-    return (schema.anyOf ?? []).map(
-      (one) => one.const !== void 0 ? show2(one.const) : one.enum !== void 0 ? one.enum.join(", ") : one.type === "integer" ? "a whole number" : one.type === "array" ? "a list" : "a section of keys"
-    ).join(" or ");
-  if (keyword === "minLength") return "a text that is not empty";
-  if (keyword === "minItems" || keyword === "maxItems")
-    return `a list of ${keyword === "minItems" ? "at least" : "at most"} ${String(params["limit"])}`;
-  const kind = {
-    integer: "a whole number",
-    number: "a number",
-    string: "a text",
-    boolean: "true or false",
-    array: "a list",
-    object: "a section of keys"
-  }[schema.type ?? "object"] ?? schema.type;
-  if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
-    return "a positive whole number";
-  const bounds3 = [
-    schema.minimum !== void 0 && `at least ${schema.minimum}`,
-    schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
-    schema.maximum !== void 0 && `at most ${schema.maximum}`,
-    schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
-  ].filter(Boolean);
-  return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
-}
-function show2(value) {
-  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
-}
-var import__3, import_fastest_levenshtein3, import_yaml2, INPUTS2;
-var init_load = __esm({
-  "src/settings/load.ts"() {
-    "use strict";
-    import__3 = __toESM(require__(), 1);
-    import_fastest_levenshtein3 = __toESM(require_mod(), 1);
-    import_yaml2 = __toESM(require_dist(), 1);
-    init_faults();
-    init_schema2();
-    INPUTS2 = [
-      ["/model", "file"],
-      ["/validation/images", "folder"],
-      ["/validation/annotations", "file or folder"],
-      ["/calibration/images", "folder"],
-      ["/calibration/cache", "file"],
-      ["/quantization/plan", "file"],
-      ["/quantization/reference", "file"],
-      ["/sensitivity/profile", "file"]
-    ];
-  }
-});
-
-// src/settings/index.ts
-var init_settings = __esm({
-  "src/settings/index.ts"() {
-    "use strict";
-    init_schema2();
-    init_decoder_schema();
-    init_load();
-  }
-});
-
 // src/commands/doctor.ts
-import { execFile as execFile2 } from "node:child_process";
+import { execFile as execFile3 } from "node:child_process";
 import { availableParallelism as availableParallelism4, freemem as freemem2, totalmem } from "node:os";
-import { promisify as promisify2 } from "node:util";
+import { promisify as promisify4 } from "node:util";
 async function examine(python = "python3") {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   return [
@@ -48338,7 +49366,7 @@ function native(what, version) {
 }
 async function program2(what, file, args, otherwise) {
   try {
-    const { stdout } = await run2(file, [...args], { timeout: TIMEOUT_MS2 });
+    const { stdout } = await run3(file, [...args], { timeout: TIMEOUT_MS2 });
     return { what, state: "ok", detail: stdout.trim().split("\n")[0] ?? "" };
   } catch (error2) {
     const reason = systemCode(error2) === "ENOENT" ? `${file} is not installed` : messageOf(error2).trim().split("\n").at(-1) ?? "";
@@ -48349,20 +49377,20 @@ function formatFindings(findings2) {
   const width = Math.max(...findings2.map(({ what }) => what.length));
   return findings2.map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`).join("\n");
 }
-var run2, TIMEOUT_MS2;
+var run3, TIMEOUT_MS2;
 var init_doctor = __esm({
   "src/commands/doctor.ts"() {
     "use strict";
     init_engine2();
     init_faults();
     init_native();
-    run2 = promisify2(execFile2);
+    run3 = promisify4(execFile3);
     TIMEOUT_MS2 = 2e4;
   }
 });
 
 // src/commands/diff.ts
-import { readFile as readFile14 } from "node:fs/promises";
+import { readFile as readFile16 } from "node:fs/promises";
 async function diffFiles(base, head, json2) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
@@ -48381,7 +49409,7 @@ async function diffFiles(base, head, json2) {
 }
 async function readText(file) {
   try {
-    return await readFile14(file, "utf8");
+    return await readFile16(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -48497,7 +49525,7 @@ function formatEvaluation(evaluation) {
   const table2 = [
     `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
     ...rows3.map(
-      ({ boxes: boxes2, of }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes2).padStart(7)}${of.map((value) => `  ${figure2(value)}`).join("")}`
+      ({ boxes: boxes2, of: of2 }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes2).padStart(7)}${of2.map((value) => `  ${figure2(value)}`).join("")}`
     )
   ];
   return [head, "", ...table2, "", ...formatCounted(evaluation.counted)].join("\n");
@@ -48538,8 +49566,8 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir4, readFile as readFile15 } from "node:fs/promises";
-import { join as join18, relative as relative6, resolve as resolve7 } from "node:path";
+import { access as access2, readdir as readdir4, readFile as readFile17 } from "node:fs/promises";
+import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found);
@@ -48553,7 +49581,7 @@ async function look(folder, depth, found) {
   let images2 = 0;
   let xml;
   for (const entry of entries) {
-    const path4 = join18(folder, entry.name);
+    const path4 = join21(folder, entry.name);
     if (entry.isDirectory()) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
@@ -48563,12 +49591,12 @@ async function look(folder, depth, found) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile15(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile17(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
-  const list3 = found.map((path4) => relative6(process.cwd(), path4)).join(", ");
+  const list3 = found.map((path4) => relative9(process.cwd(), path4)).join(", ");
   throw new InputFault({
     where: what,
     what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
@@ -48578,7 +49606,7 @@ function only(found, what, flag3, kind) {
 async function annotationsIn({ annotations }) {
   const found = [];
   for (const { path: path4, format } of annotations) if (format !== "coco" || await isCoco(path4)) found.push(path4);
-  const speaking = found.filter((path4) => /val/i.test(relative6(process.cwd(), path4)));
+  const speaking = found.filter((path4) => /val/i.test(relative9(process.cwd(), path4)));
   const kind = "annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)";
   return only(speaking.length === 1 ? speaking : found, "annotations", "--annotations", kind);
 }
@@ -48591,7 +49619,7 @@ async function isCoco(file) {
     return false;
   }
 }
-async function imagesOf(annotations, { folders }) {
+async function imagesOf2(annotations, { folders }) {
   if (!annotations.endsWith(".json")) return void 0;
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
   const name = truth.images[0]?.name ?? "";
@@ -48603,15 +49631,15 @@ async function imagesOf(annotations, { folders }) {
   });
 }
 function holds(folder, name) {
-  return access2(join18(folder, name)).then(
+  return access2(join21(folder, name)).then(
     () => true,
     () => false
   );
 }
 function calibrationOf({ folders }, validation) {
-  const names = [...folders.keys()].filter((folder) => !validation.has(resolve7(folder))).sort();
-  const speaking = names.filter((path4) => /calib/i.test(relative6(process.cwd(), path4)));
-  const training = names.filter((path4) => /train/i.test(relative6(process.cwd(), path4)));
+  const names = [...folders.keys()].filter((folder) => !validation.has(resolve8(folder))).sort();
+  const speaking = names.filter((path4) => /calib/i.test(relative9(process.cwd(), path4)));
+  const training = names.filter((path4) => /train/i.test(relative9(process.cwd(), path4)));
   return only(
     speaking.length > 0 ? speaking : training.length > 0 ? training : names,
     "calibration",
@@ -48634,9 +49662,9 @@ var init_survey = __esm({
 
 // src/commands/init.ts
 import { access as access3, rename as rename5, writeFile as writeFile5 } from "node:fs/promises";
-import { dirname as dirname8, relative as relative7, resolve as resolve8 } from "node:path";
+import { dirname as dirname13, relative as relative10, resolve as resolve9 } from "node:path";
 async function init(options) {
-  const file = resolve8(options.config);
+  const file = resolve9(options.config);
   if (options.force !== true && await access3(file).then(
     () => true,
     () => false
@@ -48649,13 +49677,13 @@ async function init(options) {
   const found = await survey(process.cwd());
   const model = options.model ?? only(found.models, "model", "--model", "an .onnx file");
   const annotations = options.annotations ?? await annotationsIn(found);
-  const images2 = options.images ?? await imagesOf(annotations, found);
+  const images2 = options.images ?? await imagesOf2(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
-  const validation = new Set(truth.images.map((image) => dirname8(resolve8(image.file))));
+  const validation = new Set(truth.images.map((image) => dirname13(resolve9(image.file))));
   const calibration = options.calibration ?? calibrationOf(found, validation);
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
-  const to = (path4) => JSON.stringify(relative7(dirname8(file), resolve8(path4)) || ".");
+  const to = (path4) => JSON.stringify(relative10(dirname13(file), resolve9(path4)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
     model: to(model),
@@ -48690,7 +49718,7 @@ async function inspect(path4, truth, calibration, calibrationImages2) {
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
       ...truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`),
-      `${calibrationImages2} calibration images in ${relative7(process.cwd(), resolve8(calibration)) || "."}`
+      `${calibrationImages2} calibration images in ${relative10(process.cwd(), resolve9(calibration)) || "."}`
     ].map(terminalText);
   } finally {
     await engine.close();
@@ -48817,12 +49845,12 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir5, readFile as readFile16, writeFile as writeFile6 } from "node:fs/promises";
-import { join as join19, resolve as resolve9 } from "node:path";
+import { mkdir as mkdir5, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
+import { join as join22, resolve as resolve10 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(parseReport(await textOf3(file), file));
-  const folder = resolve9(out);
-  const target = join19(folder, "report.html");
+  const folder = resolve10(out);
+  const target = join22(folder, "report.html");
   try {
     await mkdir5(folder, { recursive: true });
     await writeFile6(target, page);
@@ -48840,7 +49868,7 @@ async function reportPage(file, out) {
 }
 async function textOf3(file) {
   try {
-    return await readFile16(file, "utf8");
+    return await readFile18(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -48862,7 +49890,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { join as join20, resolve as resolve10 } from "node:path";
+import { join as join23, resolve as resolve11 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -48903,19 +49931,27 @@ function print(text3) {
 function build(signal, end) {
   const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
   const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
-  job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").action(
-    async (options) => {
-      const { loaded: loaded2, context } = await open4(options, signal);
-      const { report, exitStatus, reportFolder } = await runGate(loaded2, context);
-      print(
-        options.json === true ? JSON.stringify(report) : `
+  job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").option(
+    "--base <report>",
+    "report.json of the base, or its folder: the judged engine is held against the base's"
+  ).option(
+    "--base-ref <ref>",
+    "branch or commit whose settings judge, and that is measured where no --base is named"
+  ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").action(async (options) => {
+    const { loaded: loaded2, context } = await open4(options, signal);
+    const base = baseOf(options);
+    const { report, exitStatus, reportFolder } = await runGate(loaded2, {
+      ...context,
+      ...base !== void 0 && { base }
+    });
+    print(
+      options.json === true ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(join20(reportFolder, "report.html"))}`
-      );
-      end(exitStatus);
-    }
-  );
+Report: ${terminalText(join23(reportFolder, "report.html"))}`
+    );
+    end(exitStatus);
+  });
   job("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
     const { loaded: loaded2, context } = await open4(options, signal, { newPlan: true });
     const result = await runPlan(loaded2, context, options.write);
@@ -48933,7 +49969,7 @@ ${result.written.map(terminalText).join("\n")}`
   ).action(async (options) => {
     const { loaded: loaded2, context } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context);
-    const report = join20(context.out, "audit.md");
+    const report = join23(context.out, "audit.md");
     print(
       options.json === true ? JSON.stringify(audit) : `
 ${formatAuditTerminal(audit)}
@@ -48992,6 +50028,19 @@ Report: ${terminalText(report)}`
   });
   return program3;
 }
+function baseOf({ base, baseRef }) {
+  if (base === false) {
+    if (baseRef === void 0) return { kind: "none" };
+    throw new InputFault({
+      where: "run",
+      what: "--no-base and --base-ref contradict each other",
+      fix: "Give one."
+    });
+  }
+  if (typeof base === "string")
+    return { kind: "report", file: resolve11(base), ...baseRef !== void 0 && { ref: baseRef } };
+  return baseRef === void 0 ? void 0 : { kind: "ref", ref: baseRef };
+}
 async function evaluate(options, signal) {
   const { groundTruth, detections } = options;
   if (groundTruth !== void 0 && detections !== void 0) {
@@ -49016,7 +50065,7 @@ async function evaluate(options, signal) {
 }
 async function open4(options, signal, how = {}) {
   const loaded2 = await loadSettings(options.config, how);
-  const out = resolve10(options.out ?? loaded2.settings.report.folder);
+  const out = resolve11(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -51307,9 +52356,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve13, reject) => {
+          return new Promise((resolve14, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve13(data);
+              return err ? reject(err) : resolve14(data);
             });
           });
         }
@@ -51347,12 +52396,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve13, reject) => {
+          return new Promise((resolve14, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve13(data);
+              ) : resolve14(data);
             });
           });
         }
@@ -53619,8 +54668,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve13, reject) => {
-        res = resolve13;
+      const promise = new Promise((resolve14, reject) => {
+        res = resolve14;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -55871,12 +56920,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve13, reject) => {
+      const waitForDrain = () => new Promise((resolve14, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve13;
+          callback = resolve14;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -56546,12 +57595,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve13, reject) => {
+      const waitForDrain = () => new Promise((resolve14, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve13;
+          callback = resolve14;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -57030,16 +58079,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve13) => {
+        return new Promise((resolve14) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve13;
+            this[kClosedResolve] = resolve14;
           } else {
-            resolve13(null);
+            resolve14(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve13) => {
+        return new Promise((resolve14) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -57050,7 +58099,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve13(null);
+            resolve14(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -57101,7 +58150,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve13, reject) => {
+        const socket = await new Promise((resolve14, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -57113,7 +58162,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve13(socket2);
+              resolve14(socket2);
             }
           });
         });
@@ -57449,8 +58498,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve13) => {
-            this[kClosedResolve] = resolve13;
+          await new Promise((resolve14) => {
+            this[kClosedResolve] = resolve14;
           });
         }
       }
@@ -58719,7 +59768,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve13, reject) => {
+        return await new Promise((resolve14, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -58732,7 +59781,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve13(null);
+              resolve14(null);
             }
           }).on("error", noop).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -58751,7 +59800,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve13, reject) => {
+      return new Promise((resolve14, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -58768,7 +59817,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve13,
+              resolve: resolve14,
               reject,
               length: 0,
               body: []
@@ -58838,18 +59887,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve13, stream, length } = consume2;
+      const { type, body, resolve: resolve14, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve13(chunksDecode(body, length));
+          resolve14(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve13(JSON.parse(chunksDecode(body, length)));
+          resolve14(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve13(chunksConcat(body, length).buffer);
+          resolve14(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve13(new Blob(body, { type: stream[kContentType] }));
+          resolve14(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve13(chunksConcat(body, length));
+          resolve14(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -59106,9 +60155,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve13, reject) => {
+        return new Promise((resolve14, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve13(data);
+            return err ? reject(err) : resolve14(data);
           });
         });
       }
@@ -59331,9 +60380,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve13, reject) => {
+        return new Promise((resolve14, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve13(data);
+            return err ? reject(err) : resolve14(data);
           });
         });
       }
@@ -59618,9 +60667,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve13, reject) => {
+        return new Promise((resolve14, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve13(data);
+            return err ? reject(err) : resolve14(data);
           });
         });
       }
@@ -59712,9 +60761,9 @@ var require_api_connect = __commonJS({
     };
     function connect(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve13, reject) => {
+        return new Promise((resolve14, reject) => {
           connect.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve13(data);
+            return err ? reject(err) : resolve14(data);
           });
         });
       }
@@ -60260,7 +61309,7 @@ var require_mock_interceptor = __commonJS({
 var require_mock_client = __commonJS({
   "node_modules/undici/lib/mock/mock-client.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify4 } = __require("node:util");
+    var { promisify: promisify6 } = __require("node:util");
     var Client = require_client();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -60300,7 +61349,7 @@ var require_mock_client = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify4(this[kOriginalClose])();
+        await promisify6(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -60313,7 +61362,7 @@ var require_mock_client = __commonJS({
 var require_mock_pool = __commonJS({
   "node_modules/undici/lib/mock/mock-pool.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify4 } = __require("node:util");
+    var { promisify: promisify6 } = __require("node:util");
     var Pool = require_pool();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -60353,7 +61402,7 @@ var require_mock_pool = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify4(this[kOriginalClose])();
+        await promisify6(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -63577,7 +64626,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve13, reject) => agent.dispatch(
+        return new Promise((resolve14, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -63653,7 +64702,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve13({
+              resolve14({
                 status,
                 statusText,
                 headersList,
@@ -63696,7 +64745,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve13({
+              resolve14({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -67437,8 +68486,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve13) => {
-        setTimeout(resolve13, ms).unref();
+      return new Promise((resolve14) => {
+        setTimeout(resolve14, ms).unref();
       });
     }
     module.exports = {
@@ -68377,11 +69426,11 @@ var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve13) {
-          resolve13(value);
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve13, reject) {
+      return new (P || (P = Promise))(function(resolve14, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -68397,7 +69446,7 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -68441,12 +69490,12 @@ var init_summary = __esm({
        *
        * @returns {string} content wrapped in HTML element
        */
-      wrap(tag, content, attrs = {}) {
+      wrap(tag2, content, attrs = {}) {
         const htmlAttrs = Object.entries(attrs).map(([key, value]) => ` ${key}="${value}"`).join("");
         if (!content) {
-          return `<${tag}${htmlAttrs}>`;
+          return `<${tag2}${htmlAttrs}>`;
         }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
+        return `<${tag2}${htmlAttrs}>${content}</${tag2}>`;
       }
       /**
        * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
@@ -68541,9 +69590,9 @@ var init_summary = __esm({
        * @returns {Summary} summary instance
        */
       addList(items, ordered = false) {
-        const tag = ordered ? "ol" : "ul";
+        const tag2 = ordered ? "ol" : "ul";
         const listItems = items.map((item) => this.wrap("li", item)).join("");
-        const element = this.wrap(tag, listItems);
+        const element = this.wrap(tag2, listItems);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -68560,9 +69609,9 @@ var init_summary = __esm({
               return this.wrap("td", cell);
             }
             const { header, data, colspan, rowspan } = cell;
-            const tag = header ? "th" : "td";
+            const tag2 = header ? "th" : "td";
             const attrs = Object.assign(Object.assign({}, colspan && { colspan }), rowspan && { rowspan });
-            return this.wrap(tag, data, attrs);
+            return this.wrap(tag2, data, attrs);
           }).join("");
           return this.wrap("tr", cells4);
         }).join("");
@@ -68605,8 +69654,8 @@ var init_summary = __esm({
        * @returns {Summary} summary instance
        */
       addHeading(text3, level) {
-        const tag = `h${level}`;
-        const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
+        const tag2 = `h${level}`;
+        const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag2) ? tag2 : "h1";
         const element = this.wrap(allowedTag, text3);
         return this.addRaw(element).addEOL();
       }
@@ -68679,7 +69728,7 @@ function readlink(fsPath) {
 function exists(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat8(fsPath);
+      yield stat9(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -68689,16 +69738,16 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm7, rmdir, stat8, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm9, rmdir, stat9, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve13) {
-          resolve13(value);
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve13, reject) {
+      return new (P || (P = Promise))(function(resolve14, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -68714,12 +69763,12 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm7, rmdir, stat: stat8, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat9, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -68731,7 +69780,7 @@ import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists(dest)) ? yield stat8(dest) : null;
+    const destStat = (yield exists(dest)) ? yield stat9(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -68739,7 +69788,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat8(source);
+    const sourceStat = yield stat9(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -68762,7 +69811,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm7(inputPath, {
+      yield rm9(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -68802,7 +69851,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat8(sourceDir)).mode);
+    yield chmod(destDir, (yield stat9(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -68830,11 +69879,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve13) {
-          resolve13(value);
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve13, reject) {
+      return new (P || (P = Promise))(function(resolve14, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -68850,7 +69899,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -68934,28 +69983,28 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute3, relative as relative9, resolve as resolve11 } from "node:path";
+import { isAbsolute as isAbsolute4, relative as relative12, resolve as resolve12 } from "node:path";
 function readInputs() {
-  const workspace = resolve11(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve12(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve11(workspace, getInput("working-directory") || "."),
+    resolve12(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   return {
     config: inside(
       workspace,
-      resolve11(workingDirectory, getInput("config") || "int8-gate.yml"),
+      resolve12(workingDirectory, getInput("config") || "int8-gate.yml"),
       "config"
     ),
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve11(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve12(workingDirectory, folder), "report-folder")
   };
 }
 function inside(workspace, path4, input) {
-  const away = relative9(workspace, path4);
-  if (!away.startsWith("..") && !isAbsolute3(away)) return path4;
+  const away = relative12(workspace, path4);
+  if (!away.startsWith("..") && !isAbsolute4(away)) return path4;
   throw new InputFault({
     where: `input ${input}`,
     what: `${path4} lies outside the workspace`,
@@ -71373,11 +72422,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve13) {
-          resolve13(value);
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve13, reject) {
+      return new (P || (P = Promise))(function(resolve14, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71393,7 +72442,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve13(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -71404,20 +72453,20 @@ var init_tool_cache = __esm({
 });
 
 // src/github/natives.ts
-import { execFile as execFile3 } from "node:child_process";
+import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash12 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp, readFile as readFile17, readdir as readdir6, rm as rm8 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp as mkdtemp3, readFile as readFile19, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
-import { tmpdir as tmpdir2 } from "node:os";
-import { dirname as dirname11, join as join23 } from "node:path";
-import { promisify as promisify3 } from "node:util";
+import { tmpdir as tmpdir4 } from "node:os";
+import { dirname as dirname16, join as join26 } from "node:path";
+import { promisify as promisify5 } from "node:util";
 async function ensureNativePackages(actionRoot, say) {
   if (resolves(actionRoot)) return setNativeRoot(actionRoot);
   const version = await cacheVersion(actionRoot);
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp(join23(process.env.RUNNER_TEMP ?? tmpdir2(), "int8-gate-"));
+  const staging = await mkdtemp3(join26(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
   try {
     await install(actionRoot, staging);
     await prune2(staging);
@@ -71434,11 +72483,11 @@ async function ensureNativePackages(actionRoot, say) {
       { cause }
     );
   } finally {
-    await rm8(staging, { recursive: true, force: true });
+    await rm10(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join23(root2, "package.json"));
+  const require2 = createRequire2(join26(root2, "package.json"));
   return PACKAGES.every((name) => {
     try {
       require2.resolve(name);
@@ -71449,22 +72498,22 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot) {
-  const lock = await readFile17(join23(actionRoot, "package-lock.json"));
+  const lock = await readFile19(join26(actionRoot, "package-lock.json"));
   const hash = createHash12("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join23(actionRoot, name), join23(staging, name));
+    await copyFile3(join26(actionRoot, name), join26(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join23(dirname11(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join26(dirname16(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
   );
   const [file, before] = hasBundled ? [process.execPath, [bundled]] : ["npm", []];
-  await run3(file, [...before, ...args], {
+  await run4(file, [...before, ...args], {
     cwd: staging,
     env: environment,
     timeout: TIMEOUT_MS3,
@@ -71472,25 +72521,25 @@ async function install(actionRoot, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join23(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join26(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join23(binaries, api))) {
-      const folder = join23(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm8(folder, { recursive: true, force: true });
+    for (const platform2 of await readdir6(join26(binaries, api))) {
+      const folder = join26(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm8(join23(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm10(join26(folder, arch3), { recursive: true, force: true });
     }
   await mkdir7(staging, { recursive: true });
 }
-var run3, TOOL, PACKAGES, TIMEOUT_MS3;
+var run4, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
   "src/github/natives.ts"() {
     "use strict";
     init_tool_cache();
     init_faults();
     init_native();
-    run3 = promisify3(execFile3);
+    run4 = promisify5(execFile4);
     TOOL = "int8-gate-native";
     PACKAGES = ["onnxruntime-node", "sharp"];
     TIMEOUT_MS3 = 10 * 6e4;
@@ -71511,7 +72560,7 @@ var index_exports = {};
 __export(index_exports, {
   runAction: () => runAction
 });
-import { dirname as dirname12, join as join24, relative as relative10, resolve as resolve12 } from "node:path";
+import { dirname as dirname17, join as join27, relative as relative13, resolve as resolve13 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function runAction() {
   const abort = new AbortController();
@@ -71523,11 +72572,11 @@ async function runAction() {
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
     await ensureNativePackages(
-      join24(dirname12(fileURLToPath3(import.meta.url)), ".."),
+      join27(dirname17(fileURLToPath3(import.meta.url)), ".."),
       (line) => progress.phase(line)
     );
     const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve12(inputs.workingDirectory, loaded2.settings.report.folder);
+    const out = inputs.reportFolder ?? resolve13(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       signal: abort.signal,
       out,
@@ -71537,7 +72586,7 @@ async function runAction() {
     process.exitCode = exitStatus;
   } catch (error2) {
     const ending = endingOf(error2);
-    const file = relative10(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
+    const file = relative13(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
     for (const problem of ending.problems) annotate(problem, file);
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}
@@ -71628,10 +72677,10 @@ function tensorOf(name, ...from) {
   }
   throw new Error(`no region makes tensor ${name}`);
 }
-function hostTensors(names, of, host) {
+function hostTensors(names, of2, host) {
   return new Map(
     names.map((name) => {
-      const tensor = host.toHost(of(name));
+      const tensor = host.toHost(of2(name));
       return [name, { ...tensor, data: tensor.data.slice() }];
     })
   );
@@ -71806,12 +72855,12 @@ function batchable({ inputMetadata, outputMetadata }) {
 function inputsOf(names, spec, images2, batch) {
   const first2 = images2[0];
   const each = 3 * first2.width * first2.height;
-  const floats = spec.dtype === "uint8" ? new Uint8Array(batch * each) : new Float32Array(batch * each);
+  const floats2 = spec.dtype === "uint8" ? new Uint8Array(batch * each) : new Float32Array(batch * each);
   for (let i = 0; i < batch; i++)
     fillInput(
       images2[Math.min(i, images2.length - 1)],
       spec,
-      floats.subarray(i * each, (i + 1) * each)
+      floats2.subarray(i * each, (i + 1) * each)
     );
   const one = spec.layout === "nchw" ? [3, first2.height, first2.width] : [first2.height, first2.width, 3];
   const dims = spec.batchless === true ? one : [batch, ...one];
@@ -71820,14 +72869,14 @@ function inputsOf(names, spec, images2, batch) {
   for (const name of names) {
     const extra = images2[0]?.extras?.[name];
     if (extra !== void 0) feeds[name] = joined(images2, name, batch);
-    else if (spec.dtype === "float16") feeds[name] = halfTensor(floats, dims);
-    else feeds[name] = new OrtTensor(spec.dtype, floats, dims);
+    else if (spec.dtype === "float16") feeds[name] = halfTensor(floats2, dims);
+    else feeds[name] = new OrtTensor(spec.dtype, floats2, dims);
   }
   return feeds;
 }
-function halfTensor(floats, dims) {
+function halfTensor(floats2, dims) {
   const { Tensor: OrtTensor } = onnxruntime();
-  const bits = Uint16Array.from(floats, floatToHalf2);
+  const bits = Uint16Array.from(floats2, floatToHalf2);
   const Half = globalThis.Float16Array;
   return new OrtTensor("float16", Half === void 0 ? bits : new Half(bits.buffer), dims);
 }

@@ -19,6 +19,7 @@ export const ROOMS = [
   'gate',
   'report',
   'audit',
+  'baseline',
   'pipeline',
   'commands',
   'github',

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { BaseRequest } from '../baseline/index.js';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import { formatAuditTerminal } from '../audit/index.js';
@@ -34,6 +35,11 @@ interface JobOptions {
 interface PlanOptions extends JobOptions {
   /** `true` when given without a file. */
   readonly write?: string | true;
+}
+
+interface RunOptions extends JobOptions {
+  readonly base?: string | false;
+  readonly baseRef?: string;
 }
 
 interface EvaluateOptions extends JobOptions, FileOptions {
@@ -95,18 +101,30 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       .option('-c, --config <file>', 'settings file', DEFAULT_CONFIG)
       .option('-o, --out <dir>', 'folder of the report')
       .option('--json', 'print JSON instead of text');
-  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report').action(
-    async (options: JobOptions) => {
+  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report')
+    .option(
+      '--base <report>',
+      "report.json of the base, or its folder: the judged engine is held against the base's",
+    )
+    .option(
+      '--base-ref <ref>',
+      'branch or commit whose settings judge, and that is measured where no --base is named',
+    )
+    .option('--no-base', 'there is no base, and limits on what is lost against it judge nothing')
+    .action(async (options: RunOptions) => {
       const { loaded, context } = await open(options, signal);
-      const { report, exitStatus, reportFolder } = await runGate(loaded, context);
+      const base = baseOf(options);
+      const { report, exitStatus, reportFolder } = await runGate(loaded, {
+        ...context,
+        ...(base !== undefined && { base }),
+      });
       print(
         options.json === true
           ? JSON.stringify(report)
           : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(join(reportFolder, 'report.html'))}`,
       );
       end(exitStatus);
-    },
-  );
+    });
   job('plan', 'look for the cheapest plan that passes, and write it')
     .option('-w, --write [file]', 'write the plan where the settings name it, or to this file')
     .action(async (options: PlanOptions) => {
@@ -225,6 +243,21 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
     });
   return program;
+}
+
+/** @throws InputFault when a base is named and denied at once. */
+function baseOf({ base, baseRef }: RunOptions): BaseRequest | undefined {
+  if (base === false) {
+    if (baseRef === undefined) return { kind: 'none' };
+    throw new InputFault({
+      where: 'run',
+      what: '--no-base and --base-ref contradict each other',
+      fix: 'Give one.',
+    });
+  }
+  if (typeof base === 'string')
+    return { kind: 'report', file: resolve(base), ...(baseRef !== undefined && { ref: baseRef }) };
+  return baseRef === undefined ? undefined : { kind: 'ref', ref: baseRef };
 }
 
 async function evaluate(options: EvaluateOptions, signal: AbortSignal): Promise<string> {

@@ -146,11 +146,16 @@ function verdictSection(
     candidate,
     why: whyOf(found, verdict, candidate),
     todo: verdict.kind === 'pass' ? [] : todoOf(found, verdict, findings),
-    checks: verdict.checks.map(({ interval, ...check }: Check) => ({
-      ...check,
-      ...(interval !== undefined && { interval: [...interval] }),
-    })),
+    checks: verdict.checks.map(checkSection),
   };
+}
+
+/** Waivers have a section of their own. */
+function checkSection(check: Check): Report['verdict']['checks'][number] {
+  const { interval } = check;
+  const section = { ...check, ...(interval !== undefined && { interval: [...interval] }) };
+  delete section.waiver;
+  return section as Report['verdict']['checks'][number];
 }
 
 function whyOf({ found, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixed' | 'int8'): string {

@@ -1,9 +1,13 @@
+import type { BaseRequest } from '../baseline/index.js';
+
 /** What a job is given besides its settings. */
 export interface Context {
   readonly signal: AbortSignal;
   /** Absolute folder of the report. */
   readonly out: string;
   readonly progress: Progress;
+  /** What the head is compared with; undefined where nobody said. */
+  readonly base?: BaseRequest | undefined;
 }
 
 /** Where long work shows how far it is. */

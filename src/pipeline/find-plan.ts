@@ -1,5 +1,5 @@
 import { InputFault } from '../faults/index.js';
-import { exitStatusOf, judge } from '../gate/index.js';
+import { exitStatusOf } from '../gate/index.js';
 import { calibratorOf, formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import {
   pricer,
@@ -13,7 +13,8 @@ import {
 import { calibratorWord, networkOf } from './committed-plan.js';
 import { subsetEstimator } from './subset-estimate.js';
 import { readProfile } from './profile.js';
-import { buildVariant, judgeVariant, numbersOf, type Basis, type Variant } from './run.js';
+import { judgePoint, judgeVariant } from './judging.js';
+import { buildVariant, type Basis, type Variant } from './run.js';
 
 /** The plan that is judged as mixed precision, and how it was found. */
 export interface MixedPlan {
@@ -144,14 +145,7 @@ function signed({ bench }: Basis, plan: PrecisionPlan): PrecisionPlan {
  */
 function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
   const verdict = judgeVariant(bench, fp32, variant);
-  const plain = judge({
-    thresholds: bench.settings.gate.thresholds,
-    reference: numbersOf(fp32),
-    candidate: numbersOf(variant.measured),
-    intervals: undefined,
-    images: bench.truth.images.length,
-    inconclusive: 'fail',
-  });
+  const plain = judgePoint(bench, fp32, variant);
   const { drop, low, high } = variant.drop.map;
   return {
     passes: exitStatusOf(verdict) === 0 && plain.kind === 'pass',

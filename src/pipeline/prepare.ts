@@ -34,6 +34,7 @@ import {
 import { chooseSubset, headTensors } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
 import type { Store } from '../store/index.js';
+import type { Against } from './against.js';
 import type { Context } from './context.js';
 import { storeOf } from './keys.js';
 
@@ -70,6 +71,8 @@ export interface Bench {
   readonly subset: readonly number[];
   /** What tells the data from others: of each calibration image, sorted, and of the validation set as a whole. */
   readonly digests: { readonly calibration: readonly string[]; readonly validation: string };
+  /** What the main job is judged by besides thresholds; other jobs judge nothing. */
+  readonly against?: Against;
   /** The ground truth of the subset alone, images in the same order. */
   readonly subsetTruth: GroundTruth;
 }

@@ -5,8 +5,10 @@ import {
   type TensorStatistics,
 } from '../calibration/index.js';
 import type { BootstrapResult } from '../evaluation/index.js';
+import { DETECTIONS_FILE, settleTerms, writeDetections } from '../baseline/index.js';
+import type { DetectionTable } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
-import { exitStatusOf, judge, type Candidate, type Verdict } from '../gate/index.js';
+import { exitStatusOf, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
 import {
   formatPlan,
@@ -20,9 +22,12 @@ import {
 import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
 import { headTensors, referenceOutputs, type Price, type SweepRow } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
+import { compareBase } from './against.js';
 import { assembleReport } from './assemble.js';
+import { findBase } from './base.js';
+import { againstBase } from './base-section.js';
 import { stalePlan, startPlan } from './committed-plan.js';
-import { confirmOnGpu, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
+import { confirmOnGpu, type Confirmation } from './confirm.js';
 import { calibrate, type Calibrated } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
@@ -31,6 +36,7 @@ import { fileFindings } from './file-findings.js';
 import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
 import { flavoursOf } from './flavours.js';
 import { openGpu, probeGpu } from './gpu.js';
+import { judgeEngine, judgeVariant } from './judging.js';
 import { dropBetween, measure, modelOf, type Measured, type Reference } from './measure.js';
 import { pictures } from './pictures/index.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
@@ -95,7 +101,12 @@ export async function runGate(
 ): Promise<RunResult> {
   const startedAt = Date.now();
   await checkReportFolder(context.out);
-  return withBench(how.anew === true ? withoutPlan(loaded) : loaded, context, async (bench) => {
+  const asked = how.anew === true ? withoutPlan(loaded) : loaded;
+  const terms = await settleTerms(asked, context.base, new Date(startedAt).toISOString().slice(0, 10));
+  const base = await findBase(terms, context.base, context, runGate);
+  return withBench(terms.loaded, context, async (prepared) => {
+    const against = { waivers: terms.waivers, base: compareBase(prepared, base) };
+    const bench: Bench = { ...prepared, against };
     await probeGpu(bench.settings, context);
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
@@ -108,7 +119,7 @@ export async function runGate(
     const verdict =
       confirmation === undefined
         ? judgeVariant(bench, fp32, candidate)
-        : judgeEngine(bench, confirmation, candidate === int8 ? 'int8' : 'mixed');
+        : judgeEngine(bench, confirmation, candidate, candidate === int8 ? 'int8' : 'mixed');
     const found: Found = {
       bench,
       fp32,
@@ -131,9 +142,18 @@ export async function runGate(
       ...(await fileFindings(basis, int8)),
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
     ];
-    const report = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
+    const judged = judgedDetections(found, candidate);
+    const assembled = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
+    const report = againstBase(assembled, bench, terms, verdict, judged);
     context.progress.phase('Writing the report');
-    await writeReport(report, context.out, filesOf(found, candidate));
+    await writeReport(report, context.out, {
+      ...filesOf(found, candidate),
+      [DETECTIONS_FILE]: await writeDetections({
+        validation: bench.digests.validation,
+        candidate: report.verdict.candidate,
+        detections: judged,
+      }),
+    });
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });
 }
@@ -174,28 +194,11 @@ async function confirm(
   }
 }
 
-/** Holds a real engine against the thresholds; FP32 is the engine of that precision on the same GPU. */
-function judgeEngine(bench: Bench, { engines, gpu }: Confirmation, variant: 'int8' | 'mixed'): Verdict {
-  const { gate } = bench.settings;
-  const of = (name: EngineVariant): Confirmed => {
-    const found = engines.find((one) => one.variant === name);
-    if (found === undefined) throw new Error(`no ${name} engine was built`);
-    return found;
-  };
-  const candidate = of(engines.some((one) => one.variant === variant) ? variant : 'int8');
-  const speed = ({ measured }: Confirmed): number => 1 / (measured.latency?.medianMs ?? NaN);
-  return judge({
-    thresholds: gate.thresholds,
-    reference: numbersOf(of('fp32').measured),
-    candidate: {
-      ...numbersOf(candidate.measured),
-      speedup: speed(candidate) / speed(of('fp16')),
-      noise: gpu.noise[0],
-    },
-    intervals: candidate.drop,
-    images: bench.truth.images.length,
-    inconclusive: gate.inconclusive,
-  });
+/** Of the engine where one was built, else of the simulation. */
+function judgedDetections({ confirmation, int8 }: Found, candidate: Variant): DetectionTable {
+  const variant = candidate === int8 ? 'int8' : 'mixed';
+  const engine = confirmation?.engines.find((one) => one.variant === variant);
+  return (engine ?? candidate).measured.detections;
 }
 
 /** Opens the bench for a job and closes it after, whatever happens. */
@@ -290,29 +293,4 @@ async function findMixed(
   if (rows === undefined || settings.gate.candidate === 'int8') return { mixed: undefined, found: undefined };
   const found = await findPlan(basis, int8, rows, { alternatives: how.anew === true });
   return { mixed: found.variant, found };
-}
-
-/** Holds a variant against the thresholds of the settings. */
-export function judgeVariant(bench: Bench, fp32: Measured, variant: Variant): Verdict {
-  const { gate } = bench.settings;
-  return judge({
-    thresholds: gate.thresholds,
-    reference: numbersOf(fp32),
-    candidate: numbersOf(variant.measured),
-    intervals: variant.drop,
-    images: bench.truth.images.length,
-    inconclusive: gate.inconclusive,
-  });
-}
-
-/** The numbers of a measurement that thresholds speak of. */
-export function numbersOf({ evaluation, distances, sqnr, weightBytes: bytes, latency }: Measured): Candidate {
-  return {
-    stats: evaluation.stats,
-    perClass: evaluation.perClass,
-    distances,
-    sqnr,
-    modelSizeMiB: bytes / 2 ** 20,
-    latencyMs: latency?.medianMs,
-  };
 }

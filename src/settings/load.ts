@@ -17,6 +17,7 @@ const INPUTS = [
   ['/quantization/plan', 'file'],
   ['/quantization/reference', 'file'],
   ['/sensitivity/profile', 'file'],
+  ['/gate/waivers', 'file'],
 ] as const;
 
 /** How settings are read. */
@@ -35,9 +36,14 @@ export async function loadSettings(path: string, options: LoadOptions = {}): Pro
     throw unreadable(path, cause);
   }
   const loaded = parseSettings(text, file);
+  await checkInputs(loaded, options);
+  return loaded;
+}
+
+/** @throws InputFault for every input of the settings that is not there. */
+export async function checkInputs(loaded: LoadedSettings, options: LoadOptions = {}): Promise<void> {
   const problems = await missingInputs(loaded, options);
   if (problems.length > 0) throw new InputFault(problems);
-  return loaded;
 }
 
 function unreadable(path: string, cause: unknown): Error {
@@ -55,8 +61,33 @@ function unreadable(path: string, cause: unknown): Error {
   return new SurroundingsFault({ where: path, what: `cannot be read (${code})`, fix }, { cause });
 }
 
-/** The pure part of {@link loadSettings}: paths are made absolute and not looked at. */
-export function parseSettings(text: string, file: string): LoadedSettings {
+/**
+ * The pure part of {@link loadSettings}: paths are made absolute and not looked at.
+ * @param to - makes a path of an input absolute; relative to the file when left out
+ */
+export function parseSettings(
+  text: string,
+  file: string,
+  to: (path: string) => string = (path) => resolve(dirname(file), path),
+): LoadedSettings {
+  const { value, place } = checkYaml<Settings>(text, file, settingsSchema, 'settings');
+  return { settings: absolute(value, to), file, place };
+}
+
+/** A YAML file that holds to its schema, with where things stand in it. */
+export interface CheckedYaml<T> {
+  /** Defaults are filled in. */
+  readonly value: T;
+  /** `file:line:col key` of a JSON pointer. */
+  readonly place: (pointer: string) => string;
+}
+
+/**
+ * Holds YAML against a schema, whose type the caller names.
+ * @param root - what the whole is called in messages
+ * @throws InputFault with every mistake, each with its line and column
+ */
+export function checkYaml<T>(text: string, file: string, schema: object, root: string): CheckedYaml<T> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
   const name = basename(file);
@@ -66,7 +97,7 @@ export function parseSettings(text: string, file: string): LoadedSettings {
   };
   if (document.errors.length > 0)
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
-  const place = (pointer: string): string => `${at(offsetOf(document, pointer))} ${dotted(pointer)}`;
+  const place = (pointer: string): string => `${at(offsetOf(document, pointer))} ${dotted(pointer, root)}`;
   const value = toValue(document, name);
   const validate = new Ajv2020({
     allErrors: true,
@@ -74,9 +105,9 @@ export function parseSettings(text: string, file: string): LoadedSettings {
     strict: false,
     strictNumbers: true, // YAML can say .nan and .inf: limits that judge nothing
     verbose: true,
-  }).compile(settingsSchema);
+  }).compile<T>(schema);
   if (!validate(value)) throw new InputFault(problemsOf(validate.errors ?? [], place, document, at));
-  return { settings: absolute(value as Settings, dirname(file)), file, place };
+  return { value, place };
 }
 
 function toValue(document: Document, name: string): unknown {
@@ -87,9 +118,8 @@ function toValue(document: Document, name: string): unknown {
   }
 }
 
-function absolute(settings: Settings, folder: string): Settings {
-  const to = (path: string): string => resolve(folder, path);
-  const { quantization } = settings;
+function absolute(settings: Settings, to: (path: string) => string): Settings {
+  const { quantization, gate } = settings;
   return {
     ...settings,
     model: to(settings.model),
@@ -116,6 +146,7 @@ function absolute(settings: Settings, folder: string): Settings {
       ...settings.sensitivity,
       ...(settings.sensitivity.profile !== undefined && { profile: to(settings.sensitivity.profile) }),
     },
+    gate: { ...gate, ...(gate.waivers !== undefined && { waivers: to(gate.waivers) }) },
   };
 }
 
@@ -154,12 +185,12 @@ function keysOf(pointer: string): string[] {
     .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-function dotted(pointer: string): string {
+function dotted(pointer: string, root = ''): string {
   return (
     keysOf(pointer).reduce(
       (path, key) => (/^\d+$/.test(key) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`),
       '',
-    ) || 'settings'
+    ) || root
   );
 }
 
@@ -281,6 +312,7 @@ function expected({ keyword, params, parentSchema }: ErrorObject): string {
     maximum?: number;
     exclusiveMinimum?: number;
     exclusiveMaximum?: number;
+    examples?: readonly string[];
     anyOf?: readonly { const?: unknown; enum?: readonly unknown[]; type?: string }[];
   };
   if (keyword === 'const') return show(params['allowedValue']);
@@ -299,6 +331,7 @@ function expected({ keyword, params, parentSchema }: ErrorObject): string {
                 : 'a section of keys',
       )
       .join(' or ');
+  if (keyword === 'pattern') return `a text like ${(schema.examples ?? []).map(String).join(' or ')}`;
   if (keyword === 'minLength') return 'a text that is not empty';
   if (keyword === 'minItems' || keyword === 'maxItems')
     return `a list of ${keyword === 'minItems' ? 'at least' : 'at most'} ${String(params['limit'])}`;

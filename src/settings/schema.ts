@@ -3,38 +3,7 @@ import { decoderAnchors, decoderFormat, decoderOutputs } from './decoder-schema.
 import { auditSchema } from './audit-schema.js';
 import { engineSchema } from './engine-schema.js';
 import { sensitivitySchema } from './sensitivity-schema.js';
-
-const fraction = (description: string) => ({ type: 'number', minimum: 0, maximum: 1, description }) as const;
-const positive = (description: string) => ({ type: 'number', exclusiveMinimum: 0, description }) as const;
-
-const accuracy = (what: string) =>
-  ({
-    type: 'object',
-    description: `Limits on ${what}.`,
-    additionalProperties: false,
-    minProperties: 1,
-    properties: {
-      min: fraction(`Smallest ${what} that passes, 0…1.`),
-      maxDrop: fraction(
-        `Largest fall of ${what} below FP32 that passes, in the same units (0.01 = one point).`,
-      ),
-      maxDropRelative: fraction(`Largest fall of ${what} below FP32 that passes, as a share of FP32's.`),
-    },
-  }) as const;
-
-const limits = <const K extends 'min' | 'max'>(what: string, unit: string, side: K) =>
-  ({
-    type: 'object',
-    description: `Limit on ${what}.`,
-    additionalProperties: false,
-    required: [side],
-    properties: {
-      [side]: {
-        type: 'number',
-        description: `${side === 'min' ? 'Smallest' : 'Largest'} ${what} that passes${unit}.`,
-      },
-    } as Record<K, { readonly type: 'number'; readonly description: string }>,
-  }) as const;
+import { fraction, positive, thresholdsSchema } from './threshold-schema.js';
 
 const triple = (description: string) =>
   ({ type: 'array', items: { type: 'number' }, minItems: 3, maxItems: 3, description }) as const;
@@ -257,45 +226,7 @@ export const settingsSchema = {
           default: 'mixed',
           description: 'The engine that you ship and that is judged.',
         },
-        thresholds: {
-          type: 'object',
-          description: 'At least one limit. A metric that is missing or not a number fails.',
-          additionalProperties: false,
-          minProperties: 1,
-          properties: {
-            'mAP50-95': accuracy('mAP50-95'),
-            mAP50: accuracy('mAP50'),
-            AR100: accuracy('AR100'),
-            classAP: {
-              type: 'object',
-              description:
-                'Limits on AP50-95 of every class. With several classes, one fails only when the interval that holds for all of them at once, at `gate.confidence`, lies beyond the limit; to pass, its own interval is enough.',
-              additionalProperties: false,
-              // `minBoxes` alone limits nothing, and a section that judges nothing must not look like a gate.
-              anyOf: [{ required: ['min'] }, { required: ['maxDrop'] }, { required: ['maxDropRelative'] }],
-              properties: {
-                ...accuracy('AP of a class').properties,
-                minBoxes: {
-                  type: 'integer',
-                  minimum: 1,
-                  default: 20,
-                  description: 'Classes with fewer boxes are not judged.',
-                },
-              },
-            },
-            scoreDivergence: limits('Jensen-Shannon divergence of the score distributions', ', 0…1', 'max'),
-            detectionRatio: limits('number of detections above 0.25 over that of FP32', '', 'min'),
-            boxShift: limits('mean 1 − IoU of boxes against FP32', ', 0…1', 'max'),
-            sqnr: limits('SQNR of the raw head outputs', ', in dB', 'min'),
-            modelSizeMiB: limits('size of the weights as deployed', ', in MiB', 'max'),
-            latencyMs: limits('median latency of one image', ', in milliseconds', 'max'),
-            speedup: limits(
-              'speed of the judged engine over the FP16 engine',
-              ' (`tensorrt` only; 1 = equal)',
-              'min',
-            ),
-          },
-        },
+        thresholds: thresholdsSchema,
         confidence: {
           type: 'number',
           exclusiveMinimum: 0.5,
@@ -319,6 +250,17 @@ export const settingsSchema = {
           enum: ['fail', 'pass'],
           default: 'fail',
           description: 'What an interval that straddles a limit means.',
+        },
+        waivers: {
+          type: 'string',
+          minLength: 1,
+          description: 'A committed file of waivers: drops that somebody allows for a while.',
+        },
+        baseMissing: {
+          enum: ['fail', 'pass'],
+          default: 'fail',
+          description:
+            'What it means that there is no base to compare with, though `thresholds.base` asks for one or the base has no settings file.',
         },
         seed: {
           type: 'integer',

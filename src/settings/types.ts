@@ -34,7 +34,7 @@ export type Settings = Omit<
   };
   readonly gate: Filled<
     Deep['gate'],
-    'candidate' | 'confidence' | 'resamples' | 'interval' | 'inconclusive' | 'seed'
+    'candidate' | 'confidence' | 'resamples' | 'interval' | 'inconclusive' | 'baseMissing' | 'seed'
   >;
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images' | 'calibrators' | 'always'>;
   readonly cache: Filled<Deep['cache'], 'enabled' | 'maxMiB'>;

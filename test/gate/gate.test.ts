@@ -1,41 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import type { BootstrapResult, CocoStats } from '../../src/evaluation/index.js';
-import { exitStatusOf, judge, type Candidate, type Judgement } from '../../src/gate/index.js';
+import { exitStatusOf, judge, type Judgement } from '../../src/gate/index.js';
+import { candidate, interval } from './numbers.js';
 
-const stats = (AP: number, AP50 = AP): CocoStats => ({
-  AP,
-  AP50,
-  AP75: AP,
-  APs: -1,
-  APm: AP,
-  APl: AP,
-  AR1: AP,
-  AR10: AP,
-  AR100: AP,
-  ARs: -1,
-  ARm: AP,
-  ARl: AP,
-});
-const candidate = (AP: number, more: Partial<Candidate> = {}): Candidate => ({
-  stats: stats(AP),
-  perClass: [],
-  distances: undefined,
-  sqnr: undefined,
-  modelSizeMiB: 2,
-  latencyMs: 5,
-  ...more,
-});
-const interval = (low: number, high: number, drop = (low + high) / 2): BootstrapResult => ({
-  map: { drop, low, high },
-  map50: { drop, low, high },
-  ar: { drop, low, high },
-  perClass: [],
-  family: 0,
-  method: 'bca',
-  resamples: 1000,
-  confidence: 0.95,
-  images: 200,
-});
 const base = { reference: candidate(0.9), images: 200, inconclusive: 'fail', intervals: undefined } as const;
 const verdict = (more: Partial<Judgement> & Pick<Judgement, 'thresholds' | 'candidate'>) =>
   judge({ ...base, ...more });

@@ -1,0 +1,6 @@
+/** What a pull request is compared with: the base's settings, waivers, report and detections, from git or from files. */
+export { openRepository, type Repository } from './git.js';
+export { readDetections, writeDetections, DETECTIONS_FILE } from './detections.js';
+export { readKept, type Kept } from './kept.js';
+export { diffSettings } from './settings-diff.js';
+export { settleTerms, type BaseRequest, type Terms } from './terms.js';

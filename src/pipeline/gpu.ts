@@ -56,7 +56,11 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
   try {
     context.progress.phase('Starting TensorRT');
     const { engine: tensorrt, warnings } = await startEngine(settings);
-    const state = await gpuState(tensorrt.hello.gpu.bus, [process.pid, tensorrt.pid]);
+    const state = await gpuState(tensorrt.hello.gpu.bus, [
+      process.pid,
+      tensorrt.pid,
+      tensorrt.hello.pid ?? -1,
+    ]);
     return {
       engine: tensorrt,
       state,

@@ -35,6 +35,8 @@ export interface Hello {
   readonly protocol: number;
   readonly tensorrt: string;
   readonly python: string;
+  /** The worker's own process: another than the one started where `python` is a wrapper. */
+  readonly pid?: number;
   readonly cuda: { readonly runtime: string; readonly driver: string };
   readonly capabilities: Capabilities;
   readonly gpu: {
@@ -183,21 +185,25 @@ const ANSWERS: Readonly<Record<Operation, object>> = {
 
 const MESSAGE = {
   anyOf: [
-    object({
-      event: { const: 'ready' },
-      protocol: number,
-      tensorrt: text,
-      python: text,
-      cuda: object({ runtime: text, driver: text }),
-      capabilities: object({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
-      gpu: object({
-        index: number,
-        bus: text,
-        computeCapability: text,
-        memoryBytes: number,
-        freeBytes: number,
-      }),
-    }),
+    object(
+      {
+        event: { const: 'ready' },
+        protocol: number,
+        tensorrt: text,
+        python: text,
+        pid: number,
+        cuda: object({ runtime: text, driver: text }),
+        capabilities: object({ weak: flag, strong: flag, calibrators: flag, obey: flag, dla: flag }),
+        gpu: object({
+          index: number,
+          bus: text,
+          computeCapability: text,
+          memoryBytes: number,
+          freeBytes: number,
+        }),
+      },
+      ['pid'],
+    ),
     object({ event: { const: 'fatal' }, ...failure }),
     object({ event: { const: 'warning' }, message: text }),
     object({ id: number, ok: { type: 'object' } }),

@@ -42619,21 +42619,25 @@ var init_protocol = __esm({
     };
     MESSAGE = {
       anyOf: [
-        object2({
-          event: { const: "ready" },
-          protocol: number2,
-          tensorrt: text2,
-          python: text2,
-          cuda: object2({ runtime: text2, driver: text2 }),
-          capabilities: object2({ weak: flag2, strong: flag2, calibrators: flag2, obey: flag2, dla: flag2 }),
-          gpu: object2({
-            index: number2,
-            bus: text2,
-            computeCapability: text2,
-            memoryBytes: number2,
-            freeBytes: number2
-          })
-        }),
+        object2(
+          {
+            event: { const: "ready" },
+            protocol: number2,
+            tensorrt: text2,
+            python: text2,
+            pid: number2,
+            cuda: object2({ runtime: text2, driver: text2 }),
+            capabilities: object2({ weak: flag2, strong: flag2, calibrators: flag2, obey: flag2, dla: flag2 }),
+            gpu: object2({
+              index: number2,
+              bus: text2,
+              computeCapability: text2,
+              memoryBytes: number2,
+              freeBytes: number2
+            })
+          },
+          ["pid"]
+        ),
         object2({ event: { const: "fatal" }, ...failure }),
         object2({ event: { const: "warning" }, message: text2 }),
         object2({ id: number2, ok: { type: "object" } }),
@@ -48351,7 +48355,6 @@ var init_find_plan = __esm({
 
 // src/pipeline/gpu.ts
 import { mkdir as mkdir3 } from "node:fs/promises";
-import { homedir as homedir2 } from "node:os";
 import { join as join17 } from "node:path";
 async function probeGpu(settings2, context) {
   if (settings2.engine.name !== "tensorrt") return;
@@ -48374,7 +48377,11 @@ async function openGpu(settings2, context) {
   try {
     context.progress.phase("Starting TensorRT");
     const { engine: tensorrt, warnings } = await startEngine(settings2);
-    const state = await gpuState(tensorrt.hello.gpu.bus, [process.pid, tensorrt.pid]);
+    const state = await gpuState(tensorrt.hello.gpu.bus, [
+      process.pid,
+      tensorrt.pid,
+      tensorrt.hello.pid ?? -1
+    ]);
     return {
       engine: tensorrt,
       state,
@@ -48393,7 +48400,7 @@ async function openGpu(settings2, context) {
   }
 }
 function cacheOf({ engine }) {
-  return engine.tensorrt.cache ?? join17(homedir2(), ".cache", "int8-gate", "engines");
+  return engine.tensorrt.cache ?? join17(userCacheFolder(), "engines");
 }
 async function startEngine(settings2) {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
@@ -48417,6 +48424,7 @@ var init_gpu2 = __esm({
   "src/pipeline/gpu.ts"() {
     "use strict";
     init_engine2();
+    init_store3();
     POLL_MS = 2e3;
   }
 });
@@ -72460,15 +72468,15 @@ import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname16, join as join26 } from "node:path";
 import { promisify as promisify5 } from "node:util";
-async function ensureNativePackages(actionRoot, say) {
-  if (resolves(actionRoot)) return setNativeRoot(actionRoot);
-  const version = await cacheVersion(actionRoot);
+async function ensureNativePackages(actionRoot2, say) {
+  if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
+  const version = await cacheVersion(actionRoot2);
   const cached = find2(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
   const staging = await mkdtemp3(join26(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
   try {
-    await install(actionRoot, staging);
+    await install(actionRoot2, staging);
     await prune2(staging);
     const kept = await cacheDir(staging, TOOL, version, process.arch);
     if (!resolves(kept)) throw new Error("the packages were installed and still cannot be found");
@@ -72497,14 +72505,14 @@ function resolves(root2) {
     }
   });
 }
-async function cacheVersion(actionRoot) {
-  const lock = await readFile19(join26(actionRoot, "package-lock.json"));
+async function cacheVersion(actionRoot2) {
+  const lock = await readFile19(join26(actionRoot2, "package-lock.json"));
   const hash = createHash12("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
-async function install(actionRoot, staging) {
+async function install(actionRoot2, staging) {
   for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join26(actionRoot, name), join26(staging, name));
+    await copyFile3(join26(actionRoot2, name), join26(staging, name));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
   const bundled = join26(dirname16(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
@@ -72558,10 +72566,25 @@ var init_github = __esm({
 // src/index.ts
 var index_exports = {};
 __export(index_exports, {
+  prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
 import { dirname as dirname17, join as join27, relative as relative13, resolve as resolve13 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
+async function prepareRunner() {
+  try {
+    await ensureNativePackages(actionRoot(), (line) => process.stdout.write(`${line}
+`));
+    process.stdout.write("onnxruntime-node and sharp are ready.\n");
+  } catch (error2) {
+    const ending = endingOf(error2);
+    for (const problem of ending.problems) annotate(problem, "");
+    process.exitCode = ending.exitStatus;
+  }
+}
+function actionRoot() {
+  return join27(dirname17(fileURLToPath3(import.meta.url)), "..");
+}
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -72571,10 +72594,7 @@ async function runAction() {
     const inputs = readInputs();
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(
-      join27(dirname17(fileURLToPath3(import.meta.url)), ".."),
-      (line) => progress.phase(line)
-    );
+    await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
     const loaded2 = await loadSettings(inputs.config);
     const out = inputs.reportFolder ?? resolve13(inputs.workingDirectory, loaded2.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
@@ -72991,8 +73011,8 @@ var init_worker = __esm({
 
 // src/entry.ts
 async function action() {
-  const { runAction: runAction2 } = await Promise.resolve().then(() => (init_index(), index_exports));
-  await runAction2();
+  const { prepareRunner: prepareRunner2, runAction: runAction2 } = await Promise.resolve().then(() => (init_index(), index_exports));
+  await (process.argv[2] === "prepare" ? prepareRunner2() : runAction2());
 }
 async function cli() {
   const { runCli: runCli2 } = await Promise.resolve().then(() => (init_cli(), cli_exports));

@@ -210,6 +210,7 @@ class Worker:
             "protocol": PROTOCOL,
             "tensorrt": self.trt.__version__,
             "python": sys.version.split()[0],
+            "pid": os.getpid(),
             "cuda": {"runtime": cuda.version("cudaRuntimeGetVersion"), "driver": cuda.version("cudaDriverGetVersion")},
             "capabilities": capabilities(self.trt),
             "gpu": {

@@ -5,6 +5,22 @@ import { annotate, ensureNativePackages, publish, readInputs } from './github/in
 import { runGate } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
 
+/** Fills the runner's tool cache ($RUNNER_TOOL_CACHE), so that no job has to install anything. */
+export async function prepareRunner(): Promise<void> {
+  try {
+    await ensureNativePackages(actionRoot(), (line) => process.stdout.write(`${line}\n`));
+    process.stdout.write('onnxruntime-node and sharp are ready.\n');
+  } catch (error) {
+    const ending = endingOf(error);
+    for (const problem of ending.problems) annotate(problem, '');
+    process.exitCode = ending.exitStatus;
+  }
+}
+
+function actionRoot(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), '..');
+}
+
 /** The action: the same job as `int8-gate run`, with Actions' inputs, outputs and summary. */
 export async function runAction(): Promise<void> {
   const abort = new AbortController();
@@ -15,9 +31,7 @@ export async function runAction(): Promise<void> {
     const inputs = readInputs();
     config = inputs.config;
     const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(join(dirname(fileURLToPath(import.meta.url)), '..'), (line) =>
-      progress.phase(line),
-    );
+    await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
     const loaded = await loadSettings(inputs.config);
     const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
     const { report, exitStatus, reportFolder } = await runGate(loaded, {

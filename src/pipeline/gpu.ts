@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import {
   createTensorRtEngine,
@@ -10,6 +9,7 @@ import {
   type TensorRtEngine,
 } from '../engine/index.js';
 import type { Settings } from '../settings/index.js';
+import { userCacheFolder } from '../store/index.js';
 import type { Context } from './context.js';
 
 /** The GPU of this run: locked, its state noted, TensorRT ready. */
@@ -81,7 +81,7 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
 
 /** Where built engines are kept: on the runner, outside every checkout. */
 function cacheOf({ engine }: Settings): string {
-  return engine.tensorrt.cache ?? join(homedir(), '.cache', 'int8-gate', 'engines');
+  return engine.tensorrt.cache ?? join(userCacheFolder(), 'engines');
 }
 
 async function startEngine(

@@ -71,12 +71,12 @@ function transformer(
   if (dets) return add('rf-detr', match(columns, 'outputs dets and labels'));
   if (isDeformable(view)) return asQueries(`${columns} logits each, and deformable attention`);
   const count = classes?.count;
-  const fits = (extra: number, coco: number): boolean =>
+  const fits = (extra: number, ...coco: readonly number[]): boolean =>
     count !== undefined
       ? columns === count + extra
-      : columns === coco || (view.categories !== undefined && columns === view.categories + extra);
+      : coco.includes(columns) || (view.categories !== undefined && columns === view.categories + extra);
   const noObject = fits(1, 92);
-  const plain = fits(0, 80);
+  const plain = fits(0, 80, 91);
   if (noObject && !plain) return asDetr(`${none} classes and one of no object`);
   if (plain && !noObject) return asQueries(`${columns} logits each`);
   asQueries(`${columns} logits each`);

@@ -94,22 +94,47 @@ function freeCells(sight: Sight, rows: number, columns: number, put: Put): void 
   const { view } = sight;
   const count = likelyCount(sight, Math.max(rows, columns));
   const of = sight.classes === undefined ? '' : `, ${sight.classes.count} classes by ${sight.classes.from}`;
-  if (rows > 0 && columns < 0) {
+  if (byUltralytics(view)) return ultralyticsFree(sight, rows, columns, put);
+  if (rows > 0) {
     if (count !== undefined && rows === 4 + count)
-      return put('yolov8', count, `${rows} numbers for each of a free number of boxes${of}`);
-    if (isDeformable(view)) put('rtdetr-ultralytics', count, `${rows} queries${of}`);
+      put('yolov8', count, `${rows} numbers for each of a free number of boxes${of}`);
     return;
   }
   if (columns < 0) return;
-  const six = columns === 6 && !(count === 1 && byUltralytics(view));
-  if (six) put('yolov10', sight.classes?.count, 'a free number of rows of six');
-  if (six && count !== 1) return;
+  if (columns === 6) put('yolov10', sight.classes?.count, 'a free number of rows of six');
+  if (columns === 6 && count !== 1) return;
   if (count !== undefined && columns === 4 + count)
     return put('yolov8', count, `transposed, ${columns} numbers for each of a free number of boxes${of}`);
   if (count === undefined || columns !== 5 + count) return;
   put('yolov5', count, `${columns} numbers for each of a free number of boxes${of}`);
-  if (!byUltralytics(view) && view.operators?.has('Exp') === true)
+  if (view.operators?.has('Exp') === true)
     put('yolox-decoded', count, 'sizes raised by the model itself (Exp)');
+}
+
+/** With free axes, Ultralytics' exports often tell no dimension at all: the metadata and operators must. */
+function ultralyticsFree({ view, classes }: Sight, rows: number, columns: number, put: Put): void {
+  const { metadata, operators } = view;
+  const count = classes?.count;
+  const fits = (dim: number, extra: number): boolean =>
+    dim < 0 || count === undefined || dim === extra + count;
+  const of = `free axes${count === undefined ? '' : `, ${count} classes`}`;
+  if (isDeformable(view)) {
+    if (fits(columns, 4)) put('rtdetr-ultralytics', count, `${of}, deformable attention`);
+    return;
+  }
+  if (operators?.has('TopK') === true && (columns < 0 || columns === 6))
+    return put('yolov10', count, `${of}, the best boxes are chosen inside (TopK)`);
+  // YOLOv5's exporter writes no task, and its boxes need no Softmax.
+  const later = metadata.has('task') || operators?.has('Softmax') === true;
+  if (later ? fits(rows, 4) && columns < 0 : rows > 0 && rows - 4 === count)
+    return put(
+      'yolov8',
+      count,
+      `${of}, ${later ? 'an exporter later than YOLOv5’s' : `${rows} numbers for each box`}`,
+    );
+  if (columns > 0 && columns - 4 === count) return put('yolov8', count, `${of}, transposed`);
+  if (rows < 0 && fits(columns, 5))
+    put('yolov5', count, `${of}, ${later ? `${columns} columns` : 'YOLOv5’s exporter'}`);
 }
 
 /** Number of classes: known, or COCO's 80 where the columns fit them, or that of the annotations. */

@@ -95,6 +95,25 @@ export const TRANSFORMERS: readonly Export[] = [
     expected: [[2, ...STRETCHED, 0.5]],
   },
   {
+    title: 'RT-DETR of Ultralytics with free axes, columns told',
+    format: 'rtdetr-ultralytics',
+    inputs: [['images', ['batch', 3, 'height', 'width']]],
+    outputs: [
+      row(
+        { name: 'output0', dims: ['batch', 'Concat_dim_1', 7], ran: [1, 300, 7] },
+        7,
+        0,
+        [...centred, 0, 0, 0],
+        6,
+        RGB,
+      ),
+    ],
+    metadata: ultralytics(3, { description: 'Ultralytics rtdetr-l model' }),
+    operators: ['GridSample', 'TopK'],
+    spec: { ...STRETCH, interpolation: 'opencv' },
+    expected: [[2, ...STRETCHED, 0.5]],
+  },
+  {
     title: 'RF-DETR',
     format: 'rf-detr',
     inputs: image('input'),
@@ -161,6 +180,17 @@ export const TRANSFORMERS: readonly Export[] = [
       { name: 'pred_boxes', dims: [1, 300, 4], puts: [[0, centred]] },
     ],
     operators: ['GridSample'],
+    spec: { resize: 'stretch', interpolation: 'pil', mean: [0.485, 0.456, 0.406] },
+    expected: [[17, ...STRETCHED, 0.75]],
+  },
+  {
+    title: 'Conditional DETR of Transformers',
+    format: 'rtdetr',
+    inputs: image('pixel_values'),
+    outputs: [
+      row({ name: 'logits', dims: [1, 300, 91], zero: P }, 91, 0, [], 17, IMAGENET, -P + ln(3)),
+      { name: 'pred_boxes', dims: [1, 300, 4], puts: [[0, centred]] },
+    ],
     spec: { resize: 'stretch', interpolation: 'pil', mean: [0.485, 0.456, 0.406] },
     expected: [[17, ...STRETCHED, 0.75]],
   },

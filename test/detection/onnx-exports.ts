@@ -76,7 +76,7 @@ export function exportOf({ inputs, outputs, metadata = {}, operators = [] }: Exp
         name: output,
         opType,
         input: [...input],
-        output: [output],
+        output: opType === 'TopK' ? [output, `${output}/at`] : [output],
         attribute: Object.entries(ints).map(([name, i]) =>
           create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i }),
         ),
@@ -170,6 +170,7 @@ function beside(
   const name = `beside/${opType}`;
   const plane = (): string => floats(`${name}/x`, [1, 1, 1, 1], [0]);
   if (opType === 'GridSample') node(opType, [plane(), floats(`${name}/grid`, [1, 1, 1, 2], [0, 0])], name);
+  else if (opType === 'TopK') node(opType, [plane(), 'one'], name);
   else if (opType === 'Sub') node(opType, [plane(), `${name}/x`], name);
   else node(opType, [plane()], name);
 }

@@ -20,7 +20,8 @@ export const LAYOUTS: Readonly<Record<DecoderFormat, string>> = {
   'picodet-heads': 'by level, scores [batch, cells, classes] and distances [batch, cells, 32]',
   nanodet: '[batch, n, classes + 32 or 44]: class scores and distributions of distances',
   rtdetr: 'logits [batch, queries, classes] and boxes cx cy w h, 0…1 (also D-FINE)',
-  'rtdetr-ultralytics': '[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities',
+  'rtdetr-ultralytics':
+    '[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities; or [batch, 300, 6]: score, class',
   'rtdetr-deploy': 'labels, boxes, scores; input orig_target_sizes (RT-DETR, D-FINE)',
   'rf-detr': 'dets [batch, queries, 4] cx cy w h, 0…1, and labels [batch, queries, classes + 1] as logits',
   detr: 'logits [batch, queries, classes + 1] with a last class of no object, and boxes cx cy w h, 0…1',

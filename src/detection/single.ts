@@ -119,7 +119,7 @@ function ultralyticsFree({ view, classes }: Sight, rows: number, columns: number
     dim < 0 || count === undefined || dim === extra + count;
   const of = `free axes${count === undefined ? '' : `, ${count} classes`}`;
   if (isDeformable(view)) {
-    if (fits(columns, 4)) put('rtdetr-ultralytics', count, `${of}, deformable attention`);
+    if (fits(columns, 4) || columns === 6) put('rtdetr-ultralytics', count, `${of}, deformable attention`);
     return;
   }
   if (operators?.has('TopK') === true && (columns < 0 || columns === 6))
@@ -175,6 +175,8 @@ function few({ view, classes }: Sight, rows: number, columns: number, put: Put):
   const byQuery = columns > 4 && (count === undefined ? columns === 84 : columns === 4 + count);
   const deformable = view.operators === undefined ? undefined : isDeformable(view);
   const detections = columns === 6;
+  if (detections && !byQuery && byUltralytics(view) && isDeformable(view))
+    return put('rtdetr-ultralytics', count, 'rows of six numbers after deformable attention');
   if (detections && !(byQuery && deformable === true)) put('yolov10', count, 'rows of six numbers');
   if (byQuery && !(detections && deformable === false))
     put('rtdetr-ultralytics', columns - 4, `${columns} numbers for each of ${rows} queries${of}`);

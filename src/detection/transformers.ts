@@ -37,21 +37,35 @@ export function detr({ outputs: { boxes, scores } }: Match, options: DecoderOpti
   };
 }
 
-/** `[1, queries, 4 + classes]`: cx cy w h, 0…1, and probabilities; best class of each query (RT-DETR of Ultralytics). */
-export function ultralyticsQueries({ outputs: { predictions } }: Match, options: DecoderOptions): Decode {
+/**
+ * RT-DETR of Ultralytics: `[1, queries, 4 + classes]`, cx cy w h, 0…1, and probabilities, best class of each query; or,
+ * as later exporters leave it, `[1, queries, 6]`, cx cy w h, 0…1, score, class.
+ */
+export function ultralyticsQueries(
+  { classCount, outputs: { predictions } }: Match,
+  options: DecoderOptions,
+): Decode {
   return (outputs, geometry, emit) => {
     const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [n = 0, width = 0] = shapeOf(tensor, predictions, 2);
     const found = new CandidateTable();
+    const chosen = width === 6 && (classCount === 2 ? wholeNumbers(data, 5, 6) : classCount !== undefined);
     for (let i = 0; i < n; i++) {
       const score = (cls: number): number => data[i * width + 4 + cls] as number;
       let best = 0;
-      for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
-      add(found, best, score(best), data, i * width, options);
+      if (!chosen) for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
+      if (chosen) add(found, Math.round(score(1)), score(0), data, i * width, options);
+      else add(found, best, score(best), data, i * width, options);
     }
     emitTop(found, options, geometry, emit);
   };
+}
+
+/** Numbers of classes are whole in every row, probabilities of a second class never in all. */
+function wholeNumbers(data: ArrayLike<number>, first: number, step: number): boolean {
+  for (let at = first; at < data.length; at += step) if (!Number.isInteger(data[at])) return false;
+  return true;
 }
 
 function add(

@@ -44180,20 +44180,28 @@ function detr({ outputs: { boxes: boxes2, scores } }, options) {
     emitTop(found, options, geometry, emit);
   };
 }
-function ultralyticsQueries({ outputs: { predictions } }, options) {
+function ultralyticsQueries({ classCount, outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
     const tensor = finite(outputs, predictions);
     const { data } = tensor;
     const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
     const found = new CandidateTable();
+    const chosen = width === 6 && (classCount === 2 ? wholeNumbers(data, 5, 6) : classCount !== void 0);
     for (let i = 0; i < n; i++) {
       const score = (cls) => data[i * width + 4 + cls];
       let best = 0;
-      for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
-      add(found, best, score(best), data, i * width, options);
+      if (!chosen) {
+        for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
+      }
+      if (chosen) add(found, Math.round(score(1)), score(0), data, i * width, options);
+      else add(found, best, score(best), data, i * width, options);
     }
     emitTop(found, options, geometry, emit);
   };
+}
+function wholeNumbers(data, first2, step2) {
+  for (let at2 = first2; at2 < data.length; at2 += step2) if (!Number.isInteger(data[at2])) return false;
+  return true;
 }
 function add(found, cls, score, sides, at2, { confidence, inputWidth, inputHeight }) {
   if (score <= confidence) return;
@@ -44293,7 +44301,7 @@ var init_layouts = __esm({
       "picodet-heads": "by level, scores [batch, cells, classes] and distances [batch, cells, 32]",
       nanodet: "[batch, n, classes + 32 or 44]: class scores and distributions of distances",
       rtdetr: "logits [batch, queries, classes] and boxes cx cy w h, 0…1 (also D-FINE)",
-      "rtdetr-ultralytics": "[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities",
+      "rtdetr-ultralytics": "[batch, 300, 4 + classes]: cx cy w h, 0…1, class probabilities; or [batch, 300, 6]: score, class",
       "rtdetr-deploy": "labels, boxes, scores; input orig_target_sizes (RT-DETR, D-FINE)",
       "rf-detr": "dets [batch, queries, 4] cx cy w h, 0…1, and labels [batch, queries, classes + 1] as logits",
       detr: "logits [batch, queries, classes + 1] with a last class of no object, and boxes cx cy w h, 0…1",
@@ -44567,9 +44575,9 @@ function transformer({ view, classes, declared }, add4, columns2, match2, dets) 
   if (dets) return add4("rf-detr", match2(columns2, "outputs dets and labels"));
   if (isDeformable(view)) return asQueries(`${columns2} logits each, and deformable attention`);
   const count3 = classes?.count;
-  const fits = (extra, coco) => count3 !== void 0 ? columns2 === count3 + extra : columns2 === coco || view.categories !== void 0 && columns2 === view.categories + extra;
+  const fits = (extra, ...coco) => count3 !== void 0 ? columns2 === count3 + extra : coco.includes(columns2) || view.categories !== void 0 && columns2 === view.categories + extra;
   const noObject = fits(1, 92);
-  const plain2 = fits(0, 80);
+  const plain2 = fits(0, 80, 91);
   if (noObject && !plain2) return asDetr(`${none} classes and one of no object`);
   if (plain2 && !noObject) return asQueries(`${columns2} logits each`);
   asQueries(`${columns2} logits each`);
@@ -44641,22 +44649,43 @@ function freeCells(sight, rows3, columns2, put) {
   const { view } = sight;
   const count3 = likelyCount(sight, Math.max(rows3, columns2));
   const of2 = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
-  if (rows3 > 0 && columns2 < 0) {
+  if (byUltralytics(view)) return ultralyticsFree(sight, rows3, columns2, put);
+  if (rows3 > 0) {
     if (count3 !== void 0 && rows3 === 4 + count3)
-      return put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of2}`);
-    if (isDeformable(view)) put("rtdetr-ultralytics", count3, `${rows3} queries${of2}`);
+      put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of2}`);
     return;
   }
   if (columns2 < 0) return;
-  const six = columns2 === 6 && !(count3 === 1 && byUltralytics(view));
-  if (six) put("yolov10", sight.classes?.count, "a free number of rows of six");
-  if (six && count3 !== 1) return;
+  if (columns2 === 6) put("yolov10", sight.classes?.count, "a free number of rows of six");
+  if (columns2 === 6 && count3 !== 1) return;
   if (count3 !== void 0 && columns2 === 4 + count3)
     return put("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of2}`);
   if (count3 === void 0 || columns2 !== 5 + count3) return;
   put("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of2}`);
-  if (!byUltralytics(view) && view.operators?.has("Exp") === true)
+  if (view.operators?.has("Exp") === true)
     put("yolox-decoded", count3, "sizes raised by the model itself (Exp)");
+}
+function ultralyticsFree({ view, classes }, rows3, columns2, put) {
+  const { metadata, operators } = view;
+  const count3 = classes?.count;
+  const fits = (dim, extra) => dim < 0 || count3 === void 0 || dim === extra + count3;
+  const of2 = `free axes${count3 === void 0 ? "" : `, ${count3} classes`}`;
+  if (isDeformable(view)) {
+    if (fits(columns2, 4) || columns2 === 6) put("rtdetr-ultralytics", count3, `${of2}, deformable attention`);
+    return;
+  }
+  if (operators?.has("TopK") === true && (columns2 < 0 || columns2 === 6))
+    return put("yolov10", count3, `${of2}, the best boxes are chosen inside (TopK)`);
+  const later = metadata.has("task") || operators?.has("Softmax") === true;
+  if (later ? fits(rows3, 4) && columns2 < 0 : rows3 > 0 && rows3 - 4 === count3)
+    return put(
+      "yolov8",
+      count3,
+      `${of2}, ${later ? "an exporter later than YOLOv5’s" : `${rows3} numbers for each box`}`
+    );
+  if (columns2 > 0 && columns2 - 4 === count3) return put("yolov8", count3, `${of2}, transposed`);
+  if (rows3 < 0 && fits(columns2, 5))
+    put("yolov5", count3, `${of2}, ${later ? `${columns2} columns` : "YOLOv5’s exporter"}`);
 }
 function likelyCount({ classes, view }, across) {
   const coco = [84, 85, ...DISTANCES.map((bins) => 80 + bins)].includes(across) ? 80 : void 0;
@@ -44691,6 +44720,8 @@ function few({ view, classes }, rows3, columns2, put) {
   const byQuery = columns2 > 4 && (count3 === void 0 ? columns2 === 84 : columns2 === 4 + count3);
   const deformable = view.operators === void 0 ? void 0 : isDeformable(view);
   const detections = columns2 === 6;
+  if (detections && !byQuery && byUltralytics(view) && isDeformable(view))
+    return put("rtdetr-ultralytics", count3, "rows of six numbers after deformable attention");
   if (detections && !(byQuery && deformable === true)) put("yolov10", count3, "rows of six numbers");
   if (byQuery && !(detections && deformable === false))
     put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of2}`);

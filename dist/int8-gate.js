@@ -31562,94 +31562,6 @@ var init_types9 = __esm({
   }
 });
 
-// src/dataset/files.ts
-import { open as open2, readFile as readFile7, readdir as readdir2, stat as stat4 } from "node:fs/promises";
-import { join as join5 } from "node:path";
-function faultOf(error2, path4, kind) {
-  const code = systemCode(error2);
-  if (code === "ENOENT" || code === "ENOTDIR") {
-    return new InputFault(
-      {
-        where: path4,
-        what: `this ${kind} does not exist`,
-        fix: "Check the path; in a settings file it is relative to that file."
-      },
-      { cause: error2 }
-    );
-  }
-  if (code === "EISDIR") {
-    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
-  }
-  if (code === "ERR_FS_FILE_TOO_LARGE") {
-    return new InputFault(
-      {
-        where: path4,
-        what: `the ${kind} has more than the 2 GiB that can be read`,
-        fix: "Drop segmentations (only boxes are used) or split the set."
-      },
-      { cause: error2 }
-    );
-  }
-  return new SurroundingsFault(
-    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
-    { cause: error2 }
-  );
-}
-async function readBytes(path4, kind, most) {
-  try {
-    return most === void 0 ? await readFile7(path4) : await readStart(path4, most);
-  } catch (error2) {
-    throw faultOf(error2, path4, kind);
-  }
-}
-async function readStart(path4, most) {
-  const handle = await open2(path4);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-async function readFolder(path4, kind) {
-  try {
-    const entries = await readdir2(path4, { withFileTypes: true });
-    return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-  } catch (error2) {
-    if (systemCode(error2) === "ENOTDIR") {
-      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
-    }
-    throw faultOf(error2, path4, kind);
-  }
-}
-async function filesBelow(path4, kind) {
-  const found = [];
-  for (const entry of await readFolder(path4, kind)) {
-    const inside2 = join5(path4, entry.name);
-    if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
-    else found.push(inside2);
-  }
-  return found.sort();
-}
-async function readTextIfThere(path4, kind) {
-  return await kindOf(path4) === "none" ? void 0 : (await readBytes(path4, kind)).toString("utf8");
-}
-async function kindOf(path4) {
-  try {
-    const found = await stat4(path4);
-    return found.isDirectory() ? "folder" : "file";
-  } catch (error2) {
-    if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
-    throw faultOf(error2, path4, "file");
-  }
-}
-var init_files = __esm({
-  "src/dataset/files.ts"() {
-    "use strict";
-    init_faults();
-  }
-});
-
 // src/dataset/ids.ts
 var DENSE, IdIndex;
 var init_ids = __esm({
@@ -31802,6 +31714,425 @@ var init_records = __esm({
         return [x, y, w, h];
       }
     };
+  }
+});
+
+// src/dataset/scan-record.ts
+function scannedRecord(names) {
+  return {
+    numbers: new Float64Array(names.length),
+    box: new Float64Array(4),
+    boxKey: names.indexOf("bbox")
+  };
+}
+function scanNumbersAndBox(scanner, keys, { numbers: numbers3, box, boxKey }) {
+  numbers3.fill(NaN);
+  let plain2 = true;
+  let boxed = false;
+  scanner.open();
+  for (let i = 0; scanner.next(i, false); i++) {
+    const key = scanner.key(keys);
+    if (key < 0) scanner.skip();
+    else if (key === boxKey) {
+      boxed = true;
+      if (!scanBox(scanner, box)) plain2 = false;
+    } else if (scanner.startsNumber) numbers3[key] = scanner.number();
+    else {
+      scanner.skip();
+      plain2 = false;
+    }
+  }
+  return plain2 && boxed;
+}
+function scanBox(scanner, box) {
+  if (!scanner.startsList) {
+    scanner.skip();
+    return false;
+  }
+  scanner.open();
+  let count3 = 0;
+  let plain2 = true;
+  for (; scanner.next(count3, true); count3++) {
+    if (!scanner.startsNumber) {
+      scanner.skip();
+      plain2 = false;
+      continue;
+    }
+    const value = scanner.number();
+    if (count3 < 4) box[count3] = value;
+  }
+  return plain2 && count3 === 4 && isBox(box);
+}
+function isBox(box) {
+  const [w, h] = [box[2], box[3]];
+  return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
+}
+var init_scan_record = __esm({
+  "src/dataset/scan-record.ts"() {
+    "use strict";
+  }
+});
+
+// src/dataset/table.ts
+function grown(old, length) {
+  const fresh = new old.constructor(length);
+  fresh.set(old);
+  return fresh;
+}
+function annotationTable(rows3) {
+  const builder = new AnnotationBuilder();
+  for (const row of rows3) builder.push(row);
+  return builder.finish();
+}
+var DetectionBuilder, AnnotationBuilder;
+var init_table = __esm({
+  "src/dataset/table.ts"() {
+    "use strict";
+    DetectionBuilder = class {
+      size = 0;
+      capacity = 1024;
+      image = new Int32Array(this.capacity);
+      category = new Int32Array(this.capacity);
+      bbox = new Float64Array(this.capacity * 4);
+      score = new Float64Array(this.capacity);
+      /** Detections pushed so far. */
+      get count() {
+        return this.size;
+      }
+      /**
+       * Adds a detection.
+       * @param image - index into the images of the ground truth
+       * @param category - index into its categories
+       * @param x - left edge in pixels of the original image; y, w, h likewise
+       */
+      push(image, category, x, y, w, h, score) {
+        if (this.size === this.capacity) this.grow();
+        const at2 = this.size++;
+        this.image[at2] = image;
+        this.category[at2] = category;
+        this.bbox[at2 * 4] = x;
+        this.bbox[at2 * 4 + 1] = y;
+        this.bbox[at2 * 4 + 2] = w;
+        this.bbox[at2 * 4 + 3] = h;
+        this.score[at2] = score;
+      }
+      /** The table so far; later pushes do not change it. */
+      finish() {
+        return {
+          count: this.size,
+          image: this.image.slice(0, this.size),
+          category: this.category.slice(0, this.size),
+          bbox: this.bbox.slice(0, this.size * 4),
+          score: this.score.slice(0, this.size)
+        };
+      }
+      grow() {
+        this.capacity *= 2;
+        this.image = grown(this.image, this.capacity);
+        this.category = grown(this.category, this.capacity);
+        this.bbox = grown(this.bbox, this.capacity * 4);
+        this.score = grown(this.score, this.capacity);
+      }
+    };
+    AnnotationBuilder = class {
+      size = 0;
+      capacity = 1024;
+      image = new Int32Array(this.capacity);
+      category = new Int32Array(this.capacity);
+      bbox = new Float64Array(this.capacity * 4);
+      area = new Float64Array(this.capacity);
+      crowd = new Uint8Array(this.capacity);
+      ignore = new Uint8Array(this.capacity);
+      id = new Float64Array(this.capacity);
+      push(row) {
+        if (this.size === this.capacity) this.grow();
+        const at2 = this.size++;
+        this.image[at2] = row.image;
+        this.category[at2] = row.category;
+        this.bbox[at2 * 4] = row.x;
+        this.bbox[at2 * 4 + 1] = row.y;
+        this.bbox[at2 * 4 + 2] = row.w;
+        this.bbox[at2 * 4 + 3] = row.h;
+        this.area[at2] = row.area;
+        this.crowd[at2] = row.crowd ? 1 : 0;
+        this.ignore[at2] = row.ignore ? 1 : 0;
+        this.id[at2] = row.id;
+      }
+      /** The table so far; later pushes do not change it. */
+      finish() {
+        const { size } = this;
+        return {
+          count: size,
+          image: this.image.slice(0, size),
+          category: this.category.slice(0, size),
+          bbox: this.bbox.slice(0, size * 4),
+          area: this.area.slice(0, size),
+          crowd: this.crowd.slice(0, size),
+          ignore: this.ignore.slice(0, size),
+          id: this.id.slice(0, size)
+        };
+      }
+      grow() {
+        this.capacity *= 2;
+        this.image = grown(this.image, this.capacity);
+        this.category = grown(this.category, this.capacity);
+        this.bbox = grown(this.bbox, this.capacity * 4);
+        this.area = grown(this.area, this.capacity);
+        this.crowd = grown(this.crowd, this.capacity);
+        this.ignore = grown(this.ignore, this.capacity);
+        this.id = grown(this.id, this.capacity);
+      }
+    };
+  }
+});
+
+// src/dataset/annotations.ts
+function scanAnnotations(scanner) {
+  let fields = new Float64Array(1024 * FIELDS);
+  const record = scannedRecord(NAMES);
+  let count3 = 0;
+  scanner.open();
+  for (; scanner.next(count3, true); count3++) {
+    if ((count3 + 1) * FIELDS > fields.length) {
+      const old = fields;
+      fields = new Float64Array(old.length * 2);
+      fields.set(old);
+    }
+    scanRecord(scanner, fields, count3 * FIELDS, record);
+  }
+  return { count: count3, fields };
+}
+function scanRecord(scanner, into, at2, record) {
+  into.fill(NaN, at2, at2 + FIELDS);
+  scanner.peek();
+  into[at2] = scanner.at;
+  if (!scanner.startsObject) return scanner.skip();
+  const plain2 = scanNumbersAndBox(scanner, KEYS2, record);
+  into.set(record.numbers.subarray(0, 5), at2 + 1);
+  into.set(record.box, at2 + 6);
+  const [area, crowd] = [record.numbers[3], record.numbers[4]];
+  if (Number.isNaN(crowd)) into[at2 + 5] = 0;
+  const known2 = Number.isNaN(area) || area >= 0 && area < Infinity;
+  if (!plain2 || !known2 || !(Number.isNaN(crowd) || crowd === 0 || crowd === 1)) into[at2 + 2] = NaN;
+}
+function repeats(ids) {
+  const sorted3 = ids.slice().sort();
+  for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
+  return false;
+}
+function resolveRepeats(table2) {
+  const last = /* @__PURE__ */ new Map();
+  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
+  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
+    (a, b) => table2.image[a] - table2.image[b]
+  );
+  const builder = new AnnotationBuilder();
+  for (const from of order) {
+    const row = last.get(table2.id[from]);
+    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
+    builder.push({
+      image: table2.image[row],
+      category: table2.category[row],
+      x,
+      y,
+      w,
+      h,
+      area: table2.area[row],
+      crowd: table2.crowd[row] === 1,
+      ignore: table2.ignore[row] === 1,
+      id: table2.id[row]
+    });
+  }
+  return builder.finish();
+}
+var FIELDS, NAMES, KEYS2, Annotations;
+var init_annotations = __esm({
+  "src/dataset/annotations.ts"() {
+    "use strict";
+    init_ids();
+    init_records();
+    init_scan_record();
+    init_table();
+    FIELDS = 10;
+    NAMES = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"];
+    KEYS2 = NAMES.map((key) => Buffer.from(key));
+    Annotations = class {
+      constructor(source, problems, images2, categories) {
+        this.source = source;
+        this.problems = problems;
+        this.imageIndex = new IdIndex(images2);
+        this.categoryIndex = new IdIndex(categories);
+        this.reader = new RecordReader(source, problems);
+      }
+      source;
+      problems;
+      imageIndex;
+      categoryIndex;
+      builder = new AnnotationBuilder();
+      reader;
+      /** Records with mistakes. */
+      refused = [];
+      /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
+      take({ count: count3, fields }, scanner) {
+        for (let i = 0; i < count3; i++) {
+          if (this.push(fields, i * FIELDS)) continue;
+          scanner.at = fields[i * FIELDS];
+          this.read(scanner.record(NAMES, KEYS2), i);
+        }
+      }
+      push(fields, at2) {
+        const id = fields[at2 + 1];
+        const image = this.imageIndex.at(fields[at2 + 2]);
+        const category = this.categoryIndex.at(fields[at2 + 3]);
+        if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
+        const [x, y] = [fields[at2 + 6], fields[at2 + 7]];
+        const [w, h] = [fields[at2 + 8], fields[at2 + 9]];
+        const given = fields[at2 + 4];
+        const area = Number.isNaN(given) ? w * h : given;
+        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at2 + 5] === 1, ignore: false, id });
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        if (!this.checked(value, i)) this.refused.push(i);
+      }
+      checked(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `annotations[${i}]`)) return false;
+        const id = reader.integer("id");
+        const image = this.lookUp("image_id", this.imageIndex, "images");
+        const category = this.lookUp("category_id", this.categoryIndex, "categories");
+        const box = reader.has("bbox") ? reader.box("bbox") : reader.wrong(
+          "bbox",
+          "is missing",
+          "Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox."
+        );
+        const crowd = reader.flag("iscrowd");
+        let area = box === void 0 ? void 0 : box[2] * box[3];
+        if (reader.has("area")) area = reader.finite("area");
+        if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
+        if (id === void 0 || image === void 0 || category === void 0) return false;
+        if (box === void 0 || crowd === void 0 || area === void 0) return false;
+        const [x, y, w, h] = box;
+        this.builder.push({ image, category, x, y, w, h, area, crowd, ignore: false, id });
+        return true;
+      }
+      lookUp(key, known2, what) {
+        const id = this.reader.integer(key);
+        if (id === void 0) return void 0;
+        const at2 = known2.at(id);
+        return at2 >= 0 ? at2 : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
+      }
+      /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
+      finish(repeatedIds) {
+        const table2 = this.builder.finish();
+        if (!repeats(table2.id)) return table2;
+        if (repeatedIds === "last") return resolveRepeats(table2);
+        const first2 = /* @__PURE__ */ new Map();
+        let refused2 = 0;
+        for (let row = 0; row < table2.count; row++) {
+          while (this.refused[refused2] === row + refused2) refused2++;
+          const id = table2.id[row];
+          const before = first2.get(id);
+          if (before === void 0) first2.set(id, row + refused2);
+          else
+            this.problems.add(
+              `${this.source} annotations[${row + refused2}].id`,
+              `${id} was used before, by annotations[${before}]`,
+              "Ids must be unique."
+            );
+        }
+        return table2;
+      }
+    };
+  }
+});
+
+// src/dataset/files.ts
+import { open as open2, readFile as readFile7, readdir as readdir2, stat as stat4 } from "node:fs/promises";
+import { join as join5 } from "node:path";
+function faultOf(error2, path4, kind) {
+  const code = systemCode(error2);
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new InputFault(
+      {
+        where: path4,
+        what: `this ${kind} does not exist`,
+        fix: "Check the path; in a settings file it is relative to that file."
+      },
+      { cause: error2 }
+    );
+  }
+  if (code === "EISDIR") {
+    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
+  }
+  if (code === "ERR_FS_FILE_TOO_LARGE") {
+    return new InputFault(
+      {
+        where: path4,
+        what: `the ${kind} has more than the 2 GiB that can be read`,
+        fix: "Drop segmentations (only boxes are used) or split the set."
+      },
+      { cause: error2 }
+    );
+  }
+  return new SurroundingsFault(
+    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
+    { cause: error2 }
+  );
+}
+async function readBytes(path4, kind, most) {
+  try {
+    return most === void 0 ? await readFile7(path4) : await readStart(path4, most);
+  } catch (error2) {
+    throw faultOf(error2, path4, kind);
+  }
+}
+async function readStart(path4, most) {
+  const handle = await open2(path4);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+async function readFolder(path4, kind) {
+  try {
+    const entries = await readdir2(path4, { withFileTypes: true });
+    return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  } catch (error2) {
+    if (systemCode(error2) === "ENOTDIR") {
+      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
+    }
+    throw faultOf(error2, path4, kind);
+  }
+}
+async function filesBelow(path4, kind) {
+  const found = [];
+  for (const entry of await readFolder(path4, kind)) {
+    const inside2 = join5(path4, entry.name);
+    if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
+    else found.push(inside2);
+  }
+  return found.sort();
+}
+async function readTextIfThere(path4, kind) {
+  return await kindOf(path4) === "none" ? void 0 : (await readBytes(path4, kind)).toString("utf8");
+}
+async function kindOf(path4) {
+  try {
+    const found = await stat4(path4);
+    return found.isDirectory() ? "folder" : "file";
+  } catch (error2) {
+    if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
+    throw faultOf(error2, path4, "file");
+  }
+}
+var init_files = __esm({
+  "src/dataset/files.ts"() {
+    "use strict";
+    init_faults();
   }
 });
 
@@ -32251,430 +32582,6 @@ var init_scan = __esm({
   }
 });
 
-// src/dataset/table.ts
-function grown(old, length) {
-  const fresh = new old.constructor(length);
-  fresh.set(old);
-  return fresh;
-}
-function annotationTable(rows3) {
-  const builder = new AnnotationBuilder();
-  for (const row of rows3) builder.push(row);
-  return builder.finish();
-}
-var DetectionBuilder, AnnotationBuilder;
-var init_table = __esm({
-  "src/dataset/table.ts"() {
-    "use strict";
-    DetectionBuilder = class {
-      size = 0;
-      capacity = 1024;
-      image = new Int32Array(this.capacity);
-      category = new Int32Array(this.capacity);
-      bbox = new Float64Array(this.capacity * 4);
-      score = new Float64Array(this.capacity);
-      /** Detections pushed so far. */
-      get count() {
-        return this.size;
-      }
-      /**
-       * Adds a detection.
-       * @param image - index into the images of the ground truth
-       * @param category - index into its categories
-       * @param x - left edge in pixels of the original image; y, w, h likewise
-       */
-      push(image, category, x, y, w, h, score) {
-        if (this.size === this.capacity) this.grow();
-        const at2 = this.size++;
-        this.image[at2] = image;
-        this.category[at2] = category;
-        this.bbox[at2 * 4] = x;
-        this.bbox[at2 * 4 + 1] = y;
-        this.bbox[at2 * 4 + 2] = w;
-        this.bbox[at2 * 4 + 3] = h;
-        this.score[at2] = score;
-      }
-      /** The table so far; later pushes do not change it. */
-      finish() {
-        return {
-          count: this.size,
-          image: this.image.slice(0, this.size),
-          category: this.category.slice(0, this.size),
-          bbox: this.bbox.slice(0, this.size * 4),
-          score: this.score.slice(0, this.size)
-        };
-      }
-      grow() {
-        this.capacity *= 2;
-        this.image = grown(this.image, this.capacity);
-        this.category = grown(this.category, this.capacity);
-        this.bbox = grown(this.bbox, this.capacity * 4);
-        this.score = grown(this.score, this.capacity);
-      }
-    };
-    AnnotationBuilder = class {
-      size = 0;
-      capacity = 1024;
-      image = new Int32Array(this.capacity);
-      category = new Int32Array(this.capacity);
-      bbox = new Float64Array(this.capacity * 4);
-      area = new Float64Array(this.capacity);
-      crowd = new Uint8Array(this.capacity);
-      ignore = new Uint8Array(this.capacity);
-      id = new Float64Array(this.capacity);
-      push(row) {
-        if (this.size === this.capacity) this.grow();
-        const at2 = this.size++;
-        this.image[at2] = row.image;
-        this.category[at2] = row.category;
-        this.bbox[at2 * 4] = row.x;
-        this.bbox[at2 * 4 + 1] = row.y;
-        this.bbox[at2 * 4 + 2] = row.w;
-        this.bbox[at2 * 4 + 3] = row.h;
-        this.area[at2] = row.area;
-        this.crowd[at2] = row.crowd ? 1 : 0;
-        this.ignore[at2] = row.ignore ? 1 : 0;
-        this.id[at2] = row.id;
-      }
-      /** The table so far; later pushes do not change it. */
-      finish() {
-        const { size } = this;
-        return {
-          count: size,
-          image: this.image.slice(0, size),
-          category: this.category.slice(0, size),
-          bbox: this.bbox.slice(0, size * 4),
-          area: this.area.slice(0, size),
-          crowd: this.crowd.slice(0, size),
-          ignore: this.ignore.slice(0, size),
-          id: this.id.slice(0, size)
-        };
-      }
-      grow() {
-        this.capacity *= 2;
-        this.image = grown(this.image, this.capacity);
-        this.category = grown(this.category, this.capacity);
-        this.bbox = grown(this.bbox, this.capacity * 4);
-        this.area = grown(this.area, this.capacity);
-        this.crowd = grown(this.crowd, this.capacity);
-        this.ignore = grown(this.ignore, this.capacity);
-        this.id = grown(this.id, this.capacity);
-      }
-    };
-  }
-});
-
-// src/dataset/detections.ts
-async function loadDetections(file, truth) {
-  return scanDetections(await readBytes(file, "results file"), file, truth);
-}
-function scanDetections(bytes2, source, truth) {
-  const scanner = new JsonScanner(bytes2, source, "results file");
-  if (!scanner.startsList) {
-    const isObject3 = scanner.startsObject;
-    refuse(source, isObject3 ? {} : scanner.value());
-  }
-  const records = new Records(source, truth);
-  const box = new Float64Array(4);
-  scanner.open();
-  for (let i = 0; scanner.next(i, true); i++) {
-    scanner.peek();
-    const start = scanner.at;
-    if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
-    scanner.at = start;
-    records.read(scanner.record(NAMES, KEYS2), i);
-  }
-  scanner.end();
-  return records.finish();
-}
-function scanRecord(scanner, records, box) {
-  let [image, category, score] = [NaN, NaN, NaN];
-  let plain2 = true;
-  let boxes2 = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS2);
-    if (key < 0) scanner.skip();
-    else if (key === 2) {
-      boxes2++;
-      if (!scanBox(scanner, box)) plain2 = false;
-    } else if (!scanner.startsNumber) {
-      scanner.skip();
-      plain2 = false;
-    } else if (key === 0) image = scanner.number();
-    else if (key === 1) category = scanner.number();
-    else score = scanner.number();
-  }
-  return plain2 && boxes2 > 0 && records.push(image, category, box, score);
-}
-function scanBox(scanner, box) {
-  if (!scanner.startsList) {
-    scanner.skip();
-    return false;
-  }
-  scanner.open();
-  let count3 = 0;
-  let plain2 = true;
-  for (; scanner.next(count3, true); count3++) {
-    if (!scanner.startsNumber) {
-      scanner.skip();
-      plain2 = false;
-      continue;
-    }
-    const value = scanner.number();
-    if (count3 < 4) box[count3] = value;
-  }
-  return plain2 && count3 === 4 && isBox(box);
-}
-function isBox(box) {
-  const [w, h] = [box[2], box[3]];
-  return w >= 0 && h >= 0 && Number.isFinite(box[0] + box[1] + w * h);
-}
-function refuse(source, json2) {
-  throw new InputFault({
-    where: source,
-    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show2(json2)}`
-  });
-}
-var NAMES, KEYS2, Records;
-var init_detections2 = __esm({
-  "src/dataset/detections.ts"() {
-    "use strict";
-    init_faults();
-    init_files();
-    init_ids();
-    init_problems();
-    init_records();
-    init_scan();
-    init_table();
-    NAMES = ["image_id", "category_id", "bbox", "score"];
-    KEYS2 = NAMES.map((key) => Buffer.from(key));
-    Records = class {
-      constructor(source, truth) {
-        this.source = source;
-        this.truth = truth;
-        this.images = new IdIndex(truth.images);
-        this.categories = new IdIndex(truth.categories);
-        this.reader = new RecordReader(source, this.problems);
-      }
-      source;
-      truth;
-      images;
-      categories;
-      builder = new DetectionBuilder();
-      problems = new Problems();
-      reader;
-      /** Adds a detection by the ids of its file; answers false where something about it is wrong. */
-      push(imageId, categoryId, box, score) {
-        const image = this.images.at(imageId);
-        const category = this.categories.at(categoryId);
-        if (image < 0 || category < 0 || !Number.isFinite(score)) return false;
-        const [x, y, w, h] = [box[0], box[1], box[2], box[3]];
-        this.builder.push(image, category, x, y, w, h, score);
-        return true;
-      }
-      /** Adds a record, or notes everything that is wrong with it. */
-      read(value, i) {
-        const { reader } = this;
-        if (!reader.open(value, `[${i}]`)) return;
-        const image = this.lookUp("image_id", this.images);
-        const category = this.lookUp("category_id", this.categories);
-        const box = reader.box("bbox");
-        const score = reader.finite("score");
-        if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
-        this.push(image, category, box, score);
-      }
-      /** @throws InputFault when anything was wrong */
-      finish() {
-        this.problems.throwIfAny(this.source);
-        return this.builder.finish();
-      }
-      lookUp(key, known2) {
-        const id = this.reader.integer(key);
-        if (id === void 0 || known2.at(id) >= 0) return id;
-        return this.reader.wrong(key, `${id} is not in the annotations ${this.truth.source}`);
-      }
-    };
-  }
-});
-
-// src/dataset/annotations.ts
-function scanAnnotations(scanner) {
-  let fields = new Float64Array(1024 * FIELDS);
-  const box = new Float64Array(4);
-  let count3 = 0;
-  scanner.open();
-  for (; scanner.next(count3, true); count3++) {
-    if ((count3 + 1) * FIELDS > fields.length) {
-      const old = fields;
-      fields = new Float64Array(old.length * 2);
-      fields.set(old);
-    }
-    scanRecord2(scanner, fields, count3 * FIELDS, box);
-  }
-  return { count: count3, fields };
-}
-function scanRecord2(scanner, into, at2, box) {
-  into.fill(NaN, at2, at2 + FIELDS);
-  scanner.peek();
-  into[at2] = scanner.at;
-  into[at2 + 5] = 0;
-  if (!scanner.startsObject) return scanner.skip();
-  let plain2 = true;
-  let boxes2 = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS3);
-    if (key < 0) scanner.skip();
-    else if (key === 5) {
-      boxes2++;
-      if (!scanBox(scanner, box)) plain2 = false;
-    } else if (scanner.startsNumber) {
-      const value = scanner.number();
-      into[at2 + 1 + key] = value;
-      if (key === 3 && !(value >= 0 && value < Infinity)) plain2 = false;
-    } else {
-      scanner.skip();
-      plain2 = false;
-    }
-  }
-  into.set(box, at2 + 6);
-  const crowd = into[at2 + 5];
-  if (!plain2 || boxes2 === 0 || crowd !== 0 && crowd !== 1) into[at2 + 2] = NaN;
-}
-function repeats(ids) {
-  const sorted3 = ids.slice().sort();
-  for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
-  return false;
-}
-function resolveRepeats(table2) {
-  const last = /* @__PURE__ */ new Map();
-  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
-  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
-    (a, b) => table2.image[a] - table2.image[b]
-  );
-  const builder = new AnnotationBuilder();
-  for (const from of order) {
-    const row = last.get(table2.id[from]);
-    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
-    builder.push({
-      image: table2.image[row],
-      category: table2.category[row],
-      x,
-      y,
-      w,
-      h,
-      area: table2.area[row],
-      crowd: table2.crowd[row] === 1,
-      ignore: table2.ignore[row] === 1,
-      id: table2.id[row]
-    });
-  }
-  return builder.finish();
-}
-var FIELDS, NAMES2, KEYS3, Annotations;
-var init_annotations = __esm({
-  "src/dataset/annotations.ts"() {
-    "use strict";
-    init_detections2();
-    init_ids();
-    init_records();
-    init_table();
-    FIELDS = 10;
-    NAMES2 = ["id", "image_id", "category_id", "area", "iscrowd", "bbox"];
-    KEYS3 = NAMES2.map((key) => Buffer.from(key));
-    Annotations = class {
-      constructor(source, problems, images2, categories) {
-        this.source = source;
-        this.problems = problems;
-        this.imageIndex = new IdIndex(images2);
-        this.categoryIndex = new IdIndex(categories);
-        this.reader = new RecordReader(source, problems);
-      }
-      source;
-      problems;
-      imageIndex;
-      categoryIndex;
-      builder = new AnnotationBuilder();
-      reader;
-      /** Records with mistakes. */
-      refused = [];
-      /** Takes over what was scanned; `scanner` reads again what needs a closer look. */
-      take({ count: count3, fields }, scanner) {
-        for (let i = 0; i < count3; i++) {
-          if (this.push(fields, i * FIELDS)) continue;
-          scanner.at = fields[i * FIELDS];
-          this.read(scanner.record(NAMES2, KEYS3), i);
-        }
-      }
-      push(fields, at2) {
-        const id = fields[at2 + 1];
-        const image = this.imageIndex.at(fields[at2 + 2]);
-        const category = this.categoryIndex.at(fields[at2 + 3]);
-        if (image < 0 || category < 0 || !Number.isSafeInteger(id)) return false;
-        const [x, y] = [fields[at2 + 6], fields[at2 + 7]];
-        const [w, h] = [fields[at2 + 8], fields[at2 + 9]];
-        const given = fields[at2 + 4];
-        const area = Number.isNaN(given) ? w * h : given;
-        this.builder.push({ image, category, x, y, w, h, area, crowd: fields[at2 + 5] === 1, ignore: false, id });
-        return true;
-      }
-      /** Adds a record, or notes everything that is wrong with it. */
-      read(value, i) {
-        if (!this.checked(value, i)) this.refused.push(i);
-      }
-      checked(value, i) {
-        const { reader } = this;
-        if (!reader.open(value, `annotations[${i}]`)) return false;
-        const id = reader.integer("id");
-        const image = this.lookUp("image_id", this.imageIndex, "images");
-        const category = this.lookUp("category_id", this.categoryIndex, "categories");
-        const box = reader.has("bbox") ? reader.box("bbox") : reader.wrong(
-          "bbox",
-          "is missing",
-          "Boxes are judged, as pycocotools does, which takes none from `segmentation`: write each annotation’s bbox, [x, y, width, height], e.g. by pycocotools.mask.toBbox."
-        );
-        const crowd = reader.flag("iscrowd");
-        let area = box === void 0 ? void 0 : box[2] * box[3];
-        if (reader.has("area")) area = reader.finite("area");
-        if (area !== void 0 && area < 0) area = reader.wrong("area", `must not be negative, is ${area}`);
-        if (id === void 0 || image === void 0 || category === void 0) return false;
-        if (box === void 0 || crowd === void 0 || area === void 0) return false;
-        const [x, y, w, h] = box;
-        this.builder.push({ image, category, x, y, w, h, area, crowd, ignore: false, id });
-        return true;
-      }
-      lookUp(key, known2, what) {
-        const id = this.reader.integer(key);
-        if (id === void 0) return void 0;
-        const at2 = known2.at(id);
-        return at2 >= 0 ? at2 : this.reader.wrong(key, `${id} is no id in ${what} of this file`);
-      }
-      /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
-      finish(repeatedIds) {
-        const table2 = this.builder.finish();
-        if (!repeats(table2.id)) return table2;
-        if (repeatedIds === "last") return resolveRepeats(table2);
-        const first2 = /* @__PURE__ */ new Map();
-        let refused2 = 0;
-        for (let row = 0; row < table2.count; row++) {
-          while (this.refused[refused2] === row + refused2) refused2++;
-          const id = table2.id[row];
-          const before = first2.get(id);
-          if (before === void 0) first2.set(id, row + refused2);
-          else
-            this.problems.add(
-              `${this.source} annotations[${row + refused2}].id`,
-              `${id} was used before, by annotations[${before}]`,
-              "Ids must be unique."
-            );
-        }
-        return table2;
-      }
-    };
-  }
-});
-
 // src/dataset/coco.ts
 import { basename as basename4, join as join6 } from "node:path";
 async function loadCoco(file, images2, options = {}) {
@@ -32683,7 +32590,7 @@ async function loadCoco(file, images2, options = {}) {
 }
 function scanCoco(bytes2, source, folder, options = {}) {
   const scanner = new JsonScanner(bytes2, source, "annotation file");
-  if (!scanner.startsObject) refuse2(source, scanner.startsList ? [] : scanner.value());
+  if (!scanner.startsObject) refuse(source, scanner.startsList ? [] : scanner.value());
   const top2 = {};
   const places2 = [];
   let rows3;
@@ -32708,7 +32615,7 @@ function scanCoco(bytes2, source, folder, options = {}) {
     else annotations.take(rows3, scanner);
   });
 }
-function refuse2(source, json2) {
+function refuse(source, json2) {
   const results = Array.isArray(json2) ? " (this looks like a results file)" : "";
   throw new InputFault({
     where: source,
@@ -38437,6 +38344,103 @@ var init_ground_truth = __esm({
     init_stratify();
     init_voc();
     init_yolo();
+  }
+});
+
+// src/dataset/detections.ts
+async function loadDetections(file, truth) {
+  return scanDetections(await readBytes(file, "results file"), file, truth);
+}
+function scanDetections(bytes2, source, truth) {
+  const scanner = new JsonScanner(bytes2, source, "results file");
+  if (!scanner.startsList) {
+    const isObject3 = scanner.startsObject;
+    refuse2(source, isObject3 ? {} : scanner.value());
+  }
+  const records = new Records(source, truth);
+  const record = scannedRecord(NAMES2);
+  scanner.open();
+  for (let i = 0; scanner.next(i, true); i++) {
+    scanner.peek();
+    const start = scanner.at;
+    if (scanner.startsObject && scanRecord2(scanner, records, record)) continue;
+    scanner.at = start;
+    records.read(scanner.record(NAMES2, KEYS3), i);
+  }
+  scanner.end();
+  return records.finish();
+}
+function scanRecord2(scanner, records, into) {
+  if (!scanNumbersAndBox(scanner, KEYS3, into)) return false;
+  const [image, category, , score] = into.numbers;
+  return records.push(image, category, into.box, score);
+}
+function refuse2(source, json2) {
+  throw new InputFault({
+    where: source,
+    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show2(json2)}`
+  });
+}
+var NAMES2, KEYS3, Records;
+var init_detections2 = __esm({
+  "src/dataset/detections.ts"() {
+    "use strict";
+    init_faults();
+    init_files();
+    init_ids();
+    init_problems();
+    init_records();
+    init_scan();
+    init_scan_record();
+    init_table();
+    NAMES2 = ["image_id", "category_id", "bbox", "score"];
+    KEYS3 = NAMES2.map((key) => Buffer.from(key));
+    Records = class {
+      constructor(source, truth) {
+        this.source = source;
+        this.truth = truth;
+        this.images = new IdIndex(truth.images);
+        this.categories = new IdIndex(truth.categories);
+        this.reader = new RecordReader(source, this.problems);
+      }
+      source;
+      truth;
+      images;
+      categories;
+      builder = new DetectionBuilder();
+      problems = new Problems();
+      reader;
+      /** Adds a detection by the ids of its file; answers false where something about it is wrong. */
+      push(imageId, categoryId, box, score) {
+        const image = this.images.at(imageId);
+        const category = this.categories.at(categoryId);
+        if (image < 0 || category < 0 || !Number.isFinite(score)) return false;
+        const [x, y, w, h] = [box[0], box[1], box[2], box[3]];
+        this.builder.push(image, category, x, y, w, h, score);
+        return true;
+      }
+      /** Adds a record, or notes everything that is wrong with it. */
+      read(value, i) {
+        const { reader } = this;
+        if (!reader.open(value, `[${i}]`)) return;
+        const image = this.lookUp("image_id", this.images);
+        const category = this.lookUp("category_id", this.categories);
+        const box = reader.box("bbox");
+        const score = reader.finite("score");
+        if (image === void 0 || category === void 0 || box === void 0 || score === void 0) return;
+        this.push(image, category, box, score);
+      }
+      /** @throws InputFault when anything was wrong */
+      finish() {
+        this.problems.throwIfAny(this.source);
+        return this.builder.finish();
+      }
+      lookUp(key, known2) {
+        const id = this.reader.integer(key);
+        if (id === void 0 || known2.at(id) >= 0) return id;
+        return this.reader.wrong(key, `${id} is not in the annotations ${this.truth.source}`);
+      }
+    };
   }
 });
 

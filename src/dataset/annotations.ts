@@ -1,9 +1,9 @@
 /** The annotations of a COCO file on their way from bytes or objects into columns. */
-import { scanBox } from './detections.js';
 import { IdIndex } from './ids.js';
 import type { Problems } from './problems.js';
 import { RecordReader } from './records.js';
 import type { JsonScanner } from './scan.js';
+import { scanNumbersAndBox, scannedRecord, type ScannedRecord } from './scan-record.js';
 import { AnnotationBuilder } from './table.js';
 import type { AnnotationTable, Category, ImageRecord } from './types.js';
 
@@ -22,7 +22,7 @@ export interface ScannedAnnotations {
 /** Scans the list that starts at the cursor. */
 export function scanAnnotations(scanner: JsonScanner): ScannedAnnotations {
   let fields = new Float64Array(1024 * FIELDS);
-  const box = new Float64Array(4);
+  const record = scannedRecord(NAMES);
   let count = 0;
   scanner.open();
   for (; scanner.next(count, true); count++) {
@@ -31,38 +31,23 @@ export function scanAnnotations(scanner: JsonScanner): ScannedAnnotations {
       fields = new Float64Array(old.length * 2);
       fields.set(old);
     }
-    scanRecord(scanner, fields, count * FIELDS, box);
+    scanRecord(scanner, fields, count * FIELDS, record);
   }
   return { count, fields };
 }
 
-function scanRecord(scanner: JsonScanner, into: Float64Array, at: number, box: Float64Array): void {
+function scanRecord(scanner: JsonScanner, into: Float64Array, at: number, record: ScannedRecord): void {
   into.fill(NaN, at, at + FIELDS);
   scanner.peek();
   into[at] = scanner.at;
-  into[at + 5] = 0;
   if (!scanner.startsObject) return scanner.skip();
-  let plain = true;
-  let boxes = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS);
-    if (key < 0) scanner.skip();
-    else if (key === 5) {
-      boxes++;
-      if (!scanBox(scanner, box)) plain = false;
-    } else if (scanner.startsNumber) {
-      const value = scanner.number();
-      into[at + 1 + key] = value;
-      if (key === 3 && !(value >= 0 && value < Infinity)) plain = false;
-    } else {
-      scanner.skip();
-      plain = false;
-    }
-  }
-  into.set(box, at + 6);
-  const crowd = into[at + 5];
-  if (!plain || boxes === 0 || (crowd !== 0 && crowd !== 1)) into[at + 2] = NaN;
+  const plain = scanNumbersAndBox(scanner, KEYS, record);
+  into.set(record.numbers.subarray(0, 5), at + 1);
+  into.set(record.box, at + 6);
+  const [area, crowd] = [record.numbers[3] as number, record.numbers[4] as number];
+  if (Number.isNaN(crowd)) into[at + 5] = 0;
+  const known = Number.isNaN(area) || (area >= 0 && area < Infinity);
+  if (!plain || !known || !(Number.isNaN(crowd) || crowd === 0 || crowd === 1)) into[at + 2] = NaN;
 }
 
 /** Checks annotations and keeps them as columns. */

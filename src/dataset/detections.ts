@@ -5,6 +5,7 @@ import { IdIndex } from './ids.js';
 import { Problems, show } from './problems.js';
 import { RecordReader } from './records.js';
 import { JsonScanner } from './scan.js';
+import { scanNumbersAndBox, scannedRecord, type ScannedRecord } from './scan-record.js';
 import { DetectionBuilder } from './table.js';
 import type { DetectionTable, GroundTruth } from './types.js';
 
@@ -27,12 +28,12 @@ export function scanDetections(bytes: Buffer, source: string, truth: GroundTruth
     refuse(source, isObject ? {} : scanner.value());
   }
   const records = new Records(source, truth);
-  const box = new Float64Array(4);
+  const record = scannedRecord(NAMES);
   scanner.open();
   for (let i = 0; scanner.next(i, true); i++) {
     scanner.peek();
     const start = scanner.at;
-    if (scanner.startsObject && scanRecord(scanner, records, box)) continue;
+    if (scanner.startsObject && scanRecord(scanner, records, record)) continue;
     scanner.at = start;
     records.read(scanner.record(NAMES, KEYS), i);
   }
@@ -41,52 +42,10 @@ export function scanDetections(bytes: Buffer, source: string, truth: GroundTruth
 }
 
 /** Scans one record; answers false where it needs a closer look. */
-function scanRecord(scanner: JsonScanner, records: Records, box: Float64Array): boolean {
-  let [image, category, score] = [NaN, NaN, NaN];
-  let plain = true;
-  let boxes = 0;
-  scanner.open();
-  for (let i = 0; scanner.next(i, false); i++) {
-    const key = scanner.key(KEYS);
-    if (key < 0) scanner.skip();
-    else if (key === 2) {
-      boxes++;
-      if (!scanBox(scanner, box)) plain = false;
-    } else if (!scanner.startsNumber) {
-      scanner.skip();
-      plain = false;
-    } else if (key === 0) image = scanner.number();
-    else if (key === 1) category = scanner.number();
-    else score = scanner.number();
-  }
-  return plain && boxes > 0 && records.push(image, category, box, score);
-}
-
-/** Scans a box into `box`; answers false (and has passed over the value) when it is none. */
-export function scanBox(scanner: JsonScanner, box: Float64Array): boolean {
-  if (!scanner.startsList) {
-    scanner.skip();
-    return false;
-  }
-  scanner.open();
-  let count = 0;
-  let plain = true;
-  for (; scanner.next(count, true); count++) {
-    if (!scanner.startsNumber) {
-      scanner.skip();
-      plain = false;
-      continue;
-    }
-    const value = scanner.number();
-    if (count < 4) box[count] = value;
-  }
-  return plain && count === 4 && isBox(box);
-}
-
-/** Finite, with sizes that are not negative. */
-function isBox(box: Float64Array): boolean {
-  const [w, h] = [box[2] as number, box[3] as number];
-  return w >= 0 && h >= 0 && Number.isFinite((box[0] as number) + (box[1] as number) + w * h);
+function scanRecord(scanner: JsonScanner, records: Records, into: ScannedRecord): boolean {
+  if (!scanNumbersAndBox(scanner, KEYS, into)) return false;
+  const [image, category, , score] = into.numbers as unknown as [number, number, number, number];
+  return records.push(image, category, into.box, score);
 }
 
 function refuse(source: string, json: unknown): never {

@@ -1,4 +1,4 @@
-import type { ImageGeometry, ImageRecord } from '../dataset/index.js';
+import { truthDigest, type ImageGeometry, type ImageRecord } from '../dataset/index.js';
 import { withMacs } from '../quantization/index.js';
 import {
   canSweepStored,
@@ -7,8 +7,8 @@ import {
   type StoredSweepInput,
   type SweepRow,
 } from '../sensitivity/index.js';
-import { NO_STORE } from '../store/index.js';
-import { identityOf, imageDigest } from './keys.js';
+import { NO_STORE, keyOf, type Shelf } from '../store/index.js';
+import { digestOf, identityOf, imageDigest } from './keys.js';
 import { modelOf, subsetScorer, tryDecode } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis } from './run.js';
@@ -56,11 +56,13 @@ export async function rankLayers(
         context.progress.phase(`Sensitivity: resumed, ${known} of at most ${most} measurements known`);
     },
   };
+  const shelf = await wholeShelf(stored, bench);
   const rows =
     how.plain !== true && canSweepStored(stored)
       ? await sweepStored(stored)
       : await sweep({
           ...common,
+          ...(shelf !== undefined && { shelf }),
           scorer: () => subsetScorer(bench, 'candidate', geometries),
           baseline: await baselineOf(bench, geometries),
         });
@@ -76,6 +78,24 @@ async function memoryOf(bench: Bench): Promise<Pick<StoredSweepInput, 'memory'>>
     subset.map((i) => imageDigest(validation.records[i] as ImageRecord, validation.spec)),
   );
   return { memory: { store, identity: identityOf(bench), images } };
+}
+
+/** Where candidates that run whole are kept: all images at once, so that one changed image makes all anew. */
+async function wholeShelf(
+  { memory, reference }: StoredSweepInput,
+  { truth, subsetTruth, referenceBytes }: Bench,
+): Promise<Shelf | undefined> {
+  if (memory === undefined || memory.images.includes(undefined)) return undefined;
+  const { store, identity, images } = memory;
+  const rest = {
+    categories: truth.categories,
+    truth: await truthDigest(subsetTruth),
+    heads: reference.heads,
+  };
+  return store.shelf(
+    'sweep-whole',
+    keyOf({ identity, images, ...rest, reference: digestOf(referenceBytes) }),
+  );
 }
 
 async function baselineOf(bench: Bench, geometries: Parameters<typeof subsetScorer>[2]): Promise<number> {

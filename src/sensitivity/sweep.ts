@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { Ranges } from '../calibration/index.js';
 import type { Engine, HostTensor, ImageFeed } from '../engine/index.js';
 import { encodeModel, type Model } from '../onnx/index.js';
 import { quantize, type Layer, type OperatorScope } from '../quantization/index.js';
 import { Interrupted } from '../faults/index.js';
+import { packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
 import type { LayerGroup } from './groups.js';
 import { SqnrMeter, type ReferenceOutputs } from './sqnr.js';
 import type { RankInterval } from './tally.js';
@@ -58,6 +60,8 @@ export interface SweepInput {
   readonly baseline: number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
+  /** Results of former sweeps on the same images, annotations, decoder and engine, by digest of the candidate. */
+  readonly shelf?: Shelf;
 }
 
 /** Decodes and scores the subset for one candidate. */
@@ -101,6 +105,22 @@ function prepare({ model, scope, ranges }: SweepInput, layer: Layer | undefined)
 }
 
 async function measureLayer(input: SweepInput, layer: Layer, bytes: Uint8Array): Promise<SweepRow> {
+  const { shelf, baseline } = input;
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const known = unpackNumbers(shelf?.get(digest));
+  const [sqnr, map] =
+    known === undefined
+      ? await runLayer(input, layer, bytes)
+      : [known[0] as number, known.length > 1 ? known[1] : undefined];
+  if (known === undefined) shelf?.put(digest, packNumbers(map === undefined ? [sqnr] : [sqnr, map]));
+  return { layer, sqnr, mapDrop: map === undefined ? undefined : baseline - map };
+}
+
+async function runLayer(
+  input: SweepInput,
+  layer: Layer,
+  bytes: Uint8Array,
+): Promise<readonly [sqnr: number, map: number | undefined]> {
   const { engine, model, reference, feed, signal } = input;
   const session = await engine.load(
     { name: `${model.name} with ${layer.name} in INT8`, bytes },
@@ -117,8 +137,7 @@ async function measureLayer(input: SweepInput, layer: Layer, bytes: Uint8Array):
       },
       { signal },
     );
-    const map = scorer.map();
-    return { layer, sqnr: meter.sqnr(), mapDrop: map === undefined ? undefined : input.baseline - map };
+    return [meter.sqnr(), scorer.map()];
   } finally {
     await session.release();
   }

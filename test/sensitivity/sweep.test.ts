@@ -12,6 +12,7 @@ import { Interrupted } from '../../src/faults/index.js';
 import { buildGraph, encodeModel, readModel, type Graph, type Model } from '../../src/onnx/index.js';
 import { listLayers, tensorsToCalibrate, type Layer } from '../../src/quantization/index.js';
 import { calibratorFor, computeRanges } from '../../src/calibration/index.js';
+import type { Shelf } from '../../src/store/index.js';
 import {
   headTensors,
   referenceOutputs,
@@ -149,6 +150,36 @@ describe('the sweep, on an engine that adds a known noise for a layer', () => {
       [2, 2],
     ]);
     expect(rows.map(({ mapDrop }) => mapDrop)).toEqual([undefined, undefined]);
+  });
+
+  test('does not run again what a shelf knows, broken outputs and undecodable ones included', async () => {
+    const kept = new Map<string, unknown>();
+    const shelf: Shelf = {
+      size: 0,
+      get: (name) => kept.get(name),
+      put: (name, value) => void kept.set(name, value),
+    };
+    const noise = [1, NaN, 0, 2];
+    const map = [0.5, undefined, 1, 0.25];
+    const run = async (some: readonly Layer[]) => {
+      const { engine, state } = fake(noise);
+      let at = 0;
+      const scorer = () => ({ add: () => undefined, map: () => map[at++] });
+      const rows = await sweep(inputOf(engine, some, { shelf, scorer }));
+      return { rows, ran: state.loaded.length };
+    };
+    // Interrupted after three; then all four, of which the last alone runs, as the first that the engine is asked for.
+    const three = await run(layers.slice(0, 3));
+    expect(three.ran).toBe(3);
+    const again = await run(layers.slice(0, 3));
+    expect(again).toEqual({ rows: three.rows, ran: 0 });
+    expect(three.rows.map(({ sqnr }) => sqnr)).toEqual([-Infinity, expect.any(Number), Infinity]);
+    expect((await run(layers.slice(0, 4))).ran).toBe(1);
+    // Another scale is another candidate.
+    const ranges = new Map([...constantRanges()].map(([name, range]) => [name, { ...range, amax: 2 }]));
+    const { engine, state } = fake(noise);
+    await sweep(inputOf(engine, layers.slice(0, 3), { shelf, ranges }));
+    expect(state.loaded).toHaveLength(3);
   });
 
   test('stops between layers when asked to, with no session left open', async () => {

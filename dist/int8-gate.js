@@ -31495,7 +31495,220 @@ var init_sqnr = __esm({
   }
 });
 
+// src/store/store.ts
+import { createHash as createHash4 } from "node:crypto";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { readFile as readFile7, readdir as readdir2, rm as rm4, stat as stat4, utimes } from "node:fs/promises";
+import { join as join5 } from "node:path";
+function keyOf(parts) {
+  return createHash4("sha256").update(
+    JSON.stringify(
+      parts,
+      (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
+    )
+  ).digest("hex");
+}
+async function openStore(folder, options) {
+  const state = new Folder(folder, options);
+  await state.makeRoom(0);
+  return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
+}
+async function readRecords(path4, header, onTrouble) {
+  const records = /* @__PURE__ */ new Map();
+  let text3;
+  try {
+    text3 = await readFile7(path4, "utf8");
+    const now = /* @__PURE__ */ new Date();
+    await utimes(path4, now, now);
+  } catch (error2) {
+    if (systemCode(error2) !== "ENOENT") onTrouble(error2);
+    return { records, damaged: 0, next: "anew" };
+  }
+  const [first2, ...lines2] = text3.split("\n");
+  if (first2 !== header) return { records, damaged: 1, next: "anew" };
+  let damaged = 0;
+  for (const line of lines2) {
+    const record = line.slice(CHECK + 1);
+    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
+    if (name !== void 0) records.set(name, record);
+    else if (line !== "" && line !== header) damaged++;
+  }
+  return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
+}
+function nameOf(record) {
+  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
+  return quoted === void 0 ? void 0 : JSON.parse(quoted);
+}
+function checkOf(text3) {
+  return createHash4("sha256").update(text3).digest("hex").slice(0, CHECK);
+}
+function headerOf(name) {
+  return `int8-gate shelf 1 ${name}`;
+}
+var NO_STORE, EXTENSION, MOST_BYTES2, Folder, CHECK;
+var init_store = __esm({
+  "src/store/store.ts"() {
+    "use strict";
+    init_faults();
+    NO_STORE = {
+      shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
+    };
+    EXTENSION = ".shelf";
+    MOST_BYTES2 = 256 * 2 ** 20;
+    Folder = class {
+      constructor(folder, options) {
+        this.folder = folder;
+        this.options = options;
+      }
+      folder;
+      options;
+      open = /* @__PURE__ */ new Set();
+      total = 0;
+      quiet = false;
+      /** Deletes what was not used for longest until all but `coming` bytes more fit. */
+      async makeRoom(coming) {
+        const files = await this.files();
+        this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
+        for (const { name, size } of files) {
+          if (this.total + coming <= this.options.maxBytes) return;
+          if (this.open.has(name)) continue;
+          await rm4(join5(this.folder, name), { force: true }).then(
+            () => this.total -= size,
+            (error2) => this.trouble("a file cannot be deleted", error2)
+          );
+        }
+      }
+      async shelf(name) {
+        const path4 = join5(this.folder, name);
+        this.open.add(name);
+        const header = headerOf(name);
+        const { records, damaged, next } = await readRecords(
+          path4,
+          header,
+          (error2) => this.trouble(`${name} cannot be read`, error2)
+        );
+        if (damaged > 0)
+          this.options.onTrouble(
+            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
+          );
+        if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
+        let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
+`;
+        let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
+        return {
+          size: records.size,
+          get: (key) => {
+            const text3 = records.get(key);
+            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
+          },
+          put: (key, value) => {
+            const text3 = JSON.stringify([key, value]);
+            records.set(key, text3);
+            if (size + text3.length > MOST_BYTES2) return;
+            size += text3.length;
+            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
+`)) before = "";
+          }
+        };
+      }
+      append(path4, text3) {
+        const bytes2 = Buffer.byteLength(text3);
+        if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
+          if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
+          this.quiet = true;
+          return false;
+        }
+        try {
+          mkdirSync(this.folder, { recursive: true });
+          appendFileSync(path4, text3);
+          this.total += bytes2;
+          return true;
+        } catch (error2) {
+          this.trouble("it cannot be written", error2);
+          this.quiet = true;
+          return false;
+        }
+      }
+      trouble(what, error2) {
+        const why = error2 === void 0 ? "" : ` (${systemCode(error2) ?? messageOf(error2)})`;
+        this.options.onTrouble(`cache ${this.folder}: ${what}${why}`);
+      }
+      /** Shelves of the folder, least recently used first. */
+      async files() {
+        const names = await readdir2(this.folder).catch((error2) => {
+          if (systemCode(error2) !== "ENOENT") this.trouble("it cannot be read", error2);
+          return [];
+        });
+        const found = await Promise.all(
+          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
+            const info2 = await stat4(join5(this.folder, name)).catch(() => void 0);
+            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
+          })
+        );
+        return found.sort((a, b) => a.used - b.used);
+      }
+    };
+    CHECK = 16;
+  }
+});
+
+// src/store/numbers.ts
+function packNumbers(values) {
+  const bytes2 = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes2.buffer);
+  for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
+  return Buffer.from(bytes2.buffer).toString("base64");
+}
+function unpackNumbers(text3) {
+  if (typeof text3 !== "string") return void 0;
+  const bytes2 = Buffer.from(text3, "base64");
+  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
+  const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
+  return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+}
+var init_numbers2 = __esm({
+  "src/store/numbers.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/place.ts
+import { createHash as createHash5 } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join as join6 } from "node:path";
+import { fileURLToPath } from "node:url";
+function userCacheFolder(environment = process.env, platform2 = process.platform) {
+  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
+  if (platform2 === "win32" && local !== void 0 && local !== "") return join6(local, "int8-gate", "cache");
+  if (platform2 === "darwin") return join6(homedir(), "Library", "Caches", "int8-gate");
+  const base = xdg?.startsWith("/") === true ? xdg : join6(homedir(), ".cache");
+  return join6(base, "int8-gate");
+}
+function codeDigest() {
+  if (import.meta.url.endsWith(".ts")) return void 0;
+  digest ??= createHash5("sha256").update(readFileSync(fileURLToPath(import.meta.url))).digest("hex");
+  return digest;
+}
+var digest;
+var init_place = __esm({
+  "src/store/place.ts"() {
+    "use strict";
+  }
+});
+
+// src/store/index.ts
+var init_store2 = __esm({
+  "src/store/index.ts"() {
+    "use strict";
+    init_store();
+    init_numbers2();
+    init_place();
+  }
+});
+
 // src/sensitivity/sweep.ts
+import { createHash as createHash6 } from "node:crypto";
 async function sweep(input) {
   const { layers: layers3 } = input;
   const rows3 = [];
@@ -31523,6 +31736,14 @@ function prepare({ model, scope, ranges }, layer) {
   return encodeModel(quantize(model, plan, ranges).proto);
 }
 async function measureLayer(input, layer, bytes2) {
+  const { shelf, baseline } = input;
+  const digest2 = createHash6("sha256").update(bytes2).digest("hex");
+  const known2 = unpackNumbers(shelf?.get(digest2));
+  const [sqnr, map] = known2 === void 0 ? await runLayer(input, layer, bytes2) : [known2[0], known2.length > 1 ? known2[1] : void 0];
+  if (known2 === void 0) shelf?.put(digest2, packNumbers(map === void 0 ? [sqnr] : [sqnr, map]));
+  return { layer, sqnr, mapDrop: map === void 0 ? void 0 : baseline - map };
+}
+async function runLayer(input, layer, bytes2) {
   const { engine, model, reference, feed, signal } = input;
   const session = await engine.load(
     { name: `${model.name} with ${layer.name} in INT8`, bytes: bytes2 },
@@ -31539,8 +31760,7 @@ async function measureLayer(input, layer, bytes2) {
       },
       { signal }
     );
-    const map = scorer.map();
-    return { layer, sqnr: meter.sqnr(), mapDrop: map === void 0 ? void 0 : input.baseline - map };
+    return [meter.sqnr(), scorer.map()];
   } finally {
     await session.release();
   }
@@ -31551,6 +31771,7 @@ var init_sweep = __esm({
     init_onnx();
     init_quantization();
     init_faults();
+    init_store2();
     init_sqnr();
   }
 });
@@ -32049,8 +32270,8 @@ var init_annotations = __esm({
 });
 
 // src/dataset/files.ts
-import { open as open2, readFile as readFile7, readdir as readdir2, stat as stat4 } from "node:fs/promises";
-import { join as join5 } from "node:path";
+import { open as open2, readFile as readFile8, readdir as readdir3, stat as stat5 } from "node:fs/promises";
+import { join as join7 } from "node:path";
 function faultOf(error2, path4, kind) {
   const code = systemCode(error2);
   if (code === "ENOENT" || code === "ENOTDIR") {
@@ -32083,7 +32304,7 @@ function faultOf(error2, path4, kind) {
 }
 async function readBytes(path4, kind, most) {
   try {
-    return most === void 0 ? await readFile7(path4) : await readStart(path4, most);
+    return most === void 0 ? await readFile8(path4) : await readStart(path4, most);
   } catch (error2) {
     throw faultOf(error2, path4, kind);
   }
@@ -32099,7 +32320,7 @@ async function readStart(path4, most) {
 }
 async function readFolder(path4, kind) {
   try {
-    const entries = await readdir2(path4, { withFileTypes: true });
+    const entries = await readdir3(path4, { withFileTypes: true });
     return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
   } catch (error2) {
     if (systemCode(error2) === "ENOTDIR") {
@@ -32111,7 +32332,7 @@ async function readFolder(path4, kind) {
 async function filesBelow(path4, kind) {
   const found = [];
   for (const entry of await readFolder(path4, kind)) {
-    const inside2 = join5(path4, entry.name);
+    const inside2 = join7(path4, entry.name);
     if (entry.isDirectory()) found.push(...await filesBelow(inside2, kind));
     else found.push(inside2);
   }
@@ -32122,7 +32343,7 @@ async function readTextIfThere(path4, kind) {
 }
 async function kindOf(path4) {
   try {
-    const found = await stat4(path4);
+    const found = await stat5(path4);
     return found.isDirectory() ? "folder" : "file";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT" || systemCode(error2) === "ENOTDIR") return "none";
@@ -32583,7 +32804,7 @@ var init_scan = __esm({
 });
 
 // src/dataset/coco.ts
-import { basename as basename4, join as join6 } from "node:path";
+import { basename as basename4, join as join8 } from "node:path";
 async function loadCoco(file, images2, options = {}) {
   const truth = scanCoco(await readBytes(file, "annotation file"), file, images2 ?? "", options);
   return images2 === void 0 ? truth : { ...truth, images: await locate(truth.images, images2, file) };
@@ -32665,7 +32886,7 @@ function readImages(section, source, folder, problems) {
     const height = reader.size("height");
     if (id === void 0 || name === void 0 || width === void 0 || height === void 0) continue;
     noteDuplicate(reader, seen, id, i, "images");
-    found.push({ id, name, file: folder === "" ? name : join6(folder, name), width, height });
+    found.push({ id, name, file: folder === "" ? name : join8(folder, name), width, height });
   }
   return found.sort(byId);
 }
@@ -32684,12 +32905,12 @@ async function locate(images2, folder, source) {
     const path4 = image.name.normalize("NFC").replaceAll("\\", "/");
     const short7 = basename4(path4);
     const whole = present.get(image.name.normalize("NFC")) ?? present.get(path4);
-    if (whole !== void 0) found.push({ ...image, file: join6(folder, whole) });
+    if (whole !== void 0) found.push({ ...image, file: join8(folder, whole) });
     else if (short7 !== path4 && await kindOf(image.file) === "file") found.push(image);
-    else if (short7 !== path4 && await kindOf(join6(folder, path4)) === "file")
-      found.push({ ...image, file: join6(folder, path4) });
+    else if (short7 !== path4 && await kindOf(join8(folder, path4)) === "file")
+      found.push({ ...image, file: join8(folder, path4) });
     else if (short7 !== path4 && present.has(short7))
-      found.push({ ...image, file: join6(folder, present.get(short7)) });
+      found.push({ ...image, file: join8(folder, present.get(short7)) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -32717,7 +32938,7 @@ var init_coco = __esm({
 });
 
 // src/dataset/list.ts
-import { extname, join as join7 } from "node:path";
+import { extname, join as join9 } from "node:path";
 function looksLikeImage(name) {
   return IMAGE_EXTENSIONS.has(extname(name).toLowerCase());
 }
@@ -32731,7 +32952,7 @@ async function listImages(folder) {
       fix: `Put images (${[...IMAGE_EXTENSIONS].join(" ")}) right into this folder; subfolders are not searched.`
     });
   }
-  return names.map((name, i) => ({ id: i + 1, name, file: join7(folder, name), width: 0, height: 0 }));
+  return names.map((name, i) => ({ id: i + 1, name, file: join9(folder, name), width: 0, height: 0 }));
 }
 var IMAGE_EXTENSIONS;
 var init_list = __esm({
@@ -32757,7 +32978,7 @@ var init_list = __esm({
 // src/native/index.ts
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { join as join8 } from "node:path";
+import { join as join10 } from "node:path";
 function setNativeRoot(dir) {
   root = dir;
   loaded.clear();
@@ -32774,7 +32995,7 @@ function sharp() {
 function load(name) {
   const known2 = loaded.get(name);
   if (known2 !== void 0) return known2;
-  const from = root === void 0 ? import.meta.url : pathToFileURL(join8(root, "package.json")).href;
+  const from = root === void 0 ? import.meta.url : pathToFileURL(join10(root, "package.json")).href;
   try {
     const module = createRequire(from)(name);
     loaded.set(name, module);
@@ -32894,7 +33115,7 @@ async function decodeImage(file, exif, like = "opencv") {
     const input = library()(bytes2, { failOn: "truncated", ignoreIcc: true, limitInputPixels: MOST_PIXELS });
     const turned = exif ? input.autoOrient() : input;
     const raster = about.space === "cmyk" ? await fromCmyk(turned, like) : await toRgb(turned);
-    return { ...raster, header: headerOf(about) };
+    return { ...raster, header: headerOf2(about) };
   } catch (cause) {
     throw undecodable(file, cause);
   }
@@ -32902,7 +33123,7 @@ async function decodeImage(file, exif, like = "opencv") {
 async function readImageHeader(file) {
   const start = await imageBytes(file, 128);
   try {
-    return isBmp(start) ? bmpHeader(start) : headerOf(await metadataOf(file));
+    return isBmp(start) ? bmpHeader(start) : headerOf2(await metadataOf(file));
   } catch (cause) {
     throw undecodable(file, cause);
   }
@@ -32949,7 +33170,7 @@ function refuseHuge(width, height) {
   if (width * height > MOST_PIXELS)
     throw new Error(`${width}×${height} pixels are more than the ${MOST_PIXELS} that are decoded`);
 }
-function headerOf({ width, height, orientation }) {
+function headerOf2({ width, height, orientation }) {
   return { width, height, orientation: orientation ?? 1 };
 }
 async function toRgb(image) {
@@ -33266,7 +33487,7 @@ var init_yolo_labels = __esm({
 });
 
 // src/dataset/yolo.ts
-import { dirname as dirname9, extname as extname2, join as join9, relative as relative4, resolve as resolve4, sep as sep2 } from "node:path";
+import { dirname as dirname9, extname as extname2, join as join11, relative as relative4, resolve as resolve4, sep as sep2 } from "node:path";
 async function loadYolo(source) {
   const { names, images: files, repeated, labelsOf, labelFiles } = await layoutOf(source);
   const root2 = source.images ?? commonFolder(files);
@@ -33351,7 +33572,7 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const labelFiles = (await filesBelow(annotations, "folder of labels")).filter(
     (file) => file.endsWith(".txt") && !NAME_FILES.some((name) => file.endsWith(`${sep2}${name}`))
   );
-  const labelsOf = (image) => withTxt(join9(annotations, relative4(images2, image)));
+  const labelsOf = (image) => withTxt(join11(annotations, relative4(images2, image)));
   return {
     names,
     ...unique(await listPlaces([images2], images2), images2),
@@ -33362,20 +33583,20 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
 async function configOf(annotations) {
   if (await kindOf(annotations) !== "folder") return annotations;
   for (const name of ["data.yaml", "data.yml", "dataset.yaml"])
-    if (await kindOf(join9(annotations, name)) === "file") return join9(annotations, name);
+    if (await kindOf(join11(annotations, name)) === "file") return join11(annotations, name);
   return void 0;
 }
 async function namesBeside(labels) {
   for (const folder of [labels, dirname9(labels)])
     for (const name of NAME_FILES) {
-      const text3 = await readTextIfThere(join9(folder, name), "file of names");
+      const text3 = await readTextIfThere(join11(folder, name), "file of names");
       if (text3 === void 0) continue;
       const names = text3.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
       throw new InputFault({
-        where: bad < 0 ? join9(folder, name) : `${join9(folder, name)}:${bad + 1}`,
+        where: bad < 0 ? join11(folder, name) : `${join11(folder, name)}:${bad + 1}`,
         what: bad < 0 ? "is empty" : names[bad] === "" ? "is an empty line between names" : "repeats a name",
         fix: "One name a line, in the order of the class numbers."
       });
@@ -33449,7 +33670,7 @@ var init_yolo = __esm({
 });
 
 // src/dataset/format.ts
-import { basename as basename5, extname as extname3, join as join10 } from "node:path";
+import { basename as basename5, extname as extname3, join as join12 } from "node:path";
 async function findFormat(annotations) {
   const kind = await kindOf(annotations);
   if (kind === "none")
@@ -33469,7 +33690,7 @@ async function ofFolder(annotations) {
   const cocoFile = await cocoFileIn(annotations);
   if (cocoFile !== void 0) return { format: "coco", annotations: cocoFile };
   if (await configOf(annotations) !== void 0) return { format: "yolo", annotations };
-  if (await kindOf(join10(annotations, "Annotations")) === "folder") return { format: "voc", annotations };
+  if (await kindOf(join12(annotations, "Annotations")) === "folder") return { format: "voc", annotations };
   const names = (await readFolder(annotations, "folder of annotations")).map(
     ({ name }) => name.toLowerCase()
   );
@@ -33484,11 +33705,11 @@ async function ofFolder(annotations) {
   });
 }
 async function cocoFileIn(folder) {
-  const file = join10(folder, "_annotations.coco.json");
+  const file = join12(folder, "_annotations.coco.json");
   return await kindOf(file) === "file" ? file : void 0;
 }
 function imagesOfCoco(annotations) {
-  return basename5(annotations) === "_annotations.coco.json" ? join10(annotations, "..") : void 0;
+  return basename5(annotations) === "_annotations.coco.json" ? join12(annotations, "..") : void 0;
 }
 var WAYS;
 var init_format = __esm({
@@ -38081,7 +38302,7 @@ var init_voc_xml = __esm({
 });
 
 // src/dataset/voc.ts
-import { basename as basename6, dirname as dirname10, extname as extname4, join as join11, relative as relative5 } from "node:path";
+import { basename as basename6, dirname as dirname10, extname as extname4, join as join13, relative as relative5 } from "node:path";
 async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   const { folder, list: list3 } = await placesOf(annotations, split2);
   const all = (await filesBelow(folder, "folder of annotations")).filter((file) => /\.xml$/i.test(file));
@@ -38168,7 +38389,7 @@ function unused(present, images2) {
 }
 async function placesOf(annotations, split2) {
   if (await kindOf(annotations) === "file") {
-    const folder = join11(dirname10(annotations), "..", "..", "Annotations");
+    const folder = join13(dirname10(annotations), "..", "..", "Annotations");
     if (await kindOf(folder) === "folder") return { folder, list: annotations };
     throw new InputFault({
       where: annotations,
@@ -38176,9 +38397,9 @@ async function placesOf(annotations, split2) {
       fix: "Name the folder of the .xml files, or a list in the `ImageSets/Main` beside `Annotations`."
     });
   }
-  const inside2 = join11(annotations, "Annotations");
+  const inside2 = join13(annotations, "Annotations");
   if (await kindOf(inside2) !== "folder") return { folder: annotations, list: void 0 };
-  const list3 = join11(annotations, "ImageSets", "Main", `${split2}.txt`);
+  const list3 = join13(annotations, "ImageSets", "Main", `${split2}.txt`);
   return { folder: inside2, list: await kindOf(list3) === "file" ? list3 : void 0 };
 }
 async function listed2(list3, folder, all) {
@@ -38190,7 +38411,7 @@ async function listed2(list3, folder, all) {
     const [name = ""] = line.trim().split(/\s+/);
     if (name === "") return;
     const file = known2.get(name);
-    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join11(folder, name)}.xml`);
+    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join13(folder, name)}.xml`);
     else found.add(file);
   });
   problems.throwIfAny(list3);
@@ -38198,7 +38419,7 @@ async function listed2(list3, folder, all) {
 }
 async function imagesBeside(annotations, images2) {
   if (images2 !== void 0) return images2;
-  const beside = join11(dirname10(annotations), "JPEGImages");
+  const beside = join13(dirname10(annotations), "JPEGImages");
   return await kindOf(beside) === "folder" ? beside : annotations;
 }
 function pairUp(files, found, { folder, place: place2, present }, problems) {
@@ -38207,8 +38428,8 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
   const taken = /* @__PURE__ */ new Map();
   return files.flatMap((xml, i) => {
     const { filename, width, height } = found[i];
-    const stem = withoutEnding(join11(place2, relative5(folder, xml)));
-    const named = filename === void 0 ? [] : [join11(dirname10(stem), filename), join11(place2, basename6(filename))];
+    const stem = withoutEnding(join13(place2, relative5(folder, xml)));
+    const named = filename === void 0 ? [] : [join13(dirname10(stem), filename), join13(place2, basename6(filename))];
     const file = named.find((path4) => known2.has(path4)) ?? byStem.get(stem);
     if (file === void 0) {
       problems.add(
@@ -38831,7 +39052,7 @@ async function prepare2(record, spec) {
   return prepareImage(image, spec);
 }
 var DECODES;
-var init_store = __esm({
+var init_store3 = __esm({
   "src/dataset/store.ts"() {
     "use strict";
     init_faults();
@@ -38870,15 +39091,15 @@ var init_class_names = __esm({
 });
 
 // src/dataset/digests.ts
-import { createHash as createHash4 } from "node:crypto";
+import { createHash as createHash7 } from "node:crypto";
 async function imageDigests(records) {
   return eachOf(
     records,
-    async ({ file }) => createHash4("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
+    async ({ file }) => createHash7("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
   );
 }
 async function truthDigest({ images: images2, categories, annotations }) {
-  const hash = createHash4("sha256");
+  const hash = createHash7("sha256");
   const files = await imageDigests(images2);
   hash.update(JSON.stringify(categories.map(({ id, name }) => [id, name])));
   hash.update(JSON.stringify(images2.map(({ id, name }, i) => [id, name, files[i]])));
@@ -38936,7 +39157,7 @@ var init_dataset = __esm({
     init_preprocess();
     init_resize_cubic();
     init_resize();
-    init_store();
+    init_store3();
     init_stratify();
     init_yolo_labels();
     init_voc_xml();
@@ -38950,7 +39171,7 @@ var init_dataset = __esm({
 });
 
 // src/sensitivity/parts.ts
-import { createHash as createHash5 } from "node:crypto";
+import { createHash as createHash8 } from "node:crypto";
 function boundaryInfo(name, elemType, dims) {
   return create(ValueInfoProtoSchema, {
     name,
@@ -38966,7 +39187,7 @@ function boundaryInfo(name, elemType, dims) {
   });
 }
 function partDigest(part, shared) {
-  const hash = createHash5("sha256");
+  const hash = createHash8("sha256");
   for (const node of part.nodes)
     hash.update(`${node.opType}(${node.input.join(",")})->${node.output.join(",")}
 `);
@@ -39125,7 +39346,7 @@ var init_bypass = __esm({
 });
 
 // src/sensitivity/candidates.ts
-import { createHash as createHash6 } from "node:crypto";
+import { createHash as createHash9 } from "node:crypto";
 function planCandidates(input) {
   const { model, graph, groups, regions, questions } = input;
   const writer = new ProgramWriter(input);
@@ -39173,7 +39394,7 @@ function planFor({ scope }, otherwise, names = []) {
   };
 }
 function digestOf(parts) {
-  return createHash6("sha256").update(JSON.stringify(parts)).digest("hex");
+  return createHash9("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 var ProgramWriter;
 var init_candidates = __esm({
@@ -39240,7 +39461,7 @@ var init_candidates = __esm({
         const bytes2 = encodeModel(finder.model(part, this.input.boundary));
         const index = this.models.push({ name: this.input.model.name, bytes: bytes2 }) - 1;
         this.known.set(digest2, index);
-        this.contents.push(createHash6("sha256").update(bytes2).digest("hex"));
+        this.contents.push(createHash9("sha256").update(bytes2).digest("hex"));
         return index;
       }
     };
@@ -40844,218 +41065,6 @@ var init_groups = __esm({
   }
 });
 
-// src/store/store.ts
-import { createHash as createHash7 } from "node:crypto";
-import { appendFileSync, mkdirSync } from "node:fs";
-import { readFile as readFile8, readdir as readdir3, rm as rm4, stat as stat5, utimes } from "node:fs/promises";
-import { join as join12 } from "node:path";
-function keyOf(parts) {
-  return createHash7("sha256").update(
-    JSON.stringify(
-      parts,
-      (_key, value) => value !== null && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
-    )
-  ).digest("hex");
-}
-async function openStore(folder, options) {
-  const state = new Folder(folder, options);
-  await state.makeRoom(0);
-  return { shelf: (kind, key) => state.shelf(`${kind}-${key}${EXTENSION}`) };
-}
-async function readRecords(path4, header, onTrouble) {
-  const records = /* @__PURE__ */ new Map();
-  let text3;
-  try {
-    text3 = await readFile8(path4, "utf8");
-    const now = /* @__PURE__ */ new Date();
-    await utimes(path4, now, now);
-  } catch (error2) {
-    if (systemCode(error2) !== "ENOENT") onTrouble(error2);
-    return { records, damaged: 0, next: "anew" };
-  }
-  const [first2, ...lines2] = text3.split("\n");
-  if (first2 !== header) return { records, damaged: 1, next: "anew" };
-  let damaged = 0;
-  for (const line of lines2) {
-    const record = line.slice(CHECK + 1);
-    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
-    if (name !== void 0) records.set(name, record);
-    else if (line !== "" && line !== header) damaged++;
-  }
-  return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
-}
-function nameOf(record) {
-  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
-  return quoted === void 0 ? void 0 : JSON.parse(quoted);
-}
-function checkOf(text3) {
-  return createHash7("sha256").update(text3).digest("hex").slice(0, CHECK);
-}
-function headerOf2(name) {
-  return `int8-gate shelf 1 ${name}`;
-}
-var NO_STORE, EXTENSION, MOST_BYTES2, Folder, CHECK;
-var init_store2 = __esm({
-  "src/store/store.ts"() {
-    "use strict";
-    init_faults();
-    NO_STORE = {
-      shelf: () => Promise.resolve({ size: 0, get: () => void 0, put: () => void 0 })
-    };
-    EXTENSION = ".shelf";
-    MOST_BYTES2 = 256 * 2 ** 20;
-    Folder = class {
-      constructor(folder, options) {
-        this.folder = folder;
-        this.options = options;
-      }
-      folder;
-      options;
-      open = /* @__PURE__ */ new Set();
-      total = 0;
-      quiet = false;
-      /** Deletes what was not used for longest until all but `coming` bytes more fit. */
-      async makeRoom(coming) {
-        const files = await this.files();
-        this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
-        for (const { name, size } of files) {
-          if (this.total + coming <= this.options.maxBytes) return;
-          if (this.open.has(name)) continue;
-          await rm4(join12(this.folder, name), { force: true }).then(
-            () => this.total -= size,
-            (error2) => this.trouble("a file cannot be deleted", error2)
-          );
-        }
-      }
-      async shelf(name) {
-        const path4 = join12(this.folder, name);
-        this.open.add(name);
-        const header = headerOf2(name);
-        const { records, damaged, next } = await readRecords(
-          path4,
-          header,
-          (error2) => this.trouble(`${name} cannot be read`, error2)
-        );
-        if (damaged > 0)
-          this.options.onTrouble(
-            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
-          );
-        if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
-        let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
-`;
-        let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
-        return {
-          size: records.size,
-          get: (key) => {
-            const text3 = records.get(key);
-            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
-          },
-          put: (key, value) => {
-            const text3 = JSON.stringify([key, value]);
-            records.set(key, text3);
-            if (size + text3.length > MOST_BYTES2) return;
-            size += text3.length;
-            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
-`)) before = "";
-          }
-        };
-      }
-      append(path4, text3) {
-        const bytes2 = Buffer.byteLength(text3);
-        if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
-          if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
-          this.quiet = true;
-          return false;
-        }
-        try {
-          mkdirSync(this.folder, { recursive: true });
-          appendFileSync(path4, text3);
-          this.total += bytes2;
-          return true;
-        } catch (error2) {
-          this.trouble("it cannot be written", error2);
-          this.quiet = true;
-          return false;
-        }
-      }
-      trouble(what, error2) {
-        const why = error2 === void 0 ? "" : ` (${systemCode(error2) ?? messageOf(error2)})`;
-        this.options.onTrouble(`cache ${this.folder}: ${what}${why}`);
-      }
-      /** Shelves of the folder, least recently used first. */
-      async files() {
-        const names = await readdir3(this.folder).catch((error2) => {
-          if (systemCode(error2) !== "ENOENT") this.trouble("it cannot be read", error2);
-          return [];
-        });
-        const found = await Promise.all(
-          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
-            const info2 = await stat5(join12(this.folder, name)).catch(() => void 0);
-            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
-          })
-        );
-        return found.sort((a, b) => a.used - b.used);
-      }
-    };
-    CHECK = 16;
-  }
-});
-
-// src/store/numbers.ts
-function packNumbers(values) {
-  const bytes2 = new Uint8Array(values.length * 8);
-  const view = new DataView(bytes2.buffer);
-  for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
-  return Buffer.from(bytes2.buffer).toString("base64");
-}
-function unpackNumbers(text3) {
-  if (typeof text3 !== "string") return void 0;
-  const bytes2 = Buffer.from(text3, "base64");
-  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
-  const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
-  return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
-}
-var init_numbers2 = __esm({
-  "src/store/numbers.ts"() {
-    "use strict";
-  }
-});
-
-// src/store/place.ts
-import { createHash as createHash8 } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join as join13 } from "node:path";
-import { fileURLToPath } from "node:url";
-function userCacheFolder(environment = process.env, platform2 = process.platform) {
-  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = environment;
-  if (platform2 === "win32" && local !== void 0 && local !== "") return join13(local, "int8-gate", "cache");
-  if (platform2 === "darwin") return join13(homedir(), "Library", "Caches", "int8-gate");
-  const base = xdg?.startsWith("/") === true ? xdg : join13(homedir(), ".cache");
-  return join13(base, "int8-gate");
-}
-function codeDigest() {
-  if (import.meta.url.endsWith(".ts")) return void 0;
-  digest ??= createHash8("sha256").update(readFileSync(fileURLToPath(import.meta.url))).digest("hex");
-  return digest;
-}
-var digest;
-var init_place = __esm({
-  "src/store/place.ts"() {
-    "use strict";
-  }
-});
-
-// src/store/index.ts
-var init_store3 = __esm({
-  "src/store/index.ts"() {
-    "use strict";
-    init_store2();
-    init_numbers2();
-    init_place();
-  }
-});
-
 // src/sensitivity/memory.ts
 function packPowers(powers) {
   return packNumbers(powers.flatMap(({ signal, noise }) => [signal, noise]));
@@ -41072,7 +41081,7 @@ var Recall;
 var init_memory = __esm({
   "src/sensitivity/memory.ts"() {
     "use strict";
-    init_store3();
+    init_store2();
     Recall = class _Recall {
       constructor(images2, shelf) {
         this.images = images2;
@@ -43043,7 +43052,7 @@ var init_inspector = __esm({
 });
 
 // src/engine/tensorrt/store.ts
-import { createHash as createHash9 } from "node:crypto";
+import { createHash as createHash10 } from "node:crypto";
 import { mkdir as mkdir2, readFile as readFile9, rename as rename3, stat as stat6, writeFile as writeFile2 } from "node:fs/promises";
 import { isAbsolute as isAbsolute3, join as join15, relative as relative6, resolve as resolve5 } from "node:path";
 async function openStore2(folder, workspace) {
@@ -43090,7 +43099,7 @@ var init_store4 = __esm({
       folder;
       /** Digest of model, options, library and GPU: engines of others are never mistaken for this one. */
       static key(model, circumstances) {
-        return createHash9("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
+        return createHash10("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
       }
       path(key, ending) {
         return join15(this.folder, `${key}.${ending}`);
@@ -45250,7 +45259,7 @@ var init_detection = __esm({
 });
 
 // src/pipeline/keys.ts
-import { createHash as createHash10 } from "node:crypto";
+import { createHash as createHash11 } from "node:crypto";
 import { readFile as readFile11 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress }) {
@@ -45274,7 +45283,7 @@ function identityOf(bench) {
   };
 }
 function digestOf2(bytes2) {
-  return createHash10("sha256").update(bytes2).digest("hex");
+  return createHash11("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
   const bytes2 = await readFile11(record.file).catch(() => void 0);
@@ -45287,7 +45296,7 @@ var init_keys = __esm({
   "src/pipeline/keys.ts"() {
     "use strict";
     init_native();
-    init_store3();
+    init_store2();
   }
 });
 
@@ -45583,7 +45592,7 @@ var init_remembered = __esm({
   "src/pipeline/remembered.ts"() {
     "use strict";
     init_dataset();
-    init_store3();
+    init_store2();
     init_detect();
     init_keys();
     init_prepare();
@@ -48066,7 +48075,7 @@ var init_subset_estimate = __esm({
     init_onnx();
     init_quantization();
     init_sensitivity();
-    init_store3();
+    init_store2();
     init_evidence();
     init_keys();
     init_measure();
@@ -48459,7 +48468,7 @@ var init_gpu2 = __esm({
   "src/pipeline/gpu.ts"() {
     "use strict";
     init_engine2();
-    init_store3();
+    init_store2();
     POLL_MS = 2e3;
   }
 });
@@ -48749,8 +48758,10 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
         context.progress.phase(`Sensitivity: resumed, ${known2} of at most ${most} measurements known`);
     }
   };
+  const shelf = await wholeShelf(stored, bench);
   const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
     ...common,
+    ...shelf !== void 0 && { shelf },
     scorer: () => subsetScorer(bench, "candidate", geometries),
     baseline: await baselineOf(bench, geometries)
   });
@@ -48764,6 +48775,19 @@ async function memoryOf(bench) {
     subset.map((i) => imageDigest(validation.records[i], validation.spec))
   );
   return { memory: { store, identity: identityOf(bench), images: images2 } };
+}
+async function wholeShelf({ memory, reference }, { truth, subsetTruth, referenceBytes }) {
+  if (memory === void 0 || memory.images.includes(void 0)) return void 0;
+  const { store, identity, images: images2 } = memory;
+  const rest = {
+    categories: truth.categories,
+    truth: await truthDigest(subsetTruth),
+    heads: reference.heads
+  };
+  return store.shelf(
+    "sweep-whole",
+    keyOf({ identity, images: images2, ...rest, reference: digestOf2(referenceBytes) })
+  );
 }
 async function baselineOf(bench, geometries) {
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
@@ -48780,9 +48804,10 @@ async function baselineOf(bench, geometries) {
 var init_rank = __esm({
   "src/pipeline/rank.ts"() {
     "use strict";
+    init_dataset();
     init_quantization();
     init_sensitivity();
-    init_store3();
+    init_store2();
     init_keys();
     init_measure();
     init_prepare();
@@ -49004,7 +49029,7 @@ var init_write_together = __esm({
 });
 
 // src/pipeline/audit.ts
-import { createHash as createHash11 } from "node:crypto";
+import { createHash as createHash12 } from "node:crypto";
 import { readFile as readFile15 } from "node:fs/promises";
 import { basename as basename12 } from "node:path";
 async function runAudit(loaded2, context) {
@@ -49043,7 +49068,7 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
     signal.throwIfAborted();
     try {
       const image = await decodeImage(file, exif);
-      const digest2 = createHash11("sha256").update(await readFile15(file)).digest("hex");
+      const digest2 = createHash12("sha256").update(await readFile15(file)).digest("hex");
       features.push(featuresOf(image, name, digest2));
     } catch (error2) {
       if (!(error2 instanceof InputFault)) throw error2;
@@ -72497,7 +72522,7 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
-import { createHash as createHash12 } from "node:crypto";
+import { createHash as createHash13 } from "node:crypto";
 import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp as mkdtemp3, readFile as readFile19, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
@@ -72542,7 +72567,7 @@ function resolves(root2) {
 }
 async function cacheVersion(actionRoot2) {
   const lock = await readFile19(join26(actionRoot2, "package-lock.json"));
-  const hash = createHash12("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const hash = createHash13("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot2, staging) {

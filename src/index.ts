@@ -1,7 +1,23 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createProgress, endingOf } from './commands/index.js';
-import { annotate, ensureNativePackages, publish, readInputs } from './github/index.js';
+import { EXIT } from './faults/index.js';
+import {
+  annotate,
+  annotationsOf,
+  announce,
+  ensureNativePackages,
+  mannersOf,
+  passOn,
+  publish,
+  readInputs,
+  readOccasion,
+  readSurroundings,
+  refuseHeadCode,
+  sourcesOf,
+  type ActionInputs,
+  type News,
+} from './github/index.js';
 import { runGate } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
 
@@ -21,32 +37,53 @@ function actionRoot(): string {
   return join(dirname(fileURLToPath(import.meta.url)), '..');
 }
 
-/** The action: the same job as `int8-gate run`, with Actions' inputs, outputs and summary. */
+/** The action: the same job as `int8-gate run`, with Actions' inputs, outputs, summary, comment and check run. */
 export async function runAction(): Promise<void> {
   const abort = new AbortController();
   const stop = (): void => abort.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  const workspace = resolve(process.env.GITHUB_WORKSPACE ?? process.cwd());
   let config = '';
+  // Posts once it is known what, where and that it may; bad input found before that has only the log.
+  let post: (news: News) => Promise<void> = () => Promise.resolve();
   try {
     const inputs = readInputs();
     config = inputs.config;
-    const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
-    const loaded = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
-    const { report, exitStatus, reportFolder } = await runGate(loaded, {
-      signal: abort.signal,
-      out,
-      progress,
-    });
-    await publish(report, reportFolder, exitStatus);
-    process.exitCode = exitStatus;
+    const occasion = await readOccasion(process.env);
+    refuseHeadCode(occasion, inputs.mode);
+    const where = readSurroundings(process.env);
+    const manners = mannersOf(process.env);
+    if (inputs.mode === 'comment') {
+      const folder = inputs.reportFolder ?? join(inputs.workingDirectory, 'int8-gate-report');
+      process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
+      return;
+    }
+    post = (news) => announce(news, occasion, where, inputs.posting, manners);
+    await judge(inputs, workspace, abort.signal, post);
   } catch (error) {
     const ending = endingOf(error);
-    const file = relative(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
-    for (const problem of ending.problems) annotate(problem, file);
+    process.exitCode = ending.exitStatus;
+    for (const problem of ending.problems) annotate(problem, relative(workspace, config));
     if (process.env.INT8_GATE_DEBUG !== undefined && error instanceof Error)
       process.stderr.write(`${error.stack ?? ''}\n`);
-    process.exitCode = ending.exitStatus;
+    // Who cancels does so for a newer run, which will speak.
+    if (ending.exitStatus !== EXIT.interrupted) await post({ kind: 'problems', problems: ending.problems });
   }
+}
+
+async function judge(
+  inputs: ActionInputs,
+  workspace: string,
+  signal: AbortSignal,
+  post: (news: News) => Promise<void>,
+): Promise<void> {
+  const progress = createProgress(process.stdout, process.env);
+  await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
+  const loaded = await loadSettings(inputs.config);
+  const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
+  const { report, exitStatus, reportFolder } = await runGate(loaded, { signal, out, progress });
+  process.exitCode = exitStatus;
+  await publish(report, reportFolder, exitStatus);
+  const annotations = annotationsOf(report, await sourcesOf(loaded, workspace));
+  await post({ kind: 'report', report, annotations });
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, relative, resolve } from 'node:path';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import * as core from '@actions/core';
 import {
   EXIT,
@@ -8,16 +8,28 @@ import {
   type ExitStatus,
   type Problem,
 } from '../faults/index.js';
-import { formatMarkdown, formatTerminal, terminalText, type Report } from '../report/index.js';
+import {
+  formatComment,
+  formatMarkdown,
+  formatTerminal,
+  shortened,
+  terminalText,
+  type Report,
+} from '../report/index.js';
+import type { Occasion } from './occasion.js';
+import type { Posting } from './tell.js';
 
 /** The action's inputs. */
 export interface ActionInputs {
+  /** `gate` judges; `comment` posts a report that an earlier job or run left. */
+  readonly mode: 'gate' | 'comment';
   readonly config: string;
   readonly workingDirectory: string;
   readonly reportFolder: string | undefined;
+  readonly posting: Posting;
 }
 
-/** Inputs as the workflow gives them. @throws InputFault when a path leaves the workspace. */
+/** Inputs as the workflow gives them. @throws InputFault when a path leaves the workspace, or a word is unknown. */
 export function readInputs(): ActionInputs {
   const workspace = resolve(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
@@ -26,16 +38,67 @@ export function readInputs(): ActionInputs {
     'working-directory',
   );
   const folder = core.getInput('report-folder');
+  const config = inside(
+    workspace,
+    resolve(workingDirectory, core.getInput('config') || 'int8-gate.yml'),
+    'config',
+  );
   return {
-    config: inside(
-      workspace,
-      resolve(workingDirectory, core.getInput('config') || 'int8-gate.yml'),
-      'config',
-    ),
+    mode: oneOf('mode', ['gate', 'comment'], 'gate'),
+    config,
     workingDirectory,
     reportFolder:
       folder === '' ? undefined : inside(workspace, resolve(workingDirectory, folder), 'report-folder'),
+    posting: {
+      token: core.getInput('token'),
+      name: nameOf(relative(workspace, config).split(sep).join('/')),
+      comment: oneOf('comment', ['true', 'false'], 'true') === 'true',
+      check: oneOf('check', ['true', 'false'], 'true') === 'true',
+      reportUrl: addressOf(core.getInput('report-url')),
+    },
   };
+}
+
+/** The check's name, and what parts the comments of two gates: given, or by the settings file when it is not the usual one. */
+function nameOf(config: string): string {
+  const name = core.getInput('name');
+  if (name !== '') return shortened(name, 100);
+  return config === 'int8-gate.yml' ? 'int8-gate' : shortened(`int8-gate (${config})`, 100);
+}
+
+function addressOf(text: string): string | undefined {
+  if (text === '') return undefined;
+  // It becomes the target of a link: no sign may end it early.
+  if (URL.canParse(text) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text)) return text;
+  throw new InputFault({ where: 'input report-url', what: 'is no http address' });
+}
+
+function oneOf<const T extends string>(input: string, words: readonly T[], otherwise: T): T {
+  const text = core.getInput(input);
+  if (text === '') return otherwise;
+  const found = words.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new InputFault({ where: `input ${input}`, what: `is "${text}", expected ${words.join(' or ')}` });
+}
+
+/**
+ * The gate loads the model, settings and images of what is checked out; it must not do that for a pull request with the
+ * base's token and secrets at hand.
+ * @throws InputFault when the event is of that kind
+ */
+export function refuseHeadCode(occasion: Occasion, mode: ActionInputs['mode']): void {
+  const event =
+    occasion.kind === 'pull-request' && occasion.privileged
+      ? 'pull_request_target'
+      : occasion.kind === 'workflow-run' && occasion.ofPullRequest
+        ? 'workflow_run of a pull request'
+        : undefined;
+  if (event === undefined || mode === 'comment') return;
+  throw new InputFault({
+    where: `event ${event}`,
+    what: 'the files of a pull request would be judged with the token and the secrets of the base',
+    fix: 'Judge on `pull_request`, which needs no secrets, and let a second workflow on `workflow_run` post with `mode: comment`: docs/workflows/fork-safe-*.yml.',
+  });
 }
 
 function inside(workspace: string, path: string, input: string): string {
@@ -49,7 +112,7 @@ function inside(workspace: string, path: string, input: string): string {
 }
 
 /** GitHub drops a summary of 1 MiB or more. */
-const SUMMARY_BYTES = 900_000;
+export const SUMMARY_BYTES = 900_000;
 
 /** Outputs, the job summary and the annotation of the verdict. */
 export async function publish(report: Report, folder: string, exitStatus: ExitStatus): Promise<void> {
@@ -70,15 +133,27 @@ export async function publish(report: Report, folder: string, exitStatus: ExitSt
   process.stdout.write(
     `${formatTerminal(report, { color: false, width: 100 })}\n\nReport: ${terminalText(folder)}\n`,
   );
-  await summarize(report);
+  await summarizeReport(report);
   if (exitStatus !== EXIT.pass)
-    core.error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
+    core.error(terminalText(report.verdict.why), { title: `int8-gate: ${report.verdict.kind}` });
 }
 
-/** A summary that cannot be written is told, and changes nothing about the verdict. */
-async function summarize(report: Report): Promise<void> {
+/** The comment's text, for the summary. */
+export function briefly(report: Report, maxBytes: number): string {
+  const frame = { marker: '', run: undefined, files: undefined, commit: undefined, notes: [], maxBytes };
+  return formatComment(report, frame).trimStart();
+}
+
+/** The report's long form, or where names without measure make that too long the form that cuts everything. */
+async function summarizeReport(report: Report): Promise<void> {
+  const text = formatMarkdown(report, { maxBytes: SUMMARY_BYTES });
+  await summarize(Buffer.byteLength(text) <= SUMMARY_BYTES ? text : briefly(report, SUMMARY_BYTES));
+}
+
+/** Appends to the job summary. One that cannot be written is told, and changes nothing about the verdict. */
+export async function summarize(markdown: string): Promise<void> {
   try {
-    await core.summary.addRaw(formatMarkdown(report, { maxBytes: SUMMARY_BYTES })).write();
+    await core.summary.addRaw(markdown).write();
   } catch (error) {
     core.warning(`The job summary could not be written: ${messageOf(error)}`);
   }

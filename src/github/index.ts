@@ -1,3 +1,9 @@
-/** The adapter to GitHub Actions: inputs, native packages, outputs, summary, annotations. */
-export { annotate, publish, readInputs, type ActionInputs } from './action.js';
+/** The adapter to GitHub Actions: inputs, native packages, outputs, summary, annotations, comment and check run. */
+export { annotate, publish, readInputs, refuseHeadCode, type ActionInputs } from './action.js';
+export { announce } from './announce.js';
+export { passOn } from './companion.js';
 export { ensureNativePackages } from './natives.js';
+export { readOccasion, readSurroundings, type Occasion, type Surroundings } from './occasion.js';
+export { mannersOf, type Manners } from './patience.js';
+export { annotationsOf, sourcesOf } from './places.js';
+export type { News, Posting } from './tell.js';

@@ -1,3 +1,4 @@
+import type { Problem } from '../faults/index.js';
 import { markdownSentence, markdownText, shortened } from './escape.js';
 import {
   allowedRows,
@@ -23,6 +24,8 @@ export interface CommentFrame {
   readonly commit: string | undefined;
   /** Sentences of ours on how far the numbers can be trusted. */
   readonly notes: readonly string[];
+  /** Takes the place of the verdict in the first line, where the report's own word does not count. */
+  readonly doubt?: string | undefined;
   /** Most bytes of UTF-8. GitHub takes 65,536 characters. */
   readonly maxBytes: number;
 }
@@ -56,7 +59,7 @@ interface Part {
 /** The report as a comment in a pull request: marker, verdict, numbers, what fails, causes, worst layers, and the rest folded. */
 export function formatComment(report: Report, frame: CommentFrame): string {
   const head = [
-    `${frame.marker}\n## ${SIGNS[report.verdict.kind]} int8-gate: ${VERDICTS[report.verdict.kind]} · ${numbersLine(report)}`,
+    `${frame.marker}\n## ${headline(report, frame.doubt)}`,
     sentence(report.verdict.why),
     notesOf(frame.notes),
     numbers(report),
@@ -66,6 +69,44 @@ export function formatComment(report: Report, frame: CommentFrame): string {
   const tail = footer(report, frame);
   const room = frame.maxBytes - Buffer.byteLength(head) - Buffer.byteLength(tail) - 8;
   return `${[head, ...fit(partsOf(report), room), tail].join('\n\n')}\n`;
+}
+
+function headline(report: Report, doubt: string | undefined): string {
+  if (doubt !== undefined) return `⚠️ int8-gate: ${sentence(doubt)}`;
+  const { kind } = report.verdict;
+  return `${SIGNS[kind]} int8-gate: ${VERDICTS[kind]} · ${numbersLine(report)}`;
+}
+
+/** Most problems that a comment lists. */
+const PROBLEMS = 20;
+
+/** A comment for a run that could not judge: bad input, or surroundings that failed. */
+export function formatProblemComment(problems: readonly Problem[], frame: CommentFrame): string {
+  const part: Part = {
+    title: 'What is wrong',
+    folded: false,
+    head: [],
+    rows: problems.map(
+      ({ where, what, fix }) =>
+        `- ${sentence(where)}: ${sentence(what)}${fix === undefined ? '' : `<br>**Fix:** ${sentence(fix)}`}`,
+    ),
+    most: PROBLEMS,
+  };
+  const head = [
+    `${frame.marker}\n## ❌ int8-gate: NOT JUDGED`,
+    'Nothing is known about INT8 here, and what is not judged does not pass.',
+    notesOf(frame.notes),
+  ].filter((one) => one !== '');
+  const tail = linksOf(frame);
+  const room = frame.maxBytes - Buffer.byteLength(`${head.join('')}${tail}`) - 20;
+  return `${[...head, ...fit([part], room), ...(tail === '' ? [] : [tail])].join('\n\n')}\n`;
+}
+
+function linksOf({ run, files }: CommentFrame): string {
+  return [
+    ...(run === undefined ? [] : [`[run](${run})`]),
+    ...(files === undefined ? [] : [`[report](${files})`]),
+  ].join(' · ');
 }
 
 function sentence(text: string): string {
@@ -235,12 +276,10 @@ function textOf(part: Part, count: number): string {
   return folded ? `<details><summary>${title}</summary>\n\n${body}\n\n</details>` : `**${title}**\n\n${body}`;
 }
 
-function footer(report: Report, { run, files, commit }: CommentFrame): string {
+function footer(report: Report, frame: CommentFrame): string {
   const { model, data, engine, tool, base } = report;
-  const links = [
-    ...(run === undefined ? [] : [`[run](${run})`]),
-    ...(files === undefined ? [] : [`[report](${files})`]),
-  ].join(' · ');
+  const { commit } = frame;
+  const links = linksOf(frame);
   const name = (text: string): string => markdownText(shortened(text, 80));
   const words = [
     `${name(model.file)} on ${data.validation.images} validation images, calibrated on ${data.calibration.images} (${name(data.calibration.calibrator)})`,

@@ -5,7 +5,7 @@ export { formatMarkdown } from './markdown.js';
 export { formatHtml } from './html/page.js';
 export { formatTerminal } from './terminal.js';
 export { parseReport } from './read.js';
-export { COMMENT_BYTES, formatComment, type CommentFrame } from './comment.js';
+export { COMMENT_BYTES, formatComment, formatProblemComment, type CommentFrame } from './comment.js';
 export { markdownSentence, markdownText, shortened, terminalText } from './escape.js';
 export { checkReportFolder, writeReport, type ExtraFiles } from './write.js';
 export { diffReports, type ReportDiff } from './diff.js';

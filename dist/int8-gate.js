@@ -28,8 +28,8 @@ var __commonJS = (cb, mod) => function __require2() {
   }
 };
 var __export = (target, all) => {
-  for (var name in all)
-    __defProp(target, name, { get: all[name], enumerable: true });
+  for (var name2 in all)
+    __defProp(target, name2, { get: all[name2], enumerable: true });
 };
 var __copyProps = (to, from, except, desc) => {
   if (from && typeof from === "object" || typeof from === "function") {
@@ -846,7 +846,7 @@ var init_schema = __esm({
 function defaultStringLength(value) {
   return value.length;
 }
-function markdownTable(table2, options) {
+function markdownTable(table3, options) {
   const settings2 = options || {};
   const align = (settings2.align || []).concat();
   const stringLength = settings2.stringLength || defaultStringLength;
@@ -856,15 +856,15 @@ function markdownTable(table2, options) {
   const longestCellByColumn = [];
   let mostCellsPerRow = 0;
   let rowIndex = -1;
-  while (++rowIndex < table2.length) {
-    const row2 = [];
+  while (++rowIndex < table3.length) {
+    const row4 = [];
     const sizes2 = [];
     let columnIndex2 = -1;
-    if (table2[rowIndex].length > mostCellsPerRow) {
-      mostCellsPerRow = table2[rowIndex].length;
+    if (table3[rowIndex].length > mostCellsPerRow) {
+      mostCellsPerRow = table3[rowIndex].length;
     }
-    while (++columnIndex2 < table2[rowIndex].length) {
-      const cell = serialize(table2[rowIndex][columnIndex2]);
+    while (++columnIndex2 < table3[rowIndex].length) {
+      const cell = serialize(table3[rowIndex][columnIndex2]);
       if (settings2.alignDelimiters !== false) {
         const size = stringLength(cell);
         sizes2[columnIndex2] = size;
@@ -872,9 +872,9 @@ function markdownTable(table2, options) {
           longestCellByColumn[columnIndex2] = size;
         }
       }
-      row2.push(cell);
+      row4.push(cell);
     }
-    cellMatrix[rowIndex] = row2;
+    cellMatrix[rowIndex] = row4;
     sizeMatrix[rowIndex] = sizes2;
   }
   let columnIndex = -1;
@@ -889,7 +889,7 @@ function markdownTable(table2, options) {
     }
   }
   columnIndex = -1;
-  const row = [];
+  const row3 = [];
   const sizes = [];
   while (++columnIndex < mostCellsPerRow) {
     const code = alignments[columnIndex];
@@ -915,19 +915,19 @@ function markdownTable(table2, options) {
       }
       sizes[columnIndex] = size;
     }
-    row[columnIndex] = cell;
+    row3[columnIndex] = cell;
   }
-  cellMatrix.splice(1, 0, row);
+  cellMatrix.splice(1, 0, row3);
   sizeMatrix.splice(1, 0, sizes);
   rowIndex = -1;
   const lines2 = [];
   while (++rowIndex < cellMatrix.length) {
-    const row2 = cellMatrix[rowIndex];
+    const row4 = cellMatrix[rowIndex];
     const sizes2 = sizeMatrix[rowIndex];
     columnIndex = -1;
     const line = [];
     while (++columnIndex < mostCellsPerRow) {
-      const cell = row2[columnIndex] || "";
+      const cell = row4[columnIndex] || "";
       let before = "";
       let after2 = "";
       if (settings2.alignDelimiters !== false) {
@@ -1022,8 +1022,8 @@ function causeOfLayer(a, b, range, known2) {
   if (a.precision !== b.precision && !factorMoved(range) && a.sqnr === b.sqnr) return void 0;
   return [...moved2, ...b.cause === void 0 ? [] : [b.cause]].join(", ") || void 0;
 }
-function rangeWords({ name, reads }, factor) {
-  const of2 = (reads?.length ?? 0) > 1 ? `a range that \`${name}\` reads` : `range of \`${name}\``;
+function rangeWords({ name: name2, reads }, factor) {
+  const of2 = (reads?.length ?? 0) > 1 ? `a range that \`${name2}\` reads` : `range of \`${name2}\``;
   return `${of2} ${factor > 1 ? `grew ${factor.toFixed(1)}×` : `shrank to 1/${(1 / factor).toFixed(1)}`}`;
 }
 function weightsChanged(a, b) {
@@ -1212,6 +1212,13 @@ function htmlText(text3) {
 function markdownSentence(text3) {
   return escape2(text3, /[&<>|`*_~[\]!#@\\$]/g);
 }
+function shortened(text3, most) {
+  if (text3.length <= most) return text3;
+  const head = Math.ceil((most - 1) / 2);
+  const before = text3.slice(0, head).replace(/[\ud800-\udbff]$/, "");
+  const after2 = text3.slice(text3.length - (most - 1 - head)).replace(/^[\udc00-\udfff]/, "");
+  return `${before}…${after2}`;
+}
 var CONTROL, ENTITIES, LINKS, OPENING;
 var init_escape = __esm({
   "src/report/escape.ts"() {
@@ -1290,18 +1297,18 @@ function sortedChecks({ checks: checks2 }) {
   return [...checks2].sort((a, b) => order[a.kind] - order[b.kind]);
 }
 function engineRows({ rows: rows3 }) {
-  const ms = (row) => row.graphMedianMs ?? row.medianMs;
+  const ms = (row3) => row3.graphMedianMs ?? row3.medianMs;
   const half = rows3.find(({ variant: variant2 }) => variant2 === "fp16");
-  return rows3.map((row) => ({
-    name: ENGINE_NAMES[row.variant],
-    ap: rate(row.AP),
-    simulated: row.simulatedAP === null ? "–" : rate(row.simulatedAP),
-    ms: ms(row).toFixed(3),
-    p99: row.p99Ms.toFixed(3),
-    speed: half === void 0 ? "–" : `${(ms(half) / ms(row)).toFixed(2)}×`,
-    size: mebibytes(row.engineBytes),
-    precisions: row.layers === null ? "–" : `${row.layers.int8} / ${row.layers.fp16} / ${row.layers.fp32}`,
-    reformats: row.layers === null ? "–" : `${row.layers.reformats} (${(row.reformatMs ?? 0).toFixed(2)} ms)`
+  return rows3.map((row3) => ({
+    name: ENGINE_NAMES[row3.variant],
+    ap: rate(row3.AP),
+    simulated: row3.simulatedAP === null ? "–" : rate(row3.simulatedAP),
+    ms: ms(row3).toFixed(3),
+    p99: row3.p99Ms.toFixed(3),
+    speed: half === void 0 ? "–" : `${(ms(half) / ms(row3)).toFixed(2)}×`,
+    size: mebibytes(row3.engineBytes),
+    precisions: row3.layers === null ? "–" : `${row3.layers.int8} / ${row3.layers.fp16} / ${row3.layers.fp32}`,
+    reformats: row3.layers === null ? "–" : `${row3.layers.reformats} (${(row3.reformatMs ?? 0).toFixed(2)} ms)`
   }));
 }
 var VERDICTS, ENGINE_NAMES;
@@ -1339,24 +1346,24 @@ function sentence(text3) {
   return `${text3.charAt(0).toUpperCase()}${text3.slice(1)}.`;
 }
 function accuracy2(base, head) {
-  return ["fp32", "int8", "mixed"].flatMap((name) => {
-    const [a, b] = [base.variants[name], head.variants[name]];
+  return ["fp32", "int8", "mixed"].flatMap((name2) => {
+    const [a, b] = [base.variants[name2], head.variants[name2]];
     if (a === void 0 || b === void 0) return [];
-    const against = name === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`;
-    return [`${name.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${against}`];
+    const against = name2 === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`;
+    return [`${name2.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${against}`];
   });
 }
 function layerTable(changes) {
   const rows3 = [TITLES, ...changes.map(cells)];
-  const widths = TITLES.map((_, column) => Math.max(...rows3.map((row) => row[column].length)));
+  const widths = TITLES.map((_, column) => Math.max(...rows3.map((row3) => row3[column].length)));
   return rows3.map(
-    (row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()
+    (row3) => row3.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()
   );
 }
-function cells({ kind, name, before, rank: rank2, sqnr, range, precision: precision2, cause }) {
+function cells({ kind, name: name2, before, rank: rank2, sqnr, range, precision: precision2, cause }) {
   return [
     SIGN[kind],
-    `${terminalText(name)}${before === void 0 ? "" : ` (was ${terminalText(before)})`}`,
+    `${terminalText(name2)}${before === void 0 ? "" : ` (was ${terminalText(before)})`}`,
     moved(rank2, (place2) => String(place2)),
     moved(sqnr, (db) => decibels(db)),
     factorMoved(range) ? `×${range.toFixed(2)}` : "",
@@ -1398,6 +1405,10 @@ var init_diff_text = __esm({
 });
 
 // src/report/blocks.ts
+function blockBar(share2, cells4) {
+  const eighths = Math.round(8 * cells4 * Math.min(1, Math.max(0, share2)));
+  return "█".repeat(eighths >> 3) + EIGHTHS[eighths & 7];
+}
 function depthLines(layers3, width) {
   const along3 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
   const known2 = along3.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
@@ -1421,10 +1432,11 @@ function depthLines(layers3, width) {
     to: quiet
   };
 }
-var HEIGHTS, QUIET;
+var EIGHTHS, HEIGHTS, QUIET;
 var init_blocks = __esm({
   "src/report/blocks.ts"() {
     "use strict";
+    EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     HEIGHTS = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
     QUIET = 60;
   }
@@ -1438,8 +1450,8 @@ function planSentences({ plan }) {
   const other = plan.layers.filter(({ precision: precision2 }) => precision2 === "int8");
   return [
     `${SOURCES[source][0]?.toUpperCase()}${SOURCES[source].slice(1)}${file === void 0 ? "" : ` (${file})`}: ${costWords(plan)}.`,
-    ...float.length === 0 ? [] : [`In float: ${listed(float.map(({ name, why }) => `${name} (${why})`))}.`],
-    ...other.length === 0 ? [] : [`Recalibrated: ${listed(other.map(({ name, calibrator }) => `${name} (${calibrator})`))}.`],
+    ...float.length === 0 ? [] : [`In float: ${listed(float.map(({ name: name2, why }) => `${name2} (${why})`))}.`],
+    ...other.length === 0 ? [] : [`Recalibrated: ${listed(other.map(({ name: name2, calibrator }) => `${name2} (${calibrator})`))}.`],
     ...search === void 0 ? [] : [searchWords(search)],
     ...alternatives3.map(
       (one) => `${one.passes ? "Next best" : "Then"}: ${one.why}: mAP50-95 ${rate(one.score)}, ${costWords(one)}.`
@@ -1537,8 +1549,8 @@ ${todo}`
   ].filter((part) => part !== "").join("\n\n");
 }
 function variants(report) {
-  const rows3 = variantsOf(report).map(([name, one]) => [
-    name,
+  const rows3 = variantsOf(report).map(([name2, one]) => [
+    name2,
     rate(one.stats.AP),
     rate(one.stats.AP50),
     change(one.drop),
@@ -1587,7 +1599,7 @@ ${table([header, ...rows3], ["l", "r", "r", "r", "r", "r", "r", "r", "r"])}`;
 function checks({ verdict }) {
   return `### Thresholds (${verdict.candidate})
 
-${sortedChecks(verdict).map(({ kind, sentence: sentence2 }) => `- ${SIGNS[kind]} ${markdownSentence(sentence2)}`).join("\n")}`;
+${sortedChecks(verdict).map(({ kind, sentence: sentence3 }) => `- ${SIGNS[kind]} ${markdownSentence(sentence3)}`).join("\n")}`;
 }
 function planOf(report) {
   const sentences = planSentences(report);
@@ -1595,7 +1607,7 @@ function planOf(report) {
   const rows3 = curveRows(report);
   const curve2 = rows3.length < 2 ? "" : `
 
-${table([[...curveHeader(report)], ...rows3.map((row) => row.map(markdownText))], ["r", "r"])}
+${table([[...curveHeader(report)], ...rows3.map((row3) => row3.map(markdownText))], ["r", "r"])}
 
 <sub>Plans that no other one measured on the whole set beats in both cost and accuracy.</sub>`;
   return `### Plan
@@ -1605,7 +1617,7 @@ ${sentences.map((one) => `- ${markdownSentence(one)}`).join("\n")}${curve2}`;
 function findings(report) {
   const list3 = (title, of2) => of2.length === 0 ? "" : `### ${title}
 
-${of2.map(({ sentence: sentence2, advice }) => `- ${markdownSentence(sentence2)} ${markdownSentence(advice)}`).join("\n")}`;
+${of2.map(({ sentence: sentence3, advice }) => `- ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
   return [
     list3(
       "Causes",
@@ -1641,7 +1653,7 @@ function sensitivity({ sensitivity: found, base }, room) {
 ${along(found.layers)}`;
   const build2 = (count3) => {
     const rest = found.layers.length - count3;
-    const rows3 = found.layers.slice(0, count3).map((row) => cells2(row, timed3, caused, changes));
+    const rows3 = found.layers.slice(0, count3).map((row3) => cells2(row3, timed3, caused, changes));
     return `${title}${table([header, ...rows3], ["r", "l", "l", "l", "r", "r", "r", ...sized ? ["r"] : [], ...timed3 ? ["r", "r"] : []])}${rest > 0 ? `
 
 ${rest} more in report.json.` : ""}`;
@@ -1668,20 +1680,20 @@ ${float === "" ? "" : `${float}
 
 `;
 }
-function cells2(row, timed3, caused, changes) {
-  const change3 = changes?.get(row.name);
+function cells2(row3, timed3, caused, changes) {
+  const change3 = changes?.get(row3.name);
   return [
-    placeOf(row),
-    markdownText(row.name) + (row.together === void 0 ? "" : ` +${row.together.length}`) + (row.head ? " (head)" : ""),
-    markdownText(row.opType),
-    precisionOf(row),
-    decibels(row.sqnr),
-    mapChange(row),
-    percent(row.macShare),
-    ...row.byteShare === void 0 ? [] : [percent(row.byteShare)],
-    ...timed3 ? engineTimes(row) : [],
+    placeOf(row3),
+    markdownText(row3.name) + (row3.together === void 0 ? "" : ` +${row3.together.length}`) + (row3.head ? " (head)" : ""),
+    markdownText(row3.opType),
+    precisionOf(row3),
+    decibels(row3.sqnr),
+    mapChange(row3),
+    percent(row3.macShare),
+    ...row3.byteShare === void 0 ? [] : [percent(row3.byteShare)],
+    ...timed3 ? engineTimes(row3) : [],
     ...changes === void 0 ? [] : [change3 === void 0 ? "" : changeWords(change3)],
-    ...caused ? [markdownText(change3?.cause ?? row.cause ?? "")] : []
+    ...caused ? [markdownText(change3?.cause ?? row3.cause ?? "")] : []
   ];
 }
 function engineTimes({ engine, precision: precision2 }) {
@@ -1700,7 +1712,7 @@ function footer({ tool, model, data, engine, decoder }) {
 }
 function table(rows3, align) {
   return markdownTable(
-    rows3.map((row) => [...row]),
+    rows3.map((row3) => [...row3]),
     { align: [...align], alignDelimiters: false }
   );
 }
@@ -1886,8 +1898,8 @@ function precisionSection(report) {
     ${latency ? html`<th class="n">ms, this CPU</th>` : void 0}
   </tr>`;
   const rows3 = variants3.map(
-    ([name, one]) => html`<tr>
-        <th scope="row"><i class="dot ${classOf(name)}"></i> ${name}</th>
+    ([name2, one]) => html`<tr>
+        <th scope="row"><i class="dot ${classOf(name2)}"></i> ${name2}</th>
         <td class="n"><b>${rate(one.stats.AP)}</b></td>
         <td class="n">${dropText(one.drop)}</td>
         <td class="n">${rate(one.stats.AP50)}</td>
@@ -1918,8 +1930,8 @@ function precisionSection(report) {
       ${intervals(variants3)}`
   };
 }
-function classOf(name) {
-  return name.toLowerCase();
+function classOf(name2) {
+  return name2.toLowerCase();
 }
 function layersOf({ int8Layers, floatLayers }) {
   return int8Layers === void 0 ? "–" : `${int8Layers} of ${int8Layers + (floatLayers ?? 0)}`;
@@ -1931,11 +1943,11 @@ function dropText(drop3) {
 }
 function intervals(variants3) {
   const rows3 = variants3.flatMap(
-    ([name, { drop: drop3, drop50 }]) => [
+    ([name2, { drop: drop3, drop50 }]) => [
       ["mAP50-95", drop3],
       ["mAP50", drop50]
     ].flatMap(
-      ([metric, one]) => one === void 0 || one.low === null || one.high === null ? [] : [{ name, metric, point: -one.drop, low: -one.high, high: -one.low }]
+      ([metric, one]) => one === void 0 || one.low === null || one.high === null ? [] : [{ name: name2, metric, point: -one.drop, low: -one.high, high: -one.low }]
     )
   );
   if (rows3.length === 0) return void 0;
@@ -1955,14 +1967,14 @@ function intervals(variants3) {
       y: { label: "", from: 0, to: rows3.length, ticks: [] }
     },
     (x, y) => html`<path class="zero" d="M${px(x(0))} ${px(y(0))}V${px(y(rows3.length))}" />${rows3.map(
-      ({ name, metric, point, low, high }, i) => html`<g class="${classOf(name)}"
-                  ><title>${name} ${metric}: ${signed(point)} (${signed(low)}…${signed(high)})</title
+      ({ name: name2, metric, point, low, high }, i) => html`<g class="${classOf(name2)}"
+                  ><title>${name2} ${metric}: ${signed(point)} (${signed(low)}…${signed(high)})</title
                   ><path class="line" d="M${px(x(low))} ${px(y(label(i)))}H${px(x(high))}" /><circle
                     class="point"
                     r="4.5"
                     cx="${px(x(point))}"
                     cy="${px(y(label(i)))}" /></g
-                ><text class="tick" x="4" y="${px(y(label(i)) - 8)}">${name} ${metric}</text>`
+                ><text class="tick" x="4" y="${px(y(label(i)) - 8)}">${name2} ${metric}</text>`
     )}`
   )}
     <figcaption>
@@ -2020,7 +2032,7 @@ function variantLegend(names) {
     mixed: "mixed",
     base: "base"
   };
-  return legend(names.map((name) => [name, words[name] ?? name]));
+  return legend(names.map((name2) => [name2, words[name2] ?? name2]));
 }
 var init_precision = __esm({
   "src/report/html/precision.ts"() {
@@ -2051,15 +2063,15 @@ function baseSection({
   };
 }
 function accuracy3({ where, commit, createdAt, candidate, variants: before, drop: drop3, noInterval }, now) {
-  const rows3 = ["fp32", "int8", "mixed"].flatMap((name) => {
-    const [a, b] = [before[name], now[name]?.stats];
+  const rows3 = ["fp32", "int8", "mixed"].flatMap((name2) => {
+    const [a, b] = [before[name2], now[name2]?.stats];
     return a === void 0 || b === void 0 ? [] : [
       html`<tr>
-            <th scope="row"><i class="dot ${name}"></i> ${name === "mixed" ? name : name.toUpperCase()}</th>
+            <th scope="row"><i class="dot ${name2}"></i> ${name2 === "mixed" ? name2 : name2.toUpperCase()}</th>
             <td class="n">${rate(a.AP)}</td>
             <td class="n">${rate(b.AP)}</td>
             <td class="n">
-              ${signed(b.AP - a.AP)}${name === candidate && drop3 !== void 0 && drop3.low !== null && drop3.high !== null ? html` <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>` : void 0}
+              ${signed(b.AP - a.AP)}${name2 === candidate && drop3 !== void 0 && drop3.low !== null && drop3.high !== null ? html` <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>` : void 0}
             </td>
             <td class="n">${rate(a.AP50)}</td>
             <td class="n">${rate(b.AP50)}</td>
@@ -2114,9 +2126,9 @@ function layers(changes) {
         </thead>
         <tbody>
           ${shown2.map(
-    ({ kind, name, before, rank: rank2, sqnr, precision: precision2, range, cause }) => html`<tr>
+    ({ kind, name: name2, before, rank: rank2, sqnr, precision: precision2, range, cause }) => html`<tr>
                 <td>
-                  <span class="name">${name}</span
+                  <span class="name">${name2}</span
                   >${before === void 0 ? void 0 : html` <small>was ${before}</small>`}
                 </td>
                 <td>${kind}</td>
@@ -2197,13 +2209,13 @@ function past(history) {
       y: { label: "mAP50-95", from, to, ticks: steps(from, to, 5) }
     },
     (x, y) => names.map(
-      (name) => html`<path
-                  class="line ${name}"
-                  d="${path(history.map((one, i) => [x(i), one[name] === null ? NaN : y(one[name])]))}"
+      (name2) => html`<path
+                  class="line ${name2}"
+                  d="${path(history.map((one, i) => [x(i), one[name2] === null ? NaN : y(one[name2])]))}"
                 />${history.map(
-        (one, i) => one[name] === null ? void 0 : html`<circle class="point ${name}" r="3" cx="${px(x(i))}" cy="${px(y(one[name]))}"
+        (one, i) => one[name2] === null ? void 0 : html`<circle class="point ${name2}" r="3" cx="${px(x(i))}" cy="${px(y(one[name2]))}"
                         ><title>
-                          ${one.createdAt.slice(0, 10)} ${one.commit?.slice(0, 8) ?? ""}: ${rate(one[name])}
+                          ${one.createdAt.slice(0, 10)} ${one.commit?.slice(0, 8) ?? ""}: ${rate(one[name2])}
                         </title></circle
                       >`
       )}`
@@ -2228,13 +2240,13 @@ function classesSection(report) {
   const reference = report.variants.fp32.perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
   if (reference.length === 0) return void 0;
   const others = variants3.slice(1);
-  const apOf = (variant2) => new Map(variant2.perClass.map(({ name, AP }) => [name, AP]));
+  const apOf = (variant2) => new Map(variant2.perClass.map(({ name: name2, AP }) => [name2, AP]));
   const aps = others.map(([, variant2]) => apOf(variant2));
-  const rows3 = reference.map(({ name, AP, boxes: boxes2 }) => ({
-    name,
+  const rows3 = reference.map(({ name: name2, AP, boxes: boxes2 }) => ({
+    name: name2,
     AP,
     boxes: boxes2,
-    changes: aps.map((one) => (one.get(name) ?? NaN) - AP)
+    changes: aps.map((one) => (one.get(name2) ?? NaN) - AP)
   })).sort((a, b) => least(a.changes) - least(b.changes));
   const most = Math.max(
     0.02,
@@ -2256,7 +2268,7 @@ function classesSection(report) {
               <th scope="col" class="n">boxes</th>
               <th scope="col" class="n">FP32</th>
               ${others.map(
-      ([name]) => html`<th scope="col" class="n">${name}</th>
+      ([name2]) => html`<th scope="col" class="n">${name2}</th>
                     <th scope="col" class="n">change</th>`
     )}
               <th scope="col" data-fixed>change −${most.toFixed(2)} … +${most.toFixed(2)}</th>
@@ -2264,8 +2276,8 @@ function classesSection(report) {
           </thead>
           <tbody>
             ${rows3.map(
-      ({ name, AP, boxes: boxes2, changes }) => html`<tr>
-                  <td class="name">${name}</td>
+      ({ name: name2, AP, boxes: boxes2, changes }) => html`<tr>
+                  <td class="name">${name2}</td>
                   <td class="n" data-v="${boxes2}">${boxes2}</td>
                   <td class="n">${rate(AP)}</td>
                   ${changes.map(
@@ -2331,17 +2343,17 @@ function findingsSection({ findings: findings2 }) {
           </details>`}`
   };
 }
-function card({ kind, severity, sentence: sentence2, advice, layers: layers3, evidence }) {
-  const numbers3 = Object.entries(evidence ?? {});
+function card({ kind, severity, sentence: sentence3, advice, layers: layers3, evidence }) {
+  const numbers4 = Object.entries(evidence ?? {});
   return html`<article class="cause ${severity}">
-    <p><span class="badge ${severity}">${kind}</span> ${sentence2}</p>
+    <p><span class="badge ${severity}">${kind}</span> ${sentence3}</p>
     <p class="advice">→ ${advice}</p>
-    ${numbers3.length === 0 && (layers3 ?? []).length === 0 ? void 0 : html`<details>
+    ${numbers4.length === 0 && (layers3 ?? []).length === 0 ? void 0 : html`<details>
             <summary>Evidence</summary>
-            ${numbers3.length === 0 ? void 0 : html`<dl class="numbers">
-                    ${numbers3.map(
-    ([name, value]) => html`<div>
-                          <dt>${name}</dt>
+            ${numbers4.length === 0 ? void 0 : html`<dl class="numbers">
+                    ${numbers4.map(
+    ([name2, value]) => html`<div>
+                          <dt>${name2}</dt>
                           <dd>${Number(value.toPrecision(5))}</dd>
                         </div>`
   )}
@@ -2380,7 +2392,7 @@ function imagesSection({ worstImages: worstImages2, data }) {
   };
 }
 function picture(image, i) {
-  const { name, width, height, objects, lost, added, truth, fp32, int8, thumbnail: thumbnail2 } = image;
+  const { name: name2, width, height, objects, lost, added, truth, fp32, int8, thumbnail: thumbnail2 } = image;
   const view = `0 0 ${width} ${height}`;
   const panels = [
     ["FP32", "fp32", fp32, int8],
@@ -2393,7 +2405,7 @@ function picture(image, i) {
     ...added > 0 ? [`${added} false ones more`] : []
   ].join(", ");
   return html`<article class="picture">
-    <h3><span class="name">${name}</span> <small>${words}</small></h3>
+    <h3><span class="name">${name2}</span> <small>${words}</small></h3>
     ${thumbnail2 === void 0 ? void 0 : html`<svg class="hidden" aria-hidden="true">
             <symbol id="image-${i}" viewBox="${view}">
               <image
@@ -2412,7 +2424,7 @@ function picture(image, i) {
               class="photo"
               viewBox="${view}"
               role="img"
-              aria-label="${title}: ${boxes2.length} boxes on ${name}"
+              aria-label="${title}: ${boxes2.length} boxes on ${name2}"
             >
               <rect class="ground" width="${width}" height="${height}" />
               ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, Math.max(width, height)))}
@@ -2550,7 +2562,7 @@ function layersSection({ sensitivity: sensitivity2 }) {
             </tr>
           </thead>
           <tbody>
-            ${layers3.map((row) => tableRow(row, columns2))}
+            ${layers3.map((row3) => tableRow(row3, columns2))}
           </tbody>
         </table>
       </div>`
@@ -2565,11 +2577,11 @@ function heading({ title, help, text: text3 }) {
     ${title}
   </th>`;
 }
-function tableRow(row, columns2) {
-  return html`<tr id="layer-${row.rank}">
+function tableRow(row3, columns2) {
+  return html`<tr id="layer-${row3.rank}">
     ${columns2.map(
-    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row))}"`}>
-            ${cell(row)}
+    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row3)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row3))}"`}>
+            ${cell(row3)}
           </td>`
   )}
   </tr>`;
@@ -2577,9 +2589,9 @@ function tableRow(row, columns2) {
 function short(value) {
   return Number(value.toPrecision(7));
 }
-function nameCell({ name, together = [], head }) {
+function nameCell({ name: name2, together = [], head }) {
   const others = together.length === 0 ? void 0 : html` <small title="${together.join(", ")}">+${together.length}</small>`;
-  return html`<span class="name">${name}</span>${others}${head ? html` <small>head</small>` : void 0}`;
+  return html`<span class="name">${name2}</span>${others}${head ? html` <small>head</small>` : void 0}`;
 }
 var UNCHANGED, ALWAYS, SOMETIMES;
 var init_layers = __esm({
@@ -2602,7 +2614,7 @@ var init_layers = __esm({
       {
         title: "plan",
         text: true,
-        cell: (row) => html`<span class="chip ${row.precision === "int8" ? "int8" : "float"}">${precisionOf(row)}</span>`
+        cell: (row3) => html`<span class="chip ${row3.precision === "int8" ? "int8" : "float"}">${precisionOf(row3)}</span>`
       },
       {
         title: "SQNR dB",
@@ -2613,7 +2625,7 @@ var init_layers = __esm({
       {
         title: "mAP change",
         help: "with this layer alone in INT8, with its interval where there is one",
-        cell: (row) => mapChange(row),
+        cell: (row3) => mapChange(row3),
         key: ({ mapDrop }) => -(mapDrop ?? -UNCHANGED)
       },
       {
@@ -2634,12 +2646,12 @@ var init_layers = __esm({
         ["weights dB", "only its weights in INT8", "weightsSqnr"],
         ["input dB", "only its input in INT8", "activationsSqnr"],
         ["gain dB", "what the output gains when all but this layer run in INT8", "gain"]
-      ].map(([title, help, name]) => ({
+      ].map(([title, help, name2]) => ({
         title,
         help,
-        cell: (row) => row[name] === void 0 ? "" : decibels(row[name]),
-        key: (row) => row[name] ?? UNCHANGED,
-        has: (row) => row[name] !== void 0
+        cell: (row3) => row3[name2] === void 0 ? "" : decibels(row3[name2]),
+        key: (row3) => row3[name2] ?? UNCHANGED,
+        has: (row3) => row3[name2] !== void 0
       })),
       {
         title: "depth",
@@ -2681,14 +2693,14 @@ function classCurves(curves) {
   const classes = /* @__PURE__ */ new Map();
   for (const one of curves)
     if (one.class !== void 0) classes.set(one.class, [...classes.get(one.class) ?? [], one]);
-  const moved2 = [...classes].map(([name, of2]) => ({ name, of: of2, by: distance(of2) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
+  const moved2 = [...classes].map(([name2, of2]) => ({ name: name2, of: of2, by: distance(of2) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
   if (moved2.length === 0) return void 0;
   return html`<h3>Classes whose curve moved most, IoU 0.5</h3>
-    <div class="grid4">${moved2.map(({ name, of: of2 }) => figure(name, of2, [300, 200]))}</div>`;
+    <div class="grid4">${moved2.map(({ name: name2, of: of2 }) => figure(name2, of2, [300, 200]))}</div>`;
 }
 function distance(curves) {
   const [a, b] = ["fp32", "int8"].map(
-    (name) => curves.find(({ variant: variant2 }) => variant2 === name)?.precision ?? []
+    (name2) => curves.find(({ variant: variant2 }) => variant2 === name2)?.precision ?? []
   );
   return (a ?? []).reduce((sum2, value, i) => sum2 + Math.abs(value - (b?.[i] ?? value)), 0);
 }
@@ -2841,8 +2853,8 @@ function mark({ floatLayers, passes, score, kept = [], low, high, drop: drop3 },
 function floatTable({ layers: layers3 }) {
   if (layers3.length === 0) return void 0;
   return html`<details${layers3.length <= 12 ? html` open` : void 0}><summary>Layers that differ from plain INT8 (${layers3.length})</summary><div class="wide"><table><thead><tr><th>layer</th><th>runs in</th><th class="n">MACs</th><th>why</th></tr></thead><tbody>${layers3.map(
-    ({ name, precision: precision2, calibrator, macShare, why }) => html`<tr>
-        <td><span class="name">${name}</span></td>
+    ({ name: name2, precision: precision2, calibrator, macShare, why }) => html`<tr>
+        <td><span class="name">${name2}</span></td>
         <td>${precision2.toUpperCase()}${calibrator === void 0 ? "" : `, ${calibrator}`}</td>
         <td class="n">${percent(macShare)}</td>
         <td>${why}</td>
@@ -2916,7 +2928,7 @@ function surroundingsSection(report) {
     title: "To reproduce",
     body: html`<dl class="facts">
       ${rows3.map(
-      ([name, value]) => html`<dt>${name}</dt>
+      ([name2, value]) => html`<dt>${name2}</dt>
             <dd>${value}</dd>`
     )}
     </dl>`
@@ -3196,8 +3208,8 @@ function formatTerminal(report, { color, width }) {
   const heading2 = (words) => paint(words, COLORS.heading);
   const section = (title, body) => body === "" ? "" : `${heading2(title)}
 ${body}`;
-  const checks2 = sortedChecks(verdict).map(({ kind, sentence: sentence2 }) => {
-    const text3 = wrap(`- ${kind}: ${terminalText(sentence2)}`, width, "  ");
+  const checks2 = sortedChecks(verdict).map(({ kind, sentence: sentence3 }) => {
+    const text3 = wrap(`- ${kind}: ${terminalText(sentence3)}`, width, "  ");
     return text3.replace(kind, paint(kind, COLORS[kind]));
   });
   const causes = report.findings.filter(({ severity }) => severity !== "info");
@@ -3207,7 +3219,7 @@ ${body}`;
     section(...engines2(report)),
     section(...layers2(report, width)),
     section("Plan", bullets(planSentences(report))),
-    section("Causes", bullets(causes.map(({ sentence: sentence2 }) => sentence2))),
+    section("Causes", bullets(causes.map(({ sentence: sentence3 }) => sentence3))),
     section(`Thresholds (${verdict.candidate})`, checks2.join("\n")),
     section("Validation data", bullets(skipped.map(({ what, count: count3 }) => `${count3} ${what}`))),
     wrap(label + terminalText(verdict.why), width, " ".repeat(label.length)).replace(
@@ -3220,8 +3232,8 @@ ${body}`;
 function variants2(report) {
   return columns([
     ["", "mAP50-95", "mAP50", "against FP32", "weights"],
-    ...variantsOf(report).map(([name, one]) => [
-      name,
+    ...variantsOf(report).map(([name2, one]) => [
+      name2,
       rate(one.stats.AP),
       rate(one.stats.AP50),
       change(one.drop),
@@ -3231,8 +3243,8 @@ function variants2(report) {
 }
 function engines2({ engines: section }) {
   if (section === void 0) return ["", ""];
-  const rows3 = engineRows(section).map(({ name, ap, simulated, ms, speed, reformats }) => [
-    name,
+  const rows3 = engineRows(section).map(({ name: name2, ap, simulated, ms, speed, reformats }) => [
+    name2,
     ap,
     simulated,
     ms,
@@ -3246,12 +3258,12 @@ function engines2({ engines: section }) {
 }
 function layers2({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return ["", ""];
-  const rows3 = sensitivity2.layers.slice(0, TOP2).map((row) => [
-    String(row.rank),
-    shorten(terminalText(row.name), Math.max(20, width - 42)),
-    decibels(row.sqnr),
-    row.mapDrop === null ? "–" : signed(-row.mapDrop),
-    precisionOf(row)
+  const rows3 = sensitivity2.layers.slice(0, TOP2).map((row3) => [
+    String(row3.rank),
+    shorten(terminalText(row3.name), Math.max(20, width - 42)),
+    decibels(row3.sqnr),
+    row3.mapDrop === null ? "–" : signed(-row3.mapDrop),
+    precisionOf(row3)
   ]);
   return [
     `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)`,
@@ -3278,9 +3290,9 @@ function shorten(text3, width) {
   return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
 }
 function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
-  const widths = (rows3[0] ?? []).map((_, i) => Math.max(...rows3.map((row) => (row[i] ?? "").length)));
+  const widths = (rows3[0] ?? []).map((_, i) => Math.max(...rows3.map((row3) => (row3[i] ?? "").length)));
   return rows3.map(
-    (row) => `  ${row.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
+    (row3) => `  ${row3.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
 function wrap(text3, width, indent) {
@@ -3469,9 +3481,9 @@ var require_scope = __commonJS({
     exports2.ValueScope = exports2.ValueScopeName = exports2.Scope = exports2.varKinds = exports2.UsedValueState = void 0;
     var code_1 = require_code();
     var ValueError = class extends Error {
-      constructor(name) {
-        super(`CodeGen: "code" for ${name} not defined`);
-        this.value = name.value;
+      constructor(name2) {
+        super(`CodeGen: "code" for ${name2} not defined`);
+        this.value = name2.value;
       }
     };
     var UsedValueState;
@@ -3538,8 +3550,8 @@ var require_scope = __commonJS({
         var _a;
         if (value.ref === void 0)
           throw new Error("CodeGen: ref must be passed in value");
-        const name = this.toName(nameOrPrefix);
-        const { prefix } = name;
+        const name2 = this.toName(nameOrPrefix);
+        const { prefix } = name2;
         const valueKey = (_a = value.key) !== null && _a !== void 0 ? _a : value.ref;
         let vs = this._values[prefix];
         if (vs) {
@@ -3549,12 +3561,12 @@ var require_scope = __commonJS({
         } else {
           vs = this._values[prefix] = /* @__PURE__ */ new Map();
         }
-        vs.set(valueKey, name);
+        vs.set(valueKey, name2);
         const s = this._scope[prefix] || (this._scope[prefix] = []);
         const itemIndex = s.length;
         s[itemIndex] = value.ref;
-        name.setValue(value, { property: prefix, itemIndex });
-        return name;
+        name2.setValue(value, { property: prefix, itemIndex });
+        return name2;
       }
       getValue(prefix, keyOrRef) {
         const vs = this._values[prefix];
@@ -3563,17 +3575,17 @@ var require_scope = __commonJS({
         return vs.get(keyOrRef);
       }
       scopeRefs(scopeName, values = this._values) {
-        return this._reduceValues(values, (name) => {
-          if (name.scopePath === void 0)
-            throw new Error(`CodeGen: name "${name}" has no value`);
-          return (0, code_1._)`${scopeName}${name.scopePath}`;
+        return this._reduceValues(values, (name2) => {
+          if (name2.scopePath === void 0)
+            throw new Error(`CodeGen: name "${name2}" has no value`);
+          return (0, code_1._)`${scopeName}${name2.scopePath}`;
         });
       }
       scopeCode(values = this._values, usedValues, getCode) {
-        return this._reduceValues(values, (name) => {
-          if (name.value === void 0)
-            throw new Error(`CodeGen: name "${name}" has no value`);
-          return name.value.code;
+        return this._reduceValues(values, (name2) => {
+          if (name2.value === void 0)
+            throw new Error(`CodeGen: name "${name2}" has no value`);
+          return name2.value.code;
         }, usedValues, getCode);
       }
       _reduceValues(values, valueCode, usedValues = {}, getCode) {
@@ -3583,20 +3595,20 @@ var require_scope = __commonJS({
           if (!vs)
             continue;
           const nameSet = usedValues[prefix] = usedValues[prefix] || /* @__PURE__ */ new Map();
-          vs.forEach((name) => {
-            if (nameSet.has(name))
+          vs.forEach((name2) => {
+            if (nameSet.has(name2))
               return;
-            nameSet.set(name, UsedValueState.Started);
-            let c = valueCode(name);
+            nameSet.set(name2, UsedValueState.Started);
+            let c = valueCode(name2);
             if (c) {
               const def = this.opts.es5 ? exports2.varKinds.var : exports2.varKinds.const;
-              code = (0, code_1._)`${code}${def} ${name} = ${c};${this.opts._n}`;
-            } else if (c = getCode === null || getCode === void 0 ? void 0 : getCode(name)) {
+              code = (0, code_1._)`${code}${def} ${name2} = ${c};${this.opts._n}`;
+            } else if (c = getCode === null || getCode === void 0 ? void 0 : getCode(name2)) {
               code = (0, code_1._)`${code}${c}${this.opts._n}`;
             } else {
-              throw new ValueError(name);
+              throw new ValueError(name2);
             }
-            nameSet.set(name, UsedValueState.Completed);
+            nameSet.set(name2, UsedValueState.Completed);
           });
         }
         return code;
@@ -3673,10 +3685,10 @@ var require_codegen = __commonJS({
       }
     };
     var Def = class extends Node {
-      constructor(varKind, name, rhs) {
+      constructor(varKind, name2, rhs) {
         super();
         this.varKind = varKind;
-        this.name = name;
+        this.name = name2;
         this.rhs = rhs;
       }
       render({ es5, _n }) {
@@ -3684,11 +3696,11 @@ var require_codegen = __commonJS({
         const rhs = this.rhs === void 0 ? "" : ` = ${this.rhs}`;
         return `${varKind} ${this.name}${rhs};` + _n;
       }
-      optimizeNames(names, constants3) {
+      optimizeNames(names, constants4) {
         if (!names[this.name.str])
           return;
         if (this.rhs)
-          this.rhs = optimizeExpr(this.rhs, names, constants3);
+          this.rhs = optimizeExpr(this.rhs, names, constants4);
         return this;
       }
       get names() {
@@ -3705,10 +3717,10 @@ var require_codegen = __commonJS({
       render({ _n }) {
         return `${this.lhs} = ${this.rhs};` + _n;
       }
-      optimizeNames(names, constants3) {
+      optimizeNames(names, constants4) {
         if (this.lhs instanceof code_1.Name && !names[this.lhs.str] && !this.sideEffects)
           return;
-        this.rhs = optimizeExpr(this.rhs, names, constants3);
+        this.rhs = optimizeExpr(this.rhs, names, constants4);
         return this;
       }
       get names() {
@@ -3769,8 +3781,8 @@ var require_codegen = __commonJS({
       optimizeNodes() {
         return `${this.code}` ? this : void 0;
       }
-      optimizeNames(names, constants3) {
-        this.code = optimizeExpr(this.code, names, constants3);
+      optimizeNames(names, constants4) {
+        this.code = optimizeExpr(this.code, names, constants4);
         return this;
       }
       get names() {
@@ -3799,12 +3811,12 @@ var require_codegen = __commonJS({
         }
         return nodes.length > 0 ? this : void 0;
       }
-      optimizeNames(names, constants3) {
+      optimizeNames(names, constants4) {
         const { nodes } = this;
         let i = nodes.length;
         while (i--) {
           const n = nodes[i];
-          if (n.optimizeNames(names, constants3))
+          if (n.optimizeNames(names, constants4))
             continue;
           subtractNames(names, n.names);
           nodes.splice(i, 1);
@@ -3857,12 +3869,12 @@ var require_codegen = __commonJS({
           return void 0;
         return this;
       }
-      optimizeNames(names, constants3) {
+      optimizeNames(names, constants4) {
         var _a;
-        this.else = (_a = this.else) === null || _a === void 0 ? void 0 : _a.optimizeNames(names, constants3);
-        if (!(super.optimizeNames(names, constants3) || this.else))
+        this.else = (_a = this.else) === null || _a === void 0 ? void 0 : _a.optimizeNames(names, constants4);
+        if (!(super.optimizeNames(names, constants4) || this.else))
           return;
-        this.condition = optimizeExpr(this.condition, names, constants3);
+        this.condition = optimizeExpr(this.condition, names, constants4);
         return this;
       }
       get names() {
@@ -3885,10 +3897,10 @@ var require_codegen = __commonJS({
       render(opts) {
         return `for(${this.iteration})` + super.render(opts);
       }
-      optimizeNames(names, constants3) {
-        if (!super.optimizeNames(names, constants3))
+      optimizeNames(names, constants4) {
+        if (!super.optimizeNames(names, constants4))
           return;
-        this.iteration = optimizeExpr(this.iteration, names, constants3);
+        this.iteration = optimizeExpr(this.iteration, names, constants4);
         return this;
       }
       get names() {
@@ -3896,17 +3908,17 @@ var require_codegen = __commonJS({
       }
     };
     var ForRange = class extends For {
-      constructor(varKind, name, from, to) {
+      constructor(varKind, name2, from, to) {
         super();
         this.varKind = varKind;
-        this.name = name;
+        this.name = name2;
         this.from = from;
         this.to = to;
       }
       render(opts) {
         const varKind = opts.es5 ? scope_1.varKinds.var : this.varKind;
-        const { name, from, to } = this;
-        return `for(${varKind} ${name}=${from}; ${name}<${to}; ${name}++)` + super.render(opts);
+        const { name: name2, from, to } = this;
+        return `for(${varKind} ${name2}=${from}; ${name2}<${to}; ${name2}++)` + super.render(opts);
       }
       get names() {
         const names = addExprNames(super.names, this.from);
@@ -3914,20 +3926,20 @@ var require_codegen = __commonJS({
       }
     };
     var ForIter = class extends For {
-      constructor(loop, varKind, name, iterable) {
+      constructor(loop, varKind, name2, iterable) {
         super();
         this.loop = loop;
         this.varKind = varKind;
-        this.name = name;
+        this.name = name2;
         this.iterable = iterable;
       }
       render(opts) {
         return `for(${this.varKind} ${this.name} ${this.loop} ${this.iterable})` + super.render(opts);
       }
-      optimizeNames(names, constants3) {
-        if (!super.optimizeNames(names, constants3))
+      optimizeNames(names, constants4) {
+        if (!super.optimizeNames(names, constants4))
           return;
-        this.iterable = optimizeExpr(this.iterable, names, constants3);
+        this.iterable = optimizeExpr(this.iterable, names, constants4);
         return this;
       }
       get names() {
@@ -3935,9 +3947,9 @@ var require_codegen = __commonJS({
       }
     };
     var Func = class extends BlockNode {
-      constructor(name, args, async) {
+      constructor(name2, args, async) {
         super();
-        this.name = name;
+        this.name = name2;
         this.args = args;
         this.async = async;
       }
@@ -3969,11 +3981,11 @@ var require_codegen = __commonJS({
         (_b = this.finally) === null || _b === void 0 ? void 0 : _b.optimizeNodes();
         return this;
       }
-      optimizeNames(names, constants3) {
+      optimizeNames(names, constants4) {
         var _a, _b;
-        super.optimizeNames(names, constants3);
-        (_a = this.catch) === null || _a === void 0 ? void 0 : _a.optimizeNames(names, constants3);
-        (_b = this.finally) === null || _b === void 0 ? void 0 : _b.optimizeNames(names, constants3);
+        super.optimizeNames(names, constants4);
+        (_a = this.catch) === null || _a === void 0 ? void 0 : _a.optimizeNames(names, constants4);
+        (_b = this.finally) === null || _b === void 0 ? void 0 : _b.optimizeNames(names, constants4);
         return this;
       }
       get names() {
@@ -4024,10 +4036,10 @@ var require_codegen = __commonJS({
       }
       // reserves unique name in the external scope and assigns value to it
       scopeValue(prefixOrName, value) {
-        const name = this._extScope.value(prefixOrName, value);
-        const vs = this._values[name.prefix] || (this._values[name.prefix] = /* @__PURE__ */ new Set());
-        vs.add(name);
-        return name;
+        const name2 = this._extScope.value(prefixOrName, value);
+        const vs = this._values[name2.prefix] || (this._values[name2.prefix] = /* @__PURE__ */ new Set());
+        vs.add(name2);
+        return name2;
       }
       getScopeValue(prefix, keyOrRef) {
         return this._extScope.getValue(prefix, keyOrRef);
@@ -4041,11 +4053,11 @@ var require_codegen = __commonJS({
         return this._extScope.scopeCode(this._values);
       }
       _def(varKind, nameOrPrefix, rhs, constant) {
-        const name = this._scope.toName(nameOrPrefix);
+        const name2 = this._scope.toName(nameOrPrefix);
         if (rhs !== void 0 && constant)
-          this._constants[name.str] = rhs;
-        this._leafNode(new Def(varKind, name, rhs));
-        return name;
+          this._constants[name2.str] = rhs;
+        this._leafNode(new Def(varKind, name2, rhs));
+        return name2;
       }
       // `const` declaration (`var` in es5 mode)
       const(nameOrPrefix, rhs, _constant) {
@@ -4126,20 +4138,20 @@ var require_codegen = __commonJS({
       }
       // `for` statement for a range of values
       forRange(nameOrPrefix, from, to, forBody, varKind = this.opts.es5 ? scope_1.varKinds.var : scope_1.varKinds.let) {
-        const name = this._scope.toName(nameOrPrefix);
-        return this._for(new ForRange(varKind, name, from, to), () => forBody(name));
+        const name2 = this._scope.toName(nameOrPrefix);
+        return this._for(new ForRange(varKind, name2, from, to), () => forBody(name2));
       }
       // `for-of` statement (in es5 mode replace with a normal for loop)
       forOf(nameOrPrefix, iterable, forBody, varKind = scope_1.varKinds.const) {
-        const name = this._scope.toName(nameOrPrefix);
+        const name2 = this._scope.toName(nameOrPrefix);
         if (this.opts.es5) {
           const arr = iterable instanceof code_1.Name ? iterable : this.var("_arr", iterable);
           return this.forRange("_i", 0, (0, code_1._)`${arr}.length`, (i) => {
-            this.var(name, (0, code_1._)`${arr}[${i}]`);
-            forBody(name);
+            this.var(name2, (0, code_1._)`${arr}[${i}]`);
+            forBody(name2);
           });
         }
-        return this._for(new ForIter("of", varKind, name, iterable), () => forBody(name));
+        return this._for(new ForIter("of", varKind, name2, iterable), () => forBody(name2));
       }
       // `for-in` statement.
       // With option `ownProperties` replaced with a `for-of` loop for object keys
@@ -4147,8 +4159,8 @@ var require_codegen = __commonJS({
         if (this.opts.ownProperties) {
           return this.forOf(nameOrPrefix, (0, code_1._)`Object.keys(${obj})`, forBody);
         }
-        const name = this._scope.toName(nameOrPrefix);
-        return this._for(new ForIter("in", varKind, name, obj), () => forBody(name));
+        const name2 = this._scope.toName(nameOrPrefix);
+        return this._for(new ForIter("in", varKind, name2, obj), () => forBody(name2));
       }
       // end `for` loop
       endFor() {
@@ -4213,8 +4225,8 @@ var require_codegen = __commonJS({
         return this;
       }
       // `function` heading (or definition if funcBody is passed)
-      func(name, args = code_1.nil, async, funcBody) {
-        this._blockNode(new Func(name, args, async));
+      func(name2, args = code_1.nil, async, funcBody) {
+        this._blockNode(new Func(name2, args, async));
         if (funcBody)
           this.code(funcBody).endFunc();
         return this;
@@ -4274,7 +4286,7 @@ var require_codegen = __commonJS({
     function addExprNames(names, from) {
       return from instanceof code_1._CodeOrName ? addNames(names, from.names) : names;
     }
-    function optimizeExpr(expr, names, constants3) {
+    function optimizeExpr(expr, names, constants4) {
       if (expr instanceof code_1.Name)
         return replaceName(expr);
       if (!canOptimize(expr))
@@ -4289,14 +4301,14 @@ var require_codegen = __commonJS({
         return items;
       }, []));
       function replaceName(n) {
-        const c = constants3[n.str];
+        const c = constants4[n.str];
         if (c === void 0 || names[n.str] !== 1)
           return n;
         delete names[n.str];
         return c;
       }
       function canOptimize(e) {
-        return e instanceof code_1._Code && e._items.some((c) => c instanceof code_1.Name && names[c.str] === 1 && constants3[c.str] !== void 0);
+        return e instanceof code_1._Code && e._items.some((c) => c instanceof code_1.Name && names[c.str] === 1 && constants4[c.str] !== void 0);
       }
     }
     function subtractNames(names, from) {
@@ -4868,11 +4880,11 @@ var require_dataType = __commonJS({
       gen.if((0, codegen_1._)`${parentData} !== undefined`, () => gen.assign((0, codegen_1._)`${parentData}[${parentDataProperty}]`, expr));
     }
     function checkDataType(dataType, data, strictNums, correct = DataType.Correct) {
-      const EQ = correct === DataType.Correct ? codegen_1.operators.EQ : codegen_1.operators.NEQ;
+      const EQ2 = correct === DataType.Correct ? codegen_1.operators.EQ : codegen_1.operators.NEQ;
       let cond;
       switch (dataType) {
         case "null":
-          return (0, codegen_1._)`${data} ${EQ} null`;
+          return (0, codegen_1._)`${data} ${EQ2} null`;
         case "array":
           cond = (0, codegen_1._)`Array.isArray(${data})`;
           break;
@@ -4886,7 +4898,7 @@ var require_dataType = __commonJS({
           cond = numCond();
           break;
         default:
-          return (0, codegen_1._)`typeof ${data} ${EQ} ${dataType}`;
+          return (0, codegen_1._)`typeof ${data} ${EQ2} ${dataType}`;
       }
       return correct === DataType.Correct ? cond : (0, codegen_1.not)(cond);
       function numCond(_cond = codegen_1.nil) {
@@ -5037,7 +5049,7 @@ var require_code2 = __commonJS({
       return allSchemaProperties(schemaMap).filter((p) => !(0, util_1.alwaysValidSchema)(it, schemaMap[p]));
     }
     exports2.schemaProperties = schemaProperties;
-    function callValidateCode({ schemaCode, data, it: { gen, topSchemaRef, schemaPath, errorPath }, it }, func, context, passSchema) {
+    function callValidateCode({ schemaCode, data, it: { gen, topSchemaRef, schemaPath, errorPath }, it }, func, context3, passSchema) {
       const dataAndSchema = passSchema ? (0, codegen_1._)`${schemaCode}, ${data}, ${topSchemaRef}${schemaPath}` : data;
       const valCxt = [
         [names_1.default.instancePath, (0, codegen_1.strConcat)(names_1.default.instancePath, errorPath)],
@@ -5048,7 +5060,7 @@ var require_code2 = __commonJS({
       if (it.opts.dynamicRef)
         valCxt.push([names_1.default.dynamicAnchors, names_1.default.dynamicAnchors]);
       const args = (0, codegen_1._)`${dataAndSchema}, ${gen.object(...valCxt)}`;
-      return context !== codegen_1.nil ? (0, codegen_1._)`${func}.call(${context}, ${args})` : (0, codegen_1._)`${func}(${args})`;
+      return context3 !== codegen_1.nil ? (0, codegen_1._)`${func}.call(${context3}, ${args})` : (0, codegen_1._)`${func}(${args})`;
     }
     exports2.callValidateCode = callValidateCode;
     var newRegExp = (0, codegen_1._)`new RegExp`;
@@ -5361,9 +5373,9 @@ var require_json_schema_traverse = __commonJS({
       cb = opts.cb || cb;
       var pre = typeof cb == "function" ? cb : cb.pre || function() {
       };
-      var post = cb.post || function() {
+      var post2 = cb.post || function() {
       };
-      _traverse(opts, pre, post, schema, "", schema);
+      _traverse(opts, pre, post2, schema, "", schema);
     };
     traverse.keywords = {
       additionalItems: true,
@@ -5409,7 +5421,7 @@ var require_json_schema_traverse = __commonJS({
       maxProperties: true,
       minProperties: true
     };
-    function _traverse(opts, pre, post, schema, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex) {
+    function _traverse(opts, pre, post2, schema, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex) {
       if (schema && typeof schema == "object" && !Array.isArray(schema)) {
         pre(schema, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex);
         for (var key in schema) {
@@ -5417,18 +5429,18 @@ var require_json_schema_traverse = __commonJS({
           if (Array.isArray(sch)) {
             if (key in traverse.arrayKeywords) {
               for (var i = 0; i < sch.length; i++)
-                _traverse(opts, pre, post, sch[i], jsonPtr + "/" + key + "/" + i, rootSchema, jsonPtr, key, schema, i);
+                _traverse(opts, pre, post2, sch[i], jsonPtr + "/" + key + "/" + i, rootSchema, jsonPtr, key, schema, i);
             }
           } else if (key in traverse.propsKeywords) {
             if (sch && typeof sch == "object") {
               for (var prop in sch)
-                _traverse(opts, pre, post, sch[prop], jsonPtr + "/" + key + "/" + escapeJsonPtr(prop), rootSchema, jsonPtr, key, schema, prop);
+                _traverse(opts, pre, post2, sch[prop], jsonPtr + "/" + key + "/" + escapeJsonPtr(prop), rootSchema, jsonPtr, key, schema, prop);
             }
           } else if (key in traverse.keywords || opts.allKeys && !(key in traverse.skipKeywords)) {
-            _traverse(opts, pre, post, sch, jsonPtr + "/" + key, rootSchema, jsonPtr, key, schema);
+            _traverse(opts, pre, post2, sch, jsonPtr + "/" + key, rootSchema, jsonPtr, key, schema);
           }
         }
-        post(schema, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex);
+        post2(schema, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex);
       }
     }
     function escapeJsonPtr(str) {
@@ -6928,10 +6940,10 @@ var require_schemes = __commonJS({
         "urn:uuid"
       ]
     );
-    function isValidSchemeName(name) {
+    function isValidSchemeName(name2) {
       return supportedSchemeNames.indexOf(
         /** @type {*} */
-        name
+        name2
       ) !== -1;
     }
     function wsIsSecure(wsComponent) {
@@ -7145,7 +7157,7 @@ var require_fast_uri = __commonJS({
         normalizeString(uri, options);
       } else if (typeof uri === "object") {
         uri = /** @type {T} */
-        parse(serialize2(uri, options), options);
+        parse3(serialize2(uri, options), options);
       }
       return uri;
     }
@@ -7185,50 +7197,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved2, schemelessOptions);
     }
-    function resolveComponent(base, relative14, options, skipNormalization) {
+    function resolveComponent(base, relative16, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
-        base = parse(serialize2(base, options), options);
-        relative14 = parse(serialize2(relative14, options), options);
+        base = parse3(serialize2(base, options), options);
+        relative16 = parse3(serialize2(relative16, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative14.scheme) {
-        target.scheme = relative14.scheme;
-        target.userinfo = relative14.userinfo;
-        target.host = relative14.host;
-        target.port = relative14.port;
-        target.path = removeDotSegments(relative14.path || "");
-        target.query = relative14.query;
+      if (!options.tolerant && relative16.scheme) {
+        target.scheme = relative16.scheme;
+        target.userinfo = relative16.userinfo;
+        target.host = relative16.host;
+        target.port = relative16.port;
+        target.path = removeDotSegments(relative16.path || "");
+        target.query = relative16.query;
       } else {
-        if (relative14.userinfo !== void 0 || relative14.host !== void 0 || relative14.port !== void 0) {
-          target.userinfo = relative14.userinfo;
-          target.host = relative14.host;
-          target.port = relative14.port;
-          target.path = removeDotSegments(relative14.path || "");
-          target.query = relative14.query;
+        if (relative16.userinfo !== void 0 || relative16.host !== void 0 || relative16.port !== void 0) {
+          target.userinfo = relative16.userinfo;
+          target.host = relative16.host;
+          target.port = relative16.port;
+          target.path = removeDotSegments(relative16.path || "");
+          target.query = relative16.query;
         } else {
-          if (!relative14.path) {
+          if (!relative16.path) {
             target.path = base.path;
-            if (relative14.query !== void 0) {
-              target.query = relative14.query;
+            if (relative16.query !== void 0) {
+              target.query = relative16.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative14.path[0] === "/") {
-              target.path = removeDotSegments(relative14.path);
+            if (relative16.path[0] === "/") {
+              target.path = removeDotSegments(relative16.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative14.path;
+                target.path = "/" + relative16.path;
               } else if (!base.path) {
-                target.path = relative14.path;
+                target.path = relative16.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative14.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative16.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative14.query;
+            target.query = relative16.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -7236,7 +7248,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative14.fragment;
+      target.fragment = relative16.fragment;
       return target;
     }
     function equal2(uriA, uriB, options) {
@@ -7507,7 +7519,7 @@ var require_fast_uri = __commonJS({
       }
       return { parsed, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme };
     }
-    function parse(uri, opts) {
+    function parse3(uri, opts) {
       return parseWithStatus(uri, opts).parsed;
     }
     function normalizeString(uri, opts) {
@@ -7544,7 +7556,7 @@ var require_fast_uri = __commonJS({
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
-      parse
+      parse: parse3
     };
     module.exports = fastUri;
     module.exports.default = fastUri;
@@ -7946,10 +7958,10 @@ var require_core = __commonJS({
         return this;
       }
       // Add format
-      addFormat(name, format) {
+      addFormat(name2, format) {
         if (typeof format == "string")
           format = new RegExp(format);
-        this.formats[name] = format;
+        this.formats[name2] = format;
         return this;
       }
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
@@ -8066,10 +8078,10 @@ var require_core = __commonJS({
           this.addSchema(optsSchemas[key], key);
     }
     function addInitialFormats() {
-      for (const name in this.opts.formats) {
-        const format = this.opts.formats[name];
+      for (const name2 in this.opts.formats) {
+        const format = this.opts.formats[name2];
         if (format)
-          this.addFormat(name, format);
+          this.addFormat(name2, format);
       }
     }
     function addInitialKeywords(defs) {
@@ -8121,11 +8133,11 @@ var require_core = __commonJS({
     }
     function addRule(keyword, definition, dataType) {
       var _a;
-      const post = definition === null || definition === void 0 ? void 0 : definition.post;
-      if (dataType && post)
+      const post2 = definition === null || definition === void 0 ? void 0 : definition.post;
+      if (dataType && post2)
         throw new Error('keyword with "post" flag cannot have "type"');
       const { RULES: RULES2 } = this;
-      let ruleGroup = post ? RULES2.post : RULES2.rules.find(({ type: t }) => t === dataType);
+      let ruleGroup = post2 ? RULES2.post : RULES2.rules.find(({ type: t }) => t === dataType);
       if (!ruleGroup) {
         ruleGroup = { type: dataType, rules: [] };
         RULES2.rules.push(ruleGroup);
@@ -10226,7 +10238,7 @@ var require_discriminator = __commonJS({
       error: error2,
       code(cxt) {
         const { gen, data, schema, parentSchema, it } = cxt;
-        const { oneOf } = parentSchema;
+        const { oneOf: oneOf2 } = parentSchema;
         if (!it.opts.discriminator) {
           throw new Error("discriminator: requires discriminator option");
         }
@@ -10235,7 +10247,7 @@ var require_discriminator = __commonJS({
           throw new Error("discriminator: requires propertyName");
         if (schema.mapping)
           throw new Error("discriminator: mapping is not supported");
-        if (!oneOf)
+        if (!oneOf2)
           throw new Error("discriminator: requires oneOf keyword");
         const valid2 = gen.let("valid", false);
         const tag2 = gen.const("tag", (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(tagName)}`);
@@ -10263,8 +10275,8 @@ var require_discriminator = __commonJS({
           const oneOfMapping = {};
           const topRequired = hasRequired(parentSchema);
           let tagRequired = true;
-          for (let i = 0; i < oneOf.length; i++) {
-            let sch = oneOf[i];
+          for (let i = 0; i < oneOf2.length; i++) {
+            let sch = oneOf2[i];
             if ((sch === null || sch === void 0 ? void 0 : sch.$ref) && !(0, util_1.schemaHasRulesButRef)(sch, it.self.RULES)) {
               const ref = sch.$ref;
               sch = compile_1.resolveRef.call(it.self, it.schemaEnv.root, it.baseId, ref);
@@ -10820,22 +10832,397 @@ var init_read = __esm({
 });
 
 // src/report/comment-rows.ts
+function name(text3) {
+  return markdownText(shortened(text3, CELL));
+}
+function row(cells4) {
+  return `| ${cells4.join(" | ")} |`;
+}
+function checkRows(checks2) {
+  return checks2.map(
+    (check3) => row([
+      SIGNS2[check3.kind],
+      name(check3.metric) + (check3.subject === void 0 ? "" : ` of ${name(check3.subject)}`),
+      check3.kind === "missing" || check3.value === null ? "not measured" : valueOf(check3),
+      dropOf(check3),
+      limitOf(check3)
+    ])
+  );
+}
+function valueOf({ metric, value }) {
+  if (value === null) return "not measured";
+  return /AP|AR/.test(metric) ? rate(value) : String(Number(value.toPrecision(4)));
+}
+function dropOf({ drop: drop3, interval, against }) {
+  if (drop3 === void 0) return "";
+  const [low, high] = interval ?? [];
+  const spread4 = low === void 0 || high === void 0 ? "" : ` (${signed(-high)}…${signed(-low)})`;
+  return `${signed(-drop3)}${spread4}${against === "base" ? " against base" : ""}`;
+}
+function limitOf({ limit: limit2, imagesToDecide, waived: waived3 }) {
+  const decide = imagesToDecide === void 0 ? "" : `; about ${imagesToDecide} images would decide`;
+  return `${markdownSentence(shortened(limit2, CELL))}${decide}${waived3 === true ? ", waived" : ""}`;
+}
+function layerHeader(layers3) {
+  const caused = layers3.some(({ cause: cause2 }) => cause2 !== void 0);
+  const cause = caused ? " cause |" : "";
+  return [
+    `| # | layer | in the plan | SQNR dB | damage | mAP change |${cause}`,
+    `| -: | :- | :- | -: | :- | -: |${caused ? " :- |" : ""}`
+  ];
+}
+function layerRow(layer, all) {
+  const caused = all.some(({ cause }) => cause !== void 0);
+  const others = layer.together === void 0 ? "" : ` +${layer.together.length}`;
+  return row([
+    placeOf(layer),
+    `${name(layer.name)}${others}${layer.head ? " (head)" : ""}`,
+    precisionOf(layer),
+    decibels(layer.sqnr),
+    bar(layer.sqnr, all),
+    mapChange(layer),
+    ...caused ? [name(layer.cause ?? "")] : []
+  ]);
+}
+function bar(sqnr, all) {
+  if (sqnr === null) return "";
+  const known2 = all.map((one) => one.sqnr).filter((one) => one !== null);
+  const [worst, best] = known2.reduce(
+    ([a, b], one) => [Math.min(a, one), Math.max(b, one)],
+    [Infinity, -Infinity]
+  );
+  const share2 = best > worst ? (best - sqnr) / (best - worst) : 1;
+  return blockBar(share2, 8);
+}
+function allowedRows(waivers) {
+  return waivers.map(
+    ({ metric, subject, allowedDrop, drop: drop3, reason, owner, expires }) => `${name(metric)}${subject === void 0 ? "" : ` of ${name(subject)}`}: a drop of ${drop3.toFixed(3)} is allowed up to ${allowedDrop.toFixed(3)} until ${name(expires)} by ${name(owner)}: ${markdownSentence(shortened(reason, 300))}`
+  );
+}
+function changedSettings(changes) {
+  const value = (one) => one === null ? "(none)" : name(one);
+  return {
+    title: "Settings that this pull request changes",
+    head: ["| setting | base | here | judged by |", "| :- | :- | :- | :- |"],
+    rows: changes.map(
+      ({ path: path4, base, head, judgedBy: judgedBy2 }) => row([name(path4), value(base), value(head), judgedBy2 === "base" ? "base" : "here"])
+    )
+  };
+}
+function baseRows({ layers: layers3 }) {
+  const shown2 = layers3.filter(({ kind }) => kind !== "renamed");
+  const pair3 = ([a, b], text3) => `${a === null || a === void 0 ? "–" : text3(a)} → ${b === null || b === void 0 ? "–" : text3(b)}`;
+  return {
+    title: "Layers that differ from the base",
+    head: [
+      "| layer | | rank | SQNR dB | precision | range | cause |",
+      "| :- | :- | -: | -: | :- | -: | :- |"
+    ],
+    rows: shown2.map(
+      (one) => row([
+        name(one.name),
+        one.kind,
+        pair3(one.rank, (value) => String(Math.round(value))),
+        pair3(one.sqnr, (value) => value.toFixed(1)),
+        one.precision.base === one.precision.head ? (one.precision.head ?? "–").toUpperCase() : `${(one.precision.base ?? "–").toUpperCase()} → ${(one.precision.head ?? "–").toUpperCase()}`,
+        one.range === void 0 ? "" : `×${one.range.toFixed(2)}`,
+        name(one.cause ?? "")
+      ])
+    )
+  };
+}
+function classRows({ fp32, int8, mixed }) {
+  const of2 = (one) => new Map(one?.perClass.map(({ name: label, AP }) => [label, AP]));
+  const [a, b] = [of2(int8), of2(mixed)];
+  const judged = mixed === void 0 ? a : b;
+  const rows3 = fp32.perClass.filter(({ AP }) => AP >= 0).map((one) => ({ ...one, drop: one.AP - (judged.get(one.name) ?? 0) })).sort((x, y) => y.drop - x.drop);
+  const cell = (value) => value === void 0 ? "–" : rate(value);
+  return {
+    title: "Classes, those that fell most first",
+    head: [
+      `| class | boxes | AP FP32 | INT8 |${mixed === void 0 ? "" : " mixed |"} change |`,
+      `| :- | -: | -: | -: |${mixed === void 0 ? "" : " -: |"} -: |`
+    ],
+    rows: rows3.map(
+      (one) => row([
+        name(one.name),
+        String(one.boxes),
+        rate(one.AP),
+        cell(a.get(one.name)),
+        ...mixed === void 0 ? [] : [cell(b.get(one.name))],
+        signed(-one.drop)
+      ])
+    )
+  };
+}
+function historyChart(history) {
+  const points = history.slice(-POINTS);
+  const title = "mAP50-95 on the default branch";
+  if (points.length < 2) return { title, head: [], rows: [] };
+  const line = (pick2) => `  line [${points.map((one) => pick2(one).toFixed(4)).join(", ")}]`;
+  const judged = points.every(({ mixed }) => mixed !== null);
+  const day = (one) => /^\d{4}-\d\d-\d\d/.exec(one?.createdAt ?? "")?.[0] ?? "?";
+  return {
+    title,
+    head: [],
+    rows: [
+      [
+        "```mermaid",
+        "xychart-beta",
+        `  x-axis "runs from ${day(points[0])} to ${day(points.at(-1))}" 1 --> ${points.length}`,
+        '  y-axis "mAP50-95"',
+        line(({ fp32 }) => fp32),
+        line((one) => judged ? one.mixed : one.int8),
+        "```"
+      ].join("\n")
+    ],
+    after: `FP32 above, ${judged ? "mixed" : "INT8"} below.`
+  };
+}
+var CELL, SIGNS2, POINTS;
 var init_comment_rows = __esm({
   "src/report/comment-rows.ts"() {
     "use strict";
     init_blocks();
     init_escape();
     init_numbers();
+    CELL = 100;
+    SIGNS2 = { pass: "✅", fail: "❌", inconclusive: "⚠️", missing: "❌" };
+    POINTS = 30;
   }
 });
 
 // src/report/comment.ts
+function formatComment(report, frame) {
+  const head = [
+    `${frame.marker}
+## ${headline2(report, frame.doubt)}`,
+    sentence2(report.verdict.why),
+    notesOf(frame.notes),
+    numbers2(report)
+  ].filter((part) => part !== "").join("\n\n");
+  const tail2 = footer2(report, frame);
+  const room = frame.maxBytes - Buffer.byteLength(head) - Buffer.byteLength(tail2) - 8;
+  return `${[head, ...fit(partsOf(report), room), tail2].join("\n\n")}
+`;
+}
+function headline2(report, doubt2) {
+  if (doubt2 !== void 0) return `⚠️ int8-gate: ${sentence2(doubt2)}`;
+  const { kind } = report.verdict;
+  return `${SIGNS3[kind]} int8-gate: ${VERDICTS[kind]} · ${numbersLine(report)}`;
+}
+function formatProblemComment(problems, frame) {
+  const part = {
+    title: "What is wrong",
+    folded: false,
+    head: [],
+    rows: problems.map(
+      ({ where, what, fix }) => `- ${sentence2(where)}: ${sentence2(what)}${fix === void 0 ? "" : `<br>**Fix:** ${sentence2(fix)}`}`
+    ),
+    most: PROBLEMS
+  };
+  const head = [
+    `${frame.marker}
+## ❌ int8-gate: NOT JUDGED`,
+    "Nothing is known about INT8 here, and what is not judged does not pass.",
+    notesOf(frame.notes)
+  ].filter((one) => one !== "");
+  const tail2 = linksOf(frame);
+  const room = frame.maxBytes - Buffer.byteLength(`${head.join("")}${tail2}`) - 20;
+  return `${[...head, ...fit([part], room), ...tail2 === "" ? [] : [tail2]].join("\n\n")}
+`;
+}
+function linksOf({ run: run5, files }) {
+  return [
+    ...run5 === void 0 ? [] : [`[run](${run5})`],
+    ...files === void 0 ? [] : [`[report](${files})`]
+  ].join(" · ");
+}
+function sentence2(text3) {
+  return markdownSentence(shortened(text3, SENTENCE));
+}
+function notesOf(notes) {
+  return notes.length === 0 ? "" : `> [!NOTE]
+${notes.map((one) => `> ${sentence2(one)}`).join("\n")}`;
+}
+function numbersLine({ variants: variants3, verdict }) {
+  const judged = verdict.candidate === "mixed" ? variants3.mixed ?? variants3.int8 : variants3.int8;
+  const name2 = judged === variants3.int8 ? "INT8" : "mixed";
+  return `mAP50-95 FP32 ${rate(variants3.fp32.stats.AP)}, ${name2} ${rate(judged.stats.AP)}`;
+}
+function numbers2(report) {
+  const { base } = report;
+  const judged = report.verdict.candidate === "mixed" && report.variants.mixed ? "mixed" : "INT8";
+  const header = [
+    "",
+    "mAP50-95",
+    "mAP50",
+    "against FP32",
+    ...base === void 0 ? [] : ["against base"],
+    "INT8 layers"
+  ];
+  const rows3 = variantsOf(report).map(([name2, one]) => [
+    name2 === judged ? `**${name2}**` : name2,
+    rate(one.stats.AP),
+    rate(one.stats.AP50),
+    change(one.drop),
+    ...base === void 0 ? [] : [againstBase(name2, one.stats.AP, base)],
+    one.int8Layers === void 0 ? "" : `${one.int8Layers} of ${one.int8Layers + (one.floatLayers ?? 0)}`
+  ]);
+  return [...table2(header, ":-"), ...rows3.map(row2)].join("\n");
+}
+function againstBase(name2, now, { variants: variants3 }) {
+  const before = { FP32: variants3.fp32, INT8: variants3.int8, mixed: variants3.mixed }[name2];
+  return before === void 0 || before.AP < 0 || now < 0 ? "–" : signed(now - before.AP);
+}
+function table2(header, first2) {
+  return [row2(header), row2(header.map((_, i) => i === 0 ? first2 : "-:"))];
+}
+function row2(cells4) {
+  return `| ${cells4.join(" | ")} |`;
+}
+function partsOf(report) {
+  const { verdict, findings: findings2, sensitivity: sensitivity2, base, variants: variants3 } = report;
+  const causes = findings2.filter(({ severity }) => severity !== "info");
+  const asides = findings2.filter(({ severity }) => severity === "info");
+  const bad = verdict.checks.filter(({ kind }) => kind !== "pass");
+  const good = verdict.checks.filter(({ kind }) => kind === "pass");
+  const layers3 = sensitivity2?.layers ?? [];
+  const table4 = (title, rows3, folded) => ({
+    title,
+    folded,
+    head: ["| | metric | value | change | limit |", "| :- | :- | -: | -: | :- |"],
+    rows: rows3,
+    most: folded ? 100 : TOP_ROWS
+  });
+  const bullets = (title, rows3, folded, most) => ({
+    title,
+    folded,
+    head: [],
+    rows: rows3.map((one) => `- ${one}`),
+    most
+  });
+  const caused = causes.map(
+    ({ sentence: what, advice }) => `${sentence2(what)}${advice === "" ? "" : `<br>**Fix:** ${sentence2(advice)}`}`
+  );
+  const fixes = new Set(causes.map(({ advice }) => advice));
+  const todo = verdict.todo.filter((one) => !fixes.has(one)).map(sentence2);
+  const layersOpen = {
+    title: "Layers that suffer most, each alone in INT8",
+    folded: false,
+    head: layerHeader(layers3),
+    rows: layers3.slice(0, TOP_LAYERS).map((one) => layerRow(one, layers3)),
+    most: TOP_LAYERS,
+    beyond: layers3.length > TOP_LAYERS + 20 ? layers3.length - TOP_LAYERS - 20 : 0
+  };
+  const parts = [
+    table4("What does not hold", checkRows(bad), false),
+    bullets("Causes", caused, false, TOP_CAUSES),
+    bullets("What to do", todo, false, TOP_ROWS),
+    bullets("Waivers that were used", allowedRows(report.waivers ?? []), false, TOP_ROWS),
+    { ...changedSettings(report.settingsChanges ?? []), folded: false, most: TOP_ROWS },
+    layersOpen,
+    {
+      ...layersOpen,
+      title: "More layers",
+      folded: true,
+      rows: layers3.slice(TOP_LAYERS, TOP_LAYERS + 20).map((one) => layerRow(one, layers3)),
+      most: 20
+    },
+    ...base === void 0 ? [] : [
+      { ...baseRows(base), folded: true, most: 20 },
+      bullets("Why it differs from the base", base.causes.map(sentence2), true, 10)
+    ],
+    table4("Thresholds that hold", checkRows(good), true),
+    { ...classRows(variants3), folded: true, most: 20 },
+    enginesPart(report),
+    { ...historyChart(report.history ?? []), folded: true, most: 1 },
+    bullets(
+      "Worth knowing",
+      asides.map(({ sentence: what, advice }) => `${sentence2(what)} ${sentence2(advice)}`.trim()),
+      true,
+      10
+    )
+  ];
+  return parts.filter(({ rows: rows3 }) => rows3.length > 0);
+}
+function enginesPart({ engines: engines3 }) {
+  const rows3 = engines3 === void 0 ? [] : engineRows(engines3);
+  return {
+    title: engines3 === void 0 ? "" : `Engines: ${markdownText(shortened(engines3.library, 60))} on ${markdownText(shortened(engines3.gpu, 60))}`,
+    folded: true,
+    head: table2(["", "mAP50-95", "simulated", "ms a batch", "over FP16", "engine", "reformats"], ":-"),
+    rows: rows3.map(
+      (one) => row2([one.name, one.ap, one.simulated, one.ms, one.speed, one.size, one.reformats])
+    ),
+    most: 8
+  };
+}
+function fit(parts, room) {
+  const counts2 = parts.map(({ rows: rows3, most }) => Math.min(rows3.length, most));
+  const texts2 = parts.map((part, i) => textOf2(part, counts2[i]));
+  const size = () => texts2.reduce((sum2, text3) => sum2 + Buffer.byteLength(text3) + 2, 0);
+  for (let i = parts.length - 1; i >= 0 && size() > room; i--) {
+    const part = parts[i];
+    const others = size() - Buffer.byteLength(texts2[i]);
+    let [low, high] = [0, counts2[i]];
+    while (low < high) {
+      const middle = low + high + 1 >> 1;
+      if (others + Buffer.byteLength(textOf2(part, middle)) <= room) low = middle;
+      else high = middle - 1;
+    }
+    texts2[i] = textOf2(part, low);
+  }
+  return texts2;
+}
+function textOf2(part, count3) {
+  const { title, folded, head, rows: rows3, after: after2, beyond = 0 } = part;
+  const rest = rows3.length - count3 + (folded || rows3.length > count3 ? beyond : 0);
+  const more = rest > 0 ? `${rest} more in the report.` : "";
+  if (count3 === 0) return `**${title}**: ${rows3.length + beyond} in the report.`;
+  const body = [[...head, ...rows3.slice(0, count3)].join("\n"), after2 ?? "", more].filter((one) => one !== "").join("\n\n");
+  return folded ? `<details><summary>${title}</summary>
+
+${body}
+
+</details>` : `**${title}**
+
+${body}`;
+}
+function footer2(report, frame) {
+  const { model, data, engine, tool, base } = report;
+  const { commit } = frame;
+  const links = linksOf(frame);
+  const name2 = (text3) => markdownText(shortened(text3, 80));
+  const words = [
+    `${name2(model.file)} on ${data.validation.images} validation images, calibrated on ${data.calibration.images} (${name2(data.calibration.calibrator)})`,
+    `${name2(engine.name)} ${name2(engine.version)}`,
+    `int8-gate ${name2(tool.version)}`,
+    ...commit === void 0 ? [] : [`commit ${commit.slice(0, 9)}`],
+    ...base === void 0 ? [] : [
+      `base ${name2(base.commit?.slice(0, 9) ?? base.where)} (${base.source}): ${sentence2(base.sentence)}`
+    ],
+    ...base?.noInterval === void 0 ? [] : [sentence2(base.noInterval)],
+    ...data.validation.skipped.slice(0, 5).map(({ what, count: count3 }) => `${count3} ${name2(what)}`)
+  ];
+  return `${links === "" ? "" : `${links}
+
+`}<sub>${words.join("; ")}</sub>`;
+}
+var COMMENT_BYTES, SIGNS3, TOP_LAYERS, TOP_CAUSES, TOP_ROWS, SENTENCE, PROBLEMS;
 var init_comment = __esm({
   "src/report/comment.ts"() {
     "use strict";
     init_escape();
     init_comment_rows();
     init_numbers();
+    COMMENT_BYTES = 6e4;
+    SIGNS3 = { pass: "✅", fail: "❌", inconclusive: "⚠️" };
+    TOP_LAYERS = 5;
+    TOP_CAUSES = 4;
+    TOP_ROWS = 12;
+    SENTENCE = 700;
+    PROBLEMS = 20;
   }
 });
 
@@ -10897,7 +11284,7 @@ async function writeReport(report, folder, extra) {
     await writeFile(join(fresh, "report.json"), formatJson(report));
     await writeFile(join(fresh, "report.md"), formatMarkdown(report, { maxBytes: MARKDOWN_BYTES }));
     await writeFile(join(fresh, "report.html"), formatHtml(report));
-    for (const [name, content] of Object.entries(extra)) await writeFile(join(fresh, name), content);
+    for (const [name2, content] of Object.entries(extra)) await writeFile(join(fresh, name2), content);
     await rm(folder, { recursive: true, force: true });
     await rename(fresh, folder);
   } catch (cause) {
@@ -11325,8 +11712,8 @@ function isWrapperDesc(messageDesc2) {
   const f = messageDesc2.fields[0];
   return isWrapperTypeName(messageDesc2.typeName) && f !== void 0 && f.fieldKind == "scalar" && f.name == "value" && f.number == 1;
 }
-function isWrapperTypeName(name) {
-  return wrapperTypeNames.has(name);
+function isWrapperTypeName(name2) {
+  return wrapperTypeNames.has(name2);
 }
 var wrapperTypeNames;
 var init_wrappers = __esm({
@@ -11373,29 +11760,29 @@ function compileCreate(desc) {
     }
     for (let i = 0; i < properties.length; i++) {
       const property3 = properties[i];
-      const name = property3.name;
-      const initValue = init2 === null || init2 === void 0 ? void 0 : init2[name];
+      const name2 = property3.name;
+      const initValue = init2 === null || init2 === void 0 ? void 0 : init2[name2];
       switch (property3.kind) {
         case INIT_SINGULAR:
           if (initValue != null) {
-            message[name] = property3.convert !== void 0 ? property3.convert(initValue) : initValue;
+            message[name2] = property3.convert !== void 0 ? property3.convert(initValue) : initValue;
           } else if (property3.constant !== void 0) {
-            message[name] = property3.constant;
+            message[name2] = property3.constant;
           }
           break;
         case INIT_LIST:
-          message[name] = property3.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property3.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
+          message[name2] = property3.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property3.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
           break;
         case INIT_MAP:
           if (property3.convert === void 0 || !isObject(initValue)) {
-            message[name] = initValue !== null && initValue !== void 0 ? initValue : {};
+            message[name2] = initValue !== null && initValue !== void 0 ? initValue : {};
           } else {
             const converted = {};
             const keys = Object.keys(initValue);
             for (let k = 0; k < keys.length; k++) {
               setOwn(converted, keys[k], property3.convert(initValue[keys[k]]));
             }
-            message[name] = converted;
+            message[name2] = converted;
           }
           break;
         case INIT_ONEOF: {
@@ -11403,14 +11790,14 @@ function compileCreate(desc) {
           if ((oneofValue === null || oneofValue === void 0 ? void 0 : oneofValue.case) != null) {
             const convert = property3.convert.get(oneofValue.case);
             if (convert !== void 0) {
-              message[name] = {
+              message[name2] = {
                 case: oneofValue.case,
                 value: convert(oneofValue.value)
               };
               break;
             }
           }
-          message[name] = { case: void 0 };
+          message[name2] = { case: void 0 };
           break;
         }
       }
@@ -11424,10 +11811,10 @@ function compileInitMessage(desc) {
   const prototype = {};
   const usePrototype = needsPrototypeChain(desc);
   for (const member of desc.members) {
-    const name = member.localName;
+    const name2 = member.localName;
     if (member.kind == "oneof") {
       properties.push({
-        name,
+        name: name2,
         kind: INIT_ONEOF,
         constant: void 0,
         convert: compileConvertOneof(member)
@@ -11437,7 +11824,7 @@ function compileInitMessage(desc) {
     switch (member.fieldKind) {
       case "message": {
         properties.push({
-          name,
+          name: name2,
           kind: INIT_SINGULAR,
           constant: void 0,
           convert: compileConvertMessage(member)
@@ -11446,7 +11833,7 @@ function compileInitMessage(desc) {
       }
       case "list": {
         properties.push({
-          name,
+          name: name2,
           kind: INIT_LIST,
           constant: void 0,
           convert: member.listKind == "message" ? (_a = compileConvertMessage(member)) !== null && _a !== void 0 ? _a : ((value) => value) : member.scalar == ScalarType.BYTES ? toU8Arr : void 0
@@ -11455,7 +11842,7 @@ function compileInitMessage(desc) {
       }
       case "map": {
         properties.push({
-          name,
+          name: name2,
           kind: INIT_MAP,
           constant: void 0,
           convert: member.mapKind == "message" ? (_b = compileConvertMessage(member)) !== null && _b !== void 0 ? _b : ((value) => value) : member.scalar == ScalarType.BYTES ? toU8Arr : void 0
@@ -11465,13 +11852,13 @@ function compileInitMessage(desc) {
       default: {
         const zeroValue = createZeroValue(member);
         properties.push({
-          name,
+          name: name2,
           kind: INIT_SINGULAR,
           constant: member.presence == IMPLICIT ? zeroValue : void 0,
           convert: member.fieldKind == "scalar" && member.scalar == ScalarType.BYTES ? toU8Arr : void 0
         });
         if (usePrototype) {
-          prototype[name] = zeroValue;
+          prototype[name2] = zeroValue;
         }
         break;
       }
@@ -11557,9 +11944,9 @@ var FieldError;
 var init_error = __esm({
   "node_modules/@bufbuild/protobuf/dist/esm/reflect/error.js"() {
     FieldError = class extends Error {
-      constructor(fieldOrOneof, message, name = "FieldValueInvalidError") {
+      constructor(fieldOrOneof, message, name2 = "FieldValueInvalidError") {
         super(message);
-        this.name = name;
+        this.name = name2;
         this.field = () => fieldOrOneof;
       }
     };
@@ -12361,10 +12748,10 @@ function base64Decode(base64Str) {
   return written == size ? bytes2 : bytes2.subarray(0, written);
 }
 function setFromBase64(bytes2, base64Str) {
-  const table2 = getDecodeTable();
+  const table3 = getDecodeTable();
   let bytePos = 0, groupPos = 0, b, p = 0;
   for (let i = 0; i < base64Str.length; i++) {
-    b = table2[base64Str.charCodeAt(i)];
+    b = table3[base64Str.charCodeAt(i)];
     if (b === void 0) {
       switch (base64Str[i]) {
         // @ts-ignore TS7029: Fallthrough case in switch -- ignore instead of expect-error for compiler settings without noFallthroughCasesInSwitch: true
@@ -12469,8 +12856,8 @@ function protoCamelCase(snakeCase) {
   }
   return b.join("");
 }
-function safeObjectProperty(name) {
-  return reservedObjectProperties.has(name) ? name + "$" : name;
+function safeObjectProperty(name2) {
+  return reservedObjectProperties.has(name2) ? name2 + "$" : name2;
 }
 var reservedObjectProperties;
 var init_names = __esm({
@@ -12943,18 +13330,18 @@ function addEnum(proto, file, parent, reg) {
   desc.open = isEnumOpen(desc);
   reg.add(desc);
   for (const p of proto.value) {
-    const name = p.name;
+    const name2 = p.name;
     const value = {
       kind: "enum_value",
       proto: p,
       deprecated: (_d = (_c = p.options) === null || _c === void 0 ? void 0 : _c.deprecated) !== null && _d !== void 0 ? _d : false,
       parent: desc,
-      name,
-      localName: safeObjectProperty(sharedPrefix == void 0 ? name : name.substring(sharedPrefix.length)),
+      name: name2,
+      localName: safeObjectProperty(sharedPrefix == void 0 ? name2 : name2.substring(sharedPrefix.length)),
       number: p.number,
-      jsonName: (_e = findEnumValueJsonName(p)) !== null && _e !== void 0 ? _e : name,
+      jsonName: (_e = findEnumValueJsonName(p)) !== null && _e !== void 0 ? _e : name2,
       toString() {
-        return `enum value ${desc.typeName}.${name}`;
+        return `enum value ${desc.typeName}.${name2}`;
       }
     };
     desc.values.push(value);
@@ -13035,20 +13422,20 @@ function newMethod(proto, parent, reg) {
   const output = reg.getMessage(trimLeadingDot(proto.outputType));
   assert(input, `invalid MethodDescriptorProto: input_type ${proto.inputType} not found`);
   assert(output, `invalid MethodDescriptorProto: output_type ${proto.inputType} not found`);
-  const name = proto.name;
+  const name2 = proto.name;
   return {
     kind: "rpc",
     proto,
     deprecated: (_b = (_a = proto.options) === null || _a === void 0 ? void 0 : _a.deprecated) !== null && _b !== void 0 ? _b : false,
     parent,
-    name,
-    localName: safeObjectProperty(name.length ? safeObjectProperty(name[0].toLowerCase() + name.substring(1)) : name),
+    name: name2,
+    localName: safeObjectProperty(name2.length ? safeObjectProperty(name2[0].toLowerCase() + name2.substring(1)) : name2),
     methodKind,
     input,
     output,
     idempotency: (_d = (_c = proto.options) === null || _c === void 0 ? void 0 : _c.idempotencyLevel) !== null && _d !== void 0 ? _d : IDEMPOTENCY_UNKNOWN,
     toString() {
-      return `rpc ${parent.typeName}.${name}`;
+      return `rpc ${parent.typeName}.${name2}`;
     }
   };
 }
@@ -13348,26 +13735,26 @@ function isUtf8Validated(proto, parent) {
     parent
   });
 }
-function resolveFeature(name, ref) {
+function resolveFeature(name2, ref) {
   var _a, _b;
   const featureSet = (_a = ref.proto.options) === null || _a === void 0 ? void 0 : _a.features;
   if (featureSet) {
-    const val = featureSet[name];
+    const val = featureSet[name2];
     if (val != 0) {
       return val;
     }
   }
   if ("kind" in ref) {
     if (ref.kind == "message") {
-      return resolveFeature(name, (_b = ref.parent) !== null && _b !== void 0 ? _b : ref.file);
+      return resolveFeature(name2, (_b = ref.parent) !== null && _b !== void 0 ? _b : ref.file);
     }
     const editionDefaults = featureDefaults[ref.edition];
     if (!editionDefaults) {
       throw new Error(`feature default for edition ${ref.edition} not found`);
     }
-    return editionDefaults[name];
+    return editionDefaults[name2];
   }
-  return resolveFeature(name, ref.parent);
+  return resolveFeature(name2, ref.parent);
 }
 function assert(condition, msg) {
   if (!condition) {
@@ -14740,29 +15127,29 @@ function tensorToIntegers(tensor) {
       });
   }
 }
-function floatsToTensor(name, dims, data) {
+function floatsToTensor(name2, dims, data) {
   const rawData = new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
-  return create(TensorProtoSchema, { name, dims: dims.map(BigInt), dataType: FLOAT, rawData });
+  return create(TensorProtoSchema, { name: name2, dims: dims.map(BigInt), dataType: FLOAT, rawData });
 }
-function int8Tensor(name, dims, data) {
+function int8Tensor(name2, dims, data) {
   return create(TensorProtoSchema, {
-    name,
+    name: name2,
     dims: dims.map(BigInt),
     dataType: INT8,
     rawData: new Uint8Array(data)
   });
 }
-function integersToTensor(name, dims, data) {
+function integersToTensor(name2, dims, data) {
   return create(TensorProtoSchema, {
-    name,
+    name: name2,
     dims: dims.map(BigInt),
     dataType: INT64,
     rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer)
   });
 }
-function halvesToTensor(name, dims, data) {
+function halvesToTensor(name2, dims, data) {
   return create(TensorProtoSchema, {
-    name,
+    name: name2,
     dims: dims.map(BigInt),
     dataType: FLOAT16,
     rawData: new Uint8Array(Uint16Array.from(data, floatToHalf).buffer)
@@ -14816,16 +15203,16 @@ import { createHash as createHash2 } from "node:crypto";
 function structureDigest(graph) {
   const hash = createHash2("sha256");
   const ids = /* @__PURE__ */ new Map();
-  graph.input.forEach(({ name }, i) => ids.set(name, `input${i}`));
-  for (const { name, dims, dataType } of graph.initializer)
-    ids.set(name, `weight${dataType}:${dims.join("x")}`);
+  graph.input.forEach(({ name: name2 }, i) => ids.set(name2, `input${i}`));
+  for (const { name: name2, dims, dataType } of graph.initializer)
+    ids.set(name2, `weight${dataType}:${dims.join("x")}`);
   graph.node.forEach((node, i) => {
-    const inputs = node.input.map((name) => ids.get(name) ?? "?");
-    node.output.forEach((name, j) => ids.set(name, `${i}.${j}`));
+    const inputs = node.input.map((name2) => ids.get(name2) ?? "?");
+    node.output.forEach((name2, j) => ids.set(name2, `${i}.${j}`));
     hash.update(`${node.domain}/${node.opType}(${inputs.join(",")}){${attributes(node.attribute)}}
 `);
   });
-  hash.update(graph.output.map(({ name }) => ids.get(name) ?? "?").join(","));
+  hash.update(graph.output.map(({ name: name2 }) => ids.get(name2) ?? "?").join(","));
   return hash.digest("hex");
 }
 function attributes(list3) {
@@ -14835,22 +15222,22 @@ function attributes(list3) {
 }
 function nodeStructure(graph, node) {
   const around = (one, steps2, next) => steps2 === 0 ? "" : next(one).map((other) => `${other.opType}[${around(other, steps2 - 1, next)}]`).sort().join(",");
-  const weights = node.inputs.map((name) => graph.constant(name)?.dims.join("x") ?? "");
+  const weights = node.inputs.map((name2) => graph.constant(name2)?.dims.join("x") ?? "");
   const before = around(
     node,
     NEIGHBOURS,
-    ({ inputs }) => inputs.flatMap((name) => {
-      const maker = graph.constant(name) === void 0 ? graph.producerOf(name) : void 0;
+    ({ inputs }) => inputs.flatMap((name2) => {
+      const maker = graph.constant(name2) === void 0 ? graph.producerOf(name2) : void 0;
       return maker === void 0 ? [] : [maker];
     })
   );
-  const after2 = around(node, NEIGHBOURS, ({ outputs }) => outputs.flatMap((name) => graph.consumersOf(name)));
+  const after2 = around(node, NEIGHBOURS, ({ outputs }) => outputs.flatMap((name2) => graph.consumersOf(name2)));
   return createHash2("sha256").update(`${node.opType}{${attributes(node.proto.attribute)}}(${weights.join(",")})<${before}>${after2}`).digest("hex").slice(0, 16);
 }
 function weightsDigest(graph, nodes) {
   const hash = createHash2("sha256");
-  for (const name of nodes.flatMap(({ inputs }) => inputs)) {
-    const tensor = graph.isFloat(name) ? graph.constant(name) : void 0;
+  for (const name2 of nodes.flatMap(({ inputs }) => inputs)) {
+    const tensor = graph.isFloat(name2) ? graph.constant(name2) : void 0;
     if (tensor === void 0) continue;
     const values = tensorToFloats(tensor);
     hash.update(`${tensor.dims.join("x")}
@@ -14899,28 +15286,28 @@ async function fileSize(path4) {
     );
   }
 }
-function parseModel(bytes2, name, path4) {
-  if (bytes2.length === 0) throw new InputFault({ where: name, what: "the file is empty", fix: EXPORT_HINT });
+function parseModel(bytes2, name2, path4) {
+  if (bytes2.length === 0) throw new InputFault({ where: name2, what: "the file is empty", fix: EXPORT_HINT });
   let proto;
   try {
     proto = fromBinary(ModelProtoSchema, bytes2);
   } catch (error2) {
     throw new InputFault(
-      { where: name, what: `is no ONNX model, or is cut short (${messageOf(error2)})`, fix: EXPORT_HINT },
+      { where: name2, what: `is no ONNX model, or is cut short (${messageOf(error2)})`, fix: EXPORT_HINT },
       { cause: error2 }
     );
   }
   const graph = proto.graph;
   if (graph === void 0 || graph.node.length === 0 || proto.opsetImport.length === 0)
     throw new InputFault({
-      where: name,
+      where: name2,
       what: "is no ONNX model: it has no graph with nodes and an opset",
       fix: EXPORT_HINT
     });
   return {
     proto,
     path: path4,
-    name,
+    name: name2,
     digest: createHash3("sha256").update(bytes2).digest("hex"),
     structure: structureDigest(graph),
     sizeBytes: bytes2.length,
@@ -15010,10 +15397,10 @@ var init_model = __esm({
 // src/onnx/types.ts
 function inferElementTypes(nodes, infos, initializers) {
   const types2 = /* @__PURE__ */ new Map();
-  for (const [name, tensor] of initializers) types2.set(name, tensor.dataType);
-  for (const [name, info2] of infos) {
+  for (const [name2, tensor] of initializers) types2.set(name2, tensor.dataType);
+  for (const [name2, info2] of infos) {
     const type = info2.type?.value;
-    if (type?.case === "tensorType" && type.value.elemType !== 0) types2.set(name, type.value.elemType);
+    if (type?.case === "tensorType" && type.value.elemType !== 0) types2.set(name2, type.value.elemType);
   }
   for (const node of nodes)
     node.outputs.forEach((output, position) => {
@@ -15024,7 +15411,7 @@ function inferElementTypes(nodes, infos, initializers) {
   return types2;
 }
 function outputType(node, position, types2) {
-  const attribute = (name) => node.proto.attribute.find((a) => a.name === name);
+  const attribute = (name2) => node.proto.attribute.find((a) => a.name === name2);
   if (position > 0 && INDEX_OUTPUT.has(node.opType)) return INT642;
   switch (node.opType) {
     case "Cast":
@@ -15085,7 +15472,7 @@ function buildGraph(model) {
   const initializers = new Map(proto.initializer.map((tensor) => [tensor.name, tensor]));
   const producers = /* @__PURE__ */ new Map();
   const consumers = /* @__PURE__ */ new Map();
-  const constants3 = new Map(initializers);
+  const constants4 = new Map(initializers);
   for (const node of nodes) {
     for (const output of node.outputs) if (output !== "") producers.set(output, node);
     for (const input of new Set(readsOf(node.proto))) {
@@ -15094,7 +15481,7 @@ function buildGraph(model) {
       else list3.push(node);
     }
     const value = node.opType === "Constant" ? attributeOf(node, "value")?.t : void 0;
-    if (value !== void 0 && node.outputs[0] !== void 0) constants3.set(node.outputs[0], value);
+    if (value !== void 0 && node.outputs[0] !== void 0) constants4.set(node.outputs[0], value);
   }
   const infos = new Map(
     [...proto.input, ...proto.valueInfo, ...proto.output].map((info2) => [info2.name, info2])
@@ -15103,13 +15490,13 @@ function buildGraph(model) {
   return {
     proto,
     nodes,
-    inputs: proto.input.map(({ name }) => name).filter((name) => !initializers.has(name)),
-    outputs: proto.output.map(({ name }) => name),
+    inputs: proto.input.map(({ name: name2 }) => name2).filter((name2) => !initializers.has(name2)),
+    outputs: proto.output.map(({ name: name2 }) => name2),
     metadata: new Map(model.proto.metadataProps.map(({ key, value }) => [key, value])),
     producerOf: (tensor) => producers.get(tensor),
     consumersOf: (tensor) => consumers.get(tensor) ?? [],
-    initializer: (name) => initializers.get(name),
-    constant: (name) => constants3.get(name),
+    initializer: (name2) => initializers.get(name2),
+    constant: (name2) => constants4.get(name2),
     elementType: (tensor) => types2.get(tensor),
     isFloat: (tensor) => isFloatType(types2.get(tensor)),
     shape: (tensor) => shapeOf(tensor, infos, initializers)
@@ -15122,23 +15509,23 @@ function namedNodes(proto) {
   const taken = /* @__PURE__ */ new Set();
   return proto.node.map((node, index) => {
     const plain2 = node.name === "" ? `${node.opType}_${index}` : node.name;
-    const name = taken.has(plain2) ? `${plain2}#${index}` : plain2;
-    taken.add(name);
-    return { index, name, opType: node.opType, inputs: node.input, outputs: node.output, proto: node };
+    const name2 = taken.has(plain2) ? `${plain2}#${index}` : plain2;
+    taken.add(name2);
+    return { index, name: name2, opType: node.opType, inputs: node.input, outputs: node.output, proto: node };
   });
 }
 function readsOf(node) {
-  const reads = node.input.filter((name) => name !== "");
+  const reads = node.input.filter((name2) => name2 !== "");
   for (const { g, graphs } of node.attribute)
     for (const sub of [...g ? [g] : [], ...graphs])
-      reads.push(...sub.node.flatMap(readsOf), ...sub.output.map(({ name }) => name));
+      reads.push(...sub.node.flatMap(readsOf), ...sub.output.map(({ name: name2 }) => name2));
   return reads;
 }
-function attributeOf(node, name) {
-  return node.proto.attribute.find((attribute) => attribute.name === name);
+function attributeOf(node, name2) {
+  return node.proto.attribute.find((attribute) => attribute.name === name2);
 }
-function intAttribute(node, name, otherwise) {
-  const attribute = attributeOf(node, name);
+function intAttribute(node, name2, otherwise) {
+  const attribute = attributeOf(node, name2);
   return attribute === void 0 ? otherwise : Number(attribute.i);
 }
 function shapeOf(tensor, infos, initializers) {
@@ -15150,9 +15537,9 @@ function shapeOf(tensor, infos, initializers) {
 }
 function exposeOutputs(proto, names) {
   const graph = proto.graph;
-  const present = new Set(graph.output.map(({ name }) => name));
+  const present = new Set(graph.output.map(({ name: name2 }) => name2));
   const infos = new Map(graph.valueInfo.map((info2) => [info2.name, info2]));
-  const added = [...new Set(names)].filter((name) => !present.has(name)).map((name) => infos.get(name) ?? create(ValueInfoProtoSchema, { name }));
+  const added = [...new Set(names)].filter((name2) => !present.has(name2)).map((name2) => infos.get(name2) ?? create(ValueInfoProtoSchema, { name: name2 }));
   return changed(proto, { graph: changed(graph, { output: [...graph.output, ...added] }) });
 }
 function changed(message, changes) {
@@ -15180,7 +15567,7 @@ function convertOpset(proto, target, file) {
   const graph = buildGraph({ proto });
   const place2 = { graph, fresh: freshNames(graph) };
   const named = graph.nodes.map(
-    ({ proto: node, name }) => node.name === name ? node : changed(node, { name })
+    ({ proto: node, name: name2 }) => node.name === name2 ? node : changed(node, { name: name2 })
   );
   const converted = convertNodes(named, from, target, place2, file);
   const imports = proto.opsetImport.filter(({ domain }) => domain !== "" && domain !== "ai.onnx");
@@ -15227,7 +15614,7 @@ function flattenedSoftmax(node, { graph, fresh }) {
   const make = (opType, inputs, output) => create(NodeProtoSchema, {
     name: fresh(`${node.name}_${opType}`),
     opType,
-    input: inputs.map((name) => name ?? ""),
+    input: inputs.map((name2) => name2 ?? ""),
     output: [output ?? ""]
   });
   return [
@@ -15240,10 +15627,10 @@ function flattenedSoftmax(node, { graph, fresh }) {
     make("Reshape", [soft, shape2], node.output[0])
   ];
 }
-function attributeToInput(node, { fresh }, name, position) {
-  const attribute = find(node, name);
+function attributeToInput(node, { fresh }, name2, position) {
+  const attribute = find(node, name2);
   if (attribute === void 0) return [node];
-  const constant = fresh(`${node.name}_${name}`);
+  const constant = fresh(`${node.name}_${name2}`);
   const value = integersToTensor("", [attribute.ints.length], attribute.ints.map(Number));
   const input = [...node.input];
   input[position] = constant;
@@ -15260,28 +15647,28 @@ function attributeToInput(node, { fresh }, name, position) {
         })
       ]
     }),
-    changed(without2(node, name), { input })
+    changed(without2(node, name2), { input })
   ];
 }
-function find(node, name) {
-  return node.attribute.find((attribute) => attribute.name === name);
+function find(node, name2) {
+  return node.attribute.find((attribute) => attribute.name === name2);
 }
-function textAttribute(node, name) {
-  const attribute = find(node, name);
+function textAttribute(node, name2) {
+  const attribute = find(node, name2);
   return attribute === void 0 ? void 0 : Buffer.from(attribute.s).toString();
 }
 function without2(node, ...names) {
-  return changed(node, { attribute: node.attribute.filter(({ name }) => !names.includes(name)) });
+  return changed(node, { attribute: node.attribute.filter(({ name: name2 }) => !names.includes(name2)) });
 }
 function withAttribute(node, attribute) {
   return changed(node, { attribute: [...node.attribute, attribute] });
 }
-function integerOf(name, value) {
-  return create(AttributeProtoSchema, { name, type: 2 /* INT */, i: BigInt(value) });
+function integerOf(name2, value) {
+  return create(AttributeProtoSchema, { name: name2, type: 2 /* INT */, i: BigInt(value) });
 }
-function textOf2(name, value) {
+function textOf3(name2, value) {
   return create(AttributeProtoSchema, {
-    name,
+    name: name2,
     type: 3 /* STRING */,
     s: Buffer.from(value)
   });
@@ -15289,14 +15676,14 @@ function textOf2(name, value) {
 function freshNames(graph) {
   const taken = /* @__PURE__ */ new Set([
     ...graph.inputs,
-    ...graph.proto.initializer.map(({ name }) => name),
-    ...graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs])
+    ...graph.proto.initializer.map(({ name: name2 }) => name2),
+    ...graph.nodes.flatMap(({ name: name2, outputs }) => [name2, ...outputs])
   ]);
   return (base) => {
-    let name = base;
-    for (let i = 1; taken.has(name); i++) name = `${base}.${i}`;
-    taken.add(name);
-    return name;
+    let name2 = base;
+    for (let i = 1; taken.has(name2); i++) name2 = `${base}.${i}`;
+    taken.add(name2);
+    return name2;
   };
 }
 var OLDEST_OPSET, NEWEST_OPSET, IR_OF, axesToInput, REDUCTIONS, ADAPTERS;
@@ -15349,20 +15736,20 @@ var init_opset = __esm({
         Resize: (node) => textAttribute(node, "coordinate_transformation_mode") === "tf_half_pixel_for_nn" ? 'coordinate_transformation_mode "tf_half_pixel_for_nn" ended with opset 12' : [node]
       },
       14: {
-        BatchNormalization: (node) => node.output.slice(1).some((name) => name !== "") ? "it returns running statistics, as in training" : [changed(node, { output: node.output.slice(0, 1) })]
+        BatchNormalization: (node) => node.output.slice(1).some((name2) => name2 !== "") ? "it returns running statistics, as in training" : [changed(node, { output: node.output.slice(0, 1) })]
       },
       16: {
-        RoiAlign: (node) => textAttribute(node, "coordinate_transformation_mode") === void 0 ? [withAttribute(node, textOf2("coordinate_transformation_mode", "output_half_pixel"))] : [node]
+        RoiAlign: (node) => textAttribute(node, "coordinate_transformation_mode") === void 0 ? [withAttribute(node, textOf3("coordinate_transformation_mode", "output_half_pixel"))] : [node]
       },
       18: {
-        ...Object.fromEntries(REDUCTIONS.map((name) => [name, axesToInput])),
+        ...Object.fromEntries(REDUCTIONS.map((name2) => [name2, axesToInput])),
         Split: (node) => (node.input[1] ?? "") === "" ? [withAttribute(node, integerOf("num_outputs", node.output.length))] : [node]
       },
       20: {
         GridSample: (node) => {
           const mode = textAttribute(node, "mode") ?? "bilinear";
           const renamed = { bilinear: "linear", bicubic: "cubic" }[mode] ?? mode;
-          return [withAttribute(without2(node, "mode"), textOf2("mode", renamed))];
+          return [withAttribute(without2(node, "mode"), textOf3("mode", renamed))];
         },
         DFT: () => "its axis became an input"
       },
@@ -15397,7 +15784,7 @@ function listLayers(graph, scope) {
     nodes: [node.index],
     depth,
     macs: void 0,
-    parameters: node.inputs.reduce((sum2, name) => sum2 + weightsIn(graph, name), 0),
+    parameters: node.inputs.reduce((sum2, name2) => sum2 + weightsIn(graph, name2), 0),
     activations: activationsOf(graph, node, scope),
     head: heads2.has(node.index),
     attention: attention.has(node.index)
@@ -15408,10 +15795,10 @@ function attentionNodes(graph) {
     (node) => node.opType === "MatMul" && floatData(graph, node).length === 2
   );
   const sources = new Set(
-    products.flatMap((node) => floatData(graph, node).map((name) => movedFrom(graph, name)))
+    products.flatMap((node) => floatData(graph, node).map((name2) => movedFrom(graph, name2)))
   );
   const beside = graph.nodes.filter(
-    (node) => isCompute(node) && floatData(graph, node).some((name) => sources.has(movedFrom(graph, name)))
+    (node) => isCompute(node) && floatData(graph, node).some((name2) => sources.has(movedFrom(graph, name2)))
   );
   return new Set([...products, ...beside].map(({ index }) => index));
 }
@@ -15432,18 +15819,18 @@ function inScope(graph, node, scope) {
   const named = scope === "all" ? !NEVER.has(node.opType) : scope === "tensorrt" ? COMPUTE.has(node.opType) : scope.includes(node.opType);
   return named && floatData(graph, node).length > 0;
 }
-function weightsIn(graph, name) {
-  const tensor = graph.initializer(name);
-  return tensor === void 0 || !graph.isFloat(name) ? 0 : elementCount(tensor);
+function weightsIn(graph, name2) {
+  const tensor = graph.initializer(name2);
+  return tensor === void 0 || !graph.isFloat(name2) ? 0 : elementCount(tensor);
 }
 function floatData(graph, node) {
   const inputs = FIRST_ONLY.has(node.opType) ? node.inputs.slice(0, 1) : node.inputs;
   return [...new Set(inputs)].filter(
-    (name) => name !== "" && graph.isFloat(name) && graph.constant(name) === void 0 && !fromWeights(graph, name)
+    (name2) => name2 !== "" && graph.isFloat(name2) && graph.constant(name2) === void 0 && !fromWeights(graph, name2)
   );
 }
-function fromWeights(graph, name) {
-  const producer = graph.producerOf(name);
+function fromWeights(graph, name2) {
+  const producer = graph.producerOf(name2);
   return producer?.opType === "Identity" && graph.constant(producer.inputs[0] ?? "") !== void 0;
 }
 function activationsOf(graph, node, scope) {
@@ -15457,7 +15844,7 @@ function skipInput(graph, node) {
   const readers = graph.consumersOf(end);
   const add4 = readers.length === 1 ? readers[0] : void 0;
   if (add4 === void 0 || add4.opType !== "Add") return void 0;
-  const tensor = add4.inputs.find((name) => name !== end);
+  const tensor = add4.inputs.find((name2) => name2 !== end);
   if (tensor === void 0 || !graph.isFloat(tensor) || graph.constant(tensor) !== void 0)
     return void 0;
   const other = convolutionBefore(graph, tensor);
@@ -15494,9 +15881,9 @@ function headNodes(graph) {
   for (const node of [...graph.nodes].reverse()) {
     const compute = isCompute(node) && floatData(graph, node).length > 0;
     const dfl = compute && isDfl(graph, node);
-    const after2 = node.outputs.some((name) => weightedAfter.has(name));
+    const after2 = node.outputs.some((name2) => weightedAfter.has(name2));
     if (compute && (dfl || !after2)) heads2.add(node.index);
-    if (after2 || compute && !dfl) for (const name of node.inputs) weightedAfter.add(name);
+    if (after2 || compute && !dfl) for (const name2 of node.inputs) weightedAfter.add(name2);
   }
   return heads2;
 }
@@ -15507,27 +15894,27 @@ function isDfl(graph, node) {
   return tensorToFloats(weights).every((value, i) => Math.abs(value - i) < 1e-3);
 }
 function weightOf(graph, node) {
-  const name = node.inputs[1] ?? "";
-  const tensor = graph.initializer(name) ?? graph.constant(name) ?? identityWeight(graph, name);
+  const name2 = node.inputs[1] ?? "";
+  const tensor = graph.initializer(name2) ?? graph.constant(name2) ?? identityWeight(graph, name2);
   if (tensor === void 0 || tensor.dataType !== 1 /* FLOAT */) return void 0;
   switch (node.opType) {
     case "Conv":
-      return { name, axis: 0 };
+      return { name: name2, axis: 0 };
     case "ConvTranspose":
-      return { name, axis: intAttribute(node, "group", 1) === 1 ? 1 : void 0 };
+      return { name: name2, axis: intAttribute(node, "group", 1) === 1 ? 1 : void 0 };
     case "Gemm":
-      return { name, axis: intAttribute(node, "transB", 0) === 1 ? 0 : 1 };
+      return { name: name2, axis: intAttribute(node, "transB", 0) === 1 ? 0 : 1 };
     case "MatMul":
-      return { name, axis: tensor.dims.length === 2 ? 1 : void 0 };
+      return { name: name2, axis: tensor.dims.length === 2 ? 1 : void 0 };
     default:
       return void 0;
   }
 }
-function identityWeight(graph, name) {
-  return fromWeights(graph, name) ? graph.constant(graph.producerOf(name)?.inputs[0] ?? "") : void 0;
+function identityWeight(graph, name2) {
+  return fromWeights(graph, name2) ? graph.constant(graph.producerOf(name2)?.inputs[0] ?? "") : void 0;
 }
-function weightValues(graph, name) {
-  return graph.constant(name) ?? identityWeight(graph, name);
+function weightValues(graph, name2) {
+  return graph.constant(name2) ?? identityWeight(graph, name2);
 }
 function withMacs(layers3, graph, shapes) {
   return layers3.map((layer) => ({
@@ -15552,7 +15939,7 @@ function macsOf(graph, node, shapes) {
   return input.reduce((a, b) => a * b, 1) * ((transposed ? right2[0] : right2.at(-1)) ?? 1);
 }
 function outputLength(node, length, kernel, axis) {
-  const ints2 = (name) => attributeOf(node, name)?.ints.map(Number) ?? [];
+  const ints2 = (name2) => attributeOf(node, name2)?.ints.map(Number) ?? [];
   const stride = ints2("strides")[axis] ?? 1;
   const auto = Buffer.from(attributeOf(node, "auto_pad")?.s ?? []).toString();
   if (auto.startsWith("SAME")) return Math.ceil(length / stride);
@@ -15861,8 +16248,8 @@ var init_collector = __esm({
     RangeCollector = class _RangeCollector {
       tensors = /* @__PURE__ */ new Map();
       /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
+      observe(image, name2, data, shape2) {
+        const running = this.tensors.get(name2) ?? this.start(name2, shape2);
         running.images++;
         reserve(running, image + 1);
         const { low, high, nonFinite } = extremes(data);
@@ -15878,7 +16265,7 @@ var init_collector = __esm({
         running.nonFinite += nonFinite;
         running.count += data.length - nonFinite;
       }
-      start(name, shape2) {
+      start(name2, shape2) {
         const running = {
           count: 0,
           min: Infinity,
@@ -15892,15 +16279,15 @@ var init_collector = __esm({
           bins: new Float64Array(BINS),
           shape: [...shape2]
         };
-        this.tensors.set(name, running);
+        this.tensors.set(name2, running);
         return running;
       }
       /** Adds what another collector saw. */
       merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name);
-          if (ours === void 0) {
-            this.tensors.set(name, {
+        for (const [name2, theirs] of other.tensors) {
+          const ours2 = this.tensors.get(name2);
+          if (ours2 === void 0) {
+            this.tensors.set(name2, {
               ...theirs,
               bins: theirs.bins.slice(),
               minByImage: theirs.minByImage.slice(),
@@ -15910,33 +16297,33 @@ var init_collector = __esm({
           }
           const bins = theirs.bins.slice();
           const copy = { ...theirs, bins };
-          if (copy.limit > ours.limit) grow(ours, copy.limit);
-          else if (ours.limit > copy.limit) grow(copy, ours.limit);
-          for (let i = 0; i < BINS; i++) ours.bins[i] = ours.bins[i] + bins[i];
-          ours.count += copy.count;
-          ours.zeros += copy.zeros;
-          ours.nonFinite += copy.nonFinite;
-          ours.images += copy.images;
-          reserve(ours, theirs.minByImage.length);
+          if (copy.limit > ours2.limit) grow(ours2, copy.limit);
+          else if (ours2.limit > copy.limit) grow(copy, ours2.limit);
+          for (let i = 0; i < BINS; i++) ours2.bins[i] = ours2.bins[i] + bins[i];
+          ours2.count += copy.count;
+          ours2.zeros += copy.zeros;
+          ours2.nonFinite += copy.nonFinite;
+          ours2.images += copy.images;
+          reserve(ours2, theirs.minByImage.length);
           theirs.minByImage.forEach((low, i) => {
             if (Number.isNaN(low)) return;
-            ours.minByImage[i] = low;
-            ours.maxByImage[i] = theirs.maxByImage[i];
+            ours2.minByImage[i] = low;
+            ours2.maxByImage[i] = theirs.maxByImage[i];
           });
-          ours.min = Math.min(ours.min, copy.min);
-          ours.max = Math.max(ours.max, copy.max);
+          ours2.min = Math.min(ours2.min, copy.min);
+          ours2.max = Math.max(ours2.max, copy.max);
         }
       }
       /** Statistics by tensor name. */
       statistics() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+        return new Map([...this.tensors].map(([name2, running]) => [name2, { name: name2, ...running }]));
       }
       toMessage() {
         return [...this.tensors];
       }
       static fromMessage(message) {
         const collector = new _RangeCollector();
-        for (const [name, running] of message) collector.tensors.set(name, running);
+        for (const [name2, running] of message) collector.tensors.set(name2, running);
         return collector;
       }
     };
@@ -15947,8 +16334,8 @@ var init_collector = __esm({
 
 // src/calibration/extremes.ts
 function above(value, image, peak) {
-  const [ours, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours > theirs || ours === theirs && image < peak.image;
+  const [ours2, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours2 > theirs || ours2 === theirs && image < peak.image;
 }
 function reserve2(running, count3) {
   if (running.min.length >= count3) return;
@@ -15981,8 +16368,8 @@ var init_extremes = __esm({
     ExtremesObserver = class _ExtremesObserver {
       tensors = /* @__PURE__ */ new Map();
       /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name, data, shape2) {
-        const running = this.tensors.get(name) ?? this.start(name, shape2);
+      observe(image, name2, data, shape2) {
+        const running = this.tensors.get(name2) ?? this.start(name2, shape2);
         reserve2(running, image + 1);
         const channels = running.channelMin.length;
         const parts = Math.max(1, channels);
@@ -16003,7 +16390,7 @@ var init_extremes = __esm({
         if (before === void 0 || above(value, image, before))
           running.peak = { image, index: data.indexOf(value), value };
       }
-      start(name, shape2) {
+      start(name2, shape2) {
         const channels = shape2.length === 4 ? shape2[1] : 0;
         const running = {
           shape: [...shape2],
@@ -16013,37 +16400,37 @@ var init_extremes = __esm({
           channelMax: new Float32Array(channels).fill(-Infinity),
           peak: void 0
         };
-        this.tensors.set(name, running);
+        this.tensors.set(name2, running);
         return running;
       }
       /** Adds what another observer saw of other images. */
       merge(other) {
-        for (const [name, theirs] of other.tensors) {
-          const ours = this.tensors.get(name) ?? this.start(name, theirs.shape);
-          reserve2(ours, theirs.min.length);
+        for (const [name2, theirs] of other.tensors) {
+          const ours2 = this.tensors.get(name2) ?? this.start(name2, theirs.shape);
+          reserve2(ours2, theirs.min.length);
           theirs.min.forEach((value, i) => {
             if (Number.isNaN(value)) return;
-            ours.min[i] = value;
-            ours.max[i] = theirs.max[i];
+            ours2.min[i] = value;
+            ours2.max[i] = theirs.max[i];
           });
           theirs.channelMin.forEach((low, c) => {
-            ours.channelMin[c] = Math.min(ours.channelMin[c], low);
-            ours.channelMax[c] = Math.max(ours.channelMax[c], theirs.channelMax[c]);
+            ours2.channelMin[c] = Math.min(ours2.channelMin[c], low);
+            ours2.channelMax[c] = Math.max(ours2.channelMax[c], theirs.channelMax[c]);
           });
-          if (theirs.peak !== void 0 && (ours.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours.peak)))
-            ours.peak = theirs.peak;
+          if (theirs.peak !== void 0 && (ours2.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours2.peak)))
+            ours2.peak = theirs.peak;
         }
       }
       /** Extremes by tensor name. */
       extremes() {
-        return new Map([...this.tensors].map(([name, running]) => [name, { name, ...running }]));
+        return new Map([...this.tensors].map(([name2, running]) => [name2, { name: name2, ...running }]));
       }
       toMessage() {
         return [...this.tensors];
       }
       static fromMessage(message) {
         const observer = new _ExtremesObserver();
-        for (const [name, running] of message) observer.tensors.set(name, running);
+        for (const [name2, running] of message) observer.tensors.set(name2, running);
         return observer;
       }
     };
@@ -16052,13 +16439,13 @@ var init_extremes = __esm({
 
 // src/calibration/entropy.ts
 function entropyThreshold(statistics, batch) {
-  const limit2 = limitOf(statistics, batch);
+  const limit2 = limitOf2(statistics, batch);
   if (limit2 === 0) return 0;
   const bins = rebinned(statistics, limit2);
   bins[0] = bins[1];
   return (leastDivergence(bins) + 0.5) * limit2 / COUNTED;
 }
-function limitOf({ min, max, minByImage, maxByImage }, batch) {
+function limitOf2({ min, max, minByImage, maxByImage }, batch) {
   let limit2 = 0;
   for (let start = 0; start < minByImage.length && limit2 === 0; start += batch)
     for (let i = start; i < Math.min(start + batch, minByImage.length); i++)
@@ -16068,11 +16455,11 @@ function limitOf({ min, max, minByImage, maxByImage }, batch) {
   while (limit2 > 0 && limit2 < amax) limit2 *= 2;
   return limit2;
 }
-function rebinned({ bins, limit: ours }, limit2) {
+function rebinned({ bins, limit: ours2 }, limit2) {
   const below = new Float64Array(BINS + 1);
   for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
   const at2 = (edge) => {
-    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours));
+    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours2));
     const whole = Math.floor(place2);
     return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
   };
@@ -16183,14 +16570,14 @@ var init_mse = __esm({
 });
 
 // src/calibration/calibrators.ts
-function calibratorFor(name, options = { percentile: 99.999 }) {
-  return REGISTRY[name](options);
+function calibratorFor(name2, options = { percentile: 99.999 }) {
+  return REGISTRY[name2](options);
 }
 function rangeCandidates(statistics, options) {
   const percentiles = [.../* @__PURE__ */ new Set([options.percentile, ...PERCENTILES])];
   return CALIBRATORS.flatMap(
-    (name) => (name === "percentile" ? percentiles : [options.percentile]).map((percentile) => {
-      const calibrator = calibratorFor(name, { ...options, percentile });
+    (name2) => (name2 === "percentile" ? percentiles : [options.percentile]).map((percentile) => {
+      const calibrator = calibratorFor(name2, { ...options, percentile });
       return { name: calibrator.name, ranges: computeRanges(statistics, calibrator) };
     })
   );
@@ -16199,13 +16586,13 @@ function computeRanges(statistics, calibrator) {
   const bad = [...statistics.values()].filter(({ count: count3, nonFinite }) => count3 === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
-        where: `tensor ${name}`,
+      bad.slice(0, 10).map(({ name: name2, nonFinite }) => ({
+        where: `tensor ${name2}`,
         what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
         fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
       }))
     );
-  return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));
+  return new Map([...statistics].map(([name2, one]) => [name2, calibrator.range(one)]));
 }
 function amaxOf({ min, max }) {
   return Math.max(Math.abs(min), Math.abs(max));
@@ -16243,8 +16630,8 @@ var init_calibrators = __esm({
       minmax: () => ({ name: "minmax", range: (s) => rangeAt(s, amaxOf(s), "minmax") }),
       average: () => ({ name: "average", range: (s) => rangeAt(s, averageOf(s), "average") }),
       percentile: ({ percentile }) => {
-        const name = `percentile:${percentile}`;
-        return { name, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name) };
+        const name2 = `percentile:${percentile}`;
+        return { name: name2, range: (s) => rangeAt(s, percentileOf(s, percentile / 100), name2) };
       },
       entropy: ({ batch = 1 }) => ({
         name: "entropy",
@@ -16379,19 +16766,19 @@ var init_calibration = __esm({
 });
 
 // src/quantization/pattern.ts
-function planMatches(pattern, name) {
-  if (!pattern.includes("*")) return pattern === name;
+function planMatches(pattern, name2) {
+  if (!pattern.includes("*")) return pattern === name2;
   const parts = pattern.split("*");
   const first2 = parts[0];
   const last = parts.at(-1);
-  if (!name.startsWith(first2)) return false;
+  if (!name2.startsWith(first2)) return false;
   let at2 = first2.length;
   for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at2);
+    const found = name2.indexOf(part, at2);
     if (found < 0) return false;
     at2 = found + part.length;
   }
-  return name.length - last.length >= at2 && name.endsWith(last);
+  return name2.length - last.length >= at2 && name2.endsWith(last);
 }
 var init_pattern = __esm({
   "src/quantization/pattern.ts"() {
@@ -16401,19 +16788,19 @@ var init_pattern = __esm({
 
 // src/quantization/plan-ranges.ts
 function calibratorOf(word, batch) {
-  const [name, share2, ...more] = word.split(":");
-  if (!CALIBRATORS.includes(name ?? "") || more.length > 0) return void 0;
-  if (share2 !== void 0 && name !== "percentile") return void 0;
+  const [name2, share2, ...more] = word.split(":");
+  if (!CALIBRATORS.includes(name2 ?? "") || more.length > 0) return void 0;
+  if (share2 !== void 0 && name2 !== "percentile") return void 0;
   const percentile = share2 === void 0 ? PERCENTILE : Number(share2);
   if (!(percentile > 0 && percentile <= 100)) return void 0;
-  return calibratorFor(name, { percentile, ...batch !== void 0 && { batch } });
+  return calibratorFor(name2, { percentile, ...batch !== void 0 && { batch } });
 }
 function planRanges(plan, layers3, ranges, statistics, batch) {
   const asked = Object.entries(plan.calibrators ?? {});
   if (asked.length === 0) return ranges;
   const changed2 = new Map(ranges);
-  for (const { name, activations } of layers3) {
-    const word = asked.findLast(([pattern]) => planMatches(pattern, name))?.[1];
+  for (const { name: name2, activations } of layers3) {
+    const word = asked.findLast(([pattern]) => planMatches(pattern, name2))?.[1];
     const calibrator = word === void 0 ? void 0 : calibratorOf(word, batch);
     for (const tensor of calibrator === void 0 ? [] : activations) {
       const seen = statistics.get(tensor);
@@ -16437,24 +16824,24 @@ import { readFile as readFile3 } from "node:fs/promises";
 function defaultPlan(layers3, operators, options) {
   const attention = options.attention ?? (operators === "tensorrt" ? "float" : "int8");
   const unmatched = options.keepFloat.filter(
-    (pattern) => !layers3.some(({ name }) => planMatches(pattern, name))
+    (pattern) => !layers3.some(({ name: name2 }) => planMatches(pattern, name2))
   );
   if (unmatched.length > 0)
     throw new InputFault(unmatched.map((pattern) => unknownLayer("quantization.keepFloat", pattern, layers3)));
   const float = layers3.filter(
-    ({ name, head, attention: attends }) => head && options.head === "float" || attends === true && attention === "float" || options.keepFloat.some((pattern) => planMatches(pattern, name))
+    ({ name: name2, head, attention: attends }) => head && options.head === "float" || attends === true && attention === "float" || options.keepFloat.some((pattern) => planMatches(pattern, name2))
   );
   return {
     version: 1,
     operators,
     default: "int8",
-    layers: Object.fromEntries(float.map(({ name }) => [name, "fp16"]))
+    layers: Object.fromEntries(float.map(({ name: name2 }) => [name2, "fp16"]))
   };
 }
 function keepFloat(plan, names) {
   return {
     ...plan,
-    layers: { ...plan.layers, ...Object.fromEntries(names.map((name) => [name, "fp16"])) }
+    layers: { ...plan.layers, ...Object.fromEntries(names.map((name2) => [name2, "fp16"])) }
   };
 }
 function recalibrate(plan, calibrators) {
@@ -16462,15 +16849,15 @@ function recalibrate(plan, calibrators) {
   return { ...plan, calibrators: { ...plan.calibrators, ...calibrators } };
 }
 function resolvePlan(plan, layers3, file = "plan") {
-  const resolved2 = new Map(layers3.map(({ name }) => [name, plan.default]));
+  const resolved2 = new Map(layers3.map(({ name: name2 }) => [name2, plan.default]));
   const problems = [];
   for (const [pattern, precision2] of Object.entries(plan.layers)) {
-    const hits = layers3.filter(({ name }) => planMatches(pattern, name));
+    const hits = layers3.filter(({ name: name2 }) => planMatches(pattern, name2));
     if (hits.length === 0) problems.push(unknownLayer(`${file} layers`, pattern, layers3));
-    for (const { name } of hits) resolved2.set(name, precision2);
+    for (const { name: name2 } of hits) resolved2.set(name2, precision2);
   }
   for (const pattern of Object.keys(plan.calibrators ?? {}))
-    if (!layers3.some(({ name }) => planMatches(pattern, name)))
+    if (!layers3.some(({ name: name2 }) => planMatches(pattern, name2)))
       problems.push(unknownLayer(`${file} calibrators`, pattern, layers3));
   if (problems.length > 0) throw new InputFault(problems);
   return resolved2;
@@ -16530,10 +16917,10 @@ function* checkPlan(plan) {
     if (value !== void 0 && !(isRecord(value) && Object.values(value).every((one) => typeof one === "string")))
       yield [key, "must map layer names to texts"];
   }
-  for (const [name, calibrator] of Object.entries(isRecord(plan.calibrators) ? plan.calibrators : {}))
+  for (const [name2, calibrator] of Object.entries(isRecord(plan.calibrators) ? plan.calibrators : {}))
     if (typeof calibrator === "string" && calibratorOf(calibrator) === void 0)
       yield [
-        `calibrators["${name}"]`,
+        `calibrators["${name2}"]`,
         `must be one of ${CALIBRATORS.join(", ")} (or percentile:99.99), is ${show3(calibrator)}`
       ];
   for (const key of ["model", "calibrator", "comment"])
@@ -16541,9 +16928,9 @@ function* checkPlan(plan) {
       yield [key, `must be a text, is ${show3(plan[key])}`];
   if (!isRecord(plan.layers)) yield ["layers", "must map layer names to precisions"];
   else
-    for (const [name, precision2] of Object.entries(plan.layers))
+    for (const [name2, precision2] of Object.entries(plan.layers))
       if (!isPrecision(precision2))
-        yield [`layers["${name}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision2)}`];
+        yield [`layers["${name2}"]`, `must be one of ${PRECISIONS.join(", ")}, is ${show3(precision2)}`];
 }
 function isRecord(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -16612,26 +16999,26 @@ function fitPlan(plan, now) {
       age: structure || calibrator ? { structure, calibrator, gone: [], fresh: [], renamed: [] } : void 0
     };
   const renames = structure || plan.model === void 0 ? byStructure(before, now) : byPlace(before, now);
-  const names = new Set(now.layers.map(({ name }) => name));
-  const known2 = new Set(before.map(([name]) => renames.get(name) ?? name));
-  const fresh = now.layers.flatMap(({ name }) => known2.has(name) ? [] : [name]);
-  const lost = new Set(before.flatMap(([name]) => names.has(name) || renames.has(name) ? [] : [name]));
+  const names = new Set(now.layers.map(({ name: name2 }) => name2));
+  const known2 = new Set(before.map(([name2]) => renames.get(name2) ?? name2));
+  const fresh = now.layers.flatMap(({ name: name2 }) => known2.has(name2) ? [] : [name2]);
+  const lost = new Set(before.flatMap(([name2]) => names.has(name2) || renames.has(name2) ? [] : [name2]));
   const entries = (record) => Object.fromEntries(
     Object.entries(record).flatMap(([pattern, value]) => {
       if (lost.has(pattern)) return [];
-      const then = before.some(([name]) => planMatches(pattern, name));
-      const still = now.layers.some(({ name }) => planMatches(pattern, name));
+      const then = before.some(([name2]) => planMatches(pattern, name2));
+      const still = now.layers.some(({ name: name2 }) => planMatches(pattern, name2));
       const moved2 = renames.get(pattern);
       if (moved2 !== void 0) return [[moved2, value]];
       if (!pattern.includes("*") || still || !then) return [[pattern, value]];
-      return before.flatMap(([name]) => {
-        const to = planMatches(pattern, name) ? renames.get(name) : void 0;
+      return before.flatMap(([name2]) => {
+        const to = planMatches(pattern, name2) ? renames.get(name2) : void 0;
         return to === void 0 ? [] : [[to, value]];
       });
     })
   );
   const spoken = [...Object.keys(plan.layers), ...Object.keys(plan.calibrators ?? {})];
-  const gone = [...lost].filter((name) => spoken.some((pattern) => planMatches(pattern, name)));
+  const gone = [...lost].filter((name2) => spoken.some((pattern) => planMatches(pattern, name2)));
   const renamed = [...renames].map(([from, to]) => ({ from, to }));
   const fitted = {
     ...plan,
@@ -16651,10 +17038,10 @@ function byPlace(before, { layers: layers3 }) {
   );
 }
 function byStructure(before, { layers: layers3 }) {
-  const names = new Set(layers3.map(({ name }) => name));
-  const known2 = new Set(before.map(([name]) => name));
-  const lost = before.filter(([name]) => !names.has(name));
-  const fresh = layers3.filter(({ name }) => !known2.has(name));
+  const names = new Set(layers3.map(({ name: name2 }) => name2));
+  const known2 = new Set(before.map(([name2]) => name2));
+  const lost = before.filter(([name2]) => !names.has(name2));
+  const fresh = layers3.filter(({ name: name2 }) => !known2.has(name2));
   return new Map(
     lost.flatMap(([from, structure]) => {
       const alike2 = fresh.filter((one) => one.structure === structure);
@@ -16681,15 +17068,15 @@ function postProcessing(graph) {
   const weightedAfter = /* @__PURE__ */ new Set();
   for (const node of [...graph.nodes].reverse()) {
     const weighted = isCompute(node) && floatData(graph, node).length > 0 && !isDfl(graph, node);
-    const before = weighted || node.outputs.some((name) => weightedAfter.has(name));
-    if (before) for (const name of node.inputs) weightedAfter.add(name);
+    const before = weighted || node.outputs.some((name2) => weightedAfter.has(name2));
+    if (before) for (const name2 of node.inputs) weightedAfter.add(name2);
     else tail2.add(node.index);
   }
   return tail2;
 }
 function bodyReads(graph) {
   return graph.nodes.filter(({ proto }) => proto.attribute.some(({ g }) => g !== void 0)).flatMap(
-    (node) => graph.proto.initializer.map(({ name }) => name).filter((name) => graph.consumersOf(name).includes(node))
+    (node) => graph.proto.initializer.map(({ name: name2 }) => name2).filter((name2) => graph.consumersOf(name2).includes(node))
   );
 }
 function halfScale(scale) {
@@ -16752,7 +17139,7 @@ var init_strong = __esm({
         this.options = options;
         this.names = /* @__PURE__ */ new Set([
           ...graph.inputs,
-          ...graph.proto.initializer.map(({ name }) => name),
+          ...graph.proto.initializer.map(({ name: name2 }) => name2),
           ...graph.nodes.flatMap(({ outputs }) => outputs)
         ]);
         const tail2 = postProcessing(graph);
@@ -16776,33 +17163,33 @@ var init_strong = __esm({
       whyFloat(node) {
         if (this.options.fp32.has(node.name)) return "the plan holds it in FP32";
         if (node.opType === "QuantizeLinear") return void 0;
-        for (const name of node.outputs) {
-          const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+        for (const name2 of node.outputs) {
+          const reach3 = this.reachOf(name2);
+          if (reach3 > HALF_MAX) return `${name2} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
         }
-        for (const [i, name] of node.inputs.entries()) {
+        for (const [i, name2] of node.inputs.entries()) {
           if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
-          const reach3 = this.reachOf(name);
-          if (reach3 > HALF_MAX) return `${name} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          const reach3 = this.reachOf(name2);
+          if (reach3 > HALF_MAX) return `${name2} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
           if (node.opType === "DequantizeLinear") continue;
-          const value = this.floatConstant(name);
+          const value = this.floatConstant(name2);
           if (value === void 0) continue;
           const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
           if (size > HALF_MAX && Number.isFinite(size))
-            return `its constant ${name} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
+            return `its constant ${name2} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
           if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
-            return `its constant ${name} is ${short2(size)}, which is 0 in FP16`;
+            return `its constant ${name2} is ${short2(size)}, which is 0 in FP16`;
         }
         return void 0;
       }
       /** Largest |x|: of a dequantized tensor what its scale allows. */
-      reachOf(name) {
-        const producer = this.graph.producerOf(name);
+      reachOf(name2) {
+        const producer = this.graph.producerOf(name2);
         const scale = producer?.opType === "DequantizeLinear" ? this.floatConstant(producer.inputs[1] ?? "") : void 0;
-        return scale === void 0 ? this.options.reach.get(name) ?? 0 : 127 * scale.reduce((a, b) => Math.max(a, b), 0);
+        return scale === void 0 ? this.options.reach.get(name2) ?? 0 : 127 * scale.reduce((a, b) => Math.max(a, b), 0);
       }
-      floatConstant(name) {
-        const tensor = this.graph.constant(name);
+      floatConstant(name2) {
+        const tensor = this.graph.constant(name2);
         return tensor?.dataType === FLOAT3 ? tensorToFloats(tensor) : void 0;
       }
       convert(raised) {
@@ -16812,10 +17199,10 @@ var init_strong = __esm({
         const read = /* @__PURE__ */ new Set([...this.out.flatMap(({ input }) => input), ...output, ...bodyReads(this.graph)]);
         const graph = changed(source, {
           node: this.out.filter(
-            (node) => node.opType !== "Constant" || node.output.some((name) => read.has(name))
+            (node) => node.opType !== "Constant" || node.output.some((name2) => read.has(name2))
           ),
-          initializer: [...source.initializer.filter(({ name }) => read.has(name)), ...this.added],
-          valueInfo: source.valueInfo.filter(({ name }) => !this.halves.has(name))
+          initializer: [...source.initializer.filter(({ name: name2 }) => read.has(name2)), ...this.added],
+          valueInfo: source.valueInfo.filter(({ name: name2 }) => !this.halves.has(name2))
         });
         return { proto: changed(raised, { graph }), kept: this.kept };
       }
@@ -16827,24 +17214,24 @@ var init_strong = __esm({
       }
       emitPlain(node) {
         const half = this.half.has(node.index);
-        const input = node.inputs.map((name, i) => {
-          if (name === "" || !this.graph.isFloat(name)) return name;
+        const input = node.inputs.map((name2, i) => {
+          if (name2 === "" || !this.graph.isFloat(name2)) return name2;
           const keep2 = FLOAT_INPUTS[node.opType]?.includes(i) === true;
-          return this.as(name, half && !keep2);
+          return this.as(name2, half && !keep2);
         });
-        const output = node.outputs.map((name) => {
-          if (!half || !this.graph.isFloat(name)) return name;
-          if (!this.graph.outputs.includes(name)) {
-            this.halves.add(name);
-            return name;
+        const output = node.outputs.map((name2) => {
+          if (!half || !this.graph.isFloat(name2)) return name2;
+          if (!this.graph.outputs.includes(name2)) {
+            this.halves.add(name2);
+            return name2;
           }
-          const inner = this.fresh(`${name}_half`);
-          this.casts.set(`${name}:half`, inner);
+          const inner = this.fresh(`${name2}_half`);
+          this.casts.set(`${name2}:half`, inner);
           return inner;
         });
         this.out.push(changed(node.proto, { input, output }));
-        node.outputs.forEach((name, i) => {
-          if (output[i] !== name) this.out.push(castNode(output[i], name, FLOAT3));
+        node.outputs.forEach((name2, i) => {
+          if (output[i] !== name2) this.out.push(castNode(output[i], name2, FLOAT3));
         });
       }
       /**
@@ -16880,42 +17267,42 @@ var init_strong = __esm({
         this.out.push(changed(node.proto, { input: [from, this.scaleAs(scale, half), ...rest] }));
       }
       /** Scales of both types have the values of FP16, so that Q and DQ at a border agree. */
-      scaleValues(name, half) {
-        const values = this.floatConstant(name) ?? new Float32Array();
+      scaleValues(name2, half) {
+        const values = this.floatConstant(name2) ?? new Float32Array();
         return half ? Float32Array.from(values, halfScale) : values;
       }
-      scaleAs(name, half) {
-        const key = `${name}:scale:${half}`;
+      scaleAs(name2, half) {
+        const key = `${name2}:scale:${half}`;
         const known2 = this.casts.get(key);
         if (known2 !== void 0) return known2;
-        const tensor = this.graph.constant(name);
-        if (tensor === void 0) return this.as(name, half);
-        const made = this.fresh(half ? `${name}_half` : `${name}_float`);
-        const values = this.scaleValues(name, true);
+        const tensor = this.graph.constant(name2);
+        if (tensor === void 0) return this.as(name2, half);
+        const made = this.fresh(half ? `${name2}_half` : `${name2}_float`);
+        const values = this.scaleValues(name2, true);
         const dims = tensor.dims.map(Number);
         this.added.push(half ? halvesToTensor(made, dims, values) : floatsToTensor(made, dims, values));
         this.casts.set(key, made);
         return made;
       }
       /** The tensor in the wanted type: itself, a converted constant, or a Cast. */
-      as(name, half) {
-        if (this.halves.has(name) === half) return name;
-        const key = `${name}:${half ? "half" : "float"}`;
+      as(name2, half) {
+        if (this.halves.has(name2) === half) return name2;
+        const key = `${name2}:${half ? "half" : "float"}`;
         const known2 = this.casts.get(key);
         if (known2 !== void 0) return known2;
-        const made = this.fresh(`${name}_${half ? "half" : "float"}`);
+        const made = this.fresh(`${name2}_${half ? "half" : "float"}`);
         this.casts.set(key, made);
-        const tensor = this.graph.constant(name);
+        const tensor = this.graph.constant(name2);
         if (tensor?.dataType === FLOAT3 && half)
           this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
-        else this.out.push(castNode(name, made, half ? FLOAT162 : FLOAT3));
+        else this.out.push(castNode(name2, made, half ? FLOAT162 : FLOAT3));
         return made;
       }
       fresh(base) {
-        let name = base;
-        for (let i = 1; this.names.has(name); i++) name = `${base}.${i}`;
-        this.names.add(name);
-        return name;
+        let name2 = base;
+        for (let i = 1; this.names.has(name2); i++) name2 = `${base}.${i}`;
+        this.names.add(name2);
+        return name2;
       }
     };
   }
@@ -16931,12 +17318,12 @@ function floatModelOf(model) {
   const float = new Bypass(graph, () => false).write(named);
   return { ...model, proto: float, quantized: named };
 }
-function quantizedAlready({ proto, name }, { opType, name: node }) {
+function quantizedAlready({ proto, name: name2 }, { opType, name: node }) {
   const producer = [proto.producerName, proto.producerVersion].filter(Boolean).join(" ");
   const dynamic = opType.startsWith("Dynamic") || opType.endsWith("Integer");
   const integer = INTEGER.test(opType);
   return {
-    where: `${name}, node ${node}`,
+    where: `${name2}, node ${node}`,
     what: [
       "the model is quantized already",
       ...producer === "" ? [] : [` (last written by ${producer})`],
@@ -16951,15 +17338,15 @@ function selectQuantized(quantized, float, plan) {
   const layers3 = listLayers(float, plan.operators);
   const precision2 = resolvePlan(plan, layers3);
   const inFile = new Set(quantizedLayers(graph));
-  const int8Layers = layers3.filter(({ name }) => precision2.get(name) === "int8" && inFile.has(name));
-  const int8 = new Set(int8Layers.map(({ name }) => name));
-  const whole = plan.default === "int8" && layers3.every(({ name }) => int8.has(name) || !inFile.has(name));
+  const int8Layers = layers3.filter(({ name: name2 }) => precision2.get(name2) === "int8" && inFile.has(name2));
+  const int8 = new Set(int8Layers.map(({ name: name2 }) => name2));
+  const whole = plan.default === "int8" && layers3.every(({ name: name2 }) => int8.has(name2) || !inFile.has(name2));
   const below = layersBelow(graph);
   const bypass2 = new Bypass(graph, (reader) => {
     if (whole) return true;
     if (isCompute(reader)) return int8.has(reader.name);
     const layersThere = below.get(reader.index) ?? [];
-    return layersThere.length === 0 ? plan.default === "int8" : layersThere.some((name) => int8.has(name));
+    return layersThere.length === 0 ? plan.default === "int8" : layersThere.some((name2) => int8.has(name2));
   });
   return {
     proto: bypass2.write(quantized),
@@ -16970,29 +17357,29 @@ function selectQuantized(quantized, float, plan) {
 }
 function planOfFile(model, layers3, operators) {
   const inFile = new Set(quantizedLayers(buildGraph({ proto: model.quantized })));
-  const float = layers3.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, "fp16"]);
+  const float = layers3.filter(({ name: name2 }) => !inFile.has(name2)).map(({ name: name2 }) => [name2, "fp16"]);
   return { version: 1, operators, default: "int8", layers: Object.fromEntries(float) };
 }
 function quantizedLayers(graph) {
   const dequantized = /* @__PURE__ */ new Set();
   for (const node of graph.nodes) {
     const moved2 = movedInputs(node);
-    if (node.opType === "DequantizeLinear" || moved2.length > 0 && moved2.every((name) => dequantized.has(name)))
-      for (const name of node.outputs) dequantized.add(name);
+    if (node.opType === "DequantizeLinear" || moved2.length > 0 && moved2.every((name2) => dequantized.has(name2)))
+      for (const name2 of node.outputs) dequantized.add(name2);
   }
-  return graph.nodes.filter((node) => isCompute(node) && node.inputs.slice(0, 2).every((name) => dequantized.has(name))).map(({ name }) => name);
+  return graph.nodes.filter((node) => isCompute(node) && node.inputs.slice(0, 2).every((name2) => dequantized.has(name2))).map(({ name: name2 }) => name2);
 }
 function layersBelow(graph) {
   const below = /* @__PURE__ */ new Map();
   for (const node of [...graph.nodes].reverse()) {
-    const names = node.outputs.flatMap((name) => graph.consumersOf(name)).flatMap((reader) => isCompute(reader) ? [reader.name] : below.get(reader.index) ?? []);
+    const names = node.outputs.flatMap((name2) => graph.consumersOf(name2)).flatMap((reader) => isCompute(reader) ? [reader.name] : below.get(reader.index) ?? []);
     below.set(node.index, [...new Set(names)]);
   }
   return below;
 }
 function withNames({ proto }) {
   const nodes = buildGraph({ proto }).nodes.map(
-    ({ proto: node, name }) => node.name === name ? node : changed(node, { name })
+    ({ proto: node, name: name2 }) => node.name === name2 ? node : changed(node, { name: name2 })
   );
   return changed(proto, { graph: changed(proto.graph, { node: nodes }) });
 }
@@ -17004,9 +17391,9 @@ function prune(nodes, outputs) {
   const given = /* @__PURE__ */ new Set();
   const kept = [];
   for (const node of [...nodes].reverse()) {
-    if (!node.output.some((name) => name !== "" && wanted.has(name) && !given.has(name))) continue;
-    for (const name of node.output) given.add(name);
-    for (const name of [...node.input, ...bodyReads2(node)]) wanted.add(name);
+    if (!node.output.some((name2) => name2 !== "" && wanted.has(name2) && !given.has(name2))) continue;
+    for (const name2 of node.output) given.add(name2);
+    for (const name2 of [...node.input, ...bodyReads2(node)]) wanted.add(name2);
     kept.push(node);
   }
   return kept.reverse();
@@ -17015,7 +17402,7 @@ function bodyReads2(node) {
   return node.attribute.flatMap(
     ({ g, graphs }) => [...g ? [g] : [], ...graphs].flatMap((body) => [
       ...body.node.flatMap((one) => [...one.input, ...bodyReads2(one)]),
-      ...body.output.map(({ name }) => name)
+      ...body.output.map(({ name: name2 }) => name2)
     ])
   );
 }
@@ -17045,20 +17432,20 @@ var init_explicit = __esm({
         const graph = source.graph;
         const nodes = this.graph.nodes.flatMap((node) => {
           if (isQdq(node) || this.keeps(node)) return [node.proto];
-          const read2 = changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
+          const read2 = changed(node.proto, { input: node.inputs.map((name2) => this.floatOf(name2)) });
           return [...this.casts.splice(0), read2];
         });
-        const outputs = graph.output.flatMap(({ name }) => this.leaving(name));
-        const kept = prune([...nodes, ...outputs], new Set(graph.output.map(({ name }) => name)));
+        const outputs = graph.output.flatMap(({ name: name2 }) => this.leaving(name2));
+        const kept = prune([...nodes, ...outputs], new Set(graph.output.map(({ name: name2 }) => name2)));
         const read = new Set(kept.flatMap(({ input }) => input));
         return changed(source, {
           graph: changed(graph, {
             node: kept,
             initializer: [
               ...graph.initializer.filter(
-                ({ name }) => read.has(name) || this.graph.consumersOf(name).some(({ proto }) => proto.attribute.some(({ g }) => g))
+                ({ name: name2 }) => read.has(name2) || this.graph.consumersOf(name2).some(({ proto }) => proto.attribute.some(({ g }) => g))
               ),
-              ...[...this.folded.values()].filter(({ name }) => read.has(name))
+              ...[...this.folded.values()].filter(({ name: name2 }) => read.has(name2))
             ]
           })
         });
@@ -17078,30 +17465,30 @@ var init_explicit = __esm({
               kind: this.constant(tensor) === void 0 ? "activation" : "weight",
               axis: steps2.length > 1 ? intAttribute(node, "axis", 1) : void 0,
               scale: steps2,
-              layers: readers.filter(isCompute).map(({ name }) => name)
+              layers: readers.filter(isCompute).map(({ name: name2 }) => name2)
             }
           ];
         });
       }
       /** The tensor before Q/DQ; itself when it is not dequantized. */
-      floatOf(name) {
-        const dequantize = this.graph.producerOf(name);
-        if (dequantize?.opType !== "DequantizeLinear") return name;
+      floatOf(name2) {
+        const dequantize = this.graph.producerOf(name2);
+        if (dequantize?.opType !== "DequantizeLinear") return name2;
         const codes = dequantize.inputs[0] ?? "";
         const quantize2 = this.graph.producerOf(codes);
         if (quantize2?.opType === "QuantizeLinear")
-          return this.inTypeOf(name, this.floatOf(quantize2.inputs[0] ?? ""));
+          return this.inTypeOf(name2, this.floatOf(quantize2.inputs[0] ?? ""));
         const stored = this.constant(codes);
-        if (stored === void 0) return name;
-        const known2 = this.folded.get(name);
+        if (stored === void 0) return name2;
+        const known2 = this.folded.get(name2);
         if (known2 !== void 0) return known2.name;
-        const made = this.fold(dequantize, stored, `${name}_float`);
-        this.folded.set(name, made);
+        const made = this.fold(dequantize, stored, `${name2}_float`);
+        this.folded.set(name2, made);
         return made.name;
       }
       /** Q reads FP32 and DQ gives FP16 where a strongly typed file begins: without them a Cast is left. */
       inTypeOf(dequantized, source) {
-        const [from, to] = [source, dequantized].map((name) => this.graph.elementType(name));
+        const [from, to] = [source, dequantized].map((name2) => this.graph.elementType(name2));
         if (to === void 0 || from === void 0 || from === to) return source;
         const cast = `${dequantized}_Cast`;
         if (!this.cast.has(cast)) this.casts.push(castNode(source, cast, to));
@@ -17109,7 +17496,7 @@ var init_explicit = __esm({
         return cast;
       }
       /** Integer weights times their scales, in the type of the scales. */
-      fold(node, codes, name) {
+      fold(node, codes, name2) {
         const steps2 = tensorToFloats(this.constant(node.inputs[1] ?? ""));
         const zero = this.constant(node.inputs[2] ?? "");
         const shift = zero === void 0 ? [0] : tensorToIntegers(zero);
@@ -17127,22 +17514,22 @@ var init_explicit = __esm({
             what: "holds other data than its shape says"
           });
         const half = this.constant(node.inputs[1] ?? "")?.dataType === 10 /* FLOAT16 */;
-        return half ? halvesToTensor(name, dims, values) : floatsToTensor(name, dims, values);
+        return half ? halvesToTensor(name2, dims, values) : floatsToTensor(name2, dims, values);
       }
-      constant(name) {
-        const producer = this.graph.producerOf(name);
-        return this.graph.constant(name) ?? (producer?.opType === "Identity" ? this.constant(producer.inputs[0] ?? "") : void 0);
+      constant(name2) {
+        const producer = this.graph.producerOf(name2);
+        return this.graph.constant(name2) ?? (producer?.opType === "Identity" ? this.constant(producer.inputs[0] ?? "") : void 0);
       }
-      leaving(name) {
-        const producer = this.graph.producerOf(name);
-        const float = this.floatOf(name);
-        if (producer === void 0 || float === name || this.keeps(producer)) return [];
+      leaving(name2) {
+        const producer = this.graph.producerOf(name2);
+        const float = this.floatOf(name2);
+        if (producer === void 0 || float === name2 || this.keeps(producer)) return [];
         return [
           create(NodeProtoSchema, {
-            name: `${name}_Identity`,
+            name: `${name2}_Identity`,
             opType: "Identity",
             input: [float],
-            output: [name]
+            output: [name2]
           })
         ];
       }
@@ -17167,7 +17554,7 @@ function placeQuantizers(graph, scope, int8) {
       tensor,
       [
         ...new Set(
-          (wanted.has(tensor) ? [tensor] : list3).flatMap((name) => [...wanted.get(name)?.layers ?? []])
+          (wanted.has(tensor) ? [tensor] : list3).flatMap((name2) => [...wanted.get(name2)?.layers ?? []])
         )
       ]
     ])
@@ -17217,14 +17604,14 @@ function valueReaders(graph, tensor) {
 }
 function canRise(graph, node, readers) {
   const inputs = movedInputs(node);
-  if (inputs.length === 0 || !inputs.every((name) => graph.isFloat(name) && graph.constant(name) === void 0))
+  if (inputs.length === 0 || !inputs.every((name2) => graph.isFloat(name2) && graph.constant(name2) === void 0))
     return false;
   const used = node.outputs.filter(
-    (name) => graph.outputs.includes(name) || valueReaders(graph, name).length > 0
+    (name2) => graph.outputs.includes(name2) || valueReaders(graph, name2).length > 0
   );
-  return used.length > 0 && used.every((name) => {
-    const through = readers.get(name);
-    return through !== void 0 && !graph.outputs.includes(name) && valueReaders(graph, name).every(({ index }) => through.has(index));
+  return used.length > 0 && used.every((name2) => {
+    const through = readers.get(name2);
+    return through !== void 0 && !graph.outputs.includes(name2) && valueReaders(graph, name2).every(({ index }) => through.has(index));
   });
 }
 function append(lists, key, value) {
@@ -17240,8 +17627,8 @@ var init_placement = __esm({
     LEAVES = -1;
     Ties = class {
       parent = /* @__PURE__ */ new Map();
-      find(name) {
-        let root2 = name;
+      find(name2) {
+        let root2 = name2;
         for (let up = this.parent.get(root2); up !== void 0; up = this.parent.get(root2)) root2 = up;
         return root2;
       }
@@ -17266,7 +17653,7 @@ function quantize(model, plan, ranges) {
   refuseHalf(graph, model.name);
   const layers3 = listLayers(graph, plan.operators);
   const precision2 = resolvePlan(plan, layers3);
-  const int8Layers = layers3.filter(({ name }) => precision2.get(name) === "int8");
+  const int8Layers = layers3.filter(({ name: name2 }) => precision2.get(name2) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = changed(source, { graph: writer.write(graph.proto) });
   return {
@@ -17281,8 +17668,8 @@ function checkWeights(model) {
   if (model.quantized === void 0) refuseHalf(graph, model.name);
   for (const node of graph.nodes) {
     if (!isCompute(node)) continue;
-    for (const name of node.inputs.slice(1)) {
-      const tensor = weightValues(graph, name);
+    for (const name2 of node.inputs.slice(1)) {
+      const tensor = weightValues(graph, name2);
       if (tensor?.dataType === 1 /* FLOAT */) finiteValues(tensor, node.name);
     }
   }
@@ -17300,7 +17687,7 @@ function finiteValues(tensor, layer) {
 function tensorsToCalibrate(graph, scope) {
   const tensors = new Set(listLayers(graph, scope).flatMap(({ activations }) => activations));
   if (scope === "all") {
-    for (const name of graph.outputs) if (graph.isFloat(name)) tensors.add(name);
+    for (const name2 of graph.outputs) if (graph.isFloat(name2)) tensors.add(name2);
   }
   for (const node of graph.nodes)
     if (node.opType === "Concat" && tensors.has(node.outputs[0] ?? "")) {
@@ -17309,13 +17696,13 @@ function tensorsToCalibrate(graph, scope) {
     }
   return [...tensors];
 }
-function refuseHalf(graph, name) {
+function refuseHalf(graph, name2) {
   const node = graph.nodes.find(
     (one) => isCompute(one) && weightValues(graph, one.inputs[1] ?? "")?.dataType === 10 /* FLOAT16 */
   );
   if (node === void 0) return;
   throw new InputFault({
-    where: `${name}, node ${node.name}`,
+    where: `${name2}, node ${node.name}`,
     what: "has weights in FP16",
     fix: "Export the model in FP32 (without half=True); the plan decides what runs in FP16."
   });
@@ -17323,9 +17710,9 @@ function refuseHalf(graph, name) {
 function nameTag(graph) {
   const taken = [
     ...graph.nodes.flatMap(({ outputs }) => outputs),
-    ...graph.proto.initializer.map(({ name }) => name)
+    ...graph.proto.initializer.map(({ name: name2 }) => name2)
   ];
-  return taken.some((name) => /_(dq|q|scale|zero_point|float)$/.test(name)) ? ".int8gate" : "";
+  return taken.some((name2) => /_(dq|q|scale|zero_point|float)$/.test(name2)) ? ".int8gate" : "";
 }
 function refuseQuantized(graph, model) {
   const node = graph.nodes.find(
@@ -17384,11 +17771,11 @@ var init_quantize = __esm({
       setRanges(ranges) {
         for (const [tensor, covered2] of this.placement.covers) {
           let amax = 0;
-          for (const name of covered2) {
-            const range = ranges.get(name);
+          for (const name2 of covered2) {
+            const range = ranges.get(name2);
             if (range === void 0)
               throw new InputFault({
-                where: `tensor ${name}`,
+                where: `tensor ${name2}`,
                 what: "has no calibrated range",
                 fix: "Calibrate again with the same operators as the plan."
               });
@@ -17397,14 +17784,14 @@ var init_quantize = __esm({
           this.amax.set(tensor, amax);
         }
       }
-      weightScale(name, axis, layer) {
-        const tensor = weightValues(this.graph, name);
+      weightScale(name2, axis, layer) {
+        const tensor = weightValues(this.graph, name2);
         const bySide = weightScales.get(tensor) ?? /* @__PURE__ */ new Map();
         const known2 = bySide.get(axis);
-        if (known2 !== void 0) return { ...known2, tensor: name, layers: [layer] };
+        if (known2 !== void 0) return { ...known2, tensor: name2, layers: [layer] };
         const values = finiteValues(tensor, layer);
         const record = {
-          tensor: name,
+          tensor: name2,
           kind: "weight",
           axis,
           layers: [layer],
@@ -17412,7 +17799,7 @@ var init_quantize = __esm({
         };
         bySide.set(axis, record);
         weightScales.set(tensor, bySide);
-        return { ...record, tensor: name, layers: [layer] };
+        return { ...record, tensor: name2, layers: [layer] };
       }
       scales() {
         const activations = [...this.amax].map(([tensor, amax]) => ({
@@ -17463,13 +17850,13 @@ var init_quantize = __esm({
       }
       rewire(node, renamed) {
         const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
-        const input = node.inputs.map((name, i) => {
-          if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
-          const readers = this.placement.readers.get(name);
-          if (readers?.has(node.index) === true) return readers.has(LEAVES) ? name : `${name}${this.tag}_dq`;
-          return renamed.get(name) ?? name;
+        const input = node.inputs.map((name2, i) => {
+          if (i === 1 && weights.includes(name2)) return `${name2}${this.tag}_dq`;
+          const readers = this.placement.readers.get(name2);
+          if (readers?.has(node.index) === true) return readers.has(LEAVES) ? name2 : `${name2}${this.tag}_dq`;
+          return renamed.get(name2) ?? name2;
         });
-        return changed(node.proto, { input, output: node.outputs.map((name) => renamed.get(name) ?? name) });
+        return changed(node.proto, { input, output: node.outputs.map((name2) => renamed.get(name2) ?? name2) });
       }
       /** QuantizeLinear and DequantizeLinear with their constants. */
       pair(base, from, to, scale, axis) {
@@ -17485,19 +17872,19 @@ var init_quantize = __esm({
             i: BigInt(axis)
           })
         ];
-        const constants3 = [`${base}_scale`, `${base}_zero_point`];
+        const constants4 = [`${base}_scale`, `${base}_zero_point`];
         return [
           create(NodeProtoSchema, {
             name: `${base}_QuantizeLinear`,
             opType: "QuantizeLinear",
-            input: [from, ...constants3],
+            input: [from, ...constants4],
             output: [`${base}_q`],
             attribute
           }),
           create(NodeProtoSchema, {
             name: `${base}_DequantizeLinear`,
             opType: "DequantizeLinear",
-            input: [`${base}_q`, ...constants3],
+            input: [`${base}_q`, ...constants4],
             output: [to],
             attribute
           })
@@ -17511,22 +17898,22 @@ var init_quantize = __esm({
 function findSharedScales(graph, scales2, statistics) {
   const found = /* @__PURE__ */ new Map();
   const read = scales2.flatMap(
-    ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name) => ({ tensor: name, scale })) : []
+    ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name2) => ({ tensor: name2, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join28 = joinBefore(graph, tensor);
-    if (join28 === void 0 || found.has(join28.name)) continue;
+    const join29 = joinBefore(graph, tensor);
+    if (join29 === void 0 || found.has(join29.name)) continue;
     const step2 = scale[0];
-    const parts = join28.inputs.flatMap((name) => {
-      const one = statistics.get(name);
-      return one === void 0 ? [] : [{ tensor: name, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
+    const parts = join29.inputs.flatMap((name2) => {
+      const one = statistics.get(name2);
+      return one === void 0 ? [] : [{ tensor: name2, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
     const smallest = [...parts].sort((a, b) => a.steps - b.steps)[0];
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join28.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join28.name, { ...words, sentence: describe2(words, smallest, largest) });
+    const words = { tensor, node: join29.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join29.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -17579,7 +17966,7 @@ var init_shared_scales = __esm({
 // src/quantization/moved.ts
 function elementsMoved(layer, graph, shapes) {
   const node = graph.nodes[layer.nodes[0]];
-  const inputs = layer.activations.map((name) => shapes.get(name)?.shape);
+  const inputs = layer.activations.map((name2) => shapes.get(name2)?.shape);
   const output = outputElements(layer, node, graph, shapes);
   if (output === void 0 || inputs.length === 0 || inputs.includes(void 0)) return void 0;
   return layer.parameters + output + inputs.reduce((sum2, dims) => sum2 + product(dims ?? []), 0);
@@ -17764,25 +18151,25 @@ var require_argument = __commonJS({
        * @param {string} name
        * @param {string} [description]
        */
-      constructor(name, description) {
+      constructor(name2, description) {
         this.description = description || "";
         this.variadic = false;
         this.parseArg = void 0;
         this.defaultValue = void 0;
         this.defaultValueDescription = void 0;
         this.argChoices = void 0;
-        switch (name[0]) {
+        switch (name2[0]) {
           case "<":
             this.required = true;
-            this._name = name.slice(1, -1);
+            this._name = name2.slice(1, -1);
             break;
           case "[":
             this.required = false;
-            this._name = name.slice(1, -1);
+            this._name = name2.slice(1, -1);
             break;
           default:
             this.required = true;
-            this._name = name;
+            this._name = name2;
             break;
         }
         if (this._name.endsWith("...")) {
@@ -18037,11 +18424,11 @@ var require_help = __commonJS({
        * @returns {number}
        */
       longestSubcommandTermLength(cmd, helper) {
-        return helper.visibleCommands(cmd).reduce((max, command) => {
+        return helper.visibleCommands(cmd).reduce((max, command2) => {
           return Math.max(
             max,
             this.displayWidth(
-              helper.styleSubcommandTerm(helper.subcommandTerm(command))
+              helper.styleSubcommandTerm(helper.subcommandTerm(command2))
             )
           );
         }, 0);
@@ -18589,8 +18976,8 @@ var require_option = __commonJS({
        * @param {string} name
        * @return {Option}
        */
-      env(name) {
-        this.envVar = name;
+      env(name2) {
+        this.envVar = name2;
         return this;
       }
       /**
@@ -18893,7 +19280,7 @@ var require_command = __commonJS({
        *
        * @param {string} [name]
        */
-      constructor(name) {
+      constructor(name2) {
         super();
         this.commands = [];
         this.options = [];
@@ -18906,7 +19293,7 @@ var require_command = __commonJS({
         this.rawArgs = [];
         this.processedArgs = [];
         this._scriptPath = null;
-        this._name = name || "";
+        this._name = name2 || "";
         this._optionValues = {};
         this._optionValueSources = {};
         this._storeOptionsAsProperties = false;
@@ -18974,8 +19361,8 @@ var require_command = __commonJS({
        */
       _getCommandAndAncestors() {
         const result = [];
-        for (let command = this; command; command = command.parent) {
-          result.push(command);
+        for (let command2 = this; command2; command2 = command2.parent) {
+          result.push(command2);
         }
         return result;
       }
@@ -19011,8 +19398,8 @@ var require_command = __commonJS({
           desc = null;
         }
         opts = opts || {};
-        const [, name, args] = nameAndArgs.match(/([^ ]+) *(.*)/);
-        const cmd = this.createCommand(name);
+        const [, name2, args] = nameAndArgs.match(/([^ ]+) *(.*)/);
+        const cmd = this.createCommand(name2);
         if (desc) {
           cmd.description(desc);
           cmd._executableHandler = true;
@@ -19036,8 +19423,8 @@ var require_command = __commonJS({
        * @param {string} [name]
        * @return {Command} new command
        */
-      createCommand(name) {
-        return new _Command(name);
+      createCommand(name2) {
+        return new _Command(name2);
       }
       /**
        * You can customise the help with a subclass of Help by overriding createHelp,
@@ -19143,8 +19530,8 @@ var require_command = __commonJS({
        * @param {string} [description]
        * @return {Argument} new argument
        */
-      createArgument(name, description) {
-        return new Argument2(name, description);
+      createArgument(name2, description) {
+        return new Argument2(name2, description);
       }
       /**
        * Define argument syntax for command.
@@ -19162,8 +19549,8 @@ var require_command = __commonJS({
        * @param {*} [defaultValue]
        * @return {Command} `this` command for chaining
        */
-      argument(name, description, parseArg, defaultValue) {
-        const argument = this.createArgument(name, description);
+      argument(name2, description, parseArg, defaultValue) {
+        const argument = this.createArgument(name2, description);
         if (typeof parseArg === "function") {
           argument.default(defaultValue).argParser(parseArg);
         } else {
@@ -19416,22 +19803,22 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {Command} command
        * @private
        */
-      _registerCommand(command) {
+      _registerCommand(command2) {
         const knownBy = (cmd) => {
           return [cmd.name()].concat(cmd.aliases());
         };
-        const alreadyUsed = knownBy(command).find(
-          (name) => this._findCommand(name)
+        const alreadyUsed = knownBy(command2).find(
+          (name2) => this._findCommand(name2)
         );
         if (alreadyUsed) {
           const existingCmd = knownBy(this._findCommand(alreadyUsed)).join("|");
-          const newCmd = knownBy(command).join("|");
+          const newCmd = knownBy(command2).join("|");
           throw new Error(
             `cannot add command '${newCmd}' as already have command '${existingCmd}'`
           );
         }
-        this._initCommandGroup(command);
-        this.commands.push(command);
+        this._initCommandGroup(command2);
+        this.commands.push(command2);
       }
       /**
        * Add an option.
@@ -19442,24 +19829,24 @@ Expecting one of '${allowedValues.join("', '")}'`);
       addOption(option) {
         this._registerOption(option);
         const oname = option.name();
-        const name = option.attributeName();
+        const name2 = option.attributeName();
         if (option.negate) {
           const positiveLongFlag = option.long.replace(/^--no-/, "--");
           if (!this._findOption(positiveLongFlag)) {
             this.setOptionValueWithSource(
-              name,
+              name2,
               option.defaultValue === void 0 ? true : option.defaultValue,
               "default"
             );
           }
         } else if (option.defaultValue !== void 0) {
-          this.setOptionValueWithSource(name, option.defaultValue, "default");
+          this.setOptionValueWithSource(name2, option.defaultValue, "default");
         }
         const handleOptionValue = (val, invalidValueMessage, valueSource) => {
           if (val == null && option.presetArg !== void 0) {
             val = option.presetArg;
           }
-          const oldValue = this.getOptionValue(name);
+          const oldValue = this.getOptionValue(name2);
           if (val !== null && option.parseArg) {
             val = this._callParseArg(option, val, oldValue, invalidValueMessage);
           } else if (val !== null && option.variadic) {
@@ -19474,7 +19861,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
               val = "";
             }
           }
-          this.setOptionValueWithSource(name, val, valueSource);
+          this.setOptionValueWithSource(name2, val, valueSource);
         };
         this.on("option:" + oname, (val) => {
           const invalidValueMessage = `error: option '${option.flags}' argument '${val}' is invalid.`;
@@ -20156,9 +20543,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
       _chainOrCallSubCommandHook(promise, subCommand, event) {
         let result = promise;
         if (this._lifeCycleHooks[event] !== void 0) {
-          this._lifeCycleHooks[event].forEach((hook) => {
+          this._lifeCycleHooks[event].forEach((hook2) => {
             result = this._chainOrCall(result, () => {
-              return hook(this, subCommand);
+              return hook2(this, subCommand);
             });
           });
         }
@@ -20250,10 +20637,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @private
        * @return {Command | undefined}
        */
-      _findCommand(name) {
-        if (!name) return void 0;
+      _findCommand(name2) {
+        if (!name2) return void 0;
         return this.commands.find(
-          (cmd) => cmd._name === name || cmd._aliases.includes(name)
+          (cmd) => cmd._name === name2 || cmd._aliases.includes(name2)
         );
       }
       /**
@@ -20534,8 +20921,8 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {string} name
        * @private
        */
-      missingArgument(name) {
-        const message = `error: missing required argument '${name}'`;
+      missingArgument(name2) {
+        const message = `error: missing required argument '${name2}'`;
         this.error(message, { code: "commander.missingArgument" });
       }
       /**
@@ -20603,12 +20990,12 @@ Expecting one of '${allowedValues.join("', '")}'`);
         let suggestion = "";
         if (flag3.startsWith("--") && this._showSuggestionAfterError) {
           let candidateFlags = [];
-          let command = this;
+          let command2 = this;
           do {
-            const moreFlags = command.createHelp().visibleOptions(command).filter((option) => option.long).map((option) => option.long);
+            const moreFlags = command2.createHelp().visibleOptions(command2).filter((option) => option.long).map((option) => option.long);
             candidateFlags = candidateFlags.concat(moreFlags);
-            command = command.parent;
-          } while (command && !command._enablePositionalOptions);
+            command2 = command2.parent;
+          } while (command2 && !command2._enablePositionalOptions);
           suggestion = suggestSimilar(flag3, candidateFlags);
         }
         const message = `error: unknown option '${flag3}'${suggestion}`;
@@ -20638,9 +21025,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
         let suggestion = "";
         if (this._showSuggestionAfterError) {
           const candidateNames = [];
-          this.createHelp().visibleCommands(this).forEach((command) => {
-            candidateNames.push(command.name());
-            if (command.alias()) candidateNames.push(command.alias());
+          this.createHelp().visibleCommands(this).forEach((command2) => {
+            candidateNames.push(command2.name());
+            if (command2.alias()) candidateNames.push(command2.alias());
           });
           suggestion = suggestSimilar(unknownName, candidateNames);
         }
@@ -20711,11 +21098,11 @@ Expecting one of '${allowedValues.join("', '")}'`);
        */
       alias(alias) {
         if (alias === void 0) return this._aliases[0];
-        let command = this;
+        let command2 = this;
         if (this.commands.length !== 0 && this.commands[this.commands.length - 1]._executableHandler) {
-          command = this.commands[this.commands.length - 1];
+          command2 = this.commands[this.commands.length - 1];
         }
-        if (alias === command._name)
+        if (alias === command2._name)
           throw new Error("Command alias can't be the same as its name");
         const matchingCommand = this.parent?._findCommand(alias);
         if (matchingCommand) {
@@ -20724,7 +21111,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
             `cannot add alias '${alias}' to command '${this.name()}' as already have command '${existingCmd}'`
           );
         }
-        command._aliases.push(alias);
+        command2._aliases.push(alias);
         return this;
       }
       /**
@@ -20875,14 +21262,14 @@ Expecting one of '${allowedValues.join("', '")}'`);
        */
       helpInformation(contextOptions) {
         const helper = this.createHelp();
-        const context = this._getOutputContext(contextOptions);
+        const context3 = this._getOutputContext(contextOptions);
         helper.prepareContext({
-          error: context.error,
-          helpWidth: context.helpWidth,
-          outputHasColors: context.hasColors
+          error: context3.error,
+          helpWidth: context3.helpWidth,
+          outputHasColors: context3.hasColors
         });
         const text3 = helper.formatHelp(this, helper);
-        if (context.hasColors) return text3;
+        if (context3.hasColors) return text3;
         return this._outputConfiguration.stripColor(text3);
       }
       /**
@@ -20936,7 +21323,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
           write: outputContext.write,
           command: this
         };
-        this._getCommandAndAncestors().reverse().forEach((command) => command.emit("beforeAllHelp", eventContext));
+        this._getCommandAndAncestors().reverse().forEach((command2) => command2.emit("beforeAllHelp", eventContext));
         this.emit("beforeHelp", eventContext);
         let helpInformation = this.helpInformation({ error: outputContext.error });
         if (deprecatedCallback) {
@@ -20951,7 +21338,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         }
         this.emit("afterHelp", eventContext);
         this._getCommandAndAncestors().forEach(
-          (command) => command.emit("afterAllHelp", eventContext)
+          (command2) => command2.emit("afterAllHelp", eventContext)
         );
       }
       /**
@@ -21050,15 +21437,15 @@ Expecting one of '${allowedValues.join("', '")}'`);
 Expecting one of '${allowedValues.join("', '")}'`);
         }
         const helpEvent = `${position}Help`;
-        this.on(helpEvent, (context) => {
+        this.on(helpEvent, (context3) => {
           let helpStr;
           if (typeof text3 === "function") {
-            helpStr = text3({ error: context.error, command: context.command });
+            helpStr = text3({ error: context3.error, command: context3.command });
           } else {
             helpStr = text3;
           }
           if (helpStr) {
-            context.write(`${helpStr}
+            context3.write(`${helpStr}
 `);
           }
         });
@@ -21129,9 +21516,9 @@ var require_commander = __commonJS({
     var { Help: Help2 } = require_help();
     var { Option: Option2 } = require_option();
     exports2.program = new Command3();
-    exports2.createCommand = (name) => new Command3(name);
+    exports2.createCommand = (name2) => new Command3(name2);
     exports2.createOption = (flags, description) => new Option2(flags, description);
-    exports2.createArgument = (name, description) => new Argument2(name, description);
+    exports2.createArgument = (name2, description) => new Argument2(name2, description);
     exports2.Command = Command3;
     exports2.Option = Option2;
     exports2.Argument = Argument2;
@@ -21174,16 +21561,16 @@ var init_types7 = __esm({
 });
 
 // src/audit/features.ts
-function featuresOf({ data, width, height }, name, digest2) {
+function featuresOf({ data, width, height }, name2, digest2) {
   const sums = new Float64Array(COLUMNS * ROWS);
   const counts2 = new Float64Array(COLUMNS * ROWS);
   let [sum2, squares2, colour] = [0, 0, 0];
   for (let y = 0; y < height; y++) {
-    const row = Math.floor(y * ROWS / height) * COLUMNS;
+    const row3 = Math.floor(y * ROWS / height) * COLUMNS;
     for (let x = 0, at2 = y * width * 3; x < width; x++, at2 += 3) {
       const [r, g, b] = [data[at2], data[at2 + 1], data[at2 + 2]];
       const luma = 0.299 * r + 0.587 * g + 0.114 * b;
-      const cell = row + Math.floor(x * COLUMNS / width);
+      const cell = row3 + Math.floor(x * COLUMNS / width);
       sums[cell] = sums[cell] + luma;
       counts2[cell] = counts2[cell] + 1;
       sum2 += luma;
@@ -21198,7 +21585,7 @@ function featuresOf({ data, width, height }, name, digest2) {
     (one, i) => counts2[i] > 0 ? one / counts2[i] : brightness
   );
   return {
-    name,
+    name: name2,
     digest: digest2,
     width,
     height,
@@ -21211,10 +21598,10 @@ function featuresOf({ data, width, height }, name, digest2) {
 }
 function hashOf(grid) {
   const hash = new Uint32Array(8);
-  for (let row = 0; row < ROWS; row++)
+  for (let row3 = 0; row3 < ROWS; row3++)
     for (let column = 0; column < COLUMNS - 1; column++) {
-      const bit = row * (COLUMNS - 1) + column;
-      const at2 = row * COLUMNS + column;
+      const bit = row3 * (COLUMNS - 1) + column;
+      const at2 = row3 * COLUMNS + column;
       if (grid[at2] > grid[at2 + 1])
         hash[bit >> 5] = hash[bit >> 5] | 1 << (bit & 31);
     }
@@ -21304,7 +21691,7 @@ var init_copies = __esm({
 function findGaps(attributes2, classes) {
   return [...attributes2.flatMap(gapsOf), ...classes.flatMap(classGap)];
 }
-function gapsOf({ name, unit, validation, calibration }) {
+function gapsOf({ name: name2, unit, validation, calibration }) {
   const sorted3 = validation.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const known2 = calibration.filter((value) => !Number.isNaN(value));
   if (sorted3.length < PARTS * FEW || known2.length === 0) return [];
@@ -21319,17 +21706,17 @@ function gapsOf({ name, unit, validation, calibration }) {
     const there = known2.filter(inside2).length;
     if (here.length < FEW || !lacks(there, known2.length, here.length / sorted3.length)) return [];
     const show3 = (value) => `${Number(value.toPrecision(3))}`;
-    const kind = `${name} ${show3(here[0])}…${show3(here.at(-1))}${unit} (the ${words} fifth)`;
-    return [{ attribute: name, kind, validation: here.length, calibration: there }];
+    const kind = `${name2} ${show3(here[0])}…${show3(here.at(-1))}${unit} (the ${words} fifth)`;
+    return [{ attribute: name2, kind, validation: here.length, calibration: there }];
   });
 }
-function classGap({ name, validation, calibration }) {
+function classGap({ name: name2, validation, calibration }) {
   if (validation.shown < FEW || !lacks(calibration.shown, calibration.of, validation.shown / validation.of))
     return [];
   return [
     {
       attribute: "class",
-      kind: `class ${name}`,
+      kind: `class ${name2}`,
       validation: validation.shown,
       calibration: calibration.shown
     }
@@ -21377,8 +21764,8 @@ function findDominating(names, tensors) {
     losses[at2] = losses[at2] + loss;
     if (loss > HANGS) hanging[at2] = hanging[at2] + 1;
   }
-  return names.map((name, i) => ({
-    name,
+  return names.map((name2, i) => ({
+    name: name2,
     tensors: hanging[i] / Math.max(1, counted3),
     loss: losses[i] / Math.max(1, counted3)
   })).filter(({ tensors: share2 }) => share2 > 0).sort((a, b) => b.tensors - a.tensors || b.loss - a.loss);
@@ -21454,7 +21841,7 @@ function broken({ broken: found }, { maxBroken }) {
     limit: `at most ${maxBroken}`,
     sentence: found.length === 0 ? "Every image can be read." : `${counted(found.length, "calibration image")} cannot be read.`,
     advice: "Replace or remove them.",
-    images: found.map(({ name, reason }) => `${name}: ${reason}`)
+    images: found.map(({ name: name2, reason }) => `${name2}: ${reason}`)
   });
 }
 function count({ images: images2, copies }, { minImages }) {
@@ -21500,7 +21887,7 @@ function dominance({ dominating }, { maxDominance }) {
     limit: `at most ${maxDominance}`,
     sentence: worst === void 0 ? "No image sets the range of any tensor alone." : `Without ${worst.name}, the largest values of ${percent2(share2)} of the tensors would fall by more than a fifth.`,
     advice: "Look at the image: where it is no picture that production shows, drop it; else add more like it, or use a calibrator that clips.",
-    images: dominating.filter(({ tensors }) => tensors > maxDominance).map(({ name }) => name)
+    images: dominating.filter(({ tensors }) => tensors > maxDominance).map(({ name: name2 }) => name2)
   });
 }
 function growth({ growth: { atHalf, settledAt }, images: images2 }) {
@@ -21520,7 +21907,7 @@ function blank({ images: images2 }) {
     limit: "none",
     sentence: found.length === 0 ? "No image is blank." : `${counted(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
     advice: "Drop them.",
-    images: found.map(({ name }) => name)
+    images: found.map(({ name: name2 }) => name2)
   });
 }
 function counted(number3, noun) {
@@ -21547,19 +21934,19 @@ function formatAuditMarkdown(audit) {
   const { verdict, calibration, validation, drift: drift2, dominating, growth: growth2 } = audit;
   const rest = (images2) => images2.length > NAMED2 ? `, and ${images2.length - NAMED2} more in audit.json` : "";
   const lines2 = sorted(audit).map(
-    ({ kind, sentence: sentence2, advice, images: images2 }) => [
-      `- ${SIGNS2[kind]} ${markdownSentence(sentence2)}${advice === "" ? "" : ` **${markdownSentence(advice)}**`}`,
+    ({ kind, sentence: sentence3, advice, images: images2 }) => [
+      `- ${SIGNS4[kind]} ${markdownSentence(sentence3)}${advice === "" ? "" : ` **${markdownSentence(advice)}**`}`,
       ...kind === "pass" || images2.length === 0 ? [] : [`  <br>${images2.slice(0, NAMED2).map(markdownText).join(", ")}${rest(images2)}`]
     ].join("\n")
   );
   const part = (title, rows3) => rows3.length < 2 ? "" : `### ${title}
 
 ${markdownTable(
-    rows3.map((row) => [...row]),
+    rows3.map((row3) => [...row3]),
     { align: ["l", ...rows3[0].slice(1).map(() => "r")], alignDelimiters: false }
   )}`;
   return [
-    `## ${SIGNS2[verdict.kind]} Calibration audit: ${verdict.kind.toUpperCase()}`,
+    `## ${SIGNS4[verdict.kind]} Calibration audit: ${verdict.kind.toUpperCase()}`,
     markdownSentence(verdict.why),
     lines2.join("\n"),
     part("Tensors that reach further on validation", [
@@ -21574,8 +21961,8 @@ ${markdownTable(
     ]),
     part("Images that ranges hang on", [
       ["image", "tensors that would lose a fifth", "mean loss of range"],
-      ...dominating.slice(0, ROWS2).map(({ name, tensors, loss }) => [
-        markdownText(name),
+      ...dominating.slice(0, ROWS2).map(({ name: name2, tensors, loss }) => [
+        markdownText(name2),
         `${(100 * tensors).toFixed(0)} %`,
         `${(100 * loss).toFixed(1)} %`
       ])
@@ -21588,20 +21975,20 @@ ${markdownTable(
   ].filter((one) => one !== "").join("\n\n").concat("\n");
 }
 function formatAuditTerminal(audit) {
-  const lines2 = sorted(audit).flatMap(({ kind, sentence: sentence2, advice, images: images2 }) => [
-    `${kind.padEnd(4)}  ${terminalText(sentence2)}`,
-    ...kind === "pass" ? [] : images2.slice(0, NAMED2).map((name) => `        ${terminalText(name)}`),
+  const lines2 = sorted(audit).flatMap(({ kind, sentence: sentence3, advice, images: images2 }) => [
+    `${kind.padEnd(4)}  ${terminalText(sentence3)}`,
+    ...kind === "pass" ? [] : images2.slice(0, NAMED2).map((name2) => `        ${terminalText(name2)}`),
     ...advice === "" ? [] : [`      → ${terminalText(advice)}`]
   ]);
   return [...lines2, "", `${audit.verdict.kind.toUpperCase()}  ${terminalText(audit.verdict.why)}`].join("\n");
 }
-var SIGNS2, ORDER, NAMED2, ROWS2;
+var SIGNS4, ORDER, NAMED2, ROWS2;
 var init_text = __esm({
   "src/audit/text.ts"() {
     "use strict";
     init_markdown_table();
     init_report();
-    SIGNS2 = { pass: "✅", warn: "⚠️", fail: "❌" };
+    SIGNS4 = { pass: "✅", warn: "⚠️", fail: "❌" };
     ORDER = { fail: 0, warn: 1, pass: 2 };
     NAMED2 = 8;
     ROWS2 = 10;
@@ -21841,7 +22228,7 @@ function* insideFusion(view) {
 function* concatScales(view) {
   for (const node of view.graph.nodes) {
     if (node.opType !== "Concat") continue;
-    const known2 = node.inputs.flatMap((name) => view.dequantized.get(name)?.scale?.[0] ?? []);
+    const known2 = node.inputs.flatMap((name2) => view.dequantized.get(name2)?.scale?.[0] ?? []);
     const readers = view.graph.consumersOf(node.outputs[0] ?? "");
     const out = readers.map((reader) => view.by(reader.outputs[0] ?? "")).find((one) => one?.kind === "Q")?.scale?.[0];
     const layer = readers.find((reader) => isCompute(reader) && quantizedInputs(view, reader) !== "none");
@@ -21866,7 +22253,7 @@ function* scaleChanges(view) {
   for (const node of view.graph.nodes) {
     if (node.opType === "Concat" || movedInputs(node).length === 0) continue;
     const before = view.dequantized.get(node.inputs[0] ?? "")?.scale?.[0];
-    for (const reader of node.outputs.flatMap((name) => view.graph.consumersOf(name))) {
+    for (const reader of node.outputs.flatMap((name2) => view.graph.consumersOf(name2))) {
       const q = view.by(reader.outputs[0] ?? "");
       if (q?.kind !== "Q" || before === void 0 || q.scale?.[0] === before) continue;
       yield {
@@ -21886,7 +22273,7 @@ function* floatReaders(view) {
       yield {
         rule: "float-reader",
         node: dq.node.name,
-        why: `is read by ${readers.map(({ name, opType }) => `${name} (${opType})`).slice(0, 3).join(", ")}, which has no INT8 form: the value is rounded for nothing`,
+        why: `is read by ${readers.map(({ name: name2, opType }) => `${name2} (${opType})`).slice(0, 3).join(", ")}, which has no INT8 form: the value is rounded for nothing`,
         fix: "Take this Q/DQ out."
       };
   }
@@ -21917,7 +22304,7 @@ function* halfQuantized(view) {
 }
 function behindDequantized(view, node) {
   const concat = view.graph.producerOf(node.inputs[0] ?? "");
-  return concat?.inputs.some((name) => view.dequantized.has(name)) === true;
+  return concat?.inputs.some((name2) => view.dequantized.has(name2)) === true;
 }
 function* islands(view) {
   const float = /* @__PURE__ */ new Set([
@@ -21943,7 +22330,7 @@ function* islands(view) {
 function layersFrom({ graph }, start, way) {
   const found = /* @__PURE__ */ new Map();
   const seen = /* @__PURE__ */ new Set();
-  const next = (node) => way === "up" ? node.inputs.map((name) => graph.producerOf(name)) : node.outputs.flatMap((name) => graph.consumersOf(name));
+  const next = (node) => way === "up" ? node.inputs.map((name2) => graph.producerOf(name2)) : node.outputs.flatMap((name2) => graph.consumersOf(name2));
   const queue = [...next(start)];
   for (let node = queue.pop(); queue.length > 0 || node !== void 0; node = queue.pop()) {
     if (node === void 0 || seen.has(node.index)) continue;
@@ -21956,8 +22343,8 @@ function layersFrom({ graph }, start, way) {
 function* skips(view) {
   for (const node of view.graph.nodes) {
     if (node.opType !== "Add") continue;
-    const layer = node.inputs.map((name) => view.graph.producerOf(name)).find((one) => one?.opType === "Conv");
-    const skip = node.inputs.find((name) => view.graph.producerOf(name) !== layer);
+    const layer = node.inputs.map((name2) => view.graph.producerOf(name2)).find((one) => one?.opType === "Conv");
+    const skip = node.inputs.find((name2) => view.graph.producerOf(name2) !== layer);
     if (layer === void 0 || skip === void 0 || !runsInInt8(view, layer)) continue;
     if (intAttribute(layer, "group", 1) > 1) continue;
     if (view.constant(skip) !== void 0 || view.dequantized.has(skip)) continue;
@@ -21991,7 +22378,7 @@ function* tail(view) {
   if (!view.graph.nodes.some(isCompute)) return;
   const before = /* @__PURE__ */ new Set();
   for (const node of [...view.graph.nodes].reverse())
-    if (isCompute(node) || node.outputs.some((name) => view.graph.consumersOf(name).some(({ index }) => before.has(index))))
+    if (isCompute(node) || node.outputs.some((name2) => view.graph.consumersOf(name2).some(({ index }) => before.has(index))))
       before.add(node.index);
   for (const one of view.quantizers) {
     if (one.kind !== "Q" || one.constant !== void 0 || before.has(one.node.index)) continue;
@@ -22064,9 +22451,9 @@ var init_slow = __esm({
 
 // src/lint/view.ts
 function viewQuantizers(graph) {
-  const constant = (name) => {
-    const producer = graph.producerOf(name);
-    return graph.constant(name) ?? (producer?.opType === "Identity" ? constant(producer.inputs[0] ?? "") : void 0);
+  const constant = (name2) => {
+    const producer = graph.producerOf(name2);
+    return graph.constant(name2) ?? (producer?.opType === "Identity" ? constant(producer.inputs[0] ?? "") : void 0);
   };
   const found = /* @__PURE__ */ new Map();
   for (const node of graph.nodes) {
@@ -22106,7 +22493,7 @@ function dequantizedIn(graph, quantizers) {
     const moved2 = node.opType === "Concat" ? [] : movedInputs(node);
     const source = own?.kind === "DQ" ? own : found.get(moved2[0] ?? "");
     if (source !== void 0 && (own?.kind === "DQ" || moved2.length > 0))
-      for (const name of node.outputs) found.set(name, source);
+      for (const name2 of node.outputs) found.set(name2, source);
   }
   return found;
 }
@@ -22228,14 +22615,14 @@ async function openRepository(folder, ref) {
     root: root2,
     commit,
     async read(path4) {
-      const name = inside2(await realFolder(path4));
+      const name2 = inside2(await realFolder(path4));
       const { stdout } = await git(
         root2,
-        ["ls-tree", "-z", "--name-only", commit, "--", `:(literal)${name}`],
+        ["ls-tree", "-z", "--name-only", commit, "--", `:(literal)${name2}`],
         where
       );
-      if (stdout.replaceAll("\0", "") !== name) return void 0;
-      return (await git(root2, ["show", `${commit}:${name}`], where)).stdout;
+      if (stdout.replaceAll("\0", "") !== name2) return void 0;
+      return (await git(root2, ["show", `${commit}:${name2}`], where)).stdout;
     },
     checkedOut: (job) => inWorkTree(root2, commit, where, job)
   };
@@ -22596,13 +22983,13 @@ function accuracyChecks(side) {
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat10, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat11, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat10],
-      after: candidate.stats[stat10],
+      before: reference.stats[stat11],
+      after: candidate.stats[stat11],
       interval: intervals2?.[drop3],
       side
     });
@@ -22639,7 +23026,7 @@ function classChecks(side) {
 }
 function limitChecks(held2) {
   const { metric, subject, limit: limit2, before, after: after2, side } = held2;
-  const name = subject === void 0 ? metric : `AP of ${subject}`;
+  const name2 = subject === void 0 ? metric : `AP of ${subject}`;
   const base = { metric, ...subject !== void 0 && { subject }, ...tag(side) };
   if (!known(after2) || !known(before))
     return [
@@ -22648,7 +23035,7 @@ function limitChecks(held2) {
         kind: "missing",
         limit: "any",
         value: null,
-        sentence: `${name} could not be measured (${known(before) ? "candidate" : side.against === "fp32" ? "FP32" : "base"}: no ground truth or not a number); what is not measured does not pass.`
+        sentence: `${name2} could not be measured (${known(before) ? "candidate" : side.against === "fp32" ? "FP32" : "base"}: no ground truth or not a number); what is not measured does not pass.`
       }
     ];
   const checks2 = [];
@@ -22659,14 +23046,14 @@ function limitChecks(held2) {
       kind: ok3 ? "pass" : "fail",
       limit: `≥ ${fixed(limit2.min)}`,
       value: after2,
-      sentence: `${name} is ${fixed(after2)}; at least ${fixed(limit2.min)} is asked.`
+      sentence: `${name2} is ${fixed(after2)}; at least ${fixed(limit2.min)} is asked.`
     });
   }
   const allowed = [
     limit2.maxDrop,
     limit2.maxDropRelative === void 0 ? void 0 : limit2.maxDropRelative * before
   ].filter((one) => one !== void 0);
-  if (allowed.length > 0) checks2.push({ ...base, ...waivable(name, Math.min(...allowed), held2) });
+  if (allowed.length > 0) checks2.push({ ...base, ...waivable(name2, Math.min(...allowed), held2) });
   return checks2;
 }
 function known(value) {
@@ -22675,13 +23062,13 @@ function known(value) {
 function tag({ against }) {
   return against === "fp32" ? {} : { against };
 }
-function waivable(name, allowed, held2) {
-  const check3 = dropCheck(name, allowed, held2);
+function waivable(name2, allowed, held2) {
+  const check3 = dropCheck(name2, allowed, held2);
   const { side, metric, subject, before, after: after2 } = held2;
   const waiver = check3.kind === "pass" ? void 0 : waiverFor(side.waivers, metric, subject, side.against);
   if (waiver === void 0 || waiver.allowedDrop <= allowed) return check3;
   const { owner, expires, reason, allowedDrop } = waiver;
-  const passed = dropCheck(name, allowedDrop, held2);
+  const passed = dropCheck(name2, allowedDrop, held2);
   if (passed.kind !== "pass")
     return {
       ...check3,
@@ -22692,10 +23079,10 @@ function waivable(name, allowed, held2) {
     limit: check3.limit,
     waived: true,
     waiver: { ...waiver, drop: before - after2 },
-    sentence: `${dropWords(name, allowed, held2)} Waived up to ${fixed(allowedDrop)} by ${owner} until ${expires}: ${reason}.`
+    sentence: `${dropWords(name2, allowed, held2)} Waived up to ${fixed(allowedDrop)} by ${owner} until ${expires}: ${reason}.`
   };
 }
-function dropCheck(name, allowed, held2) {
+function dropCheck(name2, allowed, held2) {
   const { after: after2, side } = held2;
   const { intervals: intervals2 } = side;
   const { kind, interval, images: images2, imagesToDecide, words } = decided(allowed, held2);
@@ -22710,7 +23097,7 @@ function dropCheck(name, allowed, held2) {
       images: images2
     },
     ...imagesToDecide !== void 0 && { imagesToDecide },
-    sentence: `${dropWords(name, allowed, held2)}${words}`
+    sentence: `${dropWords(name2, allowed, held2)}${words}`
   };
 }
 function decided(allowed, { before, after: after2, interval, side }) {
@@ -22718,14 +23105,14 @@ function decided(allowed, { before, after: after2, interval, side }) {
   const { family, confidence } = intervals2 ?? {};
   return decideDrop({ drop: before - after2, allowed, interval, images: images2, family, confidence });
 }
-function dropWords(name, allowed, held2) {
+function dropWords(name2, allowed, held2) {
   const { before, after: after2, side } = held2;
   const drop3 = before - after2;
   const moved2 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
   const { interval } = decided(allowed, held2);
   const spread4 = interval === void 0 ? "" : ` (drop between ${fixed(interval[0])} and ${fixed(interval[1])})`;
   const from = side.against === "fp32" ? "from" : "from the base,";
-  return `${name} ${moved2}${spread4} ${from} ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.`;
+  return `${name2} ${moved2}${spread4} ${from} ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.`;
 }
 var ACCURACY;
 var init_drops = __esm({
@@ -22797,8 +23184,8 @@ function floatCheck({ floatLayers: before }, max, candidate, waivers) {
       sentence: `How many layers went to float could not be counted (${now === void 0 ? "candidate" : "base"}); what is not measured does not pass.`
     };
   const more = now - before;
-  const sentence2 = `${now} layers are in float, ${before} in the base; at most ${max} more are allowed.`;
-  return waived2({ ...common, kind: more <= max ? "pass" : "fail", value: more, sentence: sentence2 }, more, waivers);
+  const sentence3 = `${now} layers are in float, ${before} in the base; at most ${max} more are allowed.`;
+  return waived2({ ...common, kind: more <= max ? "pass" : "fail", value: more, sentence: sentence3 }, more, waivers);
 }
 function setChecks({ images: before }, { images: images2, waivers }) {
   if (before === void 0 || images2 >= before) return [];
@@ -22902,7 +23289,7 @@ function timed2(noise, checks2) {
     (check3) => check3.kind === "missing" ? check3 : { ...check3, kind: "inconclusive", sentence: `${check3.sentence} It cannot be judged: ${noise}.` }
   );
 }
-function plain(metric, name, value, min, max) {
+function plain(metric, name2, value, min, max) {
   const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
   if (limit2 === void 0) return [];
   const words = typeof min === "number" ? `≥ ${short5(limit2)}` : `≤ ${short5(limit2)}`;
@@ -22913,7 +23300,7 @@ function plain(metric, name, value, min, max) {
         metric,
         limit: words,
         value: null,
-        sentence: `${name} could not be measured; what is not measured does not pass.`
+        sentence: `${name2} could not be measured; what is not measured does not pass.`
       }
     ];
   const ok3 = typeof min === "number" ? value >= limit2 : value <= limit2;
@@ -22923,7 +23310,7 @@ function plain(metric, name, value, min, max) {
       metric,
       limit: words,
       value: Number.isFinite(value) ? value : null,
-      sentence: `${name} is ${short5(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short5(limit2)} is asked.`
+      sentence: `${name2} is ${short5(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short5(limit2)} is asked.`
     }
   ];
 }
@@ -23959,8 +24346,8 @@ var require_directives = __commonJS({
           this.atNextDocument = false;
         }
         const parts = line.trim().split(/[ \t]+/);
-        const name = parts.shift();
-        switch (name) {
+        const name2 = parts.shift();
+        switch (name2) {
           case "%TAG": {
             if (parts.length !== 2) {
               onError(0, "%TAG directive should contain exactly two parts");
@@ -23988,7 +24375,7 @@ var require_directives = __commonJS({
             }
           }
           default:
-            onError(0, `Unknown directive ${name}`, true);
+            onError(0, `Unknown directive ${name2}`, true);
             return false;
         }
       }
@@ -24097,9 +24484,9 @@ var require_anchors = __commonJS({
     }
     function findNewAnchor(prefix, exclude) {
       for (let i = 1; true; ++i) {
-        const name = `${prefix}${i}`;
-        if (!exclude.has(name))
-          return name;
+        const name2 = `${prefix}${i}`;
+        if (!exclude.has(name2))
+          return name2;
       }
     }
     function createNodeAnchors(doc, prefix) {
@@ -24515,7 +24902,7 @@ var require_Collection = __commonJS({
       });
     }
     var isEmptyPath = (path4) => path4 == null || typeof path4 === "object" && !!path4[Symbol.iterator]().next().done;
-    var Collection = class extends Node.NodeBase {
+    var Collection2 = class extends Node.NodeBase {
       constructor(type, schema) {
         super(type);
         Object.defineProperty(this, "schema", {
@@ -24622,7 +25009,7 @@ var require_Collection = __commonJS({
         }
       }
     };
-    exports2.Collection = Collection;
+    exports2.Collection = Collection2;
     exports2.collectionFromPath = collectionFromPath;
     exports2.isEmptyPath = isEmptyPath;
   }
@@ -25136,8 +25523,8 @@ var require_stringify = __commonJS({
         tagObj = tags.find((t) => t.nodeClass && obj instanceof t.nodeClass);
       }
       if (!tagObj) {
-        const name = obj?.constructor?.name ?? (obj === null ? "null" : typeof obj);
-        throw new Error(`Tag not resolved for ${name} value`);
+        const name2 = obj?.constructor?.name ?? (obj === null ? "null" : typeof obj);
+        throw new Error(`Tag not resolved for ${name2} value`);
       }
       return tagObj;
     }
@@ -25350,7 +25737,7 @@ var require_merge = __commonJS({
     var identity = require_identity();
     var Scalar = require_Scalar();
     var MERGE_KEY = "<<";
-    var merge = {
+    var merge2 = {
       identify: (value) => value === MERGE_KEY || typeof value === "symbol" && value.description === MERGE_KEY,
       default: "key",
       tag: "tag:yaml.org,2002:merge",
@@ -25360,7 +25747,7 @@ var require_merge = __commonJS({
       }),
       stringify: () => MERGE_KEY
     };
-    var isMergeKey = (ctx, key) => (merge.identify(key) || identity.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge.identify(key.value)) && ctx?.doc.schema.tags.some((tag2) => tag2.tag === merge.tag && tag2.default);
+    var isMergeKey = (ctx, key) => (merge2.identify(key) || identity.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge2.identify(key.value)) && ctx?.doc.schema.tags.some((tag2) => tag2.tag === merge2.tag && tag2.default);
     function addMergeToJSMap(ctx, map, value) {
       const source = resolveAliasValue(ctx, value);
       if (identity.isSeq(source))
@@ -25399,7 +25786,7 @@ var require_merge = __commonJS({
     }
     exports2.addMergeToJSMap = addMergeToJSMap;
     exports2.isMergeKey = isMergeKey;
-    exports2.merge = merge;
+    exports2.merge = merge2;
   }
 });
 
@@ -25408,15 +25795,15 @@ var require_addPairToJSMap = __commonJS({
   "node_modules/yaml/dist/nodes/addPairToJSMap.js"(exports2) {
     "use strict";
     var log2 = require_log();
-    var merge = require_merge();
+    var merge2 = require_merge();
     var stringify = require_stringify();
     var identity = require_identity();
     var toJS = require_toJS();
     function addPairToJSMap(ctx, map, { key, value }) {
       if (identity.isNode(key) && key.addToJSMap)
         key.addToJSMap(ctx, map, value);
-      else if (merge.isMergeKey(ctx, key))
-        merge.addMergeToJSMap(ctx, map, value);
+      else if (merge2.isMergeKey(ctx, key))
+        merge2.addMergeToJSMap(ctx, map, value);
       else {
         const jsKey = toJS.toJS(key, "", ctx);
         if (map instanceof Map) {
@@ -25664,7 +26051,7 @@ var require_YAMLMap = __commonJS({
     "use strict";
     var stringifyCollection = require_stringifyCollection();
     var addPairToJSMap = require_addPairToJSMap();
-    var Collection = require_Collection();
+    var Collection2 = require_Collection();
     var identity = require_identity();
     var Pair2 = require_Pair();
     var Scalar = require_Scalar();
@@ -25680,7 +26067,7 @@ var require_YAMLMap = __commonJS({
       }
       return void 0;
     }
-    var YAMLMap = class extends Collection.Collection {
+    var YAMLMap = class extends Collection2.Collection {
       static get tagName() {
         return "tag:yaml.org,2002:map";
       }
@@ -25830,11 +26217,11 @@ var require_YAMLSeq = __commonJS({
     "use strict";
     var createNode = require_createNode();
     var stringifyCollection = require_stringifyCollection();
-    var Collection = require_Collection();
+    var Collection2 = require_Collection();
     var identity = require_identity();
     var Scalar = require_Scalar();
     var toJS = require_toJS();
-    var YAMLSeq = class extends Collection.Collection {
+    var YAMLSeq = class extends Collection2.Collection {
       static get tagName() {
         return "tag:yaml.org,2002:seq";
       }
@@ -26807,7 +27194,7 @@ var require_schema4 = __commonJS({
     var bool = require_bool2();
     var float = require_float2();
     var int = require_int2();
-    var merge = require_merge();
+    var merge2 = require_merge();
     var omap = require_omap();
     var pairs = require_pairs();
     var set = require_set();
@@ -26827,7 +27214,7 @@ var require_schema4 = __commonJS({
       float.floatExp,
       float.float,
       binary.binary,
-      merge.merge,
+      merge2.merge,
       omap.omap,
       pairs.pairs,
       set.set,
@@ -26853,7 +27240,7 @@ var require_tags = __commonJS({
     var schema = require_schema2();
     var schema$1 = require_schema3();
     var binary = require_binary();
-    var merge = require_merge();
+    var merge2 = require_merge();
     var omap = require_omap();
     var pairs = require_pairs();
     var schema$2 = require_schema4();
@@ -26878,7 +27265,7 @@ var require_tags = __commonJS({
       intOct: int.intOct,
       intTime: timestamp.intTime,
       map: map.map,
-      merge: merge.merge,
+      merge: merge2.merge,
       null: _null.nullTag,
       omap: omap.omap,
       pairs: pairs.pairs,
@@ -26888,7 +27275,7 @@ var require_tags = __commonJS({
     };
     var coreKnownTags = {
       "tag:yaml.org,2002:binary": binary.binary,
-      "tag:yaml.org,2002:merge": merge.merge,
+      "tag:yaml.org,2002:merge": merge2.merge,
       "tag:yaml.org,2002:omap": omap.omap,
       "tag:yaml.org,2002:pairs": pairs.pairs,
       "tag:yaml.org,2002:set": set.set,
@@ -26897,7 +27284,7 @@ var require_tags = __commonJS({
     function getTags(customTags, schemaName, addMergeTag) {
       const schemaTags = schemas.get(schemaName);
       if (schemaTags && !customTags) {
-        return addMergeTag && !schemaTags.includes(merge.merge) ? schemaTags.concat(merge.merge) : schemaTags.slice();
+        return addMergeTag && !schemaTags.includes(merge2.merge) ? schemaTags.concat(merge2.merge) : schemaTags.slice();
       }
       let tags = schemaTags;
       if (!tags) {
@@ -26915,7 +27302,7 @@ var require_tags = __commonJS({
         tags = customTags(tags.slice());
       }
       if (addMergeTag)
-        tags = tags.concat(merge.merge);
+        tags = tags.concat(merge2.merge);
       return tags.reduce((tags2, tag2) => {
         const tagObj = typeof tag2 === "string" ? tagsByName[tag2] : tag2;
         if (!tagObj) {
@@ -26944,11 +27331,11 @@ var require_Schema = __commonJS({
     var tags = require_tags();
     var sortMapEntriesByKey = (a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
     var Schema = class _Schema {
-      constructor({ compat, customTags, merge, resolveKnownTags, schema, sortMapEntries, toStringDefaults }) {
+      constructor({ compat, customTags, merge: merge2, resolveKnownTags, schema, sortMapEntries, toStringDefaults }) {
         this.compat = Array.isArray(compat) ? tags.getTags(compat, "compat") : compat ? tags.getTags(null, compat) : null;
         this.name = typeof schema === "string" && schema || "core";
         this.knownTags = resolveKnownTags ? tags.coreKnownTags : {};
-        this.tags = tags.getTags(customTags, this.name, merge);
+        this.tags = tags.getTags(customTags, this.name, merge2);
         this.toStringOptions = toStringDefaults ?? null;
         Object.defineProperty(this, identity.MAP, { value: map.map });
         Object.defineProperty(this, identity.SCALAR, { value: string.string });
@@ -27050,7 +27437,7 @@ var require_Document = __commonJS({
   "node_modules/yaml/dist/doc/Document.js"(exports2) {
     "use strict";
     var Alias = require_Alias();
-    var Collection = require_Collection();
+    var Collection2 = require_Collection();
     var identity = require_identity();
     var Pair2 = require_Pair();
     var toJS = require_toJS();
@@ -27136,11 +27523,11 @@ var require_Document = __commonJS({
        * `name` will be used as a prefix for a new unique anchor.
        * If `name` is undefined, the generated anchor will use 'a' as a prefix.
        */
-      createAlias(node, name) {
+      createAlias(node, name2) {
         if (!node.anchor) {
           const prev = anchors.anchorNames(this);
           node.anchor = // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-          !name || prev.has(name) ? anchors.findNewAnchor(name || "a", prev) : name;
+          !name2 || prev.has(name2) ? anchors.findNewAnchor(name2 || "a", prev) : name2;
         }
         return new Alias.Alias(node.anchor);
       }
@@ -27201,7 +27588,7 @@ var require_Document = __commonJS({
        * @returns `true` if the item was found and removed.
        */
       deleteIn(path4) {
-        if (Collection.isEmptyPath(path4)) {
+        if (Collection2.isEmptyPath(path4)) {
           if (this.contents == null)
             return false;
           this.contents = null;
@@ -27223,7 +27610,7 @@ var require_Document = __commonJS({
        * `true` (collections are always returned intact).
        */
       getIn(path4, keepScalar) {
-        if (Collection.isEmptyPath(path4))
+        if (Collection2.isEmptyPath(path4))
           return !keepScalar && identity.isScalar(this.contents) ? this.contents.value : this.contents;
         return identity.isCollection(this.contents) ? this.contents.getIn(path4, keepScalar) : void 0;
       }
@@ -27237,7 +27624,7 @@ var require_Document = __commonJS({
        * Checks if the document includes a value at `path`.
        */
       hasIn(path4) {
-        if (Collection.isEmptyPath(path4))
+        if (Collection2.isEmptyPath(path4))
           return this.contents !== void 0;
         return identity.isCollection(this.contents) ? this.contents.hasIn(path4) : false;
       }
@@ -27247,7 +27634,7 @@ var require_Document = __commonJS({
        */
       set(key, value) {
         if (this.contents == null) {
-          this.contents = Collection.collectionFromPath(this.schema, [key], value);
+          this.contents = Collection2.collectionFromPath(this.schema, [key], value);
         } else if (assertCollection(this.contents)) {
           this.contents.set(key, value);
         }
@@ -27257,10 +27644,10 @@ var require_Document = __commonJS({
        * boolean to add/remove the item from the set.
        */
       setIn(path4, value) {
-        if (Collection.isEmptyPath(path4)) {
+        if (Collection2.isEmptyPath(path4)) {
           this.contents = value;
         } else if (this.contents == null) {
-          this.contents = Collection.collectionFromPath(this.schema, Array.from(path4), value);
+          this.contents = Collection2.collectionFromPath(this.schema, Array.from(path4), value);
         } else if (assertCollection(this.contents)) {
           this.contents.setIn(path4, value);
         }
@@ -27359,9 +27746,9 @@ var require_errors2 = __commonJS({
   "node_modules/yaml/dist/errors.js"(exports2) {
     "use strict";
     var YAMLError = class extends Error {
-      constructor(name, pos, code, message) {
+      constructor(name2, pos, code, message) {
         super();
-        this.name = name;
+        this.name = name2;
         this.code = code;
         this.message = message;
         this.pos = pos;
@@ -27648,10 +28035,10 @@ var require_resolve_block_map = __commonJS({
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start, key, sep: sep5, value } = collItem;
+        const { start, key, sep: sep8, value } = collItem;
         const keyProps = resolveProps.resolveProps(start, {
           indicator: "explicit-key-ind",
-          next: key ?? sep5?.[0],
+          next: key ?? sep8?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -27665,7 +28052,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep5) {
+          if (!keyProps.anchor && !keyProps.tag && !sep8) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -27689,7 +28076,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep5 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep8 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -27705,7 +28092,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep5, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep8, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -27796,7 +28183,7 @@ var require_resolve_end = __commonJS({
       let comment = "";
       if (end) {
         let hasSpace = false;
-        let sep5 = "";
+        let sep8 = "";
         for (const token of end) {
           const { source, type } = token;
           switch (type) {
@@ -27810,13 +28197,13 @@ var require_resolve_end = __commonJS({
               if (!comment)
                 comment = cb;
               else
-                comment += sep5 + cb;
-              sep5 = "";
+                comment += sep8 + cb;
+              sep8 = "";
               break;
             }
             case "newline":
               if (comment)
-                sep5 += source;
+                sep8 += source;
               hasSpace = true;
               break;
             default:
@@ -27859,18 +28246,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start, key, sep: sep5, value } = collItem;
+        const { start, key, sep: sep8, value } = collItem;
         const props = resolveProps.resolveProps(start, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep5?.[0],
+          next: key ?? sep8?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep5 && !value) {
+          if (!props.anchor && !props.tag && !sep8 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -27924,8 +28311,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap2 && !sep5 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep5, null, props, onError);
+        if (!isMap2 && !sep8 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep8, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -27937,7 +28324,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep5 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep8 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -27948,8 +28335,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap2 && !props.found && ctx.options.strict) {
-              if (sep5)
-                for (const st of sep5) {
+              if (sep8)
+                for (const st of sep8) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -27966,7 +28353,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep5, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep8, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -28001,8 +28388,8 @@ var require_resolve_flow_collection = __commonJS({
       if (ce?.source === expectedEnd)
         cePos = ce.offset + ce.source.length;
       else {
-        const name = fcName[0].toUpperCase() + fcName.substring(1);
-        const msg = atRoot ? `${name} must end with a ${expectedEnd}` : `${name} in block collection must be sufficiently indented and end with a ${expectedEnd}`;
+        const name2 = fcName[0].toUpperCase() + fcName.substring(1);
+        const msg = atRoot ? `${name2} must end with a ${expectedEnd}` : `${name2} in block collection must be sufficiently indented and end with a ${expectedEnd}`;
         onError(offset, atRoot ? "MISSING_CHAR" : "BAD_INDENT", msg);
         if (ce && ce.source.length !== 1)
           ee.unshift(ce);
@@ -28146,7 +28533,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep5 = "";
+      let sep8 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines2[i][0].slice(trimIndent) + "\n";
@@ -28163,24 +28550,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep5 + indent.slice(trimIndent) + content;
-          sep5 = "\n";
+          value += sep8 + indent.slice(trimIndent) + content;
+          sep8 = "\n";
         } else if (indent.length > trimIndent || content[0] === "	") {
-          if (sep5 === " ")
-            sep5 = "\n";
-          else if (!prevMoreIndented && sep5 === "\n")
-            sep5 = "\n\n";
-          value += sep5 + indent.slice(trimIndent) + content;
-          sep5 = "\n";
+          if (sep8 === " ")
+            sep8 = "\n";
+          else if (!prevMoreIndented && sep8 === "\n")
+            sep8 = "\n\n";
+          value += sep8 + indent.slice(trimIndent) + content;
+          sep8 = "\n";
           prevMoreIndented = true;
         } else if (content === "") {
-          if (sep5 === "\n")
+          if (sep8 === "\n")
             value += "\n";
           else
-            sep5 = "\n";
+            sep8 = "\n";
         } else {
-          value += sep5 + content;
-          sep5 = " ";
+          value += sep8 + content;
+          sep8 = " ";
           prevMoreIndented = false;
         }
       }
@@ -28363,25 +28750,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep5 = " ";
+      let sep8 = " ";
       let pos = line.lastIndex;
       while (match2 = line.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep5 === "\n")
-            res += sep5;
+          if (sep8 === "\n")
+            res += sep8;
           else
-            sep5 = "\n";
+            sep8 = "\n";
         } else {
-          res += sep5 + lm;
-          sep5 = " ";
+          res += sep8 + lm;
+          sep8 = " ";
         }
         pos = line.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep5 + (match2?.[1] ?? "");
+      return res + sep8 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -28990,15 +29377,15 @@ var require_cst_scalar = __commonJS({
       }
       return null;
     }
-    function createScalarToken(value, context) {
-      const { implicitKey = false, indent, inFlow = false, offset = -1, type = "PLAIN" } = context;
+    function createScalarToken(value, context3) {
+      const { implicitKey = false, indent, inFlow = false, offset = -1, type = "PLAIN" } = context3;
       const source = stringifyString.stringifyString({ type, value }, {
         implicitKey,
         indent: indent > 0 ? " ".repeat(indent) : "",
         inFlow,
         options: { blockQuote: true, lineWidth: -1 }
       });
-      const end = context.end ?? [
+      const end = context3.end ?? [
         { type: "newline", offset: -1, indent, source: "\n" }
       ];
       switch (source[0]) {
@@ -29022,8 +29409,8 @@ var require_cst_scalar = __commonJS({
           return { type: "scalar", offset, indent, source, end };
       }
     }
-    function setScalarValue(token, value, context = {}) {
-      let { afterKey = false, implicitKey = false, inFlow = false, type } = context;
+    function setScalarValue(token, value, context3 = {}) {
+      let { afterKey = false, implicitKey = false, inFlow = false, type } = context3;
       let indent = "indent" in token ? token.indent : null;
       if (afterKey && typeof indent === "number")
         indent += 2;
@@ -29191,14 +29578,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start, key, sep: sep5, value }) {
+    function stringifyItem({ start, key, sep: sep8, value }) {
       let res = "";
       for (const st of start)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep5)
-        for (const st of sep5)
+      if (sep8)
+        for (const st of sep8)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -30365,18 +30752,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start = getFirstKeyStartProps(prev);
-          let sep5;
+          let sep8;
           if (scalar.end) {
-            sep5 = scalar.end;
-            sep5.push(this.sourceToken);
+            sep8 = scalar.end;
+            sep8.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep5 = [this.sourceToken];
+            sep8 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start, key: scalar, sep: sep5 }]
+            items: [{ start, key: scalar, sep: sep8 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -30529,15 +30916,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start2 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep5 = it.sep;
-                  sep5.push(this.sourceToken);
+                  const sep8 = it.sep;
+                  sep8.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start2, key, sep: sep5 }]
+                    items: [{ start: start2, key, sep: sep8 }]
                   });
                 } else if (start.length > 0) {
                   it.sep = it.sep.concat(start, this.sourceToken);
@@ -30731,13 +31118,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep5 = fc.end.splice(1, fc.end.length);
-            sep5.push(this.sourceToken);
+            const sep8 = fc.end.splice(1, fc.end.length);
+            sep8.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start, key: fc, sep: sep5 }]
+              items: [{ start, key: fc, sep: sep8 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -30915,7 +31302,7 @@ var require_public_api = __commonJS({
       }
       return doc;
     }
-    function parse(src, reviver, options) {
+    function parse3(src, reviver, options) {
       let _reviver = void 0;
       if (typeof reviver === "function") {
         _reviver = reviver;
@@ -30956,7 +31343,7 @@ var require_public_api = __commonJS({
         return value.toString(options);
       return new Document.Document(value, _replacer, options).toString(options);
     }
-    exports2.parse = parse;
+    exports2.parse = parse3;
     exports2.parseAllDocuments = parseAllDocuments;
     exports2.parseDocument = parseDocument3;
     exports2.stringify = stringify;
@@ -31055,15 +31442,15 @@ function parseSettings(text3, file, to = (path4) => resolve2(dirname6(file), pat
 function checkYaml(text3, file, schema, root2) {
   const lines2 = new import_yaml.LineCounter();
   const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
-  const name = basename2(file);
+  const name2 = basename2(file);
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
-    return `${name}:${line}:${col}`;
+    return `${name2}:${line}:${col}`;
   };
   if (document.errors.length > 0)
     throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
   const place2 = (pointer) => `${at2(offsetOf(document, pointer))} ${dotted(pointer, root2)}`;
-  const value = toValue(document, name);
+  const value = toValue(document, name2);
   const validate2 = new import__2.Ajv2020({
     allErrors: true,
     useDefaults: true,
@@ -31075,11 +31462,11 @@ function checkYaml(text3, file, schema, root2) {
   if (!validate2(value)) throw new InputFault(problemsOf(validate2.errors ?? [], place2, document, at2));
   return { value, place: place2 };
 }
-function toValue(document, name) {
+function toValue(document, name2) {
   try {
     return document.toJS({ maxAliasCount: 50 });
   } catch (cause) {
-    throw new InputFault({ where: name, what: "has aliases that expand without end" }, { cause });
+    throw new InputFault({ where: name2, what: "has aliases that expand without end" }, { cause });
   }
 }
 function absolute(settings2, to) {
@@ -31345,8 +31732,8 @@ var init_settings = __esm({
 // src/baseline/terms.ts
 import { readFile as readFile6 } from "node:fs/promises";
 import { basename as basename3, dirname as dirname7 } from "node:path";
-async function settleTerms(head, request, today) {
-  const ref = request?.kind === "none" ? void 0 : request?.ref;
+async function settleTerms(head, request2, today) {
+  const ref = request2?.kind === "none" ? void 0 : request2?.ref;
   const own = await ownWaivers(head);
   if (ref === void 0)
     return {
@@ -31438,21 +31825,21 @@ var init_baseline = __esm({
 // src/sensitivity/sqnr.ts
 function headTensors(graph) {
   const heads2 = headNodes(graph);
-  const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => graph.isFloat(name));
-  return tensors.length > 0 ? tensors : graph.outputs.filter((name) => graph.isFloat(name));
+  const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name2) => graph.isFloat(name2));
+  return tensors.length > 0 ? tensors : graph.outputs.filter((name2) => graph.isFloat(name2));
 }
 async function referenceOutputs(session, heads2, feed, signal) {
   const images2 = [];
   await session.run(
     feed,
-    (i, outputs) => images2[i] = new Map(heads2.map((name) => [name, floatsOf(outputs, name)])),
+    (i, outputs) => images2[i] = new Map(heads2.map((name2) => [name2, floatsOf(outputs, name2)])),
     { signal }
   );
   return { heads: heads2, images: images2 };
 }
-function floatsOf(outputs, name) {
-  const tensor = outputs.get(name);
-  if (!(tensor?.data instanceof Float32Array)) throw new Error(`tensor ${name} did not come back as floats`);
+function floatsOf(outputs, name2) {
+  const tensor = outputs.get(name2);
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`tensor ${name2} did not come back as floats`);
   return tensor.data;
 }
 var SqnrMeter;
@@ -31468,9 +31855,9 @@ var init_sqnr = __esm({
       signal = /* @__PURE__ */ new Map();
       noise = /* @__PURE__ */ new Map();
       add(image, outputs) {
-        for (const name of this.reference.heads) {
-          const expected2 = this.reference.images[image]?.get(name);
-          const actual = floatsOf(outputs, name);
+        for (const name2 of this.reference.heads) {
+          const expected2 = this.reference.images[image]?.get(name2);
+          const actual = floatsOf(outputs, name2);
           let signal = 0;
           let noise = 0;
           for (let i = 0; i < expected2.length; i++) {
@@ -31479,14 +31866,14 @@ var init_sqnr = __esm({
             signal += x * x;
             noise += d * d;
           }
-          this.signal.set(name, (this.signal.get(name) ?? 0) + signal);
-          this.noise.set(name, (this.noise.get(name) ?? 0) + noise);
+          this.signal.set(name2, (this.signal.get(name2) ?? 0) + signal);
+          this.noise.set(name2, (this.noise.get(name2) ?? 0) + noise);
         }
       }
       /** dB; Infinity when nothing differs, -Infinity when the candidate is not finite. */
       sqnr() {
         const ratios = this.reference.heads.map(
-          (name) => (this.noise.get(name) ?? 0) / Math.max(this.signal.get(name) ?? 0, Number.MIN_VALUE)
+          (name2) => (this.noise.get(name2) ?? 0) / Math.max(this.signal.get(name2) ?? 0, Number.MIN_VALUE)
         );
         const mean2 = ratios.reduce((sum2, ratio) => sum2 + ratio, 0) / ratios.length;
         return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
@@ -31529,8 +31916,8 @@ async function readRecords(path4, header, onTrouble) {
   let damaged = 0;
   for (const line of lines2) {
     const record = line.slice(CHECK + 1);
-    const name = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
-    if (name !== void 0) records.set(name, record);
+    const name2 = line.startsWith(`${checkOf(record)} `) ? nameOf(record) : void 0;
+    if (name2 !== void 0) records.set(name2, record);
     else if (line !== "" && line !== header) damaged++;
   }
   return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
@@ -31542,8 +31929,8 @@ function nameOf(record) {
 function checkOf(text3) {
   return createHash4("sha256").update(text3).digest("hex").slice(0, CHECK);
 }
-function headerOf(name) {
-  return `int8-gate shelf 1 ${name}`;
+function headerOf(name2) {
+  return `int8-gate shelf 1 ${name2}`;
 }
 var NO_STORE, EXTENSION, MOST_BYTES2, Folder, CHECK;
 var init_store = __esm({
@@ -31569,27 +31956,27 @@ var init_store = __esm({
       async makeRoom(coming) {
         const files = await this.files();
         this.total = files.reduce((sum2, { size }) => sum2 + size, 0);
-        for (const { name, size } of files) {
+        for (const { name: name2, size } of files) {
           if (this.total + coming <= this.options.maxBytes) return;
-          if (this.open.has(name)) continue;
-          await rm4(join5(this.folder, name), { force: true }).then(
+          if (this.open.has(name2)) continue;
+          await rm4(join5(this.folder, name2), { force: true }).then(
             () => this.total -= size,
             (error2) => this.trouble("a file cannot be deleted", error2)
           );
         }
       }
-      async shelf(name) {
-        const path4 = join5(this.folder, name);
-        this.open.add(name);
-        const header = headerOf(name);
+      async shelf(name2) {
+        const path4 = join5(this.folder, name2);
+        this.open.add(name2);
+        const header = headerOf(name2);
         const { records, damaged, next } = await readRecords(
           path4,
           header,
-          (error2) => this.trouble(`${name} cannot be read`, error2)
+          (error2) => this.trouble(`${name2} cannot be read`, error2)
         );
         if (damaged > 0)
           this.options.onTrouble(
-            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name} left aside; measured again`
+            `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name2} left aside; measured again`
           );
         if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
         let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
@@ -31640,9 +32027,9 @@ var init_store = __esm({
           return [];
         });
         const found = await Promise.all(
-          names.filter((name) => name.endsWith(EXTENSION)).map(async (name) => {
-            const info2 = await stat4(join5(this.folder, name)).catch(() => void 0);
-            return { name, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
+          names.filter((name2) => name2.endsWith(EXTENSION)).map(async (name2) => {
+            const info2 = await stat4(join5(this.folder, name2)).catch(() => void 0);
+            return { name: name2, size: info2?.size ?? 0, used: info2?.mtimeMs ?? 0 };
           })
         );
         return found.sort((a, b) => a.used - b.used);
@@ -31795,9 +32182,9 @@ var init_ids = __esm({
       constructor(items) {
         const largest = items.reduce((max, { id }) => id < 0 ? Infinity : Math.max(max, id), 0);
         if (largest < DENSE) {
-          const table2 = new Int32Array(largest + 1).fill(-1);
-          items.forEach(({ id }, i) => table2[id] = i);
-          this.table = table2;
+          const table3 = new Int32Array(largest + 1).fill(-1);
+          items.forEach(({ id }, i) => table3[id] = i);
+          this.table = table3;
         } else this.map = new Map(items.map(({ id }, i) => [id, i]));
       }
       /** Place of an id; -1 where it is unknown (also for numbers that are no ids). */
@@ -31924,11 +32311,11 @@ var init_records = __esm({
       box(key) {
         const value = this.record[key];
         if (value === void 0) return this.wrong(key, "is missing");
-        const numbers3 = Array.isArray(value) ? value : [];
-        if (numbers3.length !== 4 || !numbers3.every((v) => typeof v === "number" && Number.isFinite(v))) {
+        const numbers4 = Array.isArray(value) ? value : [];
+        if (numbers4.length !== 4 || !numbers4.every((v) => typeof v === "number" && Number.isFinite(v))) {
           return this.wrong(key, `must be four finite numbers [x, y, width, height], is ${show2(value)}`);
         }
-        const [x, y, w, h] = numbers3;
+        const [x, y, w, h] = numbers4;
         if (!Number.isFinite(w * h))
           return this.wrong(key, `width times height must be finite, is ${show2(value)}`);
         if (w < 0 || h < 0) return this.wrong(key, `width and height must not be negative, is ${show2(value)}`);
@@ -31946,8 +32333,8 @@ function scannedRecord(names) {
     boxKey: names.indexOf("bbox")
   };
 }
-function scanNumbersAndBox(scanner, keys, { numbers: numbers3, box, boxKey }) {
-  numbers3.fill(NaN);
+function scanNumbersAndBox(scanner, keys, { numbers: numbers4, box, boxKey }) {
+  numbers4.fill(NaN);
   let plain2 = true;
   let boxed = false;
   scanner.open();
@@ -31957,7 +32344,7 @@ function scanNumbersAndBox(scanner, keys, { numbers: numbers3, box, boxKey }) {
     else if (key === boxKey) {
       boxed = true;
       if (!scanBox(scanner, box)) plain2 = false;
-    } else if (scanner.startsNumber) numbers3[key] = scanner.number();
+    } else if (scanner.startsNumber) numbers4[key] = scanner.number();
     else {
       scanner.skip();
       plain2 = false;
@@ -32002,7 +32389,7 @@ function grown(old, length) {
 }
 function annotationTable(rows3) {
   const builder = new AnnotationBuilder();
-  for (const row of rows3) builder.push(row);
+  for (const row3 of rows3) builder.push(row3);
   return builder.finish();
 }
 var DetectionBuilder, AnnotationBuilder;
@@ -32065,19 +32452,19 @@ var init_table = __esm({
       crowd = new Uint8Array(this.capacity);
       ignore = new Uint8Array(this.capacity);
       id = new Float64Array(this.capacity);
-      push(row) {
+      push(row3) {
         if (this.size === this.capacity) this.grow();
         const at2 = this.size++;
-        this.image[at2] = row.image;
-        this.category[at2] = row.category;
-        this.bbox[at2 * 4] = row.x;
-        this.bbox[at2 * 4 + 1] = row.y;
-        this.bbox[at2 * 4 + 2] = row.w;
-        this.bbox[at2 * 4 + 3] = row.h;
-        this.area[at2] = row.area;
-        this.crowd[at2] = row.crowd ? 1 : 0;
-        this.ignore[at2] = row.ignore ? 1 : 0;
-        this.id[at2] = row.id;
+        this.image[at2] = row3.image;
+        this.category[at2] = row3.category;
+        this.bbox[at2 * 4] = row3.x;
+        this.bbox[at2 * 4 + 1] = row3.y;
+        this.bbox[at2 * 4 + 2] = row3.w;
+        this.bbox[at2 * 4 + 3] = row3.h;
+        this.area[at2] = row3.area;
+        this.crowd[at2] = row3.crowd ? 1 : 0;
+        this.ignore[at2] = row3.ignore ? 1 : 0;
+        this.id[at2] = row3.id;
       }
       /** The table so far; later pushes do not change it. */
       finish() {
@@ -32141,27 +32528,27 @@ function repeats(ids) {
   for (let i = 1; i < sorted3.length; i++) if (sorted3[i] === sorted3[i - 1]) return true;
   return false;
 }
-function resolveRepeats(table2) {
+function resolveRepeats(table3) {
   const last = /* @__PURE__ */ new Map();
-  for (let row = 0; row < table2.count; row++) last.set(table2.id[row], row);
-  const order = Array.from({ length: table2.count }, (_, row) => row).sort(
-    (a, b) => table2.image[a] - table2.image[b]
+  for (let row3 = 0; row3 < table3.count; row3++) last.set(table3.id[row3], row3);
+  const order = Array.from({ length: table3.count }, (_, row3) => row3).sort(
+    (a, b) => table3.image[a] - table3.image[b]
   );
   const builder = new AnnotationBuilder();
   for (const from of order) {
-    const row = last.get(table2.id[from]);
-    const [x, y, w, h] = Array.from(table2.bbox.subarray(4 * row, 4 * row + 4));
+    const row3 = last.get(table3.id[from]);
+    const [x, y, w, h] = Array.from(table3.bbox.subarray(4 * row3, 4 * row3 + 4));
     builder.push({
-      image: table2.image[row],
-      category: table2.category[row],
+      image: table3.image[row3],
+      category: table3.category[row3],
       x,
       y,
       w,
       h,
-      area: table2.area[row],
-      crowd: table2.crowd[row] === 1,
-      ignore: table2.ignore[row] === 1,
-      id: table2.id[row]
+      area: table3.area[row3],
+      crowd: table3.crowd[row3] === 1,
+      ignore: table3.ignore[row3] === 1,
+      id: table3.id[row3]
     });
   }
   return builder.finish();
@@ -32246,24 +32633,24 @@ var init_annotations = __esm({
       }
       /** The table; a repeated id is noted as a mistake, or becomes the last annotation of that id. */
       finish(repeatedIds) {
-        const table2 = this.builder.finish();
-        if (!repeats(table2.id)) return table2;
-        if (repeatedIds === "last") return resolveRepeats(table2);
+        const table3 = this.builder.finish();
+        if (!repeats(table3.id)) return table3;
+        if (repeatedIds === "last") return resolveRepeats(table3);
         const first2 = /* @__PURE__ */ new Map();
         let refused2 = 0;
-        for (let row = 0; row < table2.count; row++) {
-          while (this.refused[refused2] === row + refused2) refused2++;
-          const id = table2.id[row];
+        for (let row3 = 0; row3 < table3.count; row3++) {
+          while (this.refused[refused2] === row3 + refused2) refused2++;
+          const id = table3.id[row3];
           const before = first2.get(id);
-          if (before === void 0) first2.set(id, row + refused2);
+          if (before === void 0) first2.set(id, row3 + refused2);
           else
             this.problems.add(
-              `${this.source} annotations[${row + refused2}].id`,
+              `${this.source} annotations[${row3 + refused2}].id`,
               `${id} was used before, by annotations[${before}]`,
               "Ids must be unique."
             );
         }
-        return table2;
+        return table3;
       }
     };
   }
@@ -32622,10 +33009,10 @@ var init_scan = __esm({
         const length = this.at - 1 - start;
         let found = -1;
         for (let k = 0; k < known2.length && !escaped; k++) {
-          const name = known2[k];
-          if (name.length !== length) continue;
+          const name2 = known2[k];
+          if (name2.length !== length) continue;
           let i = 0;
-          while (i < length && this.bytes[start + i] === name[i]) i++;
+          while (i < length && this.bytes[start + i] === name2[i]) i++;
           if (i === length) found = k;
         }
         if (escaped) {
@@ -32633,7 +33020,7 @@ var init_scan = __esm({
           this.at = from;
           const text3 = this.text();
           this.at = end;
-          found = known2.findIndex((name) => Buffer.from(name).toString("utf8") === text3);
+          found = known2.findIndex((name2) => Buffer.from(name2).toString("utf8") === text3);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -32851,9 +33238,9 @@ function assemble(section, source, folder, options, fill2) {
   fill2(annotations, problems);
   if (images2.length === 0 && !problems.any)
     problems.add(`${source} images`, "is empty: there is nothing to evaluate");
-  const table2 = annotations.finish(options.repeatedIds ?? "refuse");
+  const table3 = annotations.finish(options.repeatedIds ?? "refuse");
   problems.throwIfAny(source);
-  return { source, images: images2, categories, annotations: table2, skipped: [] };
+  return { source, images: images2, categories, annotations: table3, skipped: [] };
 }
 function byId(a, b) {
   return a.id - b.id;
@@ -32866,10 +33253,10 @@ function readCategories(section, source, problems) {
   for (const value of section("categories", ["id", "name"], problems)) {
     if (!reader.open(value, `categories[${++i}]`)) continue;
     const id = reader.integer("id");
-    const name = reader.text("name");
-    if (id === void 0 || name === void 0) continue;
+    const name2 = reader.text("name");
+    if (id === void 0 || name2 === void 0) continue;
     noteDuplicate(reader, seen, id, i, "categories");
-    found.push({ id, name });
+    found.push({ id, name: name2 });
   }
   return found.sort(byId);
 }
@@ -32881,12 +33268,12 @@ function readImages(section, source, folder, problems) {
   for (const value of section("images", ["id", "file_name", "width", "height"], problems)) {
     if (!reader.open(value, `images[${++i}]`)) continue;
     const id = reader.integer("id");
-    const name = reader.text("file_name");
+    const name2 = reader.text("file_name");
     const width = reader.size("width");
     const height = reader.size("height");
-    if (id === void 0 || name === void 0 || width === void 0 || height === void 0) continue;
+    if (id === void 0 || name2 === void 0 || width === void 0 || height === void 0) continue;
     noteDuplicate(reader, seen, id, i, "images");
-    found.push({ id, name, file: folder === "" ? name : join8(folder, name), width, height });
+    found.push({ id, name: name2, file: folder === "" ? name2 : join8(folder, name2), width, height });
   }
   return found.sort(byId);
 }
@@ -32897,7 +33284,7 @@ function noteDuplicate(reader, seen, id, i, what) {
 }
 async function locate(images2, folder, source) {
   const present = new Map(
-    (await readFolder(folder, "folder of images")).map(({ name }) => [name.normalize("NFC"), name])
+    (await readFolder(folder, "folder of images")).map(({ name: name2 }) => [name2.normalize("NFC"), name2])
   );
   const problems = new Problems();
   const found = [];
@@ -32939,8 +33326,8 @@ var init_coco = __esm({
 
 // src/dataset/list.ts
 import { extname, join as join9 } from "node:path";
-function looksLikeImage(name) {
-  return IMAGE_EXTENSIONS.has(extname(name).toLowerCase());
+function looksLikeImage(name2) {
+  return IMAGE_EXTENSIONS.has(extname(name2).toLowerCase());
 }
 async function listImages(folder) {
   const entries = await readFolder(folder, "folder of images");
@@ -32952,7 +33339,7 @@ async function listImages(folder) {
       fix: `Put images (${[...IMAGE_EXTENSIONS].join(" ")}) right into this folder; subfolders are not searched.`
     });
   }
-  return names.map((name, i) => ({ id: i + 1, name, file: join9(folder, name), width: 0, height: 0 }));
+  return names.map((name2, i) => ({ id: i + 1, name: name2, file: join9(folder, name2), width: 0, height: 0 }));
 }
 var IMAGE_EXTENSIONS;
 var init_list = __esm({
@@ -32992,18 +33379,18 @@ function onnxruntime() {
 function sharp() {
   return load("sharp");
 }
-function load(name) {
-  const known2 = loaded.get(name);
+function load(name2) {
+  const known2 = loaded.get(name2);
   if (known2 !== void 0) return known2;
   const from = root === void 0 ? import.meta.url : pathToFileURL(join10(root, "package.json")).href;
   try {
-    const module = createRequire(from)(name);
-    loaded.set(name, module);
+    const module = createRequire(from)(name2);
+    loaded.set(name2, module);
     return module;
   } catch (cause) {
     throw new SurroundingsFault(
       {
-        where: name,
+        where: name2,
         what: `the native package cannot be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ${cause instanceof Error ? cause.message.split("\n")[0] ?? "" : String(cause)}`,
         fix: "Install it with `npm ci --ignore-scripts` in the folder of int8-gate; `int8-gate doctor` tells what is missing."
       },
@@ -33062,16 +33449,16 @@ function decodeBmp(bytes2) {
   const data = new Uint8Array(width * height * 3);
   const pixel = bits <= 8 ? paletteReader(bytes2, header) : directReader(bytes2, header);
   for (let y = 0, to = 0; y < height; y++) {
-    const row = start + stride * (topDown ? y : height - 1 - y);
-    for (let x = 0; x < width; x++, to += 3) pixel(row, x, data, to);
+    const row3 = start + stride * (topDown ? y : height - 1 - y);
+    for (let x = 0; x < width; x++, to += 3) pixel(row3, x, data, to);
   }
   return { data, width, height };
 }
 function paletteReader(bytes2, { bits, palette }) {
   const mask = (1 << bits) - 1;
-  return (row, x, data, to) => {
+  return (row3, x, data, to) => {
     const bit = x * bits;
-    const index = bytes2[row + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
+    const index = bytes2[row3 + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
     const at2 = palette + index * 4;
     data[to] = bytes2[at2 + 2] ?? 0;
     data[to + 1] = bytes2[at2 + 1] ?? 0;
@@ -33080,15 +33467,15 @@ function paletteReader(bytes2, { bits, palette }) {
 }
 function directReader(bytes2, { bits, wideGreen }) {
   if (bits === 16)
-    return (row, x, data, to) => {
-      const value = bytes2.readUInt16LE(row + 2 * x);
+    return (row3, x, data, to) => {
+      const value = bytes2.readUInt16LE(row3 + 2 * x);
       data[to] = wideGreen ? value >> 8 & 248 : value >> 7 & 248;
       data[to + 1] = wideGreen ? value >> 3 & 252 : value >> 2 & 248;
       data[to + 2] = value << 3 & 248;
     };
   const step2 = bits / 8;
-  return (row, x, data, to) => {
-    const at2 = row + x * step2;
+  return (row3, x, data, to) => {
+    const at2 = row3 + x * step2;
     data[to] = bytes2[at2 + 2];
     data[to + 1] = bytes2[at2 + 1];
     data[to + 2] = bytes2[at2];
@@ -33341,12 +33728,12 @@ function readNames({ value, place: place2 }, problems) {
     return wrong("names", "is missing", "List the names of the classes in the order of their numbers.");
   if (!Array.isArray(given) && !isObject2(given))
     return wrong("names", `must be a list, or a map of numbers to names, is ${show2(given)}`);
-  const entries = Array.isArray(given) ? given.map((name, i) => [String(i), name]) : Object.entries(given);
+  const entries = Array.isArray(given) ? given.map((name2, i) => [String(i), name2]) : Object.entries(given);
   const names = [];
-  for (const [key, name] of entries) {
-    const text3 = typeof name === "number" || typeof name === "boolean" ? String(name) : name;
+  for (const [key, name2] of entries) {
+    const text3 = typeof name2 === "number" || typeof name2 === "boolean" ? String(name2) : name2;
     if (typeof text3 !== "string" || text3.trim() === "")
-      return wrong("names", `the name of class ${key} must be a text, is ${show2(name)}`);
+      return wrong("names", `the name of class ${key} must be a text, is ${show2(name2)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
@@ -33355,7 +33742,7 @@ function readNames({ value, place: place2 }, problems) {
     names[Number(key)] = text3;
   }
   if (names.length === 0) return wrong("names", "is empty");
-  const twice2 = names.find((name, i) => names.indexOf(name) !== i);
+  const twice2 = names.find((name2, i) => names.indexOf(name2) !== i);
   if (twice2 !== void 0) return wrong("names", `${show2(twice2)} names two classes`);
   const count3 = value["nc"];
   if (count3 !== void 0 && count3 !== names.length)
@@ -33363,9 +33750,9 @@ function readNames({ value, place: place2 }, problems) {
   return names;
 }
 async function findPlaces(yaml, file, split2) {
-  const key = ALIASES[split2].find((name) => yaml.value[name] !== void 0 && yaml.value[name] !== null);
+  const key = ALIASES[split2].find((name2) => yaml.value[name2] !== void 0 && yaml.value[name2] !== null);
   if (key === void 0) {
-    const known2 = Object.values(ALIASES).flat().filter((name) => yaml.value[name]);
+    const known2 = Object.values(ALIASES).flat().filter((name2) => yaml.value[name2]);
     throw new InputFault({
       where: `${file} ${split2}`,
       what: `is missing${known2.length > 0 ? `; the file has ${known2.join(" and ")}` : ""}`,
@@ -33429,14 +33816,14 @@ function parseYoloLabels(text3, file, classes, problems) {
   text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
-    const row = readRow(fields, `${file}:${i + 1}`, classes, problems);
-    if (row === void 0) return;
+    const row3 = readRow(fields, `${file}:${i + 1}`, classes, problems);
+    if (row3 === void 0) return;
     const key = fields.map(Number).join(" ");
     if (seen.has(key)) duplicates2++;
     else {
       seen.add(key);
       if (fields.length > 5) polygons++;
-      rows3.push({ line: i + 1, ...row });
+      rows3.push({ line: i + 1, ...row3 });
     }
   });
   return { rows: rows3, duplicates: duplicates2, polygons };
@@ -33448,11 +33835,11 @@ function readRow(fields, where, classes, problems) {
     return wrong("has 6 fields, as rows with a confidence: these are predictions, no labels", shape2);
   if (fields.length < 5 || fields.length % 2 === 0)
     return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
-  const numbers3 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
-  const odd2 = numbers3.findIndex((value) => !Number.isFinite(value));
+  const numbers4 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
+  const odd2 = numbers4.findIndex((value) => !Number.isFinite(value));
   if (odd2 >= 0)
     return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
-  const [category, ...values] = numbers3;
+  const [category, ...values] = numbers4;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
       `class ${fields[0] ?? ""} is not in 0…${classes - 1}`,
@@ -33508,7 +33895,7 @@ async function loadYolo(source) {
   return {
     source: source.annotations,
     images: images2,
-    categories: names.map((name, id) => ({ id, name })),
+    categories: names.map((name2, id) => ({ id, name: name2 })),
     annotations: annotationTable(rowsOf(images2, labels)),
     skipped: countSkipped(labels, repeated, labelFiles)
   };
@@ -33570,7 +33957,7 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
     });
   const names = await namesBeside(annotations);
   const labelFiles = (await filesBelow(annotations, "folder of labels")).filter(
-    (file) => file.endsWith(".txt") && !NAME_FILES.some((name) => file.endsWith(`${sep2}${name}`))
+    (file) => file.endsWith(".txt") && !NAME_FILES.some((name2) => file.endsWith(`${sep2}${name2}`))
   );
   const labelsOf = (image) => withTxt(join11(annotations, relative4(images2, image)));
   return {
@@ -33582,21 +33969,21 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
 }
 async function configOf(annotations) {
   if (await kindOf(annotations) !== "folder") return annotations;
-  for (const name of ["data.yaml", "data.yml", "dataset.yaml"])
-    if (await kindOf(join11(annotations, name)) === "file") return join11(annotations, name);
+  for (const name2 of ["data.yaml", "data.yml", "dataset.yaml"])
+    if (await kindOf(join11(annotations, name2)) === "file") return join11(annotations, name2);
   return void 0;
 }
 async function namesBeside(labels) {
   for (const folder of [labels, dirname9(labels)])
-    for (const name of NAME_FILES) {
-      const text3 = await readTextIfThere(join11(folder, name), "file of names");
+    for (const name2 of NAME_FILES) {
+      const text3 = await readTextIfThere(join11(folder, name2), "file of names");
       if (text3 === void 0) continue;
       const names = text3.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
       throw new InputFault({
-        where: bad < 0 ? join11(folder, name) : `${join11(folder, name)}:${bad + 1}`,
+        where: bad < 0 ? join11(folder, name2) : `${join11(folder, name2)}:${bad + 1}`,
         what: bad < 0 ? "is empty" : names[bad] === "" ? "is an empty line between names" : "repeats a name",
         fix: "One name a line, in the order of the class numbers."
       });
@@ -33692,9 +34079,9 @@ async function ofFolder(annotations) {
   if (await configOf(annotations) !== void 0) return { format: "yolo", annotations };
   if (await kindOf(join12(annotations, "Annotations")) === "folder") return { format: "voc", annotations };
   const names = (await readFolder(annotations, "folder of annotations")).map(
-    ({ name }) => name.toLowerCase()
+    ({ name: name2 }) => name2.toLowerCase()
   );
-  const count3 = (ending) => names.filter((name) => name.endsWith(ending)).length;
+  const count3 = (ending) => names.filter((name2) => name2.endsWith(ending)).length;
   const [xml, txt, json2] = [count3(".xml"), count3(".txt"), count3(".json")];
   if (xml > 0 && txt === 0) return { format: "voc", annotations };
   if (txt > 0 && xml === 0) return { format: "yolo", annotations };
@@ -33755,8 +34142,8 @@ function stratify(truth, count3, seed) {
 }
 function classesOfImages({ images: images2, annotations }) {
   const classes = images2.map(() => /* @__PURE__ */ new Set());
-  for (let row = 0; row < annotations.count; row++)
-    classes[annotations.image[row]]?.add(annotations.category[row]);
+  for (let row3 = 0; row3 < annotations.count; row3++)
+    classes[annotations.image[row3]]?.add(annotations.category[row3]);
   for (const set of classes) if (set.size === 0) set.add(NO_OBJECT);
   return classes;
 }
@@ -34061,7 +34448,7 @@ function scanAttributeTokens(attrStr) {
     const leadingWs = attrStr.slice(tokenStart, i);
     const nameStart = i;
     while (i < len && !isWhiteSpace(attrStr[i]) && attrStr[i] !== "=") i++;
-    const name = attrStr.slice(nameStart, i);
+    const name2 = attrStr.slice(nameStart, i);
     let equalsGroup;
     let j = i;
     while (j < len && isWhiteSpace(attrStr[j])) j++;
@@ -34084,7 +34471,7 @@ function scanAttributeTokens(attrStr) {
     }
     const token = { startIndex: tokenStart };
     token[1] = leadingWs;
-    token[2] = name;
+    token[2] = name2;
     token[3] = equalsGroup;
     token[4] = quoteChar !== void 0 ? true : void 0;
     token[5] = quoteChar;
@@ -34244,16 +34631,16 @@ var init_entities = __esm({
 });
 
 // node_modules/@nodable/entities/src/EntityDecoder.js
-function validateEntityName(name) {
-  if (name[0] === "#") {
-    throw new Error(`[EntityReplacer] Invalid character '#' in entity name: "${name}"`);
+function validateEntityName(name2) {
+  if (name2[0] === "#") {
+    throw new Error(`[EntityReplacer] Invalid character '#' in entity name: "${name2}"`);
   }
-  for (const ch of name) {
+  for (const ch of name2) {
     if (SPECIAL_CHARS.has(ch)) {
-      throw new Error(`[EntityReplacer] Invalid character '${ch}' in entity name: "${name}"`);
+      throw new Error(`[EntityReplacer] Invalid character '${ch}' in entity name: "${name2}"`);
     }
   }
-  return name;
+  return name2;
 }
 function mergeEntityMaps(...maps) {
   const out = /* @__PURE__ */ Object.create(null);
@@ -34379,13 +34766,13 @@ var init_EntityDecoder = __esm({
        * @param {string} context  — used in error messages ('external' | 'input')
        * @returns {boolean}  true = accept, false = skip
        */
-      _applyRegistrationHook(hook, name, value, context) {
-        if (!hook) return true;
-        const action2 = hook(name, value);
+      _applyRegistrationHook(hook2, name2, value, context3) {
+        if (!hook2) return true;
+        const action2 = hook2(name2, value);
         if (action2 === ENTITY_ACTION.BLOCK) return false;
         if (action2 === ENTITY_ACTION.THROW) {
           throw new Error(
-            `[EntityDecoder] Registration of ${context} entity "&${name};" was rejected by hook`
+            `[EntityDecoder] Registration of ${context3} entity "&${name2};" was rejected by hook`
           );
         }
         return true;
@@ -34413,9 +34800,9 @@ var init_EntityDecoder = __esm({
         }
         const flat = mergeEntityMaps(map);
         const filtered = /* @__PURE__ */ Object.create(null);
-        for (const [name, value] of Object.entries(flat)) {
-          if (this._applyRegistrationHook(this._onExternalEntity, name, value, "external")) {
-            filtered[name] = value;
+        for (const [name2, value] of Object.entries(flat)) {
+          if (this._applyRegistrationHook(this._onExternalEntity, name2, value, "external")) {
+            filtered[name2] = value;
           }
         }
         this._externalMap = filtered;
@@ -34454,9 +34841,9 @@ var init_EntityDecoder = __esm({
         }
         const flat = mergeEntityMaps(map);
         const filtered = /* @__PURE__ */ Object.create(null);
-        for (const [name, value] of Object.entries(flat)) {
-          if (this._applyRegistrationHook(this._onInputEntity, name, value, "input")) {
-            filtered[name] = value;
+        for (const [name2, value] of Object.entries(flat)) {
+          if (this._applyRegistrationHook(this._onInputEntity, name2, value, "input")) {
+            filtered[name2] = value;
           }
         }
         this._inputMap = filtered;
@@ -34603,10 +34990,10 @@ var init_EntityDecoder = __esm({
        * @param {string} name
        * @returns {{ value: string, tier: string }|undefined}
        */
-      _resolveName(name) {
-        if (name in this._inputMap) return { value: this._inputMap[name], tier: LIMIT_TIER_EXTERNAL };
-        if (name in this._externalMap) return { value: this._externalMap[name], tier: LIMIT_TIER_EXTERNAL };
-        if (name in this._baseMap) return { value: this._baseMap[name], tier: LIMIT_TIER_BASE };
+      _resolveName(name2) {
+        if (name2 in this._inputMap) return { value: this._inputMap[name2], tier: LIMIT_TIER_EXTERNAL };
+        if (name2 in this._externalMap) return { value: this._externalMap[name2], tier: LIMIT_TIER_EXTERNAL };
+        if (name2 in this._baseMap) return { value: this._baseMap[name2], tier: LIMIT_TIER_BASE };
         return void 0;
       }
       /**
@@ -34752,11 +35139,11 @@ var defaultOnDangerousProperty, defaultOptions2, buildOptions;
 var init_OptionsBuilder = __esm({
   "node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js"() {
     init_util();
-    defaultOnDangerousProperty = (name) => {
-      if (DANGEROUS_PROPERTY_NAMES.includes(name)) {
-        return "__" + name;
+    defaultOnDangerousProperty = (name2) => {
+      if (DANGEROUS_PROPERTY_NAMES.includes(name2)) {
+        return "__" + name2;
       }
-      return name;
+      return name2;
     };
     defaultOptions2 = {
       preserveOrder: false,
@@ -34819,9 +35206,9 @@ var init_OptionsBuilder = __esm({
         { value: built.cdataPropName, name: "cdataPropName" },
         { value: built.commentPropName, name: "commentPropName" }
       ];
-      for (const { value, name } of propertyNameOptions) {
+      for (const { value, name: name2 } of propertyNameOptions) {
         if (value) {
-          validatePropertyName(value, name);
+          validatePropertyName(value, name2);
         }
       }
       if (built.onDangerousProperty === null) {
@@ -34930,11 +35317,11 @@ function hasSeq(data, seq, i) {
   }
   return true;
 }
-function validateEntityName2(name, xmlVersion) {
-  if (qName(name, { xmlVersion }))
-    return name;
+function validateEntityName2(name2, xmlVersion) {
+  if (qName(name2, { xmlVersion }))
+    return name2;
   else
-    throw new Error(`Invalid entity name ${name}`);
+    throw new Error(`Invalid entity name ${name2}`);
 }
 var DocTypeReader, skipWhitespace;
 var init_DocTypeReader = __esm({
@@ -36164,9 +36551,9 @@ var init_Matcher = __esm({
         const keep2 = options !== null ? options.keep : null;
         if (keep2 !== null && keep2 !== void 0 && keep2.length > 0 && attrValues) {
           for (let i = 0; i < keep2.length; i++) {
-            const name = keep2[i];
-            if (attrValues[name] !== void 0) {
-              this._keptAttrs.push({ depth, name, value: attrValues[name] });
+            const name2 = keep2[i];
+            if (attrValues[name2] !== void 0) {
+              this._keptAttrs.push({ depth, name: name2, value: attrValues[name2] });
             }
           }
         }
@@ -36302,21 +36689,21 @@ var init_Matcher = __esm({
        * @returns {string}
        */
       toString(separator, includeNamespace = true) {
-        const sep5 = separator || this.separator;
-        const isDefault = sep5 === this.separator && includeNamespace === true;
+        const sep8 = separator || this.separator;
+        const isDefault = sep8 === this.separator && includeNamespace === true;
         if (isDefault) {
           if (this._pathStringCache !== null) {
             return this._pathStringCache;
           }
           const result = this.path.map(
             (n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-          ).join(sep5);
+          ).join(sep8);
           this._pathStringCache = result;
           return result;
         }
         return this.path.map(
           (n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-        ).join(sep5);
+        ).join(sep8);
       }
       /**
        * Get path as array of tag names.
@@ -37198,9 +37585,9 @@ var init_sql_strict = __esm({
 // node_modules/is-unsafe/src/util/decode-entities.js
 function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
-  return input.replace(ENTITY_RE, (match2, hex, dec, name) => {
-    if (name !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED3, name) ? NAMED3[name] : match2;
+  return input.replace(ENTITY_RE, (match2, hex, dec, name2) => {
+    if (name2 !== void 0) {
+      return Object.prototype.hasOwnProperty.call(NAMED3, name2) ? NAMED3[name2] : match2;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
     if (!Number.isFinite(cp2) || cp2 > 1114111) return match2;
@@ -37227,14 +37614,14 @@ function assertString(value) {
     );
   }
 }
-function assertContext(context) {
-  if (context instanceof RegExp) return;
-  if (Array.isArray(context)) {
-    if (context.length === 0) {
+function assertContext(context3) {
+  if (context3 instanceof RegExp) return;
+  if (Array.isArray(context3)) {
+    if (context3.length === 0) {
       throw new TypeError("is-unsafe: context must not be an empty array");
     }
-    if (Array.isArray(context[0])) {
-      for (const list3 of context) {
+    if (Array.isArray(context3[0])) {
+      for (const list3 of context3) {
         if (!Array.isArray(list3) || list3.length === 0) {
           throw new TypeError(
             "is-unsafe: each context in the array must be a non-empty pattern array (PatternList)"
@@ -37245,13 +37632,13 @@ function assertContext(context) {
     return;
   }
   throw new TypeError(
-    `is-unsafe: second argument must be a PatternList (e.g. HTML), an array of PatternLists (e.g. [HTML, XML]), or a RegExp. Got: ${typeof context}`
+    `is-unsafe: second argument must be a PatternList (e.g. HTML), an array of PatternLists (e.g. [HTML, XML]), or a RegExp. Got: ${typeof context3}`
   );
 }
-function normalise(context) {
-  if (context instanceof RegExp) return { lists: null, regex: context };
-  if (Array.isArray(context[0])) return { lists: context, regex: null };
-  return { lists: [context], regex: null };
+function normalise(context3) {
+  if (context3 instanceof RegExp) return { lists: null, regex: context3 };
+  if (Array.isArray(context3[0])) return { lists: context3, regex: null };
+  return { lists: [context3], regex: null };
 }
 function decodedCopy(value, list3) {
   if (!list3.decodeEntities) return null;
@@ -37268,10 +37655,10 @@ function matchList(value, list3) {
   }
   return null;
 }
-function isUnsafe(value, context) {
+function isUnsafe(value, context3) {
   assertString(value);
-  assertContext(context);
-  const { lists, regex } = normalise(context);
+  assertContext(context3);
+  const { lists, regex } = normalise(context3);
   if (regex) return regex.test(value);
   for (const list3 of lists) {
     if (matchList(value, list3) !== null) return true;
@@ -37629,9 +38016,9 @@ function readStopNodeData(xmlData, tagName, i) {
           const nextLt = xmlData.indexOf("<", i + 1);
           if (nextLt === -1 || nextLt > nextGt) {
             const exp = xmlData.substring(i + 1, nextGt);
-            const sep5 = exp.search(/\s/);
-            const name = sep5 === -1 ? exp : exp.substring(0, sep5);
-            if (name === tagName && exp[exp.length - 1] !== "/") openTagCount++;
+            const sep8 = exp.search(/\s/);
+            const name2 = sep8 === -1 ? exp : exp.substring(0, sep8);
+            if (name2 === tagName && exp[exp.length - 1] !== "/") openTagCount++;
             i = nextGt;
           }
         }
@@ -37664,13 +38051,13 @@ function transformTagName(fn, tagName, tagExp, options) {
   tagName = sanitizeName(tagName, options);
   return { tagName, tagExp };
 }
-function sanitizeName(name, options) {
-  if (criticalProperties.includes(name)) {
-    throw new Error(`[SECURITY] Invalid name: "${name}" is a reserved JavaScript keyword that could cause prototype pollution`);
-  } else if (DANGEROUS_PROPERTY_NAMES.includes(name)) {
-    return options.onDangerousProperty(name);
+function sanitizeName(name2, options) {
+  if (criticalProperties.includes(name2)) {
+    throw new Error(`[SECURITY] Invalid name: "${name2}" is a reserved JavaScript keyword that could cause prototype pollution`);
+  } else if (DANGEROUS_PROPERTY_NAMES.includes(name2)) {
+    return options.onDangerousProperty(name2);
   }
-  return name;
+  return name2;
 }
 var OrderedObjParser, attrsRegx, parseXml;
 var init_OrderedObjParser = __esm({
@@ -37718,7 +38105,7 @@ var init_OrderedObjParser = __esm({
               applyLimitsTo: this.options.processEntities.appliesTo
             },
             // onExternalEntity: (name, value) => isUnsafe(value) ? 'block' : 'allow',
-            onInputEntity: (name, value) => (
+            onInputEntity: (name2, value) => (
               //TODO: VALID_CONTEXTS.HTML should be set only if this.options.htmlEntities
               isUnsafe(value, [html_default, xml_default]) ? ENTITY_ACTION.BLOCK : ENTITY_ACTION.ALLOW
             )
@@ -37849,8 +38236,8 @@ var init_OrderedObjParser = __esm({
           } else {
             let result = readTagExp(xmlData, i, options.removeNSPrefix);
             if (!result) {
-              const context = xmlData.substring(Math.max(0, i - 50), Math.min(xmlLen, i + 50));
-              throw new Error(`readTagExp returned undefined at position ${i}. Context: "${context}"`);
+              const context3 = xmlData.substring(Math.max(0, i - 50), Math.min(xmlLen, i + 50));
+              throw new Error(`readTagExp returned undefined at position ${i}. Context: "${context3}"`);
             }
             let tagName = result.tagName;
             const rawTagName = result.rawTagName;
@@ -38234,7 +38621,7 @@ var init_voc_xml = __esm({
       // where a tag begins
       parseTagValue: false,
       ignoreDeclaration: true,
-      isArray: (name) => name === "object"
+      isArray: (name2) => name2 === "object"
     });
     START = XMLParser.getMetaDataSymbol();
     XmlReader = class {
@@ -38260,8 +38647,8 @@ var init_voc_xml = __esm({
         const place2 = `${this.file}:${line} object[${index}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
         if (!isObject2(object3)) return wrong("", "is empty");
-        const { name, difficult, bndbox } = object3;
-        if (typeof name !== "string" || name === "") return wrong(".name", "is missing");
+        const { name: name2, difficult, bndbox } = object3;
+        if (typeof name2 !== "string" || name2 === "") return wrong(".name", "is missing");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
           return wrong(".difficult", `must be 0 or 1, is ${show2(difficult)}`);
@@ -38282,7 +38669,7 @@ var init_voc_xml = __esm({
           );
         return {
           line,
-          name,
+          name: name2,
           difficult: difficult === "1",
           x: xmin - 1,
           y: ymin - 1,
@@ -38323,13 +38710,13 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   problems.throwIfAny(annotations);
   const measured = await measureImages(records, exif, problems);
   problems.throwIfAny(annotations);
-  const categories = [...new Set(found.flatMap(({ objects }) => objects.map(({ name }) => name)))].sort();
+  const categories = [...new Set(found.flatMap(({ objects }) => objects.map(({ name: name2 }) => name2)))].sort();
   const rows3 = rowsOf2(files, found, measured, categories, problems);
   problems.throwIfAny(annotations);
   return {
     source: annotations,
     images: measured,
-    categories: categories.map((name, i) => ({ id: i + 1, name })),
+    categories: categories.map((name2, i) => ({ id: i + 1, name: name2 })),
     annotations: annotationTable(rows3),
     skipped: countSkipped2(found, measured, rows3, {
       // With a list, images without an annotation are those of other splits.
@@ -38339,11 +38726,11 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   };
 }
 function rowsOf2(files, found, images2, categories, problems) {
-  const index = new Map(categories.map((name, i) => [name, i]));
+  const index = new Map(categories.map((name2, i) => [name2, i]));
   const rows3 = [];
   found.forEach(({ objects }, image) => {
     const { width, height } = images2[image];
-    objects.forEach(({ line, name, difficult, x, y, w, h }, i) => {
+    objects.forEach(({ line, name: name2, difficult, x, y, w, h }, i) => {
       if (x >= width || y >= height || x + w <= 0 || y + h <= 0)
         problems.add(
           `${files[image]}:${line} object[${i}].bndbox`,
@@ -38353,7 +38740,7 @@ function rowsOf2(files, found, images2, categories, problems) {
       rows3.push({
         id: rows3.length + 1,
         image,
-        category: index.get(name),
+        category: index.get(name2),
         x,
         y,
         w,
@@ -38408,10 +38795,10 @@ async function listed2(list3, folder, all) {
   const problems = new Problems();
   const found = /* @__PURE__ */ new Set();
   lines2.forEach((line, i) => {
-    const [name = ""] = line.trim().split(/\s+/);
-    if (name === "") return;
-    const file = known2.get(name);
-    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join13(folder, name)}.xml`);
+    const [name2 = ""] = line.trim().split(/\s+/);
+    if (name2 === "") return;
+    const file = known2.get(name2);
+    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join13(folder, name2)}.xml`);
     else found.add(file);
   });
   problems.throwIfAny(list3);
@@ -38508,12 +38895,12 @@ async function loadCocoMeasured(file, folder, exif) {
 }
 function noteOutside({ source, images: images2, annotations }, problems) {
   const { bbox, image, id, count: count3 } = annotations;
-  for (let row = 0; row < count3; row++) {
-    const { width, height } = images2[image[row]];
-    const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
+  for (let row3 = 0; row3 < count3; row3++) {
+    const { width, height } = images2[image[row3]];
+    const [x, y, w, h] = bbox.subarray(4 * row3, 4 * row3 + 4);
     if (x <= width && y <= height && x + w >= 0 && y + h >= 0) continue;
     problems.add(
-      `${source} annotations[id ${id[row]}].bbox`,
+      `${source} annotations[id ${id[row3]}].bbox`,
       `[${x}, ${y}, ${w}, ${h}] lies outside its image of ${width}×${height} pixels`,
       "Correct or remove the annotation."
     );
@@ -38522,9 +38909,9 @@ function noteOutside({ source, images: images2, annotations }, problems) {
 function oddBoxes({ images: images2, annotations }) {
   const { bbox, image, count: count3 } = annotations;
   let [empty, beyond] = [0, 0];
-  for (let row = 0; row < count3; row++) {
-    const { width, height } = images2[image[row]];
-    const [x, y, w, h] = bbox.subarray(4 * row, 4 * row + 4);
+  for (let row3 = 0; row3 < count3; row3++) {
+    const { width, height } = images2[image[row3]];
+    const [x, y, w, h] = bbox.subarray(4 * row3, 4 * row3 + 4);
     if (w === 0 || h === 0) empty++;
     if (x < -1 || y < -1 || x + w > width + 1 || y + h > height + 1) beyond++;
   }
@@ -38537,20 +38924,20 @@ function pickImages(truth, kept) {
   const place2 = new Map(kept.map((index, i) => [index, i]));
   const { annotations } = truth;
   const rows3 = Array.from(annotations.image.keys()).filter(
-    (row) => place2.has(annotations.image[row])
+    (row3) => place2.has(annotations.image[row3])
   );
   return {
     ...truth,
     images: kept.map((index) => truth.images[index]),
     annotations: {
       count: rows3.length,
-      image: Int32Array.from(rows3, (row) => place2.get(annotations.image[row])),
-      category: Int32Array.from(rows3, (row) => annotations.category[row]),
-      bbox: Float64Array.from(rows3.flatMap((row) => [...annotations.bbox.subarray(4 * row, 4 * row + 4)])),
-      area: Float64Array.from(rows3, (row) => annotations.area[row]),
-      crowd: Uint8Array.from(rows3, (row) => annotations.crowd[row]),
-      ignore: Uint8Array.from(rows3, (row) => annotations.ignore[row]),
-      id: Float64Array.from(rows3, (row) => annotations.id[row])
+      image: Int32Array.from(rows3, (row3) => place2.get(annotations.image[row3])),
+      category: Int32Array.from(rows3, (row3) => annotations.category[row3]),
+      bbox: Float64Array.from(rows3.flatMap((row3) => [...annotations.bbox.subarray(4 * row3, 4 * row3 + 4)])),
+      area: Float64Array.from(rows3, (row3) => annotations.area[row3]),
+      crowd: Uint8Array.from(rows3, (row3) => annotations.crowd[row3]),
+      ignore: Uint8Array.from(rows3, (row3) => annotations.ignore[row3]),
+      id: Float64Array.from(rows3, (row3) => annotations.id[row3])
     }
   };
 }
@@ -38728,9 +39115,9 @@ function resizeOpenCv(image, width, height) {
   }
   return { data: out, width, height };
 }
-function horizontal(image, row, taps, target) {
+function horizontal(image, row3, taps, target) {
   const { data } = image;
-  const base = row * image.width * 3;
+  const base = row3 * image.width * 3;
   const { left, right: right2, a, b } = taps;
   for (let i = 0, o = 0; i < left.length; i++) {
     const l = base + left[i] * 3;
@@ -38788,9 +39175,9 @@ function widen2({ data, width: from, height }, width) {
   const { first: first2, count: count3, weights } = triangleWindows(from, width);
   const out = new Uint8Array(width * height * 3);
   for (let y = 0, o = 0; y < height; y++) {
-    const row = y * from * 3;
+    const row3 = y * from * 3;
     for (let x = 0, w = 0; x < width; x++, o += 3) {
-      let at2 = row + 3 * first2[x];
+      let at2 = row3 + 3 * first2[x];
       let [r, g, b] = [HALF, HALF, HALF];
       for (const end = w + count3[x]; w < end; w++, at2 += 3) {
         const weight2 = weights[w];
@@ -38814,10 +39201,10 @@ function heighten({ data, width, height: from }, height) {
   for (let y = 0, w = 0; y < height; y++) {
     sums.fill(HALF);
     for (let k = 0; k < count3[y]; k++, w++) {
-      const row = (first2[y] + k) * length;
+      const row3 = (first2[y] + k) * length;
       const weight2 = weights[w];
       for (let i = 0; i < length; i++)
-        sums[i] = sums[i] + data[row + i] * weight2 | 0;
+        sums[i] = sums[i] + data[row3 + i] * weight2 | 0;
     }
     for (let i = 0; i < length; i++) out[y * length + i] = top(sums[i]);
   }
@@ -38867,18 +39254,18 @@ function resizeOpenCvCubic(image, width, height) {
   const out = new Uint8Array(length * height);
   for (let j = 0; j < height; j++) {
     const needed = y.at.subarray(4 * j, 4 * j + 4);
-    for (const row of rows3.keys()) if (row < needed[0]) rows3.delete(row);
-    const four = Array.from(needed, (row) => {
-      const known2 = rows3.get(row) ?? horizontal2(image, row, x);
-      rows3.set(row, known2);
+    for (const row3 of rows3.keys()) if (row3 < needed[0]) rows3.delete(row3);
+    const four = Array.from(needed, (row3) => {
+      const known2 = rows3.get(row3) ?? horizontal2(image, row3, x);
+      rows3.set(row3, known2);
       return known2;
     });
     vertical2(four, y.weights.subarray(4 * j, 4 * j + 4), out, j * length);
   }
   return { data: out, width, height };
 }
-function horizontal2({ data, width }, row, { at: at2, weights }) {
-  const base = row * width * 3;
+function horizontal2({ data, width }, row3, { at: at2, weights }) {
+  const base = row3 * width * 3;
   const target = new Int32Array(at2.length / 4 * 3);
   for (let i = 0, o = 0; i < at2.length; i += 4)
     for (let c = 0; c < 3; c++, o++) {
@@ -39013,7 +39400,7 @@ function openImages(records, spec, { memoryMiB }) {
   const cache = /* @__PURE__ */ new Map();
   const gate = limit(DECODES);
   let last = -1;
-  const fetch = (index) => {
+  const fetch2 = (index) => {
     const known2 = cache.get(index);
     if (known2 !== void 0) {
       cache.delete(index);
@@ -39036,10 +39423,10 @@ function openImages(records, spec, { memoryMiB }) {
     get(index) {
       const inOrder2 = index === last + 1;
       last = index;
-      const wanted = fetch(index);
+      const wanted = fetch2(index);
       if (inOrder2) {
         for (let next = index + 1; next <= Math.min(index + ahead, records.length - 1); next++)
-          if (!cache.has(next)) void fetch(next);
+          if (!cache.has(next)) void fetch2(next);
       }
       return wanted;
     }
@@ -39065,8 +39452,8 @@ var init_store3 = __esm({
 });
 
 // src/dataset/class-names.ts
-function plainName(name) {
-  const bare = name.toLowerCase().replace(/[\s_-]+/g, "");
+function plainName(name2) {
+  const bare = name2.toLowerCase().replace(/[\s_-]+/g, "");
   return SYNONYMS[bare] ?? bare;
 }
 var COCO, SYNONYMS, COCO_CLASSES;
@@ -39101,8 +39488,8 @@ async function imageDigests(records) {
 async function truthDigest({ images: images2, categories, annotations }) {
   const hash = createHash7("sha256");
   const files = await imageDigests(images2);
-  hash.update(JSON.stringify(categories.map(({ id, name }) => [id, name])));
-  hash.update(JSON.stringify(images2.map(({ id, name }, i) => [id, name, files[i]])));
+  hash.update(JSON.stringify(categories.map(({ id, name: name2 }) => [id, name2])));
+  hash.update(JSON.stringify(images2.map(({ id, name: name2 }, i) => [id, name2, files[i]])));
   const { image, category, bbox, area, crowd, ignore } = annotations;
   for (const column of [image, category, bbox, area, crowd, ignore])
     hash.update(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
@@ -39120,18 +39507,18 @@ var init_digests = __esm({
 
 // src/dataset/packed.ts
 function detectionNumbers({ count: count3, category, bbox, score }) {
-  const numbers3 = new Float64Array(count3 * WIDTH2);
+  const numbers4 = new Float64Array(count3 * WIDTH2);
   for (let i = 0; i < count3; i++) {
-    numbers3[i * WIDTH2] = category[i];
-    numbers3.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
-    numbers3[i * WIDTH2 + 5] = score[i];
+    numbers4[i * WIDTH2] = category[i];
+    numbers4.set(bbox.subarray(4 * i, 4 * i + 4), i * WIDTH2 + 1);
+    numbers4[i * WIDTH2 + 5] = score[i];
   }
-  return numbers3;
+  return numbers4;
 }
-function pushNumbers(table2, image, numbers3) {
-  for (let i = 0; i + WIDTH2 <= numbers3.length; i += WIDTH2) {
-    const [category, x, y, w, h, score] = numbers3.subarray(i, i + WIDTH2);
-    table2.push(image, category, x, y, w, h, score);
+function pushNumbers(table3, image, numbers4) {
+  for (let i = 0; i + WIDTH2 <= numbers4.length; i += WIDTH2) {
+    const [category, x, y, w, h, score] = numbers4.subarray(i, i + WIDTH2);
+    table3.push(image, category, x, y, w, h, score);
   }
 }
 var WIDTH2;
@@ -39172,9 +39559,9 @@ var init_dataset = __esm({
 
 // src/sensitivity/parts.ts
 import { createHash as createHash8 } from "node:crypto";
-function boundaryInfo(name, elemType, dims) {
+function boundaryInfo(name2, elemType, dims) {
   return create(ValueInfoProtoSchema, {
-    name,
+    name: name2,
     type: {
       value: {
         case: "tensorType",
@@ -39209,7 +39596,7 @@ var init_parts = __esm({
         this.proto = proto;
         this.graph = proto.graph;
         this.weights = new Map(this.graph.initializer.map((tensor) => [tensor.name, tensor]));
-        this.graph.node.forEach((node, i) => node.output.forEach((name) => this.makers.set(name, i)));
+        this.graph.node.forEach((node, i) => node.output.forEach((name2) => this.makers.set(name2, i)));
       }
       proto;
       makers = /* @__PURE__ */ new Map();
@@ -39221,29 +39608,29 @@ var init_parts = __esm({
         const outputs = [.../* @__PURE__ */ new Set([...region.outputs, ...extra])];
         const nodes = /* @__PURE__ */ new Set();
         const weights = /* @__PURE__ */ new Set();
-        const open6 = [...outputs];
+        const open7 = [...outputs];
         const seen = /* @__PURE__ */ new Set();
-        for (let name = open6.pop(); name !== void 0; name = open6.pop()) {
-          if (name === "" || seen.has(name) || stops.has(name) && !outputs.includes(name)) continue;
-          seen.add(name);
-          const maker = this.makers.get(name);
+        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
+          if (name2 === "" || seen.has(name2) || stops.has(name2) && !outputs.includes(name2)) continue;
+          seen.add(name2);
+          const maker = this.makers.get(name2);
           if (maker === void 0) {
-            if (this.weights.has(name)) weights.add(name);
+            if (this.weights.has(name2)) weights.add(name2);
             continue;
           }
           nodes.add(maker);
-          open6.push(...this.graph.node[maker].input);
+          open7.push(...this.graph.node[maker].input);
         }
         return {
           nodes: [...nodes].sort((a, b) => a - b).map((i) => this.graph.node[i]),
-          initializers: [...weights].map((name) => this.weights.get(name)),
+          initializers: [...weights].map((name2) => this.weights.get(name2)),
           inputs: region.inputs,
           outputs
         };
       }
       /** A part as a model of its own. */
       model(part, boundary) {
-        const info2 = (name) => boundary.get(name) ?? create(ValueInfoProtoSchema, { name });
+        const info2 = (name2) => boundary.get(name2) ?? create(ValueInfoProtoSchema, { name: name2 });
         return {
           ...this.proto,
           graph: {
@@ -39266,10 +39653,10 @@ var init_parts = __esm({
 // src/sensitivity/boundary.ts
 async function boundaryOf({ engine, model, graph, feed }, regions) {
   const names = [...new Set(regions.flatMap(({ inputs }) => inputs))].filter(
-    (name) => !graph.inputs.includes(name)
+    (name2) => !graph.inputs.includes(name2)
   );
   const infos = new Map(
-    graph.proto.input.filter(({ name }) => graph.inputs.includes(name)).map((info2) => [info2.name, info2])
+    graph.proto.input.filter(({ name: name2 }) => graph.inputs.includes(name2)).map((info2) => [info2.name, info2])
   );
   const session = await engine.load(
     { name: model.name, bytes: encodeModel(model.proto) },
@@ -39277,10 +39664,10 @@ async function boundaryOf({ engine, model, graph, feed }, regions) {
   );
   try {
     await session.run({ ...feed, count: 1 }, (_i, outputs) => {
-      for (const name of names) {
-        const [tensor, type] = [outputs.get(name), graph.elementType(name)];
+      for (const name2 of names) {
+        const [tensor, type] = [outputs.get(name2), graph.elementType(name2)];
         if (tensor !== void 0 && type !== void 0)
-          infos.set(name, boundaryInfo(name, type, tensor.dims));
+          infos.set(name2, boundaryInfo(name2, type, tensor.dims));
       }
     });
     return infos;
@@ -39302,9 +39689,9 @@ function bypass(proto, side) {
 }
 function bypassWhere(proto, without3) {
   const graph = proto.graph;
-  const makers = new Map(graph.node.flatMap((node2) => node2.output.map((name) => [name, node2])));
-  const weights = new Set(graph.initializer.map(({ name }) => name));
-  const leaves = new Set(graph.output.map(({ name }) => name));
+  const makers = new Map(graph.node.flatMap((node2) => node2.output.map((name2) => [name2, node2])));
+  const weights = new Set(graph.initializer.map(({ name: name2 }) => name2));
+  const leaves = new Set(graph.output.map(({ name: name2 }) => name2));
   const instead = /* @__PURE__ */ new Map();
   const node = graph.node.flatMap((one) => {
     const from = one.opType === "DequantizeLinear" ? quantizedFrom(one, makers) : void 0;
@@ -39319,7 +39706,7 @@ function bypassWhere(proto, without3) {
     ...proto,
     graph: {
       ...graph,
-      node: node.map((one) => ({ ...one, input: one.input.map((name) => resolved(name, instead)) }))
+      node: node.map((one) => ({ ...one, input: one.input.map((name2) => resolved(name2, instead)) }))
     }
   };
 }
@@ -39327,13 +39714,13 @@ function quantizedFrom(node, makers) {
   const maker = makers.get(node.input[0] ?? "");
   return maker?.opType === "QuantizeLinear" ? maker.input[0] : void 0;
 }
-function isWeight(name, weights, makers) {
-  const maker = makers.get(name);
-  if (maker === void 0) return weights.has(name);
+function isWeight(name2, weights, makers) {
+  const maker = makers.get(name2);
+  if (maker === void 0) return weights.has(name2);
   return maker.opType === "Constant" || maker.opType === "Identity" && weights.has(maker.input[0] ?? "");
 }
-function resolved(name, instead) {
-  let at2 = name;
+function resolved(name2, instead) {
+  let at2 = name2;
   for (let next = instead.get(at2); next !== void 0; next = instead.get(at2)) at2 = next;
   return at2;
 }
@@ -39356,7 +39743,7 @@ function planCandidates(input) {
   const candidates = [];
   groups.forEach((group, g) => {
     if (input.only?.has(g) === false) return;
-    const names = group.layers.map(({ name }) => name);
+    const names = group.layers.map(({ name: name2 }) => name2);
     const on = quantize(model, planFor(input, "fp32", names), input.ranges).proto;
     for (const question of questions) {
       input.tick?.();
@@ -39390,7 +39777,7 @@ function planFor({ scope }, otherwise, names = []) {
     version: 1,
     operators: scope,
     default: otherwise,
-    layers: Object.fromEntries(names.map((name) => [name, switched]))
+    layers: Object.fromEntries(names.map((name2) => [name2, switched]))
   };
 }
 function digestOf(parts) {
@@ -39425,7 +39812,7 @@ var init_candidates = __esm({
           const inside2 = new Set(region.nodes);
           return finder.part(
             region,
-            ends.filter((name) => inside2.has(graph.producerOf(name)?.index ?? -1))
+            ends.filter((name2) => inside2.has(graph.producerOf(name2)?.index ?? -1))
           );
         });
         const digests = parts.map((part) => partDigest(part, this.shared));
@@ -39487,11 +39874,11 @@ function groupBy(rows3, key, size) {
   const next = starts.slice();
   const sorted3 = new Int32Array(rows3.length);
   for (let i = 0; i < rows3.length; i++) {
-    const row = rows3[i];
-    const k = key[row];
+    const row3 = rows3[i];
+    const k = key[row3];
     const to = next[k];
     next[k] = to + 1;
-    sorted3[to] = row;
+    sorted3[to] = row3;
   }
   return { rows: sorted3, starts };
 }
@@ -39517,8 +39904,8 @@ function byFallingScore(rows3, score) {
   }
   return from;
 }
-function digit(key, row, shift) {
-  return key[row] >>> shift & SIZE - 1;
+function digit(key, row3, shift) {
+  return key[row3] >>> shift & SIZE - 1;
 }
 function count2(rows3, key, shift, counts2) {
   counts2.fill(0);
@@ -39535,11 +39922,11 @@ function scatter(from, to, key, shift, counts2) {
     sum2 += many;
   }
   for (let i = 0; i < from.length; i++) {
-    const row = from[i];
-    const d = digit(key, row, shift);
+    const row3 = from[i];
+    const d = digit(key, row3, shift);
     const at2 = counts2[d];
     counts2[d] = at2 + 1;
-    to[at2] = row;
+    to[at2] = row3;
   }
 }
 function fallingKeys(score) {
@@ -39664,17 +40051,17 @@ function matchClasses(truth, detections, { ids = "distinct" } = {}) {
   );
 }
 function checkFinite({ count: count3, score, bbox }) {
-  for (let row = 0; row < count3; row++) {
-    if (!Number.isFinite(score[row]))
+  for (let row3 = 0; row3 < count3; row3++) {
+    if (!Number.isFinite(score[row3]))
       throw new InputFault({
-        where: `detection ${row}`,
-        what: `has the score ${String(score[row])}; a score must be a finite number`
+        where: `detection ${row3}`,
+        what: `has the score ${String(score[row3])}; a score must be a finite number`
       });
-    for (let i = 4 * row; i < 4 * row + 4; i++)
+    for (let i = 4 * row3; i < 4 * row3 + 4; i++)
       if (!Number.isFinite(bbox[i]))
         throw new InputFault({
-          where: `detection ${row}`,
-          what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(", ")}]; its numbers must be finite`
+          where: `detection ${row3}`,
+          what: `has the box [${bbox.subarray(4 * row3, 4 * row3 + 4).join(", ")}]; its numbers must be finite`
         });
   }
 }
@@ -39717,27 +40104,27 @@ var init_matching = __esm({
         this.forgotten = new Uint8Array(n);
         this.taken = new Uint16Array(n * A);
         for (let g = 0; g < n; g++) {
-          const row = rows3[g];
-          const [x, y] = [bbox[4 * row], bbox[4 * row + 1]];
-          const [w, h] = [bbox[4 * row + 2], bbox[4 * row + 3]];
+          const row3 = rows3[g];
+          const [x, y] = [bbox[4 * row3], bbox[4 * row3 + 1]];
+          const [w, h] = [bbox[4 * row3 + 2], bbox[4 * row3 + 3]];
           this.left[g] = x;
           this.top[g] = y;
           this.right[g] = w + x;
           this.bottom[g] = h + y;
           this.size[g] = w * h;
-          this.crowd[g] = crowd[row];
-          const never = crowd[row] === 1 || ignore[row] === 1;
-          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row]);
-          this.forgotten[g] = ids === "pycocotools" && id[row] === 0 ? 1 : 0;
+          this.crowd[g] = crowd[row3];
+          const never = crowd[row3] === 1 || ignore[row3] === 1;
+          this.unwanted[g] = never ? (1 << A) - 1 : outside(area[row3]);
+          this.forgotten[g] = ids === "pycocotools" && id[row3] === 0 ? 1 : 0;
         }
         this.image = truth.annotations.image;
         this.first = new Int32Array(truth.images.length);
         this.end = new Int32Array(truth.images.length);
         this.seen = new Int32Array(truth.images.length);
         this.out = new Uint8Array(detections.count);
-        for (let row = 0; row < detections.count; row++)
-          this.out[row] = outside(
-            detections.bbox[4 * row + 2] * detections.bbox[4 * row + 3]
+        for (let row3 = 0; row3 < detections.count; row3++)
+          this.out[row3] = outside(
+            detections.bbox[4 * row3 + 2] * detections.bbox[4 * row3 + 3]
           );
       }
       detections;
@@ -39807,15 +40194,15 @@ var init_matching = __esm({
         const score = new Float64Array(n);
         let count3 = 0;
         for (let i = 0; i < n; i++) {
-          const row = found[i];
-          const where = images2[row];
+          const row3 = found[i];
+          const where = images2[row3];
           const place2 = this.seen[where];
           if (place2 === KEPT) continue;
           this.seen[where] = place2 + 1;
-          rows3[count3] = row;
+          rows3[count3] = row3;
           image[count3] = where;
           rank2[count3] = place2;
-          score[count3] = scores[row];
+          score[count3] = scores[row3];
           count3++;
         }
         for (let i = 0; i < n; i++) this.seen[images2[found[i]]] = 0;
@@ -39828,9 +40215,9 @@ var init_matching = __esm({
           score: score.slice(0, count3)
         };
       }
-      matchOne(row, i, into) {
-        const out = this.out[row];
-        const n = this.gather(row, into.image[i]);
+      matchOne(row3, i, into) {
+        const out = this.out[row3];
+        const n = this.gather(row3, into.image[i]);
         for (let a = 0; a < A; a++) {
           const at2 = a * into.count + i;
           const away = out >> a & 1;
@@ -39838,7 +40225,7 @@ var init_matching = __esm({
             if (away === 1) into.ignored[at2] = ALL;
             continue;
           }
-          let open6 = ALL;
+          let open7 = ALL;
           let right2 = 0;
           let ignored = 0;
           for (let unwanted = 0; unwanted < 2; unwanted++)
@@ -39846,9 +40233,9 @@ var init_matching = __esm({
               const g = this.candidates[c];
               if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
               const held2 = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open6 & this.reaches[c] & ~held2;
+              const won = open7 & this.reaches[c] & ~held2;
               this.taken[g * A + a] = held2 | won;
-              open6 &= ~won;
+              open7 &= ~won;
               if (unwanted === 1) ignored |= won;
               else if (this.forgotten[g] === 0) right2 |= won;
             }
@@ -39858,14 +40245,14 @@ var init_matching = __esm({
         }
       }
       /** Finds the candidates of a detection; answers how many. IoU as maskApi's bbIou: over the detection's own area where the box is a crowd. */
-      gather(row, image) {
+      gather(row3, image) {
         const end = this.end[image];
         if (end === 0) return 0;
         const { bbox } = this.detections;
-        const x = bbox[4 * row];
-        const y = bbox[4 * row + 1];
-        const w = bbox[4 * row + 2];
-        const h = bbox[4 * row + 3];
+        const x = bbox[4 * row3];
+        const y = bbox[4 * row3 + 1];
+        const w = bbox[4 * row3 + 2];
+        const h = bbox[4 * row3 + 3];
         const [right2, bottom, size] = [w + x, h + y, w * h];
         let n = 0;
         for (let g = this.first[image]; g < end; g++) {
@@ -39937,10 +40324,10 @@ function classMatches(truth, one, area) {
 function positives({ annotations, images: images2 }, boxes2, area) {
   const { from, to } = AREAS[area];
   const counts2 = new Int32Array(images2.length);
-  for (const row of boxes2) {
-    const size = annotations.area[row];
-    if (annotations.crowd[row] === 1 || annotations.ignore[row] === 1 || size < from || size > to) continue;
-    const image = annotations.image[row];
+  for (const row3 of boxes2) {
+    const size = annotations.area[row3];
+    if (annotations.crowd[row3] === 1 || annotations.ignore[row3] === 1 || size < from || size > to) continue;
+    const image = annotations.image[row3];
     counts2[image] = counts2[image] + 1;
   }
   return counts2;
@@ -39993,10 +40380,10 @@ var init_accumulate = __esm({
         if (this.precisions.length < M * T2 * total) this.precisions = new Float64Array(2 * M * T2 * total);
         this.walk(one, a, total);
         this.findNeeded(total);
-        for (let row = 0; row < M * T2; row++) {
-          const found = this.right[row];
-          recall[at2 + row] = found / total;
-          this.draw(row * total, found, precision2, (at2 + row) * R);
+        for (let row3 = 0; row3 < M * T2; row3++) {
+          const found = this.right[row3];
+          recall[at2 + row3] = found / total;
+          this.draw(row3 * total, found, precision2, (at2 + row3) * R);
         }
       }
       walk(one, a, total) {
@@ -40015,12 +40402,12 @@ var init_accumulate = __esm({
             seen[m] = n;
             if ((hit | left) === 0) continue;
             for (let t = 0; t < T2; t++) {
-              const row = m * T2 + t;
-              if ((left >> t & 1) === 1) ignored[row] = ignored[row] + 1;
+              const row3 = m * T2 + t;
+              if ((left >> t & 1) === 1) ignored[row3] = ignored[row3] + 1;
               if ((hit >> t & 1) === 0) continue;
-              const tp = right2[row] + 1;
-              right2[row] = tp;
-              precisions[row * total + tp - 1] = tp / (n - ignored[row] + EPSILON);
+              const tp = right2[row3] + 1;
+              right2[row3] = tp;
+              precisions[row3 * total + tp - 1] = tp / (n - ignored[row3] + EPSILON);
             }
           }
         }
@@ -40075,9 +40462,9 @@ var init_coco2 = __esm({
         this.classes = classes;
         this.curves = accumulate(classes);
         this.stats = this.statsOf();
-        this.perClass = truth.categories.map(({ name }, k) => ({
+        this.perClass = truth.categories.map(({ name: name2 }, k) => ({
           category: k,
-          name,
+          name: name2,
           AP: this.ap(0, M2 - 1, void 0, k),
           AP50: this.ap(0, M2 - 1, 0, k),
           AR100: this.ar(0, M2 - 1, void 0, k),
@@ -40095,9 +40482,9 @@ var init_coco2 = __esm({
         const K = this.classes.length;
         const to = new Float64Array(from.length);
         let at2 = 0;
-        for (let row = 0; row < K * A3 * M2; row++)
+        for (let row3 = 0; row3 < K * A3 * M2; row3++)
           for (let t = 0; t < T3; t++)
-            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row] = from[at2++];
+            for (let r = 0; r < R2; r++) to[(t * R2 + r) * K * A3 * M2 + row3] = from[at2++];
         return to;
       }
       /** `[T, K, A, M]`, -1 where a class has no box: COCOeval's `eval['recall']`. */
@@ -40105,8 +40492,8 @@ var init_coco2 = __esm({
         const { recall: from } = this.curves;
         const rows3 = this.classes.length * A3 * M2;
         const to = new Float64Array(from.length);
-        for (let row = 0; row < rows3; row++)
-          for (let t = 0; t < T3; t++) to[t * rows3 + row] = from[row * T3 + t];
+        for (let row3 = 0; row3 < rows3; row3++)
+          for (let t = 0; t < T3; t++) to[t * rows3 + row3] = from[row3 * T3 + t];
         return to;
       }
       /** The matches behind the numbers, one byte an outcome. */
@@ -40180,35 +40567,35 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
     K
   );
   const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
-  const perClass = truth.categories.map(({ name }, k) => {
+  const perClass = truth.categories.map(({ name: name2 }, k) => {
     const mine = boxes2.rows.subarray(boxes2.starts[k], boxes2.starts[k + 1]);
     const rows3 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
-    const counting = mine.reduce((sum2, row) => sum2 + (counts(annotations, row) ? 1 : 0), 0);
+    const counting = mine.reduce((sum2, row3) => sum2 + (counts(annotations, row3) ? 1 : 0), 0);
     const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows3, iou), counting, metric);
-    return { category: k, name, AP, boxes: counting, detections: rows3.length };
+    return { category: k, name: name2, AP, boxes: counting, detections: rows3.length };
   });
   const known2 = perClass.filter(({ AP }) => AP >= 0);
   const mAP = known2.length === 0 ? -1 : known2.reduce((sum2, { AP }) => sum2 + AP, 0) / known2.length;
   return { metric, iou, mAP, perClass };
 }
-function counts({ crowd, ignore }, row) {
-  return crowd[row] !== 1 && ignore[row] !== 1;
+function counts({ crowd, ignore }, row3) {
+  return crowd[row3] !== 1 && ignore[row3] !== 1;
 }
 function right({ annotations, images: images2 }, detections, boxes2, rows3, iou) {
   const first2 = new Int32Array(images2.length).fill(-1);
   const end = new Int32Array(images2.length);
-  boxes2.forEach((row, at2) => {
-    const image = annotations.image[row];
+  boxes2.forEach((row3, at2) => {
+    const image = annotations.image[row3];
     if (first2[image] === -1) first2[image] = at2;
     end[image] = at2 + 1;
   });
   const taken = new Uint8Array(boxes2.length);
-  return Int8Array.from(rows3, (row) => {
-    const image = detections.image[row];
+  return Int8Array.from(rows3, (row3) => {
+    const image = detections.image[row3];
     let best = -Infinity;
     let match2 = -1;
     for (let at2 = Math.max(0, first2[image]); at2 < end[image]; at2++) {
-      const value = overlap3(detections.bbox, row, annotations.bbox, boxes2[at2]);
+      const value = overlap3(detections.bbox, row3, annotations.bbox, boxes2[at2]);
       if (value > best) [best, match2] = [value, at2];
     }
     if (!(best > iou)) return 0;
@@ -40649,7 +41036,7 @@ var init_bootstrap = __esm({
       boxes;
       holding;
       constructor(truth, reference, candidate) {
-        const side = (table2) => new WeightedEvaluation(truth, matchClasses(truth, table2));
+        const side = (table3) => new WeightedEvaluation(truth, matchClasses(truth, table3));
         this.sides = [side(reference), side(candidate)];
         this.classes = truth.categories.length;
         this.boxes = this.sides[0].boxes;
@@ -40721,21 +41108,21 @@ function jensenShannon(p, q) {
   );
 }
 function matchPairs(reference, candidate, before, after2) {
-  const key = (table2, i) => `${table2.image[i]}/${table2.category[i]}`;
+  const key = (table3, i) => `${table3.image[i]}/${table3.category[i]}`;
   const partners = /* @__PURE__ */ new Map();
   for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
   const pairs = [];
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
-    const open6 = partners.get(key(reference, a)) ?? [];
+    const open7 = partners.get(key(reference, a)) ?? [];
     let best;
-    for (const b of open6) {
+    for (const b of open7) {
       const iou = overlap4(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
-    open6.splice(open6.indexOf(best.b), 1);
+    open7.splice(open7.indexOf(best.b), 1);
     pairs.push(best);
   }
   return pairs;
@@ -40872,14 +41259,14 @@ var init_tally = __esm({
 });
 
 // src/sensitivity/gathered.ts
-function upTo(table2, images2) {
-  const count3 = table2.image.findLastIndex((image) => image < images2) + 1;
+function upTo(table3, images2) {
+  const count3 = table3.image.findLastIndex((image) => image < images2) + 1;
   return {
     count: count3,
-    image: table2.image.subarray(0, count3),
-    category: table2.category.subarray(0, count3),
-    bbox: table2.bbox.subarray(0, 4 * count3),
-    score: table2.score.subarray(0, count3)
+    image: table3.image.subarray(0, count3),
+    category: table3.category.subarray(0, count3),
+    bbox: table3.bbox.subarray(0, 4 * count3),
+    score: table3.score.subarray(0, count3)
   };
 }
 var RESAMPLES2, CONFIDENCE, Gathered;
@@ -40932,9 +41319,9 @@ var init_gathered = __esm({
         this.powers.get(question)?.[group]?.push(heads2);
         if (question !== "on") return;
         if (local !== void 0) this.local[group]?.push(local);
-        const table2 = this.tables[group];
+        const table3 = this.tables[group];
         if (boxes2 === void 0) this.tables[group] = void 0;
-        else if (table2 !== void 0) pushNumbers(table2, image, boxes2);
+        else if (table3 !== void 0) pushNumbers(table3, image, boxes2);
       }
       /** Looks which groups need no further image. */
       settle() {
@@ -40952,7 +41339,7 @@ var init_gathered = __esm({
             detail: { ...this.details(g), group, place: places2[g] }
           }))
         );
-        return rows3.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
+        return rows3.map((row3, i) => this.withDrop(row3, float, i < this.input.intervals));
       }
       details(g) {
         const of2 = (question) => {
@@ -40975,12 +41362,12 @@ var init_gathered = __esm({
         };
       }
       /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
-      withDrop(row, float, interval) {
-        const detail = row.detail;
-        const table2 = this.tables[this.groups.indexOf(detail.group)];
-        if (table2 === void 0) return row;
+      withDrop(row3, float, interval) {
+        const detail = row3.detail;
+        const table3 = this.tables[this.groups.indexOf(detail.group)];
+        if (table3 === void 0) return row3;
         const first2 = detail.images;
-        const candidate = table2.finish();
+        const candidate = table3.finish();
         const reference = upTo(float, first2);
         const truth = pickImages(
           this.input.truth,
@@ -40990,7 +41377,7 @@ var init_gathered = __esm({
         const shifted = { ...detail, boxShift, scoreShift };
         if (!interval)
           return {
-            ...row,
+            ...row3,
             mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
             detail: shifted
           };
@@ -41002,7 +41389,7 @@ var init_gathered = __esm({
           confidence: CONFIDENCE,
           seed: this.input.seed
         });
-        return { ...row, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
+        return { ...row3, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
       }
     };
   }
@@ -41012,24 +41399,24 @@ var init_gathered = __esm({
 function groupLayers(graph, layers3) {
   const root2 = layers3.map((_, i) => i);
   const ties = /* @__PURE__ */ new Map();
-  const find3 = (i) => {
+  const find4 = (i) => {
     let at2 = i;
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join28 = (members2, tie) => {
+  const join29 = (members2, tie) => {
     for (const other of members2.slice(1)) {
-      const [a, b] = [find3(members2[0]), find3(other)].sort((x, y) => x - y);
+      const [a, b] = [find4(members2[0]), find4(other)].sort((x, y) => x - y);
       root2[b] = a;
     }
-    if (members2.length > 1) ties.set(find3(members2[0]), tie);
+    if (members2.length > 1) ties.set(find4(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join28(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join28(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join29(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join29(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
-  layers3.forEach((layer, i) => members.set(find3(i), [...members.get(find3(i)) ?? [], layer]));
+  layers3.forEach((layer, i) => members.set(find4(i), [...members.get(find4(i)) ?? [], layer]));
   return [...members].map(([first2, list3]) => ({
     name: list3[0].name,
     layers: list3,
@@ -41070,11 +41457,11 @@ function packPowers(powers) {
   return packNumbers(powers.flatMap(({ signal, noise }) => [signal, noise]));
 }
 function powersOf(text3) {
-  const numbers3 = unpackNumbers(text3);
-  if (numbers3 === void 0 || numbers3.length % 2 !== 0) return void 0;
-  return Array.from({ length: numbers3.length / 2 }, (_, i) => ({
-    signal: numbers3[2 * i],
-    noise: numbers3[2 * i + 1]
+  const numbers4 = unpackNumbers(text3);
+  if (numbers4 === void 0 || numbers4.length % 2 !== 0) return void 0;
+  return Array.from({ length: numbers4.length / 2 }, (_, i) => ({
+    signal: numbers4[2 * i],
+    noise: numbers4[2 * i + 1]
   }));
 }
 var Recall;
@@ -41128,12 +41515,12 @@ var init_memory = __esm({
         ]);
       }
       get(image, what, observed) {
-        const name = this.name(image, what, observed);
-        return name === void 0 ? void 0 : this.shelf?.get(name);
+        const name2 = this.name(image, what, observed);
+        return name2 === void 0 ? void 0 : this.shelf?.get(name2);
       }
       put(image, what, observed, value) {
-        const name = this.name(image, what, observed);
-        if (name !== void 0) this.shelf?.put(name, value);
+        const name2 = this.name(image, what, observed);
+        if (name2 !== void 0) this.shelf?.put(name2, value);
       }
       name(image, what, observed) {
         const digest2 = this.images[image];
@@ -41157,9 +41544,9 @@ function cutRegions(graph, layers3, work, kept) {
   return regions.map((nodes, r) => {
     const inside2 = nodes.map((index) => graph.nodes[index]);
     const made = new Set(inside2.flatMap(({ outputs: outputs2 }) => outputs2));
-    const inputs = inside2.flatMap((node) => node.inputs).filter((name) => (isLive.has(name) || graph.inputs.includes(name)) && !made.has(name));
+    const inputs = inside2.flatMap((node) => node.inputs).filter((name2) => (isLive.has(name2) || graph.inputs.includes(name2)) && !made.has(name2));
     const outputs = [...made].filter(
-      (name) => name !== "" && (kept.has(name) || graph.outputs.includes(name) || graph.consumersOf(name).some(({ index }) => home.get(index) !== r))
+      (name2) => name2 !== "" && (kept.has(name2) || graph.outputs.includes(name2) || graph.consumersOf(name2).some(({ index }) => home.get(index) !== r))
     );
     return { nodes, inputs: [...new Set(inputs)], outputs };
   });
@@ -41172,15 +41559,15 @@ function canCut(graph) {
 function dependent(graph) {
   const reached = new Set(graph.inputs);
   return graph.nodes.filter((node) => {
-    if (!node.inputs.some((name) => reached.has(name))) return false;
-    for (const name of node.outputs) reached.add(name);
+    if (!node.inputs.some((name2) => reached.has(name2))) return false;
+    for (const name2 of node.outputs) reached.add(name2);
     return true;
   });
 }
 function cutPositions(graph, layers3, work, live) {
   const known2 = [...work.values()];
   const average = known2.length === 0 ? 1 : known2.reduce((sum3, macs) => sum3 + macs, 0) / known2.length;
-  const of2 = ({ name }) => work.get(name) ?? average;
+  const of2 = ({ name: name2 }) => work.get(name2) ?? average;
   const target = layers3.reduce((sum3, layer) => sum3 + of2(layer), 0) / SLICES;
   const cuts = [0];
   let [sum2, count3] = [0, 0];
@@ -41201,31 +41588,31 @@ function cutPositions(graph, layers3, work, live) {
   return [...cuts, graph.nodes.length];
 }
 function crossing(graph, live, at2) {
-  return live.filter(({ index }) => index < at2).flatMap(({ outputs }) => outputs).filter((name) => graph.consumersOf(name).some(({ index }) => index >= at2));
+  return live.filter(({ index }) => index < at2).flatMap(({ outputs }) => outputs).filter((name2) => graph.consumersOf(name2).some(({ index }) => index >= at2));
 }
 function cheap(graph, live, at2) {
   return crossing(graph, live, at2).length <= 6;
 }
 function crossable(graph, live, at2) {
-  return crossing(graph, live, at2).every((name) => {
-    const type = graph.elementType(name);
+  return crossing(graph, live, at2).every((name2) => {
+    const type = graph.elementType(name2);
     return type !== void 0 && bytesPerElement(type) !== void 0;
   });
 }
 function pieces(graph, slice) {
   const inside2 = new Map(slice.map(({ index }) => [index, index]));
-  const find3 = (i) => {
+  const find4 = (i) => {
     let at2 = i;
     while (inside2.get(at2) !== at2) at2 = inside2.get(at2);
     return at2;
   };
   for (const node of slice)
-    for (const name of node.inputs) {
-      const maker = graph.producerOf(name);
-      if (maker !== void 0 && inside2.has(maker.index)) inside2.set(find3(node.index), find3(maker.index));
+    for (const name2 of node.inputs) {
+      const maker = graph.producerOf(name2);
+      if (maker !== void 0 && inside2.has(maker.index)) inside2.set(find4(node.index), find4(maker.index));
     }
   const sets = /* @__PURE__ */ new Map();
-  for (const { index } of slice) sets.set(find3(index), [...sets.get(find3(index)) ?? [], index]);
+  for (const { index } of slice) sets.set(find4(index), [...sets.get(find4(index)) ?? [], index]);
   return [...sets.values()];
 }
 var SLICES, MOST_LAYERS;
@@ -41333,12 +41720,12 @@ var init_stored = __esm({
         this.recall = recall;
         this.gathered = gathered;
         this.byIndex = new Map(plan.candidates.map((one) => [one.index, one]));
-        const open6 = plan.candidates.filter(
+        const open7 = plan.candidates.filter(
           ({ question, group }) => question !== "on" || !gathered.settled.has(group)
         );
         this.asked = Array.from({ length: to - from }, (_, i) => {
           const [image, observed] = [from + i, from + i < OBSERVED];
-          const wanted = open6.filter(({ question }) => image < IMAGES[question]);
+          const wanted = open7.filter(({ question }) => image < IMAGES[question]);
           const known2 = wanted.flatMap((one) => {
             const seen = recall.seen(image, one.digest, observed);
             return seen === void 0 ? [] : [[one, seen]];
@@ -41418,8 +41805,8 @@ var init_stored = __esm({
         return { heads: heads2, local, boxes: boxes2 };
       }
       boxes(image, outputs) {
-        const table2 = new DetectionBuilder();
-        return this.input.decode(table2, image, outputs) ? detectionNumbers(table2.finish()) : void 0;
+        const table3 = new DetectionBuilder();
+        return this.input.decode(table3, image, outputs) ? detectionNumbers(table3.finish()) : void 0;
       }
     };
   }
@@ -41492,7 +41879,7 @@ var init_trials = __esm({
       }
       entry(draft) {
         const float = new Set(draft.float.flat());
-        const calibrators = Object.entries(draft.calibrators).filter(([name]) => !float.has(name));
+        const calibrators = Object.entries(draft.calibrators).filter(([name2]) => !float.has(name2));
         const kept = keepFloat(this.input.basePlan, [...float]);
         const plan = recalibrate(kept, Object.fromEntries(calibrators));
         const key = formatPlan({
@@ -41524,7 +41911,7 @@ function unitsOf({
 }) {
   const precision2 = resolvePlan(basePlan, layers3);
   return rows3.flatMap(({ layer, detail, sqnr }) => {
-    const names = (detail?.group.layers ?? [layer]).map(({ name }) => name).filter((name) => precision2.get(name) === "int8");
+    const names = (detail?.group.layers ?? [layer]).map(({ name: name2 }) => name2).filter((name2) => precision2.get(name2) === "int8");
     return names.length === 0 ? [] : [{ names, noise: noiseOf(sqnr) }];
   });
 }
@@ -41602,7 +41989,7 @@ var init_search = __esm({
         const gained = /* @__PURE__ */ new Map();
         for (const unit of this.units.slice(0, RECALIBRATED))
           for (const calibrator of calibrators) {
-            const own = Object.fromEntries(unit.names.map((name) => [name, calibrator]));
+            const own = Object.fromEntries(unit.names.map((name2) => [name2, calibrator]));
             const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
             const found = (await this.trials.estimate(draft))?.sqnr ?? -Infinity;
             if (found < sqnr + WORTH_DB) continue;
@@ -41702,10 +42089,10 @@ var init_search = __esm({
         const goal = (await this.trials.estimate(lean))?.sqnr;
         if (goal === void 0 || lean.float.length === 0) return lean;
         const reaches = async (draft) => ((await this.trials.estimate(draft))?.sqnr ?? -Infinity) >= goal;
-        const open6 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
-        if (!await reaches(withFloat(start, open6(start)))) return lean;
+        const open7 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
+        if (!await reaches(withFloat(start, open7(start)))) return lean;
         for (let now = start; this.trials.affordable; ) {
-          const units = open6(now);
+          const units = open7(now);
           const [next] = units.length < 2 ? units : await this.ranked(now, units);
           if (next === void 0) return lean;
           now = withFloat(now, [next]);
@@ -41717,7 +42104,7 @@ var init_search = __esm({
       cheaperUnits(draft, cost) {
         const taken = new Set(draft.float.flat());
         return this.units.filter(
-          (unit) => !unit.names.some((name) => taken.has(name)) && this.fitting(draft, [unit]).length > 0 && this.trials.price(withFloat(draft, [unit])).cost < cost
+          (unit) => !unit.names.some((name2) => taken.has(name2)) && this.fitting(draft, [unit]).length > 0 && this.trials.price(withFloat(draft, [unit])).cost < cost
         );
       }
       /** Measures two dearer plans: one and two groups more in float. */
@@ -41725,7 +42112,7 @@ var init_search = __esm({
         const taken = new Set(best.float.flat());
         const more = this.fitting(
           best,
-          this.units.filter(({ names }) => !names.some((name) => taken.has(name)))
+          this.units.filter(({ names }) => !names.some((name2) => taken.has(name2)))
         );
         for (let k = 1; k <= Math.min(2, more.length); k++)
           if (this.trials.affordable) await this.trials.judge(withFloat(best, more.slice(0, k)));
@@ -41736,7 +42123,7 @@ var init_search = __esm({
         const before = price2(basePlan).cost;
         const worth = new Map(
           units.map((unit) => {
-            const names = Object.fromEntries(unit.names.map((name) => [name, "fp16"]));
+            const names = Object.fromEntries(unit.names.map((name2) => [name2, "fp16"]));
             const after2 = price2({ ...basePlan, layers: { ...basePlan.layers, ...names } }).cost;
             return [unit, unit.noise / (CHEAP + Math.max(0, after2 - before))];
           })
@@ -41760,13 +42147,13 @@ var init_search = __esm({
         const kept = new Set(best.draft.float.flat());
         const others = passes ? passing.slice(1) : full.filter((point) => point !== best).sort((a, b) => compare3(of2(b).score, of2(a).score));
         const blamed = this.units.filter(
-          ({ names, noise }) => noise > 0 && !names.some((name) => kept.has(name))
+          ({ names, noise }) => noise > 0 && !names.some((name2) => kept.has(name2))
         );
         return {
           best,
           passes,
           ended,
-          kept: this.units.flatMap(({ names }) => names.filter((name) => kept.has(name))),
+          kept: this.units.flatMap(({ names }) => names.filter((name2) => kept.has(name2))),
           alternatives: others.slice(0, 2),
           points,
           blame: passes ? [] : blamed.slice(0, 3).flatMap(({ names }) => names),
@@ -41785,7 +42172,7 @@ function pricer(input) {
   const borders = new Borders(graph, layers3);
   return (plan) => {
     const precision2 = resolvePlan(plan, layers3);
-    const int8 = layers3.filter(({ name }) => precision2.get(name) === "int8");
+    const int8 = layers3.filter(({ name: name2 }) => precision2.get(name2) === "int8");
     const int8Share = layers3.length === 0 ? 0 : int8.reduce((sum2, layer) => sum2 + weigh(layer), 0);
     const converted = borders.converted(scope, int8);
     const macs = converted.reduce((sum2, tensor) => sum2 + MACS_PER_ELEMENT * (elements(tensor) ?? 0), 0);
@@ -41832,14 +42219,14 @@ var init_price = __esm({
       makers(tensor) {
         const found = /* @__PURE__ */ new Set();
         const seen = /* @__PURE__ */ new Set();
-        const open6 = [tensor];
-        for (let name = open6.pop(); name !== void 0; name = open6.pop()) {
-          if (seen.has(name) || this.graph.constant(name) !== void 0) continue;
-          seen.add(name);
-          const node = this.graph.producerOf(name);
+        const open7 = [tensor];
+        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
+          if (seen.has(name2) || this.graph.constant(name2) !== void 0) continue;
+          seen.add(name2);
+          const node = this.graph.producerOf(name2);
           const layer = node && this.layerOf.get(node.index);
           if (node === void 0 || layer !== void 0) found.add(layer);
-          else open6.push(...node.inputs.filter((one) => one !== ""));
+          else open7.push(...node.inputs.filter((one) => one !== ""));
         }
         return [...found];
       }
@@ -41853,9 +42240,9 @@ function chooseSubset(truth, count3, seed) {
   if (count3 >= all.length) return all;
   const { annotations } = truth;
   const boxes2 = all.map(() => /* @__PURE__ */ new Map());
-  for (let row = 0; row < annotations.count; row++) {
-    const map = boxes2[annotations.image[row]];
-    map.set(annotations.category[row], (map.get(annotations.category[row]) ?? 0) + 1);
+  for (let row3 = 0; row3 < annotations.count; row3++) {
+    const map = boxes2[annotations.image[row3]];
+    map.set(annotations.category[row3], (map.get(annotations.category[row3]) ?? 0) + 1);
   }
   const seen = new Float64Array(truth.categories.length);
   const chosen = /* @__PURE__ */ new Set();
@@ -41870,15 +42257,15 @@ function chooseSubset(truth, count3, seed) {
   return [...chosen].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes2, chosen) {
-  const open6 = new Set(
+  const open7 = new Set(
     order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes2[i].keys()])
   );
-  return [...open6].sort((a, b) => seen[a] - seen[b] || a - b)[0];
+  return [...open7].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes2, chosen, category) {
-  const open6 = order.filter((i) => !chosen.has(i));
-  if (category === void 0) return open6[0];
-  return open6.reduce(
+  const open7 = order.filter((i) => !chosen.has(i));
+  if (category === void 0) return open7[0];
+  return open7.reduce(
     (best, i) => (boxes2[i]?.get(category) ?? 0) > (boxes2[best]?.get(category) ?? 0) ? i : best
   );
 }
@@ -41912,7 +42299,7 @@ function groupsOf({ graph, scope, layers: layers3, candidates }) {
     tensors,
     members,
     amax: candidates.map(
-      ({ ranges }) => members.reduce((most, name) => Math.max(most, ranges.get(name)?.amax ?? 0), 0)
+      ({ ranges }) => members.reduce((most, name2) => Math.max(most, ranges.get(name2)?.amax ?? 0), 0)
     )
   }));
 }
@@ -41933,10 +42320,10 @@ async function chooseCalibrators(input) {
   }
   const sqnr = new Map(trials.map((trial) => [`${trial.group} ${trial.candidate}`, trial]));
   return groups.map((group, g) => {
-    const errors = input.candidates.map(({ name }, c) => {
+    const errors = input.candidates.map(({ name: name2 }, c) => {
       const trial = sqnr.get(`${g} ${measured[g]?.[c]}`);
       return {
-        calibrator: name,
+        calibrator: name2,
         amax: group.amax[c],
         sqnr: trial?.sqnr(),
         images: trial?.powers.length ?? 0
@@ -41946,7 +42333,7 @@ async function chooseCalibrators(input) {
   });
 }
 function chosenRanges(candidates, choices) {
-  const by = new Map(candidates.map(({ name, ranges }) => [name, ranges]));
+  const by = new Map(candidates.map(({ name: name2, ranges }) => [name2, ranges]));
   const chosen = new Map(candidates[0]?.ranges);
   for (const { members, calibrator } of choices)
     for (const tensor of members) {
@@ -41970,8 +42357,8 @@ function choose({ statistics }, { tensors, members }, errors) {
   const best = Math.max(...ahead.map(({ sqnr }) => sqnr ?? -Infinity));
   const told = errors.some(({ sqnr }) => sqnr !== errors[0]?.sqnr);
   const tied = told ? ahead.filter(({ sqnr }) => sqnr === best) : errors;
-  const local = ({ amax }) => members.reduce((sum2, name) => {
-    const one = statistics.get(name);
+  const local = ({ amax }) => members.reduce((sum2, name2) => {
+    const one = statistics.get(name2);
     return one === void 0 ? sum2 : sum2 + quantizationError(one, amax) * one.count;
   }, 0);
   const least2 = tied.reduce((a, b) => local(b) < local(a) ? b : a);
@@ -42018,9 +42405,9 @@ async function measureTrials(input, cut, groups, trials, [from, to]) {
 function inFront(regions, heads2) {
   const wanted = new Set(heads2);
   const kept = [...regions].reverse().flatMap((region) => {
-    const outputs = region.outputs.filter((name) => wanted.has(name));
+    const outputs = region.outputs.filter((name2) => wanted.has(name2));
     if (outputs.length === 0) return [];
-    for (const name of region.inputs) wanted.add(name);
+    for (const name2 of region.inputs) wanted.add(name2);
     return [{ ...region, outputs }];
   });
   return kept.reverse();
@@ -42147,19 +42534,19 @@ var init_probe_types = __esm({
 // src/engine/groups.ts
 function groupsThatFit(tensors, outputs, room = FETCH_BYTES) {
   const bytes2 = new Map(
-    outputs.map(({ name, dims }) => [name, 4 * dims.reduce((size, dim) => size * Math.abs(dim), 1)])
+    outputs.map(({ name: name2, dims }) => [name2, 4 * dims.reduce((size, dim) => size * Math.abs(dim), 1)])
   );
-  const total = tensors.reduce((sum2, name) => sum2 + (bytes2.get(name) ?? 0), 0);
+  const total = tensors.reduce((sum2, name2) => sum2 + (bytes2.get(name2) ?? 0), 0);
   const most = total / Math.max(1, Math.ceil(total / room));
   const groups = [[]];
   let filled = 0;
-  for (const name of tensors) {
+  for (const name2 of tensors) {
     if (filled >= most) {
       groups.push([]);
       filled = 0;
     }
-    groups.at(-1)?.push(name);
-    filled += bytes2.get(name) ?? 0;
+    groups.at(-1)?.push(name2);
+    filled += bytes2.get(name2) ?? 0;
   }
   return groups;
 }
@@ -42202,13 +42589,13 @@ var init_pool = __esm({
         return this.pending.size;
       }
       /** Sends a request and waits for its answer; a `failed` answer is returned, not thrown. */
-      ask(request) {
+      ask(request2) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
         return new Promise((resolve14, reject) => {
           this.pending.set(id, { resolve: resolve14, reject });
           this.thread.ref();
-          this.thread.postMessage({ ...request, id });
+          this.thread.postMessage({ ...request2, id });
         });
       }
       settle(reply) {
@@ -42245,16 +42632,16 @@ function createOnnxRuntimeEngine(options) {
   const workers = Array.from({ length: threads }, (_, i) => new EngineWorker(i));
   return Promise.resolve(new OnnxRuntimeEngine(env.versions.node ?? "unknown", workers, options.batch));
 }
-function refused(name, message) {
+function refused(name2, message) {
   return new InputFault({
-    where: name,
+    where: name2,
     what: `onnxruntime refuses the model: ${message.split("\n")[0] ?? message}`,
     fix: "The model must load in onnxruntime by itself; export it again, with standard ONNX operators only."
   });
 }
 function networkInputs({ regions }) {
   const made = new Set(regions.flatMap(({ outputs }) => outputs));
-  return [...new Set(regions.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
+  return [...new Set(regions.flatMap(({ inputs }) => inputs))].filter((name2) => !made.has(name2));
 }
 function leastBusy(workers) {
   return workers.reduce((least2, one) => one.load < least2.load ? one : least2);
@@ -42339,23 +42726,23 @@ var init_onnxruntime = __esm({
       }
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
-        const inputs = new Set(parsed.proto.graph?.input.map(({ name }) => name));
-        const open6 = (group) => this.load(model, {
-          extraOutputs: group.filter((name) => !inputs.has(name)),
+        const inputs = new Set(parsed.proto.graph?.input.map(({ name: name2 }) => name2));
+        const open7 = (group) => this.load(model, {
+          extraOutputs: group.filter((name2) => !inputs.has(name2)),
           lean: true
         });
-        let session = await open6(tensors);
+        let session = await open7(tensors);
         const groups = groupsThatFit(tensors, session.outputs);
         const statistics = /* @__PURE__ */ new Map();
         try {
           for (const [i, group] of groups.entries()) {
             if (groups.length > 1) {
               await session.release();
-              session = await open6(group);
+              session = await open7(group);
             }
             const onProgress = (done, total) => options.onProgress?.(i * total + done, groups.length * total);
-            for (const [name, one] of await session.collect(group, feed, { ...options, onProgress }))
-              statistics.set(name, one);
+            for (const [name2, one] of await session.collect(group, feed, { ...options, onProgress }))
+              statistics.set(name2, one);
           }
         } finally {
           await session.release();
@@ -42378,10 +42765,10 @@ var init_onnxruntime = __esm({
       }
     };
     Session = class {
-      constructor(workers, id, name, loaded2, wanted) {
+      constructor(workers, id, name2, loaded2, wanted) {
         this.workers = workers;
         this.id = id;
-        this.name = name;
+        this.name = name2;
         this.inputs = loaded2.inputs;
         this.outputs = loaded2.outputs;
         const first2 = loaded2.inputs.find(({ dims }) => dims.length === 4)?.dims[0] ?? 1;
@@ -42454,11 +42841,11 @@ var init_onnxruntime = __esm({
           options.extremes?.merge(ExtremesObserver.fromMessage(reply.extremes));
         }
         const statistics = merged.statistics();
-        const unseen = tensors.filter((name) => !statistics.has(name));
+        const unseen = tensors.filter((name2) => !statistics.has(name2));
         if (unseen.length > 0)
           throw new InputFault(
-            unseen.slice(0, 10).map((name) => ({
-              where: `${this.name}, tensor ${name}`,
+            unseen.slice(0, 10).map((name2) => ({
+              where: `${this.name}, tensor ${name2}`,
               what: `has no statistics: ${feed.count === 0 ? "there are no images" : "it holds no floats"}`,
               fix: "Calibrate float activations, on at least one image."
             }))
@@ -42466,8 +42853,8 @@ var init_onnxruntime = __esm({
         return statistics;
       }
       /** Asks the worker that has least to do. */
-      async ask(request) {
-        const reply = await leastBusy(this.workers).ask(request);
+      async ask(request2) {
+        const reply = await leastBusy(this.workers).ask(request2);
         if (reply.kind === "failed") throw failedRun(this.name, reply);
         return reply;
       }
@@ -42524,12 +42911,12 @@ function fillInput(task, spec, target) {
   const plane = task.width * task.height;
   const tables = [0, 1, 2].map((channel) => lookup(spec, channel));
   for (let channel = 0; channel < 3; channel++) {
-    const table2 = tables[channel];
+    const table3 = tables[channel];
     const nchw = spec.layout === "nchw";
     let out = nchw ? channel * plane : channel;
     const step2 = nchw ? 1 : 3;
     for (let i = channel; i < plane * 3; i += 3, out += step2)
-      target[out] = table2[pixels[i]];
+      target[out] = table3[pixels[i]];
   }
 }
 function lookup(spec, channel) {
@@ -42667,8 +43054,8 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath as fileURLToPath2 } from "node:url";
 function workerScript() {
-  const name = import.meta.url.endsWith(".ts") ? "./worker.py" : "./tensorrt-worker.py";
-  return fileURLToPath2(new URL(name, import.meta.url));
+  const name2 = import.meta.url.endsWith(".ts") ? "./worker.py" : "./tensorrt-worker.py";
+  return fileURLToPath2(new URL(name2, import.meta.url));
 }
 function explain(failure2, subject) {
   const cure = CURES[failure2.code];
@@ -42757,7 +43144,7 @@ var init_client = __esm({
        * Sends a request. Past its time the worker is killed: what it does on the GPU cannot be taken back otherwise.
        * @param subject - file or model that a refusal is about
        */
-      async ask(operation, request, { timeoutMs, subject, signal }) {
+      async ask(operation, request2, { timeoutMs, subject, signal }) {
         if (this.dead !== void 0) throw this.dead;
         if (signal?.aborted === true) throw new Interrupted();
         const id = this.next++;
@@ -42775,7 +43162,7 @@ var init_client = __esm({
               timeoutMs
             );
             this.pending.set(id, { operation, resolve: resolve14, reject, timer });
-            this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}
+            this.child.stdin.write(`${JSON.stringify({ ...request2, id, op: operation })}
 `);
           });
           if (isAnswer(operation, answer2)) return answer2;
@@ -42993,18 +43380,18 @@ function parseInspector(json2) {
   return read.includes(void 0) ? void 0 : read;
 }
 function withTimes(layers3, times) {
-  const byName2 = new Map(times.map(({ name, ms }) => [name, ms]));
+  const byName2 = new Map(times.map(({ name: name2, ms }) => [name2, ms]));
   return layers3.map((layer) => {
     const ms = byName2.get(layer.name);
     return ms === void 0 ? layer : { ...layer, ms };
   });
 }
 function layerOf(layer) {
-  const name = stringOf(layer, "Name");
+  const name2 = stringOf(layer, "Name");
   const type = stringOf(layer, "LayerType");
   const kind = stringOf(layer, "ParameterType");
   return {
-    name,
+    name: name2,
     type,
     nodes: nodesOf(stringOf(layer, "Metadata")),
     precision: precisionOf2(layer),
@@ -43015,7 +43402,7 @@ function nodesOf(metadata) {
   return metadata.split(/\x1e|\x1f/).flatMap((part) => {
     const found = /^\[ONNX Layer: ([^]*)\]$/.exec(part.trim());
     return found === null ? [] : [found[1]];
-  }).filter((name, i, all) => all.indexOf(name) === i);
+  }).filter((name2, i, all) => all.indexOf(name2) === i);
 }
 function precisionOf2(layer) {
   const weights = property2(property2(layer, "Weights"), "Type");
@@ -43261,23 +43648,23 @@ var init_engine = __esm({
       timingKey() {
         return { tensorrt: this.hello.tensorrt, gpu: this.hello.gpu.computeCapability, cuda: this.hello.cuda };
       }
-      async open(key, record, name) {
+      async open(key, record, name2) {
         const loaded2 = await this.worker.ask(
           "load",
           { engine: this.store.path(key, "engine"), digest: record.digest },
-          { timeoutMs: RUN_MS, subject: name }
+          { timeoutMs: RUN_MS, subject: name2 }
         );
         const { batch, runMs = RUN_MS } = this.options;
-        return new TensorRtModel(this.worker, name, loaded2, record, batch, runMs);
+        return new TensorRtModel(this.worker, name2, loaded2, record, batch, runMs);
       }
       async close() {
         await this.worker.close();
       }
     };
     TensorRtModel = class {
-      constructor(worker2, name, loaded2, record, wanted, runMs) {
+      constructor(worker2, name2, loaded2, record, wanted, runMs) {
         this.worker = worker2;
-        this.name = name;
+        this.name = name2;
         this.loaded = loaded2;
         this.record = record;
         this.runMs = runMs;
@@ -43319,9 +43706,9 @@ var init_engine = __esm({
         const extras = images2.map((image, i) => feed.extras?.(from + i, image) ?? {});
         const placed2 = [];
         let offset = 0;
-        for (const { name, type } of this.inputs) {
+        for (const { name: name2, type } of this.inputs) {
           const parts = images2.map((image, i) => {
-            const extra = extras[i]?.[name];
+            const extra = extras[i]?.[name2];
             if (extra !== void 0) return { dims: extra.dims.slice(1), bytes: toBytes(extra.data, type) };
             const { pixels, width, height } = image;
             const size = 3 * width * height;
@@ -43336,31 +43723,31 @@ var init_engine = __esm({
               offset + i * each.bytes.length,
               parts[Math.min(i, count3 - 1)].bytes
             );
-          placed2.push({ name, shape: [this.batch, ...each.dims], offset });
+          placed2.push({ name: name2, shape: [this.batch, ...each.dims], offset });
           offset = after(offset, this.batch * each.bytes.length);
         }
         this.lastInputs = placed2;
         return placed2;
       }
       end(inputs) {
-        return inputs.reduce((end, { name, shape: shape2, offset }) => {
-          const type = this.inputs.find((one) => one.name === name)?.type ?? "float32";
+        return inputs.reduce((end, { name: name2, shape: shape2, offset }) => {
+          const type = this.inputs.find((one) => one.name === name2)?.type ?? "float32";
           return Math.max(end, after(offset, shape2.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[type]));
         }, 0);
       }
       deliver(outputs, from, count3, onOutput) {
         const maps = Array.from({ length: count3 }, () => /* @__PURE__ */ new Map());
-        for (const { name, shape: shape2, offset } of outputs) {
-          const type = this.outputs.find((one) => one.name === name)?.type ?? "float32";
+        for (const { name: name2, shape: shape2, offset } of outputs) {
+          const type = this.outputs.find((one) => one.name === name2)?.type ?? "float32";
           if (shape2[0] !== this.batch)
             throw new InputFault({
-              where: `${this.name}, output ${name}`,
+              where: `${this.name}, output ${name2}`,
               what: `has dimensions [${shape2.join(", ")}] at a batch of ${this.batch}: it cannot be cut into images`,
               fix: "Set `engine.batch: 1`."
             });
           const size = shape2.reduce((a, b) => a * b, 1) / this.batch * ELEMENT_BYTES[type];
           maps.forEach(
-            (map, i) => map.set(name, toTensor(this.exchange().read(offset + i * size, size), type, [1, ...shape2.slice(1)]))
+            (map, i) => map.set(name2, toTensor(this.exchange().read(offset + i * size, size), type, [1, ...shape2.slice(1)]))
           );
         }
         maps.forEach((map, i) => onOutput(from + i, map));
@@ -43381,7 +43768,7 @@ var init_engine = __esm({
       }
       /** Times, inspects and profiles the engine on what it ran last. Call after {@link run}. */
       async details(signal) {
-        const inputs = this.lastInputs.map(({ name, shape: shape2 }) => ({ name, shape: shape2 }));
+        const inputs = this.lastInputs.map(({ name: name2, shape: shape2 }) => ({ name: name2, shape: shape2 }));
         const timed3 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
         const plain2 = await this.ask("time", { ...timed3, graph: false }, signal);
         const graph = await this.ask("time", { ...timed3, graph: true }, signal);
@@ -43398,8 +43785,8 @@ var init_engine = __esm({
           layers: parsed && withTimes(parsed, profile.layers)
         };
       }
-      ask(operation, request, signal) {
-        const whole = { ...request, session: this.loaded.session };
+      ask(operation, request2, signal) {
+        const whole = { ...request2, session: this.loaded.session };
         return this.worker.ask(operation, whole, { timeoutMs: this.runMs, subject: this.name, signal });
       }
       async release() {
@@ -43414,21 +43801,21 @@ var init_engine = __esm({
 // src/engine/tensorrt/gpu.ts
 import { execFile as execFile2 } from "node:child_process";
 import { promisify as promisify3 } from "node:util";
-async function gpuState(bus, ours, program3 = "nvidia-smi") {
+async function gpuState(bus, ours2, program3 = "nvidia-smi") {
   const ask2 = async (args) => (await run2(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
   try {
     const [line, apps] = await Promise.all([
       ask2([`--query-gpu=${FIELDS2.join(",")}`]),
       ask2(["--query-compute-apps=pid,process_name"])
     ]);
-    return stateOf(line.trim().split("\n")[0] ?? "", apps, ours);
+    return stateOf(line.trim().split("\n")[0] ?? "", apps, ours2);
   } catch (error2) {
     return {
       unknown: systemCode(error2) === "ENOENT" ? `${program3} is not installed` : messageOf(error2).split("\n")[0] ?? ""
     };
   }
 }
-function stateOf(line, apps, ours) {
+function stateOf(line, apps, ours2) {
   const cells4 = line.split(",").map((cell) => cell.trim());
   const at2 = (field) => cells4[FIELDS2.indexOf(field)] ?? "";
   const number3 = (field) => {
@@ -43445,10 +43832,10 @@ function stateOf(line, apps, ours) {
     temperature: number3("temperature.gpu"),
     powerState: /^P\d+$/.test(at2("pstate")) ? at2("pstate") : void 0,
     mig: at2("mig.mode.current") === "Enabled",
-    others: apps.split("\n").flatMap((row) => {
-      const [, pid, name] = /^\s*(\d+)\s*,\s*(.*?)\s*$/.exec(row) ?? [];
-      return pid === void 0 ? [] : [{ pid: Number(pid), name: name ?? "" }];
-    }).filter(({ pid }) => !ours.includes(pid))
+    others: apps.split("\n").flatMap((row3) => {
+      const [, pid, name2] = /^\s*(\d+)\s*,\s*(.*?)\s*$/.exec(row3) ?? [];
+      return pid === void 0 ? [] : [{ pid: Number(pid), name: name2 ?? "" }];
+    }).filter(({ pid }) => !ours2.includes(pid))
   };
 }
 function noiseOf2(state) {
@@ -43456,7 +43843,7 @@ function noiseOf2(state) {
   const { others, utilization, mig } = state;
   return [
     ...others.length > 0 ? [
-      `${others.length} other ${others.length === 1 ? "process computes" : "processes compute"} on the GPU: ${others.slice(0, 3).map(({ pid, name }) => `${name} (${pid})`).join(", ")}`
+      `${others.length} other ${others.length === 1 ? "process computes" : "processes compute"} on the GPU: ${others.slice(0, 3).map(({ pid, name: name2 }) => `${name2} (${pid})`).join(", ")}`
     ] : [],
     ...utilization !== void 0 && utilization > BUSY ? [`the GPU was ${utilization} % busy before the first engine ran`] : [],
     ...mig ? ["the GPU is divided (MIG): neighbours share its memory bandwidth and clocks"] : []
@@ -43662,24 +44049,24 @@ var init_nms = __esm({
 });
 
 // src/detection/boxes.ts
-function finite(outputs, name) {
-  const tensor = name === void 0 ? void 0 : outputs.get(name);
-  if (tensor === void 0) throw new Error(`output ${String(name)} did not come back`);
+function finite(outputs, name2) {
+  const tensor = name2 === void 0 ? void 0 : outputs.get(name2);
+  if (tensor === void 0) throw new Error(`output ${String(name2)} did not come back`);
   const { data } = tensor;
   for (let i = 0; i < data.length; i++)
     if (!Number.isFinite(data[i]))
       throw new InputFault({
-        where: `output ${String(name)}`,
+        where: `output ${String(name2)}`,
         what: `the model answers ${String(data[i])} (element ${i})`,
         fix: "A model that gives NaN or infinity cannot be judged: check preprocessing and, for INT8 or FP16, overflow."
       });
   return tensor;
 }
-function shapeOf2(tensor, name, rank2) {
+function shapeOf2(tensor, name2, rank2) {
   const { dims } = tensor;
   if (dims.length >= rank2 && dims.slice(0, -rank2).every((dim) => dim === 1)) return dims.slice(-rank2);
   throw new InputFault({
-    where: `output ${String(name)}`,
+    where: `output ${String(name2)}`,
     what: `came with dimensions [${dims.join(", ")}]; ${rank2} dimensions for each image are expected`,
     fix: "Declare another decoder as `decoder: { format: … }`."
   });
@@ -43760,7 +44147,7 @@ function stretched(g, { inputHeight, inputWidth }) {
 }
 function geometryOf(format, geometry, options, view) {
   const by = SCALED_BY[format];
-  const told = by !== void 0 && view.inputs.some(({ name }) => name === by);
+  const told = by !== void 0 && view.inputs.some(({ name: name2 }) => name2 === by);
   return told && stretched(geometry, options) ? unscaled(geometry) : geometry;
 }
 function maskOf(g, { inputHeight, inputWidth }, { dims }) {
@@ -43778,7 +44165,7 @@ function maskSize(dims, height, width) {
   return [h > 0 ? h : height, w > 0 ? w : width];
 }
 function extraInputs(view, options) {
-  const known2 = view.inputs.filter(({ name }) => name in INPUTS2);
+  const known2 = view.inputs.filter(({ name: name2 }) => name2 in INPUTS2);
   if (known2.length === 0) return void 0;
   return (g) => Object.fromEntries(
     known2.map((spec) => {
@@ -43791,7 +44178,7 @@ function extraInputs(view, options) {
   );
 }
 function unknownInputs(view, image) {
-  return view.inputs.filter(({ name }) => name !== image.name && !(name in INPUTS2));
+  return view.inputs.filter(({ name: name2 }) => name2 !== image.name && !(name2 in INPUTS2));
 }
 var SCALED_BY, INPUTS2;
 var init_inputs = __esm({
@@ -43822,8 +44209,8 @@ function yolov10({ outputs: { predictions } }, options) {
   return (outputs, geometry, emit) => {
     const { data } = finite(outputs, predictions);
     const rows3 = Math.min(data.length / 6, options.maxDetections);
-    for (let row = 0; row < rows3; row++) {
-      const at2 = (column) => data[row * 6 + column];
+    for (let row3 = 0; row3 < rows3; row3++) {
+      const at2 = (column) => data[row3 * 6 + column];
       if (at2(4) > options.confidence)
         emitCorners(geometry, emit, Math.round(at2(5)), at2(4), at2(0), at2(1), at2(2), at2(3));
     }
@@ -43874,17 +44261,17 @@ function yolov5Heads({ heads: heads2 = [] }, options) {
   const { anchors = [] } = options;
   return (outputs, geometry, emit) => {
     const found = new CandidateTable();
-    heads2.forEach(([name], level) => {
-      const tensor = finite(outputs, name);
+    heads2.forEach(([name2], level) => {
+      const tensor = finite(outputs, name2);
       const { data } = tensor;
       const flat = tensor.dims.length === 4;
-      const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name, flat ? 3 : 4);
+      const [a = 0, b = 0, c = 0, d = 0] = shapeOf2(tensor, name2, flat ? 3 : 4);
       const sizes = anchors[level] ?? [];
       const count3 = sizes.length / 2;
       const [rows3, columns2, width] = flat ? [b, c, a / count3] : [b, c, d];
       if (!Number.isInteger(width) || !flat && a !== count3)
         throw new InputFault({
-          where: `output ${String(name)}`,
+          where: `output ${String(name2)}`,
           what: `has dimensions [${tensor.dims.join(", ")}], which ${count3} anchors do not fit`,
           fix: "Give the anchors of each head, finest first, as `decoder: { anchors: [[w, h, …], …] }`."
         });
@@ -43937,9 +44324,9 @@ function yolox({ format, outputs: { predictions } }, options) {
     emitKept(found, options, geometry, emit);
   };
 }
-function noGrid(name, n, options) {
+function noGrid(name2, n, options) {
   return new InputFault({
-    where: `output ${String(name)}`,
+    where: `output ${String(name2)}`,
     what: `has ${n} cells, which no strides of a ${options.inputHeight}×${options.inputWidth} input give`,
     fix: "Declare another decoder as `decoder: { format: … }`."
   });
@@ -44083,8 +44470,8 @@ function rows(match2, options, view) {
     emitTop(found, options, geometryOf(match2.format, geometry, options, view), emit);
   };
 }
-function countOf(outputs, name) {
-  return name === void 0 ? Infinity : finite(outputs, name).data[0] ?? 0;
+function countOf(outputs, name2) {
+  return name2 === void 0 ? Infinity : finite(outputs, name2).data[0] ?? 0;
 }
 function separate(match2, options, view) {
   const { boxes: boxes2, scores, classes, count: count3 } = match2.outputs;
@@ -44118,7 +44505,7 @@ function separate(match2, options, view) {
 }
 function nmsIndices(match2, options, view) {
   const { boxes: boxes2, scores, indices: indices2 } = match2.outputs;
-  const turned = view.inputs.some(({ name }) => name === "image_shape");
+  const turned = view.inputs.some(({ name: name2 }) => name2 === "image_shape");
   return (outputs, geometry, emit) => {
     const corners = finite(outputs, boxes2).data;
     const points = finite(outputs, scores).data;
@@ -44290,8 +44677,8 @@ var init_decoders = __esm({
 });
 
 // src/detection/layouts.ts
-function shown({ name, type, dims }) {
-  return `${name}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
+function shown({ name: name2, type, dims }) {
+  return `${name2}: ${type}[${dims.map((dim) => dim < 0 ? "?" : dim).join(", ")}]`;
 }
 var LAYOUTS;
 var init_layouts = __esm({
@@ -44366,10 +44753,10 @@ var init_refusals2 = __esm({
       [
         "a segmentation model",
         // Ultralytics' prototypes are 32 planes at a quarter of the input.
-        ({ name, dims }) => /(^|[_/])(masks?|protos?)([_/:]|$)/i.test(name) || dims.length === 4 && dims[1] === 32
+        ({ name: name2, dims }) => /(^|[_/])(masks?|protos?)([_/:]|$)/i.test(name2) || dims.length === 4 && dims[1] === 32
       ],
-      ["a pose model", ({ name }) => /keypoint|(^|[_/])(kpts?|joints?|poses?)([_/:]|$)/i.test(name)],
-      ["a model of rotated boxes", ({ name }) => /(^|[_/])(obb|rotated|angles?)([_/:]|$)/i.test(name)]
+      ["a pose model", ({ name: name2 }) => /keypoint|(^|[_/])(kpts?|joints?|poses?)([_/:]|$)/i.test(name2)],
+      ["a model of rotated boxes", ({ name: name2 }) => /(^|[_/])(obb|rotated|angles?)([_/:]|$)/i.test(name2)]
     ];
     PLUGINS = /^(EfficientNMS(X|_ONNX)?(_TRT)?|BatchedNMS(Dynamic)?_TRT|NMS_TRT|NMSDynamic_TRT|TRTBatchedNMS|TRTNMS|ROIAlign_TRT|YoloLayer(_TRT)?|YoloNMS)$/;
   }
@@ -44380,7 +44767,7 @@ function positive2(dim) {
   return dim !== void 0 && dim > 0 ? dim : void 0;
 }
 function hasInput(view, ...names) {
-  return view.inputs.some(({ name }) => names.includes(name));
+  return view.inputs.some(({ name: name2 }) => names.includes(name2));
 }
 function byUltralytics({ metadata }) {
   return metadata.has("stride");
@@ -44403,8 +44790,8 @@ function baked(sight, add4) {
   rows2(sight, add4);
 }
 function separateOutputs({ outputs: all, named, view, declared }, add4) {
-  const outputs = all.filter(({ name }) => !BEFORE.test(name));
-  const role = (name, pattern) => named[name] ?? outputs.find((output) => pattern.test(output.name))?.name;
+  const outputs = all.filter(({ name: name2 }) => !BEFORE.test(name2));
+  const role = (name2, pattern) => named[name2] ?? outputs.find((output) => pattern.test(output.name))?.name;
   const boxes2 = role("boxes", /boxes|bboxes/i);
   const scores = role("scores", /scores/i);
   const classes = role("classes", /classes|labels/i);
@@ -44422,7 +44809,7 @@ function separateOutputs({ outputs: all, named, view, declared }, add4) {
   else if (/(^|\/)detection_boxes/.test(boxes2)) add4("tf-od", { ...match2, why });
   else if (/^(graph\d+_)?pred_boxes/.test(boxes2)) add4("yolo-nas-batch", { ...match2, why });
   else if (count3 !== void 0) add4("efficient-nms", { ...match2, why });
-  else if (outputs.find(({ name }) => name === boxes2)?.dims.length === 2)
+  else if (outputs.find(({ name: name2 }) => name2 === boxes2)?.dims.length === 2)
     add4("torchvision", { ...match2, why: `${why}, without a batch` });
   return true;
 }
@@ -44468,11 +44855,11 @@ function rows2({ outputs, view, declared }, add4) {
   }
   const paddled = hasInput(view, "scale_factor", "im_shape");
   const isRow = ({ dims }) => dims.length === 2 && dims[1] === 6;
-  const numbers3 = floats2.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
-  if (numbers3 && (paddled || integers.length === 1 || declared === "paddle"))
+  const numbers4 = floats2.find(isRow) ?? (paddled && first2?.dims.at(-1) === 6 ? first2 : void 0);
+  if (numbers4 && (paddled || integers.length === 1 || declared === "paddle"))
     add4("paddle", {
       outputs: {
-        predictions: numbers3.name,
+        predictions: numbers4.name,
         ...integers.length === 1 && { count: integers[0].name }
       },
       classCount: void 0,
@@ -44507,13 +44894,13 @@ function anchorHeads({ outputs, declared }, add4) {
   const raw = floats2.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
   const [first2] = raw;
   if (raw.length < 3 || first2 === void 0 || whole && declared !== "yolov5-heads") return;
-  const numbers3 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
-  if (numbers3 > 5 && Number.isInteger(numbers3))
+  const numbers4 = first2.dims.length === 5 ? first2.dims[4] ?? -1 : (first2.dims[1] ?? -1) / 3;
+  if (numbers4 > 5 && Number.isInteger(numbers4))
     add4("yolov5-heads", {
       outputs: {},
-      heads: raw.map(({ name }) => [name]),
-      classCount: numbers3 - 5,
-      why: `${raw.length} raw heads, ${numbers3} numbers for each of 3 anchors`
+      heads: raw.map(({ name: name2 }) => [name2]),
+      classCount: numbers4 - 5,
+      why: `${raw.length} raw heads, ${numbers4} numbers for each of 3 anchors`
     });
 }
 function distanceHeads({ outputs, classes, height, width }, add4) {
@@ -44567,11 +44954,11 @@ function paired(sight, add4) {
 }
 function pairOf2({ outputs, named }) {
   const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  const logits = floats2.find(({ name }) => /^(pred_)?logits$/.test(name));
-  const corners = floats2.find(({ name }) => name === "pred_boxes");
+  const logits = floats2.find(({ name: name2 }) => /^(pred_)?logits$/.test(name2));
+  const corners = floats2.find(({ name: name2 }) => name2 === "pred_boxes");
   if (logits && corners) return [corners, logits];
   if (floats2.length !== 2 || outputs.length !== 2) return void 0;
-  const boxes2 = floats2.find(({ name }) => name === named.boxes) ?? floats2.find(({ name, dims }) => /box|dets/i.test(name) && dims[2] === 4) ?? floats2.find(({ dims }) => dims[2] === 4);
+  const boxes2 = floats2.find(({ name: name2 }) => name2 === named.boxes) ?? floats2.find(({ name: name2, dims }) => /box|dets/i.test(name2) && dims[2] === 4) ?? floats2.find(({ dims }) => dims[2] === 4);
   const scores = floats2.find((output) => output !== boxes2);
   return boxes2 && scores ? [boxes2, scores] : void 0;
 }
@@ -44625,7 +45012,7 @@ function single(sight, add4) {
 }
 function onlyOutput({ outputs, named }) {
   const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  const chosen = floats2.find(({ name }) => name === named.predictions);
+  const chosen = floats2.find(({ name: name2 }) => name2 === named.predictions);
   if (chosen !== void 0) return chosen;
   const [first2] = floats2;
   const alike2 = floats2.every(({ dims }) => String(dims) === String(first2?.dims));
@@ -44718,7 +45105,7 @@ function gridded(sight, output, put) {
     return true;
   }
   if (stridesOf(rows3, height, width) !== void 0 && columns2 > 4) {
-    const paddle = view.inputs.some(({ name }) => name === "image") || hasInput(view, "scale_factor");
+    const paddle = view.inputs.some(({ name: name2 }) => name2 === "image") || hasInput(view, "scale_factor");
     const likely = likelyCount(sight, columns2);
     if (paddle && !byUltralytics(view) && (likely === void 0 || columns2 === 4 + likely))
       put("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of2}`);
@@ -44797,19 +45184,19 @@ function imageInput(view) {
   const [first2] = images2;
   if (first2 !== void 0 && images2.length === 1) return first2;
   throw new InputFault({
-    where: `model inputs ${view.inputs.map(({ name, dims }) => `${name}[${dims.join(", ")}]`).join("; ")}`,
+    where: `model inputs ${view.inputs.map(({ name: name2, dims }) => `${name2}[${dims.join(", ")}]`).join("; ")}`,
     what: `expected one image input of rank 4, found ${images2.length}`,
     fix: "Export the model with one image input, [batch, 3, height, width] or [batch, height, width, 3]."
   });
 }
 function layoutOf2(view) {
-  const { name, dims } = imageInput(view);
+  const { name: name2, dims } = imageInput(view);
   const [channels, , last] = dims.slice(-3);
   if (channels === 3) return "nchw";
   if (last === 3) return "nhwc";
   if (channels === -1 && last === -1) return "nchw";
   throw new InputFault({
-    where: `model input ${name}`,
+    where: `model input ${name2}`,
     what: `has dimensions [${dims.join(", ")}]: three colour channels are expected at place ${dims.length - 3} or ${dims.length - 1}`,
     ...channels === 1 && { fix: "Models of grey images are not judged." }
   });
@@ -44825,9 +45212,9 @@ function inputSize(view) {
   if (view.size !== void 0) return view.size;
   const known2 = /^\[?\s*(\d+)(?:\s*,\s*(\d+))?\s*\]?$/.exec(view.metadata.get("imgsz") ?? "");
   if (known2 !== null) return { height: Number(known2[1]), width: Number(known2[2] ?? known2[1]) };
-  const { name, dims } = imageInput(view);
+  const { name: name2, dims } = imageInput(view);
   throw new InputFault({
-    where: `model input ${name}`,
+    where: `model input ${name2}`,
     what: `has free height and width [${dims.join(", ")}] and no metadata that tells them`,
     fix: "Say the size in the settings: `preprocessing: { height: …, width: … }`."
   });
@@ -44861,7 +45248,7 @@ function matchesOf(view, named, declaredClasses, declared) {
   const known2 = classNamesOf(view)?.length;
   const classes = declaredClasses !== void 0 ? { count: declaredClasses, from: "the settings" } : known2 !== void 0 ? { count: known2, from: "the metadata" } : void 0;
   const chosen = Object.values(named);
-  const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name }) => chosen.includes(name));
+  const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name: name2 }) => chosen.includes(name2));
   const found = [];
   const sight = { view, outputs, named, classes, declared, ...inputSize(view) };
   const add4 = (format, match2) => {
@@ -44896,7 +45283,7 @@ function chooseDecoder(view, override = "auto") {
   if (unknown.length > 0)
     throw new InputFault({
       where: `model inputs ${view.inputs.map(shown).join("; ")}`,
-      what: `${unknown.map(({ name }) => name).join(", ")}: it is not known what to fill in beside the image`,
+      what: `${unknown.map(({ name: name2 }) => name2).join(", ")}: it is not known what to fill in beside the image`,
       fix: "Export the model with the image as its only input."
     });
   const candidates = matchesOf(view, named, given.classes?.length, wanted);
@@ -44918,12 +45305,12 @@ function namedOutputs(view, outputs = {}) {
   const named = Object.entries(outputs).filter(
     (entry) => entry[1] !== void 0
   );
-  const missing = named.filter(([, name]) => !view.outputs.some((output) => output.name === name));
+  const missing = named.filter(([, name2]) => !view.outputs.some((output) => output.name === name2));
   if (missing.length > 0)
     throw new InputFault(
-      missing.map(([role, name]) => ({
+      missing.map(([role, name2]) => ({
         where: `decoder.outputs.${role}`,
-        what: `the model has no output called ${name}`,
+        what: `the model has no output called ${name2}`,
         fix: `Its outputs are ${view.outputs.map(shown).join("; ")}.`
       }))
     );
@@ -45018,22 +45405,22 @@ function mapClasses(decoder, view, categories, override = "auto", boxes2) {
 function byName(names, categories, boxes2, source) {
   const match2 = matcher(names, categories);
   const ofModel = new Set(names.map(match2));
-  const missing = categories.filter(({ name }) => !ofModel.has(match2(name)));
+  const missing = categories.filter(({ name: name2 }) => !ofModel.has(match2(name2)));
   const unknown = missing.filter((category) => boxes2?.[categories.indexOf(category)] !== 0);
   if (unknown.length > 0)
     throw new InputFault({
       where: "categories of the annotations",
-      what: `the model has no class called ${quote(unknown.map(({ name }) => name))}; it knows ${quote(names)}`,
+      what: `the model has no class called ${quote(unknown.map(({ name: name2 }) => name2))}; it knows ${quote(names)}`,
       fix: "Name the classes in the order of the model as `decoder: { classes: […] }`, or use annotations of the classes that it was trained on."
     });
-  const known2 = new Map(categories.map(({ name }, i) => [match2(name), i]));
-  const places2 = names.map((name) => known2.get(match2(name)) ?? -1);
+  const known2 = new Map(categories.map(({ name: name2 }, i) => [match2(name2), i]));
+  const places2 = names.map((name2) => known2.get(match2(name2)) ?? -1);
   const start = `classes are matched by the names of ${source}`;
   return { index: Int32Array.from(places2), how: describe4(start, names, places2, categories, missing) };
 }
 function matcher(names, categories) {
   const distinct = (all) => new Set(all.map(plainName)).size === new Set(all).size;
-  return distinct(names) && distinct(categories.map(({ name }) => name)) ? plainName : (name) => name.trim().toLowerCase();
+  return distinct(names) && distinct(categories.map(({ name: name2 }) => name2)) ? plainName : (name2) => name2.trim().toLowerCase();
 }
 function asIds(count3, categories) {
   if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count3)) return void 0;
@@ -45043,35 +45430,35 @@ function asIds(count3, categories) {
 }
 function asCoco(count3, categories) {
   if (count3 !== 80 && count3 !== 91) return void 0;
-  const known2 = new Map(categories.map(({ name }, i) => [plainName(name), i]));
-  const places2 = COCO_CLASSES.map(({ name }) => known2.get(plainName(name)) ?? -1);
+  const known2 = new Map(categories.map(({ name: name2 }, i) => [plainName(name2), i]));
+  const places2 = COCO_CLASSES.map(({ name: name2 }) => known2.get(plainName(name2)) ?? -1);
   if (categories.length === 0 || places2.filter((place2) => place2 >= 0).length !== categories.length)
     return void 0;
   const index = new Int32Array(count3).fill(-1);
   COCO_CLASSES.forEach(({ id }, i) => index[count3 === 80 ? i : id] = places2[i]);
   const numbered = count3 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
-  const names = COCO_CLASSES.map(({ name }) => name);
+  const names = COCO_CLASSES.map(({ name: name2 }) => name2);
   const start = `the model’s ${count3} classes are taken ${numbered}`;
   return { index, how: describe4(start, names, places2, categories, []) };
 }
 function describe4(start, names, places2, categories, missing) {
-  const renamed = names.flatMap((name, i) => {
+  const renamed = names.flatMap((name2, i) => {
     const category = categories[places2[i]]?.name.trim();
-    return category === void 0 || category.toLowerCase() === name.trim().toLowerCase() ? [] : [`${category} as ${name}`];
+    return category === void 0 || category.toLowerCase() === name2.trim().toLowerCase() ? [] : [`${category} as ${name2}`];
   });
   const absent = places2.filter((place2) => place2 < 0).length;
   return [
     start,
     ...renamed.length > 0 ? [`read ${list2(renamed)}`] : [],
     ...absent > 0 ? [`${absent} of the model’s ${names.length} do not occur in the annotations`] : [],
-    ...missing.length > 0 ? [`categories without boxes left out: ${quote(missing.map(({ name }) => name))}`] : []
+    ...missing.length > 0 ? [`categories without boxes left out: ${quote(missing.map(({ name: name2 }) => name2))}`] : []
   ].join("; ");
 }
 function list2(items) {
   return items.length > 12 ? `${items.slice(0, 12).join(", ")} and ${items.length - 12} more` : items.join(", ");
 }
 function quote(names) {
-  return list2(names.map((name) => `"${name}"`));
+  return list2(names.map((name2) => `"${name2}"`));
 }
 var init_classes2 = __esm({
   "src/detection/classes.ts"() {
@@ -45084,8 +45471,8 @@ var init_classes2 = __esm({
 
 // src/detection/preprocessing.ts
 function inferPreprocessing(view, choice2, override = "auto") {
-  const name = familyOf(view, choice2);
-  const family = FAMILIES[name];
+  const name2 = familyOf(view, choice2);
+  const family = FAMILIES[name2];
   const input = imageInput(view);
   const given = Object.fromEntries(
     Object.entries(override === "auto" ? {} : override).filter(([, value]) => value !== void 0)
@@ -45100,7 +45487,7 @@ function inferPreprocessing(view, choice2, override = "auto") {
     ...family.fixed,
     // Of 8-bit inputs the model makes floats by itself.
     ...input.type === "uint8" && { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
-    ...name.startsWith("yolo-nas") && size.height === 640 && size.width === 640 && { margin: 4 },
+    ...name2.startsWith("yolo-nas") && size.height === 640 && size.width === 640 && { margin: 4 },
     ...input.dims.length === 3 && { batchless: true },
     ...size,
     layout: layoutOf2(view),
@@ -45117,17 +45504,17 @@ function inferPreprocessing(view, choice2, override = "auto") {
 }
 function familyOf(view, { decoder }) {
   const family = decoder.family ?? decoder.format;
-  if (family === "detr" && view.inputs.some(({ name }) => name === "pixel_mask")) return "detr-masked";
+  if (family === "detr" && view.inputs.some(({ name: name2 }) => name2 === "pixel_mask")) return "detr-masked";
   if (family === "mmdeploy" && heightAndWidth(view).every((side) => side > 0)) return "mmdeploy-static";
   return family;
 }
 function contradict(view, spec) {
-  const { name, dims } = imageInput(view);
+  const { name: name2, dims } = imageInput(view);
   const [height, width] = spec.layout === "nchw" ? dims.slice(-2) : dims.slice(-3);
   if ((height === -1 || height === spec.height) && (width === -1 || width === spec.width)) return;
   throw new InputFault({
     where: "preprocessing",
-    what: `asks for ${spec.height}×${spec.width} (${spec.layout}), the model's input ${name} is fixed at [${dims.join(", ")}]`,
+    what: `asks for ${spec.height}×${spec.width} (${spec.layout}), the model's input ${name2} is fixed at [${dims.join(", ")}]`,
     fix: "Leave height and width out, or export the model at the size that you want."
   });
 }
@@ -45272,10 +45659,10 @@ function storeOf({ settings: settings2 }, { progress }) {
 }
 function identityOf(bench) {
   const { decoder } = bench.choice;
-  const { name, version } = bench.engine;
+  const { name: name2, version } = bench.engine;
   return {
     program: codeDigest() ?? null,
-    engine: [name, version, bench.settings.engine.batch],
+    engine: [name2, version, bench.settings.engine.batch],
     machine: [process.platform, process.arch, [...new Set(cpus().map(({ model }) => model))].sort()],
     decoder: [decoder.format, { ...decoder.options }, decoder.labels ?? null, bench.settings.decoder],
     classes: [...bench.classes],
@@ -45302,9 +45689,9 @@ var init_keys = __esm({
 
 // src/pipeline/prepare.ts
 import { readFile as readFile12 } from "node:fs/promises";
-async function prepare3(loaded2, context, sound) {
+async function prepare3(loaded2, context3, sound) {
   const { settings: settings2 } = loaded2;
-  context.progress.phase("Reading the model and the data");
+  context3.progress.phase("Reading the model and the data");
   const model = floatModelOf(await readModel(settings2.model));
   checkWeights(model);
   const graph = buildGraph(model);
@@ -45328,7 +45715,7 @@ async function prepare3(loaded2, context, sound) {
       fix: "Name an annotation file that lists the validation images."
     });
   if (truth.skipped.length > 0)
-    context.progress.phase(
+    context3.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`).join("; ")}`
     );
   const listed4 = await calibrationImages(settings2, sound);
@@ -45360,7 +45747,7 @@ async function prepare3(loaded2, context, sound) {
     return {
       loaded: loaded2,
       settings: settings2,
-      context,
+      context: context3,
       engine,
       model,
       graph,
@@ -45377,7 +45764,7 @@ async function prepare3(loaded2, context, sound) {
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
       calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
-      store: await storeOf(loaded2, context),
+      store: await storeOf(loaded2, context3),
       heldBack: openImages(held2, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,
       digests: {
@@ -45403,7 +45790,7 @@ async function referenceOf({ settings: settings2, place: place2 }, model, heads2
     });
   const reference = await readModel(path4);
   const graph = buildGraph(reference);
-  const lacking = heads2.find((name) => graph.producerOf(name) === void 0);
+  const lacking = heads2.find((name2) => graph.producerOf(name2) === void 0);
   if (lacking !== void 0)
     throw new InputFault({
       where,
@@ -45419,7 +45806,7 @@ function calibratedTensors(graph, layers3, { quantization }) {
   const tensors = tensorsToCalibrate(graph, quantization.operators);
   if (quantization.flavour === "weak") return tensors;
   const given = layers3.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
-  return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name) => name !== "" && graph.isFloat(name))])];
+  return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name2) => name2 !== "" && graph.isFloat(name2))])];
 }
 async function calibrationImages(settings2, sound) {
   const records = sound ?? await listImages(settings2.calibration.images);
@@ -45488,8 +45875,8 @@ var init_prepare = __esm({
 });
 
 // src/pipeline/detect.ts
-async function detect(bench, session, name, feed, onImage) {
-  const table2 = new DetectionBuilder();
+async function detect(bench, session, name2, feed, onImage) {
+  const table3 = new DetectionBuilder();
   const geometries = /* @__PURE__ */ new Map();
   const remembering = {
     ...feed,
@@ -45504,32 +45891,32 @@ async function detect(bench, session, name, feed, onImage) {
     (i, outputs) => {
       const geometry = geometries.get(i);
       geometries.delete(i);
-      if (onImage === void 0) return decodeInto(bench, table2, name, i, outputs, geometry);
+      if (onImage === void 0) return decodeInto(bench, table3, name2, i, outputs, geometry);
       const single2 = new DetectionBuilder();
-      decodeInto(bench, single2, name, 0, outputs, geometry);
+      decodeInto(bench, single2, name2, 0, outputs, geometry);
       onImage(i, single2.finish());
     },
     { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) }
   );
-  return table2.finish();
+  return table3.finish();
 }
-function decodeInto(bench, table2, name, image, outputs, geometry) {
+function decodeInto(bench, table3, name2, image, outputs, geometry) {
   try {
     bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
       const category = bench.classes[classIndex];
-      if (category !== void 0 && category >= 0) table2.push(image, category, x, y, w, h, score);
+      if (category !== void 0 && category >= 0) table3.push(image, category, x, y, w, h, score);
     });
   } catch (error2) {
     if (!(error2 instanceof InputFault)) throw error2;
     const file = bench.truth.images[image]?.name ?? `image ${image}`;
     throw new InputFault(
-      error2.problems.map((problem) => ({ ...problem, where: `${name}, ${file}, ${problem.where}` })),
+      error2.problems.map((problem) => ({ ...problem, where: `${name2}, ${file}, ${problem.where}` })),
       { cause: error2 }
     );
   }
 }
-function modelOf(bench, name, bytes2) {
-  return { name, bytes: bytes2, ...bench.model.path !== void 0 && { path: bench.model.path } };
+function modelOf(bench, name2, bytes2) {
+  return { name: name2, bytes: bytes2, ...bench.model.path !== void 0 && { path: bench.model.path } };
 }
 function tryDecode(...args) {
   try {
@@ -45549,43 +45936,43 @@ var init_detect = __esm({
 });
 
 // src/pipeline/remembered.ts
-async function detectKnown(bench, session, name, bytes2) {
+async function detectKnown(bench, session, name2, bytes2) {
   const { store, validation, settings: settings2 } = bench;
-  if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
+  if (store === NO_STORE) return detect(bench, session, name2, feedOf(bench, validation));
   const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf2(bytes2) }));
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
   const fresh = /* @__PURE__ */ new Map();
-  const run5 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table3) => {
+  const run5 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name2, feedOf(bench, validation, indexes), (i, table4) => {
     const image = indexes[i];
-    const numbers3 = detectionNumbers(table3);
-    fresh.set(image, numbers3);
-    const [digest2, text3] = [digests[image], packNumbers(numbers3)];
+    const numbers4 = detectionNumbers(table4);
+    fresh.set(image, numbers4);
+    const [digest2, text3] = [digests[image], packNumbers(numbers4)];
     if (digest2 !== void 0 && shelf.get(digest2) !== text3) shelf.put(digest2, text3);
   });
   const known2 = new Map(
     all.flatMap((i) => {
-      const numbers3 = unpackNumbers(shelf.get(digests[i] ?? ""));
-      return numbers3 === void 0 ? [] : [[i, numbers3]];
+      const numbers4 = unpackNumbers(shelf.get(digests[i] ?? ""));
+      return numbers4 === void 0 ? [] : [[i, numbers4]];
     })
   );
   const live = settings2.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
   const missing = all.filter((i) => !known2.has(i));
   if (known2.size > 0 && live.length < all.length)
-    bench.context.progress.phase(`Evaluating ${name}: resumed, ${known2.size} of ${all.length} images known`);
+    bench.context.progress.phase(`Evaluating ${name2}: resumed, ${known2.size} of ${all.length} images known`);
   await run5([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
-  const differs = [...fresh].some(([i, numbers3]) => {
+  const differs = [...fresh].some(([i, numbers4]) => {
     const before = known2.get(i);
-    return before !== void 0 && packNumbers(before) !== packNumbers(numbers3);
+    return before !== void 0 && packNumbers(before) !== packNumbers(numbers4);
   });
   if (differs) {
-    bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
+    bench.context.progress.phase(`Evaluating ${name2}: what was kept does not hold any more, all images anew`);
     await run5(all.filter((i) => !fresh.has(i)));
   }
-  const table2 = new DetectionBuilder();
-  for (const i of all) pushNumbers(table2, i, fresh.get(i) ?? known2.get(i));
-  return table2.finish();
+  const table3 = new DetectionBuilder();
+  for (const i of all) pushNumbers(table3, i, fresh.get(i) ?? known2.get(i));
+  return table3.finish();
 }
 var LIVE;
 var init_remembered = __esm({
@@ -45614,12 +46001,12 @@ function dropBetween({ truth, settings: settings2 }, reference, candidate) {
     minBoxes: thresholds.classAP?.minBoxes ?? 1
   });
 }
-async function measure(bench, name, bytes2, weightBytes2, reference) {
-  const { context, engine } = bench;
-  context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
-  const session = await engine.load(modelOf(bench, name, bytes2));
+async function measure(bench, name2, bytes2, weightBytes2, reference) {
+  const { context: context3, engine } = bench;
+  context3.progress.phase(`Evaluating ${name2} on ${bench.truth.images.length} images`);
+  const session = await engine.load(modelOf(bench, name2, bytes2));
   try {
-    const detections = await detectKnown(bench, session, name, bytes2);
+    const detections = await detectKnown(bench, session, name2, bytes2);
     const evaluation = evaluateCoco(bench.truth, detections);
     return {
       detections,
@@ -45627,15 +46014,15 @@ async function measure(bench, name, bytes2, weightBytes2, reference) {
       latency: session.latency(),
       weightBytes: weightBytes2,
       distances: reference && outputDistances(reference.detections, detections),
-      sqnr: reference && await sqnrOf2(bench, name, bytes2, reference)
+      sqnr: reference && await sqnrOf2(bench, name2, bytes2, reference)
     };
   } finally {
-    context.progress.end();
+    context3.progress.end();
     await session.release();
   }
 }
-async function sqnrOf2(bench, name, bytes2, reference) {
-  const session = await bench.engine.load(modelOf(bench, name, bytes2), { extraOutputs: reference.heads });
+async function sqnrOf2(bench, name2, bytes2, reference) {
+  const session = await bench.engine.load(modelOf(bench, name2, bytes2), { extraOutputs: reference.heads });
   try {
     const meter = new SqnrMeter(reference.outputs);
     await session.run(feedOf(bench, bench.validation, bench.subset), (i, outputs) => meter.add(i, outputs), {
@@ -45646,14 +46033,14 @@ async function sqnrOf2(bench, name, bytes2, reference) {
     await session.release();
   }
 }
-function subsetScorer(bench, name, geometries) {
-  const table2 = new DetectionBuilder();
+function subsetScorer(bench, name2, geometries) {
+  const table3 = new DetectionBuilder();
   let broken2 = false;
   return {
     add(i, outputs) {
-      broken2 ||= !tryDecode(bench, table2, name, i, outputs, geometries[i]);
+      broken2 ||= !tryDecode(bench, table3, name2, i, outputs, geometries[i]);
     },
-    map: () => broken2 ? void 0 : evaluateCoco(bench.subsetTruth, table2.finish()).stats.AP
+    map: () => broken2 ? void 0 : evaluateCoco(bench.subsetTruth, table3.finish()).stats.AP
   };
 }
 var init_measure = __esm({
@@ -45723,12 +46110,12 @@ function unmeasured(weightBytes2, floatLayers) {
 function atHand(bench, head) {
   const base = bench.against?.base;
   if (base?.kind !== "measured") return base;
-  const { numbers: numbers3, incomparable, found } = base;
+  const { numbers: numbers4, incomparable, found } = base;
   return {
     kind: "measured",
-    reference: numbers3,
+    reference: numbers4,
     intervals: dropBelowBase(bench, head),
-    floatLayers: numbers3.floatLayers,
+    floatLayers: numbers4.floatLayers,
     images: found.images,
     incomparable
   };
@@ -45770,18 +46157,18 @@ function layerTimes(engine, planned) {
     if (reformat || ms === void 0) continue;
     const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
     const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
-    for (const { name, macs } of owners) {
+    for (const { name: name2, macs } of owners) {
       const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
-      const known2 = parts.get(name) ?? { ms: 0, longest: -1, got: precision2 };
+      const known2 = parts.get(name2) ?? { ms: 0, longest: -1, got: precision2 };
       const longer = share2 > known2.longest;
-      parts.set(name, {
+      parts.set(name2, {
         ms: known2.ms + share2,
         longest: longer ? share2 : known2.longest,
         got: longer ? precision2 : known2.got
       });
     }
   }
-  return new Map([...parts].map(([name, { ms, got }]) => [name, { ms, got }]));
+  return new Map([...parts].map(([name2, { ms, got }]) => [name2, { ms, got }]));
 }
 var init_engine_times = __esm({
   "src/pipeline/engine-times.ts"() {
@@ -45803,11 +46190,11 @@ function layerRows(source, findings2) {
   const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
   const timeOf = engineTimes2(source, [...layers3.values()]);
-  return rows3.map((row, i) => {
-    const { layer, sqnr, mapDrop, detail } = row;
+  return rows3.map((row3, i) => {
+    const { layer, sqnr, mapDrop, detail } = row3;
     const members = detail?.group.layers ?? [layer];
-    const macs = members.reduce((sum2, { name }) => add2(sum2, layers3.get(name)?.macs), 0);
-    const bytes2 = members.reduce((sum2, { name }) => add2(sum2, moved2.get(name)), 0);
+    const macs = members.reduce((sum2, { name: name2 }) => add2(sum2, layers3.get(name2)?.macs), 0);
+    const bytes2 = members.reduce((sum2, { name: name2 }) => add2(sum2, moved2.get(name2)), 0);
     const cause = causeOf(members, detail, findings2);
     return {
       rank: i + 1,
@@ -45827,28 +46214,28 @@ function layerRows(source, findings2) {
         members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
       ),
       reads: readsOf2(members, source),
-      ...detail !== void 0 && detailsOf(row, detail),
+      ...detail !== void 0 && detailsOf(row3, detail),
       ...timeOf(members),
       ...cause !== void 0 && { cause }
     };
   });
 }
 function engineTimes2({ bench: { graph }, confirmation }, layers3) {
-  const planned = layers3.map(({ name, nodes, macs = 0 }) => ({
-    name,
+  const planned = layers3.map(({ name: name2, nodes, macs = 0 }) => ({
+    name: name2,
     macs,
     nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
   }));
   const timesOf = (...variants3) => {
-    const found = variants3.map((name) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name));
+    const found = variants3.map((name2) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name2));
     return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
   };
   const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
   return (members) => {
-    const times = members.flatMap(({ name }) => own.get(name) ?? []);
+    const times = members.flatMap(({ name: name2 }) => own.get(name2) ?? []);
     const [longest] = [...times].sort((a, b) => b.ms - a.ms);
     if (longest === void 0) return {};
-    const halves = members.flatMap(({ name }) => half.get(name) ?? []);
+    const halves = members.flatMap(({ name: name2 }) => half.get(name2) ?? []);
     const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
     return {
       engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
@@ -45859,7 +46246,7 @@ function add2(sum2, macs) {
   return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
 }
 function detailsOf({ layer }, detail) {
-  const others = detail.group.layers.map(({ name }) => name).filter((name) => name !== layer.name);
+  const others = detail.group.layers.map(({ name: name2 }) => name2).filter((name2) => name2 !== layer.name);
   const db = (value, key) => value === void 0 ? {} : { [key]: finite2(value) };
   const { boxShift, scoreShift } = detail;
   return {
@@ -45885,7 +46272,7 @@ function readsOf2(members, { int8, ranges }) {
   });
 }
 function causeOf(members, detail, findings2) {
-  const named = new Set(members.flatMap(({ name, activations: activations2 }) => [name, ...activations2]));
+  const named = new Set(members.flatMap(({ name: name2, activations: activations2 }) => [name2, ...activations2]));
   const known2 = findings2.find(
     ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
   );
@@ -45912,8 +46299,8 @@ function calibratorsSection(choices) {
     tensors: [...tensors],
     calibrator,
     by,
-    candidates: errors.map(({ calibrator: name, amax, sqnr, images: images2 }) => ({
-      calibrator: name,
+    candidates: errors.map(({ calibrator: name2, amax, sqnr, images: images2 }) => ({
+      calibrator: name2,
       amax,
       sqnr: sqnr === void 0 ? null : finite2(sqnr),
       images: images2
@@ -45924,7 +46311,7 @@ function choiceFinding(choices, heldBack) {
   if (choices.length === 0) return [];
   const counts2 = /* @__PURE__ */ new Map();
   for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name, count3]) => `${count3} ${name}`);
+  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name2, count3]) => `${count3} ${name2}`);
   const local = choices.filter(({ by }) => by === "local").length;
   const unmeasured2 = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
   return [
@@ -46101,11 +46488,11 @@ function tensorSqnr(statistics, amax) {
   for (let i = 0; i < BINS; i++) {
     const count3 = statistics.bins[i] - (i === 0 ? statistics.zeros : 0);
     if (count3 <= 0) continue;
-    for (let k = 0; k < POINTS; k++) {
-      const x = (i + (k + 0.5) / POINTS) * width;
+    for (let k = 0; k < POINTS2; k++) {
+      const x = (i + (k + 0.5) / POINTS2) * width;
       const code = step2 === 0 ? 0 : Math.min(LEVELS5, Math.round(x / step2));
-      signal += count3 / POINTS * x * x;
-      noise += count3 / POINTS * (x - code * step2) ** 2;
+      signal += count3 / POINTS2 * x * x;
+      noise += count3 / POINTS2 * (x - code * step2) ** 2;
     }
   }
   return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
@@ -46127,11 +46514,11 @@ function shareBeyond({ bins, limit: limit2, count: count3 }, amax) {
   for (let i = Math.floor(edge); i < BINS; i++) beyond += bins[i] * Math.min(1, i + 1 - edge);
   return count3 === 0 ? 0 : beyond / count3;
 }
-function calibratorWords(name, percentile) {
-  return name === "percentile" ? `percentile ${percentile}` : name;
+function calibratorWords(name2, percentile) {
+  return name2 === "percentile" ? `percentile ${percentile}` : name2;
 }
-function rangeBy({ name, percentile }, statistics) {
-  return calibratorFor(name, { percentile }).range(statistics).amax;
+function rangeBy({ name: name2, percentile }, statistics) {
+  return calibratorFor(name2, { percentile }).range(statistics).amax;
 }
 function bestRange(statistics) {
   const known2 = rated.get(statistics);
@@ -46143,17 +46530,17 @@ function bestRange(statistics) {
   rated.set(statistics, best);
   return best;
 }
-var LEVELS5, POINTS, choice, ALTERNATIVES, rated;
+var LEVELS5, POINTS2, choice, ALTERNATIVES, rated;
 var init_signal = __esm({
   "src/diagnosis/signal.ts"() {
     "use strict";
     init_calibration();
     LEVELS5 = 127;
-    POINTS = 8;
-    choice = (name, percentile = 99.999) => ({
-      name,
+    POINTS2 = 8;
+    choice = (name2, percentile = 99.999) => ({
+      name: name2,
       percentile,
-      words: calibratorWords(name, percentile)
+      words: calibratorWords(name2, percentile)
     });
     ALTERNATIVES = [
       choice("percentile", 99.999),
@@ -46187,7 +46574,7 @@ function oneSidedCalibration({
   const beyond = beyondCalibration(drift2);
   const worst = beyond[0];
   if (worst === void 0 || beyond.length < drift2.length * ONE_SIDED) return [];
-  const names = new Set(beyond.map(({ name }) => name));
+  const names = new Set(beyond.map(({ name: name2 }) => name2));
   const [before, now] = [pixels.calibration.brightness, pixels.validation.brightness];
   const lighting2 = Math.abs(before - now) > LIGHTING2;
   return [
@@ -46197,7 +46584,7 @@ function oneSidedCalibration({
       subject: calibrationFolder,
       sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift2.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting2 ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
       advice: lighting2 ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
-      layers: [...new Set(tensors.filter(({ name }) => names.has(name)).flatMap(({ layers: layers3 }) => layers3))],
+      layers: [...new Set(tensors.filter(({ name: name2 }) => names.has(name2)).flatMap(({ layers: layers3 }) => layers3))],
       evidence: {
         drifted: beyond.length,
         tensors: drift2.length,
@@ -46340,14 +46727,14 @@ var init_growth = __esm({
 function regionOf(index, shape2, input, geometry) {
   const [, , height, width] = shape2;
   if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
-  const [row, column] = [Math.floor(index / width) % height, index % width];
+  const [row3, column] = [Math.floor(index / width) % height, index % width];
   const side = (from, cells4, length, pad, scale, end) => {
     const at2 = (cell) => (cell * length / cells4 - pad) / scale;
     const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
     return low > high || low >= end ? void 0 : [low, Math.min(high, end - 1)];
   };
   const x = side(column, width, input.width, geometry.padX, geometry.scaleX, geometry.originalWidth);
-  const y = side(row, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
+  const y = side(row3, height, input.height, geometry.padY, geometry.scaleY, geometry.originalHeight);
   return x === void 0 || y === void 0 ? void 0 : { left: x[0], right: x[1], top: y[0], bottom: y[1] };
 }
 var init_region = __esm({
@@ -46371,17 +46758,17 @@ function clippable(evidence) {
   const found = findOutliers(evidence);
   const worst = found[0];
   if (worst === void 0) return [];
-  const { calibration, ownAmax, name } = worst.tensor;
+  const { calibration, ownAmax, name: name2 } = worst.tensor;
   const inside2 = reach2(calibration, 99.99);
   const sigmas = ownAmax / rootMeanSquare(calibration);
   const many = found.length === 1 ? "" : ` So it is with ${counted2(found.length, "tensor")} in all; this one gains most.`;
-  const { sentence: sentence2, advice, helps } = tried(evidence);
+  const { sentence: sentence3, advice, helps } = tried(evidence);
   return [
     {
       kind: "range-outlier",
       severity: helps ? "warning" : "info",
-      subject: name,
-      sentence: `Few values set the range of ${name}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence2,
+      subject: name2,
+      sentence: `Few values set the range of ${name2}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence3,
       advice,
       layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: {
@@ -46430,14 +46817,14 @@ function heavyTails({ tensors }) {
   const found = tensors.map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr })).filter(({ best }) => best < HEAVY_DB).sort((a, b) => a.best - b.best);
   const worst = found[0];
   if (worst === void 0) return [];
-  const { name, calibration } = worst.tensor;
+  const { name: name2, calibration } = worst.tensor;
   const layers3 = layersOf2(found.map(({ tensor }) => tensor));
   return [
     {
       kind: "range-outlier",
       severity: "warning",
-      subject: name,
-      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      subject: name2,
+      sentence: `No range serves ${name2}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
       advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
       layers: layers3,
       evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
@@ -46505,7 +46892,7 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "warning",
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name }) => name))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
+      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name: name2 }) => name2))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
       advice: `Keep ${listed3(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
       layers: layersOf2(lost),
       evidence: {
@@ -46524,7 +46911,7 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "info",
       subject: first2.name,
-      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
       advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
       layers: layersOf2(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
@@ -46538,27 +46925,27 @@ function fp16Overflow({
   floatLayers,
   tensors
 }) {
-  const reachOf = (name) => Math.max(
-    ...[calibration.get(name), validation.get(name)].map(
+  const reachOf = (name2) => Math.max(
+    ...[calibration.get(name2), validation.get(name2)].map(
       (one) => one ? amaxOf2(one) : 0
     )
   );
-  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name) => ({ name, amax: reachOf(name) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
+  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name2) => ({ name: name2, amax: reachOf(name2) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
   const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
   const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
   if (worst === void 0) return [];
-  const names = new Set(over.map(({ name }) => name));
-  const inFloat = floatLayers.filter(({ activations }) => activations.some((name) => names.has(name)));
-  const inInt8 = tensors.filter(({ name }) => names.has(name));
+  const names = new Set(over.map(({ name: name2 }) => name2));
+  const inFloat = floatLayers.filter(({ activations }) => activations.some((name2) => names.has(name2)));
+  const inInt8 = tensors.filter(({ name: name2 }) => names.has(name2));
   const layers3 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name }) => name), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name: name2 }) => name2), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
   ];
   return [
     {
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name }) => name))} would run in FP16.` : ""}`,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name: name2 }) => name2))} would run in FP16.` : ""}`,
       advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
       layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
@@ -46586,11 +46973,11 @@ function sharedScales({
   calibration
 }) {
   return findSharedScales(graph, scales2, calibration).map(
-    ({ tensor, sentence: sentence2, scale, parts, roundsToZero, node }) => ({
+    ({ tensor, sentence: sentence3, scale, parts, roundsToZero, node }) => ({
       kind: "shared-scale",
       severity: "error",
       subject: tensor,
-      sentence: sentence2,
+      sentence: sentence3,
       advice: "Keep everything behind the head in float (quantization.operators: tensorrt), or export the model with boxes and scores as separate outputs.",
       layers: [.../* @__PURE__ */ new Set([node, ...scales2.find((one) => one.tensor === tensor)?.layers ?? []])],
       evidence: {
@@ -46754,31 +47141,31 @@ var init_diagnosis = __esm({
 import { readFile as readFile13 } from "node:fs/promises";
 import { basename as basename7 } from "node:path";
 async function calibrate(bench, extremes2) {
-  const { context } = bench;
-  context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const { context: context3 } = bench;
+  context3.progress.phase(`Calibrating on ${bench.calibration.count} images`);
   const statistics = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
     bench.tensors,
     feedOf(bench, bench.calibration),
     {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total),
+      signal: context3.signal,
+      onProgress: (done, total) => context3.progress.update(done, total),
       ...extremes2 !== void 0 && { extremes: extremes2 }
     }
   );
-  context.progress.end();
+  context3.progress.end();
   return { statistics, ...await rangesOf(bench, statistics) };
 }
 async function rangesOf(bench, statistics) {
   const { calibrator, percentile, batch, cache } = bench.settings.calibration;
   if (calibrator === "best" && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
-  const name = calibrator === "best" ? "percentile" : calibrator;
-  const ranges = computeRanges(statistics, calibratorFor(name, { percentile, batch }));
+  const name2 = calibrator === "best" ? "percentile" : calibrator;
+  const ranges = computeRanges(statistics, calibratorFor(name2, { percentile, batch }));
   return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
 }
 async function chooseRanges(bench, statistics) {
-  const { context, settings: settings2, layers: layers3, graph } = bench;
-  context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
+  const { context: context3, settings: settings2, layers: layers3, graph } = bench;
+  context3.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
   const candidates = rangeCandidates(statistics, settings2.calibration);
   const choices = await chooseCalibrators({
     engine: bench.engine,
@@ -46788,16 +47175,16 @@ async function chooseRanges(bench, statistics) {
     scope: settings2.quantization.operators,
     work: new Map(
       withMacs(layers3, graph, statistics).flatMap(
-        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
+        ({ name: name2, macs }) => macs === void 0 ? [] : [[name2, macs]]
       )
     ),
     statistics,
     candidates,
     feed: feedOf(bench, bench.heldBack),
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
+    signal: context3.signal,
+    onProgress: (done, total) => context3.progress.update(done, total)
   });
-  context.progress.end();
+  context3.progress.end();
   return { ranges: chosenRanges(candidates, choices), choices };
 }
 function calibratorInWords({ calibrator, percentile, cache }) {
@@ -46909,7 +47296,7 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
   const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED4);
-  const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
+  const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name: name2, ms: each }) => `${name2} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
   return [
     {
       kind: "int8-does-not-pay",
@@ -46921,18 +47308,18 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   ];
 }
 function slowerThanImplicit(engines3) {
-  const of2 = (name) => engines3.find(({ variant: variant2 }) => variant2 === name);
-  const [implicit, ours] = [of2("implicit"), of2("mixed") ?? of2("int8")];
-  if (implicit === void 0 || ours === void 0) return [];
+  const of2 = (name2) => engines3.find(({ variant: variant2 }) => variant2 === name2);
+  const [implicit, ours2] = [of2("implicit"), of2("mixed") ?? of2("int8")];
+  if (implicit === void 0 || ours2 === void 0) return [];
   const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const ratio = ms(ours.details) / ms(implicit.details);
+  const ratio = ms(ours2.details) / ms(implicit.details);
   if (ratio <= SLOWER) return [];
   return [
     {
       kind: "slower-than-implicit",
       severity: "info",
-      subject: ours.variant,
-      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
+      subject: ours2.variant,
+      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours2.measured.evaluation.stats.AP.toFixed(3)}.`,
       advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
     }
   ];
@@ -46980,8 +47367,8 @@ function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
   return {
     structure: model.structure,
     calibrator: calibratorWord(settings2),
-    layers: layers3.map(({ name, nodes }) => ({
-      name,
+    layers: layers3.map(({ name: name2, nodes }) => ({
+      name: name2,
       structure: nodeStructure(graph, graph.nodes[nodes[0]])
     }))
   };
@@ -47123,14 +47510,14 @@ function fallOf({ outcome }) {
 }
 function recalibratedIn(plan, base) {
   return Object.entries(plan.calibrators ?? {}).flatMap(
-    ([name, word]) => base.calibrators?.[name] === word ? [] : [`${name} (${word})`]
+    ([name2, word]) => base.calibrators?.[name2] === word ? [] : [`${name2} (${word})`]
   );
 }
 function alternativeOf(point, best, base) {
   const kept = point.draft.float.flat();
   const own = new Set(best?.draft.float.flat());
-  const more = kept.filter((name) => !own.has(name));
-  const less = [...own].filter((name) => !kept.includes(name));
+  const more = kept.filter((name2) => !own.has(name2));
+  const less = [...own].filter((name2) => !kept.includes(name2));
   const words = [
     ...more.length > 0 ? [`${more.join(", ")} in float as well`] : [],
     ...less.length > 0 ? [`${less.join(", ")} in INT8`] : []
@@ -47151,7 +47538,7 @@ function layersOf3(run5, plan) {
   const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan(plan, bench.layers);
   const kept = found?.search.kept ?? [];
-  const place2 = (name) => kept.includes(name) ? kept.indexOf(name) : kept.length;
+  const place2 = (name2) => kept.includes(name2) ? kept.indexOf(name2) : kept.length;
   return layers3.flatMap((layer) => {
     const own = precision2.get(layer.name) ?? plan.default;
     const calibrator = Object.entries(plan.calibrators ?? {}).findLast(
@@ -47170,12 +47557,12 @@ function layersOf3(run5, plan) {
     ];
   }).sort((a, b) => place2(a.name) - place2(b.name));
 }
-function whyOf({ bench, found }, { name, head, attention }, recalibrated) {
+function whyOf({ bench, found }, { name: name2, head, attention }, recalibrated) {
   const { keepFloat: keepFloat2, plan } = bench.settings.quantization;
-  if (found?.search.kept.includes(name) === true) return "found by the search";
+  if (found?.search.kept.includes(name2) === true) return "found by the search";
   if (recalibrated && plan === void 0) return "found by the search: loses less under this calibrator";
   if (plan !== void 0) return "the committed plan";
-  if (keepFloat2.some((pattern) => planMatches(pattern, name))) return "quantization.keepFloat";
+  if (keepFloat2.some((pattern) => planMatches(pattern, name2))) return "quantization.keepFloat";
   if (bench.model.quantized !== void 0) return "no Q/DQ in the file";
   return head ? "head, by rule" : attention === true ? "attention, by rule" : "by rule";
 }
@@ -47256,7 +47643,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
       source: basename10(truth.source),
       images: truth.images.length,
       boxes: truth.annotations.count,
-      categories: truth.categories.map(({ name }) => name),
+      categories: truth.categories.map(({ name: name2 }) => name2),
       skipped: [...truth.skipped],
       digest: digests.validation
     },
@@ -47279,8 +47666,8 @@ function variantSection({
 }) {
   return {
     stats: { ...evaluation.stats },
-    perClass: evaluation.perClass.map(({ name, AP, AP50, AR100, boxes: boxes2 }) => ({
-      name,
+    perClass: evaluation.perClass.map(({ name: name2, AP, AP50, AR100, boxes: boxes2 }) => ({
+      name: name2,
       AP,
       AP50,
       AR100,
@@ -47393,30 +47780,30 @@ import { existsSync as existsSync2 } from "node:fs";
 import { mkdtemp as mkdtemp2, rm as rm7 } from "node:fs/promises";
 import { tmpdir as tmpdir3 } from "node:os";
 import { basename as basename11, dirname as dirname11, join as join16, relative as relative7, resolve as resolve6 } from "node:path";
-async function findBase(terms, request, context, run5) {
-  if (request === void 0 || request.kind === "none") return request;
+async function findBase(terms, request2, context3, run5) {
+  if (request2 === void 0 || request2.kind === "none") return request2;
   const { repository, withoutBase } = terms;
-  if (request.kind === "report") {
-    const kept = await readKept(request.file);
+  if (request2.kind === "report") {
+    const kept = await readKept(request2.file);
     const { images: images2 } = kept.report.data.validation;
-    const where = basename11(request.file);
+    const where = basename11(request2.file);
     return { kind: "measured", source: "report", where, commit: repository?.commit, kept, images: images2 };
   }
   if (withoutBase !== void 0) return { kind: "missing", why: withoutBase };
   if (repository === void 0) throw new Error("a ref was named and no repository opened");
-  return measureBase(terms, repository, request.ref, context, run5);
+  return measureBase(terms, repository, request2.ref, context3, run5);
 }
-async function measureBase({ loaded: loaded2 }, repository, ref, context, run5) {
+async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5) {
   const out = await mkdtemp2(join16(tmpdir3(), "int8-gate-base-report-"));
   try {
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded2, repository);
       const images2 = await imagesOf(base);
       await run5(onHeadsSet(base, loaded2), {
-        ...context,
+        ...context3,
         out,
         base: { kind: "none" },
-        progress: of(ref, context.progress)
+        progress: of(ref, context3.progress)
       });
       const kept = await readKept(out);
       const { commit } = repository;
@@ -47481,7 +47868,7 @@ var init_base3 = __esm({
 });
 
 // src/pipeline/base-section.ts
-function againstBase(report, bench, terms, verdict, head) {
+function againstBase2(report, bench, terms, verdict, head) {
   const base = bench.against?.base;
   const waivers = usedWaivers(verdict);
   return {
@@ -47512,7 +47899,7 @@ function ownTerms({ withoutBase }) {
   ];
 }
 function baseSection2(report, bench, base, head) {
-  const { found, numbers: numbers3, incomparable } = base;
+  const { found, numbers: numbers4, incomparable } = base;
   const { report: before } = found.kept;
   const { layers: layers3, causes } = diffReports(before, report);
   const intervals2 = dropBelowBase(bench, head);
@@ -47522,7 +47909,7 @@ function baseSection2(report, bench, base, head) {
     AP50: stats.AP50
   });
   const noInterval = intervals2 !== void 0 ? void 0 : incomparable ?? "the detections of the base are not at hand";
-  const drops2 = incomparable === void 0 ? dropsOf2(report, numbers3, intervals2) : void 0;
+  const drops2 = incomparable === void 0 ? dropsOf2(report, numbers4, intervals2) : void 0;
   return {
     source: found.source,
     where: found.where,
@@ -47581,9 +47968,9 @@ var init_base_section = __esm({
 });
 
 // src/pipeline/flavours.ts
-function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan, quantized, statistics, name = "int8") {
+function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan, quantized, statistics, name2 = "int8") {
   const { flavour } = settings2.quantization;
-  const weak = { [`${name}.onnx`]: encodeModel(quantized.proto) };
+  const weak = { [`${name2}.onnx`]: encodeModel(quantized.proto) };
   if (flavour === "weak") return { models: weak, kept: [] };
   const precision2 = resolvePlan(plan, layers3);
   const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
@@ -47594,7 +47981,7 @@ function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan
   });
   const strong = encodeModel(proto);
   return {
-    models: flavour === "strong" ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
+    models: flavour === "strong" ? { [`${name2}.onnx`]: strong } : { ...weak, [`${name2}-strong.onnx`]: strong },
     kept
   };
 }
@@ -47622,7 +48009,7 @@ function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
     bytes: inFlavour(bench, one, statistics, typing),
     precision: "int8",
     simulation: one.measured,
-    asked: one.model.int8Layers.map(({ name }) => name)
+    asked: one.model.int8Layers.map(({ name: name2 }) => name2)
   });
   return [
     { variant: "fp32", bytes: bench.referenceBytes, precision: "fp32", simulation: fp32, asked: [] },
@@ -47640,14 +48027,14 @@ async function implicitJob({ bench }, { hello }) {
       what: `TensorRT ${hello.tensorrt} has no calibrators any more`,
       fix: "Leave the key out: from TensorRT 11 on INT8 comes from Q/DQ alone."
     });
-  const { context, referenceBytes: bytes2, settings: settings2 } = bench;
+  const { context: context3, referenceBytes: bytes2, settings: settings2 } = bench;
   const model = modelOf(bench, "FP32", bytes2);
   const graph = buildGraph(parseModel(bytes2, model.name));
-  const computed = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => graph.constant(name) === void 0);
-  const tensors = [...graph.inputs, ...computed].filter((name) => name !== "" && graph.isFloat(name));
-  context.progress.phase(`Ranges of ${tensors.length} tensors for implicit INT8`);
+  const computed = graph.nodes.flatMap(({ outputs }) => outputs).filter((name2) => graph.constant(name2) === void 0);
+  const tensors = [...graph.inputs, ...computed].filter((name2) => name2 !== "" && graph.isFloat(name2));
+  context3.progress.phase(`Ranges of ${tensors.length} tensors for implicit INT8`);
   const statistics = await bench.engine.collect(model, tensors, feedOf(bench, bench.calibration), {
-    signal: context.signal
+    signal: context3.signal
   });
   const { percentile, batch } = settings2.calibration;
   const ranges = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
@@ -47656,11 +48043,11 @@ async function implicitJob({ bench }, { hello }) {
 }
 function shapesOf(bench, batch) {
   const { graph, spec, loaded: loaded2 } = bench;
-  const open6 = graph.inputs.filter((name) => {
-    const dims = graph.shape(name);
+  const open7 = graph.inputs.filter((name2) => {
+    const dims = graph.shape(name2);
     return dims?.length === 4 && dims.slice(1).some((dim) => dim < 0);
   });
-  if (open6.length === 0) return {};
+  if (open7.length === 0) return {};
   if (spec.resize === "shortest-side")
     throw new InputFault({
       where: loaded2.place("/preprocessing"),
@@ -47669,7 +48056,7 @@ function shapesOf(bench, batch) {
     });
   const { height, width, layout } = spec;
   const shape2 = layout === "nchw" ? [batch, 3, height, width] : [batch, height, width, 3];
-  return { shapes: Object.fromEntries(open6.map((name) => [name, shape2])) };
+  return { shapes: Object.fromEntries(open7.map((name2) => [name2, shape2])) };
 }
 function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   if (typing === "weak") return bytes2;
@@ -47678,19 +48065,19 @@ function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   return Object.values(flavoursOf(strong, plan, model, statistics).models)[0];
 }
 async function measureEngine({ bench }, engine, { variant: variant2, bytes: bytes2, precision: precision2, simulation, asked, calibration }, reference) {
-  const { context, truth } = bench;
-  const name = `${variant2.toUpperCase()} engine`;
-  context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
+  const { context: context3, truth } = bench;
+  const name2 = `${variant2.toUpperCase()} engine`;
+  context3.progress.phase(`Building the ${name2} with TensorRT ${engine.version}`);
   const session = await engine.load({
-    ...modelOf(bench, name, bytes2),
+    ...modelOf(bench, name2, bytes2),
     ...shapesOf(bench, engine.batch),
     ...calibration !== void 0 && { calibration },
     precision: precision2
   });
   try {
-    context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
-    const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
-    const details = await session.details(context.signal);
+    context3.progress.phase(`Evaluating the ${name2} on ${truth.images.length} images`);
+    const detections = await detect(bench, session, name2, feedOf(bench, bench.validation));
+    const details = await session.details(context3.signal);
     const { medianMs, p99Ms } = details.graphTiming ?? details.timing;
     return {
       variant: variant2,
@@ -47708,7 +48095,7 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
       drop: reference && dropBetween(bench, reference, detections)
     };
   } finally {
-    context.progress.end();
+    context3.progress.end();
     await session.release();
   }
 }
@@ -47767,8 +48154,8 @@ var init_pixels = __esm({
 // src/pipeline/evidence.ts
 async function collectFindings(basis, int8) {
   const { bench, fp32, statistics } = basis;
-  const { context, graph, settings: settings2 } = bench;
-  context.progress.phase("Looking for causes");
+  const { context: context3, graph, settings: settings2 } = bench;
+  context3.progress.phase("Looking for causes");
   const validation = await observeValidation(bench);
   const tensors = quantizedTensors(basis, int8);
   const evidence = {
@@ -47796,7 +48183,7 @@ async function collectFindings(basis, int8) {
       int8: confident2(int8.measured.detections.score)
     }
   };
-  context.progress.end();
+  context3.progress.end();
   return diagnose(evidence);
 }
 function inForce({ model, settings: settings2 }) {
@@ -47845,10 +48232,10 @@ async function tryCalibrators({ bench, statistics, reference }, int8, tensors) {
   for (const { choice: choice2 } of chosen) {
     const ranges = computeRanges(statistics, calibratorFor(choice2.name, choice2));
     const { proto } = quantize(bench.model, int8.plan, ranges);
-    const name = `INT8 with ${choice2.words}`;
+    const name2 = `INT8 with ${choice2.words}`;
     trials.push({
       calibrator: choice2.words,
-      sqnr: await sqnrOf2(bench, name, encodeModel(proto), reference)
+      sqnr: await sqnrOf2(bench, name2, encodeModel(proto), reference)
     });
   }
   return trials;
@@ -47893,12 +48280,12 @@ async function subsetMap(bench, spec) {
 }
 function subsetOf(detections, subset) {
   const place2 = new Map(subset.map((image, i) => [image, i]));
-  const table2 = new DetectionBuilder();
+  const table3 = new DetectionBuilder();
   for (let k = 0; k < detections.count; k++) {
     const image = place2.get(detections.image[k]);
     if (image === void 0) continue;
     const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
-    table2.push(
+    table3.push(
       image,
       detections.category[k],
       x,
@@ -47908,7 +48295,7 @@ function subsetOf(detections, subset) {
       detections.score[k]
     );
   }
-  return table2.finish();
+  return table3.finish();
 }
 async function peakImages(bench, tensors) {
   const worst = findOutliers({ tensors })[0]?.tensor.extremes;
@@ -47978,11 +48365,11 @@ function lintFindings({ bench }) {
 }
 async function headTested(basis, int8) {
   const { bench } = basis;
-  const heads2 = bench.layers.filter(({ head }) => head).map(({ name }) => name);
+  const heads2 = bench.layers.filter(({ head }) => head).map(({ name: name2 }) => name2);
   if (bench.settings.quantization.head !== "test" || heads2.length === 0 || bench.model.quantized !== void 0)
     return [];
   const float = keepFloat(int8.plan, heads2);
-  const layers3 = Object.fromEntries(Object.entries(float.layers).filter(([name]) => !heads2.includes(name)));
+  const layers3 = Object.fromEntries(Object.entries(float.layers).filter(([name2]) => !heads2.includes(name2)));
   const tried2 = await buildVariant(basis, "INT8 with the head in INT8", { ...float, layers: layers3 });
   const points = (one) => (100 * one.measured.evaluation.stats.AP).toFixed(2);
   const cost = int8.measured.evaluation.stats.AP - tried2.measured.evaluation.stats.AP;
@@ -48023,7 +48410,7 @@ function subsetEstimator(basis, onEstimate) {
     return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto));
   };
 }
-function numbers2({ stats, perClass }) {
+function numbers3({ stats, perClass }) {
   return {
     stats,
     perClass,
@@ -48103,14 +48490,14 @@ var init_subset_estimate = __esm({
       }
       async estimate(bytes2) {
         const images2 = this.basis.bench.subset.length;
-        const name = digestOf2(bytes2);
-        const known2 = unpackNumbers(this.shelf.get(name));
+        const name2 = digestOf2(bytes2);
+        const known2 = unpackNumbers(this.shelf.get(name2));
         if (known2?.length === 3) {
           const [sqnr, score, hopeless] = known2;
           return { sqnr, score, images: images2, hopeless: hopeless === 1, cached: true };
         }
         const found = await this.measure(bytes2);
-        this.shelf.put(name, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
+        this.shelf.put(name2, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
         return { ...found, images: images2 };
       }
       async measure(bytes2) {
@@ -48118,18 +48505,18 @@ var init_subset_estimate = __esm({
         const session = await bench.engine.load(modelOf(bench, "plan", bytes2), { extraOutputs: reference.heads });
         try {
           const meter = new SqnrMeter(reference.outputs);
-          const table2 = new DetectionBuilder();
+          const table3 = new DetectionBuilder();
           let broken2 = false;
           await session.run(
             feedOf(bench, bench.validation, bench.subset),
             (i, outputs) => {
               meter.add(i, outputs);
-              broken2 ||= !tryDecode(bench, table2, "plan", i, outputs, this.geometries[i]);
+              broken2 ||= !tryDecode(bench, table3, "plan", i, outputs, this.geometries[i]);
             },
             { signal: bench.context.signal }
           );
           if (broken2) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
-          const after2 = table2.finish();
+          const after2 = table3.finish();
           const found = evaluateCoco(bench.subsetTruth, after2);
           return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after2, found) };
         } finally {
@@ -48151,8 +48538,8 @@ var init_subset_estimate = __esm({
         });
         return judge({
           thresholds: limits2,
-          reference: numbers2(this.expected),
-          candidate: numbers2(found),
+          reference: numbers3(this.expected),
+          candidate: numbers3(found),
           intervals: intervals2,
           images: subsetTruth.images.length,
           inconclusive: "fail"
@@ -48183,10 +48570,10 @@ function parseProfile(value, file) {
   return {
     reformatMs,
     layers: new Map(
-      Object.entries(layers3).map(([name, one]) => {
+      Object.entries(layers3).map(([name2, one]) => {
         if (!isRecord2(one) || !isMs(one.int8Ms) || !isMs(one.floatMs))
-          throw fault(`layers["${name}"]`, "must hold int8Ms and floatMs, milliseconds, 0 or more");
-        return [name, { int8Ms: one.int8Ms, floatMs: one.floatMs }];
+          throw fault(`layers["${name2}"]`, "must hold int8Ms and floatMs, milliseconds, 0 or more");
+        return [name2, { int8Ms: one.int8Ms, floatMs: one.floatMs }];
       })
     )
   };
@@ -48209,9 +48596,9 @@ var init_profile = __esm({
 // src/pipeline/judging.ts
 function judgeEngine(bench, { engines: engines3, gpu }, { model }, variant2) {
   const { gate } = bench.settings;
-  const of2 = (name) => {
-    const found = engines3.find((one) => one.variant === name);
-    if (found === void 0) throw new Error(`no ${name} engine was built`);
+  const of2 = (name2) => {
+    const found = engines3.find((one) => one.variant === name2);
+    if (found === void 0) throw new Error(`no ${name2} engine was built`);
     return found;
   };
   const candidate = of2(engines3.some((one) => one.variant === variant2) ? variant2 : "int8");
@@ -48301,7 +48688,7 @@ async function pricerOf({
 }
 async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
   const { bench } = basis;
-  const { settings: settings2, context, layers: layers3 } = bench;
+  const { settings: settings2, context: context3, layers: layers3 } = bench;
   const started = Date.now();
   const { maxFloatLayers, minInt8Share, maxMinutes } = settings2.sensitivity;
   let kept = int8;
@@ -48315,7 +48702,7 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
   let best;
   let told = false;
   const steering = () => {
-    if (!told) context.progress.phase(`Steering the search for a plan on ${bench.subset.length} images`);
+    if (!told) context3.progress.phase(`Steering the search for a plan on ${bench.subset.length} images`);
     told = true;
   };
   const search = await searchPlan({
@@ -48337,10 +48724,10 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
     ...maxFloatLayers !== void 0 && { maxFloatLayers },
     ...minInt8Share !== void 0 && { minInt8Share },
     ...maxMinutes !== void 0 && { expired: () => Date.now() - started > maxMinutes * 6e4 },
-    signal: context.signal
+    signal: context3.signal
   });
   const variant2 = await build2(search.best.plan);
-  context.progress.end();
+  context3.progress.end();
   return {
     variant: { ...variant2, plan: signed2(basis, search.best.plan) },
     search,
@@ -48365,7 +48752,7 @@ function signed2({ bench }, plan) {
     ...plan,
     model: structure,
     calibrator,
-    network: Object.fromEntries(layers3.map(({ name, structure: own }) => [name, own]))
+    network: Object.fromEntries(layers3.map(({ name: name2, structure: own }) => [name2, own]))
   };
 }
 function outcomeOf({ bench, fp32 }, variant2) {
@@ -48400,13 +48787,13 @@ var init_find_plan = __esm({
 // src/pipeline/gpu.ts
 import { mkdir as mkdir3 } from "node:fs/promises";
 import { join as join17 } from "node:path";
-async function probeGpu(settings2, context) {
+async function probeGpu(settings2, context3) {
   if (settings2.engine.name !== "tensorrt") return;
-  context.progress.phase("Looking for TensorRT");
+  context3.progress.phase("Looking for TensorRT");
   const { engine } = await startEngine(settings2);
   await engine.close();
 }
-async function openGpu(settings2, context) {
+async function openGpu(settings2, context3) {
   const { engine } = settings2;
   if (engine.name !== "tensorrt") return void 0;
   const { gpu, waitMinutes } = engine.tensorrt;
@@ -48415,11 +48802,11 @@ async function openGpu(settings2, context) {
   const lock = await lockGpu(join17(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
-    signal: context.signal,
-    onWait: (holder) => context.progress.phase(`Waiting for the GPU: in use by ${holder}`)
+    signal: context3.signal,
+    onWait: (holder) => context3.progress.phase(`Waiting for the GPU: in use by ${holder}`)
   });
   try {
-    context.progress.phase("Starting TensorRT");
+    context3.progress.phase("Starting TensorRT");
     const { engine: tensorrt, warnings } = await startEngine(settings2);
     const state = await gpuState(tensorrt.hello.gpu.bus, [
       process.pid,
@@ -48493,10 +48880,10 @@ function curvesOf(variants3) {
           counted3.map(({ category }) => category)
         )
       })),
-      ...most.map(({ name, category }) => ({
+      ...most.map(({ name: name2, category }) => ({
         variant: variant2,
         iou: 0.5,
-        class: name,
+        class: name2,
         precision: read(0, [category])
       }))
     ];
@@ -48504,8 +48891,8 @@ function curvesOf(variants3) {
 }
 function at(precision2, classes, t, r, k) {
   const last = MAX_DETECTIONS.length - 1;
-  const row = ((t * RECALL_POINTS.length + r) * classes + k) * AREAS.length;
-  return precision2[row * MAX_DETECTIONS.length + last];
+  const row3 = ((t * RECALL_POINTS.length + r) * classes + k) * AREAS.length;
+  return precision2[row3 * MAX_DETECTIONS.length + last];
 }
 var CLASSES2, MEANS;
 var init_curves = __esm({
@@ -48551,11 +48938,11 @@ var init_distributions = __esm({
 
 // src/pipeline/pictures/histograms.ts
 function histogramsOf(tensors, { percentile, batch }) {
-  const calibrators = CALIBRATORS.map((name) => ({
-    words: calibratorWords(name, percentile),
-    calibrator: calibratorFor(name, { percentile, ...batch !== void 0 && { batch } })
+  const calibrators = CALIBRATORS.map((name2) => ({
+    words: calibratorWords(name2, percentile),
+    calibrator: calibratorFor(name2, { percentile, ...batch !== void 0 && { batch } })
   }));
-  return tensors.map(({ name, layers: layers3, amax, calibration }) => {
+  return tensors.map(({ name: name2, layers: layers3, amax, calibration }) => {
     const { min, max, zeros, count: count3 } = calibration;
     const known2 = /* @__PURE__ */ new Map();
     const sqnrAt = (range) => {
@@ -48564,7 +48951,7 @@ function histogramsOf(tensors, { percentile, batch }) {
       return sqnr;
     };
     return {
-      tensor: name,
+      tensor: name2,
       layers: [...layers3],
       elements: count3,
       zeros,
@@ -48636,7 +49023,7 @@ function outcomes(images2, { matches }) {
   });
 }
 function boxesOf(truth, fp32, int8, image) {
-  const found = (table2) => rowsOf3(table2, image).filter((i) => table2.score[i] >= CONFIDENT2).sort((a, b) => table2.score[b] - table2.score[a]).slice(0, BOXES).map((i) => ({ ...boxAt(truth, table2, i), score: tenth(table2.score[i], 3) }));
+  const found = (table3) => rowsOf3(table3, image).filter((i) => table3.score[i] >= CONFIDENT2).sort((a, b) => table3.score[b] - table3.score[a]).slice(0, BOXES).map((i) => ({ ...boxAt(truth, table3, i), score: tenth(table3.score[i], 3) }));
   const { annotations } = truth;
   const labelled = rowsOf3(annotations, image).filter((i) => annotations.crowd[i] !== 1);
   return {
@@ -48723,8 +49110,8 @@ var init_pictures = __esm({
 
 // src/pipeline/rank.ts
 async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
-  const { context, settings: settings2, subset, layers: layers3, graph } = bench;
-  context.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
+  const { context: context3, settings: settings2, subset, layers: layers3, graph } = bench;
+  context3.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
   const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
   const common = {
     engine: bench.engine,
@@ -48734,19 +49121,19 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     ranges,
     reference: reference.outputs,
     feed: feedOf(bench, bench.validation, subset),
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total)
+    signal: context3.signal,
+    onProgress: (done, total) => context3.progress.update(done, total)
   };
   const stored = {
     ...common,
     graph,
     work: new Map(
       withMacs(layers3, graph, statistics).flatMap(
-        ({ name, macs }) => macs === void 0 ? [] : [[name, macs]]
+        ({ name: name2, macs }) => macs === void 0 ? [] : [[name2, macs]]
       )
     ),
     truth: bench.subsetTruth,
-    decode: (table2, image, outputs) => tryDecode(bench, table2, "candidate", image, outputs, geometries[image]),
+    decode: (table3, image, outputs) => tryDecode(bench, table3, "candidate", image, outputs, geometries[image]),
     questions: how.questions ?? ["off", "weights", "activations"],
     explained: how.explained ?? 10,
     keep: how.keep ?? Math.max(12, Math.ceil(layers3.length / 5)),
@@ -48755,7 +49142,7 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     ...await memoryOf(bench),
     onKnown: (known2, most) => {
       if (known2 > 0)
-        context.progress.phase(`Sensitivity: resumed, ${known2} of at most ${most} measurements known`);
+        context3.progress.phase(`Sensitivity: resumed, ${known2} of at most ${most} measurements known`);
     }
   };
   const shelf = await wholeShelf(stored, bench);
@@ -48765,7 +49152,7 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     scorer: () => subsetScorer(bench, "candidate", geometries),
     baseline: await baselineOf(bench, geometries)
   });
-  context.progress.end();
+  context3.progress.end();
   return rows3;
 }
 async function memoryOf(bench) {
@@ -48815,16 +49202,16 @@ var init_rank = __esm({
 });
 
 // src/pipeline/run.ts
-async function runGate(loaded2, context, how = {}) {
+async function runGate(loaded2, context3, how = {}) {
   const startedAt = Date.now();
-  await checkReportFolder(context.out);
+  await checkReportFolder(context3.out);
   const asked = how.anew === true ? withoutPlan(loaded2) : loaded2;
-  const terms = await settleTerms(asked, context.base, new Date(startedAt).toISOString().slice(0, 10));
-  const base = await findBase(terms, context.base, context, runGate);
-  return withBench(terms.loaded, context, async (prepared2) => {
+  const terms = await settleTerms(asked, context3.base, new Date(startedAt).toISOString().slice(0, 10));
+  const base = await findBase(terms, context3.base, context3, runGate);
+  return withBench(terms.loaded, context3, async (prepared2) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared2, base) };
     const bench = { ...prepared2, against };
-    await probeGpu(bench.settings, context);
+    await probeGpu(bench.settings, context3);
     const basis = await basisOf(bench);
     const { fp32, statistics, ranges, choices } = basis;
     const { plan, age } = await startPlan(bench);
@@ -48858,9 +49245,9 @@ async function runGate(loaded2, context, how = {}) {
     ];
     const judged = judgedDetections(found, candidate);
     const assembled = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
-    const report = againstBase(assembled, bench, terms, verdict, judged);
-    context.progress.phase("Writing the report");
-    await writeReport(report, context.out, {
+    const report = againstBase2(assembled, bench, terms, verdict, judged);
+    context3.progress.phase("Writing the report");
+    await writeReport(report, context3.out, {
       ...filesOf(found, candidate),
       [DETECTIONS_FILE]: await writeDetections({
         validation: bench.digests.validation,
@@ -48868,7 +49255,7 @@ async function runGate(loaded2, context, how = {}) {
         detections: judged
       })
     });
-    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
+    return { report, exitStatus: exitStatusOf(verdict), reportFolder: context3.out, plan: candidate.plan };
   });
 }
 function withoutPlan(loaded2) {
@@ -48895,17 +49282,17 @@ function judgedDetections({ confirmation, int8 }, candidate) {
   const engine = confirmation?.engines.find((one) => one.variant === variant2);
   return (engine ?? candidate).measured.detections;
 }
-async function withBench(loaded2, context, job) {
-  const bench = await prepare3(loaded2, context);
+async function withBench(loaded2, context3, job) {
+  const bench = await prepare3(loaded2, context3);
   try {
     return await job(bench);
   } finally {
-    context.progress.end();
+    context3.progress.end();
     await bench.engine.close();
   }
 }
 function filesOf({ bench, int8, mixed, statistics }, candidate) {
-  const filesFor = ({ plan, model }, name) => flavoursOf(bench, plan, model, statistics, name).models;
+  const filesFor = ({ plan, model }, name2) => flavoursOf(bench, plan, model, statistics, name2).models;
   const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
   return { "plan.json": formatPlan(candidate.plan), ...models };
 }
@@ -48934,19 +49321,19 @@ async function referenceOf2(bench, fp32) {
   }
 }
 function weightBytes(layers3, int8, floatBytes) {
-  const names = new Set(int8.map(({ name }) => name));
+  const names = new Set(int8.map(({ name: name2 }) => name2));
   return layers3.reduce(
-    (sum2, { name, parameters }) => sum2 + parameters * (names.has(name) ? 1 : floatBytes),
+    (sum2, { name: name2, parameters }) => sum2 + parameters * (names.has(name2) ? 1 : floatBytes),
     0
   );
 }
-async function buildVariant({ bench, fp32, reference, ranges, statistics }, name, plan) {
+async function buildVariant({ bench, fp32, reference, ranges, statistics }, name2, plan) {
   const { batch } = bench.settings.calibration;
   const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
   const bytes2 = encodeModel(model.proto);
   const measured = await measure(
     bench,
-    name,
+    name2,
     bytes2,
     weightBytes(bench.layers, model.int8Layers, 2),
     reference
@@ -48997,8 +49384,8 @@ var init_run = __esm({
 import { mkdir as mkdir4, rename as rename4, rm as rm8, writeFile as writeFile4 } from "node:fs/promises";
 import { join as join18 } from "node:path";
 async function writeTogether(folder, files) {
-  const places2 = Object.entries(files).map(([name, content]) => {
-    const path4 = join18(folder, name);
+  const places2 = Object.entries(files).map(([name2, content]) => {
+    const path4 = join18(folder, name2);
     return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
   });
   try {
@@ -49032,11 +49419,11 @@ var init_write_together = __esm({
 import { createHash as createHash12 } from "node:crypto";
 import { readFile as readFile15 } from "node:fs/promises";
 import { basename as basename12 } from "node:path";
-async function runAudit(loaded2, context) {
+async function runAudit(loaded2, context3) {
   const { settings: settings2 } = loaded2;
   const listed4 = await listImages(settings2.calibration.images);
-  const { features, broken: broken2 } = await lookAt(listed4, loaded2, context, "calibration");
-  const sound = new Set(features.map(({ name }) => name));
+  const { features, broken: broken2 } = await lookAt(listed4, loaded2, context3, "calibration");
+  const sound = new Set(features.map(({ name: name2 }) => name2));
   if (sound.size === 0)
     throw new InputFault({
       where: loaded2.place("/calibration/images"),
@@ -49045,17 +49432,17 @@ async function runAudit(loaded2, context) {
     });
   const bench = await prepare3(
     loaded2,
-    context,
-    listed4.filter(({ name }) => sound.has(name))
+    context3,
+    listed4.filter(({ name: name2 }) => sound.has(name2))
   );
   try {
     const audit = await auditBench(bench, features, broken2);
     const text3 = `${JSON.stringify(audit, null, 1)}
 `;
-    await writeTogether(context.out, { "audit.json": text3, "audit.md": formatAuditMarkdown(audit) });
+    await writeTogether(context3.out, { "audit.json": text3, "audit.md": formatAuditMarkdown(audit) });
     return { audit, exitStatus: audit.verdict.kind === "pass" ? EXIT.pass : EXIT.fail };
   } finally {
-    context.progress.end();
+    context3.progress.end();
     await bench.engine.close();
   }
 }
@@ -49064,15 +49451,15 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
   const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
   const features = [];
   const broken2 = [];
-  for (const [i, { file, name }] of records.entries()) {
+  for (const [i, { file, name: name2 }] of records.entries()) {
     signal.throwIfAborted();
     try {
       const image = await decodeImage(file, exif);
       const digest2 = createHash12("sha256").update(await readFile15(file)).digest("hex");
-      features.push(featuresOf(image, name, digest2));
+      features.push(featuresOf(image, name2, digest2));
     } catch (error2) {
       if (!(error2 instanceof InputFault)) throw error2;
-      broken2.push({ name, reason: error2.problems[0]?.what ?? "cannot be read" });
+      broken2.push({ name: name2, reason: error2.problems[0]?.what ?? "cannot be read" });
     }
     progress.update(i + 1, records.length);
   }
@@ -49080,35 +49467,35 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
   return { features, broken: broken2 };
 }
 async function auditBench(bench, features, broken2) {
-  const { settings: settings2, context, truth, loaded: loaded2, model } = bench;
-  const { features: shown2, broken: unread } = await lookAt(truth.images, loaded2, context, "validation");
+  const { settings: settings2, context: context3, truth, loaded: loaded2, model } = bench;
+  const { features: shown2, broken: unread } = await lookAt(truth.images, loaded2, context3, "validation");
   if (unread.length > 0)
     throw new InputFault(
-      unread.map(({ name, reason }) => ({ where: name, what: reason, fix: "Replace the validation image." }))
+      unread.map(({ name: name2, reason }) => ({ where: name2, what: reason, fix: "Replace the validation image." }))
     );
-  const used = new Set(bench.calibrationRecords.map(({ name }) => name));
-  const images2 = features.filter(({ name }) => used.has(name));
+  const used = new Set(bench.calibrationRecords.map(({ name: name2 }) => name2));
+  const images2 = features.filter(({ name: name2 }) => used.has(name2));
   const observer = new ExtremesObserver();
   const { statistics, ranges } = await calibrate(bench, observer);
   const extremes2 = [...observer.extremes().values()];
-  context.progress.phase(`Observing ${truth.images.length} validation images`);
+  context3.progress.phase(`Observing ${truth.images.length} validation images`);
   const validation = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
     bench.tensors,
     feedOf(bench, bench.validation),
     {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress.update(done, total)
+      signal: context3.signal,
+      onProgress: (done, total) => context3.progress.update(done, total)
     }
   );
   const seen = await detectBoth(bench);
-  const drift2 = driftOf(statistics, validation).map(({ name, ...reach3 }) => {
-    const amax = ranges.get(name)?.amax;
+  const drift2 = driftOf(statistics, validation).map(({ name: name2, ...reach3 }) => {
+    const amax = ranges.get(name2)?.amax;
     const beyond2 = (set) => {
-      const one = set.get(name);
+      const one = set.get(name2);
       return amax === void 0 || one === void 0 || amaxOf2(one) === 0 ? 0 : shareBeyond(one, amax);
     };
-    return { tensor: name, ...reach3, saturated: Math.max(0, beyond2(validation) - beyond2(statistics)) };
+    return { tensor: name2, ...reach3, saturated: Math.max(0, beyond2(validation) - beyond2(statistics)) };
   });
   const beyond = beyondCalibration(driftOf(statistics, validation));
   const [worst] = beyond;
@@ -49118,7 +49505,7 @@ async function auditBench(bench, features, broken2) {
   const overlap6 = findOverlap(images2, shown2);
   const gaps2 = findGaps(attributesOf(images2, shown2, seen, bench), classesOf(seen, bench));
   const dominating = findDominating(
-    bench.calibrationRecords.map(({ name }) => name),
+    bench.calibrationRecords.map(({ name: name2 }) => name2),
     amaxes
   );
   const growth2 = growthCurve(extremes2);
@@ -49189,14 +49576,14 @@ async function detectBoth(bench) {
   }
 }
 function attributesOf(calibration, validation, seen, { calibrationRecords }) {
-  const of2 = (name, unit, pick2) => ({
-    name,
+  const of2 = (name2, unit, pick2) => ({
+    name: name2,
     unit,
     validation: validation.map(pick2),
     calibration: calibration.map(pick2)
   });
   const byName2 = new Map(calibration.map((image) => [image.name, image]));
-  const ordered = calibrationRecords.map(({ name }) => byName2.get(name));
+  const ordered = calibrationRecords.map(({ name: name2 }) => byName2.get(name2));
   const pixels = ({ width, height }) => width * height;
   return [
     of2("brightness", "", ({ brightness }) => brightness),
@@ -49230,8 +49617,8 @@ function classesOf({ calibration, validation }, { truth, calibrationRecords }) {
     return images2;
   };
   const [before, now] = [shownIn(calibration), shownIn(validation)];
-  return truth.categories.map(({ name }, i) => ({
-    name,
+  return truth.categories.map(({ name: name2 }, i) => ({
+    name: name2,
     validation: { shown: now[i].size, of: truth.images.length },
     calibration: { shown: before[i].size, of: calibrationRecords.length }
   }));
@@ -49257,7 +49644,7 @@ var init_audit2 = __esm({
 // src/pipeline/plan-job.ts
 import { basename as basename13, dirname as dirname12, join as join19, relative as relative8, resolve as resolve7 } from "node:path";
 import { stat as stat8 } from "node:fs/promises";
-async function runPlan(loaded2, context, write) {
+async function runPlan(loaded2, context3, write) {
   const { settings: settings2, place: place2 } = loaded2;
   if (settings2.gate.candidate === "int8")
     throw new InputFault({
@@ -49274,7 +49661,7 @@ async function runPlan(loaded2, context, write) {
   const named = settings2.quantization.plan;
   const target = typeof write === "string" ? resolve7(write) : named ?? join19(dirname12(loaded2.file), DEFAULT_FILE);
   if (write !== void 0) await checkFolder(dirname12(target));
-  const result = await runGate(loaded2, context, { anew: true });
+  const result = await runGate(loaded2, context3, { anew: true });
   const found = join19(result.reportFolder, "plan.json");
   const where = relative8(dirname12(loaded2.file), target);
   if (result.exitStatus !== 0)
@@ -49310,8 +49697,8 @@ var init_plan_job = __esm({
 
 // src/pipeline/jobs.ts
 import { join as join20 } from "node:path";
-function runQuantize(loaded2, context) {
-  return withBench(loaded2, context, async (bench) => {
+function runQuantize(loaded2, context3) {
+  return withBench(loaded2, context3, async (bench) => {
     const { ranges, statistics } = await calibrate(bench);
     const { plan } = await startPlan(bench);
     const { batch } = bench.settings.calibration;
@@ -49319,28 +49706,28 @@ function runQuantize(loaded2, context) {
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
-    await writeTogether(context.out, files);
-    const [model, strong] = Object.keys(models).map((name) => join20(context.out, name));
+    await writeTogether(context3.out, files);
+    const [model, strong] = Object.keys(models).map((name2) => join20(context3.out, name2));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join20(context.out, "plan.json"),
-      cache: join20(context.out, "calibration.cache"),
+      plan: join20(context3.out, "plan.json"),
+      cache: join20(context3.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept
     };
   });
 }
-function runEvaluate(loaded2, context) {
+function runEvaluate(loaded2, context3) {
   return withBench(
     loaded2,
-    context,
+    context3,
     async (bench) => (await measure(bench, "FP32", bench.referenceBytes, 0)).evaluation.stats
   );
 }
-function runSensitivity(loaded2, context) {
-  return withBench(loaded2, context, async (bench) => {
+function runSensitivity(loaded2, context3) {
+  return withBench(loaded2, context3, async (bench) => {
     const rows3 = await rankLayers(await basisOf(bench));
     return rows3.map(({ layer, sqnr, mapDrop }, i) => ({
       rank: i + 1,
@@ -49543,9 +49930,9 @@ function cocoOf(truth, evaluation, detections, ids) {
     metric: "coco",
     ...stats,
     perIou: evaluation.perIou(),
-    perClass: perClass.map(({ category, name, boxes: count3 }) => ({
+    perClass: perClass.map(({ category, name: name2, boxes: count3 }) => ({
       id: idOf(truth, category),
-      name,
+      name: name2,
       boxes: count3,
       ...evaluation.statsOf(category)
     })),
@@ -49578,25 +49965,25 @@ function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 function formatStats(stats) {
-  return LINES.map(([key, name]) => `${key.padEnd(6)} ${figure2(stats[key])}  ${name}`).join("\n");
+  return LINES.map(([key, name2]) => `${key.padEnd(6)} ${figure2(stats[key])}  ${name2}`).join("\n");
 }
 function formatEvaluation(evaluation) {
   const head = evaluation.metric === "coco" ? formatStats(evaluation) : `mAP    ${figure2(evaluation.mAP)}  ${VOC_NAMES[evaluation.metric]}, IoU above ${evaluation.iou}`;
-  const rows3 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name, boxes: boxes2, AP, AP50, AR100 }) => ({
-    name,
+  const rows3 = evaluation.metric === "coco" ? evaluation.perClass.map(({ name: name2, boxes: boxes2, AP, AP50, AR100 }) => ({
+    name: name2,
     boxes: boxes2,
     of: [AP, AP50, AR100]
-  })) : evaluation.perClass.map(({ name, boxes: boxes2, AP }) => ({ name, boxes: boxes2, of: [AP] }));
+  })) : evaluation.perClass.map(({ name: name2, boxes: boxes2, AP }) => ({ name: name2, boxes: boxes2, of: [AP] }));
   const titles = evaluation.metric === "coco" ? ["AP", "AP50", "AR100"] : ["AP"];
-  const names = rows3.map(({ name }) => terminalText(name));
-  const width = Math.max(5, ...names.map((name) => name.length));
-  const table2 = [
+  const names = rows3.map(({ name: name2 }) => terminalText(name2));
+  const width = Math.max(5, ...names.map((name2) => name2.length));
+  const table3 = [
     `${"class".padEnd(width)}  ${"boxes".padStart(7)}${titles.map((title) => title.padStart(9)).join("")}`,
     ...rows3.map(
       ({ boxes: boxes2, of: of2 }, i) => `${names[i]?.padEnd(width) ?? ""}  ${String(boxes2).padStart(7)}${of2.map((value) => `  ${figure2(value)}`).join("")}`
     )
   ];
-  return [head, "", ...table2, "", ...formatCounted(evaluation.counted)].join("\n");
+  return [head, "", ...table3, "", ...formatCounted(evaluation.counted)].join("\n");
 }
 function formatCounted({ images: images2, boxes: boxes2, countingBoxes, detections, leftOut, notes }) {
   return [
@@ -49690,16 +50077,16 @@ async function isCoco(file) {
 async function imagesOf2(annotations, { folders }) {
   if (!annotations.endsWith(".json")) return void 0;
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
-  const name = truth.images[0]?.name ?? "";
-  for (const folder of folders.keys()) if (name !== "" && await holds(folder, name)) return folder;
+  const name2 = truth.images[0]?.name ?? "";
+  for (const folder of folders.keys()) if (name2 !== "" && await holds(folder, name2)) return folder;
   throw new InputFault({
     where: annotations,
-    what: `no folder here holds its images (looked for ${name})`,
+    what: `no folder here holds its images (looked for ${name2})`,
     fix: "Name the folder with `--images`."
   });
 }
-function holds(folder, name) {
-  return access2(join21(folder, name)).then(
+function holds(folder, name2) {
+  return access2(join21(folder, name2)).then(
     () => true,
     () => false
   );
@@ -49840,9 +50227,9 @@ var init_init = __esm({
 // src/commands/progress.ts
 function createProgress(stream, environment) {
   if (environment.GITHUB_ACTIONS === "true") return grouped(stream);
-  return stream.isTTY === true ? bar(stream) : lines(stream);
+  return stream.isTTY === true ? bar2(stream) : lines(stream);
 }
-function bar(stream) {
+function bar2(stream) {
   let title = "";
   let shown2 = "";
   const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
@@ -49888,18 +50275,18 @@ function lines(stream) {
 }
 function grouped(stream) {
   const inner = lines(stream);
-  let open6 = false;
+  let open7 = false;
   const close = () => {
     inner.end();
-    if (open6) stream.write("::endgroup::\n");
-    open6 = false;
+    if (open7) stream.write("::endgroup::\n");
+    open7 = false;
   };
   return {
     phase(title) {
       close();
       stream.write(`::group::${terminalText(title)}
 `);
-      open6 = true;
+      open7 = true;
     },
     update: (done, total) => inner.update(done, total),
     end: close
@@ -49916,7 +50303,7 @@ var init_progress = __esm({
 import { mkdir as mkdir5, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
 import { join as join22, resolve as resolve10 } from "node:path";
 async function reportPage(file, out) {
-  const page = formatHtml(parseReport(await textOf3(file), file));
+  const page = formatHtml(parseReport(await textOf4(file), file));
   const folder = resolve10(out);
   const target = join22(folder, "report.html");
   try {
@@ -49934,7 +50321,7 @@ async function reportPage(file, out) {
   }
   return `Wrote ${terminalText(target)}`;
 }
-async function textOf3(file) {
+async function textOf4(file) {
   try {
     return await readFile18(file, "utf8");
   } catch (cause) {
@@ -49998,7 +50385,7 @@ function print(text3) {
 }
 function build(signal, end) {
   const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
-  const job = (name, description) => program3.command(name).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
+  const job = (name2, description) => program3.command(name2).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
   job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").option(
     "--base <report>",
     "report.json of the base, or its folder: the judged engine is held against the base's"
@@ -50006,10 +50393,10 @@ function build(signal, end) {
     "--base-ref <ref>",
     "branch or commit whose settings judge, and that is measured where no --base is named"
   ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").action(async (options) => {
-    const { loaded: loaded2, context } = await open4(options, signal);
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const base = baseOf(options);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
-      ...context,
+      ...context3,
       ...base !== void 0 && { base }
     });
     print(
@@ -50021,8 +50408,8 @@ Report: ${terminalText(join23(reportFolder, "report.html"))}`
     end(exitStatus);
   });
   job("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
-    const { loaded: loaded2, context } = await open4(options, signal, { newPlan: true });
-    const result = await runPlan(loaded2, context, options.write);
+    const { loaded: loaded2, context: context3 } = await open4(options, signal, { newPlan: true });
+    const result = await runPlan(loaded2, context3, options.write);
     print(
       options.json === true ? JSON.stringify(result.report) : `
 ${formatTerminal(result.report, style())}
@@ -50035,9 +50422,9 @@ ${result.written.map(terminalText).join("\n")}`
     "audit",
     "tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift"
   ).action(async (options) => {
-    const { loaded: loaded2, context } = await open4(options, signal);
-    const { audit, exitStatus } = await runAudit(loaded2, context);
-    const report = join23(context.out, "audit.md");
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
+    const { audit, exitStatus } = await runAudit(loaded2, context3);
+    const report = join23(context3.out, "audit.md");
     print(
       options.json === true ? JSON.stringify(audit) : `
 ${formatAuditTerminal(audit)}
@@ -50048,8 +50435,8 @@ Report: ${terminalText(report)}`
   });
   job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
-      const { loaded: loaded2, context } = await open4(options, signal);
-      const made = await runQuantize(loaded2, context);
+      const { loaded: loaded2, context: context3 } = await open4(options, signal);
+      const made = await runQuantize(loaded2, context3);
       print(
         options.json === true ? JSON.stringify(made) : [
           `${made.int8Layers} layers in INT8, ${made.floatLayers} in float`,
@@ -50071,9 +50458,9 @@ Report: ${terminalText(report)}`
     ).choices(["distinct", "pycocotools"]).default("distinct")
   ).action(async (options) => print(await evaluate(options, signal)));
   job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
-    const { loaded: loaded2, context } = await open4(options, signal);
-    const rows3 = await runSensitivity(loaded2, context);
-    const line = ({ rank: rank2, sqnr, name }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name)}`;
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
+    const rows3 = await runSensitivity(loaded2, context3);
+    const line = ({ rank: rank2, sqnr, name: name2 }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name2)}`;
     print(options.json === true ? JSON.stringify(rows3) : rows3.map(line).join("\n"));
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
@@ -50127,8 +50514,8 @@ async function evaluate(options, signal) {
       what: "--metric and --ids are for files",
       fix: "Name --ground-truth and --detections too."
     });
-  const { loaded: loaded2, context } = await open4(options, signal);
-  const stats = await runEvaluate(loaded2, context);
+  const { loaded: loaded2, context: context3 } = await open4(options, signal);
+  const stats = await runEvaluate(loaded2, context3);
   return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
 async function open4(options, signal, how = {}) {
@@ -50210,8 +50597,8 @@ var init_utils = __esm({
 
 // node_modules/@actions/core/lib/command.js
 import * as os from "os";
-function issueCommand(command, properties, message) {
-  const cmd = new Command2(command, properties, message);
+function issueCommand(command2, properties, message) {
+  const cmd = new Command2(command2, properties, message);
   process.stdout.write(cmd.toString() + os.EOL);
 }
 function escapeData(s) {
@@ -50226,11 +50613,11 @@ var init_command = __esm({
     init_utils();
     CMD_STRING = "::";
     Command2 = class {
-      constructor(command, properties, message) {
-        if (!command) {
-          command = "missing.command";
+      constructor(command2, properties, message) {
+        if (!command2) {
+          command2 = "missing.command";
         }
-        this.command = command;
+        this.command = command2;
         this.properties = properties;
         this.message = message;
       }
@@ -50264,10 +50651,10 @@ var init_command = __esm({
 import * as crypto from "crypto";
 import * as fs from "fs";
 import * as os2 from "os";
-function issueFileCommand(command, message) {
-  const filePath = process.env[`GITHUB_${command}`];
+function issueFileCommand(command2, message) {
+  const filePath = process.env[`GITHUB_${command2}`];
   if (!filePath) {
-    throw new Error(`Unable to find environment variable for file command ${command}`);
+    throw new Error(`Unable to find environment variable for file command ${command2}`);
   }
   if (!fs.existsSync(filePath)) {
     throw new Error(`Missing file at path: ${filePath}`);
@@ -51489,31 +51876,31 @@ var require_util2 = __commonJS({
     function isBuffer(buffer) {
       return buffer instanceof Uint8Array || Buffer.isBuffer(buffer);
     }
-    function validateHandler(handler, method, upgrade) {
-      if (!handler || typeof handler !== "object") {
+    function validateHandler(handler2, method, upgrade) {
+      if (!handler2 || typeof handler2 !== "object") {
         throw new InvalidArgumentError2("handler must be an object");
       }
-      if (typeof handler.onConnect !== "function") {
+      if (typeof handler2.onConnect !== "function") {
         throw new InvalidArgumentError2("invalid onConnect method");
       }
-      if (typeof handler.onError !== "function") {
+      if (typeof handler2.onError !== "function") {
         throw new InvalidArgumentError2("invalid onError method");
       }
-      if (typeof handler.onBodySent !== "function" && handler.onBodySent !== void 0) {
+      if (typeof handler2.onBodySent !== "function" && handler2.onBodySent !== void 0) {
         throw new InvalidArgumentError2("invalid onBodySent method");
       }
       if (upgrade || method === "CONNECT") {
-        if (typeof handler.onUpgrade !== "function") {
+        if (typeof handler2.onUpgrade !== "function") {
           throw new InvalidArgumentError2("invalid onUpgrade method");
         }
       } else {
-        if (typeof handler.onHeaders !== "function") {
+        if (typeof handler2.onHeaders !== "function") {
           throw new InvalidArgumentError2("invalid onHeaders method");
         }
-        if (typeof handler.onData !== "function") {
+        if (typeof handler2.onData !== "function") {
           throw new InvalidArgumentError2("invalid onData method");
         }
-        if (typeof handler.onComplete !== "function") {
+        if (typeof handler2.onComplete !== "function") {
           throw new InvalidArgumentError2("invalid onComplete method");
         }
       }
@@ -51540,14 +51927,14 @@ var require_util2 = __commonJS({
       };
     }
     function ReadableStreamFrom(iterable) {
-      let iterator;
+      let iterator2;
       return new ReadableStream(
         {
           async start() {
-            iterator = iterable[Symbol.asyncIterator]();
+            iterator2 = iterable[Symbol.asyncIterator]();
           },
           async pull(controller) {
-            const { done, value } = await iterator.next();
+            const { done, value } = await iterator2.next();
             if (done) {
               queueMicrotask(() => {
                 controller.close();
@@ -51562,7 +51949,7 @@ var require_util2 = __commonJS({
             return controller.desiredSize > 0;
           },
           async cancel(reason) {
-            await iterator.return();
+            await iterator2.return();
           },
           type: "bytes"
         }
@@ -51635,22 +52022,22 @@ var require_util2 = __commonJS({
         size: m[3] ? parseInt(m[3]) : null
       } : null;
     }
-    function addListener(obj, name, listener) {
+    function addListener(obj, name2, listener) {
       const listeners = obj[kListeners] ??= [];
-      listeners.push([name, listener]);
-      obj.on(name, listener);
+      listeners.push([name2, listener]);
+      obj.on(name2, listener);
       return obj;
     }
     function removeAllListeners(obj) {
-      for (const [name, listener] of obj[kListeners] ?? []) {
-        obj.removeListener(name, listener);
+      for (const [name2, listener] of obj[kListeners] ?? []) {
+        obj.removeListener(name2, listener);
       }
       obj[kListeners] = null;
     }
-    function errorRequest(client, request, err) {
+    function errorRequest(client, request2, err) {
       try {
-        request.onError(err);
-        assert2(request.aborted);
+        request2.onError(err);
+        assert2(request2.aborted);
       } catch (err2) {
         client.emit("error", err2);
       }
@@ -51956,7 +52343,7 @@ var require_request = __commonJS({
         throwOnError,
         expectContinue,
         servername
-      }, handler) {
+      }, handler2) {
         if (typeof path4 !== "string") {
           throw new InvalidArgumentError2("path must be a string");
         } else if (path4[0] !== "/" && !(path4.startsWith("http://") || path4.startsWith("https://")) && method !== "CONNECT") {
@@ -52061,9 +52448,9 @@ var require_request = __commonJS({
         } else if (headers != null) {
           throw new InvalidArgumentError2("headers must be an object or an array");
         }
-        validateHandler(handler, method, upgrade);
+        validateHandler(handler2, method, upgrade);
         this.servername = servername || getServerName(this.host);
-        this[kHandler] = handler;
+        this[kHandler] = handler2;
         if (channels.create.hasSubscribers) {
           channels.create.publish({ request: this });
         }
@@ -52224,7 +52611,7 @@ var require_request = __commonJS({
         return this;
       }
     };
-    function processHeader(request, key, val) {
+    function processHeader(request2, key, val) {
       if (val && (typeof val === "object" && !Array.isArray(val))) {
         throw new InvalidArgumentError2(`invalid ${key} header`);
       } else if (val === void 0) {
@@ -52271,24 +52658,24 @@ var require_request = __commonJS({
         }
       }
       if (headerName === "host") {
-        if (request.host !== null) {
+        if (request2.host !== null) {
           throw new InvalidArgumentError2("duplicate host header");
         }
         if (typeof val !== "string") {
           throw new InvalidArgumentError2("invalid host header");
         }
-        request.host = val;
+        request2.host = val;
       } else if (headerName === "content-length") {
-        if (request.contentLength !== null) {
+        if (request2.contentLength !== null) {
           throw new InvalidArgumentError2("duplicate content-length header");
         }
-        request.contentLength = parseInt(val, 10);
-        if (!Number.isFinite(request.contentLength)) {
+        request2.contentLength = parseInt(val, 10);
+        if (!Number.isFinite(request2.contentLength)) {
           throw new InvalidArgumentError2("invalid content-length header");
         }
-      } else if (request.contentType === null && headerName === "content-type") {
-        request.contentType = val;
-        request.headers.push(key, val);
+      } else if (request2.contentType === null && headerName === "content-type") {
+        request2.contentType = val;
+        request2.headers.push(key, val);
       } else if (headerName === "transfer-encoding" || headerName === "keep-alive" || headerName === "upgrade") {
         throw new InvalidArgumentError2(`invalid ${headerName} header`);
       } else if (headerName === "connection") {
@@ -52297,12 +52684,12 @@ var require_request = __commonJS({
           throw new InvalidArgumentError2("invalid connection header");
         }
         if (value === "close") {
-          request.reset = true;
+          request2.reset = true;
         }
       } else if (headerName === "expect") {
         throw new NotSupportedError("expect header not supported");
       } else {
-        request.headers.push(key, val);
+        request2.headers.push(key, val);
       }
     }
     module.exports = Request;
@@ -52501,20 +52888,20 @@ var require_dispatcher_base = __commonJS({
           queueMicrotask(onDestroyed);
         });
       }
-      [kInterceptedDispatch](opts, handler) {
+      [kInterceptedDispatch](opts, handler2) {
         if (!this[kInterceptors] || this[kInterceptors].length === 0) {
           this[kInterceptedDispatch] = this[kDispatch];
-          return this[kDispatch](opts, handler);
+          return this[kDispatch](opts, handler2);
         }
         let dispatch = this[kDispatch].bind(this);
         for (let i = this[kInterceptors].length - 1; i >= 0; i--) {
           dispatch = this[kInterceptors][i](dispatch);
         }
         this[kInterceptedDispatch] = dispatch;
-        return dispatch(opts, handler);
+        return dispatch(opts, handler2);
       }
-      dispatch(opts, handler) {
-        if (!handler || typeof handler !== "object") {
+      dispatch(opts, handler2) {
+        if (!handler2 || typeof handler2 !== "object") {
           throw new InvalidArgumentError2("handler must be an object");
         }
         try {
@@ -52527,12 +52914,12 @@ var require_dispatcher_base = __commonJS({
           if (this[kClosed]) {
             throw new ClientClosedError();
           }
-          return this[kInterceptedDispatch](opts, handler);
+          return this[kInterceptedDispatch](opts, handler2);
         } catch (err) {
-          if (typeof handler.onError !== "function") {
+          if (typeof handler2.onError !== "function") {
             throw new InvalidArgumentError2("invalid onError method");
           }
-          handler.onError(err);
+          handler2.onError(err);
           return false;
         }
       }
@@ -52781,7 +53168,7 @@ var require_connect = __commonJS({
     var util = require_util2();
     var { InvalidArgumentError: InvalidArgumentError2, ConnectTimeoutError } = require_errors3();
     var timers = require_timers();
-    function noop() {
+    function noop3() {
     }
     var tls;
     var SessionCache;
@@ -52841,7 +53228,7 @@ var require_connect = __commonJS({
       const sessionCache = new SessionCache(maxCachedSessions == null ? 100 : maxCachedSessions);
       timeout = timeout == null ? 1e4 : timeout;
       allowH2 = allowH2 != null ? allowH2 : false;
-      return function connect({ hostname, host, protocol, port, servername, localAddress, httpSocket }, callback) {
+      return function connect2({ hostname, host, protocol, port, servername, localAddress, httpSocket }, callback) {
         let socket;
         if (protocol === "https:") {
           if (!tls) {
@@ -52906,7 +53293,7 @@ var require_connect = __commonJS({
     }
     var setupConnectTimeout = process.platform === "win32" ? (socketWeakRef, opts) => {
       if (!opts.timeout) {
-        return noop;
+        return noop3;
       }
       let s1 = null;
       let s2 = null;
@@ -52922,7 +53309,7 @@ var require_connect = __commonJS({
       };
     } : (socketWeakRef, opts) => {
       if (!opts.timeout) {
-        return noop;
+        return noop3;
       }
       let s1 = null;
       const fastTimer = timers.setFastTimeout(() => {
@@ -53811,9 +54198,9 @@ var require_data_url = __commonJS({
       assert2(mimeType !== "failure");
       const { parameters, essence } = mimeType;
       let serialization = essence;
-      for (let [name, value] of parameters.entries()) {
+      for (let [name2, value] of parameters.entries()) {
         serialization += ";";
-        serialization += name;
+        serialization += name2;
         serialization += "=";
         if (!HTTP_TOKEN_CODEPOINTS.test(value)) {
           value = value.replace(/(\\|")/g, "\\$1");
@@ -53931,18 +54318,18 @@ var require_webidl = __commonJS({
     webidl.errors.exception = function(message) {
       return new TypeError(`${message.header}: ${message.message}`);
     };
-    webidl.errors.conversionFailed = function(context) {
-      const plural = context.types.length === 1 ? "" : " one of";
-      const message = `${context.argument} could not be converted to${plural}: ${context.types.join(", ")}.`;
+    webidl.errors.conversionFailed = function(context3) {
+      const plural = context3.types.length === 1 ? "" : " one of";
+      const message = `${context3.argument} could not be converted to${plural}: ${context3.types.join(", ")}.`;
       return webidl.errors.exception({
-        header: context.prefix,
+        header: context3.prefix,
         message
       });
     };
-    webidl.errors.invalidArgument = function(context) {
+    webidl.errors.invalidArgument = function(context3) {
       return webidl.errors.exception({
-        header: context.prefix,
-        message: `"${context.value}" is an invalid ${context.type}.`
+        header: context3.prefix,
+        message: `"${context3.value}" is an invalid ${context3.type}.`
       });
     };
     webidl.brandCheck = function(V, I, opts) {
@@ -54261,11 +54648,11 @@ var require_webidl = __commonJS({
       }
       return V;
     };
-    webidl.converters.TypedArray = function(V, T5, prefix, name, opts) {
+    webidl.converters.TypedArray = function(V, T5, prefix, name2, opts) {
       if (webidl.util.Type(V) !== "Object" || !types2.isTypedArray(V) || V.constructor.name !== T5.name) {
         throw webidl.errors.conversionFailed({
           prefix,
-          argument: `${name} ("${webidl.util.Stringify(V)}")`,
+          argument: `${name2} ("${webidl.util.Stringify(V)}")`,
           types: [T5.name]
         });
       }
@@ -54283,11 +54670,11 @@ var require_webidl = __commonJS({
       }
       return V;
     };
-    webidl.converters.DataView = function(V, prefix, name, opts) {
+    webidl.converters.DataView = function(V, prefix, name2, opts) {
       if (webidl.util.Type(V) !== "Object" || !types2.isDataView(V)) {
         throw webidl.errors.exception({
           header: prefix,
-          message: `${name} is not a DataView.`
+          message: `${name2} is not a DataView.`
         });
       }
       if (opts?.allowShared === false && types2.isSharedArrayBuffer(V.buffer)) {
@@ -54304,19 +54691,19 @@ var require_webidl = __commonJS({
       }
       return V;
     };
-    webidl.converters.BufferSource = function(V, prefix, name, opts) {
+    webidl.converters.BufferSource = function(V, prefix, name2, opts) {
       if (types2.isAnyArrayBuffer(V)) {
-        return webidl.converters.ArrayBuffer(V, prefix, name, { ...opts, allowShared: false });
+        return webidl.converters.ArrayBuffer(V, prefix, name2, { ...opts, allowShared: false });
       }
       if (types2.isTypedArray(V)) {
-        return webidl.converters.TypedArray(V, V.constructor, prefix, name, { ...opts, allowShared: false });
+        return webidl.converters.TypedArray(V, V.constructor, prefix, name2, { ...opts, allowShared: false });
       }
       if (types2.isDataView(V)) {
-        return webidl.converters.DataView(V, prefix, name, { ...opts, allowShared: false });
+        return webidl.converters.DataView(V, prefix, name2, { ...opts, allowShared: false });
       }
       throw webidl.errors.conversionFailed({
         prefix,
-        argument: `${name} ("${webidl.util.Stringify(V)}")`,
+        argument: `${name2} ("${webidl.util.Stringify(V)}")`,
         types: ["BufferSource"]
       });
     };
@@ -54392,11 +54779,11 @@ var require_util3 = __commonJS({
     function normalizeBinaryStringToUtf8(value) {
       return Buffer.from(value, "binary").toString("utf8");
     }
-    function requestCurrentURL(request) {
-      return request.urlList[request.urlList.length - 1];
+    function requestCurrentURL(request2) {
+      return request2.urlList[request2.urlList.length - 1];
     }
-    function requestBadPort(request) {
-      const url = requestCurrentURL(request);
+    function requestBadPort(request2) {
+      const url = requestCurrentURL(request2);
       if (urlIsHttpHttpsScheme(url) && badPortsSet.has(url.port)) {
         return "blocked";
       }
@@ -54420,7 +54807,7 @@ var require_util3 = __commonJS({
     function isValidHeaderValue(potentialValue) {
       return (potentialValue[0] === "	" || potentialValue[0] === " " || potentialValue[potentialValue.length - 1] === "	" || potentialValue[potentialValue.length - 1] === " " || potentialValue.includes("\n") || potentialValue.includes("\r") || potentialValue.includes("\0")) === false;
     }
-    function setRequestReferrerPolicyOnRedirect(request, actualResponse) {
+    function setRequestReferrerPolicyOnRedirect(request2, actualResponse) {
       const { headersList } = actualResponse;
       const policyHeader = (headersList.get("referrer-policy", true) ?? "").split(",");
       let policy2 = "";
@@ -54434,7 +54821,7 @@ var require_util3 = __commonJS({
         }
       }
       if (policy2 !== "") {
-        request.referrerPolicy = policy2;
+        request2.referrerPolicy = policy2;
       }
     }
     function crossOriginResourcePolicyCheck() {
@@ -54451,33 +54838,33 @@ var require_util3 = __commonJS({
       header = httpRequest.mode;
       httpRequest.headersList.set("sec-fetch-mode", header, true);
     }
-    function appendRequestOriginHeader(request) {
-      let serializedOrigin = request.origin;
+    function appendRequestOriginHeader(request2) {
+      let serializedOrigin = request2.origin;
       if (serializedOrigin === "client" || serializedOrigin === void 0) {
         return;
       }
-      if (request.responseTainting === "cors" || request.mode === "websocket") {
-        request.headersList.append("origin", serializedOrigin, true);
-      } else if (request.method !== "GET" && request.method !== "HEAD") {
-        switch (request.referrerPolicy) {
+      if (request2.responseTainting === "cors" || request2.mode === "websocket") {
+        request2.headersList.append("origin", serializedOrigin, true);
+      } else if (request2.method !== "GET" && request2.method !== "HEAD") {
+        switch (request2.referrerPolicy) {
           case "no-referrer":
             serializedOrigin = null;
             break;
           case "no-referrer-when-downgrade":
           case "strict-origin":
           case "strict-origin-when-cross-origin":
-            if (request.origin && urlHasHttpsScheme(request.origin) && !urlHasHttpsScheme(requestCurrentURL(request))) {
+            if (request2.origin && urlHasHttpsScheme(request2.origin) && !urlHasHttpsScheme(requestCurrentURL(request2))) {
               serializedOrigin = null;
             }
             break;
           case "same-origin":
-            if (!sameOrigin(request, requestCurrentURL(request))) {
+            if (!sameOrigin(request2, requestCurrentURL(request2))) {
               serializedOrigin = null;
             }
             break;
           default:
         }
-        request.headersList.append("origin", serializedOrigin, true);
+        request2.headersList.append("origin", serializedOrigin, true);
       }
     }
     function coarsenTime(timestamp, crossOriginIsolatedCapability) {
@@ -54531,26 +54918,26 @@ var require_util3 = __commonJS({
         referrerPolicy: policyContainer.referrerPolicy
       };
     }
-    function determineRequestsReferrer(request) {
-      const policy2 = request.referrerPolicy;
+    function determineRequestsReferrer(request2) {
+      const policy2 = request2.referrerPolicy;
       assert2(policy2);
       let referrerSource = null;
-      if (request.referrer === "client") {
+      if (request2.referrer === "client") {
         const globalOrigin = getGlobalOrigin();
         if (!globalOrigin || globalOrigin.origin === "null") {
           return "no-referrer";
         }
         referrerSource = new URL(globalOrigin);
-      } else if (request.referrer instanceof URL) {
-        referrerSource = request.referrer;
+      } else if (request2.referrer instanceof URL) {
+        referrerSource = request2.referrer;
       }
       let referrerURL = stripURLForReferrer(referrerSource);
       const referrerOrigin = stripURLForReferrer(referrerSource, true);
       if (referrerURL.toString().length > 4096) {
         referrerURL = referrerOrigin;
       }
-      const areSameOrigin = sameOrigin(request, referrerURL);
-      const isNonPotentiallyTrustWorthy = isURLPotentiallyTrustworthy(referrerURL) && !isURLPotentiallyTrustworthy(request.url);
+      const areSameOrigin = sameOrigin(request2, referrerURL);
+      const isNonPotentiallyTrustWorthy = isURLPotentiallyTrustworthy(referrerURL) && !isURLPotentiallyTrustworthy(request2.url);
       switch (policy2) {
         case "origin":
           return referrerOrigin != null ? referrerOrigin : stripURLForReferrer(referrerSource, true);
@@ -54561,7 +54948,7 @@ var require_util3 = __commonJS({
         case "origin-when-cross-origin":
           return areSameOrigin ? referrerURL : referrerOrigin;
         case "strict-origin-when-cross-origin": {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           if (sameOrigin(referrerURL, currentURL)) {
             return referrerURL;
           }
@@ -54722,7 +55109,7 @@ var require_util3 = __commonJS({
       }
       return true;
     }
-    function tryUpgradeRequestToAPotentiallyTrustworthyURL(request) {
+    function tryUpgradeRequestToAPotentiallyTrustworthyURL(request2) {
     }
     function sameOrigin(A4, B) {
       if (A4.origin === B.origin && A4.origin === "null") {
@@ -54760,7 +55147,7 @@ var require_util3 = __commonJS({
       return result;
     }
     var esIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
-    function createIterator(name, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+    function createIterator(name2, kInternalIterator, keyIndex = 0, valueIndex = 1) {
       class FastIterableIterator {
         /** @type {any} */
         #target;
@@ -54781,7 +55168,7 @@ var require_util3 = __commonJS({
         next() {
           if (typeof this !== "object" || this === null || !(#target in this)) {
             throw new TypeError(
-              `'next' called on an object that does not implement interface ${name} Iterator.`
+              `'next' called on an object that does not implement interface ${name2} Iterator.`
             );
           }
           const index = this.#index;
@@ -54820,7 +55207,7 @@ var require_util3 = __commonJS({
           writable: false,
           enumerable: false,
           configurable: true,
-          value: `${name} Iterator`
+          value: `${name2} Iterator`
         },
         next: { writable: true, enumerable: true, configurable: true }
       });
@@ -54828,8 +55215,8 @@ var require_util3 = __commonJS({
         return new FastIterableIterator(target, kind);
       };
     }
-    function iteratorMixin(name, object3, kInternalIterator, keyIndex = 0, valueIndex = 1) {
-      const makeIterator = createIterator(name, kInternalIterator, keyIndex, valueIndex);
+    function iteratorMixin(name2, object3, kInternalIterator, keyIndex = 0, valueIndex = 1) {
+      const makeIterator = createIterator(name2, kInternalIterator, keyIndex, valueIndex);
       const properties = {
         keys: {
           writable: true,
@@ -54864,10 +55251,10 @@ var require_util3 = __commonJS({
           configurable: true,
           value: function forEach(callbackfn, thisArg = globalThis) {
             webidl.brandCheck(this, object3);
-            webidl.argumentLengthCheck(arguments, 1, `${name}.forEach`);
+            webidl.argumentLengthCheck(arguments, 1, `${name2}.forEach`);
             if (typeof callbackfn !== "function") {
               throw new TypeError(
-                `Failed to execute 'forEach' on '${name}': parameter 1 is not of type 'Function'.`
+                `Failed to execute 'forEach' on '${name2}': parameter 1 is not of type 'Function'.`
               );
             }
             for (const { 0: key, 1: value } of makeIterator(this, "key+value")) {
@@ -55119,8 +55506,8 @@ var require_util3 = __commonJS({
       }
       return values;
     }
-    function getDecodeSplit(name, list3) {
-      const value = list3.get(name, true);
+    function getDecodeSplit(name2, list3) {
+      const value = list3.get(name2, true);
       if (value === null) {
         return null;
       }
@@ -55307,7 +55694,7 @@ var require_formdata = __commonJS({
         }
         this[kState] = [];
       }
-      append(name, value, filename = void 0) {
+      append(name2, value, filename = void 0) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.append";
         webidl.argumentLengthCheck(arguments, 2, prefix);
@@ -55316,45 +55703,45 @@ var require_formdata = __commonJS({
             "Failed to execute 'append' on 'FormData': parameter 2 is not of type 'Blob'"
           );
         }
-        name = webidl.converters.USVString(name, prefix, "name");
+        name2 = webidl.converters.USVString(name2, prefix, "name");
         value = isBlobLike(value) ? webidl.converters.Blob(value, prefix, "value", { strict: false }) : webidl.converters.USVString(value, prefix, "value");
         filename = arguments.length === 3 ? webidl.converters.USVString(filename, prefix, "filename") : void 0;
-        const entry = makeEntry(name, value, filename);
+        const entry = makeEntry(name2, value, filename);
         this[kState].push(entry);
       }
-      delete(name) {
+      delete(name2) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.delete";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        name = webidl.converters.USVString(name, prefix, "name");
-        this[kState] = this[kState].filter((entry) => entry.name !== name);
+        name2 = webidl.converters.USVString(name2, prefix, "name");
+        this[kState] = this[kState].filter((entry) => entry.name !== name2);
       }
-      get(name) {
+      get(name2) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.get";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        name = webidl.converters.USVString(name, prefix, "name");
-        const idx = this[kState].findIndex((entry) => entry.name === name);
+        name2 = webidl.converters.USVString(name2, prefix, "name");
+        const idx = this[kState].findIndex((entry) => entry.name === name2);
         if (idx === -1) {
           return null;
         }
         return this[kState][idx].value;
       }
-      getAll(name) {
+      getAll(name2) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.getAll";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        name = webidl.converters.USVString(name, prefix, "name");
-        return this[kState].filter((entry) => entry.name === name).map((entry) => entry.value);
+        name2 = webidl.converters.USVString(name2, prefix, "name");
+        return this[kState].filter((entry) => entry.name === name2).map((entry) => entry.value);
       }
-      has(name) {
+      has(name2) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.has";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        name = webidl.converters.USVString(name, prefix, "name");
-        return this[kState].findIndex((entry) => entry.name === name) !== -1;
+        name2 = webidl.converters.USVString(name2, prefix, "name");
+        return this[kState].findIndex((entry) => entry.name === name2) !== -1;
       }
-      set(name, value, filename = void 0) {
+      set(name2, value, filename = void 0) {
         webidl.brandCheck(this, _FormData);
         const prefix = "FormData.set";
         webidl.argumentLengthCheck(arguments, 2, prefix);
@@ -55363,16 +55750,16 @@ var require_formdata = __commonJS({
             "Failed to execute 'set' on 'FormData': parameter 2 is not of type 'Blob'"
           );
         }
-        name = webidl.converters.USVString(name, prefix, "name");
+        name2 = webidl.converters.USVString(name2, prefix, "name");
         value = isBlobLike(value) ? webidl.converters.Blob(value, prefix, "name", { strict: false }) : webidl.converters.USVString(value, prefix, "name");
         filename = arguments.length === 3 ? webidl.converters.USVString(filename, prefix, "name") : void 0;
-        const entry = makeEntry(name, value, filename);
-        const idx = this[kState].findIndex((entry2) => entry2.name === name);
+        const entry = makeEntry(name2, value, filename);
+        const idx = this[kState].findIndex((entry2) => entry2.name === name2);
         if (idx !== -1) {
           this[kState] = [
             ...this[kState].slice(0, idx),
             entry,
-            ...this[kState].slice(idx + 1).filter((entry2) => entry2.name !== name)
+            ...this[kState].slice(idx + 1).filter((entry2) => entry2.name !== name2)
           ];
         } else {
           this[kState].push(entry);
@@ -55410,7 +55797,7 @@ var require_formdata = __commonJS({
         configurable: true
       }
     });
-    function makeEntry(name, value, filename) {
+    function makeEntry(name2, value, filename) {
       if (typeof value === "string") {
       } else {
         if (!isFileLike(value)) {
@@ -55424,7 +55811,7 @@ var require_formdata = __commonJS({
           value = value instanceof NativeFile ? new File([value], filename, options) : new FileLike(value, filename, options);
         }
       }
-      return { name, value };
+      return { name: name2, value };
     }
     module.exports = { FormData, makeEntry };
   }
@@ -55503,7 +55890,7 @@ var require_formdata_parser = __commonJS({
         if (result === "failure") {
           return "failure";
         }
-        let { name, filename, contentType, encoding } = result;
+        let { name: name2, filename, contentType, encoding } = result;
         position.position += 2;
         let body;
         {
@@ -55532,22 +55919,22 @@ var require_formdata_parser = __commonJS({
         } else {
           value = utf8DecodeBytes(Buffer.from(body));
         }
-        assert2(isUSVString(name));
+        assert2(isUSVString(name2));
         assert2(typeof value === "string" && isUSVString(value) || isFileLike(value));
-        entryList.push(makeEntry(name, value, filename));
+        entryList.push(makeEntry(name2, value, filename));
       }
     }
     function parseMultipartFormDataHeaders(input, position) {
-      let name = null;
+      let name2 = null;
       let filename = null;
       let contentType = null;
       let encoding = null;
       while (true) {
         if (input[position.position] === 13 && input[position.position + 1] === 10) {
-          if (name === null) {
+          if (name2 === null) {
             return "failure";
           }
-          return { name, filename, contentType, encoding };
+          return { name: name2, filename, contentType, encoding };
         }
         let headerName = collectASequenceOfBytes(
           (char) => char !== 10 && char !== 13 && char !== 58,
@@ -55569,13 +55956,13 @@ var require_formdata_parser = __commonJS({
         );
         switch (bufferToLowerCasedHeaderName(headerName)) {
           case "content-disposition": {
-            name = filename = null;
+            name2 = filename = null;
             if (!bufferStartsWith(input, formDataNameBuffer, position)) {
               return "failure";
             }
             position.position += 17;
-            name = parseMultipartFormDataName(input, position);
-            if (name === null) {
+            name2 = parseMultipartFormDataName(input, position);
+            if (name2 === null) {
               return "failure";
             }
             if (bufferStartsWith(input, filenameBuffer, position)) {
@@ -55632,7 +56019,7 @@ var require_formdata_parser = __commonJS({
     }
     function parseMultipartFormDataName(input, position) {
       assert2(input[position.position - 1] === 34);
-      let name = collectASequenceOfBytes(
+      let name2 = collectASequenceOfBytes(
         (char) => char !== 10 && char !== 13 && char !== 34,
         input,
         position
@@ -55642,8 +56029,8 @@ var require_formdata_parser = __commonJS({
       } else {
         position.position++;
       }
-      name = new TextDecoder().decode(name).replace(/%0A/ig, "\n").replace(/%0D/ig, "\r").replace(/%22/g, '"');
-      return name;
+      name2 = new TextDecoder().decode(name2).replace(/%0A/ig, "\n").replace(/%0D/ig, "\r").replace(/%22/g, '"');
+      return name2;
     }
     function collectASequenceOfBytes(condition, input, position) {
       let start = position.position;
@@ -55713,7 +56100,7 @@ var require_body = __commonJS({
       random = (max) => Math.floor(Math.random(max));
     }
     var textEncoder = new TextEncoder();
-    function noop() {
+    function noop3() {
     }
     var hasFinalizationRegistry = globalThis.FinalizationRegistry && process.version.indexOf("v18") !== 0;
     var streamRegistry;
@@ -55721,7 +56108,7 @@ var require_body = __commonJS({
       streamRegistry = new FinalizationRegistry((weakRef) => {
         const stream = weakRef.deref();
         if (stream && !stream.locked && !isDisturbed(stream) && !isErrored(stream)) {
-          stream.cancel("Response object has been garbage collected").catch(noop);
+          stream.cancel("Response object has been garbage collected").catch(noop3);
         }
       });
     }
@@ -55770,16 +56157,16 @@ Content-Disposition: form-data`;
         const rn = new Uint8Array([13, 10]);
         length = 0;
         let hasUnknownSizeValue = false;
-        for (const [name, value] of object3) {
+        for (const [name2, value] of object3) {
           if (typeof value === "string") {
-            const chunk2 = textEncoder.encode(prefix + `; name="${escape3(normalizeLinefeeds(name))}"\r
+            const chunk2 = textEncoder.encode(prefix + `; name="${escape3(normalizeLinefeeds(name2))}"\r
 \r
 ${normalizeLinefeeds(value)}\r
 `);
             blobParts.push(chunk2);
             length += chunk2.byteLength;
           } else {
-            const chunk2 = textEncoder.encode(`${prefix}; name="${escape3(normalizeLinefeeds(name))}"` + (value.name ? `; filename="${escape3(value.name)}"` : "") + `\r
+            const chunk2 = textEncoder.encode(`${prefix}; name="${escape3(normalizeLinefeeds(name2))}"` + (value.name ? `; filename="${escape3(value.name)}"` : "") + `\r
 Content-Type: ${value.type || "application/octet-stream"}\r
 \r
 `);
@@ -55830,13 +56217,13 @@ Content-Type: ${value.type || "application/octet-stream"}\r
         length = Buffer.byteLength(source);
       }
       if (action2 != null) {
-        let iterator;
+        let iterator2;
         stream = new ReadableStream({
           async start() {
-            iterator = action2(object3)[Symbol.asyncIterator]();
+            iterator2 = action2(object3)[Symbol.asyncIterator]();
           },
           async pull(controller) {
-            const { value, done } = await iterator.next();
+            const { value, done } = await iterator2.next();
             if (done) {
               queueMicrotask(() => {
                 controller.close();
@@ -55853,7 +56240,7 @@ Content-Type: ${value.type || "application/octet-stream"}\r
             return controller.desiredSize > 0;
           },
           async cancel(reason) {
-            await iterator.return();
+            await iterator2.return();
           },
           type: "bytes"
         });
@@ -55923,8 +56310,8 @@ Content-Type: ${value.type || "application/octet-stream"}\r
                 case "application/x-www-form-urlencoded": {
                   const entries = new URLSearchParams(value.toString());
                   const fd = new FormData();
-                  for (const [name, value2] of entries) {
-                    fd.append(name, value2);
+                  for (const [name2, value2] of entries) {
+                    fd.append(name2, value2);
                   }
                   return fd;
                 }
@@ -56049,7 +56436,7 @@ var require_client_h1 = __commonJS({
       kResume,
       kHTTPContext
     } = require_symbols();
-    var constants3 = require_constants2();
+    var constants4 = require_constants2();
     var EMPTY_BUF = Buffer.alloc(0);
     var FastBuffer = Buffer[Symbol.species];
     var addListener = util.addListener;
@@ -56124,7 +56511,7 @@ var require_client_h1 = __commonJS({
       constructor(client, socket, { exports: exports3 }) {
         assert2(Number.isFinite(client[kMaxHeadersSize]) && client[kMaxHeadersSize] > 0);
         this.llhttp = exports3;
-        this.ptr = this.llhttp.llhttp_alloc(constants3.TYPE.RESPONSE);
+        this.ptr = this.llhttp.llhttp_alloc(constants4.TYPE.RESPONSE);
         this.client = client;
         this.socket = socket;
         this.timeout = null;
@@ -56219,11 +56606,11 @@ var require_client_h1 = __commonJS({
             currentBufferRef = null;
           }
           const offset = llhttp.llhttp_get_error_pos(this.ptr) - currentBufferPtr;
-          if (ret !== constants3.ERROR.OK) {
+          if (ret !== constants4.ERROR.OK) {
             const body = data.subarray(offset);
-            if (ret === constants3.ERROR.PAUSED_UPGRADE) {
+            if (ret === constants4.ERROR.PAUSED_UPGRADE) {
               this.onUpgrade(body);
-            } else if (ret === constants3.ERROR.PAUSED) {
+            } else if (ret === constants4.ERROR.PAUSED) {
               this.paused = true;
               socket.unshift(body);
             } else {
@@ -56246,10 +56633,10 @@ var require_client_h1 = __commonJS({
         } finally {
           currentParser = null;
         }
-        if (ret === constants3.ERROR.OK) {
+        if (ret === constants4.ERROR.OK) {
           return null;
         }
-        if (ret === constants3.ERROR.PAUSED || ret === constants3.ERROR.PAUSED_UPGRADE) {
+        if (ret === constants4.ERROR.PAUSED || ret === constants4.ERROR.PAUSED_UPGRADE) {
           this.paused = true;
           return null;
         }
@@ -56266,7 +56653,7 @@ var require_client_h1 = __commonJS({
           const len = new Uint8Array(llhttp.memory.buffer, ptr).indexOf(0);
           message = "Response does not match the HTTP/1.1 protocol (" + Buffer.from(llhttp.memory.buffer, ptr, len).toString() + ")";
         }
-        return new HTTPParserError(message, constants3.ERROR[ret], data);
+        return new HTTPParserError(message, constants4.ERROR[ret], data);
       }
       destroy() {
         assert2(this.ptr != null);
@@ -56291,11 +56678,11 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        if (!request) {
+        const request2 = client[kQueue][client[kRunningIdx]];
+        if (!request2) {
           return -1;
         }
-        request.onResponseStarted();
+        request2.onResponseStarted();
       }
       onHeaderField(buf) {
         const len = this.headers.length;
@@ -56340,9 +56727,9 @@ var require_client_h1 = __commonJS({
         assert2(!socket.destroyed);
         assert2(!this.paused);
         assert2((headers.length & 1) === 0);
-        const request = client[kQueue][client[kRunningIdx]];
-        assert2(request);
-        assert2(request.upgrade || request.method === "CONNECT");
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert2(request2);
+        assert2(request2.upgrade || request2.method === "CONNECT");
         this.statusCode = null;
         this.statusText = "";
         this.shouldKeepAlive = null;
@@ -56359,9 +56746,9 @@ var require_client_h1 = __commonJS({
         client[kQueue][client[kRunningIdx]++] = null;
         client.emit("disconnect", client[kUrl], [client], new InformationalError("upgrade"));
         try {
-          request.onUpgrade(statusCode, headers, socket, statusText);
+          request2.onUpgrade(statusCode, headers, socket, statusText);
         } catch (error2) {
-          util.errorRequest(client, request, error2);
+          util.errorRequest(client, request2, error2);
           util.destroy(socket, error2);
         }
         client[kResume]();
@@ -56375,8 +56762,8 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        if (!request) {
+        const request2 = client[kQueue][client[kRunningIdx]];
+        if (!request2) {
           return -1;
         }
         assert2(!this.upgrade);
@@ -56385,23 +56772,23 @@ var require_client_h1 = __commonJS({
           util.destroy(socket, new SocketError("bad response", util.getSocketInfo(socket)));
           return -1;
         }
-        if (upgrade && !request.upgrade) {
+        if (upgrade && !request2.upgrade) {
           util.destroy(socket, new SocketError("bad upgrade", util.getSocketInfo(socket)));
           return -1;
         }
         assert2(this.timeoutType === TIMEOUT_HEADERS);
         this.statusCode = statusCode;
         this.shouldKeepAlive = shouldKeepAlive || // Override llhttp value which does not allow keepAlive for HEAD.
-        request.method === "HEAD" && !socket[kReset] && this.connection.toLowerCase() === "keep-alive";
+        request2.method === "HEAD" && !socket[kReset] && this.connection.toLowerCase() === "keep-alive";
         if (this.statusCode >= 200) {
-          const bodyTimeout = request.bodyTimeout != null ? request.bodyTimeout : client[kBodyTimeout];
+          const bodyTimeout = request2.bodyTimeout != null ? request2.bodyTimeout : client[kBodyTimeout];
           this.setTimeout(bodyTimeout, TIMEOUT_BODY);
         } else if (this.timeout) {
           if (this.timeout.refresh) {
             this.timeout.refresh();
           }
         }
-        if (request.method === "CONNECT") {
+        if (request2.method === "CONNECT") {
           assert2(client[kRunning] === 1);
           this.upgrade = true;
           return 2;
@@ -56432,11 +56819,11 @@ var require_client_h1 = __commonJS({
         } else {
           socket[kReset] = true;
         }
-        const pause = request.onHeaders(statusCode, headers, this.resume, statusText) === false;
-        if (request.aborted) {
+        const pause = request2.onHeaders(statusCode, headers, this.resume, statusText) === false;
+        if (request2.aborted) {
           return -1;
         }
-        if (request.method === "HEAD") {
+        if (request2.method === "HEAD") {
           return 1;
         }
         if (statusCode < 200) {
@@ -56446,15 +56833,15 @@ var require_client_h1 = __commonJS({
           socket[kBlocking] = false;
           client[kResume]();
         }
-        return pause ? constants3.ERROR.PAUSED : 0;
+        return pause ? constants4.ERROR.PAUSED : 0;
       }
       onBody(buf) {
         const { client, socket, statusCode, maxResponseSize } = this;
         if (socket.destroyed) {
           return -1;
         }
-        const request = client[kQueue][client[kRunningIdx]];
-        assert2(request);
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert2(request2);
         assert2(this.timeoutType === TIMEOUT_BODY);
         if (this.timeout) {
           if (this.timeout.refresh) {
@@ -56467,8 +56854,8 @@ var require_client_h1 = __commonJS({
           return -1;
         }
         this.bytesRead += buf.length;
-        if (request.onData(buf) === false) {
-          return constants3.ERROR.PAUSED;
+        if (request2.onData(buf) === false) {
+          return constants4.ERROR.PAUSED;
         }
       }
       onMessageComplete() {
@@ -56481,8 +56868,8 @@ var require_client_h1 = __commonJS({
         }
         assert2(statusCode >= 100);
         assert2((this.headers.length & 1) === 0);
-        const request = client[kQueue][client[kRunningIdx]];
-        assert2(request);
+        const request2 = client[kQueue][client[kRunningIdx]];
+        assert2(request2);
         this.statusCode = null;
         this.statusText = "";
         this.bytesRead = 0;
@@ -56494,23 +56881,23 @@ var require_client_h1 = __commonJS({
         if (statusCode < 200) {
           return;
         }
-        if (request.method !== "HEAD" && contentLength && bytesRead !== parseInt(contentLength, 10)) {
+        if (request2.method !== "HEAD" && contentLength && bytesRead !== parseInt(contentLength, 10)) {
           util.destroy(socket, new ResponseContentLengthMismatchError());
           return -1;
         }
-        request.onComplete(headers);
+        request2.onComplete(headers);
         client[kQueue][client[kRunningIdx]++] = null;
         socket[kSocketUsed] = true;
         if (socket[kWriting]) {
           assert2(client[kRunning] === 0);
           util.destroy(socket, new InformationalError("reset"));
-          return constants3.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (!shouldKeepAlive) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants3.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (socket[kReset] && client[kRunning] === 0) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants3.ERROR.PAUSED;
+          return constants4.ERROR.PAUSED;
         } else if (client[kPipelining] == null || client[kPipelining] === 1) {
           setImmediate(() => client[kResume]());
         } else {
@@ -56596,13 +56983,13 @@ var require_client_h1 = __commonJS({
           assert2(client2[kPending] === 0);
           const requests = client2[kQueue].splice(client2[kRunningIdx]);
           for (let i = 0; i < requests.length; i++) {
-            const request = requests[i];
-            util.errorRequest(client2, request, err);
+            const request2 = requests[i];
+            util.errorRequest(client2, request2, err);
           }
         } else if (client2[kRunning] > 0 && err.code !== "UND_ERR_INFO") {
-          const request = client2[kQueue][client2[kRunningIdx]];
+          const request2 = client2[kQueue][client2[kRunningIdx]];
           client2[kQueue][client2[kRunningIdx]++] = null;
-          util.errorRequest(client2, request, err);
+          util.errorRequest(client2, request2, err);
         }
         client2[kPendingIdx] = client2[kRunningIdx];
         assert2(client2[kRunning] === 0);
@@ -56632,18 +57019,18 @@ var require_client_h1 = __commonJS({
         get destroyed() {
           return socket.destroyed;
         },
-        busy(request) {
+        busy(request2) {
           if (socket[kWriting] || socket[kReset] || socket[kBlocking] || socket[kIdleSocketValidation] === 1) {
             return true;
           }
-          if (request) {
-            if (client[kRunning] > 0 && !request.idempotent) {
+          if (request2) {
+            if (client[kRunning] > 0 && !request2.idempotent) {
               return true;
             }
-            if (client[kRunning] > 0 && (request.upgrade || request.method === "CONNECT")) {
+            if (client[kRunning] > 0 && (request2.upgrade || request2.method === "CONNECT")) {
               return true;
             }
-            if (client[kRunning] > 0 && util.bodyLength(request.body) !== 0 && (util.isStream(request.body) || util.isAsyncIterable(request.body) || util.isFormDataLike(request.body))) {
+            if (client[kRunning] > 0 && util.bodyLength(request2.body) !== 0 && (util.isStream(request2.body) || util.isAsyncIterable(request2.body) || util.isFormDataLike(request2.body))) {
               return true;
             }
           }
@@ -56709,8 +57096,8 @@ var require_client_h1 = __commonJS({
           }
         } else if (client[kRunning] > 0 && socket[kParser].statusCode < 200) {
           if (socket[kParser].timeoutType !== TIMEOUT_HEADERS) {
-            const request = client[kQueue][client[kRunningIdx]];
-            const headersTimeout = request.headersTimeout != null ? request.headersTimeout : client[kHeadersTimeout];
+            const request2 = client[kQueue][client[kRunningIdx]];
+            const headersTimeout = request2.headersTimeout != null ? request2.headersTimeout : client[kHeadersTimeout];
             socket[kParser].setTimeout(headersTimeout, TIMEOUT_HEADERS);
           }
         }
@@ -56719,26 +57106,26 @@ var require_client_h1 = __commonJS({
     function shouldSendContentLength(method) {
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
-    function writeH1(client, request) {
-      const { method, path: path4, host, upgrade, blocking, reset } = request;
-      let { body, headers, contentLength } = request;
+    function writeH1(client, request2) {
+      const { method, path: path4, host, upgrade, blocking, reset } = request2;
+      let { body, headers, contentLength } = request2;
       const expectsPayload = method === "PUT" || method === "POST" || method === "PATCH" || method === "QUERY" || method === "PROPFIND" || method === "PROPPATCH";
       if (util.isFormDataLike(body)) {
         if (!extractBody) {
           extractBody = require_body().extractBody;
         }
         const [bodyStream, contentType] = extractBody(body);
-        if (request.contentType == null) {
+        if (request2.contentType == null) {
           headers.push("content-type", contentType);
         }
         body = bodyStream.stream;
         contentLength = bodyStream.length;
-      } else if (util.isBlobLike(body) && request.contentType == null) {
+      } else if (util.isBlobLike(body) && request2.contentType == null) {
         const contentType = body.type;
         if (contentType) {
           const contentTypeValue = `${contentType}`;
           if (!util.isValidHeaderValue(contentTypeValue)) {
-            util.errorRequest(client, request, new InvalidArgumentError2("invalid content-type header"));
+            util.errorRequest(client, request2, new InvalidArgumentError2("invalid content-type header"));
             return false;
           }
           headers.push("content-type", contentTypeValue);
@@ -56750,14 +57137,14 @@ var require_client_h1 = __commonJS({
       const bodyLength = util.bodyLength(body);
       contentLength = bodyLength ?? contentLength;
       if (contentLength === null) {
-        contentLength = request.contentLength;
+        contentLength = request2.contentLength;
       }
       if (contentLength === 0 && !expectsPayload) {
         contentLength = null;
       }
-      if (shouldSendContentLength(method) && contentLength > 0 && request.contentLength !== null && request.contentLength !== contentLength) {
+      if (shouldSendContentLength(method) && contentLength > 0 && request2.contentLength !== null && request2.contentLength !== contentLength) {
         if (client[kStrictContentLength]) {
-          util.errorRequest(client, request, new RequestContentLengthMismatchError());
+          util.errorRequest(client, request2, new RequestContentLengthMismatchError());
           return false;
         }
         process.emitWarning(new RequestContentLengthMismatchError());
@@ -56765,25 +57152,25 @@ var require_client_h1 = __commonJS({
       const socket = client[kSocket];
       clearIdleSocketValidation(socket);
       const abort = (error2) => {
-        if (request.aborted) {
+        if (request2.aborted) {
           return;
         }
-        if (request.completed) {
-          if (request.upgrade || request.method === "CONNECT") {
+        if (request2.completed) {
+          if (request2.upgrade || request2.method === "CONNECT") {
             util.destroy(socket, new InformationalError("aborted"));
           }
           return;
         }
-        util.errorRequest(client, request, error2 || new RequestAbortedError());
+        util.errorRequest(client, request2, error2 || new RequestAbortedError());
         util.destroy(body);
         util.destroy(socket, new InformationalError("aborted"));
       };
       try {
-        request.onConnect(abort);
+        request2.onConnect(abort);
       } catch (err) {
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
       }
-      if (request.aborted) {
+      if (request2.aborted) {
         return false;
       }
       if (method === "HEAD") {
@@ -56834,31 +57221,31 @@ upgrade: ${upgrade}\r
         }
       }
       if (channels.sendHeaders.hasSubscribers) {
-        channels.sendHeaders.publish({ request, headers: header, socket });
+        channels.sendHeaders.publish({ request: request2, headers: header, socket });
       }
       if (!body || bodyLength === 0) {
-        writeBuffer(abort, null, client, request, socket, contentLength, header, expectsPayload);
+        writeBuffer(abort, null, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isBuffer(body)) {
-        writeBuffer(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeBuffer(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isBlobLike(body)) {
         if (typeof body.stream === "function") {
-          writeIterable(abort, body.stream(), client, request, socket, contentLength, header, expectsPayload);
+          writeIterable(abort, body.stream(), client, request2, socket, contentLength, header, expectsPayload);
         } else {
-          writeBlob(abort, body, client, request, socket, contentLength, header, expectsPayload);
+          writeBlob(abort, body, client, request2, socket, contentLength, header, expectsPayload);
         }
       } else if (util.isStream(body)) {
-        writeStream(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeStream(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else if (util.isIterable(body)) {
-        writeIterable(abort, body, client, request, socket, contentLength, header, expectsPayload);
+        writeIterable(abort, body, client, request2, socket, contentLength, header, expectsPayload);
       } else {
         assert2(false);
       }
       return true;
     }
-    function writeStream(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    function writeStream(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert2(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
       let finished = false;
-      const writer = new AsyncWriter({ abort, socket, request, contentLength, client, expectsPayload, header });
+      const writer = new AsyncWriter({ abort, socket, request: request2, contentLength, client, expectsPayload, header });
       const onData = function(chunk) {
         if (finished) {
           return;
@@ -56924,7 +57311,7 @@ upgrade: ${upgrade}\r
         setImmediate(onClose);
       }
     }
-    function writeBuffer(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    function writeBuffer(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       try {
         if (!body) {
           if (contentLength === 0) {
@@ -56944,18 +57331,18 @@ upgrade: ${upgrade}\r
 `, "latin1");
           socket.write(body);
           socket.uncork();
-          request.onBodySent(body);
-          if (!expectsPayload && request.reset !== false) {
+          request2.onBodySent(body);
+          if (!expectsPayload && request2.reset !== false) {
             socket[kReset] = true;
           }
         }
-        request.onRequestSent();
+        request2.onRequestSent();
         client[kResume]();
       } catch (err) {
         abort(err);
       }
     }
-    async function writeBlob(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    async function writeBlob(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert2(contentLength === body.size, "blob body must have content length");
       try {
         if (contentLength != null && contentLength !== body.size) {
@@ -56968,9 +57355,9 @@ upgrade: ${upgrade}\r
 `, "latin1");
         socket.write(buffer);
         socket.uncork();
-        request.onBodySent(buffer);
-        request.onRequestSent();
-        if (!expectsPayload && request.reset !== false) {
+        request2.onBodySent(buffer);
+        request2.onRequestSent();
+        if (!expectsPayload && request2.reset !== false) {
           socket[kReset] = true;
         }
         client[kResume]();
@@ -56978,7 +57365,7 @@ upgrade: ${upgrade}\r
         abort(err);
       }
     }
-    async function writeIterable(abort, body, client, request, socket, contentLength, header, expectsPayload) {
+    async function writeIterable(abort, body, client, request2, socket, contentLength, header, expectsPayload) {
       assert2(contentLength !== 0 || client[kRunning] === 0, "iterator body cannot be pipelined");
       let callback = null;
       function onDrain() {
@@ -56997,7 +57384,7 @@ upgrade: ${upgrade}\r
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
-      const writer = new AsyncWriter({ abort, socket, request, contentLength, client, expectsPayload, header });
+      const writer = new AsyncWriter({ abort, socket, request: request2, contentLength, client, expectsPayload, header });
       try {
         for await (const chunk of body) {
           if (socket[kError]) {
@@ -57015,9 +57402,9 @@ upgrade: ${upgrade}\r
       }
     }
     var AsyncWriter = class {
-      constructor({ abort, socket, request, contentLength, client, expectsPayload, header }) {
+      constructor({ abort, socket, request: request2, contentLength, client, expectsPayload, header }) {
         this.socket = socket;
-        this.request = request;
+        this.request = request2;
         this.contentLength = contentLength;
         this.client = client;
         this.bytesWritten = 0;
@@ -57027,7 +57414,7 @@ upgrade: ${upgrade}\r
         socket[kWriting] = true;
       }
       write(chunk) {
-        const { socket, request, contentLength, client, bytesWritten, expectsPayload, header } = this;
+        const { socket, request: request2, contentLength, client, bytesWritten, expectsPayload, header } = this;
         if (socket[kError]) {
           throw socket[kError];
         }
@@ -57046,7 +57433,7 @@ upgrade: ${upgrade}\r
         }
         socket.cork();
         if (bytesWritten === 0) {
-          if (!expectsPayload && request.reset !== false) {
+          if (!expectsPayload && request2.reset !== false) {
             socket[kReset] = true;
           }
           if (contentLength === null) {
@@ -57066,7 +57453,7 @@ ${len.toString(16)}\r
         this.bytesWritten += len;
         const ret = socket.write(chunk);
         socket.uncork();
-        request.onBodySent(chunk);
+        request2.onBodySent(chunk);
         if (!ret) {
           if (socket[kParser].timeout && socket[kParser].timeoutType === TIMEOUT_HEADERS) {
             if (socket[kParser].timeout.refresh) {
@@ -57077,8 +57464,8 @@ ${len.toString(16)}\r
         return ret;
       }
       end() {
-        const { socket, contentLength, client, bytesWritten, expectsPayload, header, request } = this;
-        request.onRequestSent();
+        const { socket, contentLength, client, bytesWritten, expectsPayload, header, request: request2 } = this;
+        request2.onRequestSent();
         socket[kWriting] = false;
         if (socket[kError]) {
           throw socket[kError];
@@ -57180,13 +57567,13 @@ var require_client_h2 = __commonJS({
     } = http2;
     function parseH2Headers(headers) {
       const result = [];
-      for (const [name, value] of Object.entries(headers)) {
+      for (const [name2, value] of Object.entries(headers)) {
         if (Array.isArray(value)) {
           for (const subvalue of value) {
-            result.push(Buffer.from(name), Buffer.from(subvalue));
+            result.push(Buffer.from(name2), Buffer.from(subvalue));
           }
         } else {
-          result.push(Buffer.from(name), Buffer.from(value));
+          result.push(Buffer.from(name2), Buffer.from(value));
         }
       }
       return result;
@@ -57223,8 +57610,8 @@ var require_client_h2 = __commonJS({
           assert2(client2[kPending] === 0);
           const requests = client2[kQueue].splice(client2[kRunningIdx]);
           for (let i = 0; i < requests.length; i++) {
-            const request = requests[i];
-            util.errorRequest(client2, request, err);
+            const request2 = requests[i];
+            util.errorRequest(client2, request2, err);
           }
         }
       });
@@ -57316,9 +57703,9 @@ var require_client_h2 = __commonJS({
       }
       util.destroy(this[kSocket], err);
       if (client[kRunningIdx] < client[kQueue].length) {
-        const request = client[kQueue][client[kRunningIdx]];
+        const request2 = client[kQueue][client[kRunningIdx]];
         client[kQueue][client[kRunningIdx]++] = null;
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
         client[kPendingIdx] = client[kRunningIdx];
       }
       assert2(client[kRunning] === 0);
@@ -57328,12 +57715,12 @@ var require_client_h2 = __commonJS({
     function shouldSendContentLength(method) {
       return method !== "GET" && method !== "HEAD" && method !== "OPTIONS" && method !== "TRACE" && method !== "CONNECT";
     }
-    function writeH2(client, request) {
+    function writeH2(client, request2) {
       const session = client[kHTTP2Session];
-      const { method, path: path4, host, upgrade, expectContinue, signal, headers: reqHeaders } = request;
-      let { body } = request;
+      const { method, path: path4, host, upgrade, expectContinue, signal, headers: reqHeaders } = request2;
+      let { body } = request2;
       if (upgrade) {
-        util.errorRequest(client, request, new Error("Upgrade not supported for H2"));
+        util.errorRequest(client, request2, new Error("Upgrade not supported for H2"));
         return false;
       }
       const headers = {};
@@ -57357,17 +57744,17 @@ var require_client_h2 = __commonJS({
       headers[HTTP2_HEADER_AUTHORITY] = host || `${hostname}${port ? `:${port}` : ""}`;
       headers[HTTP2_HEADER_METHOD] = method;
       const abort = (error2) => {
-        if (request.aborted) {
+        if (request2.aborted) {
           return;
         }
-        if (request.completed) {
+        if (request2.completed) {
           if (method === "CONNECT" && stream != null) {
             util.destroy(stream, error2 || new RequestAbortedError());
           }
           return;
         }
         error2 = error2 || new RequestAbortedError();
-        util.errorRequest(client, request, error2);
+        util.errorRequest(client, request2, error2);
         if (stream != null) {
           util.destroy(stream, error2);
         }
@@ -57376,11 +57763,11 @@ var require_client_h2 = __commonJS({
         client[kResume]();
       };
       try {
-        request.onConnect(abort);
+        request2.onConnect(abort);
       } catch (err) {
-        util.errorRequest(client, request, err);
+        util.errorRequest(client, request2, err);
       }
-      if (request.aborted) {
+      if (request2.aborted) {
         return false;
       }
       if (method === "CONNECT") {
@@ -57390,22 +57777,22 @@ var require_client_h2 = __commonJS({
         const onResponse = (headers2) => {
           upgradeResponseFinished = true;
           stream.off(errorMonitor, onUpgradeError);
-          request.onUpgradeResponse(Number(headers2[HTTP2_HEADER_STATUS]), headers2, parseH2ResponseHeaders);
+          request2.onUpgradeResponse(Number(headers2[HTTP2_HEADER_STATUS]), headers2, parseH2ResponseHeaders);
         };
         const onUpgradeError = (error2) => {
           upgradeResponseFinished = true;
           stream.off("response", onResponse);
-          request.onUpgradeError(error2);
+          request2.onUpgradeError(error2);
         };
         const onReady = () => {
           try {
-            request.onUpgrade(null, null, stream);
+            request2.onUpgrade(null, null, stream);
           } catch (error2) {
             stream.off("response", onResponse);
             abort(error2);
             return;
           }
-          if (request.aborted) {
+          if (request2.aborted) {
             return;
           }
           stream.off("error", abort);
@@ -57417,10 +57804,10 @@ var require_client_h2 = __commonJS({
         ++session[kOpenStreams];
         onReady();
         stream.once("close", () => {
-          if (!upgradeResponseFinished && request.completed) {
+          if (!upgradeResponseFinished && request2.completed) {
             stream.off("response", onResponse);
             stream.off(errorMonitor, onUpgradeError);
-            request.onUpgradeError(new InformationalError(`HTTP/2: "stream error" received - code ${stream.rstCode}`));
+            request2.onUpgradeError(new InformationalError(`HTTP/2: "stream error" received - code ${stream.rstCode}`));
           }
           session[kOpenStreams] -= 1;
           if (session[kOpenStreams] === 0) session.unref();
@@ -57442,14 +57829,14 @@ var require_client_h2 = __commonJS({
         contentLength = bodyStream.length;
       }
       if (contentLength == null) {
-        contentLength = request.contentLength;
+        contentLength = request2.contentLength;
       }
       if (contentLength === 0 || !expectsPayload) {
         contentLength = null;
       }
-      if (shouldSendContentLength(method) && contentLength > 0 && request.contentLength != null && request.contentLength !== contentLength) {
+      if (shouldSendContentLength(method) && contentLength > 0 && request2.contentLength != null && request2.contentLength !== contentLength) {
         if (client[kStrictContentLength]) {
-          util.errorRequest(client, request, new RequestContentLengthMismatchError());
+          util.errorRequest(client, request2, new RequestContentLengthMismatchError());
           return false;
         }
         process.emitWarning(new RequestContentLengthMismatchError());
@@ -57474,25 +57861,25 @@ var require_client_h2 = __commonJS({
       ++session[kOpenStreams];
       stream.once("response", (headers2) => {
         const { [HTTP2_HEADER_STATUS]: statusCode, ...realHeaders } = headers2;
-        request.onResponseStarted();
-        if (request.aborted) {
+        request2.onResponseStarted();
+        if (request2.aborted) {
           const err = new RequestAbortedError();
-          util.errorRequest(client, request, err);
+          util.errorRequest(client, request2, err);
           util.destroy(stream, err);
           return;
         }
-        if (request.onHeaders(Number(statusCode), parseH2Headers(realHeaders), stream.resume.bind(stream), "") === false) {
+        if (request2.onHeaders(Number(statusCode), parseH2Headers(realHeaders), stream.resume.bind(stream), "") === false) {
           stream.pause();
         }
         stream.on("data", (chunk) => {
-          if (request.onData(chunk) === false) {
+          if (request2.onData(chunk) === false) {
             stream.pause();
           }
         });
       });
       stream.once("end", () => {
         if (stream.state?.state == null || stream.state.state < 6) {
-          request.onComplete([]);
+          request2.onComplete([]);
         }
         if (session[kOpenStreams] === 0) {
           session.unref();
@@ -57522,7 +57909,7 @@ var require_client_h2 = __commonJS({
             stream,
             null,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -57533,7 +57920,7 @@ var require_client_h2 = __commonJS({
             stream,
             body,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -57545,7 +57932,7 @@ var require_client_h2 = __commonJS({
               stream,
               body.stream(),
               client,
-              request,
+              request2,
               client[kSocket],
               contentLength,
               expectsPayload
@@ -57556,7 +57943,7 @@ var require_client_h2 = __commonJS({
               stream,
               body,
               client,
-              request,
+              request2,
               client[kSocket],
               contentLength,
               expectsPayload
@@ -57570,7 +57957,7 @@ var require_client_h2 = __commonJS({
             stream,
             body,
             client,
-            request,
+            request2,
             contentLength
           );
         } else if (util.isIterable(body)) {
@@ -57579,7 +57966,7 @@ var require_client_h2 = __commonJS({
             stream,
             body,
             client,
-            request,
+            request2,
             client[kSocket],
             contentLength,
             expectsPayload
@@ -57589,7 +57976,7 @@ var require_client_h2 = __commonJS({
         }
       }
     }
-    function writeBuffer(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    function writeBuffer(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       try {
         if (body != null && util.isBuffer(body)) {
           assert2(contentLength === body.byteLength, "buffer body must have content length");
@@ -57597,18 +57984,18 @@ var require_client_h2 = __commonJS({
           h2stream.write(body);
           h2stream.uncork();
           h2stream.end();
-          request.onBodySent(body);
+          request2.onBodySent(body);
         }
         if (!expectsPayload) {
           socket[kReset] = true;
         }
-        request.onRequestSent();
+        request2.onRequestSent();
         client[kResume]();
       } catch (error2) {
         abort(error2);
       }
     }
-    function writeStream(abort, socket, expectsPayload, h2stream, body, client, request, contentLength) {
+    function writeStream(abort, socket, expectsPayload, h2stream, body, client, request2, contentLength) {
       assert2(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
       const pipe = pipeline(
         body,
@@ -57619,7 +58006,7 @@ var require_client_h2 = __commonJS({
             abort(err);
           } else {
             util.removeAllListeners(pipe);
-            request.onRequestSent();
+            request2.onRequestSent();
             if (!expectsPayload) {
               socket[kReset] = true;
             }
@@ -57629,10 +58016,10 @@ var require_client_h2 = __commonJS({
       );
       util.addListener(pipe, "data", onPipeData);
       function onPipeData(chunk) {
-        request.onBodySent(chunk);
+        request2.onBodySent(chunk);
       }
     }
-    async function writeBlob(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    async function writeBlob(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       assert2(contentLength === body.size, "blob body must have content length");
       try {
         if (contentLength != null && contentLength !== body.size) {
@@ -57643,8 +58030,8 @@ var require_client_h2 = __commonJS({
         h2stream.write(buffer);
         h2stream.uncork();
         h2stream.end();
-        request.onBodySent(buffer);
-        request.onRequestSent();
+        request2.onBodySent(buffer);
+        request2.onRequestSent();
         if (!expectsPayload) {
           socket[kReset] = true;
         }
@@ -57653,7 +58040,7 @@ var require_client_h2 = __commonJS({
         abort(err);
       }
     }
-    async function writeIterable(abort, h2stream, body, client, request, socket, contentLength, expectsPayload) {
+    async function writeIterable(abort, h2stream, body, client, request2, socket, contentLength, expectsPayload) {
       assert2(contentLength !== 0 || client[kRunning] === 0, "iterator body cannot be pipelined");
       let callback = null;
       function onDrain() {
@@ -57678,13 +58065,13 @@ var require_client_h2 = __commonJS({
             throw socket[kError];
           }
           const res = h2stream.write(chunk);
-          request.onBodySent(chunk);
+          request2.onBodySent(chunk);
           if (!res) {
             await waitForDrain();
           }
         }
         h2stream.end();
-        request.onRequestSent();
+        request2.onRequestSent();
         if (!expectsPayload) {
           socket[kReset] = true;
         }
@@ -57722,17 +58109,17 @@ var require_redirect_handler = __commonJS({
       }
     };
     var RedirectHandler = class {
-      constructor(dispatch, maxRedirections, opts, handler) {
+      constructor(dispatch, maxRedirections, opts, handler2) {
         if (maxRedirections != null && (!Number.isInteger(maxRedirections) || maxRedirections < 0)) {
           throw new InvalidArgumentError2("maxRedirections must be a positive number");
         }
-        util.validateHandler(handler, opts.method, opts.upgrade);
+        util.validateHandler(handler2, opts.method, opts.upgrade);
         this.dispatch = dispatch;
         this.location = null;
         this.abort = null;
         this.opts = { ...opts, maxRedirections: 0 };
         this.maxRedirections = maxRedirections;
-        this.handler = handler;
+        this.handler = handler2;
         this.history = [];
         this.redirectionLimitReached = false;
         if (util.isStream(this.opts.body)) {
@@ -57830,8 +58217,8 @@ var require_redirect_handler = __commonJS({
         return true;
       }
       if (unknownOrigin && (header.length === 13 || header.length === 6 || header.length === 19)) {
-        const name = util.headerNameToString(header);
-        return name === "authorization" || name === "cookie" || name === "proxy-authorization";
+        const name2 = util.headerNameToString(header);
+        return name2 === "authorization" || name2 === "cookie" || name2 === "proxy-authorization";
       }
       return false;
     }
@@ -57865,12 +58252,12 @@ var require_redirect_interceptor = __commonJS({
     var RedirectHandler = require_redirect_handler();
     function createRedirectInterceptor({ maxRedirections: defaultMaxRedirections }) {
       return (dispatch) => {
-        return function Intercept(opts, handler) {
+        return function Intercept(opts, handler2) {
           const { maxRedirections = defaultMaxRedirections } = opts;
           if (!maxRedirections) {
-            return dispatch(opts, handler);
+            return dispatch(opts, handler2);
           }
-          const redirectHandler = new RedirectHandler(dispatch, maxRedirections, opts, handler);
+          const redirectHandler = new RedirectHandler(dispatch, maxRedirections, opts, handler2);
           opts = { ...opts, maxRedirections: 0 };
           return dispatch(opts, redirectHandler);
         };
@@ -57943,7 +58330,7 @@ var require_client = __commonJS({
     var connectH2 = require_client_h2();
     var deprecatedInterceptorWarned = false;
     var kClosedResolve = /* @__PURE__ */ Symbol("kClosedResolve");
-    var noop = () => {
+    var noop3 = () => {
     };
     function getPipelining(client) {
       return client[kPipelining] ?? client[kHTTPContext]?.defaultPipelining ?? 1;
@@ -57974,7 +58361,7 @@ var require_client = __commonJS({
         strictContentLength,
         maxCachedSessions,
         maxRedirections,
-        connect: connect2,
+        connect: connect3,
         maxRequestsPerClient,
         localAddress,
         maxResponseSize,
@@ -58026,7 +58413,7 @@ var require_client = __commonJS({
         if (bodyTimeout != null && (!Number.isInteger(bodyTimeout) || bodyTimeout < 0)) {
           throw new InvalidArgumentError2("bodyTimeout must be a positive integer or zero");
         }
-        if (connect2 != null && typeof connect2 !== "function" && typeof connect2 !== "object") {
+        if (connect3 != null && typeof connect3 !== "function" && typeof connect3 !== "object") {
           throw new InvalidArgumentError2("connect must be a function or an object");
         }
         if (maxRedirections != null && (!Number.isInteger(maxRedirections) || maxRedirections < 0)) {
@@ -58050,15 +58437,15 @@ var require_client = __commonJS({
         if (maxConcurrentStreams != null && (typeof maxConcurrentStreams !== "number" || maxConcurrentStreams < 1)) {
           throw new InvalidArgumentError2("maxConcurrentStreams must be a positive integer, greater than 0");
         }
-        if (typeof connect2 !== "function") {
-          connect2 = buildConnector({
+        if (typeof connect3 !== "function") {
+          connect3 = buildConnector({
             ...tls,
             maxCachedSessions,
             allowH2,
             socketPath,
             timeout: connectTimeout,
             ...autoSelectFamily ? { autoSelectFamily, autoSelectFamilyAttemptTimeout } : void 0,
-            ...connect2
+            ...connect3
           });
         }
         if (interceptors?.Client && Array.isArray(interceptors.Client)) {
@@ -58073,7 +58460,7 @@ var require_client = __commonJS({
           this[kInterceptors] = [createRedirectInterceptor({ maxRedirections })];
         }
         this[kUrl] = util.parseOrigin(url);
-        this[kConnector] = connect2;
+        this[kConnector] = connect3;
         this[kPipelining] = pipelining != null ? pipelining : 1;
         this[kMaxHeadersSize] = maxHeaderSize || http.maxHeaderSize;
         this[kKeepAliveDefaultTimeout] = keepAliveTimeout == null ? 4e3 : keepAliveTimeout;
@@ -58127,15 +58514,15 @@ var require_client = __commonJS({
       }
       /* istanbul ignore: only used for test */
       [kConnect](cb) {
-        connect(this);
+        connect2(this);
         this.once("connect", cb);
       }
-      [kDispatch](opts, handler) {
+      [kDispatch](opts, handler2) {
         const origin = opts.origin || this[kUrl].origin;
-        const request = new Request(origin, opts, handler);
-        this[kQueue].push(request);
+        const request2 = new Request(origin, opts, handler2);
+        this[kQueue].push(request2);
         if (this[kResuming]) {
-        } else if (util.bodyLength(request.body) == null && util.isIterable(request.body)) {
+        } else if (util.bodyLength(request2.body) == null && util.isIterable(request2.body)) {
           this[kResuming] = 1;
           queueMicrotask(() => resume(this));
         } else {
@@ -58159,8 +58546,8 @@ var require_client = __commonJS({
         return new Promise((resolve14) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
-            const request = requests[i];
-            util.errorRequest(this, request, err);
+            const request2 = requests[i];
+            util.errorRequest(this, request2, err);
           }
           const callback = () => {
             if (this[kClosedResolve]) {
@@ -58185,13 +58572,13 @@ var require_client = __commonJS({
         assert2(client[kPendingIdx] === client[kRunningIdx]);
         const requests = client[kQueue].splice(client[kRunningIdx]);
         for (let i = 0; i < requests.length; i++) {
-          const request = requests[i];
-          util.errorRequest(client, request, err);
+          const request2 = requests[i];
+          util.errorRequest(client, request2, err);
         }
         assert2(client[kSize] === 0);
       }
     }
-    async function connect(client) {
+    async function connect2(client) {
       assert2(!client[kConnecting]);
       assert2(!client[kHTTPContext]);
       let { host, hostname, protocol, port } = client[kUrl];
@@ -58235,14 +58622,14 @@ var require_client = __commonJS({
           });
         });
         if (client.destroyed) {
-          util.destroy(socket.on("error", noop), new ClientDestroyedError());
+          util.destroy(socket.on("error", noop3), new ClientDestroyedError());
           return;
         }
         assert2(socket);
         try {
           client[kHTTPContext] = socket.alpnProtocol === "h2" ? await connectH2(client, socket) : await connectH1(client, socket);
         } catch (err) {
-          socket.destroy().on("error", noop);
+          socket.destroy().on("error", noop3);
           throw err;
         }
         client[kConnecting] = false;
@@ -58289,8 +58676,8 @@ var require_client = __commonJS({
         if (err.code === "ERR_TLS_CERT_ALTNAME_INVALID") {
           assert2(client[kRunning] === 0);
           while (client[kPending] > 0 && client[kQueue][client[kPendingIdx]].servername === client[kServerName]) {
-            const request = client[kQueue][client[kPendingIdx]++];
-            util.errorRequest(client, request, err);
+            const request2 = client[kQueue][client[kPendingIdx]++];
+            util.errorRequest(client, request2, err);
           }
         } else {
           onError(client, err);
@@ -58347,12 +58734,12 @@ var require_client = __commonJS({
         if (client[kRunning] >= (getPipelining(client) || 1)) {
           return;
         }
-        const request = client[kQueue][client[kPendingIdx]];
-        if (client[kUrl].protocol === "https:" && client[kServerName] !== request.servername) {
+        const request2 = client[kQueue][client[kPendingIdx]];
+        if (client[kUrl].protocol === "https:" && client[kServerName] !== request2.servername) {
           if (client[kRunning] > 0) {
             return;
           }
-          client[kServerName] = request.servername;
+          client[kServerName] = request2.servername;
           client[kHTTPContext]?.destroy(new InformationalError("servername changed"), () => {
             client[kHTTPContext] = null;
             resume(client);
@@ -58362,16 +58749,16 @@ var require_client = __commonJS({
           return;
         }
         if (!client[kHTTPContext]) {
-          connect(client);
+          connect2(client);
           return;
         }
         if (client[kHTTPContext].destroyed) {
           return;
         }
-        if (client[kHTTPContext].busy(request)) {
+        if (client[kHTTPContext].busy(request2)) {
           return;
         }
-        if (!request.aborted && client[kHTTPContext].write(request)) {
+        if (!request2.aborted && client[kHTTPContext].write(request2)) {
           client[kPendingIdx]++;
         } else {
           client[kQueue].splice(client[kPendingIdx], 1);
@@ -58581,13 +58968,13 @@ var require_pool_base = __commonJS({
         }
         await Promise.all(this[kClients].map((c) => c.destroy(err)));
       }
-      [kDispatch](opts, handler) {
+      [kDispatch](opts, handler2) {
         const dispatcher = this[kGetDispatcher]();
         if (!dispatcher) {
           this[kNeedDrain] = true;
-          this[kQueue].push({ opts, handler });
+          this[kQueue].push({ opts, handler: handler2 });
           this[kQueued]++;
-        } else if (!dispatcher.dispatch(opts, handler)) {
+        } else if (!dispatcher.dispatch(opts, handler2)) {
           dispatcher[kNeedDrain] = true;
           this[kNeedDrain] = !this[kGetDispatcher]();
         }
@@ -58654,7 +59041,7 @@ var require_pool = __commonJS({
       constructor(origin, {
         connections,
         factory = defaultFactory,
-        connect,
+        connect: connect2,
         connectTimeout,
         tls,
         maxCachedSessions,
@@ -58670,25 +59057,25 @@ var require_pool = __commonJS({
         if (typeof factory !== "function") {
           throw new InvalidArgumentError2("factory must be a function.");
         }
-        if (connect != null && typeof connect !== "function" && typeof connect !== "object") {
+        if (connect2 != null && typeof connect2 !== "function" && typeof connect2 !== "object") {
           throw new InvalidArgumentError2("connect must be a function or an object");
         }
-        if (typeof connect !== "function") {
-          connect = buildConnector({
+        if (typeof connect2 !== "function") {
+          connect2 = buildConnector({
             ...tls,
             maxCachedSessions,
             allowH2,
             socketPath,
             timeout: connectTimeout,
             ...autoSelectFamily ? { autoSelectFamily, autoSelectFamilyAttemptTimeout } : void 0,
-            ...connect
+            ...connect2
           });
         }
         super(options);
         this[kInterceptors] = options.interceptors?.Pool && Array.isArray(options.interceptors.Pool) ? options.interceptors.Pool : [];
         this[kConnections] = connections || null;
         this[kUrl] = util.parseOrigin(origin);
-        this[kOptions] = { ...util.deepClone(options), connect, allowH2 };
+        this[kOptions] = { ...util.deepClone(options), connect: connect2, allowH2 };
         this[kOptions].interceptors = options.interceptors ? { ...options.interceptors } : void 0;
         this[kFactory] = factory;
         this.on("connectionError", (origin2, targets, error2) => {
@@ -58883,25 +59270,25 @@ var require_agent = __commonJS({
       return opts && opts.connections === 1 ? new Client(origin, opts) : new Pool(origin, opts);
     }
     var Agent = class extends DispatcherBase {
-      constructor({ factory = defaultFactory, maxRedirections = 0, connect, tls, ...options } = {}) {
+      constructor({ factory = defaultFactory, maxRedirections = 0, connect: connect2, tls, ...options } = {}) {
         if (typeof factory !== "function") {
           throw new InvalidArgumentError2("factory must be a function.");
         }
-        if (connect != null && typeof connect !== "function" && typeof connect !== "object") {
+        if (connect2 != null && typeof connect2 !== "function" && typeof connect2 !== "object") {
           throw new InvalidArgumentError2("connect must be a function or an object");
         }
         if (!Number.isInteger(maxRedirections) || maxRedirections < 0) {
           throw new InvalidArgumentError2("maxRedirections must be a positive number");
         }
         super(options);
-        if (connect && typeof connect !== "function") {
-          connect = { ...connect };
+        if (connect2 && typeof connect2 !== "function") {
+          connect2 = { ...connect2 };
         }
         if (tls && typeof tls !== "function") {
           tls = { ...tls };
         }
         this[kInterceptors] = options.interceptors?.Agent && Array.isArray(options.interceptors.Agent) ? options.interceptors.Agent : [createRedirectInterceptor({ maxRedirections })];
-        this[kOptions] = { ...util.deepClone(options), connect, tls };
+        this[kOptions] = { ...util.deepClone(options), connect: connect2, tls };
         this[kOptions].interceptors = options.interceptors ? { ...options.interceptors } : void 0;
         this[kMaxRedirections] = maxRedirections;
         this[kFactory] = factory;
@@ -58926,7 +59313,7 @@ var require_agent = __commonJS({
         }
         return ret;
       }
-      [kDispatch](opts, handler) {
+      [kDispatch](opts, handler2) {
         let key;
         if (opts.origin && (typeof opts.origin === "string" || opts.origin instanceof URL)) {
           key = String(opts.origin);
@@ -58938,7 +59325,7 @@ var require_agent = __commonJS({
           dispatcher = this[kFactory](opts.origin, this[kOptions]).on("drain", this[kOnDrain]).on("connect", this[kOnConnect]).on("disconnect", this[kOnDisconnect]).on("connectionError", this[kOnConnectionError]);
           this[kClients].set(key, dispatcher);
         }
-        return dispatcher.dispatch(opts, handler);
+        return dispatcher.dispatch(opts, handler2);
       }
       async [kClose]() {
         const closePromises = [];
@@ -58986,7 +59373,7 @@ var require_proxy_agent = __commonJS({
     function defaultFactory(origin, opts) {
       return new Pool(origin, opts);
     }
-    var noop = () => {
+    var noop3 = () => {
     };
     function defaultAgentFactory(origin, opts) {
       if (opts.connections === 1) {
@@ -58996,24 +59383,24 @@ var require_proxy_agent = __commonJS({
     }
     var Http1ProxyWrapper = class extends DispatcherBase {
       #client;
-      constructor(proxyUrl, { headers = {}, connect, factory }) {
+      constructor(proxyUrl, { headers = {}, connect: connect2, factory }) {
         super();
         if (!proxyUrl) {
           throw new InvalidArgumentError2("Proxy URL is mandatory");
         }
         this[kProxyHeaders] = headers;
         if (factory) {
-          this.#client = factory(proxyUrl, { connect });
+          this.#client = factory(proxyUrl, { connect: connect2 });
         } else {
-          this.#client = new Client(proxyUrl, { connect });
+          this.#client = new Client(proxyUrl, { connect: connect2 });
         }
       }
-      [kDispatch](opts, handler) {
-        const onHeaders = handler.onHeaders;
-        handler.onHeaders = function(statusCode, data, resume) {
+      [kDispatch](opts, handler2) {
+        const onHeaders = handler2.onHeaders;
+        handler2.onHeaders = function(statusCode, data, resume) {
           if (statusCode === 407) {
-            if (typeof handler.onError === "function") {
-              handler.onError(new InvalidArgumentError2("Proxy Authentication Required (407)"));
+            if (typeof handler2.onError === "function") {
+              handler2.onError(new InvalidArgumentError2("Proxy Authentication Required (407)"));
             }
             return;
           }
@@ -59030,7 +59417,7 @@ var require_proxy_agent = __commonJS({
           headers.host = host;
         }
         opts.headers = { ...this[kProxyHeaders], ...headers };
-        return this.#client[kDispatch](opts, handler);
+        return this.#client[kDispatch](opts, handler2);
       }
       async [kClose]() {
         return this.#client.close();
@@ -59067,7 +59454,7 @@ var require_proxy_agent = __commonJS({
         } else if (username && password) {
           this[kProxyHeaders]["proxy-authorization"] = `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`;
         }
-        const connect = buildConnector({ ...opts.proxyTls });
+        const connect2 = buildConnector({ ...opts.proxyTls });
         this[kConnectEndpoint] = buildConnector({ ...opts.requestTls });
         const agentFactory = opts.factory || defaultAgentFactory;
         const factory = (origin2, options) => {
@@ -59075,13 +59462,13 @@ var require_proxy_agent = __commonJS({
           if (!this[kTunnelProxy] && protocol2 === "http:" && this[kProxy].protocol === "http:") {
             return new Http1ProxyWrapper(this[kProxy].uri, {
               headers: this[kProxyHeaders],
-              connect,
+              connect: connect2,
               factory: agentFactory
             });
           }
           return agentFactory(origin2, options);
         };
-        this[kClient] = clientFactory(url, { connect });
+        this[kClient] = clientFactory(url, { connect: connect2 });
         this[kAgent] = new Agent({
           ...opts,
           factory,
@@ -59103,7 +59490,7 @@ var require_proxy_agent = __commonJS({
                 servername: this[kProxyTls]?.servername || proxyHostname
               });
               if (statusCode !== 200) {
-                socket.on("error", noop).destroy();
+                socket.on("error", noop3).destroy();
                 callback(new RequestAbortedError(`Proxy response (${statusCode}) !== 200 when HTTP Tunneling`));
               }
               if (opts2.protocol !== "https:") {
@@ -59127,7 +59514,7 @@ var require_proxy_agent = __commonJS({
           }
         });
       }
-      dispatch(opts, handler) {
+      dispatch(opts, handler2) {
         const headers = buildHeaders(opts.headers);
         throwIfProxyAuthIsSent(headers);
         if (headers && !("host" in headers) && !("Host" in headers)) {
@@ -59139,7 +59526,7 @@ var require_proxy_agent = __commonJS({
             ...opts,
             headers
           },
-          handler
+          handler2
         );
       }
       /**
@@ -59226,10 +59613,10 @@ var require_env_http_proxy_agent = __commonJS({
         }
         this.#parseNoProxy();
       }
-      [kDispatch](opts, handler) {
+      [kDispatch](opts, handler2) {
         const url = new URL(opts.origin);
         const agent = this.#getProxyAgentForUrl(url);
-        return agent.dispatch(opts, handler);
+        return agent.dispatch(opts, handler2);
       }
       async [kClose]() {
         await this[kNoProxyAgent].close();
@@ -59683,13 +60070,13 @@ var require_retry_agent = __commonJS({
         this.#agent = agent;
         this.#options = options;
       }
-      dispatch(opts, handler) {
+      dispatch(opts, handler2) {
         const retry = new RetryHandler({
           ...opts,
           retryOptions: this.#options
         }, {
           dispatch: this.#agent.dispatch.bind(this.#agent),
-          handler
+          handler: handler2
         });
         return this.#agent.dispatch(opts, retry);
       }
@@ -59719,7 +60106,7 @@ var require_readable = __commonJS({
     var kAbort = /* @__PURE__ */ Symbol("kAbort");
     var kContentType = /* @__PURE__ */ Symbol("kContentType");
     var kContentLength = /* @__PURE__ */ Symbol("kContentLength");
-    var noop = () => {
+    var noop3 = () => {
     };
     var BodyReadable = class extends Readable {
       constructor({
@@ -59851,7 +60238,7 @@ var require_readable = __commonJS({
             } else {
               resolve14(null);
             }
-          }).on("error", noop).on("data", function(chunk) {
+          }).on("error", noop3).on("data", function(chunk) {
             limit2 -= chunk.length;
             if (limit2 <= 0) {
               this.destroy();
@@ -60137,17 +60524,17 @@ var require_api_request = __commonJS({
           }
         }
       }
-      onConnect(abort, context) {
+      onConnect(abort, context3) {
         if (this.reason) {
           abort(this.reason);
           return;
         }
         assert2(this.callback);
         this.abort = abort;
-        this.context = context;
+        this.context = context3;
       }
       onHeaders(statusCode, rawHeaders, resume, statusMessage) {
-        const { callback, opaque, abort, context, responseHeaders, highWaterMark } = this;
+        const { callback, opaque, abort, context: context3, responseHeaders, highWaterMark } = this;
         const headers = responseHeaders === "raw" ? util.parseRawHeaders(rawHeaders) : util.parseHeaders(rawHeaders);
         if (statusCode < 200) {
           if (this.onInfo) {
@@ -60184,7 +60571,7 @@ var require_api_request = __commonJS({
               trailers: this.trailers,
               opaque,
               body: res,
-              context
+              context: context3
             });
           }
         }
@@ -60221,10 +60608,10 @@ var require_api_request = __commonJS({
         }
       }
     };
-    function request(opts, callback) {
+    function request2(opts, callback) {
       if (callback === void 0) {
         return new Promise((resolve14, reject) => {
-          request.call(this, opts, (err, data) => {
+          request2.call(this, opts, (err, data) => {
             return err ? reject(err) : resolve14(data);
           });
         });
@@ -60239,7 +60626,7 @@ var require_api_request = __commonJS({
         queueMicrotask(() => callback(err, { opaque }));
       }
     }
-    module.exports = request;
+    module.exports = request2;
     module.exports.RequestHandler = RequestHandler;
   }
 });
@@ -60353,17 +60740,17 @@ var require_api_stream = __commonJS({
         }
         addSignal(this, signal);
       }
-      onConnect(abort, context) {
+      onConnect(abort, context3) {
         if (this.reason) {
           abort(this.reason);
           return;
         }
         assert2(this.callback);
         this.abort = abort;
-        this.context = context;
+        this.context = context3;
       }
       onHeaders(statusCode, rawHeaders, resume, statusMessage) {
-        const { factory, opaque, context, callback, responseHeaders } = this;
+        const { factory, opaque, context: context3, callback, responseHeaders } = this;
         const headers = responseHeaders === "raw" ? util.parseRawHeaders(rawHeaders) : util.parseHeaders(rawHeaders);
         if (statusCode < 200) {
           if (this.onInfo) {
@@ -60391,7 +60778,7 @@ var require_api_stream = __commonJS({
             statusCode,
             headers,
             opaque,
-            context
+            context: context3
           });
           if (!res || typeof res.write !== "function" || typeof res.end !== "function" || typeof res.on !== "function") {
             throw new InvalidReturnValueError("expected Writable");
@@ -60520,11 +60907,11 @@ var require_api_pipeline = __commonJS({
       }
     };
     var PipelineHandler = class extends AsyncResource {
-      constructor(opts, handler) {
+      constructor(opts, handler2) {
         if (!opts || typeof opts !== "object") {
           throw new InvalidArgumentError2("invalid opts");
         }
-        if (typeof handler !== "function") {
+        if (typeof handler2 !== "function") {
           throw new InvalidArgumentError2("invalid handler");
         }
         const { signal, method, opaque, onInfo, responseHeaders } = opts;
@@ -60540,7 +60927,7 @@ var require_api_pipeline = __commonJS({
         super("UNDICI_PIPELINE");
         this.opaque = opaque || null;
         this.responseHeaders = responseHeaders || null;
-        this.handler = handler;
+        this.handler = handler2;
         this.abort = null;
         this.context = null;
         this.onInfo = onInfo || null;
@@ -60583,7 +60970,7 @@ var require_api_pipeline = __commonJS({
         this.res = null;
         addSignal(this, signal);
       }
-      onConnect(abort, context) {
+      onConnect(abort, context3) {
         const { ret, res } = this;
         if (this.reason) {
           abort(this.reason);
@@ -60592,10 +60979,10 @@ var require_api_pipeline = __commonJS({
         assert2(!res, "pipeline cannot be retried");
         assert2(!ret.destroyed);
         this.abort = abort;
-        this.context = context;
+        this.context = context3;
       }
       onHeaders(statusCode, rawHeaders, resume) {
-        const { opaque, handler, context } = this;
+        const { opaque, handler: handler2, context: context3 } = this;
         if (statusCode < 200) {
           if (this.onInfo) {
             const headers = this.responseHeaders === "raw" ? util.parseRawHeaders(rawHeaders) : util.parseHeaders(rawHeaders);
@@ -60608,12 +60995,12 @@ var require_api_pipeline = __commonJS({
         try {
           this.handler = null;
           const headers = this.responseHeaders === "raw" ? util.parseRawHeaders(rawHeaders) : util.parseHeaders(rawHeaders);
-          body = this.runInAsyncScope(handler, null, {
+          body = this.runInAsyncScope(handler2, null, {
             statusCode,
             headers,
             opaque,
             body: this.res,
-            context
+            context: context3
           });
         } catch (err) {
           this.res.on("error", util.nop);
@@ -60655,9 +61042,9 @@ var require_api_pipeline = __commonJS({
         util.destroy(ret, err);
       }
     };
-    function pipeline(opts, handler) {
+    function pipeline(opts, handler2) {
       try {
-        const pipelineHandler = new PipelineHandler(opts, handler);
+        const pipelineHandler = new PipelineHandler(opts, handler2);
         this.dispatch({ ...opts, body: pipelineHandler.req }, pipelineHandler);
         return pipelineHandler.ret;
       } catch (err) {
@@ -60697,7 +61084,7 @@ var require_api_upgrade = __commonJS({
         this.context = null;
         addSignal(this, signal);
       }
-      onConnect(abort, context) {
+      onConnect(abort, context3) {
         if (this.reason) {
           abort(this.reason);
           return;
@@ -60711,7 +61098,7 @@ var require_api_upgrade = __commonJS({
       }
       onUpgrade(statusCode, rawHeaders, socket) {
         assert2(statusCode === 101);
-        const { callback, opaque, context } = this;
+        const { callback, opaque, context: context3 } = this;
         removeSignal(this);
         this.callback = null;
         const headers = this.responseHeaders === "raw" ? util.parseRawHeaders(rawHeaders) : util.parseHeaders(rawHeaders);
@@ -60719,7 +61106,7 @@ var require_api_upgrade = __commonJS({
           headers,
           socket,
           opaque,
-          context
+          context: context3
         });
       }
       onError(err) {
@@ -60788,20 +61175,20 @@ var require_api_connect = __commonJS({
         this.abort = null;
         addSignal(this, signal);
       }
-      onConnect(abort, context) {
+      onConnect(abort, context3) {
         if (this.reason) {
           abort(this.reason);
           return;
         }
         assert2(this.callback);
         this.abort = abort;
-        this.context = context;
+        this.context = context3;
       }
       onHeaders() {
         throw new SocketError("bad connect", null);
       }
       onUpgrade(statusCode, rawHeaders, socket) {
-        const { callback, opaque, context } = this;
+        const { callback, opaque, context: context3 } = this;
         removeSignal(this);
         this.callback = null;
         let headers = rawHeaders;
@@ -60813,7 +61200,7 @@ var require_api_connect = __commonJS({
           headers,
           socket,
           opaque,
-          context
+          context: context3
         });
       }
       onError(err) {
@@ -60827,10 +61214,10 @@ var require_api_connect = __commonJS({
         }
       }
     };
-    function connect(opts, callback) {
+    function connect2(opts, callback) {
       if (callback === void 0) {
         return new Promise((resolve14, reject) => {
-          connect.call(this, opts, (err, data) => {
+          connect2.call(this, opts, (err, data) => {
             return err ? reject(err) : resolve14(data);
           });
         });
@@ -60846,7 +61233,7 @@ var require_api_connect = __commonJS({
         queueMicrotask(() => callback(err, { opaque }));
       }
     }
-    module.exports = connect;
+    module.exports = connect2;
   }
 });
 
@@ -61015,7 +61402,7 @@ var require_mock_utils = __commonJS({
       const headersMatch = matchHeaders(mockDispatch2, headers);
       return pathMatch && methodMatch && bodyMatch && headersMatch;
     }
-    function getResponseData(data) {
+    function getResponseData2(data) {
       if (Buffer.isBuffer(data)) {
         return data;
       } else if (data instanceof Uint8Array) {
@@ -61084,13 +61471,13 @@ var require_mock_utils = __commonJS({
       for (let i = 0; i < keys.length; ++i) {
         const key = keys[i];
         const value = data[key];
-        const name = Buffer.from(`${key}`);
+        const name2 = Buffer.from(`${key}`);
         if (Array.isArray(value)) {
           for (let j = 0; j < value.length; ++j) {
-            result.push(name, Buffer.from(`${value[j]}`));
+            result.push(name2, Buffer.from(`${value[j]}`));
           }
         } else {
-          result.push(name, Buffer.from(`${value}`));
+          result.push(name2, Buffer.from(`${value}`));
         }
       }
       return result;
@@ -61105,7 +61492,7 @@ var require_mock_utils = __commonJS({
       }
       return Buffer.concat(buffers).toString("utf8");
     }
-    function mockDispatch(opts, handler) {
+    function mockDispatch(opts, handler2) {
       const key = buildKey(opts);
       const mockDispatch2 = getMockDispatch(this[kDispatches], key);
       mockDispatch2.timesInvoked++;
@@ -61118,7 +61505,7 @@ var require_mock_utils = __commonJS({
       mockDispatch2.pending = timesInvoked < times;
       if (error2 !== null) {
         deleteMockDispatch(this[kDispatches], key);
-        handler.onError(error2);
+        handler2.onError(error2);
         return true;
       }
       if (typeof delay === "number" && delay > 0) {
@@ -61135,13 +61522,13 @@ var require_mock_utils = __commonJS({
           body.then((newData) => handleReply(mockDispatches, newData));
           return;
         }
-        const responseData = getResponseData(body);
+        const responseData = getResponseData2(body);
         const responseHeaders = generateKeyValues(headers);
         const responseTrailers = generateKeyValues(trailers);
-        handler.onConnect?.((err) => handler.onError(err), null);
-        handler.onHeaders?.(statusCode, responseHeaders, resume, getStatusText(statusCode));
-        handler.onData?.(Buffer.from(responseData));
-        handler.onComplete?.(responseTrailers);
+        handler2.onConnect?.((err) => handler2.onError(err), null);
+        handler2.onHeaders?.(statusCode, responseHeaders, resume, getStatusText(statusCode));
+        handler2.onData?.(Buffer.from(responseData));
+        handler2.onComplete?.(responseTrailers);
         deleteMockDispatch(mockDispatches, key);
       }
       function resume() {
@@ -61152,10 +61539,10 @@ var require_mock_utils = __commonJS({
       const agent = this[kMockAgent];
       const origin = this[kOrigin];
       const originalDispatch = this[kOriginalDispatch];
-      return function dispatch(opts, handler) {
+      return function dispatch(opts, handler2) {
         if (agent.isMockActive) {
           try {
-            mockDispatch.call(this, opts, handler);
+            mockDispatch.call(this, opts, handler2);
           } catch (error2) {
             if (error2 instanceof MockNotMatchedError) {
               const netConnect = agent[kGetNetConnect]();
@@ -61163,7 +61550,7 @@ var require_mock_utils = __commonJS({
                 throw new MockNotMatchedError(`${error2.message}: subsequent request to origin ${origin} was not allowed (net.connect disabled)`);
               }
               if (checkNetConnect(netConnect, origin)) {
-                originalDispatch.call(this, opts, handler);
+                originalDispatch.call(this, opts, handler2);
               } else {
                 throw new MockNotMatchedError(`${error2.message}: subsequent request to origin ${origin} was not allowed (net.connect is not enabled for this origin)`);
               }
@@ -61172,7 +61559,7 @@ var require_mock_utils = __commonJS({
             }
           }
         } else {
-          originalDispatch.call(this, opts, handler);
+          originalDispatch.call(this, opts, handler2);
         }
       };
     }
@@ -61192,7 +61579,7 @@ var require_mock_utils = __commonJS({
       }
     }
     module.exports = {
-      getResponseData,
+      getResponseData: getResponseData2,
       getMockDispatch,
       addMockDispatch,
       deleteMockDispatch,
@@ -61215,7 +61602,7 @@ var require_mock_utils = __commonJS({
 var require_mock_interceptor = __commonJS({
   "node_modules/undici/lib/mock/mock-interceptor.js"(exports2, module) {
     "use strict";
-    var { getResponseData, buildKey, addMockDispatch } = require_mock_utils();
+    var { getResponseData: getResponseData2, buildKey, addMockDispatch } = require_mock_utils();
     var {
       kDispatches,
       kDispatchKey,
@@ -61287,7 +61674,7 @@ var require_mock_interceptor = __commonJS({
         this[kContentLength] = false;
       }
       createMockScopeDispatchData({ statusCode, data, responseOptions }) {
-        const responseData = getResponseData(data);
+        const responseData = getResponseData2(data);
         const contentLength = this[kContentLength] ? { "content-length": responseData.length } : {};
         const headers = { ...this[kDefaultHeaders], ...contentLength, ...responseOptions.headers };
         const trailers = { ...this[kDefaultTrailers], ...responseOptions.trailers };
@@ -61596,9 +61983,9 @@ var require_mock_agent = __commonJS({
         }
         return dispatcher;
       }
-      dispatch(opts, handler) {
+      dispatch(opts, handler2) {
         this.get(opts.origin);
-        return this[kAgent].dispatch(opts, handler);
+        return this[kAgent].dispatch(opts, handler2);
       }
       async close() {
         await this[kAgent].close();
@@ -61718,11 +62105,11 @@ var require_decorator_handler = __commonJS({
     "use strict";
     module.exports = class DecoratorHandler {
       #handler;
-      constructor(handler) {
-        if (typeof handler !== "object" || handler === null) {
+      constructor(handler2) {
+        if (typeof handler2 !== "object" || handler2 === null) {
           throw new TypeError("handler must be an object");
         }
-        this.#handler = handler;
+        this.#handler = handler2;
       }
       onConnect(...args) {
         return this.#handler.onConnect?.(...args);
@@ -61760,16 +62147,16 @@ var require_redirect = __commonJS({
     module.exports = (opts) => {
       const globalMaxRedirections = opts?.maxRedirections;
       return (dispatch) => {
-        return function redirectInterceptor(opts2, handler) {
+        return function redirectInterceptor(opts2, handler2) {
           const { maxRedirections = globalMaxRedirections, ...baseOpts } = opts2;
           if (!maxRedirections) {
-            return dispatch(opts2, handler);
+            return dispatch(opts2, handler2);
           }
           const redirectHandler = new RedirectHandler(
             dispatch,
             maxRedirections,
             opts2,
-            handler
+            handler2
           );
           return dispatch(baseOpts, redirectHandler);
         };
@@ -61785,13 +62172,13 @@ var require_retry = __commonJS({
     var RetryHandler = require_retry_handler();
     module.exports = (globalOpts) => {
       return (dispatch) => {
-        return function retryInterceptor(opts, handler) {
+        return function retryInterceptor(opts, handler2) {
           return dispatch(
             opts,
             new RetryHandler(
               { ...opts, retryOptions: { ...globalOpts, ...opts.retryOptions } },
               {
-                handler,
+                handler: handler2,
                 dispatch
               }
             )
@@ -61817,13 +62204,13 @@ var require_dump = __commonJS({
       #size = 0;
       #reason = null;
       #handler = null;
-      constructor({ maxSize }, handler) {
-        super(handler);
+      constructor({ maxSize }, handler2) {
+        super(handler2);
         if (maxSize != null && (!Number.isFinite(maxSize) || maxSize < 1)) {
           throw new InvalidArgumentError2("maxSize must be a number greater than 0");
         }
         this.#maxSize = maxSize ?? this.#maxSize;
-        this.#handler = handler;
+        this.#handler = handler2;
       }
       onConnect(abort) {
         this.#abort = abort;
@@ -61886,11 +62273,11 @@ var require_dump = __commonJS({
       maxSize: 1024 * 1024
     }) {
       return (dispatch) => {
-        return function Intercept(opts, handler) {
+        return function Intercept(opts, handler2) {
           const { dumpMaxSize = defaultMaxSize } = opts;
           const dumpHandler = new DumpHandler(
             { maxSize: dumpMaxSize },
-            handler
+            handler2
           );
           return dispatch(opts, dumpHandler);
         };
@@ -62081,10 +62468,10 @@ var require_dns = __commonJS({
       #dispatch = null;
       #handler = null;
       #origin = null;
-      constructor(state, { origin, handler, dispatch }, opts) {
-        super(handler);
+      constructor(state, { origin, handler: handler2, dispatch }, opts) {
+        super(handler2);
         this.#origin = origin;
-        this.#handler = handler;
+        this.#handler = handler2;
         this.#opts = { ...opts };
         this.#state = state;
         this.#dispatch = dispatch;
@@ -62157,14 +62544,14 @@ var require_dns = __commonJS({
       };
       const instance = new DNSInstance(opts);
       return (dispatch) => {
-        return function dnsInterceptor(origDispatchOpts, handler) {
+        return function dnsInterceptor(origDispatchOpts, handler2) {
           const origin = origDispatchOpts.origin.constructor === URL ? origDispatchOpts.origin : new URL(origDispatchOpts.origin);
           if (isIP(origin.hostname) !== 0) {
-            return dispatch(origDispatchOpts, handler);
+            return dispatch(origDispatchOpts, handler2);
           }
           instance.runLookup(origin, origDispatchOpts, (err, newOrigin) => {
             if (err) {
-              return handler.onError(err);
+              return handler2.onError(err);
             }
             let dispatchOpts = null;
             dispatchOpts = {
@@ -62179,7 +62566,7 @@ var require_dns = __commonJS({
             };
             dispatch(
               dispatchOpts,
-              instance.getHandler({ origin, dispatch, handler }, origDispatchOpts)
+              instance.getHandler({ origin, dispatch, handler: handler2 }, origDispatchOpts)
             );
           });
           return true;
@@ -62240,12 +62627,12 @@ var require_headers = __commonJS({
         });
       }
     }
-    function appendHeader(headers, name, value) {
+    function appendHeader(headers, name2, value) {
       value = headerValueNormalize(value);
-      if (!isValidHeaderName(name)) {
+      if (!isValidHeaderName(name2)) {
         throw webidl.errors.invalidArgument({
           prefix: "Headers.append",
-          value: name,
+          value: name2,
           type: "header name"
         });
       } else if (!isValidHeaderValue(value)) {
@@ -62258,7 +62645,7 @@ var require_headers = __commonJS({
       if (getHeadersGuard(headers) === "immutable") {
         throw new TypeError("immutable");
       }
-      return getHeadersList(headers).append(name, value, false);
+      return getHeadersList(headers).append(name2, value, false);
     }
     function compareHeaderName(a, b) {
       return a[0] < b[0] ? -1 : 1;
@@ -62281,8 +62668,8 @@ var require_headers = __commonJS({
        * @param {string} name
        * @param {boolean} isLowerCase
        */
-      contains(name, isLowerCase) {
-        return this[kHeadersMap].has(isLowerCase ? name : name.toLowerCase());
+      contains(name2, isLowerCase) {
+        return this[kHeadersMap].has(isLowerCase ? name2 : name2.toLowerCase());
       }
       clear() {
         this[kHeadersMap].clear();
@@ -62295,9 +62682,9 @@ var require_headers = __commonJS({
        * @param {string} value
        * @param {boolean} isLowerCase
        */
-      append(name, value, isLowerCase) {
+      append(name2, value, isLowerCase) {
         this[kHeadersSortedMap] = null;
-        const lowercaseName = isLowerCase ? name : name.toLowerCase();
+        const lowercaseName = isLowerCase ? name2 : name2.toLowerCase();
         const exists2 = this[kHeadersMap].get(lowercaseName);
         if (exists2) {
           const delimiter2 = lowercaseName === "cookie" ? "; " : ", ";
@@ -62306,7 +62693,7 @@ var require_headers = __commonJS({
             value: `${exists2.value}${delimiter2}${value}`
           });
         } else {
-          this[kHeadersMap].set(lowercaseName, { name, value });
+          this[kHeadersMap].set(lowercaseName, { name: name2, value });
         }
         if (lowercaseName === "set-cookie") {
           (this.cookies ??= []).push(value);
@@ -62318,26 +62705,26 @@ var require_headers = __commonJS({
        * @param {string} value
        * @param {boolean} isLowerCase
        */
-      set(name, value, isLowerCase) {
+      set(name2, value, isLowerCase) {
         this[kHeadersSortedMap] = null;
-        const lowercaseName = isLowerCase ? name : name.toLowerCase();
+        const lowercaseName = isLowerCase ? name2 : name2.toLowerCase();
         if (lowercaseName === "set-cookie") {
           this.cookies = [value];
         }
-        this[kHeadersMap].set(lowercaseName, { name, value });
+        this[kHeadersMap].set(lowercaseName, { name: name2, value });
       }
       /**
        * @see https://fetch.spec.whatwg.org/#concept-header-list-delete
        * @param {string} name
        * @param {boolean} isLowerCase
        */
-      delete(name, isLowerCase) {
+      delete(name2, isLowerCase) {
         this[kHeadersSortedMap] = null;
-        if (!isLowerCase) name = name.toLowerCase();
-        if (name === "set-cookie") {
+        if (!isLowerCase) name2 = name2.toLowerCase();
+        if (name2 === "set-cookie") {
           this.cookies = null;
         }
-        this[kHeadersMap].delete(name);
+        this[kHeadersMap].delete(name2);
       }
       /**
        * @see https://fetch.spec.whatwg.org/#concept-header-list-get
@@ -62345,19 +62732,19 @@ var require_headers = __commonJS({
        * @param {boolean} isLowerCase
        * @returns {string | null}
        */
-      get(name, isLowerCase) {
-        return this[kHeadersMap].get(isLowerCase ? name : name.toLowerCase())?.value ?? null;
+      get(name2, isLowerCase) {
+        return this[kHeadersMap].get(isLowerCase ? name2 : name2.toLowerCase())?.value ?? null;
       }
       *[Symbol.iterator]() {
-        for (const { 0: name, 1: { value } } of this[kHeadersMap]) {
-          yield [name, value];
+        for (const { 0: name2, 1: { value } } of this[kHeadersMap]) {
+          yield [name2, value];
         }
       }
       get entries() {
         const headers = {};
         if (this[kHeadersMap].size !== 0) {
-          for (const { name, value } of this[kHeadersMap].values()) {
-            headers[name] = value;
+          for (const { name: name2, value } of this[kHeadersMap].values()) {
+            headers[name2] = value;
           }
         }
         return headers;
@@ -62368,13 +62755,13 @@ var require_headers = __commonJS({
       get entriesList() {
         const headers = [];
         if (this[kHeadersMap].size !== 0) {
-          for (const { 0: lowerName, 1: { name, value } } of this[kHeadersMap]) {
+          for (const { 0: lowerName, 1: { name: name2, value } } of this[kHeadersMap]) {
             if (lowerName === "set-cookie") {
               for (const cookie of this.cookies) {
-                headers.push([name, cookie]);
+                headers.push([name2, cookie]);
               }
             } else {
-              headers.push([name, value]);
+              headers.push([name2, value]);
             }
           }
         }
@@ -62388,12 +62775,12 @@ var require_headers = __commonJS({
           if (size === 0) {
             return array;
           }
-          const iterator = this[kHeadersMap][Symbol.iterator]();
-          const firstValue = iterator.next().value;
+          const iterator2 = this[kHeadersMap][Symbol.iterator]();
+          const firstValue = iterator2.next().value;
           array[0] = [firstValue[0], firstValue[1].value];
           assert2(firstValue[1].value !== null);
           for (let i = 1, j = 0, right2 = 0, left = 0, pivot = 0, x, value; i < size; ++i) {
-            value = iterator.next().value;
+            value = iterator2.next().value;
             x = array[i] = [value[0], value[1].value];
             assert2(x[1] !== null);
             left = 0;
@@ -62414,14 +62801,14 @@ var require_headers = __commonJS({
               array[left] = x;
             }
           }
-          if (!iterator.next().done) {
+          if (!iterator2.next().done) {
             throw new TypeError("Unreachable");
           }
           return array;
         } else {
           let i = 0;
-          for (const { 0: name, 1: { value } } of this[kHeadersMap]) {
-            array[i++] = [name, value];
+          for (const { 0: name2, 1: { value } } of this[kHeadersMap]) {
+            array[i++] = [name2, value];
             assert2(value !== null);
           }
           return array.sort(compareHeaderName);
@@ -62444,77 +62831,77 @@ var require_headers = __commonJS({
         }
       }
       // https://fetch.spec.whatwg.org/#dom-headers-append
-      append(name, value) {
+      append(name2, value) {
         webidl.brandCheck(this, _Headers);
         webidl.argumentLengthCheck(arguments, 2, "Headers.append");
         const prefix = "Headers.append";
-        name = webidl.converters.ByteString(name, prefix, "name");
+        name2 = webidl.converters.ByteString(name2, prefix, "name");
         value = webidl.converters.ByteString(value, prefix, "value");
-        return appendHeader(this, name, value);
+        return appendHeader(this, name2, value);
       }
       // https://fetch.spec.whatwg.org/#dom-headers-delete
-      delete(name) {
+      delete(name2) {
         webidl.brandCheck(this, _Headers);
         webidl.argumentLengthCheck(arguments, 1, "Headers.delete");
         const prefix = "Headers.delete";
-        name = webidl.converters.ByteString(name, prefix, "name");
-        if (!isValidHeaderName(name)) {
+        name2 = webidl.converters.ByteString(name2, prefix, "name");
+        if (!isValidHeaderName(name2)) {
           throw webidl.errors.invalidArgument({
             prefix: "Headers.delete",
-            value: name,
+            value: name2,
             type: "header name"
           });
         }
         if (this.#guard === "immutable") {
           throw new TypeError("immutable");
         }
-        if (!this.#headersList.contains(name, false)) {
+        if (!this.#headersList.contains(name2, false)) {
           return;
         }
-        this.#headersList.delete(name, false);
+        this.#headersList.delete(name2, false);
       }
       // https://fetch.spec.whatwg.org/#dom-headers-get
-      get(name) {
+      get(name2) {
         webidl.brandCheck(this, _Headers);
         webidl.argumentLengthCheck(arguments, 1, "Headers.get");
         const prefix = "Headers.get";
-        name = webidl.converters.ByteString(name, prefix, "name");
-        if (!isValidHeaderName(name)) {
+        name2 = webidl.converters.ByteString(name2, prefix, "name");
+        if (!isValidHeaderName(name2)) {
           throw webidl.errors.invalidArgument({
             prefix,
-            value: name,
+            value: name2,
             type: "header name"
           });
         }
-        return this.#headersList.get(name, false);
+        return this.#headersList.get(name2, false);
       }
       // https://fetch.spec.whatwg.org/#dom-headers-has
-      has(name) {
+      has(name2) {
         webidl.brandCheck(this, _Headers);
         webidl.argumentLengthCheck(arguments, 1, "Headers.has");
         const prefix = "Headers.has";
-        name = webidl.converters.ByteString(name, prefix, "name");
-        if (!isValidHeaderName(name)) {
+        name2 = webidl.converters.ByteString(name2, prefix, "name");
+        if (!isValidHeaderName(name2)) {
           throw webidl.errors.invalidArgument({
             prefix,
-            value: name,
+            value: name2,
             type: "header name"
           });
         }
-        return this.#headersList.contains(name, false);
+        return this.#headersList.contains(name2, false);
       }
       // https://fetch.spec.whatwg.org/#dom-headers-set
-      set(name, value) {
+      set(name2, value) {
         webidl.brandCheck(this, _Headers);
         webidl.argumentLengthCheck(arguments, 2, "Headers.set");
         const prefix = "Headers.set";
-        name = webidl.converters.ByteString(name, prefix, "name");
+        name2 = webidl.converters.ByteString(name2, prefix, "name");
         value = webidl.converters.ByteString(value, prefix, "value");
         value = headerValueNormalize(value);
-        if (!isValidHeaderName(name)) {
+        if (!isValidHeaderName(name2)) {
           throw webidl.errors.invalidArgument({
             prefix,
-            value: name,
+            value: name2,
             type: "header name"
           });
         } else if (!isValidHeaderValue(value)) {
@@ -62527,7 +62914,7 @@ var require_headers = __commonJS({
         if (this.#guard === "immutable") {
           throw new TypeError("immutable");
         }
-        this.#headersList.set(name, value, false);
+        this.#headersList.set(name2, value, false);
       }
       // https://fetch.spec.whatwg.org/#dom-headers-getsetcookie
       getSetCookie() {
@@ -62550,13 +62937,13 @@ var require_headers = __commonJS({
           return this.#headersList[kHeadersSortedMap] = names;
         }
         for (let i = 0; i < names.length; ++i) {
-          const { 0: name, 1: value } = names[i];
-          if (name === "set-cookie") {
+          const { 0: name2, 1: value } = names[i];
+          if (name2 === "set-cookie") {
             for (let j = 0; j < cookies.length; ++j) {
-              headers.push([name, cookies[j]]);
+              headers.push([name2, cookies[j]]);
             }
           } else {
-            headers.push([name, value]);
+            headers.push([name2, value]);
           }
         }
         return this.#headersList[kHeadersSortedMap] = headers;
@@ -62601,15 +62988,15 @@ var require_headers = __commonJS({
     });
     webidl.converters.HeadersInit = function(V, prefix, argument) {
       if (webidl.util.Type(V) === "Object") {
-        const iterator = Reflect.get(V, Symbol.iterator);
-        if (!util.types.isProxy(V) && iterator === Headers2.prototype.entries) {
+        const iterator2 = Reflect.get(V, Symbol.iterator);
+        if (!util.types.isProxy(V) && iterator2 === Headers2.prototype.entries) {
           try {
             return getHeadersList(V).entriesList;
           } catch {
           }
         }
-        if (typeof iterator === "function") {
-          return webidl.converters["sequence<sequence<ByteString>>"](V, prefix, argument, iterator.bind(V));
+        if (typeof iterator2 === "function") {
+          return webidl.converters["sequence<sequence<ByteString>>"](V, prefix, argument, iterator2.bind(V));
         }
         return webidl.converters["record<ByteString, ByteString>"](V, prefix, argument);
       }
@@ -62976,23 +63363,23 @@ var require_response = __commonJS({
     webidl.converters.URLSearchParams = webidl.interfaceConverter(
       URLSearchParams
     );
-    webidl.converters.XMLHttpRequestBodyInit = function(V, prefix, name) {
+    webidl.converters.XMLHttpRequestBodyInit = function(V, prefix, name2) {
       if (typeof V === "string") {
-        return webidl.converters.USVString(V, prefix, name);
+        return webidl.converters.USVString(V, prefix, name2);
       }
       if (isBlobLike(V)) {
-        return webidl.converters.Blob(V, prefix, name, { strict: false });
+        return webidl.converters.Blob(V, prefix, name2, { strict: false });
       }
       if (ArrayBuffer.isView(V) || types2.isArrayBuffer(V)) {
-        return webidl.converters.BufferSource(V, prefix, name);
+        return webidl.converters.BufferSource(V, prefix, name2);
       }
       if (util.isFormDataLike(V)) {
-        return webidl.converters.FormData(V, prefix, name, { strict: false });
+        return webidl.converters.FormData(V, prefix, name2, { strict: false });
       }
       if (V instanceof URLSearchParams) {
-        return webidl.converters.URLSearchParams(V, prefix, name);
+        return webidl.converters.URLSearchParams(V, prefix, name2);
       }
-      return webidl.converters.DOMString(V, prefix, name);
+      return webidl.converters.DOMString(V, prefix, name2);
     };
     webidl.converters.BodyInit = function(V, prefix, argument) {
       if (V instanceof ReadableStream) {
@@ -63146,15 +63533,15 @@ var require_request2 = __commonJS({
         webidl.argumentLengthCheck(arguments, 1, prefix);
         input = webidl.converters.RequestInfo(input, prefix, "input");
         init2 = webidl.converters.RequestInit(init2, prefix, "init");
-        let request = null;
+        let request2 = null;
         let fallbackMode = null;
-        const baseUrl = environmentSettingsObject.settingsObject.baseUrl;
+        const baseUrl2 = environmentSettingsObject.settingsObject.baseUrl;
         let signal = null;
         if (typeof input === "string") {
           this[kDispatcher] = init2.dispatcher;
           let parsedURL;
           try {
-            parsedURL = new URL(input, baseUrl);
+            parsedURL = new URL(input, baseUrl2);
           } catch (err) {
             throw new TypeError("Failed to parse URL from " + input, { cause: err });
           }
@@ -63163,18 +63550,18 @@ var require_request2 = __commonJS({
               "Request cannot be constructed from a URL that includes credentials: " + input
             );
           }
-          request = makeRequest({ urlList: [parsedURL] });
+          request2 = makeRequest({ urlList: [parsedURL] });
           fallbackMode = "cors";
         } else {
           this[kDispatcher] = init2.dispatcher || input[kDispatcher];
           assert2(input instanceof _Request);
-          request = input[kState];
+          request2 = input[kState];
           signal = input[kSignal];
         }
         const origin = environmentSettingsObject.settingsObject.origin;
         let window2 = "client";
-        if (request.window?.constructor?.name === "EnvironmentSettingsObject" && sameOrigin(request.window, origin)) {
-          window2 = request.window;
+        if (request2.window?.constructor?.name === "EnvironmentSettingsObject" && sameOrigin(request2.window, origin)) {
+          window2 = request2.window;
         }
         if (init2.window != null) {
           throw new TypeError(`'window' option '${window2}' must be null`);
@@ -63182,82 +63569,82 @@ var require_request2 = __commonJS({
         if ("window" in init2) {
           window2 = "no-window";
         }
-        request = makeRequest({
+        request2 = makeRequest({
           // URL request’s URL.
           // undici implementation note: this is set as the first item in request's urlList in makeRequest
           // method request’s method.
-          method: request.method,
+          method: request2.method,
           // header list A copy of request’s header list.
           // undici implementation note: headersList is cloned in makeRequest
-          headersList: request.headersList,
+          headersList: request2.headersList,
           // unsafe-request flag Set.
-          unsafeRequest: request.unsafeRequest,
+          unsafeRequest: request2.unsafeRequest,
           // client This’s relevant settings object.
           client: environmentSettingsObject.settingsObject,
           // window window.
           window: window2,
           // priority request’s priority.
-          priority: request.priority,
+          priority: request2.priority,
           // origin request’s origin. The propagation of the origin is only significant for navigation requests
           // being handled by a service worker. In this scenario a request can have an origin that is different
           // from the current client.
-          origin: request.origin,
+          origin: request2.origin,
           // referrer request’s referrer.
-          referrer: request.referrer,
+          referrer: request2.referrer,
           // referrer policy request’s referrer policy.
-          referrerPolicy: request.referrerPolicy,
+          referrerPolicy: request2.referrerPolicy,
           // mode request’s mode.
-          mode: request.mode,
+          mode: request2.mode,
           // credentials mode request’s credentials mode.
-          credentials: request.credentials,
+          credentials: request2.credentials,
           // cache mode request’s cache mode.
-          cache: request.cache,
+          cache: request2.cache,
           // redirect mode request’s redirect mode.
-          redirect: request.redirect,
+          redirect: request2.redirect,
           // integrity metadata request’s integrity metadata.
-          integrity: request.integrity,
+          integrity: request2.integrity,
           // keepalive request’s keepalive.
-          keepalive: request.keepalive,
+          keepalive: request2.keepalive,
           // reload-navigation flag request’s reload-navigation flag.
-          reloadNavigation: request.reloadNavigation,
+          reloadNavigation: request2.reloadNavigation,
           // history-navigation flag request’s history-navigation flag.
-          historyNavigation: request.historyNavigation,
+          historyNavigation: request2.historyNavigation,
           // URL list A clone of request’s URL list.
-          urlList: [...request.urlList]
+          urlList: [...request2.urlList]
         });
         const initHasKey = Object.keys(init2).length !== 0;
         if (initHasKey) {
-          if (request.mode === "navigate") {
-            request.mode = "same-origin";
+          if (request2.mode === "navigate") {
+            request2.mode = "same-origin";
           }
-          request.reloadNavigation = false;
-          request.historyNavigation = false;
-          request.origin = "client";
-          request.referrer = "client";
-          request.referrerPolicy = "";
-          request.url = request.urlList[request.urlList.length - 1];
-          request.urlList = [request.url];
+          request2.reloadNavigation = false;
+          request2.historyNavigation = false;
+          request2.origin = "client";
+          request2.referrer = "client";
+          request2.referrerPolicy = "";
+          request2.url = request2.urlList[request2.urlList.length - 1];
+          request2.urlList = [request2.url];
         }
         if (init2.referrer !== void 0) {
           const referrer = init2.referrer;
           if (referrer === "") {
-            request.referrer = "no-referrer";
+            request2.referrer = "no-referrer";
           } else {
             let parsedReferrer;
             try {
-              parsedReferrer = new URL(referrer, baseUrl);
+              parsedReferrer = new URL(referrer, baseUrl2);
             } catch (err) {
               throw new TypeError(`Referrer "${referrer}" is not a valid URL.`, { cause: err });
             }
             if (parsedReferrer.protocol === "about:" && parsedReferrer.hostname === "client" || origin && !sameOrigin(parsedReferrer, environmentSettingsObject.settingsObject.baseUrl)) {
-              request.referrer = "client";
+              request2.referrer = "client";
             } else {
-              request.referrer = parsedReferrer;
+              request2.referrer = parsedReferrer;
             }
           }
         }
         if (init2.referrerPolicy !== void 0) {
-          request.referrerPolicy = init2.referrerPolicy;
+          request2.referrerPolicy = init2.referrerPolicy;
         }
         let mode;
         if (init2.mode !== void 0) {
@@ -63272,33 +63659,33 @@ var require_request2 = __commonJS({
           });
         }
         if (mode != null) {
-          request.mode = mode;
+          request2.mode = mode;
         }
         if (init2.credentials !== void 0) {
-          request.credentials = init2.credentials;
+          request2.credentials = init2.credentials;
         }
         if (init2.cache !== void 0) {
-          request.cache = init2.cache;
+          request2.cache = init2.cache;
         }
-        if (request.cache === "only-if-cached" && request.mode !== "same-origin") {
+        if (request2.cache === "only-if-cached" && request2.mode !== "same-origin") {
           throw new TypeError(
             "'only-if-cached' can be set only with 'same-origin' mode"
           );
         }
         if (init2.redirect !== void 0) {
-          request.redirect = init2.redirect;
+          request2.redirect = init2.redirect;
         }
         if (init2.integrity != null) {
-          request.integrity = String(init2.integrity);
+          request2.integrity = String(init2.integrity);
         }
         if (init2.keepalive !== void 0) {
-          request.keepalive = Boolean(init2.keepalive);
+          request2.keepalive = Boolean(init2.keepalive);
         }
         if (init2.method !== void 0) {
           let method = init2.method;
           const mayBeNormalized = normalizedMethodRecords[method];
           if (mayBeNormalized !== void 0) {
-            request.method = mayBeNormalized;
+            request2.method = mayBeNormalized;
           } else {
             if (!isValidHTTPToken(method)) {
               throw new TypeError(`'${method}' is not a valid HTTP method.`);
@@ -63308,9 +63695,9 @@ var require_request2 = __commonJS({
               throw new TypeError(`'${method}' HTTP method is unsupported.`);
             }
             method = normalizedMethodRecordsBase[upperCase] ?? method;
-            request.method = method;
+            request2.method = method;
           }
-          if (!patchMethodWarning && request.method === "patch") {
+          if (!patchMethodWarning && request2.method === "patch") {
             process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.", {
               code: "UNDICI-FETCH-patch"
             });
@@ -63320,7 +63707,7 @@ var require_request2 = __commonJS({
         if (init2.signal !== void 0) {
           signal = init2.signal;
         }
-        this[kState] = request;
+        this[kState] = request2;
         const ac = new AbortController();
         this[kSignal] = ac.signal;
         if (signal != null) {
@@ -63348,12 +63735,12 @@ var require_request2 = __commonJS({
           }
         }
         this[kHeaders] = new Headers2(kConstruct);
-        setHeadersList(this[kHeaders], request.headersList);
+        setHeadersList(this[kHeaders], request2.headersList);
         setHeadersGuard(this[kHeaders], "request");
         if (mode === "no-cors") {
-          if (!corsSafeListedMethodsSet.has(request.method)) {
+          if (!corsSafeListedMethodsSet.has(request2.method)) {
             throw new TypeError(
-              `'${request.method} is unsupported in no-cors mode.`
+              `'${request2.method} is unsupported in no-cors mode.`
             );
           }
           setHeadersGuard(this[kHeaders], "request-no-cors");
@@ -63363,8 +63750,8 @@ var require_request2 = __commonJS({
           const headers = init2.headers !== void 0 ? init2.headers : new HeadersList(headersList);
           headersList.clear();
           if (headers instanceof HeadersList) {
-            for (const { name, value } of headers.rawValues()) {
-              headersList.append(name, value, false);
+            for (const { name: name2, value } of headers.rawValues()) {
+              headersList.append(name2, value, false);
             }
             headersList.cookies = headers.cookies;
           } else {
@@ -63372,14 +63759,14 @@ var require_request2 = __commonJS({
           }
         }
         const inputBody = input instanceof _Request ? input[kState].body : null;
-        if ((init2.body != null || inputBody != null) && (request.method === "GET" || request.method === "HEAD")) {
+        if ((init2.body != null || inputBody != null) && (request2.method === "GET" || request2.method === "HEAD")) {
           throw new TypeError("Request with GET/HEAD method cannot have body.");
         }
         let initBody = null;
         if (init2.body != null) {
           const [extractedBody, contentType] = extractBody(
             init2.body,
-            request.keepalive
+            request2.keepalive
           );
           initBody = extractedBody;
           if (contentType && !getHeadersList(this[kHeaders]).contains("content-type", true)) {
@@ -63391,12 +63778,12 @@ var require_request2 = __commonJS({
           if (initBody != null && init2.duplex == null) {
             throw new TypeError("RequestInit: duplex option is required when sending a body.");
           }
-          if (request.mode !== "same-origin" && request.mode !== "cors") {
+          if (request2.mode !== "same-origin" && request2.mode !== "cors") {
             throw new TypeError(
               'If request is made from ReadableStream, mode should be "same-origin" or "cors"'
             );
           }
-          request.useCORSPreflightFlag = true;
+          request2.useCORSPreflightFlag = true;
         }
         let finalBody = inputOrInitBody;
         if (initBody == null && inputBody != null) {
@@ -63625,21 +64012,21 @@ var require_request2 = __commonJS({
         headersList: init2.headersList ? new HeadersList(init2.headersList) : new HeadersList()
       };
     }
-    function cloneRequest(request) {
-      const newRequest = makeRequest({ ...request, body: null });
-      if (request.body != null) {
-        newRequest.body = cloneBody(newRequest, request.body);
+    function cloneRequest(request2) {
+      const newRequest = makeRequest({ ...request2, body: null });
+      if (request2.body != null) {
+        newRequest.body = cloneBody(newRequest, request2.body);
       }
       return newRequest;
     }
     function fromInnerRequest(innerRequest, signal, guard) {
-      const request = new Request(kConstruct);
-      request[kState] = innerRequest;
-      request[kSignal] = signal;
-      request[kHeaders] = new Headers2(kConstruct);
-      setHeadersList(request[kHeaders], innerRequest.headersList);
-      setHeadersGuard(request[kHeaders], guard);
-      return request;
+      const request2 = new Request(kConstruct);
+      request2[kState] = innerRequest;
+      request2[kSignal] = signal;
+      request2[kHeaders] = new Headers2(kConstruct);
+      setHeadersList(request2[kHeaders], innerRequest.headersList);
+      setHeadersGuard(request2[kHeaders], guard);
+      return request2;
     }
     Object.defineProperties(Request.prototype, {
       method: kEnumerableProperty,
@@ -63871,7 +64258,7 @@ var require_fetch = __commonJS({
     function handleFetchDone(response) {
       finalizeAndReportTiming(response, "fetch");
     }
-    function fetch(input, init2 = void 0) {
+    function fetch2(input, init2 = void 0) {
       webidl.argumentLengthCheck(arguments, 1, "globalThis.fetch");
       let p = createDeferredPromise();
       let requestObject;
@@ -63881,14 +64268,14 @@ var require_fetch = __commonJS({
         p.reject(e);
         return p.promise;
       }
-      const request = requestObject[kState];
+      const request2 = requestObject[kState];
       if (requestObject.signal.aborted) {
-        abortFetch(p, request, null, requestObject.signal.reason);
+        abortFetch(p, request2, null, requestObject.signal.reason);
         return p.promise;
       }
-      const globalObject = request.client.globalObject;
+      const globalObject = request2.client.globalObject;
       if (globalObject?.constructor?.name === "ServiceWorkerGlobalScope") {
-        request.serviceWorkers = "none";
+        request2.serviceWorkers = "none";
       }
       let responseObject = null;
       let locallyAborted = false;
@@ -63900,7 +64287,7 @@ var require_fetch = __commonJS({
           assert2(controller != null);
           controller.abort(requestObject.signal.reason);
           const realResponse = responseObject?.deref();
-          abortFetch(p, request, realResponse, requestObject.signal.reason);
+          abortFetch(p, request2, realResponse, requestObject.signal.reason);
         }
       );
       const processResponse = (response) => {
@@ -63908,7 +64295,7 @@ var require_fetch = __commonJS({
           return;
         }
         if (response.aborted) {
-          abortFetch(p, request, responseObject, controller.serializedAbortReason);
+          abortFetch(p, request2, responseObject, controller.serializedAbortReason);
           return;
         }
         if (response.type === "error") {
@@ -63920,7 +64307,7 @@ var require_fetch = __commonJS({
         p = null;
       };
       controller = fetching({
-        request,
+        request: request2,
         processResponseEndOfBody: handleFetchDone,
         processResponse,
         dispatcher: requestObject[kDispatcher]
@@ -63961,12 +64348,12 @@ var require_fetch = __commonJS({
       );
     }
     var markResourceTiming = performance.markResourceTiming;
-    function abortFetch(p, request, responseObject, error2) {
+    function abortFetch(p, request2, responseObject, error2) {
       if (p) {
         p.reject(error2);
       }
-      if (request.body != null && isReadable(request.body?.stream)) {
-        request.body.stream.cancel(error2).catch((err) => {
+      if (request2.body != null && isReadable(request2.body?.stream)) {
+        request2.body.stream.cancel(error2).catch((err) => {
           if (err.code === "ERR_INVALID_STATE") {
             return;
           }
@@ -63987,7 +64374,7 @@ var require_fetch = __commonJS({
       }
     }
     function fetching({
-      request,
+      request: request2,
       processRequestBodyChunkLength,
       processRequestEndOfBody,
       processResponse,
@@ -64000,9 +64387,9 @@ var require_fetch = __commonJS({
       assert2(dispatcher);
       let taskDestination = null;
       let crossOriginIsolatedCapability = false;
-      if (request.client != null) {
-        taskDestination = request.client.globalObject;
-        crossOriginIsolatedCapability = request.client.crossOriginIsolatedCapability;
+      if (request2.client != null) {
+        taskDestination = request2.client.globalObject;
+        crossOriginIsolatedCapability = request2.client.crossOriginIsolatedCapability;
       }
       const currentTime = coarsenedSharedCurrentTime(crossOriginIsolatedCapability);
       const timingInfo = createOpaqueTimingInfo({
@@ -64010,7 +64397,7 @@ var require_fetch = __commonJS({
       });
       const fetchParams = {
         controller: new Fetch(dispatcher),
-        request,
+        request: request2,
         timingInfo,
         processRequestBodyChunkLength,
         processRequestEndOfBody,
@@ -64020,32 +64407,32 @@ var require_fetch = __commonJS({
         taskDestination,
         crossOriginIsolatedCapability
       };
-      assert2(!request.body || request.body.stream);
-      if (request.window === "client") {
-        request.window = request.client?.globalObject?.constructor?.name === "Window" ? request.client : "no-window";
+      assert2(!request2.body || request2.body.stream);
+      if (request2.window === "client") {
+        request2.window = request2.client?.globalObject?.constructor?.name === "Window" ? request2.client : "no-window";
       }
-      if (request.origin === "client") {
-        request.origin = request.client.origin;
+      if (request2.origin === "client") {
+        request2.origin = request2.client.origin;
       }
-      if (request.policyContainer === "client") {
-        if (request.client != null) {
-          request.policyContainer = clonePolicyContainer(
-            request.client.policyContainer
+      if (request2.policyContainer === "client") {
+        if (request2.client != null) {
+          request2.policyContainer = clonePolicyContainer(
+            request2.client.policyContainer
           );
         } else {
-          request.policyContainer = makePolicyContainer();
+          request2.policyContainer = makePolicyContainer();
         }
       }
-      if (!request.headersList.contains("accept", true)) {
+      if (!request2.headersList.contains("accept", true)) {
         const value = "*/*";
-        request.headersList.append("accept", value, true);
+        request2.headersList.append("accept", value, true);
       }
-      if (!request.headersList.contains("accept-language", true)) {
-        request.headersList.append("accept-language", "*", true);
+      if (!request2.headersList.contains("accept-language", true)) {
+        request2.headersList.append("accept-language", "*", true);
       }
-      if (request.priority === null) {
+      if (request2.priority === null) {
       }
-      if (subresourceSet.has(request.destination)) {
+      if (subresourceSet.has(request2.destination)) {
       }
       mainFetch(fetchParams).catch((err) => {
         fetchParams.controller.terminate(err);
@@ -64053,50 +64440,50 @@ var require_fetch = __commonJS({
       return fetchParams.controller;
     }
     async function mainFetch(fetchParams, recursive = false) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
-      if (request.localURLsOnly && !urlIsLocal(requestCurrentURL(request))) {
+      if (request2.localURLsOnly && !urlIsLocal(requestCurrentURL(request2))) {
         response = makeNetworkError("local URLs only");
       }
-      tryUpgradeRequestToAPotentiallyTrustworthyURL(request);
-      if (requestBadPort(request) === "blocked") {
+      tryUpgradeRequestToAPotentiallyTrustworthyURL(request2);
+      if (requestBadPort(request2) === "blocked") {
         response = makeNetworkError("bad port");
       }
-      if (request.referrerPolicy === "") {
-        request.referrerPolicy = request.policyContainer.referrerPolicy;
+      if (request2.referrerPolicy === "") {
+        request2.referrerPolicy = request2.policyContainer.referrerPolicy;
       }
-      if (request.referrer !== "no-referrer") {
-        request.referrer = determineRequestsReferrer(request);
+      if (request2.referrer !== "no-referrer") {
+        request2.referrer = determineRequestsReferrer(request2);
       }
       if (response === null) {
         response = await (async () => {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           if (
             // - request’s current URL’s origin is same origin with request’s origin,
             //   and request’s response tainting is "basic"
-            sameOrigin(currentURL, request.url) && request.responseTainting === "basic" || // request’s current URL’s scheme is "data"
+            sameOrigin(currentURL, request2.url) && request2.responseTainting === "basic" || // request’s current URL’s scheme is "data"
             currentURL.protocol === "data:" || // - request’s mode is "navigate" or "websocket"
-            (request.mode === "navigate" || request.mode === "websocket")
+            (request2.mode === "navigate" || request2.mode === "websocket")
           ) {
-            request.responseTainting = "basic";
+            request2.responseTainting = "basic";
             return await schemeFetch(fetchParams);
           }
-          if (request.mode === "same-origin") {
+          if (request2.mode === "same-origin") {
             return makeNetworkError('request mode cannot be "same-origin"');
           }
-          if (request.mode === "no-cors") {
-            if (request.redirect !== "follow") {
+          if (request2.mode === "no-cors") {
+            if (request2.redirect !== "follow") {
               return makeNetworkError(
                 'redirect mode cannot be "follow" for "no-cors" request'
               );
             }
-            request.responseTainting = "opaque";
+            request2.responseTainting = "opaque";
             return await schemeFetch(fetchParams);
           }
-          if (!urlIsHttpHttpsScheme(requestCurrentURL(request))) {
+          if (!urlIsHttpHttpsScheme(requestCurrentURL(request2))) {
             return makeNetworkError("URL scheme must be a HTTP(S) scheme");
           }
-          request.responseTainting = "cors";
+          request2.responseTainting = "cors";
           return await httpFetch(fetchParams);
         })();
       }
@@ -64104,13 +64491,13 @@ var require_fetch = __commonJS({
         return response;
       }
       if (response.status !== 0 && !response.internalResponse) {
-        if (request.responseTainting === "cors") {
+        if (request2.responseTainting === "cors") {
         }
-        if (request.responseTainting === "basic") {
+        if (request2.responseTainting === "basic") {
           response = filterResponse(response, "basic");
-        } else if (request.responseTainting === "cors") {
+        } else if (request2.responseTainting === "cors") {
           response = filterResponse(response, "cors");
-        } else if (request.responseTainting === "opaque") {
+        } else if (request2.responseTainting === "opaque") {
           response = filterResponse(response, "opaque");
         } else {
           assert2(false);
@@ -64118,26 +64505,26 @@ var require_fetch = __commonJS({
       }
       let internalResponse = response.status === 0 ? response : response.internalResponse;
       if (internalResponse.urlList.length === 0) {
-        internalResponse.urlList.push(...request.urlList);
+        internalResponse.urlList.push(...request2.urlList);
       }
-      if (!request.timingAllowFailed) {
+      if (!request2.timingAllowFailed) {
         response.timingAllowPassed = true;
       }
-      if (response.type === "opaque" && internalResponse.status === 206 && internalResponse.rangeRequested && !request.headers.contains("range", true)) {
+      if (response.type === "opaque" && internalResponse.status === 206 && internalResponse.rangeRequested && !request2.headers.contains("range", true)) {
         response = internalResponse = makeNetworkError();
       }
-      if (response.status !== 0 && (request.method === "HEAD" || request.method === "CONNECT" || nullBodyStatus.includes(internalResponse.status))) {
+      if (response.status !== 0 && (request2.method === "HEAD" || request2.method === "CONNECT" || nullBodyStatus.includes(internalResponse.status))) {
         internalResponse.body = null;
         fetchParams.controller.dump = true;
       }
-      if (request.integrity) {
+      if (request2.integrity) {
         const processBodyError = (reason) => fetchFinale(fetchParams, makeNetworkError(reason));
-        if (request.responseTainting === "opaque" || response.body == null) {
+        if (request2.responseTainting === "opaque" || response.body == null) {
           processBodyError(response.error);
           return;
         }
         const processBody = (bytes2) => {
-          if (!bytesMatch(bytes2, request.integrity)) {
+          if (!bytesMatch(bytes2, request2.integrity)) {
             processBodyError("integrity mismatch");
             return;
           }
@@ -64153,8 +64540,8 @@ var require_fetch = __commonJS({
       if (isCancelled(fetchParams) && fetchParams.request.redirectCount === 0) {
         return Promise.resolve(makeAppropriateNetworkError(fetchParams));
       }
-      const { request } = fetchParams;
-      const { protocol: scheme } = requestCurrentURL(request);
+      const { request: request2 } = fetchParams;
+      const { protocol: scheme } = requestCurrentURL(request2);
       switch (scheme) {
         case "about:": {
           return Promise.resolve(makeNetworkError("about scheme is not supported"));
@@ -64163,19 +64550,19 @@ var require_fetch = __commonJS({
           if (!resolveObjectURL) {
             resolveObjectURL = __require("node:buffer").resolveObjectURL;
           }
-          const blobURLEntry = requestCurrentURL(request);
+          const blobURLEntry = requestCurrentURL(request2);
           if (blobURLEntry.search.length !== 0) {
             return Promise.resolve(makeNetworkError("NetworkError when attempting to fetch resource."));
           }
           const blob = resolveObjectURL(blobURLEntry.toString());
-          if (request.method !== "GET" || !isBlobLike(blob)) {
+          if (request2.method !== "GET" || !isBlobLike(blob)) {
             return Promise.resolve(makeNetworkError("invalid method"));
           }
           const response = makeResponse();
           const fullLength = blob.size;
           const serializedFullLength = isomorphicEncode(`${fullLength}`);
           const type = blob.type;
-          if (!request.headersList.contains("range", true)) {
+          if (!request2.headersList.contains("range", true)) {
             const bodyWithType = extractBody(blob);
             response.statusText = "OK";
             response.body = bodyWithType[0];
@@ -64183,7 +64570,7 @@ var require_fetch = __commonJS({
             response.headersList.set("content-type", type, true);
           } else {
             response.rangeRequested = true;
-            const rangeHeader = request.headersList.get("range", true);
+            const rangeHeader = request2.headersList.get("range", true);
             const rangeValue = simpleRangeHeaderValue(rangeHeader, true);
             if (rangeValue === "failure") {
               return Promise.resolve(makeNetworkError("failed to fetch the data URL"));
@@ -64214,7 +64601,7 @@ var require_fetch = __commonJS({
           return Promise.resolve(response);
         }
         case "data:": {
-          const currentURL = requestCurrentURL(request);
+          const currentURL = requestCurrentURL(request2);
           const dataURLStruct = dataURLProcessor(currentURL);
           if (dataURLStruct === "failure") {
             return Promise.resolve(makeNetworkError("failed to fetch the data URL"));
@@ -64303,41 +64690,41 @@ var require_fetch = __commonJS({
       }
     }
     async function httpFetch(fetchParams) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
       let actualResponse = null;
       const timingInfo = fetchParams.timingInfo;
-      if (request.serviceWorkers === "all") {
+      if (request2.serviceWorkers === "all") {
       }
       if (response === null) {
-        if (request.redirect === "follow") {
-          request.serviceWorkers = "none";
+        if (request2.redirect === "follow") {
+          request2.serviceWorkers = "none";
         }
         actualResponse = response = await httpNetworkOrCacheFetch(fetchParams);
-        if (request.responseTainting === "cors" && corsCheck(request, response) === "failure") {
+        if (request2.responseTainting === "cors" && corsCheck(request2, response) === "failure") {
           return makeNetworkError("cors failure");
         }
-        if (TAOCheck(request, response) === "failure") {
-          request.timingAllowFailed = true;
+        if (TAOCheck(request2, response) === "failure") {
+          request2.timingAllowFailed = true;
         }
       }
-      if ((request.responseTainting === "opaque" || response.type === "opaque") && crossOriginResourcePolicyCheck(
-        request.origin,
-        request.client,
-        request.destination,
+      if ((request2.responseTainting === "opaque" || response.type === "opaque") && crossOriginResourcePolicyCheck(
+        request2.origin,
+        request2.client,
+        request2.destination,
         actualResponse
       ) === "blocked") {
         return makeNetworkError("blocked");
       }
       if (redirectStatusSet.has(actualResponse.status)) {
-        if (request.redirect !== "manual") {
+        if (request2.redirect !== "manual") {
           fetchParams.controller.connection.destroy(void 0, false);
         }
-        if (request.redirect === "error") {
+        if (request2.redirect === "error") {
           response = makeNetworkError("unexpected redirect");
-        } else if (request.redirect === "manual") {
+        } else if (request2.redirect === "manual") {
           response = actualResponse;
-        } else if (request.redirect === "follow") {
+        } else if (request2.redirect === "follow") {
           response = await httpRedirectFetch(fetchParams, response);
         } else {
           assert2(false);
@@ -64347,13 +64734,13 @@ var require_fetch = __commonJS({
       return response;
     }
     function httpRedirectFetch(fetchParams, response) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       const actualResponse = response.internalResponse ? response.internalResponse : response;
       let locationURL;
       try {
         locationURL = responseLocationURL(
           actualResponse,
-          requestCurrentURL(request).hash
+          requestCurrentURL(request2).hash
         );
         if (locationURL == null) {
           return response;
@@ -64364,63 +64751,63 @@ var require_fetch = __commonJS({
       if (!urlIsHttpHttpsScheme(locationURL)) {
         return Promise.resolve(makeNetworkError("URL scheme must be a HTTP(S) scheme"));
       }
-      if (request.redirectCount === 20) {
+      if (request2.redirectCount === 20) {
         return Promise.resolve(makeNetworkError("redirect count exceeded"));
       }
-      request.redirectCount += 1;
-      if (request.mode === "cors" && (locationURL.username || locationURL.password) && !sameOrigin(request, locationURL)) {
+      request2.redirectCount += 1;
+      if (request2.mode === "cors" && (locationURL.username || locationURL.password) && !sameOrigin(request2, locationURL)) {
         return Promise.resolve(makeNetworkError('cross origin not allowed for request mode "cors"'));
       }
-      if (request.responseTainting === "cors" && (locationURL.username || locationURL.password)) {
+      if (request2.responseTainting === "cors" && (locationURL.username || locationURL.password)) {
         return Promise.resolve(makeNetworkError(
           'URL cannot contain credentials for request mode "cors"'
         ));
       }
-      if (actualResponse.status !== 303 && request.body != null && request.body.source == null) {
+      if (actualResponse.status !== 303 && request2.body != null && request2.body.source == null) {
         return Promise.resolve(makeNetworkError());
       }
-      if ([301, 302].includes(actualResponse.status) && request.method === "POST" || actualResponse.status === 303 && !GET_OR_HEAD.includes(request.method)) {
-        request.method = "GET";
-        request.body = null;
+      if ([301, 302].includes(actualResponse.status) && request2.method === "POST" || actualResponse.status === 303 && !GET_OR_HEAD.includes(request2.method)) {
+        request2.method = "GET";
+        request2.body = null;
         for (const headerName of requestBodyHeader) {
-          request.headersList.delete(headerName);
+          request2.headersList.delete(headerName);
         }
       }
-      if (!sameOrigin(requestCurrentURL(request), locationURL)) {
-        request.headersList.delete("authorization", true);
-        request.headersList.delete("proxy-authorization", true);
-        request.headersList.delete("cookie", true);
-        request.headersList.delete("host", true);
+      if (!sameOrigin(requestCurrentURL(request2), locationURL)) {
+        request2.headersList.delete("authorization", true);
+        request2.headersList.delete("proxy-authorization", true);
+        request2.headersList.delete("cookie", true);
+        request2.headersList.delete("host", true);
       }
-      if (request.body != null) {
-        assert2(request.body.source != null);
-        request.body = safelyExtractBody(request.body.source)[0];
+      if (request2.body != null) {
+        assert2(request2.body.source != null);
+        request2.body = safelyExtractBody(request2.body.source)[0];
       }
       const timingInfo = fetchParams.timingInfo;
       timingInfo.redirectEndTime = timingInfo.postRedirectStartTime = coarsenedSharedCurrentTime(fetchParams.crossOriginIsolatedCapability);
       if (timingInfo.redirectStartTime === 0) {
         timingInfo.redirectStartTime = timingInfo.startTime;
       }
-      request.urlList.push(locationURL);
-      setRequestReferrerPolicyOnRedirect(request, actualResponse);
+      request2.urlList.push(locationURL);
+      setRequestReferrerPolicyOnRedirect(request2, actualResponse);
       return mainFetch(fetchParams, true);
     }
     async function httpNetworkOrCacheFetch(fetchParams, isAuthenticationFetch = false, isNewConnectionFetch = false) {
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let httpFetchParams = null;
       let httpRequest = null;
       let response = null;
       const httpCache = null;
       const revalidatingFlag = false;
-      if (request.window === "no-window" && request.redirect === "error") {
+      if (request2.window === "no-window" && request2.redirect === "error") {
         httpFetchParams = fetchParams;
-        httpRequest = request;
+        httpRequest = request2;
       } else {
-        httpRequest = cloneRequest(request);
+        httpRequest = cloneRequest(request2);
         httpFetchParams = { ...fetchParams };
         httpFetchParams.request = httpRequest;
       }
-      const includeCredentials = request.credentials === "include" || request.credentials === "same-origin" && request.responseTainting === "basic";
+      const includeCredentials = request2.credentials === "include" || request2.credentials === "same-origin" && request2.responseTainting === "basic";
       const contentLength = httpRequest.body ? httpRequest.body.length : null;
       let contentLengthHeaderValue = null;
       if (httpRequest.body == null && ["POST", "PUT"].includes(httpRequest.method)) {
@@ -64497,7 +64884,7 @@ var require_fetch = __commonJS({
       }
       response.requestIncludesCredentials = includeCredentials;
       if (response.status === 407) {
-        if (request.window === "no-window") {
+        if (request2.window === "no-window") {
           return makeNetworkError();
         }
         if (isCancelled(fetchParams)) {
@@ -64509,7 +64896,7 @@ var require_fetch = __commonJS({
         // response’s status is 421
         response.status === 421 && // isNewConnectionFetch is false
         !isNewConnectionFetch && // request’s body is null, or request’s body is non-null and request’s body’s source is non-null
-        (request.body == null || request.body.source != null)
+        (request2.body == null || request2.body.source != null)
       ) {
         if (isCancelled(fetchParams)) {
           return makeAppropriateNetworkError(fetchParams);
@@ -64539,21 +64926,21 @@ var require_fetch = __commonJS({
           }
         }
       };
-      const request = fetchParams.request;
+      const request2 = fetchParams.request;
       let response = null;
       const timingInfo = fetchParams.timingInfo;
       const httpCache = null;
       if (httpCache == null) {
-        request.cache = "no-store";
+        request2.cache = "no-store";
       }
       const newConnection = forceNewConnection ? "yes" : "no";
-      if (request.mode === "websocket") {
+      if (request2.mode === "websocket") {
       } else {
       }
       let requestBody = null;
-      if (request.body == null && fetchParams.processRequestEndOfBody) {
+      if (request2.body == null && fetchParams.processRequestEndOfBody) {
         queueMicrotask(() => fetchParams.processRequestEndOfBody());
-      } else if (request.body != null) {
+      } else if (request2.body != null) {
         const processBodyChunk = async function* (bytes2) {
           if (isCancelled(fetchParams)) {
             return;
@@ -64581,7 +64968,7 @@ var require_fetch = __commonJS({
         };
         requestBody = (async function* () {
           try {
-            for await (const bytes2 of request.body.stream) {
+            for await (const bytes2 of request2.body.stream) {
               yield* processBodyChunk(bytes2);
             }
             processEndOfBody();
@@ -64595,8 +64982,8 @@ var require_fetch = __commonJS({
         if (socket) {
           response = makeResponse({ status, statusText, headersList, socket });
         } else {
-          const iterator = body[Symbol.asyncIterator]();
-          fetchParams.controller.next = () => iterator.next();
+          const iterator2 = body[Symbol.asyncIterator]();
+          fetchParams.controller.next = () => iterator2.next();
           response = makeResponse({ status, statusText, headersList });
         }
       } catch (err) {
@@ -64692,17 +65079,17 @@ var require_fetch = __commonJS({
       }
       return response;
       function dispatch({ body }) {
-        const url = requestCurrentURL(request);
+        const url = requestCurrentURL(request2);
         const agent = fetchParams.controller.dispatcher;
         return new Promise((resolve14, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
-            method: request.method,
-            body: agent.isMockActive ? request.body && (request.body.source || request.body.stream) : body,
-            headers: request.headersList.entries,
+            method: request2.method,
+            body: agent.isMockActive ? request2.body && (request2.body.source || request2.body.stream) : body,
+            headers: request2.headersList.entries,
             maxRedirections: 0,
-            upgrade: request.mode === "websocket" ? "websocket" : void 0
+            upgrade: request2.mode === "websocket" ? "websocket" : void 0
           },
           {
             body: null,
@@ -64732,8 +65119,8 @@ var require_fetch = __commonJS({
               }
               location = headersList.get("location", true);
               const decoders = [];
-              const willFollow = location && request.redirect === "follow" && redirectStatusSet.has(status);
-              if (request.method !== "HEAD" && request.method !== "CONNECT" && !nullBodyStatus.includes(status) && !willFollow) {
+              const willFollow = location && request2.redirect === "follow" && redirectStatusSet.has(status);
+              if (request2.method !== "HEAD" && request2.method !== "CONNECT" && !nullBodyStatus.includes(status) && !willFollow) {
                 const contentEncoding = headersList.get("content-encoding", true);
                 const codings = contentEncoding ? contentEncoding.toLowerCase().split(",") : [];
                 const maxContentEncodings = 5;
@@ -64826,7 +65213,7 @@ var require_fetch = __commonJS({
       }
     }
     module.exports = {
-      fetch,
+      fetch: fetch2,
       Fetch,
       fetching,
       finalizeAndReportTiming
@@ -65714,31 +66101,31 @@ var require_cache = __commonJS({
         webidl.util.markAsUncloneable(this);
         this.#relevantRequestResponseList = arguments[1];
       }
-      async match(request, options = {}) {
+      async match(request2, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.match";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
-        const p = this.#internalMatchAll(request, options, 1);
+        const p = this.#internalMatchAll(request2, options, 1);
         if (p.length === 0) {
           return;
         }
         return p[0];
       }
-      async matchAll(request = void 0, options = {}) {
+      async matchAll(request2 = void 0, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.matchAll";
-        if (request !== void 0) request = webidl.converters.RequestInfo(request, prefix, "request");
+        if (request2 !== void 0) request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
-        return this.#internalMatchAll(request, options);
+        return this.#internalMatchAll(request2, options);
       }
-      async add(request) {
+      async add(request2) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.add";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
-        const requests = [request];
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
+        const requests = [request2];
         const responseArrayPromise = this.addAll(requests);
         return await responseArrayPromise;
       }
@@ -65748,19 +66135,19 @@ var require_cache = __commonJS({
         webidl.argumentLengthCheck(arguments, 1, prefix);
         const responsePromises = [];
         const requestList = [];
-        for (let request of requests) {
-          if (request === void 0) {
+        for (let request2 of requests) {
+          if (request2 === void 0) {
             throw webidl.errors.conversionFailed({
               prefix,
               argument: "Argument 1",
               types: ["undefined is not allowed"]
             });
           }
-          request = webidl.converters.RequestInfo(request);
-          if (typeof request === "string") {
+          request2 = webidl.converters.RequestInfo(request2);
+          if (typeof request2 === "string") {
             continue;
           }
-          const r = request[kState];
+          const r = request2[kState];
           if (!urlIsHttpHttpsScheme(r.url) || r.method !== "GET") {
             throw webidl.errors.exception({
               header: prefix,
@@ -65769,8 +66156,8 @@ var require_cache = __commonJS({
           }
         }
         const fetchControllers = [];
-        for (const request of requests) {
-          const r = new Request(request)[kState];
+        for (const request2 of requests) {
+          const r = new Request(request2)[kState];
           if (!urlIsHttpHttpsScheme(r.url)) {
             throw webidl.errors.exception({
               header: prefix,
@@ -65847,17 +66234,17 @@ var require_cache = __commonJS({
         });
         return cacheJobPromise.promise;
       }
-      async put(request, response) {
+      async put(request2, response) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.put";
         webidl.argumentLengthCheck(arguments, 2, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         response = webidl.converters.Response(response, prefix, "response");
         let innerRequest = null;
-        if (request instanceof Request) {
-          innerRequest = request[kState];
+        if (request2 instanceof Request) {
+          innerRequest = request2[kState];
         } else {
-          innerRequest = new Request(request)[kState];
+          innerRequest = new Request(request2)[kState];
         }
         if (!urlIsHttpHttpsScheme(innerRequest.url) || innerRequest.method !== "GET") {
           throw webidl.errors.exception({
@@ -65928,21 +66315,21 @@ var require_cache = __commonJS({
         });
         return cacheJobPromise.promise;
       }
-      async delete(request, options = {}) {
+      async delete(request2, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.delete";
         webidl.argumentLengthCheck(arguments, 1, prefix);
-        request = webidl.converters.RequestInfo(request, prefix, "request");
+        request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
         let r = null;
-        if (request instanceof Request) {
-          r = request[kState];
+        if (request2 instanceof Request) {
+          r = request2[kState];
           if (r.method !== "GET" && !options.ignoreMethod) {
             return false;
           }
         } else {
-          assert2(typeof request === "string");
-          r = new Request(request)[kState];
+          assert2(typeof request2 === "string");
+          r = new Request(request2)[kState];
         }
         const operations = [];
         const operation = {
@@ -65974,25 +66361,25 @@ var require_cache = __commonJS({
        * @param {import('../../types/cache').CacheQueryOptions} options
        * @returns {Promise<readonly Request[]>}
        */
-      async keys(request = void 0, options = {}) {
+      async keys(request2 = void 0, options = {}) {
         webidl.brandCheck(this, _Cache);
         const prefix = "Cache.keys";
-        if (request !== void 0) request = webidl.converters.RequestInfo(request, prefix, "request");
+        if (request2 !== void 0) request2 = webidl.converters.RequestInfo(request2, prefix, "request");
         options = webidl.converters.CacheQueryOptions(options, prefix, "options");
         let r = null;
-        if (request !== void 0) {
-          if (request instanceof Request) {
-            r = request[kState];
+        if (request2 !== void 0) {
+          if (request2 instanceof Request) {
+            r = request2[kState];
             if (r.method !== "GET" && !options.ignoreMethod) {
               return [];
             }
-          } else if (typeof request === "string") {
-            r = new Request(request)[kState];
+          } else if (typeof request2 === "string") {
+            r = new Request(request2)[kState];
           }
         }
         const promise = createDeferredPromise();
         const requests = [];
-        if (request === void 0) {
+        if (request2 === void 0) {
           for (const requestResponse of this.#relevantRequestResponseList) {
             requests.push(requestResponse[0]);
           }
@@ -66004,9 +66391,9 @@ var require_cache = __commonJS({
         }
         queueMicrotask(() => {
           const requestList = [];
-          for (const request2 of requests) {
+          for (const request3 of requests) {
             const requestObject = fromInnerRequest(
-              request2,
+              request3,
               new AbortController().signal,
               "immutable"
             );
@@ -66124,9 +66511,9 @@ var require_cache = __commonJS({
        * @param {import('../../types/cache').CacheQueryOptions | undefined} options
        * @returns {boolean}
        */
-      #requestMatchesCachedItem(requestQuery, request, response = null, options) {
+      #requestMatchesCachedItem(requestQuery, request2, response = null, options) {
         const queryURL = new URL(requestQuery.url);
-        const cachedURL = new URL(request.url);
+        const cachedURL = new URL(request2.url);
         if (options?.ignoreSearch) {
           cachedURL.search = "";
           queryURL.search = "";
@@ -66142,7 +66529,7 @@ var require_cache = __commonJS({
           if (fieldValue === "*") {
             return false;
           }
-          const requestValue = request.headersList.get(fieldValue);
+          const requestValue = request2.headersList.get(fieldValue);
           const queryValue = requestQuery.headersList.get(fieldValue);
           if (requestValue !== queryValue) {
             return false;
@@ -66150,20 +66537,20 @@ var require_cache = __commonJS({
         }
         return true;
       }
-      #internalMatchAll(request, options, maxResponses = Infinity) {
+      #internalMatchAll(request2, options, maxResponses = Infinity) {
         let r = null;
-        if (request !== void 0) {
-          if (request instanceof Request) {
-            r = request[kState];
+        if (request2 !== void 0) {
+          if (request2 instanceof Request) {
+            r = request2[kState];
             if (r.method !== "GET" && !options.ignoreMethod) {
               return [];
             }
-          } else if (typeof request === "string") {
-            r = new Request(request)[kState];
+          } else if (typeof request2 === "string") {
+            r = new Request(request2)[kState];
           }
         }
         const responses = [];
-        if (request === void 0) {
+        if (request2 === void 0) {
           for (const requestResponse of this.#relevantRequestResponseList) {
             responses.push(requestResponse[1]);
           }
@@ -66252,21 +66639,21 @@ var require_cachestorage = __commonJS({
         }
         webidl.util.markAsUncloneable(this);
       }
-      async match(request, options = {}) {
+      async match(request2, options = {}) {
         webidl.brandCheck(this, _CacheStorage);
         webidl.argumentLengthCheck(arguments, 1, "CacheStorage.match");
-        request = webidl.converters.RequestInfo(request);
+        request2 = webidl.converters.RequestInfo(request2);
         options = webidl.converters.MultiCacheQueryOptions(options);
         if (options.cacheName != null) {
           if (this.#caches.has(options.cacheName)) {
             const cacheList = this.#caches.get(options.cacheName);
             const cache = new Cache(kConstruct, cacheList);
-            return await cache.match(request, options);
+            return await cache.match(request2, options);
           }
         } else {
           for (const cacheList of this.#caches.values()) {
             const cache = new Cache(kConstruct, cacheList);
-            const response = await cache.match(request, options);
+            const response = await cache.match(request2, options);
             if (response !== void 0) {
               return response;
             }
@@ -66368,9 +66755,9 @@ var require_util7 = __commonJS({
       }
       return false;
     }
-    function validateCookieName(name) {
-      for (let i = 0; i < name.length; ++i) {
-        const code = name.charCodeAt(i);
+    function validateCookieName(name2) {
+      for (let i = 0; i < name2.length; ++i) {
+        const code = name2.charCodeAt(i);
         if (code < 33 || // exclude CTLs (0-31), SP and HT
         code > 126 || // exclude non-ascii and DEL
         code === 34 || // "
@@ -66577,7 +66964,7 @@ var require_parse = __commonJS({
       }
       let nameValuePair = "";
       let unparsedAttributes = "";
-      let name = "";
+      let name2 = "";
       let value = "";
       if (header.includes(";")) {
         const position = { position: 0 };
@@ -66590,20 +66977,20 @@ var require_parse = __commonJS({
         value = nameValuePair;
       } else {
         const position = { position: 0 };
-        name = collectASequenceOfCodePointsFast(
+        name2 = collectASequenceOfCodePointsFast(
           "=",
           nameValuePair,
           position
         );
         value = nameValuePair.slice(position.position + 1);
       }
-      name = name.trim();
+      name2 = name2.trim();
       value = value.trim();
-      if (name.length + value.length > maxNameValuePairSize) {
+      if (name2.length + value.length > maxNameValuePairSize) {
         return null;
       }
       return {
-        name,
+        name: name2,
         value,
         ...parseUnparsedAttributes(unparsedAttributes)
       };
@@ -66716,19 +67103,19 @@ var require_cookies = __commonJS({
         return out;
       }
       for (const piece of cookie.split(";")) {
-        const [name, ...value] = piece.split("=");
-        out[name.trim()] = value.join("=");
+        const [name2, ...value] = piece.split("=");
+        out[name2.trim()] = value.join("=");
       }
       return out;
     }
-    function deleteCookie(headers, name, attributes2) {
+    function deleteCookie(headers, name2, attributes2) {
       webidl.brandCheck(headers, Headers2, { strict: false });
       const prefix = "deleteCookie";
       webidl.argumentLengthCheck(arguments, 2, prefix);
-      name = webidl.converters.DOMString(name, prefix, "name");
+      name2 = webidl.converters.DOMString(name2, prefix, "name");
       attributes2 = webidl.converters.DeleteCookieAttributes(attributes2);
       setCookie(headers, {
-        name,
+        name: name2,
         value: "",
         expires: /* @__PURE__ */ new Date(0),
         ...attributes2
@@ -67290,9 +67677,9 @@ var require_util8 = __commonJS({
       const extensionList = /* @__PURE__ */ new Map();
       while (position.position < extensions.length) {
         const pair3 = collectASequenceOfCodePointsFast(";", extensions, position);
-        const [name, value = ""] = pair3.split("=");
+        const [name2, value = ""] = pair3.split("=");
         extensionList.set(
-          removeHTTPWhitespace(name, true, false),
+          removeHTTPWhitespace(name2, true, false),
           removeHTTPWhitespace(value, false, true)
         );
         position.position++;
@@ -67446,7 +67833,7 @@ var require_connection = __commonJS({
     function establishWebSocketConnection(url, protocols, client, ws, onEstablish, options) {
       const requestURL = url;
       requestURL.protocol = url.protocol === "ws:" ? "http:" : "https:";
-      const request = makeRequest({
+      const request2 = makeRequest({
         urlList: [requestURL],
         client,
         serviceWorkers: "none",
@@ -67458,18 +67845,18 @@ var require_connection = __commonJS({
       });
       if (options.headers) {
         const headersList = getHeadersList(new Headers2(options.headers));
-        request.headersList = headersList;
+        request2.headersList = headersList;
       }
       const keyValue = crypto2.randomBytes(16).toString("base64");
-      request.headersList.append("sec-websocket-key", keyValue);
-      request.headersList.append("sec-websocket-version", "13");
+      request2.headersList.append("sec-websocket-key", keyValue);
+      request2.headersList.append("sec-websocket-version", "13");
       for (const protocol of protocols) {
-        request.headersList.append("sec-websocket-protocol", protocol);
+        request2.headersList.append("sec-websocket-protocol", protocol);
       }
       const permessageDeflate = "permessage-deflate; client_max_window_bits";
-      request.headersList.append("sec-websocket-extensions", permessageDeflate);
+      request2.headersList.append("sec-websocket-extensions", permessageDeflate);
       const controller = fetching({
-        request,
+        request: request2,
         useParallelQueue: true,
         dispatcher: options.dispatcher,
         processResponse(response) {
@@ -67506,7 +67893,7 @@ var require_connection = __commonJS({
           }
           const secProtocol = response.headersList.get("Sec-WebSocket-Protocol");
           if (secProtocol !== null) {
-            const requestProtocols = getDecodeSplit("sec-websocket-protocol", request.headersList);
+            const requestProtocols = getDecodeSplit("sec-websocket-protocol", request2.headersList);
             if (requestProtocols === null || !requestProtocols.includes(secProtocol)) {
               failWebsocketConnection(ws, "Protocol was not set in the opening handshake.");
               return;
@@ -69323,9 +69710,9 @@ var require_undici = __commonJS({
       headerNameToString: util.headerNameToString
     };
     function makeDispatcher(fn) {
-      return (url, opts, handler) => {
+      return (url, opts, handler2) => {
         if (typeof opts === "function") {
-          handler = opts;
+          handler2 = opts;
           opts = null;
         }
         if (!url || typeof url !== "string" && typeof url !== "object" && !(url instanceof URL)) {
@@ -69358,13 +69745,13 @@ var require_undici = __commonJS({
           origin: url.origin,
           path: url.search ? `${url.pathname}${url.search}` : url.pathname,
           method: opts.method || (opts.body ? "PUT" : "GET")
-        }, handler);
+        }, handler2);
       };
     }
     module.exports.setGlobalDispatcher = setGlobalDispatcher;
     module.exports.getGlobalDispatcher = getGlobalDispatcher;
     var fetchImpl = require_fetch().fetch;
-    module.exports.fetch = async function fetch(init2, options = void 0) {
+    module.exports.fetch = async function fetch2(init2, options = void 0) {
       try {
         return await fetchImpl(init2, options);
       } catch (err) {
@@ -69671,8 +70058,8 @@ var init_summary = __esm({
        * @returns {Summary} summary instance
        */
       addTable(rows3) {
-        const tableBody = rows3.map((row) => {
-          const cells4 = row.map((cell) => {
+        const tableBody = rows3.map((row3) => {
+          const cells4 = row3.map((cell) => {
             if (typeof cell === "string") {
               return this.wrap("td", cell);
             }
@@ -70005,23 +70392,23 @@ var init_platform = __esm({
 
 // node_modules/@actions/core/lib/core.js
 import * as os4 from "os";
-function getInput(name, options) {
-  const val = process.env[`INPUT_${name.replace(/ /g, "_").toUpperCase()}`] || "";
+function getInput(name2, options) {
+  const val = process.env[`INPUT_${name2.replace(/ /g, "_").toUpperCase()}`] || "";
   if (options && options.required && !val) {
-    throw new Error(`Input required and not supplied: ${name}`);
+    throw new Error(`Input required and not supplied: ${name2}`);
   }
   if (options && options.trimWhitespace === false) {
     return val;
   }
   return val.trim();
 }
-function setOutput(name, value) {
+function setOutput(name2, value) {
   const filePath = process.env["GITHUB_OUTPUT"] || "";
   if (filePath) {
-    return issueFileCommand("OUTPUT", prepareKeyValueMessage(name, value));
+    return issueFileCommand("OUTPUT", prepareKeyValueMessage(name2, value));
   }
   process.stdout.write(os4.EOL);
-  issueCommand("set-output", { name }, toCommandValue(value));
+  issueCommand("set-output", { name: name2 }, toCommandValue(value));
 }
 function debug(message) {
   issueCommand("debug", {}, message);
@@ -70031,6 +70418,12 @@ function error(message, properties = {}) {
 }
 function warning(message, properties = {}) {
   issueCommand("warning", toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+function notice(message, properties = {}) {
+  issueCommand("notice", toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+function info(message) {
+  process.stdout.write(message + os4.EOL);
 }
 var ExitCode;
 var init_core = __esm({
@@ -70051,7 +70444,7 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute4, relative as relative12, resolve as resolve12 } from "node:path";
+import { isAbsolute as isAbsolute4, relative as relative12, resolve as resolve12, sep as sep5 } from "node:path";
 function readInputs() {
   const workspace = resolve12(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
@@ -70060,15 +70453,50 @@ function readInputs() {
     "working-directory"
   );
   const folder = getInput("report-folder");
+  const config = inside(
+    workspace,
+    resolve12(workingDirectory, getInput("config") || "int8-gate.yml"),
+    "config"
+  );
   return {
-    config: inside(
-      workspace,
-      resolve12(workingDirectory, getInput("config") || "int8-gate.yml"),
-      "config"
-    ),
+    mode: oneOf("mode", ["gate", "comment"], "gate"),
+    config,
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve12(workingDirectory, folder), "report-folder")
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve12(workingDirectory, folder), "report-folder"),
+    posting: {
+      token: getInput("token"),
+      name: nameOf2(relative12(workspace, config).split(sep5).join("/")),
+      comment: oneOf("comment", ["true", "false"], "true") === "true",
+      check: oneOf("check", ["true", "false"], "true") === "true",
+      reportUrl: addressOf(getInput("report-url"))
+    }
   };
+}
+function nameOf2(config) {
+  const name2 = getInput("name");
+  if (name2 !== "") return shortened(name2, 100);
+  return config === "int8-gate.yml" ? "int8-gate" : shortened(`int8-gate (${config})`, 100);
+}
+function addressOf(text3) {
+  if (text3 === "") return void 0;
+  if (URL.canParse(text3) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text3)) return text3;
+  throw new InputFault({ where: "input report-url", what: "is no http address" });
+}
+function oneOf(input, words, otherwise) {
+  const text3 = getInput(input);
+  if (text3 === "") return otherwise;
+  const found = words.find((one) => one === text3);
+  if (found !== void 0) return found;
+  throw new InputFault({ where: `input ${input}`, what: `is "${text3}", expected ${words.join(" or ")}` });
+}
+function refuseHeadCode(occasion, mode) {
+  const event = occasion.kind === "pull-request" && occasion.privileged ? "pull_request_target" : occasion.kind === "workflow-run" && occasion.ofPullRequest ? "workflow_run of a pull request" : void 0;
+  if (event === void 0 || mode === "comment") return;
+  throw new InputFault({
+    where: `event ${event}`,
+    what: "the files of a pull request would be judged with the token and the secrets of the base",
+    fix: "Judge on `pull_request`, which needs no secrets, and let a second workflow on `workflow_run` post with `mode: comment`: docs/workflows/fork-safe-*.yml."
+  });
 }
 function inside(workspace, path4, input) {
   const away = relative12(workspace, path4);
@@ -70093,20 +70521,28 @@ async function publish(report, folder, exitStatus) {
     "float-layers": (mixed ?? int8).floatLayers,
     "report-path": folder
   };
-  for (const [name, value] of Object.entries(outputs)) setOutput(name, value ?? "");
+  for (const [name2, value] of Object.entries(outputs)) setOutput(name2, value ?? "");
   process.stdout.write(
     `${formatTerminal(report, { color: false, width: 100 })}
 
 Report: ${terminalText(folder)}
 `
   );
-  await summarize(report);
+  await summarizeReport(report);
   if (exitStatus !== EXIT.pass)
-    error(report.verdict.why, { title: `int8-gate: ${report.verdict.kind}` });
+    error(terminalText(report.verdict.why), { title: `int8-gate: ${report.verdict.kind}` });
 }
-async function summarize(report) {
+function briefly(report, maxBytes) {
+  const frame = { marker: "", run: void 0, files: void 0, commit: void 0, notes: [], maxBytes };
+  return formatComment(report, frame).trimStart();
+}
+async function summarizeReport(report) {
+  const text3 = formatMarkdown(report, { maxBytes: SUMMARY_BYTES });
+  await summarize(Buffer.byteLength(text3) <= SUMMARY_BYTES ? text3 : briefly(report, SUMMARY_BYTES));
+}
+async function summarize(markdown) {
   try {
-    await summary.addRaw(formatMarkdown(report, { maxBytes: SUMMARY_BYTES })).write();
+    await summary.addRaw(markdown).write();
   } catch (error2) {
     warning(`The job summary could not be written: ${messageOf(error2)}`);
   }
@@ -70126,6 +70562,5686 @@ var init_action = __esm({
     init_faults();
     init_report();
     SUMMARY_BYTES = 9e5;
+  }
+});
+
+// node_modules/@actions/github/lib/context.js
+import { readFileSync as readFileSync2, existsSync as existsSync4 } from "fs";
+import { EOL as EOL5 } from "os";
+var Context;
+var init_context = __esm({
+  "node_modules/@actions/github/lib/context.js"() {
+    Context = class {
+      /**
+       * Hydrate the context from the environment
+       */
+      constructor() {
+        var _a, _b, _c;
+        this.payload = {};
+        if (process.env.GITHUB_EVENT_PATH) {
+          if (existsSync4(process.env.GITHUB_EVENT_PATH)) {
+            this.payload = JSON.parse(readFileSync2(process.env.GITHUB_EVENT_PATH, { encoding: "utf8" }));
+          } else {
+            const path4 = process.env.GITHUB_EVENT_PATH;
+            process.stdout.write(`GITHUB_EVENT_PATH ${path4} does not exist${EOL5}`);
+          }
+        }
+        this.eventName = process.env.GITHUB_EVENT_NAME;
+        this.sha = process.env.GITHUB_SHA;
+        this.ref = process.env.GITHUB_REF;
+        this.workflow = process.env.GITHUB_WORKFLOW;
+        this.action = process.env.GITHUB_ACTION;
+        this.actor = process.env.GITHUB_ACTOR;
+        this.job = process.env.GITHUB_JOB;
+        this.runAttempt = parseInt(process.env.GITHUB_RUN_ATTEMPT, 10);
+        this.runNumber = parseInt(process.env.GITHUB_RUN_NUMBER, 10);
+        this.runId = parseInt(process.env.GITHUB_RUN_ID, 10);
+        this.apiUrl = (_a = process.env.GITHUB_API_URL) !== null && _a !== void 0 ? _a : `https://api.github.com`;
+        this.serverUrl = (_b = process.env.GITHUB_SERVER_URL) !== null && _b !== void 0 ? _b : `https://github.com`;
+        this.graphqlUrl = (_c = process.env.GITHUB_GRAPHQL_URL) !== null && _c !== void 0 ? _c : `https://api.github.com/graphql`;
+      }
+      get issue() {
+        const payload = this.payload;
+        return Object.assign(Object.assign({}, this.repo), { number: (payload.issue || payload.pull_request || payload).number });
+      }
+      get repo() {
+        if (process.env.GITHUB_REPOSITORY) {
+          const [owner, repo] = process.env.GITHUB_REPOSITORY.split("/");
+          return { owner, repo };
+        }
+        if (this.payload.repository) {
+          return {
+            owner: this.payload.repository.owner.login,
+            repo: this.payload.repository.name
+          };
+        }
+        throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'");
+      }
+    };
+  }
+});
+
+// node_modules/@actions/github/node_modules/@actions/http-client/lib/proxy.js
+var require_proxy = __commonJS({
+  "node_modules/@actions/github/node_modules/@actions/http-client/lib/proxy.js"(exports2) {
+    "use strict";
+    Object.defineProperty(exports2, "__esModule", { value: true });
+    exports2.getProxyUrl = getProxyUrl2;
+    exports2.checkBypass = checkBypass;
+    function getProxyUrl2(reqUrl) {
+      const usingSsl = reqUrl.protocol === "https:";
+      if (checkBypass(reqUrl)) {
+        return void 0;
+      }
+      const proxyVar = (() => {
+        if (usingSsl) {
+          return process.env["https_proxy"] || process.env["HTTPS_PROXY"];
+        } else {
+          return process.env["http_proxy"] || process.env["HTTP_PROXY"];
+        }
+      })();
+      if (proxyVar) {
+        try {
+          return new DecodedURL(proxyVar);
+        } catch (_a) {
+          if (!proxyVar.startsWith("http://") && !proxyVar.startsWith("https://"))
+            return new DecodedURL(`http://${proxyVar}`);
+        }
+      } else {
+        return void 0;
+      }
+    }
+    function checkBypass(reqUrl) {
+      if (!reqUrl.hostname) {
+        return false;
+      }
+      const reqHost = reqUrl.hostname;
+      if (isLoopbackAddress(reqHost)) {
+        return true;
+      }
+      const noProxy = process.env["no_proxy"] || process.env["NO_PROXY"] || "";
+      if (!noProxy) {
+        return false;
+      }
+      let reqPort;
+      if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+      } else if (reqUrl.protocol === "http:") {
+        reqPort = 80;
+      } else if (reqUrl.protocol === "https:") {
+        reqPort = 443;
+      }
+      const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+      if (typeof reqPort === "number") {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+      }
+      for (const upperNoProxyItem of noProxy.split(",").map((x) => x.trim().toUpperCase()).filter((x) => x)) {
+        if (upperNoProxyItem === "*" || upperReqHosts.some((x) => x === upperNoProxyItem || x.endsWith(`.${upperNoProxyItem}`) || upperNoProxyItem.startsWith(".") && x.endsWith(`${upperNoProxyItem}`))) {
+          return true;
+        }
+      }
+      return false;
+    }
+    function isLoopbackAddress(host) {
+      const hostLower = host.toLowerCase();
+      return hostLower === "localhost" || hostLower.startsWith("127.") || hostLower.startsWith("[::1]") || hostLower.startsWith("[0:0:0:0:0:0:0:1]");
+    }
+    var DecodedURL = class extends URL {
+      constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+      }
+      get username() {
+        return this._decodedUsername;
+      }
+      get password() {
+        return this._decodedPassword;
+      }
+    };
+  }
+});
+
+// node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
+var require_lib = __commonJS({
+  "node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js"(exports2) {
+    "use strict";
+    var __createBinding = exports2 && exports2.__createBinding || (Object.create ? (function(o, m, k, k2) {
+      if (k2 === void 0) k2 = k;
+      var desc = Object.getOwnPropertyDescriptor(m, k);
+      if (!desc || ("get" in desc ? !m.__esModule : desc.writable || desc.configurable)) {
+        desc = { enumerable: true, get: function() {
+          return m[k];
+        } };
+      }
+      Object.defineProperty(o, k2, desc);
+    }) : (function(o, m, k, k2) {
+      if (k2 === void 0) k2 = k;
+      o[k2] = m[k];
+    }));
+    var __setModuleDefault = exports2 && exports2.__setModuleDefault || (Object.create ? (function(o, v) {
+      Object.defineProperty(o, "default", { enumerable: true, value: v });
+    }) : function(o, v) {
+      o["default"] = v;
+    });
+    var __importStar = exports2 && exports2.__importStar || /* @__PURE__ */ (function() {
+      var ownKeys = function(o) {
+        ownKeys = Object.getOwnPropertyNames || function(o2) {
+          var ar = [];
+          for (var k in o2) if (Object.prototype.hasOwnProperty.call(o2, k)) ar[ar.length] = k;
+          return ar;
+        };
+        return ownKeys(o);
+      };
+      return function(mod) {
+        if (mod && mod.__esModule) return mod;
+        var result = {};
+        if (mod != null) {
+          for (var k = ownKeys(mod), i = 0; i < k.length; i++) if (k[i] !== "default") __createBinding(result, mod, k[i]);
+        }
+        __setModuleDefault(result, mod);
+        return result;
+      };
+    })();
+    var __awaiter6 = exports2 && exports2.__awaiter || function(thisArg, _arguments, P, generator) {
+      function adopt(value) {
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
+        });
+      }
+      return new (P || (P = Promise))(function(resolve14, reject) {
+        function fulfilled(value) {
+          try {
+            step2(generator.next(value));
+          } catch (e) {
+            reject(e);
+          }
+        }
+        function rejected(value) {
+          try {
+            step2(generator["throw"](value));
+          } catch (e) {
+            reject(e);
+          }
+        }
+        function step2(result) {
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+        }
+        step2((generator = generator.apply(thisArg, _arguments || [])).next());
+      });
+    };
+    Object.defineProperty(exports2, "__esModule", { value: true });
+    exports2.HttpClient = exports2.HttpClientResponse = exports2.HttpClientError = exports2.MediaTypes = exports2.Headers = exports2.HttpCodes = void 0;
+    exports2.getProxyUrl = getProxyUrl2;
+    exports2.isHttps = isHttps;
+    var http = __importStar(__require("http"));
+    var https = __importStar(__require("https"));
+    var pm = __importStar(require_proxy());
+    var tunnel2 = __importStar(require_tunnel2());
+    var undici_1 = require_undici();
+    var HttpCodes2;
+    (function(HttpCodes3) {
+      HttpCodes3[HttpCodes3["OK"] = 200] = "OK";
+      HttpCodes3[HttpCodes3["MultipleChoices"] = 300] = "MultipleChoices";
+      HttpCodes3[HttpCodes3["MovedPermanently"] = 301] = "MovedPermanently";
+      HttpCodes3[HttpCodes3["ResourceMoved"] = 302] = "ResourceMoved";
+      HttpCodes3[HttpCodes3["SeeOther"] = 303] = "SeeOther";
+      HttpCodes3[HttpCodes3["NotModified"] = 304] = "NotModified";
+      HttpCodes3[HttpCodes3["UseProxy"] = 305] = "UseProxy";
+      HttpCodes3[HttpCodes3["SwitchProxy"] = 306] = "SwitchProxy";
+      HttpCodes3[HttpCodes3["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+      HttpCodes3[HttpCodes3["PermanentRedirect"] = 308] = "PermanentRedirect";
+      HttpCodes3[HttpCodes3["BadRequest"] = 400] = "BadRequest";
+      HttpCodes3[HttpCodes3["Unauthorized"] = 401] = "Unauthorized";
+      HttpCodes3[HttpCodes3["PaymentRequired"] = 402] = "PaymentRequired";
+      HttpCodes3[HttpCodes3["Forbidden"] = 403] = "Forbidden";
+      HttpCodes3[HttpCodes3["NotFound"] = 404] = "NotFound";
+      HttpCodes3[HttpCodes3["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+      HttpCodes3[HttpCodes3["NotAcceptable"] = 406] = "NotAcceptable";
+      HttpCodes3[HttpCodes3["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+      HttpCodes3[HttpCodes3["RequestTimeout"] = 408] = "RequestTimeout";
+      HttpCodes3[HttpCodes3["Conflict"] = 409] = "Conflict";
+      HttpCodes3[HttpCodes3["Gone"] = 410] = "Gone";
+      HttpCodes3[HttpCodes3["TooManyRequests"] = 429] = "TooManyRequests";
+      HttpCodes3[HttpCodes3["InternalServerError"] = 500] = "InternalServerError";
+      HttpCodes3[HttpCodes3["NotImplemented"] = 501] = "NotImplemented";
+      HttpCodes3[HttpCodes3["BadGateway"] = 502] = "BadGateway";
+      HttpCodes3[HttpCodes3["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+      HttpCodes3[HttpCodes3["GatewayTimeout"] = 504] = "GatewayTimeout";
+    })(HttpCodes2 || (exports2.HttpCodes = HttpCodes2 = {}));
+    var Headers2;
+    (function(Headers3) {
+      Headers3["Accept"] = "accept";
+      Headers3["ContentType"] = "content-type";
+    })(Headers2 || (exports2.Headers = Headers2 = {}));
+    var MediaTypes2;
+    (function(MediaTypes3) {
+      MediaTypes3["ApplicationJson"] = "application/json";
+    })(MediaTypes2 || (exports2.MediaTypes = MediaTypes2 = {}));
+    function getProxyUrl2(serverUrl) {
+      const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+      return proxyUrl ? proxyUrl.href : "";
+    }
+    var HttpRedirectCodes2 = [
+      HttpCodes2.MovedPermanently,
+      HttpCodes2.ResourceMoved,
+      HttpCodes2.SeeOther,
+      HttpCodes2.TemporaryRedirect,
+      HttpCodes2.PermanentRedirect
+    ];
+    var HttpResponseRetryCodes2 = [
+      HttpCodes2.BadGateway,
+      HttpCodes2.ServiceUnavailable,
+      HttpCodes2.GatewayTimeout
+    ];
+    var RetryableHttpVerbs = ["OPTIONS", "GET", "DELETE", "HEAD"];
+    var ExponentialBackoffCeiling = 10;
+    var ExponentialBackoffTimeSlice = 5;
+    var HttpClientError = class _HttpClientError extends Error {
+      constructor(message, statusCode) {
+        super(message);
+        this.name = "HttpClientError";
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, _HttpClientError.prototype);
+      }
+    };
+    exports2.HttpClientError = HttpClientError;
+    var HttpClientResponse = class {
+      constructor(message) {
+        this.message = message;
+      }
+      readBody() {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve14) => __awaiter6(this, void 0, void 0, function* () {
+            let output = Buffer.alloc(0);
+            this.message.on("data", (chunk) => {
+              output = Buffer.concat([output, chunk]);
+            });
+            this.message.on("end", () => {
+              resolve14(output.toString());
+            });
+          }));
+        });
+      }
+      readBodyBuffer() {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve14) => __awaiter6(this, void 0, void 0, function* () {
+            const chunks = [];
+            this.message.on("data", (chunk) => {
+              chunks.push(chunk);
+            });
+            this.message.on("end", () => {
+              resolve14(Buffer.concat(chunks));
+            });
+          }));
+        });
+      }
+    };
+    exports2.HttpClientResponse = HttpClientResponse;
+    function isHttps(requestUrl) {
+      const parsedUrl = new URL(requestUrl);
+      return parsedUrl.protocol === "https:";
+    }
+    var HttpClient3 = class {
+      constructor(userAgent2, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent2);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+          if (requestOptions.ignoreSslError != null) {
+            this._ignoreSslError = requestOptions.ignoreSslError;
+          }
+          this._socketTimeout = requestOptions.socketTimeout;
+          if (requestOptions.allowRedirects != null) {
+            this._allowRedirects = requestOptions.allowRedirects;
+          }
+          if (requestOptions.allowRedirectDowngrade != null) {
+            this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+          }
+          if (requestOptions.maxRedirects != null) {
+            this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+          }
+          if (requestOptions.keepAlive != null) {
+            this._keepAlive = requestOptions.keepAlive;
+          }
+          if (requestOptions.allowRetries != null) {
+            this._allowRetries = requestOptions.allowRetries;
+          }
+          if (requestOptions.maxRetries != null) {
+            this._maxRetries = requestOptions.maxRetries;
+          }
+        }
+      }
+      options(requestUrl, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("OPTIONS", requestUrl, null, additionalHeaders || {});
+        });
+      }
+      get(requestUrl, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("GET", requestUrl, null, additionalHeaders || {});
+        });
+      }
+      del(requestUrl, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("DELETE", requestUrl, null, additionalHeaders || {});
+        });
+      }
+      post(requestUrl, data, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("POST", requestUrl, data, additionalHeaders || {});
+        });
+      }
+      patch(requestUrl, data, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("PATCH", requestUrl, data, additionalHeaders || {});
+        });
+      }
+      put(requestUrl, data, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("PUT", requestUrl, data, additionalHeaders || {});
+        });
+      }
+      head(requestUrl, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request("HEAD", requestUrl, null, additionalHeaders || {});
+        });
+      }
+      sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+      }
+      /**
+       * Gets a typed object from an endpoint
+       * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+       */
+      getJson(requestUrl_1) {
+        return __awaiter6(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+          additionalHeaders[Headers2.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers2.Accept, MediaTypes2.ApplicationJson);
+          const res = yield this.get(requestUrl, additionalHeaders);
+          return this._processResponse(res, this.requestOptions);
+        });
+      }
+      postJson(requestUrl_1, obj_1) {
+        return __awaiter6(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+          const data = JSON.stringify(obj, null, 2);
+          additionalHeaders[Headers2.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers2.Accept, MediaTypes2.ApplicationJson);
+          additionalHeaders[Headers2.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes2.ApplicationJson);
+          const res = yield this.post(requestUrl, data, additionalHeaders);
+          return this._processResponse(res, this.requestOptions);
+        });
+      }
+      putJson(requestUrl_1, obj_1) {
+        return __awaiter6(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+          const data = JSON.stringify(obj, null, 2);
+          additionalHeaders[Headers2.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers2.Accept, MediaTypes2.ApplicationJson);
+          additionalHeaders[Headers2.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes2.ApplicationJson);
+          const res = yield this.put(requestUrl, data, additionalHeaders);
+          return this._processResponse(res, this.requestOptions);
+        });
+      }
+      patchJson(requestUrl_1, obj_1) {
+        return __awaiter6(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+          const data = JSON.stringify(obj, null, 2);
+          additionalHeaders[Headers2.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers2.Accept, MediaTypes2.ApplicationJson);
+          additionalHeaders[Headers2.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes2.ApplicationJson);
+          const res = yield this.patch(requestUrl, data, additionalHeaders);
+          return this._processResponse(res, this.requestOptions);
+        });
+      }
+      /**
+       * Makes a raw http request.
+       * All other methods such as get, post, patch, and request ultimately call this.
+       * Prefer get, del, post and patch
+       */
+      request(verb, requestUrl, data, headers) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          if (this._disposed) {
+            throw new Error("Client has already been disposed.");
+          }
+          const parsedUrl = new URL(requestUrl);
+          let info2 = this._prepareRequest(verb, parsedUrl, headers);
+          const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb) ? this._maxRetries + 1 : 1;
+          let numTries = 0;
+          let response;
+          do {
+            response = yield this.requestRaw(info2, data);
+            if (response && response.message && response.message.statusCode === HttpCodes2.Unauthorized) {
+              let authenticationHandler;
+              for (const handler2 of this.handlers) {
+                if (handler2.canHandleAuthentication(response)) {
+                  authenticationHandler = handler2;
+                  break;
+                }
+              }
+              if (authenticationHandler) {
+                return authenticationHandler.handleAuthentication(this, info2, data);
+              } else {
+                return response;
+              }
+            }
+            let redirectsRemaining = this._maxRedirects;
+            while (response.message.statusCode && HttpRedirectCodes2.includes(response.message.statusCode) && this._allowRedirects && redirectsRemaining > 0) {
+              const redirectUrl = response.message.headers["location"];
+              if (!redirectUrl) {
+                break;
+              }
+              const parsedRedirectUrl = new URL(redirectUrl);
+              if (parsedUrl.protocol === "https:" && parsedUrl.protocol !== parsedRedirectUrl.protocol && !this._allowRedirectDowngrade) {
+                throw new Error("Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.");
+              }
+              yield response.readBody();
+              if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                for (const header in headers) {
+                  if (header.toLowerCase() === "authorization") {
+                    delete headers[header];
+                  }
+                }
+              }
+              info2 = this._prepareRequest(verb, parsedRedirectUrl, headers);
+              response = yield this.requestRaw(info2, data);
+              redirectsRemaining--;
+            }
+            if (!response.message.statusCode || !HttpResponseRetryCodes2.includes(response.message.statusCode)) {
+              return response;
+            }
+            numTries += 1;
+            if (numTries < maxTries) {
+              yield response.readBody();
+              yield this._performExponentialBackoff(numTries);
+            }
+          } while (numTries < maxTries);
+          return response;
+        });
+      }
+      /**
+       * Needs to be called if keepAlive is set to true in request options.
+       */
+      dispose() {
+        if (this._agent) {
+          this._agent.destroy();
+        }
+        this._disposed = true;
+      }
+      /**
+       * Raw request.
+       * @param info
+       * @param data
+       */
+      requestRaw(info2, data) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve14, reject) => {
+            function callbackForResult(err, res) {
+              if (err) {
+                reject(err);
+              } else if (!res) {
+                reject(new Error("Unknown error"));
+              } else {
+                resolve14(res);
+              }
+            }
+            this.requestRawWithCallback(info2, data, callbackForResult);
+          });
+        });
+      }
+      /**
+       * Raw request with callback.
+       * @param info
+       * @param data
+       * @param onResult
+       */
+      requestRawWithCallback(info2, data, onResult) {
+        if (typeof data === "string") {
+          if (!info2.options.headers) {
+            info2.options.headers = {};
+          }
+          info2.options.headers["Content-Length"] = Buffer.byteLength(data, "utf8");
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+          if (!callbackCalled) {
+            callbackCalled = true;
+            onResult(err, res);
+          }
+        }
+        const req = info2.httpModule.request(info2.options, (msg) => {
+          const res = new HttpClientResponse(msg);
+          handleResult(void 0, res);
+        });
+        let socket;
+        req.on("socket", (sock) => {
+          socket = sock;
+        });
+        req.setTimeout(this._socketTimeout || 3 * 6e4, () => {
+          if (socket) {
+            socket.end();
+          }
+          handleResult(new Error(`Request timeout: ${info2.options.path}`));
+        });
+        req.on("error", function(err) {
+          handleResult(err);
+        });
+        if (data && typeof data === "string") {
+          req.write(data, "utf8");
+        }
+        if (data && typeof data !== "string") {
+          data.on("close", function() {
+            req.end();
+          });
+          data.pipe(req);
+        } else {
+          req.end();
+        }
+      }
+      /**
+       * Gets an http agent. This function is useful when you need an http agent that handles
+       * routing through a proxy server - depending upon the url and proxy environment variables.
+       * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+       */
+      getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+      }
+      getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+          return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+      }
+      _prepareRequest(method, requestUrl, headers) {
+        const info2 = {};
+        info2.parsedUrl = requestUrl;
+        const usingSsl = info2.parsedUrl.protocol === "https:";
+        info2.httpModule = usingSsl ? https : http;
+        const defaultPort = usingSsl ? 443 : 80;
+        info2.options = {};
+        info2.options.host = info2.parsedUrl.hostname;
+        info2.options.port = info2.parsedUrl.port ? parseInt(info2.parsedUrl.port) : defaultPort;
+        info2.options.path = (info2.parsedUrl.pathname || "") + (info2.parsedUrl.search || "");
+        info2.options.method = method;
+        info2.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+          info2.options.headers["user-agent"] = this.userAgent;
+        }
+        info2.options.agent = this._getAgent(info2.parsedUrl);
+        if (this.handlers) {
+          for (const handler2 of this.handlers) {
+            handler2.prepareRequest(info2.options);
+          }
+        }
+        return info2;
+      }
+      _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+          return Object.assign({}, lowercaseKeys2(this.requestOptions.headers), lowercaseKeys2(headers || {}));
+        }
+        return lowercaseKeys2(headers || {});
+      }
+      /**
+       * Gets an existing header value or returns a default.
+       * Handles converting number header values to strings since HTTP headers must be strings.
+       * Note: This returns string | string[] since some headers can have multiple values.
+       * For headers that must always be a single string (like Content-Type), use the
+       * specialized _getExistingOrDefaultContentTypeHeader method instead.
+       */
+      _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+          const headerValue = lowercaseKeys2(this.requestOptions.headers)[header];
+          if (headerValue) {
+            clientHeader = typeof headerValue === "number" ? headerValue.toString() : headerValue;
+          }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== void 0) {
+          return typeof additionalValue === "number" ? additionalValue.toString() : additionalValue;
+        }
+        if (clientHeader !== void 0) {
+          return clientHeader;
+        }
+        return _default;
+      }
+      /**
+       * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+       * Always returns a single string (not an array) since Content-Type should be a single value.
+       * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+       * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+       * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+       */
+      _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+          const headerValue = lowercaseKeys2(this.requestOptions.headers)[Headers2.ContentType];
+          if (headerValue) {
+            if (typeof headerValue === "number") {
+              clientHeader = String(headerValue);
+            } else if (Array.isArray(headerValue)) {
+              clientHeader = headerValue.join(", ");
+            } else {
+              clientHeader = headerValue;
+            }
+          }
+        }
+        const additionalValue = additionalHeaders[Headers2.ContentType];
+        if (additionalValue !== void 0) {
+          if (typeof additionalValue === "number") {
+            return String(additionalValue);
+          } else if (Array.isArray(additionalValue)) {
+            return additionalValue.join(", ");
+          } else {
+            return additionalValue;
+          }
+        }
+        if (clientHeader !== void 0) {
+          return clientHeader;
+        }
+        return _default;
+      }
+      _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+          agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+          agent = this._agent;
+        }
+        if (agent) {
+          return agent;
+        }
+        const usingSsl = parsedUrl.protocol === "https:";
+        let maxSockets = 100;
+        if (this.requestOptions) {
+          maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+        }
+        if (proxyUrl && proxyUrl.hostname) {
+          const agentOptions = {
+            maxSockets,
+            keepAlive: this._keepAlive,
+            proxy: Object.assign(Object.assign({}, (proxyUrl.username || proxyUrl.password) && {
+              proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+            }), { host: proxyUrl.hostname, port: proxyUrl.port })
+          };
+          let tunnelAgent;
+          const overHttps = proxyUrl.protocol === "https:";
+          if (usingSsl) {
+            tunnelAgent = overHttps ? tunnel2.httpsOverHttps : tunnel2.httpsOverHttp;
+          } else {
+            tunnelAgent = overHttps ? tunnel2.httpOverHttps : tunnel2.httpOverHttp;
+          }
+          agent = tunnelAgent(agentOptions);
+          this._proxyAgent = agent;
+        }
+        if (!agent) {
+          const options = { keepAlive: this._keepAlive, maxSockets };
+          agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+          this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+          agent.options = Object.assign(agent.options || {}, {
+            rejectUnauthorized: false
+          });
+        }
+        return agent;
+      }
+      _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+          proxyAgent = this._proxyAgentDispatcher;
+        }
+        if (proxyAgent) {
+          return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === "https:";
+        proxyAgent = new undici_1.ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, (proxyUrl.username || proxyUrl.password) && {
+          token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString("base64")}`
+        }));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+          proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+            rejectUnauthorized: false
+          });
+        }
+        return proxyAgent;
+      }
+      _getUserAgentWithOrchestrationId(userAgent2) {
+        const baseUserAgent = userAgent2 || "actions/http-client";
+        const orchId = process.env["ACTIONS_ORCHESTRATION_ID"];
+        if (orchId) {
+          const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, "_");
+          return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+      }
+      _performExponentialBackoff(retryNumber) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+          const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+          return new Promise((resolve14) => setTimeout(() => resolve14(), ms));
+        });
+      }
+      _processResponse(res, options) {
+        return __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve14, reject) => __awaiter6(this, void 0, void 0, function* () {
+            const statusCode = res.message.statusCode || 0;
+            const response = {
+              statusCode,
+              result: null,
+              headers: {}
+            };
+            if (statusCode === HttpCodes2.NotFound) {
+              resolve14(response);
+            }
+            function dateTimeDeserializer(key, value) {
+              if (typeof value === "string") {
+                const a = new Date(value);
+                if (!isNaN(a.valueOf())) {
+                  return a;
+                }
+              }
+              return value;
+            }
+            let obj;
+            let contents;
+            try {
+              contents = yield res.readBody();
+              if (contents && contents.length > 0) {
+                if (options && options.deserializeDates) {
+                  obj = JSON.parse(contents, dateTimeDeserializer);
+                } else {
+                  obj = JSON.parse(contents);
+                }
+                response.result = obj;
+              }
+              response.headers = res.message.headers;
+            } catch (err) {
+            }
+            if (statusCode > 299) {
+              let msg;
+              if (obj && obj.message) {
+                msg = obj.message;
+              } else if (contents && contents.length > 0) {
+                msg = contents;
+              } else {
+                msg = `Failed request: (${statusCode})`;
+              }
+              const err = new HttpClientError(msg, statusCode);
+              err.result = response.result;
+              reject(err);
+            } else {
+              resolve14(response);
+            }
+          }));
+        });
+      }
+    };
+    exports2.HttpClient = HttpClient3;
+    var lowercaseKeys2 = (obj) => Object.keys(obj).reduce((c, k) => (c[k.toLowerCase()] = obj[k], c), {});
+  }
+});
+
+// node_modules/@actions/github/lib/internal/utils.js
+function getAuthString(token, options) {
+  if (!token && !options.auth) {
+    throw new Error("Parameter token or opts.auth is required");
+  } else if (token && options.auth) {
+    throw new Error("Parameters token and opts.auth may not both be specified");
+  }
+  return typeof options.auth === "string" ? options.auth : `token ${token}`;
+}
+function getProxyAgent(destinationUrl) {
+  const hc = new httpClient.HttpClient();
+  return hc.getAgent(destinationUrl);
+}
+function getProxyAgentDispatcher(destinationUrl) {
+  const hc = new httpClient.HttpClient();
+  return hc.getAgentDispatcher(destinationUrl);
+}
+function getProxyFetch(destinationUrl) {
+  const httpDispatcher = getProxyAgentDispatcher(destinationUrl);
+  const proxyFetch = (url, opts) => __awaiter4(this, void 0, void 0, function* () {
+    return (0, import_undici2.fetch)(url, Object.assign(Object.assign({}, opts), { dispatcher: httpDispatcher }));
+  });
+  return proxyFetch;
+}
+function getApiBaseUrl() {
+  return process.env["GITHUB_API_URL"] || "https://api.github.com";
+}
+function getUserAgentWithOrchestrationId(baseUserAgent) {
+  var _a;
+  const orchId = (_a = process.env["ACTIONS_ORCHESTRATION_ID"]) === null || _a === void 0 ? void 0 : _a.trim();
+  if (orchId) {
+    const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, "_");
+    const tag2 = `actions_orchestration_id/${sanitizedId}`;
+    if (baseUserAgent === null || baseUserAgent === void 0 ? void 0 : baseUserAgent.includes(tag2))
+      return baseUserAgent;
+    const ua = baseUserAgent ? `${baseUserAgent} ` : "";
+    return `${ua}${tag2}`;
+  }
+  return baseUserAgent;
+}
+var httpClient, import_undici2, __awaiter4;
+var init_utils2 = __esm({
+  "node_modules/@actions/github/lib/internal/utils.js"() {
+    httpClient = __toESM(require_lib(), 1);
+    import_undici2 = __toESM(require_undici(), 1);
+    __awaiter4 = function(thisArg, _arguments, P, generator) {
+      function adopt(value) {
+        return value instanceof P ? value : new P(function(resolve14) {
+          resolve14(value);
+        });
+      }
+      return new (P || (P = Promise))(function(resolve14, reject) {
+        function fulfilled(value) {
+          try {
+            step2(generator.next(value));
+          } catch (e) {
+            reject(e);
+          }
+        }
+        function rejected(value) {
+          try {
+            step2(generator["throw"](value));
+          } catch (e) {
+            reject(e);
+          }
+        }
+        function step2(result) {
+          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+        }
+        step2((generator = generator.apply(thisArg, _arguments || [])).next());
+      });
+    };
+  }
+});
+
+// node_modules/universal-user-agent/index.js
+function getUserAgent() {
+  if (typeof navigator === "object" && "userAgent" in navigator) {
+    return navigator.userAgent;
+  }
+  if (typeof process === "object" && process.version !== void 0) {
+    return `Node.js/${process.version.substr(1)} (${process.platform}; ${process.arch})`;
+  }
+  return "<environment undetectable>";
+}
+var init_universal_user_agent = __esm({
+  "node_modules/universal-user-agent/index.js"() {
+  }
+});
+
+// node_modules/before-after-hook/lib/register.js
+function register(state, name2, method, options) {
+  if (typeof method !== "function") {
+    throw new Error("method for before hook must be a function");
+  }
+  if (!options) {
+    options = {};
+  }
+  if (Array.isArray(name2)) {
+    return name2.reverse().reduce((callback, name3) => {
+      return register.bind(null, state, name3, callback, options);
+    }, method)();
+  }
+  return Promise.resolve().then(() => {
+    if (!state.registry[name2]) {
+      return method(options);
+    }
+    return state.registry[name2].reduce((method2, registered) => {
+      return registered.hook.bind(null, method2, options);
+    }, method)();
+  });
+}
+var init_register = __esm({
+  "node_modules/before-after-hook/lib/register.js"() {
+  }
+});
+
+// node_modules/before-after-hook/lib/add.js
+function addHook(state, kind, name2, hook2) {
+  const orig = hook2;
+  if (!state.registry[name2]) {
+    state.registry[name2] = [];
+  }
+  if (kind === "before") {
+    hook2 = (method, options) => {
+      return Promise.resolve().then(orig.bind(null, options)).then(method.bind(null, options));
+    };
+  }
+  if (kind === "after") {
+    hook2 = (method, options) => {
+      let result;
+      return Promise.resolve().then(method.bind(null, options)).then((result_) => {
+        result = result_;
+        return orig(result, options);
+      }).then(() => {
+        return result;
+      });
+    };
+  }
+  if (kind === "error") {
+    hook2 = (method, options) => {
+      return Promise.resolve().then(method.bind(null, options)).catch((error2) => {
+        return orig(error2, options);
+      });
+    };
+  }
+  state.registry[name2].push({
+    hook: hook2,
+    orig
+  });
+}
+var init_add = __esm({
+  "node_modules/before-after-hook/lib/add.js"() {
+  }
+});
+
+// node_modules/before-after-hook/lib/remove.js
+function removeHook(state, name2, method) {
+  if (!state.registry[name2]) {
+    return;
+  }
+  const index = state.registry[name2].map((registered) => {
+    return registered.orig;
+  }).indexOf(method);
+  if (index === -1) {
+    return;
+  }
+  state.registry[name2].splice(index, 1);
+}
+var init_remove = __esm({
+  "node_modules/before-after-hook/lib/remove.js"() {
+  }
+});
+
+// node_modules/before-after-hook/index.js
+function bindApi(hook2, state, name2) {
+  const removeHookRef = bindable(removeHook, null).apply(
+    null,
+    name2 ? [state, name2] : [state]
+  );
+  hook2.api = { remove: removeHookRef };
+  hook2.remove = removeHookRef;
+  ["before", "error", "after", "wrap"].forEach((kind) => {
+    const args = name2 ? [state, kind, name2] : [state, kind];
+    hook2[kind] = hook2.api[kind] = bindable(addHook, null).apply(null, args);
+  });
+}
+function Singular() {
+  const singularHookName = /* @__PURE__ */ Symbol("Singular");
+  const singularHookState = {
+    registry: {}
+  };
+  const singularHook = register.bind(null, singularHookState, singularHookName);
+  bindApi(singularHook, singularHookState, singularHookName);
+  return singularHook;
+}
+function Collection() {
+  const state = {
+    registry: {}
+  };
+  const hook2 = register.bind(null, state);
+  bindApi(hook2, state);
+  return hook2;
+}
+var bind, bindable, before_after_hook_default;
+var init_before_after_hook = __esm({
+  "node_modules/before-after-hook/index.js"() {
+    init_register();
+    init_add();
+    init_remove();
+    bind = Function.bind;
+    bindable = bind.bind(bind);
+    before_after_hook_default = { Singular, Collection };
+  }
+});
+
+// node_modules/@octokit/endpoint/dist-bundle/index.js
+function lowercaseKeys(object3) {
+  if (!object3) {
+    return {};
+  }
+  return Object.keys(object3).reduce((newObj, key) => {
+    newObj[key.toLowerCase()] = object3[key];
+    return newObj;
+  }, {});
+}
+function isPlainObject(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+function mergeDeep(defaults2, options) {
+  const result = Object.assign({}, defaults2);
+  Object.keys(options).forEach((key) => {
+    if (isPlainObject(options[key])) {
+      if (!(key in defaults2)) Object.assign(result, { [key]: options[key] });
+      else result[key] = mergeDeep(defaults2[key], options[key]);
+    } else {
+      Object.assign(result, { [key]: options[key] });
+    }
+  });
+  return result;
+}
+function removeUndefinedProperties(obj) {
+  for (const key in obj) {
+    if (obj[key] === void 0) {
+      delete obj[key];
+    }
+  }
+  return obj;
+}
+function merge(defaults2, route, options) {
+  if (typeof route === "string") {
+    let [method, url] = route.split(" ");
+    options = Object.assign(url ? { method, url } : { url: method }, options);
+  } else {
+    options = Object.assign({}, route);
+  }
+  options.headers = lowercaseKeys(options.headers);
+  removeUndefinedProperties(options);
+  removeUndefinedProperties(options.headers);
+  const mergedOptions = mergeDeep(defaults2 || {}, options);
+  if (options.url === "/graphql") {
+    if (defaults2 && defaults2.mediaType.previews?.length) {
+      mergedOptions.mediaType.previews = defaults2.mediaType.previews.filter(
+        (preview) => !mergedOptions.mediaType.previews.includes(preview)
+      ).concat(mergedOptions.mediaType.previews);
+    }
+    mergedOptions.mediaType.previews = (mergedOptions.mediaType.previews || []).map((preview) => preview.replace(/-preview/, ""));
+  }
+  return mergedOptions;
+}
+function addQueryParameters(url, parameters) {
+  const separator = /\?/.test(url) ? "&" : "?";
+  const names = Object.keys(parameters);
+  if (names.length === 0) {
+    return url;
+  }
+  return url + separator + names.map((name2) => {
+    if (name2 === "q") {
+      return "q=" + parameters.q.split("+").map(encodeURIComponent).join("+");
+    }
+    return `${name2}=${encodeURIComponent(parameters[name2])}`;
+  }).join("&");
+}
+function removeNonChars(variableName) {
+  return variableName.replace(/(?:^\W+)|(?:(?<!\W)\W+$)/g, "").split(/,/);
+}
+function extractUrlVariableNames(url) {
+  const matches = url.match(urlVariableRegex);
+  if (!matches) {
+    return [];
+  }
+  return matches.map(removeNonChars).reduce((a, b) => a.concat(b), []);
+}
+function omit(object3, keysToOmit) {
+  const result = { __proto__: null };
+  for (const key of Object.keys(object3)) {
+    if (keysToOmit.indexOf(key) === -1) {
+      result[key] = object3[key];
+    }
+  }
+  return result;
+}
+function encodeReserved(str) {
+  return str.split(/(%[0-9A-Fa-f]{2})/g).map(function(part) {
+    if (!/%[0-9A-Fa-f]/.test(part)) {
+      part = encodeURI(part).replace(/%5B/g, "[").replace(/%5D/g, "]");
+    }
+    return part;
+  }).join("");
+}
+function encodeUnreserved(str) {
+  return encodeURIComponent(str).replace(/[!'()*]/g, function(c) {
+    return "%" + c.charCodeAt(0).toString(16).toUpperCase();
+  });
+}
+function encodeValue(operator, value, key) {
+  value = operator === "+" || operator === "#" ? encodeReserved(value) : encodeUnreserved(value);
+  if (key) {
+    return encodeUnreserved(key) + "=" + value;
+  } else {
+    return value;
+  }
+}
+function isDefined(value) {
+  return value !== void 0 && value !== null;
+}
+function isKeyOperator(operator) {
+  return operator === ";" || operator === "&" || operator === "?";
+}
+function getValues(context3, operator, key, modifier) {
+  var value = context3[key], result = [];
+  if (isDefined(value) && value !== "") {
+    if (typeof value === "string" || typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+      value = value.toString();
+      if (modifier && modifier !== "*") {
+        value = value.substring(0, parseInt(modifier, 10));
+      }
+      result.push(
+        encodeValue(operator, value, isKeyOperator(operator) ? key : "")
+      );
+    } else {
+      if (modifier === "*") {
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            result.push(
+              encodeValue(operator, value2, isKeyOperator(operator) ? key : "")
+            );
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              result.push(encodeValue(operator, value[k], k));
+            }
+          });
+        }
+      } else {
+        const tmp = [];
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            tmp.push(encodeValue(operator, value2));
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              tmp.push(encodeUnreserved(k));
+              tmp.push(encodeValue(operator, value[k].toString()));
+            }
+          });
+        }
+        if (isKeyOperator(operator)) {
+          result.push(encodeUnreserved(key) + "=" + tmp.join(","));
+        } else if (tmp.length !== 0) {
+          result.push(tmp.join(","));
+        }
+      }
+    }
+  } else {
+    if (operator === ";") {
+      if (isDefined(value)) {
+        result.push(encodeUnreserved(key));
+      }
+    } else if (value === "" && (operator === "&" || operator === "?")) {
+      result.push(encodeUnreserved(key) + "=");
+    } else if (value === "") {
+      result.push("");
+    }
+  }
+  return result;
+}
+function parseUrl(template) {
+  return {
+    expand: expand.bind(null, template)
+  };
+}
+function expand(template, context3) {
+  var operators = ["+", "#", ".", "/", ";", "?", "&"];
+  template = template.replace(
+    /\{([^\{\}]+)\}|([^\{\}]+)/g,
+    function(_, expression, literal) {
+      if (expression) {
+        let operator = "";
+        const values = [];
+        if (operators.indexOf(expression.charAt(0)) !== -1) {
+          operator = expression.charAt(0);
+          expression = expression.substr(1);
+        }
+        expression.split(/,/g).forEach(function(variable) {
+          var tmp = /([^:\*]*)(?::(\d+)|(\*))?/.exec(variable);
+          values.push(getValues(context3, operator, tmp[1], tmp[2] || tmp[3]));
+        });
+        if (operator && operator !== "+") {
+          var separator = ",";
+          if (operator === "?") {
+            separator = "&";
+          } else if (operator !== "#") {
+            separator = operator;
+          }
+          return (values.length !== 0 ? operator : "") + values.join(separator);
+        } else {
+          return values.join(",");
+        }
+      } else {
+        return encodeReserved(literal);
+      }
+    }
+  );
+  if (template === "/") {
+    return template;
+  } else {
+    return template.replace(/\/$/, "");
+  }
+}
+function parse(options) {
+  let method = options.method.toUpperCase();
+  let url = (options.url || "/").replace(/:([a-z]\w+)/g, "{$1}");
+  let headers = Object.assign({}, options.headers);
+  let body;
+  let parameters = omit(options, [
+    "method",
+    "baseUrl",
+    "url",
+    "headers",
+    "request",
+    "mediaType"
+  ]);
+  const urlVariableNames = extractUrlVariableNames(url);
+  url = parseUrl(url).expand(parameters);
+  if (!/^http/.test(url)) {
+    url = options.baseUrl + url;
+  }
+  const omittedParameters = Object.keys(options).filter((option) => urlVariableNames.includes(option)).concat("baseUrl");
+  const remainingParameters = omit(parameters, omittedParameters);
+  const isBinaryRequest = /application\/octet-stream/i.test(headers.accept);
+  if (!isBinaryRequest) {
+    if (options.mediaType.format) {
+      headers.accept = headers.accept.split(/,/).map(
+        (format) => format.replace(
+          /application\/vnd(\.\w+)(\.v3)?(\.\w+)?(\+json)?$/,
+          `application/vnd$1$2.${options.mediaType.format}`
+        )
+      ).join(",");
+    }
+    if (url.endsWith("/graphql")) {
+      if (options.mediaType.previews?.length) {
+        const previewsFromAcceptHeader = headers.accept.match(/(?<![\w-])[\w-]+(?=-preview)/g) || [];
+        headers.accept = previewsFromAcceptHeader.concat(options.mediaType.previews).map((preview) => {
+          const format = options.mediaType.format ? `.${options.mediaType.format}` : "+json";
+          return `application/vnd.github.${preview}-preview${format}`;
+        }).join(",");
+      }
+    }
+  }
+  if (["GET", "HEAD"].includes(method)) {
+    url = addQueryParameters(url, remainingParameters);
+  } else {
+    if ("data" in remainingParameters) {
+      body = remainingParameters.data;
+    } else {
+      if (Object.keys(remainingParameters).length) {
+        body = remainingParameters;
+      }
+    }
+  }
+  if (!headers["content-type"] && typeof body !== "undefined") {
+    headers["content-type"] = "application/json; charset=utf-8";
+  }
+  if (["PATCH", "PUT"].includes(method) && typeof body === "undefined") {
+    body = "";
+  }
+  return Object.assign(
+    { method, url, headers },
+    typeof body !== "undefined" ? { body } : null,
+    options.request ? { request: options.request } : null
+  );
+}
+function endpointWithDefaults(defaults2, route, options) {
+  return parse(merge(defaults2, route, options));
+}
+function withDefaults(oldDefaults, newDefaults) {
+  const DEFAULTS2 = merge(oldDefaults, newDefaults);
+  const endpoint2 = endpointWithDefaults.bind(null, DEFAULTS2);
+  return Object.assign(endpoint2, {
+    DEFAULTS: DEFAULTS2,
+    defaults: withDefaults.bind(null, DEFAULTS2),
+    merge: merge.bind(null, DEFAULTS2),
+    parse
+  });
+}
+var VERSION3, userAgent, DEFAULTS, urlVariableRegex, endpoint;
+var init_dist_bundle = __esm({
+  "node_modules/@octokit/endpoint/dist-bundle/index.js"() {
+    init_universal_user_agent();
+    VERSION3 = "0.0.0-development";
+    userAgent = `octokit-endpoint.js/${VERSION3} ${getUserAgent()}`;
+    DEFAULTS = {
+      method: "GET",
+      baseUrl: "https://api.github.com",
+      headers: {
+        accept: "application/vnd.github.v3+json",
+        "user-agent": userAgent
+      },
+      mediaType: {
+        format: ""
+      }
+    };
+    urlVariableRegex = /\{[^{}}]+\}/g;
+    endpoint = withDefaults(null, DEFAULTS);
+  }
+});
+
+// node_modules/content-type/dist/index.js
+function parse2(header, options) {
+  const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
+  const len = header.length;
+  let valueStart = options?.start ?? 0;
+  while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
+    valueStart++;
+  }
+  let index = valueStart;
+  let typeFlags = 0;
+  let whitespace = -1;
+  let stop = options?.parameters === false ? COMMA_FLAG : 0;
+  while (index < len) {
+    const code = header.charCodeAt(index);
+    const flags = CHAR_MAP[code];
+    if ((flags & stopFlags) !== 0) {
+      stop |= flags & COMMA_FLAG;
+      break;
+    }
+    if ((flags & OWS) !== 0) {
+      if (whitespace === -1)
+        whitespace = index;
+    } else {
+      whitespace = -1;
+    }
+    typeFlags |= code & NON_ASCII | flags;
+    index++;
+  }
+  const valueEnd = whitespace === -1 ? index : whitespace;
+  const value = header.slice(valueStart, valueEnd);
+  const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+  if (index === len || stop !== 0) {
+    return { type, index, parameters: new NullObject() };
+  }
+  return parseParameters(header, type, index, len, stopFlags);
+}
+function parseParameters(header, type, index, len, stopFlags) {
+  const parameters = new NullObject();
+  parameter: while (index < len) {
+    index++;
+    while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+      index++;
+    }
+    const keyStart = index;
+    let keyFlags = 0;
+    let keyWhitespace = -1;
+    while (index < len) {
+      const code = header.charCodeAt(index);
+      const flags = CHAR_MAP[code];
+      if ((flags & stopFlags) !== 0) {
+        if ((flags & COMMA_FLAG) !== 0)
+          break parameter;
+        continue parameter;
+      }
+      if (code === EQ) {
+        const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
+        const value = header.slice(keyStart, keyEnd);
+        const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+        index++;
+        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+          index++;
+        }
+        if (index < len && header.charCodeAt(index) === DQUOTE) {
+          const quotedStart = ++index;
+          let escaped = false;
+          while (index < len) {
+            const code2 = header.charCodeAt(index);
+            if (code2 === DQUOTE) {
+              if (parameters[key] === void 0) {
+                parameters[key] = escaped ? unescapeQuotedPairs(header, quotedStart, index) : header.slice(quotedStart, index);
+              }
+              index++;
+              let stop2 = 0;
+              while (index < len) {
+                const code3 = header.charCodeAt(index);
+                const flags2 = CHAR_MAP[code3];
+                if ((flags2 & stopFlags) !== 0) {
+                  stop2 = flags2 & COMMA_FLAG;
+                  break;
+                }
+                index++;
+              }
+              if (stop2 !== 0)
+                break parameter;
+              continue parameter;
+            }
+            if (code2 === BSLASH && index + 1 < len) {
+              escaped = true;
+              index += 2;
+              continue;
+            }
+            index++;
+          }
+          continue parameter;
+        }
+        const valueStart = index;
+        let stop = 0;
+        let valueWhitespace = -1;
+        while (index < len) {
+          const code2 = header.charCodeAt(index);
+          const flags2 = CHAR_MAP[code2];
+          if ((flags2 & stopFlags) !== 0) {
+            stop = flags2 & COMMA_FLAG;
+            break;
+          }
+          if ((flags2 & OWS) !== 0) {
+            if (valueWhitespace === -1)
+              valueWhitespace = index;
+          } else {
+            valueWhitespace = -1;
+          }
+          index++;
+        }
+        if (parameters[key] === void 0) {
+          const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
+          parameters[key] = header.slice(valueStart, valueEnd);
+        }
+        if (stop !== 0)
+          break parameter;
+        continue parameter;
+      }
+      if ((flags & OWS) !== 0) {
+        if (keyWhitespace === -1)
+          keyWhitespace = index;
+      } else {
+        keyWhitespace = -1;
+      }
+      keyFlags |= code & NON_ASCII | flags;
+      index++;
+    }
+  }
+  return { type, index, parameters };
+}
+function unescapeQuotedPairs(str, start, end) {
+  let result = "";
+  for (let index = start; index < end; index++) {
+    if (str.charCodeAt(index) === BSLASH) {
+      result += str.slice(start, index);
+      start = ++index;
+    }
+  }
+  return result + str.slice(start, end);
+}
+var SP, HTAB, SEMI, EQ, DQUOTE, BSLASH, COMMA2, LOWER_CASE, OWS, SEMI_FLAG, COMMA_FLAG, TOKEN_FLAG, NON_ASCII, CASE_FLAGS, CHAR_MAP, NullObject;
+var init_dist = __esm({
+  "node_modules/content-type/dist/index.js"() {
+    SP = 32;
+    HTAB = 9;
+    SEMI = 59;
+    EQ = 61;
+    DQUOTE = 34;
+    BSLASH = 92;
+    COMMA2 = 44;
+    LOWER_CASE = 1;
+    OWS = 2;
+    SEMI_FLAG = 4;
+    COMMA_FLAG = 8;
+    TOKEN_FLAG = 16;
+    NON_ASCII = 65280;
+    CASE_FLAGS = LOWER_CASE | NON_ASCII;
+    CHAR_MAP = new Uint8Array(256);
+    CHAR_MAP[HTAB] |= OWS;
+    CHAR_MAP[SP] |= OWS;
+    CHAR_MAP[SEMI] |= SEMI_FLAG;
+    CHAR_MAP[COMMA2] |= COMMA_FLAG;
+    for (let code = 128; code <= 255; code++) {
+      CHAR_MAP[code] |= LOWER_CASE;
+    }
+    for (const char of "!#$%&'*+-.^_`|~") {
+      CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
+    }
+    for (let code = 48; code <= 57; code++) {
+      CHAR_MAP[code] |= TOKEN_FLAG;
+    }
+    for (let code = 65; code <= 90; code++) {
+      CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
+    }
+    for (let code = 97; code <= 122; code++) {
+      CHAR_MAP[code] |= TOKEN_FLAG;
+    }
+    NullObject = /* @__PURE__ */ (() => {
+      const C = function() {
+      };
+      C.prototype = /* @__PURE__ */ Object.create(null);
+      return C;
+    })();
+  }
+});
+
+// node_modules/json-with-bigint/json-with-bigint.js
+var intRegex, noiseValue, originalStringify, originalParse, customFormat, bigIntsStringify, noiseStringify, isUnstringifiable, isRawJSON, stringifyIteratively, JSONStringify, featureCache, isContextSourceSupported, convertMarkedBigIntsReviver, JSONParseV2, MAX_INT, MAX_DIGITS, stringsOrLargeNumbers, noiseValueWithQuotes, applyReviverIteratively, serializeBigInts, JSONParse;
+var init_json_with_bigint = __esm({
+  "node_modules/json-with-bigint/json-with-bigint.js"() {
+    intRegex = /^-?\d+$/;
+    noiseValue = /^-?\d+n+$/;
+    originalStringify = JSON.stringify;
+    originalParse = JSON.parse;
+    customFormat = /^-?\d+n$/;
+    bigIntsStringify = /([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g;
+    noiseStringify = /([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g;
+    isUnstringifiable = (val) => val === void 0 || typeof val === "function" || typeof val === "symbol";
+    isRawJSON = (val) => val !== null && typeof val === "object" && val.constructor && val.constructor.name === "RawJSON";
+    stringifyIteratively = (rootValue, replacer, spaceParam) => {
+      let space = "";
+      if (typeof spaceParam === "number") {
+        space = " ".repeat(Math.min(10, Math.max(0, Math.floor(spaceParam))));
+      } else if (typeof spaceParam === "string") {
+        space = spaceParam.slice(0, 10);
+      }
+      const isFunctionReplacer = typeof replacer === "function";
+      const propertyList = Array.isArray(replacer) ? new Set(replacer.map(String)) : null;
+      const prepareVal = (parent, key, val) => {
+        const isObject3 = val !== null && typeof val === "object";
+        const hasToJSON = isObject3 && typeof val.toJSON === "function";
+        if (hasToJSON) {
+          val = val.toJSON(key);
+        }
+        const isNoise = typeof val === "string" && noiseValue.test(val);
+        if (isNoise) return val + "n";
+        const isBigInt = typeof val === "bigint";
+        if (isBigInt) {
+          const supportsRawJSON = "rawJSON" in JSON;
+          if (supportsRawJSON) return JSON.rawJSON(val.toString());
+          return val.toString() + "n";
+        }
+        if (isFunctionReplacer) {
+          val = replacer.call(parent, key, val);
+        }
+        const isPostReplacerObject = val !== null && typeof val === "object";
+        if (isPostReplacerObject) {
+          const isPrimitiveWrapper = val instanceof Number || val instanceof String || val instanceof Boolean;
+          if (isPrimitiveWrapper) {
+            val = val.valueOf();
+          }
+        }
+        return val;
+      };
+      const rootProcessed = prepareVal({ "": rootValue }, "", rootValue);
+      if (isUnstringifiable(rootProcessed)) {
+        return void 0;
+      }
+      const isRootPrimitive = rootProcessed === null || typeof rootProcessed !== "object";
+      const isRootNativeRawJSON = isRawJSON(rootProcessed);
+      if (isRootPrimitive || isRootNativeRawJSON) {
+        return originalStringify(rootProcessed);
+      }
+      const chunks = [];
+      let level = 0;
+      const stack = [
+        {
+          parent: { "": rootProcessed },
+          key: "",
+          val: rootProcessed,
+          isArray: Array.isArray(rootProcessed),
+          keys: Array.isArray(rootProcessed) ? null : Object.keys(rootProcessed),
+          index: 0,
+          first: true
+        }
+      ];
+      const visited = new WeakSet([rootProcessed]);
+      while (stack.length > 0) {
+        const node = stack[stack.length - 1];
+        if (node.index === 0) {
+          chunks.push(node.isArray ? "[" : "{");
+          level++;
+        }
+        let isDone = false;
+        if (node.isArray) {
+          if (node.index < node.val.length) {
+            if (!node.first) chunks.push(",");
+            if (space) chunks.push("\n" + space.repeat(level));
+            const childRaw = node.val[node.index];
+            const childVal = prepareVal(node.val, String(node.index), childRaw);
+            if (isUnstringifiable(childVal)) {
+              chunks.push("null");
+              node.first = false;
+              node.index++;
+            } else {
+              const isComplexObject = childVal !== null && typeof childVal === "object";
+              const isNativeRaw = isRawJSON(childVal);
+              if (isComplexObject && !isNativeRaw) {
+                if (visited.has(childVal)) {
+                  throw new TypeError("Converting circular structure to JSON");
+                }
+                visited.add(childVal);
+                stack.push({
+                  parent: node.val,
+                  key: String(node.index),
+                  val: childVal,
+                  isArray: Array.isArray(childVal),
+                  keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+                  index: 0,
+                  first: true
+                });
+                node.first = false;
+                node.index++;
+              } else {
+                chunks.push(originalStringify(childVal));
+                node.first = false;
+                node.index++;
+              }
+            }
+          } else {
+            isDone = true;
+          }
+        } else {
+          while (node.index < node.keys.length) {
+            const k = node.keys[node.index++];
+            const isFilteredOutByArray = propertyList && !propertyList.has(k);
+            if (isFilteredOutByArray) continue;
+            const childRaw = node.val[k];
+            const childVal = prepareVal(node.val, k, childRaw);
+            if (isUnstringifiable(childVal)) continue;
+            if (!node.first) chunks.push(",");
+            if (space) {
+              chunks.push("\n" + space.repeat(level) + originalStringify(k) + ": ");
+            } else {
+              chunks.push(originalStringify(k) + ":");
+            }
+            const isComplexObject = childVal !== null && typeof childVal === "object";
+            const isNativeRaw = isRawJSON(childVal);
+            if (isComplexObject && !isNativeRaw) {
+              if (visited.has(childVal)) {
+                throw new TypeError("Converting circular structure to JSON");
+              }
+              visited.add(childVal);
+              stack.push({
+                parent: node.val,
+                key: k,
+                val: childVal,
+                isArray: Array.isArray(childVal),
+                keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+                index: 0,
+                first: true
+              });
+              node.first = false;
+              break;
+            } else {
+              chunks.push(originalStringify(childVal));
+              node.first = false;
+            }
+          }
+          const isNodeFullyProcessed = node.index >= node.keys.length && stack[stack.length - 1] === node;
+          if (isNodeFullyProcessed) {
+            isDone = true;
+          }
+        }
+        if (isDone) {
+          level--;
+          if (!node.first && space) chunks.push("\n" + space.repeat(level));
+          chunks.push(node.isArray ? "]" : "}");
+          visited.delete(node.val);
+          stack.pop();
+        }
+      }
+      return chunks.join("");
+    };
+    JSONStringify = (value, replacer, space) => {
+      try {
+        const supportsRawJSON = "rawJSON" in JSON;
+        if (supportsRawJSON) {
+          return originalStringify(
+            value,
+            (key, val) => {
+              if (typeof val === "bigint") return JSON.rawJSON(val.toString());
+              const hasFunctionReplacer = typeof replacer === "function";
+              if (hasFunctionReplacer) return replacer(key, val);
+              const isKeyInArrayReplacer = Array.isArray(replacer) && replacer.includes(key);
+              if (isKeyInArrayReplacer) return val;
+              return val;
+            },
+            space
+          );
+        }
+        if (!value) return originalStringify(value, replacer, space);
+        const convertedToCustomJSON = originalStringify(
+          value,
+          (key, val) => {
+            const isNoise = typeof val === "string" && noiseValue.test(val);
+            if (isNoise) return val.toString() + "n";
+            if (typeof val === "bigint") return val.toString() + "n";
+            const hasFunctionReplacer = typeof replacer === "function";
+            if (hasFunctionReplacer) return replacer(key, val);
+            const isKeyInArrayReplacer = Array.isArray(replacer) && replacer.includes(key);
+            if (isKeyInArrayReplacer) return val;
+            return val;
+          },
+          space
+        );
+        const processedJSON = convertedToCustomJSON.replace(
+          bigIntsStringify,
+          "$1$2$3"
+        );
+        const denoisedJSON = processedJSON.replace(noiseStringify, "$1$2$3");
+        return denoisedJSON;
+      } catch (error2) {
+        if (error2 instanceof RangeError) {
+          const convertedJSON = stringifyIteratively(value, replacer, space);
+          if (convertedJSON === void 0) return void 0;
+          const supportsRawJSON = "rawJSON" in JSON;
+          if (supportsRawJSON) return convertedJSON;
+          const processedJSON = convertedJSON.replace(bigIntsStringify, "$1$2$3");
+          return processedJSON.replace(noiseStringify, "$1$2$3");
+        }
+        throw error2;
+      }
+    };
+    featureCache = /* @__PURE__ */ new Map();
+    isContextSourceSupported = () => {
+      const parseFingerprint = JSON.parse.toString();
+      if (featureCache.has(parseFingerprint)) {
+        return featureCache.get(parseFingerprint);
+      }
+      try {
+        const result = JSON.parse(
+          "1",
+          (_, __, context3) => !!context3?.source && context3.source === "1"
+        );
+        featureCache.set(parseFingerprint, result);
+        return result;
+      } catch {
+        featureCache.set(parseFingerprint, false);
+        return false;
+      }
+    };
+    convertMarkedBigIntsReviver = (key, value, context3, userReviver) => {
+      const isCustomFormatBigInt = typeof value === "string" && customFormat.test(value);
+      if (isCustomFormatBigInt) return BigInt(value.slice(0, -1));
+      const isNoiseValue = typeof value === "string" && noiseValue.test(value);
+      if (isNoiseValue) return value.slice(0, -1);
+      const hasUserReviver = typeof userReviver === "function";
+      if (!hasUserReviver) return value;
+      return userReviver(key, value, context3);
+    };
+    JSONParseV2 = (text3, reviver) => {
+      return JSON.parse(text3, (key, value, context3) => {
+        const isNumber = typeof value === "number";
+        const isOutOfBounds = value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+        const isBigNumber = isNumber && isOutOfBounds;
+        const isInt = context3 && intRegex.test(context3.source);
+        const isBigInt = isBigNumber && isInt;
+        if (isBigInt) return BigInt(context3.source);
+        const hasCustomReviver = typeof reviver === "function";
+        if (!hasCustomReviver) return value;
+        return reviver(key, value, context3);
+      });
+    };
+    MAX_INT = Number.MAX_SAFE_INTEGER.toString();
+    MAX_DIGITS = MAX_INT.length;
+    stringsOrLargeNumbers = /"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g;
+    noiseValueWithQuotes = /^"-?\d+n+"$/;
+    applyReviverIteratively = (parsed, userReviver) => {
+      const rootHolder = { "": parsed };
+      const stack = [{ parent: rootHolder, key: "", visited: false }];
+      while (stack.length > 0) {
+        const node = stack[stack.length - 1];
+        if (!node.visited) {
+          node.visited = true;
+          const value = node.parent[node.key];
+          const isComplexObject = value !== null && typeof value === "object";
+          if (isComplexObject) {
+            const keys = Object.keys(value);
+            for (let i = keys.length - 1; i >= 0; i--) {
+              stack.push({ parent: value, key: keys[i], visited: false });
+            }
+          }
+        } else {
+          const { parent, key } = node;
+          let value = parent[key];
+          if (typeof value === "string") {
+            const isCustomFormatBigInt = customFormat.test(value);
+            if (isCustomFormatBigInt) {
+              value = BigInt(value.slice(0, -1));
+            } else {
+              const isNoise = noiseValue.test(value);
+              if (isNoise) value = value.slice(0, -1);
+            }
+          }
+          const hasUserReviver = typeof userReviver === "function";
+          if (hasUserReviver) {
+            value = userReviver.call(parent, key, value);
+          }
+          const isDeleted = value === void 0;
+          if (isDeleted) {
+            delete parent[key];
+          } else {
+            parent[key] = value;
+          }
+          stack.pop();
+        }
+      }
+      return rootHolder[""];
+    };
+    serializeBigInts = (text3) => {
+      return text3.replace(
+        stringsOrLargeNumbers,
+        (match2, digits, fractional, exponential) => {
+          const isString = match2[0] === '"';
+          const isNoise = isString && noiseValueWithQuotes.test(match2);
+          if (isNoise) return match2.substring(0, match2.length - 1) + 'n"';
+          const hasFractionalOrExponential = fractional || exponential;
+          const isLessThanMaxSafeInt = digits && (digits.length < MAX_DIGITS || digits.length === MAX_DIGITS && digits <= MAX_INT);
+          const isStandardValue = isString || hasFractionalOrExponential || isLessThanMaxSafeInt;
+          if (isStandardValue) return match2;
+          return '"' + match2 + 'n"';
+        }
+      );
+    };
+    JSONParse = (text3, reviver) => {
+      if (!text3) return originalParse(text3, reviver);
+      try {
+        if (isContextSourceSupported()) return JSONParseV2(text3, reviver);
+        const serializedData = serializeBigInts(text3);
+        return originalParse(
+          serializedData,
+          (key, value, context3) => convertMarkedBigIntsReviver(key, value, context3, reviver)
+        );
+      } catch (error2) {
+        if (error2 instanceof RangeError) {
+          const serializedData = serializeBigInts(text3);
+          const parsed = originalParse(serializedData);
+          return applyReviverIteratively(parsed, reviver);
+        }
+        throw error2;
+      }
+    };
+  }
+});
+
+// node_modules/@octokit/request-error/dist-src/index.js
+var RequestError;
+var init_dist_src = __esm({
+  "node_modules/@octokit/request-error/dist-src/index.js"() {
+    RequestError = class extends Error {
+      name;
+      /**
+       * http status code
+       */
+      status;
+      /**
+       * Request options that lead to the error.
+       */
+      request;
+      /**
+       * Response object if a response was received
+       */
+      response;
+      constructor(message, statusCode, options) {
+        super(message, { cause: options.cause });
+        this.name = "HttpError";
+        this.status = Number.parseInt(statusCode);
+        if (Number.isNaN(this.status)) {
+          this.status = 0;
+        }
+        if ("response" in options) {
+          this.response = options.response;
+        }
+        const requestCopy = Object.assign({}, options.request);
+        if (options.request.headers.authorization) {
+          requestCopy.headers = Object.assign({}, options.request.headers, {
+            authorization: options.request.headers.authorization.replace(
+              /(?<! ) .*$/,
+              " [REDACTED]"
+            )
+          });
+        }
+        requestCopy.url = requestCopy.url.replace(/\bclient_secret=\w+/g, "client_secret=[REDACTED]").replace(/\baccess_token=\w+/g, "access_token=[REDACTED]");
+        this.request = requestCopy;
+      }
+    };
+  }
+});
+
+// node_modules/@octokit/request/dist-bundle/index.js
+function isPlainObject2(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+async function fetchWrapper(requestOptions) {
+  const fetch2 = requestOptions.request?.fetch || globalThis.fetch;
+  if (!fetch2) {
+    throw new Error(
+      "fetch is not set. Please pass a fetch implementation as new Octokit({ request: { fetch }}). Learn more at https://github.com/octokit/octokit.js/#fetch-missing"
+    );
+  }
+  const log2 = requestOptions.request?.log || console;
+  const parseSuccessResponseBody = requestOptions.request?.parseSuccessResponseBody !== false;
+  const body = isPlainObject2(requestOptions.body) || Array.isArray(requestOptions.body) ? JSONStringify(requestOptions.body) : requestOptions.body;
+  const requestHeaders = Object.fromEntries(
+    Object.entries(requestOptions.headers).map(([name2, value]) => [
+      name2,
+      String(value)
+    ])
+  );
+  let fetchResponse;
+  try {
+    fetchResponse = await fetch2(requestOptions.url, {
+      method: requestOptions.method,
+      body,
+      redirect: requestOptions.request?.redirect,
+      headers: requestHeaders,
+      signal: requestOptions.request?.signal,
+      // duplex must be set if request.body is ReadableStream or Async Iterables.
+      // See https://fetch.spec.whatwg.org/#dom-requestinit-duplex.
+      ...requestOptions.body && { duplex: "half" }
+    });
+  } catch (error2) {
+    let message = "Unknown Error";
+    if (error2 instanceof Error) {
+      if (error2.name === "AbortError") {
+        error2.status = 500;
+        throw error2;
+      }
+      message = error2.message;
+      if (error2.name === "TypeError" && "cause" in error2) {
+        if (error2.cause instanceof Error) {
+          message = error2.cause.message;
+        } else if (typeof error2.cause === "string") {
+          message = error2.cause;
+        }
+      }
+    }
+    const requestError = new RequestError(message, 500, {
+      request: requestOptions
+    });
+    requestError.cause = error2;
+    throw requestError;
+  }
+  const status = fetchResponse.status;
+  const url = fetchResponse.url;
+  const responseHeaders = {};
+  for (const [key, value] of fetchResponse.headers) {
+    responseHeaders[key] = value;
+  }
+  const octokitResponse = {
+    url,
+    status,
+    headers: responseHeaders,
+    data: ""
+  };
+  if ("deprecation" in responseHeaders) {
+    const matches = responseHeaders.link && responseHeaders.link.match(/<([^<>]+)>; rel="deprecation"/);
+    const deprecationLink = matches && matches.pop();
+    log2.warn(
+      `[@octokit/request] "${requestOptions.method} ${requestOptions.url}" is deprecated. It is scheduled to be removed on ${responseHeaders.sunset}${deprecationLink ? `. See ${deprecationLink}` : ""}`
+    );
+  }
+  if (status === 204 || status === 205) {
+    return octokitResponse;
+  }
+  if (requestOptions.method === "HEAD") {
+    if (status < 400) {
+      return octokitResponse;
+    }
+    throw new RequestError(fetchResponse.statusText, status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status === 304) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError("Not modified", status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status >= 400) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError(toErrorMessage(octokitResponse.data), status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  octokitResponse.data = parseSuccessResponseBody ? await getResponseData(fetchResponse) : fetchResponse.body;
+  return octokitResponse;
+}
+async function getResponseData(response) {
+  const contentType = response.headers.get("content-type");
+  if (!contentType) {
+    return response.text().catch(noop);
+  }
+  const mimetype = parse2(contentType);
+  if (isJSONResponse(mimetype)) {
+    let text3 = "";
+    try {
+      text3 = await response.text();
+      return JSONParse(text3);
+    } catch (err) {
+      return text3;
+    }
+  } else if (mimetype.type.startsWith("text/") || // `application/octet-stream` is the canonical "arbitrary binary" type
+  // (RFC 2046) and must never be decoded as text, even when the response
+  // carries a (misleading) `charset=utf-8` parameter — see #751.
+  mimetype.parameters.charset?.toLowerCase() === "utf-8" && mimetype.type !== "application/octet-stream") {
+    return response.text().catch(noop);
+  } else {
+    return response.arrayBuffer().catch(
+      /* v8 ignore next -- @preserve */
+      () => new ArrayBuffer(0)
+    );
+  }
+}
+function isJSONResponse(mimetype) {
+  return mimetype.type === "application/json" || mimetype.type === "application/scim+json";
+}
+function toErrorMessage(data) {
+  if (typeof data === "string") {
+    return data;
+  }
+  if (data instanceof ArrayBuffer) {
+    return "Unknown error";
+  }
+  if (typeof data === "object" && data !== null && "message" in data) {
+    const objectData = data;
+    const suffix = "documentation_url" in objectData ? ` - ${objectData.documentation_url}` : "";
+    return Array.isArray(objectData.errors) ? `${objectData.message}: ${objectData.errors.map((v) => JSON.stringify(v)).join(", ")}${suffix}` : `${objectData.message}${suffix}`;
+  }
+  return `Unknown error: ${JSON.stringify(data)}`;
+}
+function withDefaults2(oldEndpoint, newDefaults) {
+  const endpoint2 = oldEndpoint.defaults(newDefaults);
+  const newApi = function(route, parameters) {
+    const endpointOptions = endpoint2.merge(route, parameters);
+    if (!endpointOptions.request || !endpointOptions.request.hook) {
+      return fetchWrapper(endpoint2.parse(endpointOptions));
+    }
+    const request2 = (route2, parameters2) => {
+      return fetchWrapper(
+        endpoint2.parse(endpoint2.merge(route2, parameters2))
+      );
+    };
+    Object.assign(request2, {
+      endpoint: endpoint2,
+      defaults: withDefaults2.bind(null, endpoint2)
+    });
+    return endpointOptions.request.hook(request2, endpointOptions);
+  };
+  return Object.assign(newApi, {
+    endpoint: endpoint2,
+    defaults: withDefaults2.bind(null, endpoint2)
+  });
+}
+var VERSION4, defaults_default, noop, request;
+var init_dist_bundle2 = __esm({
+  "node_modules/@octokit/request/dist-bundle/index.js"() {
+    init_dist_bundle();
+    init_universal_user_agent();
+    init_dist();
+    init_json_with_bigint();
+    init_dist_src();
+    VERSION4 = "10.0.16";
+    defaults_default = {
+      headers: {
+        "user-agent": `octokit-request.js/${VERSION4} ${getUserAgent()}`
+      }
+    };
+    noop = () => "";
+    request = withDefaults2(endpoint, defaults_default);
+  }
+});
+
+// node_modules/@octokit/graphql/dist-bundle/index.js
+function _buildMessageForResponseErrors(data) {
+  return `Request failed due to following response errors:
+` + data.errors.map((e) => ` - ${e.message}`).join("\n");
+}
+function graphql(request2, query, options) {
+  if (options) {
+    if (typeof query === "string" && "query" in options) {
+      return Promise.reject(
+        new Error(`[@octokit/graphql] "query" cannot be used as variable name`)
+      );
+    }
+    for (const key in options) {
+      if (!FORBIDDEN_VARIABLE_OPTIONS.includes(key)) continue;
+      return Promise.reject(
+        new Error(
+          `[@octokit/graphql] "${key}" cannot be used as variable name`
+        )
+      );
+    }
+  }
+  const parsedOptions = typeof query === "string" ? Object.assign({ query }, options) : query;
+  const requestOptions = Object.keys(
+    parsedOptions
+  ).reduce((result, key) => {
+    if (NON_VARIABLE_OPTIONS.includes(key)) {
+      result[key] = parsedOptions[key];
+      return result;
+    }
+    if (!result.variables) {
+      result.variables = {};
+    }
+    result.variables[key] = parsedOptions[key];
+    return result;
+  }, {});
+  const baseUrl2 = parsedOptions.baseUrl || request2.endpoint.DEFAULTS.baseUrl;
+  if (GHES_V3_SUFFIX_REGEX.test(baseUrl2)) {
+    requestOptions.url = baseUrl2.replace(GHES_V3_SUFFIX_REGEX, "/api/graphql");
+  }
+  return request2(requestOptions).then((response) => {
+    if (response.data.errors) {
+      const headers = {};
+      for (const key of Object.keys(response.headers)) {
+        headers[key] = response.headers[key];
+      }
+      throw new GraphqlResponseError(
+        requestOptions,
+        headers,
+        response.data
+      );
+    }
+    return response.data.data;
+  });
+}
+function withDefaults3(request2, newDefaults) {
+  const newRequest = request2.defaults(newDefaults);
+  const newApi = (query, options) => {
+    return graphql(newRequest, query, options);
+  };
+  return Object.assign(newApi, {
+    defaults: withDefaults3.bind(null, newRequest),
+    endpoint: newRequest.endpoint
+  });
+}
+function withCustomRequest(customRequest) {
+  return withDefaults3(customRequest, {
+    method: "POST",
+    url: "/graphql"
+  });
+}
+var VERSION5, GraphqlResponseError, NON_VARIABLE_OPTIONS, FORBIDDEN_VARIABLE_OPTIONS, GHES_V3_SUFFIX_REGEX, graphql2;
+var init_dist_bundle3 = __esm({
+  "node_modules/@octokit/graphql/dist-bundle/index.js"() {
+    init_dist_bundle2();
+    init_universal_user_agent();
+    VERSION5 = "0.0.0-development";
+    GraphqlResponseError = class extends Error {
+      constructor(request2, headers, response) {
+        super(_buildMessageForResponseErrors(response));
+        this.request = request2;
+        this.headers = headers;
+        this.response = response;
+        this.errors = response.errors;
+        this.data = response.data;
+        if (Error.captureStackTrace) {
+          Error.captureStackTrace(this, this.constructor);
+        }
+      }
+      request;
+      headers;
+      response;
+      name = "GraphqlResponseError";
+      errors;
+      data;
+    };
+    NON_VARIABLE_OPTIONS = [
+      "method",
+      "baseUrl",
+      "url",
+      "headers",
+      "request",
+      "query",
+      "mediaType",
+      "operationName"
+    ];
+    FORBIDDEN_VARIABLE_OPTIONS = ["query", "method", "url"];
+    GHES_V3_SUFFIX_REGEX = /\/api\/v3\/?$/;
+    graphql2 = withDefaults3(request, {
+      headers: {
+        "user-agent": `octokit-graphql.js/${VERSION5} ${getUserAgent()}`
+      },
+      method: "POST",
+      url: "/graphql"
+    });
+  }
+});
+
+// node_modules/@octokit/auth-token/dist-bundle/index.js
+async function auth(token) {
+  const isApp = isJWT(token);
+  const isInstallation = token.startsWith("v1.") || token.startsWith("ghs_");
+  const isUserToServer = token.startsWith("ghu_");
+  const tokenType = isApp ? "app" : isInstallation ? "installation" : isUserToServer ? "user-to-server" : "oauth";
+  return {
+    type: "token",
+    token,
+    tokenType
+  };
+}
+function withAuthorizationPrefix(token) {
+  if (token.split(/\./).length === 3) {
+    return `bearer ${token}`;
+  }
+  return `token ${token}`;
+}
+async function hook(token, request2, route, parameters) {
+  const endpoint2 = request2.endpoint.merge(
+    route,
+    parameters
+  );
+  endpoint2.headers.authorization = withAuthorizationPrefix(token);
+  return request2(endpoint2);
+}
+var b64url, sep6, jwtRE, isJWT, createTokenAuth;
+var init_dist_bundle4 = __esm({
+  "node_modules/@octokit/auth-token/dist-bundle/index.js"() {
+    b64url = "(?:[a-zA-Z0-9_-]+)";
+    sep6 = "\\.";
+    jwtRE = new RegExp(`^${b64url}${sep6}${b64url}${sep6}${b64url}$`);
+    isJWT = jwtRE.test.bind(jwtRE);
+    createTokenAuth = function createTokenAuth2(token) {
+      if (!token) {
+        throw new Error("[@octokit/auth-token] No token passed to createTokenAuth");
+      }
+      if (typeof token !== "string") {
+        throw new Error(
+          "[@octokit/auth-token] Token passed to createTokenAuth is not a string"
+        );
+      }
+      token = token.replace(/^(token|bearer) +/i, "");
+      return Object.assign(auth.bind(null, token), {
+        hook: hook.bind(null, token)
+      });
+    };
+  }
+});
+
+// node_modules/@octokit/core/dist-src/version.js
+var VERSION6;
+var init_version2 = __esm({
+  "node_modules/@octokit/core/dist-src/version.js"() {
+    VERSION6 = "7.0.8";
+  }
+});
+
+// node_modules/@octokit/core/dist-src/index.js
+function createLogger(logger = {}) {
+  if (typeof logger.debug !== "function") {
+    logger.debug = noop2;
+  }
+  if (typeof logger.info !== "function") {
+    logger.info = noop2;
+  }
+  if (typeof logger.warn !== "function") {
+    logger.warn = consoleWarn;
+  }
+  if (typeof logger.error !== "function") {
+    logger.error = consoleError;
+  }
+  return logger;
+}
+var noop2, consoleWarn, consoleError, userAgentTrail, Octokit;
+var init_dist_src2 = __esm({
+  "node_modules/@octokit/core/dist-src/index.js"() {
+    init_universal_user_agent();
+    init_before_after_hook();
+    init_dist_bundle2();
+    init_dist_bundle3();
+    init_dist_bundle4();
+    init_version2();
+    noop2 = () => {
+    };
+    consoleWarn = console.warn.bind(console);
+    consoleError = console.error.bind(console);
+    userAgentTrail = `octokit-core.js/${VERSION6} ${getUserAgent()}`;
+    Octokit = class {
+      static VERSION = VERSION6;
+      static defaults(defaults2) {
+        const OctokitWithDefaults = class extends this {
+          constructor(...args) {
+            const options = args[0] || {};
+            if (typeof defaults2 === "function") {
+              super(defaults2(options));
+              return;
+            }
+            super(
+              Object.assign(
+                {},
+                defaults2,
+                options,
+                options.userAgent && defaults2.userAgent ? {
+                  userAgent: `${options.userAgent} ${defaults2.userAgent}`
+                } : null
+              )
+            );
+          }
+        };
+        return OctokitWithDefaults;
+      }
+      static plugins = [];
+      /**
+       * Attach a plugin (or many) to your Octokit instance.
+       *
+       * @example
+       * const API = Octokit.plugin(plugin1, plugin2, plugin3, ...)
+       */
+      static plugin(...newPlugins) {
+        const currentPlugins = this.plugins;
+        const NewOctokit = class extends this {
+          static plugins = currentPlugins.concat(
+            newPlugins.filter((plugin) => !currentPlugins.includes(plugin))
+          );
+        };
+        return NewOctokit;
+      }
+      constructor(options = {}) {
+        const hook2 = new before_after_hook_default.Collection();
+        const requestDefaults = {
+          baseUrl: request.endpoint.DEFAULTS.baseUrl,
+          headers: {},
+          request: Object.assign({}, options.request, {
+            // @ts-ignore internal usage only, no need to type
+            hook: hook2.bind(null, "request")
+          }),
+          mediaType: {
+            previews: [],
+            format: ""
+          }
+        };
+        requestDefaults.headers["user-agent"] = options.userAgent ? `${options.userAgent} ${userAgentTrail}` : userAgentTrail;
+        if (options.baseUrl) {
+          requestDefaults.baseUrl = options.baseUrl;
+        }
+        if (options.previews) {
+          requestDefaults.mediaType.previews = options.previews;
+        }
+        if (options.timeZone) {
+          requestDefaults.headers["time-zone"] = options.timeZone;
+        }
+        this.request = request.defaults(requestDefaults);
+        this.graphql = withCustomRequest(this.request).defaults(requestDefaults);
+        this.log = createLogger(options.log);
+        this.hook = hook2;
+        if (!options.authStrategy) {
+          if (!options.auth) {
+            this.auth = async () => ({
+              type: "unauthenticated"
+            });
+          } else {
+            const auth2 = createTokenAuth(options.auth);
+            hook2.wrap("request", auth2.hook);
+            this.auth = auth2;
+          }
+        } else {
+          const { authStrategy, ...otherOptions } = options;
+          const auth2 = authStrategy(
+            Object.assign(
+              {
+                request: this.request,
+                log: this.log,
+                // we pass the current octokit instance as well as its constructor options
+                // to allow for authentication strategies that return a new octokit instance
+                // that shares the same internal state as the current one. The original
+                // requirement for this was the "event-octokit" authentication strategy
+                // of https://github.com/probot/octokit-auth-probot.
+                octokit: this,
+                octokitOptions: otherOptions
+              },
+              options.auth
+            )
+          );
+          hook2.wrap("request", auth2.hook);
+          this.auth = auth2;
+        }
+        const classConstructor = this.constructor;
+        for (let i = 0; i < classConstructor.plugins.length; ++i) {
+          Object.assign(this, classConstructor.plugins[i](this, options));
+        }
+      }
+      // assigned during constructor
+      request;
+      graphql;
+      log;
+      hook;
+      // TODO: type `octokit.auth` based on passed options.authStrategy
+      auth;
+    };
+  }
+});
+
+// node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+var VERSION7;
+var init_version3 = __esm({
+  "node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js"() {
+    VERSION7 = "17.0.0";
+  }
+});
+
+// node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+var Endpoints, endpoints_default;
+var init_endpoints = __esm({
+  "node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js"() {
+    Endpoints = {
+      actions: {
+        addCustomLabelsToSelfHostedRunnerForOrg: [
+          "POST /orgs/{org}/actions/runners/{runner_id}/labels"
+        ],
+        addCustomLabelsToSelfHostedRunnerForRepo: [
+          "POST /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+        ],
+        addRepoAccessToSelfHostedRunnerGroupInOrg: [
+          "PUT /orgs/{org}/actions/runner-groups/{runner_group_id}/repositories/{repository_id}"
+        ],
+        addSelectedRepoToOrgSecret: [
+          "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        addSelectedRepoToOrgVariable: [
+          "PUT /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+        ],
+        approveWorkflowRun: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/approve"
+        ],
+        cancelWorkflowRun: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel"
+        ],
+        createEnvironmentVariable: [
+          "POST /repos/{owner}/{repo}/environments/{environment_name}/variables"
+        ],
+        createHostedRunnerForOrg: ["POST /orgs/{org}/actions/hosted-runners"],
+        createOrUpdateEnvironmentSecret: [
+          "PUT /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+        ],
+        createOrUpdateOrgSecret: ["PUT /orgs/{org}/actions/secrets/{secret_name}"],
+        createOrUpdateRepoSecret: [
+          "PUT /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+        ],
+        createOrgVariable: ["POST /orgs/{org}/actions/variables"],
+        createRegistrationTokenForOrg: [
+          "POST /orgs/{org}/actions/runners/registration-token"
+        ],
+        createRegistrationTokenForRepo: [
+          "POST /repos/{owner}/{repo}/actions/runners/registration-token"
+        ],
+        createRemoveTokenForOrg: ["POST /orgs/{org}/actions/runners/remove-token"],
+        createRemoveTokenForRepo: [
+          "POST /repos/{owner}/{repo}/actions/runners/remove-token"
+        ],
+        createRepoVariable: ["POST /repos/{owner}/{repo}/actions/variables"],
+        createWorkflowDispatch: [
+          "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
+        ],
+        deleteActionsCacheById: [
+          "DELETE /repos/{owner}/{repo}/actions/caches/{cache_id}"
+        ],
+        deleteActionsCacheByKey: [
+          "DELETE /repos/{owner}/{repo}/actions/caches{?key,ref}"
+        ],
+        deleteArtifact: [
+          "DELETE /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"
+        ],
+        deleteCustomImageFromOrg: [
+          "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+        ],
+        deleteCustomImageVersionFromOrg: [
+          "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+        ],
+        deleteEnvironmentSecret: [
+          "DELETE /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+        ],
+        deleteEnvironmentVariable: [
+          "DELETE /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+        ],
+        deleteHostedRunnerForOrg: [
+          "DELETE /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+        ],
+        deleteOrgSecret: ["DELETE /orgs/{org}/actions/secrets/{secret_name}"],
+        deleteOrgVariable: ["DELETE /orgs/{org}/actions/variables/{name}"],
+        deleteRepoSecret: [
+          "DELETE /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+        ],
+        deleteRepoVariable: [
+          "DELETE /repos/{owner}/{repo}/actions/variables/{name}"
+        ],
+        deleteSelfHostedRunnerFromOrg: [
+          "DELETE /orgs/{org}/actions/runners/{runner_id}"
+        ],
+        deleteSelfHostedRunnerFromRepo: [
+          "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}"
+        ],
+        deleteWorkflowRun: ["DELETE /repos/{owner}/{repo}/actions/runs/{run_id}"],
+        deleteWorkflowRunLogs: [
+          "DELETE /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+        ],
+        disableSelectedRepositoryGithubActionsOrganization: [
+          "DELETE /orgs/{org}/actions/permissions/repositories/{repository_id}"
+        ],
+        disableWorkflow: [
+          "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable"
+        ],
+        downloadArtifact: [
+          "GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}"
+        ],
+        downloadJobLogsForWorkflowRun: [
+          "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs"
+        ],
+        downloadWorkflowRunAttemptLogs: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/logs"
+        ],
+        downloadWorkflowRunLogs: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+        ],
+        enableSelectedRepositoryGithubActionsOrganization: [
+          "PUT /orgs/{org}/actions/permissions/repositories/{repository_id}"
+        ],
+        enableWorkflow: [
+          "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/enable"
+        ],
+        forceCancelWorkflowRun: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel"
+        ],
+        generateRunnerJitconfigForOrg: [
+          "POST /orgs/{org}/actions/runners/generate-jitconfig"
+        ],
+        generateRunnerJitconfigForRepo: [
+          "POST /repos/{owner}/{repo}/actions/runners/generate-jitconfig"
+        ],
+        getActionsCacheList: ["GET /repos/{owner}/{repo}/actions/caches"],
+        getActionsCacheUsage: ["GET /repos/{owner}/{repo}/actions/cache/usage"],
+        getActionsCacheUsageByRepoForOrg: [
+          "GET /orgs/{org}/actions/cache/usage-by-repository"
+        ],
+        getActionsCacheUsageForOrg: ["GET /orgs/{org}/actions/cache/usage"],
+        getAllowedActionsOrganization: [
+          "GET /orgs/{org}/actions/permissions/selected-actions"
+        ],
+        getAllowedActionsRepository: [
+          "GET /repos/{owner}/{repo}/actions/permissions/selected-actions"
+        ],
+        getArtifact: ["GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"],
+        getCustomImageForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+        ],
+        getCustomImageVersionForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+        ],
+        getCustomOidcSubClaimForRepo: [
+          "GET /repos/{owner}/{repo}/actions/oidc/customization/sub"
+        ],
+        getEnvironmentPublicKey: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/public-key"
+        ],
+        getEnvironmentSecret: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+        ],
+        getEnvironmentVariable: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+        ],
+        getGithubActionsDefaultWorkflowPermissionsOrganization: [
+          "GET /orgs/{org}/actions/permissions/workflow"
+        ],
+        getGithubActionsDefaultWorkflowPermissionsRepository: [
+          "GET /repos/{owner}/{repo}/actions/permissions/workflow"
+        ],
+        getGithubActionsPermissionsOrganization: [
+          "GET /orgs/{org}/actions/permissions"
+        ],
+        getGithubActionsPermissionsRepository: [
+          "GET /repos/{owner}/{repo}/actions/permissions"
+        ],
+        getHostedRunnerForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+        ],
+        getHostedRunnersGithubOwnedImagesForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/github-owned"
+        ],
+        getHostedRunnersLimitsForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/limits"
+        ],
+        getHostedRunnersMachineSpecsForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/machine-sizes"
+        ],
+        getHostedRunnersPartnerImagesForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/partner"
+        ],
+        getHostedRunnersPlatformsForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/platforms"
+        ],
+        getJobForWorkflowRun: ["GET /repos/{owner}/{repo}/actions/jobs/{job_id}"],
+        getOrgPublicKey: ["GET /orgs/{org}/actions/secrets/public-key"],
+        getOrgSecret: ["GET /orgs/{org}/actions/secrets/{secret_name}"],
+        getOrgVariable: ["GET /orgs/{org}/actions/variables/{name}"],
+        getPendingDeploymentsForRun: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+        ],
+        getRepoPermissions: [
+          "GET /repos/{owner}/{repo}/actions/permissions",
+          {},
+          { renamed: ["actions", "getGithubActionsPermissionsRepository"] }
+        ],
+        getRepoPublicKey: ["GET /repos/{owner}/{repo}/actions/secrets/public-key"],
+        getRepoSecret: ["GET /repos/{owner}/{repo}/actions/secrets/{secret_name}"],
+        getRepoVariable: ["GET /repos/{owner}/{repo}/actions/variables/{name}"],
+        getReviewsForRun: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals"
+        ],
+        getSelfHostedRunnerForOrg: ["GET /orgs/{org}/actions/runners/{runner_id}"],
+        getSelfHostedRunnerForRepo: [
+          "GET /repos/{owner}/{repo}/actions/runners/{runner_id}"
+        ],
+        getWorkflow: ["GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}"],
+        getWorkflowAccessToRepository: [
+          "GET /repos/{owner}/{repo}/actions/permissions/access"
+        ],
+        getWorkflowRun: ["GET /repos/{owner}/{repo}/actions/runs/{run_id}"],
+        getWorkflowRunAttempt: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}"
+        ],
+        getWorkflowRunUsage: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/timing"
+        ],
+        getWorkflowUsage: [
+          "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/timing"
+        ],
+        listArtifactsForRepo: ["GET /repos/{owner}/{repo}/actions/artifacts"],
+        listCustomImageVersionsForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions"
+        ],
+        listCustomImagesForOrg: [
+          "GET /orgs/{org}/actions/hosted-runners/images/custom"
+        ],
+        listEnvironmentSecrets: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets"
+        ],
+        listEnvironmentVariables: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/variables"
+        ],
+        listGithubHostedRunnersInGroupForOrg: [
+          "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/hosted-runners"
+        ],
+        listHostedRunnersForOrg: ["GET /orgs/{org}/actions/hosted-runners"],
+        listJobsForWorkflowRun: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs"
+        ],
+        listJobsForWorkflowRunAttempt: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs"
+        ],
+        listLabelsForSelfHostedRunnerForOrg: [
+          "GET /orgs/{org}/actions/runners/{runner_id}/labels"
+        ],
+        listLabelsForSelfHostedRunnerForRepo: [
+          "GET /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+        ],
+        listOrgSecrets: ["GET /orgs/{org}/actions/secrets"],
+        listOrgVariables: ["GET /orgs/{org}/actions/variables"],
+        listRepoOrganizationSecrets: [
+          "GET /repos/{owner}/{repo}/actions/organization-secrets"
+        ],
+        listRepoOrganizationVariables: [
+          "GET /repos/{owner}/{repo}/actions/organization-variables"
+        ],
+        listRepoSecrets: ["GET /repos/{owner}/{repo}/actions/secrets"],
+        listRepoVariables: ["GET /repos/{owner}/{repo}/actions/variables"],
+        listRepoWorkflows: ["GET /repos/{owner}/{repo}/actions/workflows"],
+        listRunnerApplicationsForOrg: ["GET /orgs/{org}/actions/runners/downloads"],
+        listRunnerApplicationsForRepo: [
+          "GET /repos/{owner}/{repo}/actions/runners/downloads"
+        ],
+        listSelectedReposForOrgSecret: [
+          "GET /orgs/{org}/actions/secrets/{secret_name}/repositories"
+        ],
+        listSelectedReposForOrgVariable: [
+          "GET /orgs/{org}/actions/variables/{name}/repositories"
+        ],
+        listSelectedRepositoriesEnabledGithubActionsOrganization: [
+          "GET /orgs/{org}/actions/permissions/repositories"
+        ],
+        listSelfHostedRunnersForOrg: ["GET /orgs/{org}/actions/runners"],
+        listSelfHostedRunnersForRepo: ["GET /repos/{owner}/{repo}/actions/runners"],
+        listWorkflowRunArtifacts: [
+          "GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts"
+        ],
+        listWorkflowRuns: [
+          "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"
+        ],
+        listWorkflowRunsForRepo: ["GET /repos/{owner}/{repo}/actions/runs"],
+        reRunJobForWorkflowRun: [
+          "POST /repos/{owner}/{repo}/actions/jobs/{job_id}/rerun"
+        ],
+        reRunWorkflow: ["POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun"],
+        reRunWorkflowFailedJobs: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs"
+        ],
+        removeAllCustomLabelsFromSelfHostedRunnerForOrg: [
+          "DELETE /orgs/{org}/actions/runners/{runner_id}/labels"
+        ],
+        removeAllCustomLabelsFromSelfHostedRunnerForRepo: [
+          "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+        ],
+        removeCustomLabelFromSelfHostedRunnerForOrg: [
+          "DELETE /orgs/{org}/actions/runners/{runner_id}/labels/{name}"
+        ],
+        removeCustomLabelFromSelfHostedRunnerForRepo: [
+          "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels/{name}"
+        ],
+        removeSelectedRepoFromOrgSecret: [
+          "DELETE /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        removeSelectedRepoFromOrgVariable: [
+          "DELETE /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+        ],
+        reviewCustomGatesForRun: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule"
+        ],
+        reviewPendingDeploymentsForRun: [
+          "POST /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+        ],
+        setAllowedActionsOrganization: [
+          "PUT /orgs/{org}/actions/permissions/selected-actions"
+        ],
+        setAllowedActionsRepository: [
+          "PUT /repos/{owner}/{repo}/actions/permissions/selected-actions"
+        ],
+        setCustomLabelsForSelfHostedRunnerForOrg: [
+          "PUT /orgs/{org}/actions/runners/{runner_id}/labels"
+        ],
+        setCustomLabelsForSelfHostedRunnerForRepo: [
+          "PUT /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+        ],
+        setCustomOidcSubClaimForRepo: [
+          "PUT /repos/{owner}/{repo}/actions/oidc/customization/sub"
+        ],
+        setGithubActionsDefaultWorkflowPermissionsOrganization: [
+          "PUT /orgs/{org}/actions/permissions/workflow"
+        ],
+        setGithubActionsDefaultWorkflowPermissionsRepository: [
+          "PUT /repos/{owner}/{repo}/actions/permissions/workflow"
+        ],
+        setGithubActionsPermissionsOrganization: [
+          "PUT /orgs/{org}/actions/permissions"
+        ],
+        setGithubActionsPermissionsRepository: [
+          "PUT /repos/{owner}/{repo}/actions/permissions"
+        ],
+        setSelectedReposForOrgSecret: [
+          "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories"
+        ],
+        setSelectedReposForOrgVariable: [
+          "PUT /orgs/{org}/actions/variables/{name}/repositories"
+        ],
+        setSelectedRepositoriesEnabledGithubActionsOrganization: [
+          "PUT /orgs/{org}/actions/permissions/repositories"
+        ],
+        setWorkflowAccessToRepository: [
+          "PUT /repos/{owner}/{repo}/actions/permissions/access"
+        ],
+        updateEnvironmentVariable: [
+          "PATCH /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+        ],
+        updateHostedRunnerForOrg: [
+          "PATCH /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+        ],
+        updateOrgVariable: ["PATCH /orgs/{org}/actions/variables/{name}"],
+        updateRepoVariable: [
+          "PATCH /repos/{owner}/{repo}/actions/variables/{name}"
+        ]
+      },
+      activity: {
+        checkRepoIsStarredByAuthenticatedUser: ["GET /user/starred/{owner}/{repo}"],
+        deleteRepoSubscription: ["DELETE /repos/{owner}/{repo}/subscription"],
+        deleteThreadSubscription: [
+          "DELETE /notifications/threads/{thread_id}/subscription"
+        ],
+        getFeeds: ["GET /feeds"],
+        getRepoSubscription: ["GET /repos/{owner}/{repo}/subscription"],
+        getThread: ["GET /notifications/threads/{thread_id}"],
+        getThreadSubscriptionForAuthenticatedUser: [
+          "GET /notifications/threads/{thread_id}/subscription"
+        ],
+        listEventsForAuthenticatedUser: ["GET /users/{username}/events"],
+        listNotificationsForAuthenticatedUser: ["GET /notifications"],
+        listOrgEventsForAuthenticatedUser: [
+          "GET /users/{username}/events/orgs/{org}"
+        ],
+        listPublicEvents: ["GET /events"],
+        listPublicEventsForRepoNetwork: ["GET /networks/{owner}/{repo}/events"],
+        listPublicEventsForUser: ["GET /users/{username}/events/public"],
+        listPublicOrgEvents: ["GET /orgs/{org}/events"],
+        listReceivedEventsForUser: ["GET /users/{username}/received_events"],
+        listReceivedPublicEventsForUser: [
+          "GET /users/{username}/received_events/public"
+        ],
+        listRepoEvents: ["GET /repos/{owner}/{repo}/events"],
+        listRepoNotificationsForAuthenticatedUser: [
+          "GET /repos/{owner}/{repo}/notifications"
+        ],
+        listReposStarredByAuthenticatedUser: ["GET /user/starred"],
+        listReposStarredByUser: ["GET /users/{username}/starred"],
+        listReposWatchedByUser: ["GET /users/{username}/subscriptions"],
+        listStargazersForRepo: ["GET /repos/{owner}/{repo}/stargazers"],
+        listWatchedReposForAuthenticatedUser: ["GET /user/subscriptions"],
+        listWatchersForRepo: ["GET /repos/{owner}/{repo}/subscribers"],
+        markNotificationsAsRead: ["PUT /notifications"],
+        markRepoNotificationsAsRead: ["PUT /repos/{owner}/{repo}/notifications"],
+        markThreadAsDone: ["DELETE /notifications/threads/{thread_id}"],
+        markThreadAsRead: ["PATCH /notifications/threads/{thread_id}"],
+        setRepoSubscription: ["PUT /repos/{owner}/{repo}/subscription"],
+        setThreadSubscription: [
+          "PUT /notifications/threads/{thread_id}/subscription"
+        ],
+        starRepoForAuthenticatedUser: ["PUT /user/starred/{owner}/{repo}"],
+        unstarRepoForAuthenticatedUser: ["DELETE /user/starred/{owner}/{repo}"]
+      },
+      apps: {
+        addRepoToInstallation: [
+          "PUT /user/installations/{installation_id}/repositories/{repository_id}",
+          {},
+          { renamed: ["apps", "addRepoToInstallationForAuthenticatedUser"] }
+        ],
+        addRepoToInstallationForAuthenticatedUser: [
+          "PUT /user/installations/{installation_id}/repositories/{repository_id}"
+        ],
+        checkToken: ["POST /applications/{client_id}/token"],
+        createFromManifest: ["POST /app-manifests/{code}/conversions"],
+        createInstallationAccessToken: [
+          "POST /app/installations/{installation_id}/access_tokens"
+        ],
+        deleteAuthorization: ["DELETE /applications/{client_id}/grant"],
+        deleteInstallation: ["DELETE /app/installations/{installation_id}"],
+        deleteToken: ["DELETE /applications/{client_id}/token"],
+        getAuthenticated: ["GET /app"],
+        getBySlug: ["GET /apps/{app_slug}"],
+        getInstallation: ["GET /app/installations/{installation_id}"],
+        getOrgInstallation: ["GET /orgs/{org}/installation"],
+        getRepoInstallation: ["GET /repos/{owner}/{repo}/installation"],
+        getSubscriptionPlanForAccount: [
+          "GET /marketplace_listing/accounts/{account_id}"
+        ],
+        getSubscriptionPlanForAccountStubbed: [
+          "GET /marketplace_listing/stubbed/accounts/{account_id}"
+        ],
+        getUserInstallation: ["GET /users/{username}/installation"],
+        getWebhookConfigForApp: ["GET /app/hook/config"],
+        getWebhookDelivery: ["GET /app/hook/deliveries/{delivery_id}"],
+        listAccountsForPlan: ["GET /marketplace_listing/plans/{plan_id}/accounts"],
+        listAccountsForPlanStubbed: [
+          "GET /marketplace_listing/stubbed/plans/{plan_id}/accounts"
+        ],
+        listInstallationReposForAuthenticatedUser: [
+          "GET /user/installations/{installation_id}/repositories"
+        ],
+        listInstallationRequestsForAuthenticatedApp: [
+          "GET /app/installation-requests"
+        ],
+        listInstallations: ["GET /app/installations"],
+        listInstallationsForAuthenticatedUser: ["GET /user/installations"],
+        listPlans: ["GET /marketplace_listing/plans"],
+        listPlansStubbed: ["GET /marketplace_listing/stubbed/plans"],
+        listReposAccessibleToInstallation: ["GET /installation/repositories"],
+        listSubscriptionsForAuthenticatedUser: ["GET /user/marketplace_purchases"],
+        listSubscriptionsForAuthenticatedUserStubbed: [
+          "GET /user/marketplace_purchases/stubbed"
+        ],
+        listWebhookDeliveries: ["GET /app/hook/deliveries"],
+        redeliverWebhookDelivery: [
+          "POST /app/hook/deliveries/{delivery_id}/attempts"
+        ],
+        removeRepoFromInstallation: [
+          "DELETE /user/installations/{installation_id}/repositories/{repository_id}",
+          {},
+          { renamed: ["apps", "removeRepoFromInstallationForAuthenticatedUser"] }
+        ],
+        removeRepoFromInstallationForAuthenticatedUser: [
+          "DELETE /user/installations/{installation_id}/repositories/{repository_id}"
+        ],
+        resetToken: ["PATCH /applications/{client_id}/token"],
+        revokeInstallationAccessToken: ["DELETE /installation/token"],
+        scopeToken: ["POST /applications/{client_id}/token/scoped"],
+        suspendInstallation: ["PUT /app/installations/{installation_id}/suspended"],
+        unsuspendInstallation: [
+          "DELETE /app/installations/{installation_id}/suspended"
+        ],
+        updateWebhookConfigForApp: ["PATCH /app/hook/config"]
+      },
+      billing: {
+        getGithubActionsBillingOrg: ["GET /orgs/{org}/settings/billing/actions"],
+        getGithubActionsBillingUser: [
+          "GET /users/{username}/settings/billing/actions"
+        ],
+        getGithubBillingPremiumRequestUsageReportOrg: [
+          "GET /organizations/{org}/settings/billing/premium_request/usage"
+        ],
+        getGithubBillingPremiumRequestUsageReportUser: [
+          "GET /users/{username}/settings/billing/premium_request/usage"
+        ],
+        getGithubBillingUsageReportOrg: [
+          "GET /organizations/{org}/settings/billing/usage"
+        ],
+        getGithubBillingUsageReportUser: [
+          "GET /users/{username}/settings/billing/usage"
+        ],
+        getGithubPackagesBillingOrg: ["GET /orgs/{org}/settings/billing/packages"],
+        getGithubPackagesBillingUser: [
+          "GET /users/{username}/settings/billing/packages"
+        ],
+        getSharedStorageBillingOrg: [
+          "GET /orgs/{org}/settings/billing/shared-storage"
+        ],
+        getSharedStorageBillingUser: [
+          "GET /users/{username}/settings/billing/shared-storage"
+        ]
+      },
+      campaigns: {
+        createCampaign: ["POST /orgs/{org}/campaigns"],
+        deleteCampaign: ["DELETE /orgs/{org}/campaigns/{campaign_number}"],
+        getCampaignSummary: ["GET /orgs/{org}/campaigns/{campaign_number}"],
+        listOrgCampaigns: ["GET /orgs/{org}/campaigns"],
+        updateCampaign: ["PATCH /orgs/{org}/campaigns/{campaign_number}"]
+      },
+      checks: {
+        create: ["POST /repos/{owner}/{repo}/check-runs"],
+        createSuite: ["POST /repos/{owner}/{repo}/check-suites"],
+        get: ["GET /repos/{owner}/{repo}/check-runs/{check_run_id}"],
+        getSuite: ["GET /repos/{owner}/{repo}/check-suites/{check_suite_id}"],
+        listAnnotations: [
+          "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations"
+        ],
+        listForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-runs"],
+        listForSuite: [
+          "GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs"
+        ],
+        listSuitesForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-suites"],
+        rerequestRun: [
+          "POST /repos/{owner}/{repo}/check-runs/{check_run_id}/rerequest"
+        ],
+        rerequestSuite: [
+          "POST /repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest"
+        ],
+        setSuitesPreferences: [
+          "PATCH /repos/{owner}/{repo}/check-suites/preferences"
+        ],
+        update: ["PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}"]
+      },
+      codeScanning: {
+        commitAutofix: [
+          "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix/commits"
+        ],
+        createAutofix: [
+          "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+        ],
+        createVariantAnalysis: [
+          "POST /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses"
+        ],
+        deleteAnalysis: [
+          "DELETE /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}{?confirm_delete}"
+        ],
+        deleteCodeqlDatabase: [
+          "DELETE /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+        ],
+        getAlert: [
+          "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}",
+          {},
+          { renamedParameters: { alert_id: "alert_number" } }
+        ],
+        getAnalysis: [
+          "GET /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}"
+        ],
+        getAutofix: [
+          "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+        ],
+        getCodeqlDatabase: [
+          "GET /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+        ],
+        getDefaultSetup: ["GET /repos/{owner}/{repo}/code-scanning/default-setup"],
+        getSarif: ["GET /repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}"],
+        getVariantAnalysis: [
+          "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}"
+        ],
+        getVariantAnalysisRepoTask: [
+          "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}/repos/{repo_owner}/{repo_name}"
+        ],
+        listAlertInstances: [
+          "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances"
+        ],
+        listAlertsForOrg: ["GET /orgs/{org}/code-scanning/alerts"],
+        listAlertsForRepo: ["GET /repos/{owner}/{repo}/code-scanning/alerts"],
+        listAlertsInstances: [
+          "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances",
+          {},
+          { renamed: ["codeScanning", "listAlertInstances"] }
+        ],
+        listCodeqlDatabases: [
+          "GET /repos/{owner}/{repo}/code-scanning/codeql/databases"
+        ],
+        listRecentAnalyses: ["GET /repos/{owner}/{repo}/code-scanning/analyses"],
+        updateAlert: [
+          "PATCH /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}"
+        ],
+        updateDefaultSetup: [
+          "PATCH /repos/{owner}/{repo}/code-scanning/default-setup"
+        ],
+        uploadSarif: ["POST /repos/{owner}/{repo}/code-scanning/sarifs"]
+      },
+      codeSecurity: {
+        attachConfiguration: [
+          "POST /orgs/{org}/code-security/configurations/{configuration_id}/attach"
+        ],
+        attachEnterpriseConfiguration: [
+          "POST /enterprises/{enterprise}/code-security/configurations/{configuration_id}/attach"
+        ],
+        createConfiguration: ["POST /orgs/{org}/code-security/configurations"],
+        createConfigurationForEnterprise: [
+          "POST /enterprises/{enterprise}/code-security/configurations"
+        ],
+        deleteConfiguration: [
+          "DELETE /orgs/{org}/code-security/configurations/{configuration_id}"
+        ],
+        deleteConfigurationForEnterprise: [
+          "DELETE /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+        ],
+        detachConfiguration: [
+          "DELETE /orgs/{org}/code-security/configurations/detach"
+        ],
+        getConfiguration: [
+          "GET /orgs/{org}/code-security/configurations/{configuration_id}"
+        ],
+        getConfigurationForRepository: [
+          "GET /repos/{owner}/{repo}/code-security-configuration"
+        ],
+        getConfigurationsForEnterprise: [
+          "GET /enterprises/{enterprise}/code-security/configurations"
+        ],
+        getConfigurationsForOrg: ["GET /orgs/{org}/code-security/configurations"],
+        getDefaultConfigurations: [
+          "GET /orgs/{org}/code-security/configurations/defaults"
+        ],
+        getDefaultConfigurationsForEnterprise: [
+          "GET /enterprises/{enterprise}/code-security/configurations/defaults"
+        ],
+        getRepositoriesForConfiguration: [
+          "GET /orgs/{org}/code-security/configurations/{configuration_id}/repositories"
+        ],
+        getRepositoriesForEnterpriseConfiguration: [
+          "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}/repositories"
+        ],
+        getSingleConfigurationForEnterprise: [
+          "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+        ],
+        setConfigurationAsDefault: [
+          "PUT /orgs/{org}/code-security/configurations/{configuration_id}/defaults"
+        ],
+        setConfigurationAsDefaultForEnterprise: [
+          "PUT /enterprises/{enterprise}/code-security/configurations/{configuration_id}/defaults"
+        ],
+        updateConfiguration: [
+          "PATCH /orgs/{org}/code-security/configurations/{configuration_id}"
+        ],
+        updateEnterpriseConfiguration: [
+          "PATCH /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+        ]
+      },
+      codesOfConduct: {
+        getAllCodesOfConduct: ["GET /codes_of_conduct"],
+        getConductCode: ["GET /codes_of_conduct/{key}"]
+      },
+      codespaces: {
+        addRepositoryForSecretForAuthenticatedUser: [
+          "PUT /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        addSelectedRepoToOrgSecret: [
+          "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        checkPermissionsForDevcontainer: [
+          "GET /repos/{owner}/{repo}/codespaces/permissions_check"
+        ],
+        codespaceMachinesForAuthenticatedUser: [
+          "GET /user/codespaces/{codespace_name}/machines"
+        ],
+        createForAuthenticatedUser: ["POST /user/codespaces"],
+        createOrUpdateOrgSecret: [
+          "PUT /orgs/{org}/codespaces/secrets/{secret_name}"
+        ],
+        createOrUpdateRepoSecret: [
+          "PUT /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+        ],
+        createOrUpdateSecretForAuthenticatedUser: [
+          "PUT /user/codespaces/secrets/{secret_name}"
+        ],
+        createWithPrForAuthenticatedUser: [
+          "POST /repos/{owner}/{repo}/pulls/{pull_number}/codespaces"
+        ],
+        createWithRepoForAuthenticatedUser: [
+          "POST /repos/{owner}/{repo}/codespaces"
+        ],
+        deleteForAuthenticatedUser: ["DELETE /user/codespaces/{codespace_name}"],
+        deleteFromOrganization: [
+          "DELETE /orgs/{org}/members/{username}/codespaces/{codespace_name}"
+        ],
+        deleteOrgSecret: ["DELETE /orgs/{org}/codespaces/secrets/{secret_name}"],
+        deleteRepoSecret: [
+          "DELETE /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+        ],
+        deleteSecretForAuthenticatedUser: [
+          "DELETE /user/codespaces/secrets/{secret_name}"
+        ],
+        exportForAuthenticatedUser: [
+          "POST /user/codespaces/{codespace_name}/exports"
+        ],
+        getCodespacesForUserInOrg: [
+          "GET /orgs/{org}/members/{username}/codespaces"
+        ],
+        getExportDetailsForAuthenticatedUser: [
+          "GET /user/codespaces/{codespace_name}/exports/{export_id}"
+        ],
+        getForAuthenticatedUser: ["GET /user/codespaces/{codespace_name}"],
+        getOrgPublicKey: ["GET /orgs/{org}/codespaces/secrets/public-key"],
+        getOrgSecret: ["GET /orgs/{org}/codespaces/secrets/{secret_name}"],
+        getPublicKeyForAuthenticatedUser: [
+          "GET /user/codespaces/secrets/public-key"
+        ],
+        getRepoPublicKey: [
+          "GET /repos/{owner}/{repo}/codespaces/secrets/public-key"
+        ],
+        getRepoSecret: [
+          "GET /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+        ],
+        getSecretForAuthenticatedUser: [
+          "GET /user/codespaces/secrets/{secret_name}"
+        ],
+        listDevcontainersInRepositoryForAuthenticatedUser: [
+          "GET /repos/{owner}/{repo}/codespaces/devcontainers"
+        ],
+        listForAuthenticatedUser: ["GET /user/codespaces"],
+        listInOrganization: [
+          "GET /orgs/{org}/codespaces",
+          {},
+          { renamedParameters: { org_id: "org" } }
+        ],
+        listInRepositoryForAuthenticatedUser: [
+          "GET /repos/{owner}/{repo}/codespaces"
+        ],
+        listOrgSecrets: ["GET /orgs/{org}/codespaces/secrets"],
+        listRepoSecrets: ["GET /repos/{owner}/{repo}/codespaces/secrets"],
+        listRepositoriesForSecretForAuthenticatedUser: [
+          "GET /user/codespaces/secrets/{secret_name}/repositories"
+        ],
+        listSecretsForAuthenticatedUser: ["GET /user/codespaces/secrets"],
+        listSelectedReposForOrgSecret: [
+          "GET /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+        ],
+        preFlightWithRepoForAuthenticatedUser: [
+          "GET /repos/{owner}/{repo}/codespaces/new"
+        ],
+        publishForAuthenticatedUser: [
+          "POST /user/codespaces/{codespace_name}/publish"
+        ],
+        removeRepositoryForSecretForAuthenticatedUser: [
+          "DELETE /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        removeSelectedRepoFromOrgSecret: [
+          "DELETE /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        repoMachinesForAuthenticatedUser: [
+          "GET /repos/{owner}/{repo}/codespaces/machines"
+        ],
+        setRepositoriesForSecretForAuthenticatedUser: [
+          "PUT /user/codespaces/secrets/{secret_name}/repositories"
+        ],
+        setSelectedReposForOrgSecret: [
+          "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+        ],
+        startForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/start"],
+        stopForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/stop"],
+        stopInOrganization: [
+          "POST /orgs/{org}/members/{username}/codespaces/{codespace_name}/stop"
+        ],
+        updateForAuthenticatedUser: ["PATCH /user/codespaces/{codespace_name}"]
+      },
+      copilot: {
+        addCopilotSeatsForTeams: [
+          "POST /orgs/{org}/copilot/billing/selected_teams"
+        ],
+        addCopilotSeatsForUsers: [
+          "POST /orgs/{org}/copilot/billing/selected_users"
+        ],
+        cancelCopilotSeatAssignmentForTeams: [
+          "DELETE /orgs/{org}/copilot/billing/selected_teams"
+        ],
+        cancelCopilotSeatAssignmentForUsers: [
+          "DELETE /orgs/{org}/copilot/billing/selected_users"
+        ],
+        copilotMetricsForOrganization: ["GET /orgs/{org}/copilot/metrics"],
+        copilotMetricsForTeam: ["GET /orgs/{org}/team/{team_slug}/copilot/metrics"],
+        getCopilotOrganizationDetails: ["GET /orgs/{org}/copilot/billing"],
+        getCopilotSeatDetailsForUser: [
+          "GET /orgs/{org}/members/{username}/copilot"
+        ],
+        listCopilotSeats: ["GET /orgs/{org}/copilot/billing/seats"]
+      },
+      credentials: { revoke: ["POST /credentials/revoke"] },
+      dependabot: {
+        addSelectedRepoToOrgSecret: [
+          "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        createOrUpdateOrgSecret: [
+          "PUT /orgs/{org}/dependabot/secrets/{secret_name}"
+        ],
+        createOrUpdateRepoSecret: [
+          "PUT /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+        ],
+        deleteOrgSecret: ["DELETE /orgs/{org}/dependabot/secrets/{secret_name}"],
+        deleteRepoSecret: [
+          "DELETE /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+        ],
+        getAlert: ["GET /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"],
+        getOrgPublicKey: ["GET /orgs/{org}/dependabot/secrets/public-key"],
+        getOrgSecret: ["GET /orgs/{org}/dependabot/secrets/{secret_name}"],
+        getRepoPublicKey: [
+          "GET /repos/{owner}/{repo}/dependabot/secrets/public-key"
+        ],
+        getRepoSecret: [
+          "GET /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+        ],
+        listAlertsForEnterprise: [
+          "GET /enterprises/{enterprise}/dependabot/alerts"
+        ],
+        listAlertsForOrg: ["GET /orgs/{org}/dependabot/alerts"],
+        listAlertsForRepo: ["GET /repos/{owner}/{repo}/dependabot/alerts"],
+        listOrgSecrets: ["GET /orgs/{org}/dependabot/secrets"],
+        listRepoSecrets: ["GET /repos/{owner}/{repo}/dependabot/secrets"],
+        listSelectedReposForOrgSecret: [
+          "GET /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+        ],
+        removeSelectedRepoFromOrgSecret: [
+          "DELETE /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+        ],
+        repositoryAccessForOrg: [
+          "GET /organizations/{org}/dependabot/repository-access"
+        ],
+        setRepositoryAccessDefaultLevel: [
+          "PUT /organizations/{org}/dependabot/repository-access/default-level"
+        ],
+        setSelectedReposForOrgSecret: [
+          "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+        ],
+        updateAlert: [
+          "PATCH /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"
+        ],
+        updateRepositoryAccessForOrg: [
+          "PATCH /organizations/{org}/dependabot/repository-access"
+        ]
+      },
+      dependencyGraph: {
+        createRepositorySnapshot: [
+          "POST /repos/{owner}/{repo}/dependency-graph/snapshots"
+        ],
+        diffRange: [
+          "GET /repos/{owner}/{repo}/dependency-graph/compare/{basehead}"
+        ],
+        exportSbom: ["GET /repos/{owner}/{repo}/dependency-graph/sbom"]
+      },
+      emojis: { get: ["GET /emojis"] },
+      enterpriseTeamMemberships: {
+        add: [
+          "PUT /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+        ],
+        bulkAdd: [
+          "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/add"
+        ],
+        bulkRemove: [
+          "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/remove"
+        ],
+        get: [
+          "GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+        ],
+        list: ["GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships"],
+        remove: [
+          "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+        ]
+      },
+      enterpriseTeamOrganizations: {
+        add: [
+          "PUT /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+        ],
+        bulkAdd: [
+          "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/add"
+        ],
+        bulkRemove: [
+          "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/remove"
+        ],
+        delete: [
+          "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+        ],
+        getAssignment: [
+          "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+        ],
+        getAssignments: [
+          "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations"
+        ]
+      },
+      enterpriseTeams: {
+        create: ["POST /enterprises/{enterprise}/teams"],
+        delete: ["DELETE /enterprises/{enterprise}/teams/{team_slug}"],
+        get: ["GET /enterprises/{enterprise}/teams/{team_slug}"],
+        list: ["GET /enterprises/{enterprise}/teams"],
+        update: ["PATCH /enterprises/{enterprise}/teams/{team_slug}"]
+      },
+      gists: {
+        checkIsStarred: ["GET /gists/{gist_id}/star"],
+        create: ["POST /gists"],
+        createComment: ["POST /gists/{gist_id}/comments"],
+        delete: ["DELETE /gists/{gist_id}"],
+        deleteComment: ["DELETE /gists/{gist_id}/comments/{comment_id}"],
+        fork: ["POST /gists/{gist_id}/forks"],
+        get: ["GET /gists/{gist_id}"],
+        getComment: ["GET /gists/{gist_id}/comments/{comment_id}"],
+        getRevision: ["GET /gists/{gist_id}/{sha}"],
+        list: ["GET /gists"],
+        listComments: ["GET /gists/{gist_id}/comments"],
+        listCommits: ["GET /gists/{gist_id}/commits"],
+        listForUser: ["GET /users/{username}/gists"],
+        listForks: ["GET /gists/{gist_id}/forks"],
+        listPublic: ["GET /gists/public"],
+        listStarred: ["GET /gists/starred"],
+        star: ["PUT /gists/{gist_id}/star"],
+        unstar: ["DELETE /gists/{gist_id}/star"],
+        update: ["PATCH /gists/{gist_id}"],
+        updateComment: ["PATCH /gists/{gist_id}/comments/{comment_id}"]
+      },
+      git: {
+        createBlob: ["POST /repos/{owner}/{repo}/git/blobs"],
+        createCommit: ["POST /repos/{owner}/{repo}/git/commits"],
+        createRef: ["POST /repos/{owner}/{repo}/git/refs"],
+        createTag: ["POST /repos/{owner}/{repo}/git/tags"],
+        createTree: ["POST /repos/{owner}/{repo}/git/trees"],
+        deleteRef: ["DELETE /repos/{owner}/{repo}/git/refs/{ref}"],
+        getBlob: ["GET /repos/{owner}/{repo}/git/blobs/{file_sha}"],
+        getCommit: ["GET /repos/{owner}/{repo}/git/commits/{commit_sha}"],
+        getRef: ["GET /repos/{owner}/{repo}/git/ref/{ref}"],
+        getTag: ["GET /repos/{owner}/{repo}/git/tags/{tag_sha}"],
+        getTree: ["GET /repos/{owner}/{repo}/git/trees/{tree_sha}"],
+        listMatchingRefs: ["GET /repos/{owner}/{repo}/git/matching-refs/{ref}"],
+        updateRef: ["PATCH /repos/{owner}/{repo}/git/refs/{ref}"]
+      },
+      gitignore: {
+        getAllTemplates: ["GET /gitignore/templates"],
+        getTemplate: ["GET /gitignore/templates/{name}"]
+      },
+      hostedCompute: {
+        createNetworkConfigurationForOrg: [
+          "POST /orgs/{org}/settings/network-configurations"
+        ],
+        deleteNetworkConfigurationFromOrg: [
+          "DELETE /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+        ],
+        getNetworkConfigurationForOrg: [
+          "GET /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+        ],
+        getNetworkSettingsForOrg: [
+          "GET /orgs/{org}/settings/network-settings/{network_settings_id}"
+        ],
+        listNetworkConfigurationsForOrg: [
+          "GET /orgs/{org}/settings/network-configurations"
+        ],
+        updateNetworkConfigurationForOrg: [
+          "PATCH /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+        ]
+      },
+      interactions: {
+        getRestrictionsForAuthenticatedUser: ["GET /user/interaction-limits"],
+        getRestrictionsForOrg: ["GET /orgs/{org}/interaction-limits"],
+        getRestrictionsForRepo: ["GET /repos/{owner}/{repo}/interaction-limits"],
+        getRestrictionsForYourPublicRepos: [
+          "GET /user/interaction-limits",
+          {},
+          { renamed: ["interactions", "getRestrictionsForAuthenticatedUser"] }
+        ],
+        removeRestrictionsForAuthenticatedUser: ["DELETE /user/interaction-limits"],
+        removeRestrictionsForOrg: ["DELETE /orgs/{org}/interaction-limits"],
+        removeRestrictionsForRepo: [
+          "DELETE /repos/{owner}/{repo}/interaction-limits"
+        ],
+        removeRestrictionsForYourPublicRepos: [
+          "DELETE /user/interaction-limits",
+          {},
+          { renamed: ["interactions", "removeRestrictionsForAuthenticatedUser"] }
+        ],
+        setRestrictionsForAuthenticatedUser: ["PUT /user/interaction-limits"],
+        setRestrictionsForOrg: ["PUT /orgs/{org}/interaction-limits"],
+        setRestrictionsForRepo: ["PUT /repos/{owner}/{repo}/interaction-limits"],
+        setRestrictionsForYourPublicRepos: [
+          "PUT /user/interaction-limits",
+          {},
+          { renamed: ["interactions", "setRestrictionsForAuthenticatedUser"] }
+        ]
+      },
+      issues: {
+        addAssignees: [
+          "POST /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+        ],
+        addBlockedByDependency: [
+          "POST /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+        ],
+        addLabels: ["POST /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+        addSubIssue: [
+          "POST /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+        ],
+        checkUserCanBeAssigned: ["GET /repos/{owner}/{repo}/assignees/{assignee}"],
+        checkUserCanBeAssignedToIssue: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}"
+        ],
+        create: ["POST /repos/{owner}/{repo}/issues"],
+        createComment: [
+          "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
+        ],
+        createLabel: ["POST /repos/{owner}/{repo}/labels"],
+        createMilestone: ["POST /repos/{owner}/{repo}/milestones"],
+        deleteComment: [
+          "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}"
+        ],
+        deleteLabel: ["DELETE /repos/{owner}/{repo}/labels/{name}"],
+        deleteMilestone: [
+          "DELETE /repos/{owner}/{repo}/milestones/{milestone_number}"
+        ],
+        get: ["GET /repos/{owner}/{repo}/issues/{issue_number}"],
+        getComment: ["GET /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+        getEvent: ["GET /repos/{owner}/{repo}/issues/events/{event_id}"],
+        getLabel: ["GET /repos/{owner}/{repo}/labels/{name}"],
+        getMilestone: ["GET /repos/{owner}/{repo}/milestones/{milestone_number}"],
+        getParent: ["GET /repos/{owner}/{repo}/issues/{issue_number}/parent"],
+        list: ["GET /issues"],
+        listAssignees: ["GET /repos/{owner}/{repo}/assignees"],
+        listComments: ["GET /repos/{owner}/{repo}/issues/{issue_number}/comments"],
+        listCommentsForRepo: ["GET /repos/{owner}/{repo}/issues/comments"],
+        listDependenciesBlockedBy: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+        ],
+        listDependenciesBlocking: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocking"
+        ],
+        listEvents: ["GET /repos/{owner}/{repo}/issues/{issue_number}/events"],
+        listEventsForRepo: ["GET /repos/{owner}/{repo}/issues/events"],
+        listEventsForTimeline: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline"
+        ],
+        listForAuthenticatedUser: ["GET /user/issues"],
+        listForOrg: ["GET /orgs/{org}/issues"],
+        listForRepo: ["GET /repos/{owner}/{repo}/issues"],
+        listLabelsForMilestone: [
+          "GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels"
+        ],
+        listLabelsForRepo: ["GET /repos/{owner}/{repo}/labels"],
+        listLabelsOnIssue: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/labels"
+        ],
+        listMilestones: ["GET /repos/{owner}/{repo}/milestones"],
+        listSubIssues: [
+          "GET /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+        ],
+        lock: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+        removeAllLabels: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels"
+        ],
+        removeAssignees: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+        ],
+        removeDependencyBlockedBy: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by/{issue_id}"
+        ],
+        removeLabel: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}"
+        ],
+        removeSubIssue: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/sub_issue"
+        ],
+        reprioritizeSubIssue: [
+          "PATCH /repos/{owner}/{repo}/issues/{issue_number}/sub_issues/priority"
+        ],
+        setLabels: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+        unlock: ["DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+        update: ["PATCH /repos/{owner}/{repo}/issues/{issue_number}"],
+        updateComment: ["PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+        updateLabel: ["PATCH /repos/{owner}/{repo}/labels/{name}"],
+        updateMilestone: [
+          "PATCH /repos/{owner}/{repo}/milestones/{milestone_number}"
+        ]
+      },
+      licenses: {
+        get: ["GET /licenses/{license}"],
+        getAllCommonlyUsed: ["GET /licenses"],
+        getForRepo: ["GET /repos/{owner}/{repo}/license"]
+      },
+      markdown: {
+        render: ["POST /markdown"],
+        renderRaw: [
+          "POST /markdown/raw",
+          { headers: { "content-type": "text/plain; charset=utf-8" } }
+        ]
+      },
+      meta: {
+        get: ["GET /meta"],
+        getAllVersions: ["GET /versions"],
+        getOctocat: ["GET /octocat"],
+        getZen: ["GET /zen"],
+        root: ["GET /"]
+      },
+      migrations: {
+        deleteArchiveForAuthenticatedUser: [
+          "DELETE /user/migrations/{migration_id}/archive"
+        ],
+        deleteArchiveForOrg: [
+          "DELETE /orgs/{org}/migrations/{migration_id}/archive"
+        ],
+        downloadArchiveForOrg: [
+          "GET /orgs/{org}/migrations/{migration_id}/archive"
+        ],
+        getArchiveForAuthenticatedUser: [
+          "GET /user/migrations/{migration_id}/archive"
+        ],
+        getStatusForAuthenticatedUser: ["GET /user/migrations/{migration_id}"],
+        getStatusForOrg: ["GET /orgs/{org}/migrations/{migration_id}"],
+        listForAuthenticatedUser: ["GET /user/migrations"],
+        listForOrg: ["GET /orgs/{org}/migrations"],
+        listReposForAuthenticatedUser: [
+          "GET /user/migrations/{migration_id}/repositories"
+        ],
+        listReposForOrg: ["GET /orgs/{org}/migrations/{migration_id}/repositories"],
+        listReposForUser: [
+          "GET /user/migrations/{migration_id}/repositories",
+          {},
+          { renamed: ["migrations", "listReposForAuthenticatedUser"] }
+        ],
+        startForAuthenticatedUser: ["POST /user/migrations"],
+        startForOrg: ["POST /orgs/{org}/migrations"],
+        unlockRepoForAuthenticatedUser: [
+          "DELETE /user/migrations/{migration_id}/repos/{repo_name}/lock"
+        ],
+        unlockRepoForOrg: [
+          "DELETE /orgs/{org}/migrations/{migration_id}/repos/{repo_name}/lock"
+        ]
+      },
+      oidc: {
+        getOidcCustomSubTemplateForOrg: [
+          "GET /orgs/{org}/actions/oidc/customization/sub"
+        ],
+        updateOidcCustomSubTemplateForOrg: [
+          "PUT /orgs/{org}/actions/oidc/customization/sub"
+        ]
+      },
+      orgs: {
+        addSecurityManagerTeam: [
+          "PUT /orgs/{org}/security-managers/teams/{team_slug}",
+          {},
+          {
+            deprecated: "octokit.rest.orgs.addSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#add-a-security-manager-team"
+          }
+        ],
+        assignTeamToOrgRole: [
+          "PUT /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+        ],
+        assignUserToOrgRole: [
+          "PUT /orgs/{org}/organization-roles/users/{username}/{role_id}"
+        ],
+        blockUser: ["PUT /orgs/{org}/blocks/{username}"],
+        cancelInvitation: ["DELETE /orgs/{org}/invitations/{invitation_id}"],
+        checkBlockedUser: ["GET /orgs/{org}/blocks/{username}"],
+        checkMembershipForUser: ["GET /orgs/{org}/members/{username}"],
+        checkPublicMembershipForUser: ["GET /orgs/{org}/public_members/{username}"],
+        convertMemberToOutsideCollaborator: [
+          "PUT /orgs/{org}/outside_collaborators/{username}"
+        ],
+        createArtifactStorageRecord: [
+          "POST /orgs/{org}/artifacts/metadata/storage-record"
+        ],
+        createInvitation: ["POST /orgs/{org}/invitations"],
+        createIssueType: ["POST /orgs/{org}/issue-types"],
+        createWebhook: ["POST /orgs/{org}/hooks"],
+        customPropertiesForOrgsCreateOrUpdateOrganizationValues: [
+          "PATCH /organizations/{org}/org-properties/values"
+        ],
+        customPropertiesForOrgsGetOrganizationValues: [
+          "GET /organizations/{org}/org-properties/values"
+        ],
+        customPropertiesForReposCreateOrUpdateOrganizationDefinition: [
+          "PUT /orgs/{org}/properties/schema/{custom_property_name}"
+        ],
+        customPropertiesForReposCreateOrUpdateOrganizationDefinitions: [
+          "PATCH /orgs/{org}/properties/schema"
+        ],
+        customPropertiesForReposCreateOrUpdateOrganizationValues: [
+          "PATCH /orgs/{org}/properties/values"
+        ],
+        customPropertiesForReposDeleteOrganizationDefinition: [
+          "DELETE /orgs/{org}/properties/schema/{custom_property_name}"
+        ],
+        customPropertiesForReposGetOrganizationDefinition: [
+          "GET /orgs/{org}/properties/schema/{custom_property_name}"
+        ],
+        customPropertiesForReposGetOrganizationDefinitions: [
+          "GET /orgs/{org}/properties/schema"
+        ],
+        customPropertiesForReposGetOrganizationValues: [
+          "GET /orgs/{org}/properties/values"
+        ],
+        delete: ["DELETE /orgs/{org}"],
+        deleteAttestationsBulk: ["POST /orgs/{org}/attestations/delete-request"],
+        deleteAttestationsById: [
+          "DELETE /orgs/{org}/attestations/{attestation_id}"
+        ],
+        deleteAttestationsBySubjectDigest: [
+          "DELETE /orgs/{org}/attestations/digest/{subject_digest}"
+        ],
+        deleteIssueType: ["DELETE /orgs/{org}/issue-types/{issue_type_id}"],
+        deleteWebhook: ["DELETE /orgs/{org}/hooks/{hook_id}"],
+        disableSelectedRepositoryImmutableReleasesOrganization: [
+          "DELETE /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+        ],
+        enableSelectedRepositoryImmutableReleasesOrganization: [
+          "PUT /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+        ],
+        get: ["GET /orgs/{org}"],
+        getImmutableReleasesSettings: [
+          "GET /orgs/{org}/settings/immutable-releases"
+        ],
+        getImmutableReleasesSettingsRepositories: [
+          "GET /orgs/{org}/settings/immutable-releases/repositories"
+        ],
+        getMembershipForAuthenticatedUser: ["GET /user/memberships/orgs/{org}"],
+        getMembershipForUser: ["GET /orgs/{org}/memberships/{username}"],
+        getOrgRole: ["GET /orgs/{org}/organization-roles/{role_id}"],
+        getOrgRulesetHistory: ["GET /orgs/{org}/rulesets/{ruleset_id}/history"],
+        getOrgRulesetVersion: [
+          "GET /orgs/{org}/rulesets/{ruleset_id}/history/{version_id}"
+        ],
+        getWebhook: ["GET /orgs/{org}/hooks/{hook_id}"],
+        getWebhookConfigForOrg: ["GET /orgs/{org}/hooks/{hook_id}/config"],
+        getWebhookDelivery: [
+          "GET /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}"
+        ],
+        list: ["GET /organizations"],
+        listAppInstallations: ["GET /orgs/{org}/installations"],
+        listArtifactStorageRecords: [
+          "GET /orgs/{org}/artifacts/{subject_digest}/metadata/storage-records"
+        ],
+        listAttestationRepositories: ["GET /orgs/{org}/attestations/repositories"],
+        listAttestations: ["GET /orgs/{org}/attestations/{subject_digest}"],
+        listAttestationsBulk: [
+          "POST /orgs/{org}/attestations/bulk-list{?per_page,before,after}"
+        ],
+        listBlockedUsers: ["GET /orgs/{org}/blocks"],
+        listFailedInvitations: ["GET /orgs/{org}/failed_invitations"],
+        listForAuthenticatedUser: ["GET /user/orgs"],
+        listForUser: ["GET /users/{username}/orgs"],
+        listInvitationTeams: ["GET /orgs/{org}/invitations/{invitation_id}/teams"],
+        listIssueTypes: ["GET /orgs/{org}/issue-types"],
+        listMembers: ["GET /orgs/{org}/members"],
+        listMembershipsForAuthenticatedUser: ["GET /user/memberships/orgs"],
+        listOrgRoleTeams: ["GET /orgs/{org}/organization-roles/{role_id}/teams"],
+        listOrgRoleUsers: ["GET /orgs/{org}/organization-roles/{role_id}/users"],
+        listOrgRoles: ["GET /orgs/{org}/organization-roles"],
+        listOrganizationFineGrainedPermissions: [
+          "GET /orgs/{org}/organization-fine-grained-permissions"
+        ],
+        listOutsideCollaborators: ["GET /orgs/{org}/outside_collaborators"],
+        listPatGrantRepositories: [
+          "GET /orgs/{org}/personal-access-tokens/{pat_id}/repositories"
+        ],
+        listPatGrantRequestRepositories: [
+          "GET /orgs/{org}/personal-access-token-requests/{pat_request_id}/repositories"
+        ],
+        listPatGrantRequests: ["GET /orgs/{org}/personal-access-token-requests"],
+        listPatGrants: ["GET /orgs/{org}/personal-access-tokens"],
+        listPendingInvitations: ["GET /orgs/{org}/invitations"],
+        listPublicMembers: ["GET /orgs/{org}/public_members"],
+        listSecurityManagerTeams: [
+          "GET /orgs/{org}/security-managers",
+          {},
+          {
+            deprecated: "octokit.rest.orgs.listSecurityManagerTeams() is deprecated, see https://docs.github.com/rest/orgs/security-managers#list-security-manager-teams"
+          }
+        ],
+        listWebhookDeliveries: ["GET /orgs/{org}/hooks/{hook_id}/deliveries"],
+        listWebhooks: ["GET /orgs/{org}/hooks"],
+        pingWebhook: ["POST /orgs/{org}/hooks/{hook_id}/pings"],
+        redeliverWebhookDelivery: [
+          "POST /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+        ],
+        removeMember: ["DELETE /orgs/{org}/members/{username}"],
+        removeMembershipForUser: ["DELETE /orgs/{org}/memberships/{username}"],
+        removeOutsideCollaborator: [
+          "DELETE /orgs/{org}/outside_collaborators/{username}"
+        ],
+        removePublicMembershipForAuthenticatedUser: [
+          "DELETE /orgs/{org}/public_members/{username}"
+        ],
+        removeSecurityManagerTeam: [
+          "DELETE /orgs/{org}/security-managers/teams/{team_slug}",
+          {},
+          {
+            deprecated: "octokit.rest.orgs.removeSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#remove-a-security-manager-team"
+          }
+        ],
+        reviewPatGrantRequest: [
+          "POST /orgs/{org}/personal-access-token-requests/{pat_request_id}"
+        ],
+        reviewPatGrantRequestsInBulk: [
+          "POST /orgs/{org}/personal-access-token-requests"
+        ],
+        revokeAllOrgRolesTeam: [
+          "DELETE /orgs/{org}/organization-roles/teams/{team_slug}"
+        ],
+        revokeAllOrgRolesUser: [
+          "DELETE /orgs/{org}/organization-roles/users/{username}"
+        ],
+        revokeOrgRoleTeam: [
+          "DELETE /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+        ],
+        revokeOrgRoleUser: [
+          "DELETE /orgs/{org}/organization-roles/users/{username}/{role_id}"
+        ],
+        setImmutableReleasesSettings: [
+          "PUT /orgs/{org}/settings/immutable-releases"
+        ],
+        setImmutableReleasesSettingsRepositories: [
+          "PUT /orgs/{org}/settings/immutable-releases/repositories"
+        ],
+        setMembershipForUser: ["PUT /orgs/{org}/memberships/{username}"],
+        setPublicMembershipForAuthenticatedUser: [
+          "PUT /orgs/{org}/public_members/{username}"
+        ],
+        unblockUser: ["DELETE /orgs/{org}/blocks/{username}"],
+        update: ["PATCH /orgs/{org}"],
+        updateIssueType: ["PUT /orgs/{org}/issue-types/{issue_type_id}"],
+        updateMembershipForAuthenticatedUser: [
+          "PATCH /user/memberships/orgs/{org}"
+        ],
+        updatePatAccess: ["POST /orgs/{org}/personal-access-tokens/{pat_id}"],
+        updatePatAccesses: ["POST /orgs/{org}/personal-access-tokens"],
+        updateWebhook: ["PATCH /orgs/{org}/hooks/{hook_id}"],
+        updateWebhookConfigForOrg: ["PATCH /orgs/{org}/hooks/{hook_id}/config"]
+      },
+      packages: {
+        deletePackageForAuthenticatedUser: [
+          "DELETE /user/packages/{package_type}/{package_name}"
+        ],
+        deletePackageForOrg: [
+          "DELETE /orgs/{org}/packages/{package_type}/{package_name}"
+        ],
+        deletePackageForUser: [
+          "DELETE /users/{username}/packages/{package_type}/{package_name}"
+        ],
+        deletePackageVersionForAuthenticatedUser: [
+          "DELETE /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        deletePackageVersionForOrg: [
+          "DELETE /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        deletePackageVersionForUser: [
+          "DELETE /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        getAllPackageVersionsForAPackageOwnedByAnOrg: [
+          "GET /orgs/{org}/packages/{package_type}/{package_name}/versions",
+          {},
+          { renamed: ["packages", "getAllPackageVersionsForPackageOwnedByOrg"] }
+        ],
+        getAllPackageVersionsForAPackageOwnedByTheAuthenticatedUser: [
+          "GET /user/packages/{package_type}/{package_name}/versions",
+          {},
+          {
+            renamed: [
+              "packages",
+              "getAllPackageVersionsForPackageOwnedByAuthenticatedUser"
+            ]
+          }
+        ],
+        getAllPackageVersionsForPackageOwnedByAuthenticatedUser: [
+          "GET /user/packages/{package_type}/{package_name}/versions"
+        ],
+        getAllPackageVersionsForPackageOwnedByOrg: [
+          "GET /orgs/{org}/packages/{package_type}/{package_name}/versions"
+        ],
+        getAllPackageVersionsForPackageOwnedByUser: [
+          "GET /users/{username}/packages/{package_type}/{package_name}/versions"
+        ],
+        getPackageForAuthenticatedUser: [
+          "GET /user/packages/{package_type}/{package_name}"
+        ],
+        getPackageForOrganization: [
+          "GET /orgs/{org}/packages/{package_type}/{package_name}"
+        ],
+        getPackageForUser: [
+          "GET /users/{username}/packages/{package_type}/{package_name}"
+        ],
+        getPackageVersionForAuthenticatedUser: [
+          "GET /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        getPackageVersionForOrganization: [
+          "GET /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        getPackageVersionForUser: [
+          "GET /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+        ],
+        listDockerMigrationConflictingPackagesForAuthenticatedUser: [
+          "GET /user/docker/conflicts"
+        ],
+        listDockerMigrationConflictingPackagesForOrganization: [
+          "GET /orgs/{org}/docker/conflicts"
+        ],
+        listDockerMigrationConflictingPackagesForUser: [
+          "GET /users/{username}/docker/conflicts"
+        ],
+        listPackagesForAuthenticatedUser: ["GET /user/packages"],
+        listPackagesForOrganization: ["GET /orgs/{org}/packages"],
+        listPackagesForUser: ["GET /users/{username}/packages"],
+        restorePackageForAuthenticatedUser: [
+          "POST /user/packages/{package_type}/{package_name}/restore{?token}"
+        ],
+        restorePackageForOrg: [
+          "POST /orgs/{org}/packages/{package_type}/{package_name}/restore{?token}"
+        ],
+        restorePackageForUser: [
+          "POST /users/{username}/packages/{package_type}/{package_name}/restore{?token}"
+        ],
+        restorePackageVersionForAuthenticatedUser: [
+          "POST /user/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+        ],
+        restorePackageVersionForOrg: [
+          "POST /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+        ],
+        restorePackageVersionForUser: [
+          "POST /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+        ]
+      },
+      privateRegistries: {
+        createOrgPrivateRegistry: ["POST /orgs/{org}/private-registries"],
+        deleteOrgPrivateRegistry: [
+          "DELETE /orgs/{org}/private-registries/{secret_name}"
+        ],
+        getOrgPrivateRegistry: ["GET /orgs/{org}/private-registries/{secret_name}"],
+        getOrgPublicKey: ["GET /orgs/{org}/private-registries/public-key"],
+        listOrgPrivateRegistries: ["GET /orgs/{org}/private-registries"],
+        updateOrgPrivateRegistry: [
+          "PATCH /orgs/{org}/private-registries/{secret_name}"
+        ]
+      },
+      projects: {
+        addItemForOrg: ["POST /orgs/{org}/projectsV2/{project_number}/items"],
+        addItemForUser: [
+          "POST /users/{username}/projectsV2/{project_number}/items"
+        ],
+        deleteItemForOrg: [
+          "DELETE /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+        ],
+        deleteItemForUser: [
+          "DELETE /users/{username}/projectsV2/{project_number}/items/{item_id}"
+        ],
+        getFieldForOrg: [
+          "GET /orgs/{org}/projectsV2/{project_number}/fields/{field_id}"
+        ],
+        getFieldForUser: [
+          "GET /users/{username}/projectsV2/{project_number}/fields/{field_id}"
+        ],
+        getForOrg: ["GET /orgs/{org}/projectsV2/{project_number}"],
+        getForUser: ["GET /users/{username}/projectsV2/{project_number}"],
+        getOrgItem: ["GET /orgs/{org}/projectsV2/{project_number}/items/{item_id}"],
+        getUserItem: [
+          "GET /users/{username}/projectsV2/{project_number}/items/{item_id}"
+        ],
+        listFieldsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/fields"],
+        listFieldsForUser: [
+          "GET /users/{username}/projectsV2/{project_number}/fields"
+        ],
+        listForOrg: ["GET /orgs/{org}/projectsV2"],
+        listForUser: ["GET /users/{username}/projectsV2"],
+        listItemsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/items"],
+        listItemsForUser: [
+          "GET /users/{username}/projectsV2/{project_number}/items"
+        ],
+        updateItemForOrg: [
+          "PATCH /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+        ],
+        updateItemForUser: [
+          "PATCH /users/{username}/projectsV2/{project_number}/items/{item_id}"
+        ]
+      },
+      pulls: {
+        checkIfMerged: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+        create: ["POST /repos/{owner}/{repo}/pulls"],
+        createReplyForReviewComment: [
+          "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies"
+        ],
+        createReview: ["POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+        createReviewComment: [
+          "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+        ],
+        deletePendingReview: [
+          "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+        ],
+        deleteReviewComment: [
+          "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+        ],
+        dismissReview: [
+          "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals"
+        ],
+        get: ["GET /repos/{owner}/{repo}/pulls/{pull_number}"],
+        getReview: [
+          "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+        ],
+        getReviewComment: ["GET /repos/{owner}/{repo}/pulls/comments/{comment_id}"],
+        list: ["GET /repos/{owner}/{repo}/pulls"],
+        listCommentsForReview: [
+          "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments"
+        ],
+        listCommits: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/commits"],
+        listFiles: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/files"],
+        listRequestedReviewers: [
+          "GET /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+        ],
+        listReviewComments: [
+          "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+        ],
+        listReviewCommentsForRepo: ["GET /repos/{owner}/{repo}/pulls/comments"],
+        listReviews: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+        merge: ["PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+        removeRequestedReviewers: [
+          "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+        ],
+        requestReviewers: [
+          "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+        ],
+        submitReview: [
+          "POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/events"
+        ],
+        update: ["PATCH /repos/{owner}/{repo}/pulls/{pull_number}"],
+        updateBranch: [
+          "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch"
+        ],
+        updateReview: [
+          "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+        ],
+        updateReviewComment: [
+          "PATCH /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+        ]
+      },
+      rateLimit: { get: ["GET /rate_limit"] },
+      reactions: {
+        createForCommitComment: [
+          "POST /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+        ],
+        createForIssue: [
+          "POST /repos/{owner}/{repo}/issues/{issue_number}/reactions"
+        ],
+        createForIssueComment: [
+          "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+        ],
+        createForPullRequestReviewComment: [
+          "POST /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+        ],
+        createForRelease: [
+          "POST /repos/{owner}/{repo}/releases/{release_id}/reactions"
+        ],
+        createForTeamDiscussionCommentInOrg: [
+          "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+        ],
+        createForTeamDiscussionInOrg: [
+          "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+        ],
+        deleteForCommitComment: [
+          "DELETE /repos/{owner}/{repo}/comments/{comment_id}/reactions/{reaction_id}"
+        ],
+        deleteForIssue: [
+          "DELETE /repos/{owner}/{repo}/issues/{issue_number}/reactions/{reaction_id}"
+        ],
+        deleteForIssueComment: [
+          "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}"
+        ],
+        deleteForPullRequestComment: [
+          "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions/{reaction_id}"
+        ],
+        deleteForRelease: [
+          "DELETE /repos/{owner}/{repo}/releases/{release_id}/reactions/{reaction_id}"
+        ],
+        deleteForTeamDiscussion: [
+          "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions/{reaction_id}"
+        ],
+        deleteForTeamDiscussionComment: [
+          "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions/{reaction_id}"
+        ],
+        listForCommitComment: [
+          "GET /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+        ],
+        listForIssue: ["GET /repos/{owner}/{repo}/issues/{issue_number}/reactions"],
+        listForIssueComment: [
+          "GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+        ],
+        listForPullRequestReviewComment: [
+          "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+        ],
+        listForRelease: [
+          "GET /repos/{owner}/{repo}/releases/{release_id}/reactions"
+        ],
+        listForTeamDiscussionCommentInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+        ],
+        listForTeamDiscussionInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+        ]
+      },
+      repos: {
+        acceptInvitation: [
+          "PATCH /user/repository_invitations/{invitation_id}",
+          {},
+          { renamed: ["repos", "acceptInvitationForAuthenticatedUser"] }
+        ],
+        acceptInvitationForAuthenticatedUser: [
+          "PATCH /user/repository_invitations/{invitation_id}"
+        ],
+        addAppAccessRestrictions: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+          {},
+          { mapToData: "apps" }
+        ],
+        addCollaborator: ["PUT /repos/{owner}/{repo}/collaborators/{username}"],
+        addStatusCheckContexts: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+          {},
+          { mapToData: "contexts" }
+        ],
+        addTeamAccessRestrictions: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+          {},
+          { mapToData: "teams" }
+        ],
+        addUserAccessRestrictions: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+          {},
+          { mapToData: "users" }
+        ],
+        cancelPagesDeployment: [
+          "POST /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}/cancel"
+        ],
+        checkAutomatedSecurityFixes: [
+          "GET /repos/{owner}/{repo}/automated-security-fixes"
+        ],
+        checkCollaborator: ["GET /repos/{owner}/{repo}/collaborators/{username}"],
+        checkImmutableReleases: ["GET /repos/{owner}/{repo}/immutable-releases"],
+        checkPrivateVulnerabilityReporting: [
+          "GET /repos/{owner}/{repo}/private-vulnerability-reporting"
+        ],
+        checkVulnerabilityAlerts: [
+          "GET /repos/{owner}/{repo}/vulnerability-alerts"
+        ],
+        codeownersErrors: ["GET /repos/{owner}/{repo}/codeowners/errors"],
+        compareCommits: ["GET /repos/{owner}/{repo}/compare/{base}...{head}"],
+        compareCommitsWithBasehead: [
+          "GET /repos/{owner}/{repo}/compare/{basehead}"
+        ],
+        createAttestation: ["POST /repos/{owner}/{repo}/attestations"],
+        createAutolink: ["POST /repos/{owner}/{repo}/autolinks"],
+        createCommitComment: [
+          "POST /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+        ],
+        createCommitSignatureProtection: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+        ],
+        createCommitStatus: ["POST /repos/{owner}/{repo}/statuses/{sha}"],
+        createDeployKey: ["POST /repos/{owner}/{repo}/keys"],
+        createDeployment: ["POST /repos/{owner}/{repo}/deployments"],
+        createDeploymentBranchPolicy: [
+          "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+        ],
+        createDeploymentProtectionRule: [
+          "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+        ],
+        createDeploymentStatus: [
+          "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+        ],
+        createDispatchEvent: ["POST /repos/{owner}/{repo}/dispatches"],
+        createForAuthenticatedUser: ["POST /user/repos"],
+        createFork: ["POST /repos/{owner}/{repo}/forks"],
+        createInOrg: ["POST /orgs/{org}/repos"],
+        createOrUpdateEnvironment: [
+          "PUT /repos/{owner}/{repo}/environments/{environment_name}"
+        ],
+        createOrUpdateFileContents: ["PUT /repos/{owner}/{repo}/contents/{path}"],
+        createOrgRuleset: ["POST /orgs/{org}/rulesets"],
+        createPagesDeployment: ["POST /repos/{owner}/{repo}/pages/deployments"],
+        createPagesSite: ["POST /repos/{owner}/{repo}/pages"],
+        createRelease: ["POST /repos/{owner}/{repo}/releases"],
+        createRepoRuleset: ["POST /repos/{owner}/{repo}/rulesets"],
+        createUsingTemplate: [
+          "POST /repos/{template_owner}/{template_repo}/generate"
+        ],
+        createWebhook: ["POST /repos/{owner}/{repo}/hooks"],
+        customPropertiesForReposCreateOrUpdateRepositoryValues: [
+          "PATCH /repos/{owner}/{repo}/properties/values"
+        ],
+        customPropertiesForReposGetRepositoryValues: [
+          "GET /repos/{owner}/{repo}/properties/values"
+        ],
+        declineInvitation: [
+          "DELETE /user/repository_invitations/{invitation_id}",
+          {},
+          { renamed: ["repos", "declineInvitationForAuthenticatedUser"] }
+        ],
+        declineInvitationForAuthenticatedUser: [
+          "DELETE /user/repository_invitations/{invitation_id}"
+        ],
+        delete: ["DELETE /repos/{owner}/{repo}"],
+        deleteAccessRestrictions: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+        ],
+        deleteAdminBranchProtection: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+        ],
+        deleteAnEnvironment: [
+          "DELETE /repos/{owner}/{repo}/environments/{environment_name}"
+        ],
+        deleteAutolink: ["DELETE /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+        deleteBranchProtection: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection"
+        ],
+        deleteCommitComment: ["DELETE /repos/{owner}/{repo}/comments/{comment_id}"],
+        deleteCommitSignatureProtection: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+        ],
+        deleteDeployKey: ["DELETE /repos/{owner}/{repo}/keys/{key_id}"],
+        deleteDeployment: [
+          "DELETE /repos/{owner}/{repo}/deployments/{deployment_id}"
+        ],
+        deleteDeploymentBranchPolicy: [
+          "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+        ],
+        deleteFile: ["DELETE /repos/{owner}/{repo}/contents/{path}"],
+        deleteInvitation: [
+          "DELETE /repos/{owner}/{repo}/invitations/{invitation_id}"
+        ],
+        deleteOrgRuleset: ["DELETE /orgs/{org}/rulesets/{ruleset_id}"],
+        deletePagesSite: ["DELETE /repos/{owner}/{repo}/pages"],
+        deletePullRequestReviewProtection: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+        ],
+        deleteRelease: ["DELETE /repos/{owner}/{repo}/releases/{release_id}"],
+        deleteReleaseAsset: [
+          "DELETE /repos/{owner}/{repo}/releases/assets/{asset_id}"
+        ],
+        deleteRepoRuleset: ["DELETE /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+        deleteWebhook: ["DELETE /repos/{owner}/{repo}/hooks/{hook_id}"],
+        disableAutomatedSecurityFixes: [
+          "DELETE /repos/{owner}/{repo}/automated-security-fixes"
+        ],
+        disableDeploymentProtectionRule: [
+          "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+        ],
+        disableImmutableReleases: [
+          "DELETE /repos/{owner}/{repo}/immutable-releases"
+        ],
+        disablePrivateVulnerabilityReporting: [
+          "DELETE /repos/{owner}/{repo}/private-vulnerability-reporting"
+        ],
+        disableVulnerabilityAlerts: [
+          "DELETE /repos/{owner}/{repo}/vulnerability-alerts"
+        ],
+        downloadArchive: [
+          "GET /repos/{owner}/{repo}/zipball/{ref}",
+          {},
+          { renamed: ["repos", "downloadZipballArchive"] }
+        ],
+        downloadTarballArchive: ["GET /repos/{owner}/{repo}/tarball/{ref}"],
+        downloadZipballArchive: ["GET /repos/{owner}/{repo}/zipball/{ref}"],
+        enableAutomatedSecurityFixes: [
+          "PUT /repos/{owner}/{repo}/automated-security-fixes"
+        ],
+        enableImmutableReleases: ["PUT /repos/{owner}/{repo}/immutable-releases"],
+        enablePrivateVulnerabilityReporting: [
+          "PUT /repos/{owner}/{repo}/private-vulnerability-reporting"
+        ],
+        enableVulnerabilityAlerts: [
+          "PUT /repos/{owner}/{repo}/vulnerability-alerts"
+        ],
+        generateReleaseNotes: [
+          "POST /repos/{owner}/{repo}/releases/generate-notes"
+        ],
+        get: ["GET /repos/{owner}/{repo}"],
+        getAccessRestrictions: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+        ],
+        getAdminBranchProtection: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+        ],
+        getAllDeploymentProtectionRules: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+        ],
+        getAllEnvironments: ["GET /repos/{owner}/{repo}/environments"],
+        getAllStatusCheckContexts: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts"
+        ],
+        getAllTopics: ["GET /repos/{owner}/{repo}/topics"],
+        getAppsWithAccessToProtectedBranch: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps"
+        ],
+        getAutolink: ["GET /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+        getBranch: ["GET /repos/{owner}/{repo}/branches/{branch}"],
+        getBranchProtection: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection"
+        ],
+        getBranchRules: ["GET /repos/{owner}/{repo}/rules/branches/{branch}"],
+        getClones: ["GET /repos/{owner}/{repo}/traffic/clones"],
+        getCodeFrequencyStats: ["GET /repos/{owner}/{repo}/stats/code_frequency"],
+        getCollaboratorPermissionLevel: [
+          "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+        ],
+        getCombinedStatusForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/status"],
+        getCommit: ["GET /repos/{owner}/{repo}/commits/{ref}"],
+        getCommitActivityStats: ["GET /repos/{owner}/{repo}/stats/commit_activity"],
+        getCommitComment: ["GET /repos/{owner}/{repo}/comments/{comment_id}"],
+        getCommitSignatureProtection: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+        ],
+        getCommunityProfileMetrics: ["GET /repos/{owner}/{repo}/community/profile"],
+        getContent: ["GET /repos/{owner}/{repo}/contents/{path}"],
+        getContributorsStats: ["GET /repos/{owner}/{repo}/stats/contributors"],
+        getCustomDeploymentProtectionRule: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+        ],
+        getDeployKey: ["GET /repos/{owner}/{repo}/keys/{key_id}"],
+        getDeployment: ["GET /repos/{owner}/{repo}/deployments/{deployment_id}"],
+        getDeploymentBranchPolicy: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+        ],
+        getDeploymentStatus: [
+          "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses/{status_id}"
+        ],
+        getEnvironment: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}"
+        ],
+        getLatestPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/latest"],
+        getLatestRelease: ["GET /repos/{owner}/{repo}/releases/latest"],
+        getOrgRuleSuite: ["GET /orgs/{org}/rulesets/rule-suites/{rule_suite_id}"],
+        getOrgRuleSuites: ["GET /orgs/{org}/rulesets/rule-suites"],
+        getOrgRuleset: ["GET /orgs/{org}/rulesets/{ruleset_id}"],
+        getOrgRulesets: ["GET /orgs/{org}/rulesets"],
+        getPages: ["GET /repos/{owner}/{repo}/pages"],
+        getPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/{build_id}"],
+        getPagesDeployment: [
+          "GET /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}"
+        ],
+        getPagesHealthCheck: ["GET /repos/{owner}/{repo}/pages/health"],
+        getParticipationStats: ["GET /repos/{owner}/{repo}/stats/participation"],
+        getPullRequestReviewProtection: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+        ],
+        getPunchCardStats: ["GET /repos/{owner}/{repo}/stats/punch_card"],
+        getReadme: ["GET /repos/{owner}/{repo}/readme"],
+        getReadmeInDirectory: ["GET /repos/{owner}/{repo}/readme/{dir}"],
+        getRelease: ["GET /repos/{owner}/{repo}/releases/{release_id}"],
+        getReleaseAsset: ["GET /repos/{owner}/{repo}/releases/assets/{asset_id}"],
+        getReleaseByTag: ["GET /repos/{owner}/{repo}/releases/tags/{tag}"],
+        getRepoRuleSuite: [
+          "GET /repos/{owner}/{repo}/rulesets/rule-suites/{rule_suite_id}"
+        ],
+        getRepoRuleSuites: ["GET /repos/{owner}/{repo}/rulesets/rule-suites"],
+        getRepoRuleset: ["GET /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+        getRepoRulesetHistory: [
+          "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history"
+        ],
+        getRepoRulesetVersion: [
+          "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history/{version_id}"
+        ],
+        getRepoRulesets: ["GET /repos/{owner}/{repo}/rulesets"],
+        getStatusChecksProtection: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+        ],
+        getTeamsWithAccessToProtectedBranch: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams"
+        ],
+        getTopPaths: ["GET /repos/{owner}/{repo}/traffic/popular/paths"],
+        getTopReferrers: ["GET /repos/{owner}/{repo}/traffic/popular/referrers"],
+        getUsersWithAccessToProtectedBranch: [
+          "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users"
+        ],
+        getViews: ["GET /repos/{owner}/{repo}/traffic/views"],
+        getWebhook: ["GET /repos/{owner}/{repo}/hooks/{hook_id}"],
+        getWebhookConfigForRepo: [
+          "GET /repos/{owner}/{repo}/hooks/{hook_id}/config"
+        ],
+        getWebhookDelivery: [
+          "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}"
+        ],
+        listActivities: ["GET /repos/{owner}/{repo}/activity"],
+        listAttestations: [
+          "GET /repos/{owner}/{repo}/attestations/{subject_digest}"
+        ],
+        listAutolinks: ["GET /repos/{owner}/{repo}/autolinks"],
+        listBranches: ["GET /repos/{owner}/{repo}/branches"],
+        listBranchesForHeadCommit: [
+          "GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head"
+        ],
+        listCollaborators: ["GET /repos/{owner}/{repo}/collaborators"],
+        listCommentsForCommit: [
+          "GET /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+        ],
+        listCommitCommentsForRepo: ["GET /repos/{owner}/{repo}/comments"],
+        listCommitStatusesForRef: [
+          "GET /repos/{owner}/{repo}/commits/{ref}/statuses"
+        ],
+        listCommits: ["GET /repos/{owner}/{repo}/commits"],
+        listContributors: ["GET /repos/{owner}/{repo}/contributors"],
+        listCustomDeploymentRuleIntegrations: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/apps"
+        ],
+        listDeployKeys: ["GET /repos/{owner}/{repo}/keys"],
+        listDeploymentBranchPolicies: [
+          "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+        ],
+        listDeploymentStatuses: [
+          "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+        ],
+        listDeployments: ["GET /repos/{owner}/{repo}/deployments"],
+        listForAuthenticatedUser: ["GET /user/repos"],
+        listForOrg: ["GET /orgs/{org}/repos"],
+        listForUser: ["GET /users/{username}/repos"],
+        listForks: ["GET /repos/{owner}/{repo}/forks"],
+        listInvitations: ["GET /repos/{owner}/{repo}/invitations"],
+        listInvitationsForAuthenticatedUser: ["GET /user/repository_invitations"],
+        listLanguages: ["GET /repos/{owner}/{repo}/languages"],
+        listPagesBuilds: ["GET /repos/{owner}/{repo}/pages/builds"],
+        listPublic: ["GET /repositories"],
+        listPullRequestsAssociatedWithCommit: [
+          "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
+        ],
+        listReleaseAssets: [
+          "GET /repos/{owner}/{repo}/releases/{release_id}/assets"
+        ],
+        listReleases: ["GET /repos/{owner}/{repo}/releases"],
+        listTags: ["GET /repos/{owner}/{repo}/tags"],
+        listTeams: ["GET /repos/{owner}/{repo}/teams"],
+        listWebhookDeliveries: [
+          "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
+        ],
+        listWebhooks: ["GET /repos/{owner}/{repo}/hooks"],
+        merge: ["POST /repos/{owner}/{repo}/merges"],
+        mergeUpstream: ["POST /repos/{owner}/{repo}/merge-upstream"],
+        pingWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/pings"],
+        redeliverWebhookDelivery: [
+          "POST /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+        ],
+        removeAppAccessRestrictions: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+          {},
+          { mapToData: "apps" }
+        ],
+        removeCollaborator: [
+          "DELETE /repos/{owner}/{repo}/collaborators/{username}"
+        ],
+        removeStatusCheckContexts: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+          {},
+          { mapToData: "contexts" }
+        ],
+        removeStatusCheckProtection: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+        ],
+        removeTeamAccessRestrictions: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+          {},
+          { mapToData: "teams" }
+        ],
+        removeUserAccessRestrictions: [
+          "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+          {},
+          { mapToData: "users" }
+        ],
+        renameBranch: ["POST /repos/{owner}/{repo}/branches/{branch}/rename"],
+        replaceAllTopics: ["PUT /repos/{owner}/{repo}/topics"],
+        requestPagesBuild: ["POST /repos/{owner}/{repo}/pages/builds"],
+        setAdminBranchProtection: [
+          "POST /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+        ],
+        setAppAccessRestrictions: [
+          "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+          {},
+          { mapToData: "apps" }
+        ],
+        setStatusCheckContexts: [
+          "PUT /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+          {},
+          { mapToData: "contexts" }
+        ],
+        setTeamAccessRestrictions: [
+          "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+          {},
+          { mapToData: "teams" }
+        ],
+        setUserAccessRestrictions: [
+          "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+          {},
+          { mapToData: "users" }
+        ],
+        testPushWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/tests"],
+        transfer: ["POST /repos/{owner}/{repo}/transfer"],
+        update: ["PATCH /repos/{owner}/{repo}"],
+        updateBranchProtection: [
+          "PUT /repos/{owner}/{repo}/branches/{branch}/protection"
+        ],
+        updateCommitComment: ["PATCH /repos/{owner}/{repo}/comments/{comment_id}"],
+        updateDeploymentBranchPolicy: [
+          "PUT /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+        ],
+        updateInformationAboutPagesSite: ["PUT /repos/{owner}/{repo}/pages"],
+        updateInvitation: [
+          "PATCH /repos/{owner}/{repo}/invitations/{invitation_id}"
+        ],
+        updateOrgRuleset: ["PUT /orgs/{org}/rulesets/{ruleset_id}"],
+        updatePullRequestReviewProtection: [
+          "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+        ],
+        updateRelease: ["PATCH /repos/{owner}/{repo}/releases/{release_id}"],
+        updateReleaseAsset: [
+          "PATCH /repos/{owner}/{repo}/releases/assets/{asset_id}"
+        ],
+        updateRepoRuleset: ["PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+        updateStatusCheckPotection: [
+          "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks",
+          {},
+          { renamed: ["repos", "updateStatusCheckProtection"] }
+        ],
+        updateStatusCheckProtection: [
+          "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+        ],
+        updateWebhook: ["PATCH /repos/{owner}/{repo}/hooks/{hook_id}"],
+        updateWebhookConfigForRepo: [
+          "PATCH /repos/{owner}/{repo}/hooks/{hook_id}/config"
+        ],
+        uploadReleaseAsset: [
+          "POST /repos/{owner}/{repo}/releases/{release_id}/assets{?name,label}",
+          { baseUrl: "https://uploads.github.com" }
+        ]
+      },
+      search: {
+        code: ["GET /search/code"],
+        commits: ["GET /search/commits"],
+        issuesAndPullRequests: ["GET /search/issues"],
+        labels: ["GET /search/labels"],
+        repos: ["GET /search/repositories"],
+        topics: ["GET /search/topics"],
+        users: ["GET /search/users"]
+      },
+      secretScanning: {
+        createPushProtectionBypass: [
+          "POST /repos/{owner}/{repo}/secret-scanning/push-protection-bypasses"
+        ],
+        getAlert: [
+          "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+        ],
+        getScanHistory: ["GET /repos/{owner}/{repo}/secret-scanning/scan-history"],
+        listAlertsForOrg: ["GET /orgs/{org}/secret-scanning/alerts"],
+        listAlertsForRepo: ["GET /repos/{owner}/{repo}/secret-scanning/alerts"],
+        listLocationsForAlert: [
+          "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}/locations"
+        ],
+        listOrgPatternConfigs: [
+          "GET /orgs/{org}/secret-scanning/pattern-configurations"
+        ],
+        updateAlert: [
+          "PATCH /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+        ],
+        updateOrgPatternConfigs: [
+          "PATCH /orgs/{org}/secret-scanning/pattern-configurations"
+        ]
+      },
+      securityAdvisories: {
+        createFork: [
+          "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/forks"
+        ],
+        createPrivateVulnerabilityReport: [
+          "POST /repos/{owner}/{repo}/security-advisories/reports"
+        ],
+        createRepositoryAdvisory: [
+          "POST /repos/{owner}/{repo}/security-advisories"
+        ],
+        createRepositoryAdvisoryCveRequest: [
+          "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/cve"
+        ],
+        getGlobalAdvisory: ["GET /advisories/{ghsa_id}"],
+        getRepositoryAdvisory: [
+          "GET /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+        ],
+        listGlobalAdvisories: ["GET /advisories"],
+        listOrgRepositoryAdvisories: ["GET /orgs/{org}/security-advisories"],
+        listRepositoryAdvisories: ["GET /repos/{owner}/{repo}/security-advisories"],
+        updateRepositoryAdvisory: [
+          "PATCH /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+        ]
+      },
+      teams: {
+        addOrUpdateMembershipForUserInOrg: [
+          "PUT /orgs/{org}/teams/{team_slug}/memberships/{username}"
+        ],
+        addOrUpdateRepoPermissionsInOrg: [
+          "PUT /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+        ],
+        checkPermissionsForRepoInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+        ],
+        create: ["POST /orgs/{org}/teams"],
+        createDiscussionCommentInOrg: [
+          "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+        ],
+        createDiscussionInOrg: ["POST /orgs/{org}/teams/{team_slug}/discussions"],
+        deleteDiscussionCommentInOrg: [
+          "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+        ],
+        deleteDiscussionInOrg: [
+          "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+        ],
+        deleteInOrg: ["DELETE /orgs/{org}/teams/{team_slug}"],
+        getByName: ["GET /orgs/{org}/teams/{team_slug}"],
+        getDiscussionCommentInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+        ],
+        getDiscussionInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+        ],
+        getMembershipForUserInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/memberships/{username}"
+        ],
+        list: ["GET /orgs/{org}/teams"],
+        listChildInOrg: ["GET /orgs/{org}/teams/{team_slug}/teams"],
+        listDiscussionCommentsInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+        ],
+        listDiscussionsInOrg: ["GET /orgs/{org}/teams/{team_slug}/discussions"],
+        listForAuthenticatedUser: ["GET /user/teams"],
+        listMembersInOrg: ["GET /orgs/{org}/teams/{team_slug}/members"],
+        listPendingInvitationsInOrg: [
+          "GET /orgs/{org}/teams/{team_slug}/invitations"
+        ],
+        listReposInOrg: ["GET /orgs/{org}/teams/{team_slug}/repos"],
+        removeMembershipForUserInOrg: [
+          "DELETE /orgs/{org}/teams/{team_slug}/memberships/{username}"
+        ],
+        removeRepoInOrg: [
+          "DELETE /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+        ],
+        updateDiscussionCommentInOrg: [
+          "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+        ],
+        updateDiscussionInOrg: [
+          "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+        ],
+        updateInOrg: ["PATCH /orgs/{org}/teams/{team_slug}"]
+      },
+      users: {
+        addEmailForAuthenticated: [
+          "POST /user/emails",
+          {},
+          { renamed: ["users", "addEmailForAuthenticatedUser"] }
+        ],
+        addEmailForAuthenticatedUser: ["POST /user/emails"],
+        addSocialAccountForAuthenticatedUser: ["POST /user/social_accounts"],
+        block: ["PUT /user/blocks/{username}"],
+        checkBlocked: ["GET /user/blocks/{username}"],
+        checkFollowingForUser: ["GET /users/{username}/following/{target_user}"],
+        checkPersonIsFollowedByAuthenticated: ["GET /user/following/{username}"],
+        createGpgKeyForAuthenticated: [
+          "POST /user/gpg_keys",
+          {},
+          { renamed: ["users", "createGpgKeyForAuthenticatedUser"] }
+        ],
+        createGpgKeyForAuthenticatedUser: ["POST /user/gpg_keys"],
+        createPublicSshKeyForAuthenticated: [
+          "POST /user/keys",
+          {},
+          { renamed: ["users", "createPublicSshKeyForAuthenticatedUser"] }
+        ],
+        createPublicSshKeyForAuthenticatedUser: ["POST /user/keys"],
+        createSshSigningKeyForAuthenticatedUser: ["POST /user/ssh_signing_keys"],
+        deleteAttestationsBulk: [
+          "POST /users/{username}/attestations/delete-request"
+        ],
+        deleteAttestationsById: [
+          "DELETE /users/{username}/attestations/{attestation_id}"
+        ],
+        deleteAttestationsBySubjectDigest: [
+          "DELETE /users/{username}/attestations/digest/{subject_digest}"
+        ],
+        deleteEmailForAuthenticated: [
+          "DELETE /user/emails",
+          {},
+          { renamed: ["users", "deleteEmailForAuthenticatedUser"] }
+        ],
+        deleteEmailForAuthenticatedUser: ["DELETE /user/emails"],
+        deleteGpgKeyForAuthenticated: [
+          "DELETE /user/gpg_keys/{gpg_key_id}",
+          {},
+          { renamed: ["users", "deleteGpgKeyForAuthenticatedUser"] }
+        ],
+        deleteGpgKeyForAuthenticatedUser: ["DELETE /user/gpg_keys/{gpg_key_id}"],
+        deletePublicSshKeyForAuthenticated: [
+          "DELETE /user/keys/{key_id}",
+          {},
+          { renamed: ["users", "deletePublicSshKeyForAuthenticatedUser"] }
+        ],
+        deletePublicSshKeyForAuthenticatedUser: ["DELETE /user/keys/{key_id}"],
+        deleteSocialAccountForAuthenticatedUser: ["DELETE /user/social_accounts"],
+        deleteSshSigningKeyForAuthenticatedUser: [
+          "DELETE /user/ssh_signing_keys/{ssh_signing_key_id}"
+        ],
+        follow: ["PUT /user/following/{username}"],
+        getAuthenticated: ["GET /user"],
+        getById: ["GET /user/{account_id}"],
+        getByUsername: ["GET /users/{username}"],
+        getContextForUser: ["GET /users/{username}/hovercard"],
+        getGpgKeyForAuthenticated: [
+          "GET /user/gpg_keys/{gpg_key_id}",
+          {},
+          { renamed: ["users", "getGpgKeyForAuthenticatedUser"] }
+        ],
+        getGpgKeyForAuthenticatedUser: ["GET /user/gpg_keys/{gpg_key_id}"],
+        getPublicSshKeyForAuthenticated: [
+          "GET /user/keys/{key_id}",
+          {},
+          { renamed: ["users", "getPublicSshKeyForAuthenticatedUser"] }
+        ],
+        getPublicSshKeyForAuthenticatedUser: ["GET /user/keys/{key_id}"],
+        getSshSigningKeyForAuthenticatedUser: [
+          "GET /user/ssh_signing_keys/{ssh_signing_key_id}"
+        ],
+        list: ["GET /users"],
+        listAttestations: ["GET /users/{username}/attestations/{subject_digest}"],
+        listAttestationsBulk: [
+          "POST /users/{username}/attestations/bulk-list{?per_page,before,after}"
+        ],
+        listBlockedByAuthenticated: [
+          "GET /user/blocks",
+          {},
+          { renamed: ["users", "listBlockedByAuthenticatedUser"] }
+        ],
+        listBlockedByAuthenticatedUser: ["GET /user/blocks"],
+        listEmailsForAuthenticated: [
+          "GET /user/emails",
+          {},
+          { renamed: ["users", "listEmailsForAuthenticatedUser"] }
+        ],
+        listEmailsForAuthenticatedUser: ["GET /user/emails"],
+        listFollowedByAuthenticated: [
+          "GET /user/following",
+          {},
+          { renamed: ["users", "listFollowedByAuthenticatedUser"] }
+        ],
+        listFollowedByAuthenticatedUser: ["GET /user/following"],
+        listFollowersForAuthenticatedUser: ["GET /user/followers"],
+        listFollowersForUser: ["GET /users/{username}/followers"],
+        listFollowingForUser: ["GET /users/{username}/following"],
+        listGpgKeysForAuthenticated: [
+          "GET /user/gpg_keys",
+          {},
+          { renamed: ["users", "listGpgKeysForAuthenticatedUser"] }
+        ],
+        listGpgKeysForAuthenticatedUser: ["GET /user/gpg_keys"],
+        listGpgKeysForUser: ["GET /users/{username}/gpg_keys"],
+        listPublicEmailsForAuthenticated: [
+          "GET /user/public_emails",
+          {},
+          { renamed: ["users", "listPublicEmailsForAuthenticatedUser"] }
+        ],
+        listPublicEmailsForAuthenticatedUser: ["GET /user/public_emails"],
+        listPublicKeysForUser: ["GET /users/{username}/keys"],
+        listPublicSshKeysForAuthenticated: [
+          "GET /user/keys",
+          {},
+          { renamed: ["users", "listPublicSshKeysForAuthenticatedUser"] }
+        ],
+        listPublicSshKeysForAuthenticatedUser: ["GET /user/keys"],
+        listSocialAccountsForAuthenticatedUser: ["GET /user/social_accounts"],
+        listSocialAccountsForUser: ["GET /users/{username}/social_accounts"],
+        listSshSigningKeysForAuthenticatedUser: ["GET /user/ssh_signing_keys"],
+        listSshSigningKeysForUser: ["GET /users/{username}/ssh_signing_keys"],
+        setPrimaryEmailVisibilityForAuthenticated: [
+          "PATCH /user/email/visibility",
+          {},
+          { renamed: ["users", "setPrimaryEmailVisibilityForAuthenticatedUser"] }
+        ],
+        setPrimaryEmailVisibilityForAuthenticatedUser: [
+          "PATCH /user/email/visibility"
+        ],
+        unblock: ["DELETE /user/blocks/{username}"],
+        unfollow: ["DELETE /user/following/{username}"],
+        updateAuthenticated: ["PATCH /user"]
+      }
+    };
+    endpoints_default = Endpoints;
+  }
+});
+
+// node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+function endpointsToMethods(octokit) {
+  const newMethods = {};
+  for (const scope of endpointMethodsMap.keys()) {
+    newMethods[scope] = new Proxy({ octokit, scope, cache: {} }, handler);
+  }
+  return newMethods;
+}
+function decorate(octokit, scope, methodName, defaults2, decorations) {
+  const requestWithDefaults = octokit.request.defaults(defaults2);
+  function withDecorations(...args) {
+    let options = requestWithDefaults.endpoint.merge(...args);
+    if (decorations.mapToData) {
+      options = Object.assign({}, options, {
+        data: options[decorations.mapToData],
+        [decorations.mapToData]: void 0
+      });
+      return requestWithDefaults(options);
+    }
+    if (decorations.renamed) {
+      const [newScope, newMethodName] = decorations.renamed;
+      octokit.log.warn(
+        `octokit.${scope}.${methodName}() has been renamed to octokit.${newScope}.${newMethodName}()`
+      );
+    }
+    if (decorations.deprecated) {
+      octokit.log.warn(decorations.deprecated);
+    }
+    if (decorations.renamedParameters) {
+      const options2 = requestWithDefaults.endpoint.merge(...args);
+      for (const [name2, alias] of Object.entries(
+        decorations.renamedParameters
+      )) {
+        if (name2 in options2) {
+          octokit.log.warn(
+            `"${name2}" parameter is deprecated for "octokit.${scope}.${methodName}()". Use "${alias}" instead`
+          );
+          if (!(alias in options2)) {
+            options2[alias] = options2[name2];
+          }
+          delete options2[name2];
+        }
+      }
+      return requestWithDefaults(options2);
+    }
+    return requestWithDefaults(...args);
+  }
+  return Object.assign(withDecorations, requestWithDefaults);
+}
+var endpointMethodsMap, handler;
+var init_endpoints_to_methods = __esm({
+  "node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js"() {
+    init_endpoints();
+    endpointMethodsMap = /* @__PURE__ */ new Map();
+    for (const [scope, endpoints] of Object.entries(endpoints_default)) {
+      for (const [methodName, endpoint2] of Object.entries(endpoints)) {
+        const [route, defaults2, decorations] = endpoint2;
+        const [method, url] = route.split(/ /);
+        const endpointDefaults = Object.assign(
+          {
+            method,
+            url
+          },
+          defaults2
+        );
+        if (!endpointMethodsMap.has(scope)) {
+          endpointMethodsMap.set(scope, /* @__PURE__ */ new Map());
+        }
+        endpointMethodsMap.get(scope).set(methodName, {
+          scope,
+          methodName,
+          endpointDefaults,
+          decorations
+        });
+      }
+    }
+    handler = {
+      has({ scope }, methodName) {
+        return endpointMethodsMap.get(scope).has(methodName);
+      },
+      getOwnPropertyDescriptor(target, methodName) {
+        return {
+          value: this.get(target, methodName),
+          // ensures method is in the cache
+          configurable: true,
+          writable: true,
+          enumerable: true
+        };
+      },
+      defineProperty(target, methodName, descriptor) {
+        Object.defineProperty(target.cache, methodName, descriptor);
+        return true;
+      },
+      deleteProperty(target, methodName) {
+        delete target.cache[methodName];
+        return true;
+      },
+      ownKeys({ scope }) {
+        return [...endpointMethodsMap.get(scope).keys()];
+      },
+      set(target, methodName, value) {
+        return target.cache[methodName] = value;
+      },
+      get({ octokit, scope, cache }, methodName) {
+        if (cache[methodName]) {
+          return cache[methodName];
+        }
+        const method = endpointMethodsMap.get(scope).get(methodName);
+        if (!method) {
+          return void 0;
+        }
+        const { endpointDefaults, decorations } = method;
+        if (decorations) {
+          cache[methodName] = decorate(
+            octokit,
+            scope,
+            methodName,
+            endpointDefaults,
+            decorations
+          );
+        } else {
+          cache[methodName] = octokit.request.defaults(endpointDefaults);
+        }
+        return cache[methodName];
+      }
+    };
+  }
+});
+
+// node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+function restEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    rest: api
+  };
+}
+function legacyRestEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    ...api,
+    rest: api
+  };
+}
+var init_dist_src3 = __esm({
+  "node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js"() {
+    init_version3();
+    init_endpoints_to_methods();
+    restEndpointMethods.VERSION = VERSION7;
+    legacyRestEndpointMethods.VERSION = VERSION7;
+  }
+});
+
+// node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+function normalizePaginatedListResponse(response) {
+  if (!response.data) {
+    return {
+      ...response,
+      data: []
+    };
+  }
+  const responseNeedsNormalization = ("total_count" in response.data || "total_commits" in response.data) && !("url" in response.data);
+  if (!responseNeedsNormalization) return response;
+  const incompleteResults = response.data.incomplete_results;
+  const repositorySelection = response.data.repository_selection;
+  const totalCount = response.data.total_count;
+  const totalCommits = response.data.total_commits;
+  delete response.data.incomplete_results;
+  delete response.data.repository_selection;
+  delete response.data.total_count;
+  delete response.data.total_commits;
+  const namespaceKey = Object.keys(response.data)[0];
+  const data = response.data[namespaceKey];
+  response.data = data;
+  if (typeof incompleteResults !== "undefined") {
+    response.data.incomplete_results = incompleteResults;
+  }
+  if (typeof repositorySelection !== "undefined") {
+    response.data.repository_selection = repositorySelection;
+  }
+  response.data.total_count = totalCount;
+  response.data.total_commits = totalCommits;
+  return response;
+}
+function iterator(octokit, route, parameters) {
+  const options = typeof route === "function" ? route.endpoint(parameters) : octokit.request.endpoint(route, parameters);
+  const requestMethod = typeof route === "function" ? route : octokit.request;
+  const method = options.method;
+  const headers = options.headers;
+  let url = options.url;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        if (!url) return { done: true };
+        try {
+          const response = await requestMethod({ method, url, headers });
+          const normalizedResponse = normalizePaginatedListResponse(response);
+          url = ((normalizedResponse.headers.link || "").match(
+            /<([^<>]+)>;\s*rel="next"/
+          ) || [])[1];
+          if (!url && "total_commits" in normalizedResponse.data) {
+            const parsedUrl = new URL(normalizedResponse.url);
+            const params = parsedUrl.searchParams;
+            const page = parseInt(params.get("page") || "1", 10);
+            const per_page = parseInt(params.get("per_page") || "250", 10);
+            if (page * per_page < normalizedResponse.data.total_commits) {
+              params.set("page", String(page + 1));
+              url = parsedUrl.toString();
+            }
+          }
+          return { value: normalizedResponse };
+        } catch (error2) {
+          if (error2.status !== 409) throw error2;
+          url = "";
+          return {
+            value: {
+              status: 200,
+              headers: {},
+              data: []
+            }
+          };
+        }
+      }
+    })
+  };
+}
+function paginate(octokit, route, parameters, mapFn) {
+  if (typeof parameters === "function") {
+    mapFn = parameters;
+    parameters = void 0;
+  }
+  return gather(
+    octokit,
+    [],
+    iterator(octokit, route, parameters)[Symbol.asyncIterator](),
+    mapFn
+  );
+}
+function gather(octokit, results, iterator2, mapFn) {
+  return iterator2.next().then((result) => {
+    if (result.done) {
+      return results;
+    }
+    let earlyExit = false;
+    function done() {
+      earlyExit = true;
+    }
+    results = results.concat(
+      mapFn ? mapFn(result.value, done) : result.value.data
+    );
+    if (earlyExit) {
+      return results;
+    }
+    return gather(octokit, results, iterator2, mapFn);
+  });
+}
+function paginateRest(octokit) {
+  return {
+    paginate: Object.assign(paginate.bind(null, octokit), {
+      iterator: iterator.bind(null, octokit)
+    })
+  };
+}
+var VERSION8, composePaginateRest;
+var init_dist_bundle5 = __esm({
+  "node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js"() {
+    VERSION8 = "0.0.0-development";
+    composePaginateRest = Object.assign(paginate, {
+      iterator
+    });
+    paginateRest.VERSION = VERSION8;
+  }
+});
+
+// node_modules/@actions/github/lib/utils.js
+function getOctokitOptions(token, options) {
+  const opts = Object.assign({}, options || {});
+  const auth2 = getAuthString(token, opts);
+  if (auth2) {
+    opts.auth = auth2;
+  }
+  const userAgent2 = getUserAgentWithOrchestrationId(opts.userAgent);
+  if (userAgent2) {
+    opts.userAgent = userAgent2;
+  }
+  return opts;
+}
+var context, baseUrl, defaults, GitHub;
+var init_utils3 = __esm({
+  "node_modules/@actions/github/lib/utils.js"() {
+    init_context();
+    init_utils2();
+    init_dist_src2();
+    init_dist_src3();
+    init_dist_bundle5();
+    init_utils2();
+    context = new Context();
+    baseUrl = getApiBaseUrl();
+    defaults = {
+      baseUrl,
+      request: {
+        agent: getProxyAgent(baseUrl),
+        fetch: getProxyFetch(baseUrl)
+      }
+    };
+    GitHub = Octokit.plugin(restEndpointMethods, paginateRest).defaults(defaults);
+  }
+});
+
+// node_modules/@actions/github/lib/github.js
+function getOctokit(token, options, ...additionalPlugins) {
+  const GitHubWithPlugins = GitHub.plugin(...additionalPlugins);
+  return new GitHubWithPlugins(getOctokitOptions(token, options));
+}
+var context2;
+var init_github = __esm({
+  "node_modules/@actions/github/lib/github.js"() {
+    init_context();
+    init_utils3();
+    context2 = new Context();
+  }
+});
+
+// src/github/client.ts
+async function waitBefore(patience, tried2, asked) {
+  const doubling = patience.firstMs * 2 ** (tried2 - 1) * (1 + Math.random() / 4);
+  await patience.sleep(Math.min(patience.mostMs, Math.max(asked ?? 0, doubling)));
+}
+function connect(token, where, patience) {
+  const octokit = getOctokit(token, { baseUrl: where.apiUrl, log: QUIET2 });
+  const [owner = "", repo = ""] = where.repository.split("/");
+  const place2 = { owner, repo };
+  const { rest } = octokit;
+  octokit.hook.wrap("request", async (request2, options) => {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(new Error("no answer in time")), patience.timeoutMs);
+    try {
+      options.request = { ...options.request, signal: abort.signal };
+      return await request2(options);
+    } catch (error2) {
+      throw new GitHubRefusal(refusalOf(error2, options.method), { cause: error2 });
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+  const read = async (call) => {
+    for (let tried2 = 1; ; tried2++)
+      try {
+        return await call();
+      } catch (error2) {
+        const refusal = error2 instanceof GitHubRefusal ? error2.refusal : void 0;
+        if (refusal?.kind !== "unclear" || tried2 >= patience.tries) throw error2;
+        await waitBefore(patience, tried2, refusal.waitMs);
+      }
+  };
+  return {
+    whoami: () => read(
+      async () => (await octokit.graphql("{ viewer { login } }")).viewer.login
+    ),
+    pullHead: (number3) => read(async () => (await rest.pulls.get({ ...place2, pull_number: number3 })).data.head.sha),
+    openPulls: (head) => read(async () => {
+      const { data } = await rest.pulls.list({ ...place2, head, state: "open", per_page: 100 });
+      return data.map((one) => ({ number: one.number, headSha: one.head.sha }));
+    }),
+    comments: (issue2) => read(async () => {
+      const all = await octokit.paginate(rest.issues.listComments, {
+        ...place2,
+        issue_number: issue2,
+        per_page: 100
+      });
+      return all.map(({ id, user, body }) => ({ id, author: user?.login ?? "", body: body ?? "" })).sort((a, b) => a.id - b.id);
+    }),
+    createComment: async (issue2, body) => void await rest.issues.createComment({ ...place2, issue_number: issue2, body }),
+    updateComment: async (id, body) => void await rest.issues.updateComment({ ...place2, comment_id: id, body }),
+    deleteComment: async (id) => void await rest.issues.deleteComment({ ...place2, comment_id: id }),
+    checkRuns: (sha, name2) => read(async () => {
+      const { data } = await rest.checks.listForRef({
+        ...place2,
+        ref: sha,
+        check_name: name2,
+        per_page: 100
+      });
+      return data.check_runs.map(({ id, external_id, output }) => ({
+        id,
+        externalId: external_id ?? void 0,
+        annotations: output.annotations_count
+      }));
+    }),
+    createCheck: async (sha, content, annotations) => {
+      const { data } = await rest.checks.create({
+        ...place2,
+        head_sha: sha,
+        external_id: content.externalId,
+        ...checkBody(content, annotations)
+      });
+      return data.id;
+    },
+    addAnnotations: async (id, content, annotations) => void await rest.checks.update({ ...place2, check_run_id: id, ...checkBody(content, annotations) })
+  };
+}
+function checkBody({ name: name2, conclusion, title, summary: summary2, detailsUrl }, annotations) {
+  return {
+    name: name2,
+    status: "completed",
+    conclusion,
+    ...detailsUrl !== void 0 && { details_url: detailsUrl },
+    output: { title, summary: summary2, annotations: [...annotations] }
+  };
+}
+function refusalOf(error2, method, now = Date.now()) {
+  const { status, response } = error2;
+  const why = messageOf(error2).slice(0, 300);
+  if (typeof status !== "number") return { kind: "unclear", why, waitMs: void 0 };
+  const headers = response?.headers ?? {};
+  const seconds = Number(headers["retry-after"]);
+  const limited = status === 429 || status === 403 && (headers["retry-after"] !== void 0 || headers["x-ratelimit-remaining"] === "0" || /rate limit|abuse/i.test(why));
+  const reset = Number(headers["x-ratelimit-reset"]) * 1e3 - now;
+  if (limited)
+    return { kind: "unclear", why, waitMs: seconds >= 0 ? seconds * 1e3 : reset > 0 ? reset : 6e4 };
+  if (status >= 500 || status === 408)
+    return { kind: "unclear", why: `${status}: ${why}`, waitMs: seconds >= 0 ? seconds * 1e3 : void 0 };
+  if (status === 401 || status === 403) return { kind: "denied", why: `${status}: ${why}` };
+  if (status === 404 && method === "POST") return { kind: "denied", why: `${status}: ${why}` };
+  if (status === 404 || status === 410) return { kind: "gone", why: `${status}: ${why}` };
+  return { kind: "refused", why: `${status}: ${why}` };
+}
+var GitHubRefusal, nothing2, QUIET2;
+var init_client2 = __esm({
+  "src/github/client.ts"() {
+    "use strict";
+    init_github();
+    init_faults();
+    GitHubRefusal = class extends Error {
+      constructor(refusal, options) {
+        super(refusal.why, options);
+        this.refusal = refusal;
+        this.name = "GitHubRefusal";
+      }
+      refusal;
+    };
+    nothing2 = () => void 0;
+    QUIET2 = { debug: nothing2, info: nothing2, warn: nothing2, error: nothing2 };
+  }
+});
+
+// src/github/check.ts
+async function postCheck(github, sha, content, annotations, patience) {
+  const all = annotations.slice(0, MOST_ANNOTATIONS);
+  let id;
+  let [failures, done, unclear] = [0, 0, false];
+  for (; ; ) {
+    try {
+      if (unclear) {
+        const run5 = await find2(github, sha, content);
+        id = run5?.id;
+        done = run5?.annotations ?? 0;
+        unclear = false;
+      }
+      if (id !== void 0 && done >= all.length) return { kind: "written" };
+      const batch = all.slice(done, done + PER_REQUEST);
+      unclear = true;
+      if (id === void 0) id = await github.createCheck(sha, content, batch);
+      else await github.addAnnotations(id, content, batch);
+      unclear = false;
+      done += batch.length;
+      failures = 0;
+    } catch (error2) {
+      if (!(error2 instanceof GitHubRefusal)) throw error2;
+      const { refusal } = error2;
+      if (refusal.kind === "denied") return { kind: "denied", why: refusal.why };
+      if (refusal.kind !== "unclear" || ++failures >= patience.tries)
+        return { kind: "failed", why: refusal.why };
+      await waitBefore(patience, failures, refusal.waitMs);
+    }
+  }
+}
+async function find2(github, sha, content) {
+  const runs = await github.checkRuns(sha, content.name);
+  return runs.find(({ externalId }) => externalId === content.externalId);
+}
+var PER_REQUEST, MOST_ANNOTATIONS;
+var init_check = __esm({
+  "src/github/check.ts"() {
+    "use strict";
+    init_client2();
+    PER_REQUEST = 50;
+    MOST_ANNOTATIONS = 200;
+  }
+});
+
+// src/github/sticky.ts
+import { createHash as createHash13 } from "node:crypto";
+function keyOf2(name2) {
+  return digestOf3(name2).slice(0, 12);
+}
+function digestOf3(text3) {
+  return createHash13("sha256").update(text3).digest("hex").slice(0, 16);
+}
+function formatMark({ key, head, run: run5, attempt, digest: digest2 }) {
+  return `<!-- int8-gate:${key} head=${head} run=${run5}.${attempt} says=${digest2} -->`;
+}
+function markOf(body) {
+  const found = MARK.exec(body);
+  if (found === null) return void 0;
+  const [, key = "", head = "", run5 = "", attempt = "", digest2 = ""] = found;
+  return { key, head, run: Number(run5), attempt: Number(attempt), digest: digest2 };
+}
+function nextStep(found, mine, head) {
+  const marked = found.flatMap((comment) => {
+    const mark2 = markOf(comment.body);
+    return mark2 === void 0 ? [] : [{ comment, mark: mark2 }];
+  });
+  const [first2, ...others] = marked;
+  const own = others.find(({ mark: mark2 }) => mark2.run === mine.run && mark2.attempt === mine.attempt);
+  const loses = head !== mine.head ? "stale" : marked.some(({ mark: mark2 }) => mark2.head === head && newer(mark2, mine)) ? "superseded" : void 0;
+  if (loses !== void 0)
+    return own === void 0 ? { kind: "rest", why: loses } : { kind: "delete", id: own.comment.id };
+  if (first2 === void 0) return { kind: "create" };
+  const same = first2.mark.head === mine.head && first2.mark.digest === mine.digest;
+  const written = first2.mark.run === mine.run && first2.mark.attempt === mine.attempt;
+  if (!same) return { kind: "update", id: first2.comment.id };
+  const extra = others.at(-1);
+  if (extra !== void 0) return { kind: "delete", id: extra.comment.id };
+  return { kind: "rest", why: written ? "written" : "unchanged" };
+}
+function newer(a, b) {
+  return a.run === b.run ? a.attempt > b.attempt : a.run > b.run;
+}
+async function post(github, input, patience) {
+  let [failures, waited, wrote] = [0, false, false];
+  let login;
+  const me = () => login ??= loginOf(github);
+  for (let taken = 0; taken < MOST_STEPS; taken++) {
+    try {
+      const step2 = nextStep(await ours(github, input, me), input.mark, await headOf(github, input));
+      if (step2.kind === "rest") {
+        if (!wrote || waited) return { kind: step2.why };
+        await patience.sleep(input.settleMs);
+        waited = true;
+        continue;
+      }
+      wrote = true;
+      await take2(github, step2, input);
+      failures = 0;
+    } catch (error2) {
+      if (!(error2 instanceof GitHubRefusal)) throw error2;
+      const { refusal } = error2;
+      if (refusal.kind === "denied") return { kind: "denied", why: refusal.why };
+      if (refusal.kind === "refused") return { kind: "failed", why: refusal.why };
+      if (++failures >= patience.tries) return { kind: "failed", why: refusal.why };
+      await waitBefore(patience, failures, refusal.kind === "unclear" ? refusal.waitMs : void 0);
+    }
+  }
+  return { kind: "failed", why: "other runs kept changing the comment" };
+}
+async function take2(github, step2, { number: number3, body }) {
+  if (step2.kind === "create") return github.createComment(number3, body);
+  if (step2.kind === "update") return github.updateComment(step2.id, body);
+  return github.deleteComment(step2.id);
+}
+async function ours(github, { number: number3, mark: mark2 }, me) {
+  const marked = (await github.comments(number3)).filter(({ body }) => markOf(body)?.key === mark2.key);
+  if (marked.length === 0) return [];
+  const login = await me();
+  return marked.filter(({ author }) => author === login);
+}
+async function loginOf(github) {
+  try {
+    return await github.whoami();
+  } catch (error2) {
+    if (error2 instanceof GitHubRefusal) return ACTIONS;
+    throw error2;
+  }
+}
+async function headOf(github, { number: number3, mark: mark2 }) {
+  try {
+    return await github.pullHead(number3);
+  } catch (error2) {
+    if (error2 instanceof GitHubRefusal && (error2.refusal.kind === "denied" || error2.refusal.kind === "gone"))
+      return mark2.head;
+    throw error2;
+  }
+}
+var MARK, MOST_STEPS, ACTIONS;
+var init_sticky = __esm({
+  "src/github/sticky.ts"() {
+    "use strict";
+    init_client2();
+    MARK = /^<!-- int8-gate:([0-9a-f]{12}) head=([0-9a-f]{40,64}) run=(\d{1,15})\.(\d{1,6}) says=([0-9a-f]{16}) -->/;
+    MOST_STEPS = 25;
+    ACTIONS = "github-actions[bot]";
+  }
+});
+
+// src/github/tell.ts
+async function tell2(news, occasion, where, posting, manners, caution = { notes: [], doubt: void 0 }) {
+  const { repository } = where;
+  if (posting.token === "" || repository === void 0) return { said: [], missed: [], checked: false };
+  try {
+    const github = connect(posting.token, { ...where, repository }, manners);
+    const check3 = await tellCheck(github, news, occasion, where, posting, manners);
+    const comments = await tellComments(github, news, occasion, where, posting, manners, caution);
+    const all = [...check3 === void 0 ? [] : [wordsOf2("The check run", check3)], ...comments];
+    return {
+      said: all.map(({ text: text3 }) => text3),
+      missed: all.filter(({ missed }) => missed).map(({ text: text3 }) => text3),
+      checked: check3?.kind === "written"
+    };
+  } catch (error2) {
+    const text3 = `Posting ended early: ${messageOf(error2)}`;
+    return { said: [text3], missed: [text3], checked: false };
+  }
+}
+function wordsOf2(what, posted) {
+  switch (posted.kind) {
+    case "written":
+      return { text: `${what} was written.`, missed: false };
+    case "unchanged":
+      return { text: `${what} says this already.`, missed: false };
+    case "superseded":
+      return { text: `${what} is of a newer run and stays.`, missed: false };
+    case "stale":
+      return { text: `${what} is left alone: the pull request has moved on.`, missed: false };
+    case "denied": {
+      const scope = what === "The check run" ? SCOPES.check : SCOPES.comment;
+      return {
+        text: `${what} could not be written: the token may not (${posted.why}). It needs \`${scope}\`; runs for forks and Dependabot never get it. The verdict stands by the job's result.`,
+        missed: true
+      };
+    }
+    case "failed":
+      return {
+        text: `${what} could not be written: ${posted.why}. The verdict stands by the job's result.`,
+        missed: true
+      };
+  }
+}
+async function tellComments(github, news, occasion, where, posting, manners, caution) {
+  if (!posting.comment || occasion.kind !== "pull-request" && occasion.kind !== "workflow-run") return [];
+  const numbers4 = await pullsOf(github, occasion);
+  if (numbers4.length === 0)
+    return [{ text: `No open pull request has ${occasion.headSha.slice(0, 9)} as its head.`, missed: false }];
+  const words = [];
+  for (const number3 of numbers4) {
+    const mark2 = {
+      key: keyOf2(posting.name),
+      head: occasion.headSha,
+      run: where.runId,
+      attempt: where.attempt,
+      digest: digestOf3(bodyOf(news, { ...PLAIN, ...caution }))
+    };
+    const body = bodyOf(news, {
+      ...PLAIN,
+      ...caution,
+      marker: formatMark(mark2),
+      run: runUrl(where, occasion),
+      files: posting.reportUrl ?? `${runUrl(where, occasion)}#artifacts`,
+      commit: occasion.headSha
+    });
+    const posted = await post(github, { number: number3, mark: mark2, body, settleMs: manners.settleMs }, manners);
+    words.push(wordsOf2(`The comment on #${number3}`, posted));
+  }
+  return words;
+}
+function bodyOf(news, frame) {
+  return news.kind === "report" ? formatComment(news.report, frame) : formatProblemComment(news.problems, frame);
+}
+async function pullsOf(github, occasion) {
+  if (occasion.kind === "pull-request") return [occasion.number];
+  if (occasion.numbers.length > 0) return occasion.numbers.slice(0, MOST_PULLS);
+  const open7 = await github.openPulls(occasion.head);
+  return open7.filter(({ headSha }) => headSha === occasion.headSha).map(({ number: number3 }) => number3).slice(0, MOST_PULLS);
+}
+function runUrl({ serverUrl, repository, runId, attempt }, occasion) {
+  const runs = `${serverUrl}/${repository ?? ""}/actions/runs`;
+  if (occasion.kind === "workflow-run") return `${runs}/${occasion.runId}`;
+  return attempt > 1 ? `${runs}/${runId}/attempts/${attempt}` : `${runs}/${runId}`;
+}
+async function tellCheck(github, news, occasion, where, posting, manners) {
+  if (!posting.check || occasion.kind === "workflow-run" || occasion.headSha === "") return void 0;
+  const content = {
+    name: posting.name,
+    externalId: `${where.runId}-${where.attempt}-${keyOf2(posting.name)}`,
+    detailsUrl: runUrl(where, occasion),
+    ...checkWords(news)
+  };
+  const annotations = news.kind === "report" ? news.annotations : [];
+  return postCheck(github, occasion.headSha, content, annotations, manners);
+}
+function checkWords(news) {
+  if (news.kind === "problems")
+    return {
+      conclusion: "failure",
+      title: "Not judged",
+      summary: formatProblemComment(news.problems, { ...PLAIN, maxBytes: CHECK_BYTES }).trimStart()
+    };
+  const { report } = news;
+  const { kind, blocks, why } = report.verdict;
+  return {
+    // Neutral lets a required check pass: only what does not block may have it.
+    conclusion: blocks ? "failure" : kind === "pass" ? "success" : "neutral",
+    title: terminalText(shortened(why, 200)),
+    summary: formatComment(report, { ...PLAIN, maxBytes: CHECK_BYTES }).trimStart()
+  };
+}
+var SCOPES, PLAIN, MOST_PULLS, CHECK_BYTES;
+var init_tell = __esm({
+  "src/github/tell.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
+    init_check();
+    init_client2();
+    init_sticky();
+    SCOPES = { comment: "pull-requests: write", check: "checks: write" };
+    PLAIN = {
+      marker: "",
+      run: void 0,
+      files: void 0,
+      commit: void 0,
+      notes: [],
+      maxBytes: COMMENT_BYTES
+    };
+    MOST_PULLS = 3;
+    CHECK_BYTES = 6e4;
+  }
+});
+
+// src/github/announce.ts
+async function announce(news, occasion, where, posting, manners, caution) {
+  const told = await tell2(news, occasion, where, posting, manners, caution);
+  for (const line of told.said) info(terminalText(line));
+  if (!told.checked && news.kind === "report") command(news.annotations);
+  if (told.missed.length === 0) return;
+  for (const line of told.missed) notice(terminalText(line), { title: "int8-gate" });
+  const lines2 = told.missed.map((line) => `> ${markdownSentence(line)}`).join("\n>\n");
+  await summarize(`
+> [!NOTE]
+${lines2}
+`);
+}
+function command(annotations) {
+  const of2 = (failure2) => annotations.filter(({ annotation_level }) => annotation_level === "failure" === failure2).slice(0, MOST_COMMANDS);
+  for (const one of of2(true)) error(one.message, placeOf2(one));
+  for (const one of of2(false)) warning(one.message, placeOf2(one));
+}
+function placeOf2({ path: path4, start_line, title }) {
+  return { file: path4, startLine: start_line, title };
+}
+var MOST_COMMANDS;
+var init_announce = __esm({
+  "src/github/announce.ts"() {
+    "use strict";
+    init_core();
+    init_report();
+    init_action();
+    init_tell();
+    MOST_COMMANDS = 9;
+  }
+});
+
+// src/github/places.ts
+import { readFile as readFile19, stat as stat10 } from "node:fs/promises";
+import { relative as relative13, sep as sep7 } from "node:path";
+async function sourcesOf(loaded2, root2) {
+  const path4 = loaded2.settings.quantization.plan;
+  if (path4 === void 0 || relative13(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
+  const about = await stat10(path4).catch(() => void 0);
+  const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile19(path4, "utf8") } : void 0, root: root2 };
+}
+async function sourcesAt(config, root2) {
+  try {
+    return await sourcesOf(parseSettings(await readFile19(config, "utf8"), config), root2);
+  } catch (error2) {
+    if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
+    throw error2;
+  }
+}
+function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
+  const inside2 = (path4) => {
+    const away = relative13(root2, path4).split(sep7).join("/");
+    return away === "" || away.startsWith("..") ? void 0 : away;
+  };
+  const settings2 = inside2(loaded2.file);
+  const planned = plan === void 0 ? void 0 : inside2(plan.path);
+  const at2 = (path4, line, level, text3) => ({
+    path: path4,
+    start_line: line,
+    end_line: line,
+    annotation_level: level,
+    title: "int8-gate",
+    message: shortened(text3.split("\n").map(terminalText).join("\n"), 4e3)
+  });
+  const lineOf3 = (pointer) => Number(/:(\d+):\d+/.exec(loaded2.place(pointer))?.[1] ?? 1);
+  const checks2 = report.verdict.checks.filter(({ kind }) => kind !== "pass").flatMap(
+    ({ kind, metric, sentence: sentence3 }) => settings2 === void 0 ? [] : [
+      at2(
+        settings2,
+        lineOf3(`/gate/thresholds/${metric.replaceAll("~", "~0").replaceAll("/", "~1")}`),
+        kind === "inconclusive" && !report.verdict.blocks ? "warning" : "failure",
+        sentence3
+      )
+    ]
+  );
+  const findings2 = report.findings.filter(({ severity }) => severity !== "info").flatMap((finding) => {
+    const text3 = `${finding.sentence}
+${finding.advice}`;
+    const level = finding.severity === "error" ? "failure" : "warning";
+    const line = plan === void 0 ? void 0 : lineInPlan(finding, plan.text);
+    if (planned !== void 0 && line !== void 0) return [at2(planned, line, level, text3)];
+    return settings2 === void 0 ? [] : [at2(settings2, lineOf3(POINTERS[finding.kind] ?? "/model"), level, text3)];
+  });
+  return [...checks2, ...findings2];
+}
+function lineInPlan({ kind, layers: layers3 = [], subject }, text3) {
+  const lines2 = text3.split("\n");
+  const names = [...layers3, subject].map((one) => `${JSON.stringify(one)}:`);
+  const index = lines2.findIndex((line) => names.some((one) => line.trimStart().startsWith(one)));
+  if (index >= 0) return index + 1;
+  return kind === "stale-plan" ? 1 : void 0;
+}
+var POINTERS, PLAN_BYTES;
+var init_places = __esm({
+  "src/github/places.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
+    init_settings();
+    POINTERS = {
+      "shared-scale": "/quantization/operators",
+      "nothing-detected": "/quantization",
+      "head-tested": "/quantization/head",
+      "stale-plan": "/quantization/plan",
+      "one-sided-calibration": "/calibration/images",
+      "one-sided-range": "/calibration/images",
+      saturation: "/calibration/calibrator",
+      "range-outlier": "/calibration/calibrator",
+      preprocessing: "/preprocessing",
+      "noisy-gpu": "/engine",
+      "simulation-parts": "/engine"
+    };
+    PLAN_BYTES = 4 * 2 ** 20;
+  }
+});
+
+// src/github/companion.ts
+import { constants as constants3 } from "node:fs";
+import { open as open6, realpath as realpath2 } from "node:fs/promises";
+import { isAbsolute as isAbsolute5, join as join25, relative as relative14 } from "node:path";
+async function readForeignReport(folder, workspace) {
+  const file = join25(folder, "report.json");
+  const where = relative14(workspace, file);
+  let text3;
+  try {
+    const away = relative14(await realpath2(workspace), await realpath2(folder));
+    if (away.startsWith("..") || isAbsolute5(away))
+      throw new InputFault({ where, what: "lies outside the workspace" });
+    const handle = await open6(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
+    try {
+      const about = await handle.stat();
+      if (!about.isFile()) throw new InputFault({ where, what: "is no regular file" });
+      if (about.size > MOST_BYTES3)
+        throw new InputFault({ where, what: `has ${about.size} bytes; at most ${MOST_BYTES3} are read` });
+      text3 = await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (cause instanceof InputFault) throw cause;
+    const code = systemCode(cause) ?? messageOf(cause);
+    const fix = "Download the artifact of the run into `report-folder` first.";
+    const what = code === "ENOENT" ? "there is no report" : `cannot be read (${code})`;
+    throw new InputFault({ where, what, fix }, { cause });
+  }
+  return parseReport(text3, where);
+}
+function cautionOf(occasion, verdict) {
+  if (occasion.kind !== "workflow-run") return { notes: [], doubt: void 0 };
+  const succeeded = occasion.conclusion === "success";
+  const notes = [
+    "These numbers come from the run of the pull request, which can change what it reports. The result of that run is the gate, not this comment."
+  ];
+  return {
+    notes,
+    doubt: verdict !== void 0 && !verdict.blocks && !succeeded ? `the report says ${verdict.kind}, and its run ended with ${occasion.conclusion}` : void 0
+  };
+}
+async function passOn(folder, config, workspace, occasion, where, posting, manners) {
+  if (occasion.kind === "workflow-run" && !occasion.ofPullRequest) {
+    info("The run was for no pull request; there is nothing to post.");
+    return EXIT.pass;
+  }
+  const report = await readForeignReport(folder, workspace).catch(async (error2) => {
+    if (error2 instanceof InputFault)
+      await announce(
+        { kind: "problems", problems: error2.problems },
+        occasion,
+        where,
+        posting,
+        manners,
+        cautionOf(occasion, void 0)
+      );
+    throw error2;
+  });
+  setOutput("verdict", report.verdict.kind);
+  setOutput("report-path", folder);
+  await summarize(briefly(report, SUMMARY_BYTES));
+  const caution = cautionOf(occasion, report.verdict);
+  const sources = occasion.kind === "workflow-run" ? void 0 : await sourcesAt(config, workspace);
+  const annotations = sources === void 0 ? [] : annotationsOf(report, sources);
+  await announce({ kind: "report", report, annotations }, occasion, where, posting, manners, caution);
+  return occasion.kind !== "workflow-run" && report.verdict.blocks ? EXIT.fail : EXIT.pass;
+}
+var MOST_BYTES3;
+var init_companion = __esm({
+  "src/github/companion.ts"() {
+    "use strict";
+    init_core();
+    init_faults();
+    init_report();
+    init_action();
+    init_announce();
+    init_places();
+    MOST_BYTES3 = 32 * 2 ** 20;
   }
 });
 
@@ -70228,11 +76344,11 @@ var require_re = __commonJS({
       }
       return value;
     };
-    var createToken = (name, value, isGlobal) => {
+    var createToken = (name2, value, isGlobal) => {
       const safe = makeSafeRegex(value);
       const index = R4++;
-      debug2(name, index, value);
-      t[name] = index;
+      debug2(name2, index, value);
+      t[name2] = index;
       src[index] = value;
       safeSrc[index] = safe;
       re[index] = new RegExp(value, isGlobal ? "g" : void 0);
@@ -70628,7 +76744,7 @@ var require_parse2 = __commonJS({
   "node_modules/semver/functions/parse.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var parse = (version, options, throwErrors = false) => {
+    var parse3 = (version, options, throwErrors = false) => {
       if (version instanceof SemVer) {
         return version;
       }
@@ -70641,7 +76757,7 @@ var require_parse2 = __commonJS({
         throw er;
       }
     };
-    module.exports = parse;
+    module.exports = parse3;
   }
 });
 
@@ -70649,9 +76765,9 @@ var require_parse2 = __commonJS({
 var require_valid = __commonJS({
   "node_modules/semver/functions/valid.js"(exports2, module) {
     "use strict";
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var valid2 = (version, options) => {
-      const v = parse(version, options);
+      const v = parse3(version, options);
       return v ? v.version : null;
     };
     module.exports = valid2;
@@ -70662,9 +76778,9 @@ var require_valid = __commonJS({
 var require_clean = __commonJS({
   "node_modules/semver/functions/clean.js"(exports2, module) {
     "use strict";
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var clean2 = (version, options) => {
-      const s = parse(version.trim().replace(/^[=v]+/, ""), options);
+      const s = parse3(version.trim().replace(/^[=v]+/, ""), options);
       return s ? s.version : null;
     };
     module.exports = clean2;
@@ -70699,10 +76815,10 @@ var require_inc = __commonJS({
 var require_diff = __commonJS({
   "node_modules/semver/functions/diff.js"(exports2, module) {
     "use strict";
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var diff = (version1, version2) => {
-      const v1 = parse(version1, null, true);
-      const v2 = parse(version2, null, true);
+      const v1 = parse3(version1, null, true);
+      const v2 = parse3(version2, null, true);
       const comparison = v1.compare(v2);
       if (comparison === 0) {
         return null;
@@ -70773,9 +76889,9 @@ var require_patch = __commonJS({
 var require_prerelease = __commonJS({
   "node_modules/semver/functions/prerelease.js"(exports2, module) {
     "use strict";
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var prerelease = (version, options) => {
-      const parsed = parse(version, options);
+      const parsed = parse3(version, options);
       return parsed && parsed.prerelease.length ? parsed.prerelease : null;
     };
     module.exports = prerelease;
@@ -70961,7 +77077,7 @@ var require_coerce = __commonJS({
   "node_modules/semver/functions/coerce.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var { safeRe: re, t } = require_re();
     var coerce = (version, options) => {
       if (version instanceof SemVer) {
@@ -70996,7 +77112,7 @@ var require_coerce = __commonJS({
       const patch = match2[4] || "0";
       const prerelease = options.includePrerelease && match2[5] ? `-${match2[5]}` : "";
       const build2 = options.includePrerelease && match2[6] ? `+${match2[6]}` : "";
-      return parse(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
+      return parse3(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
     };
     module.exports = coerce;
   }
@@ -71006,11 +77122,11 @@ var require_coerce = __commonJS({
 var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module) {
     "use strict";
-    var parse = require_parse2();
-    var constants3 = require_constants6();
+    var parse3 = require_parse2();
+    var constants4 = require_constants6();
     var SemVer = require_semver();
     var truncate = (version, truncation, options) => {
-      if (!constants3.RELEASE_TYPES.includes(truncation)) {
+      if (!constants4.RELEASE_TYPES.includes(truncation)) {
         return null;
       }
       const clonedVersion = cloneInputVersion(version, options);
@@ -71018,7 +77134,7 @@ var require_truncate = __commonJS({
     };
     var cloneInputVersion = (version, options) => {
       const versionStringToParse = version instanceof SemVer ? version.version : version;
-      return parse(versionStringToParse, options);
+      return parse3(versionStringToParse, options);
     };
     var doTruncation = (version, truncation) => {
       if (isPrerelease(truncation)) {
@@ -72250,10 +78366,10 @@ var require_semver2 = __commonJS({
   "node_modules/semver/index.js"(exports2, module) {
     "use strict";
     var internalRe = require_re();
-    var constants3 = require_constants6();
+    var constants4 = require_constants6();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
-    var parse = require_parse2();
+    var parse3 = require_parse2();
     var valid2 = require_valid();
     var clean2 = require_clean();
     var inc = require_inc();
@@ -72292,7 +78408,7 @@ var require_semver2 = __commonJS({
     var simplifyRange = require_simplify();
     var subset = require_subset();
     module.exports = {
-      parse,
+      parse: parse3,
       valid: valid2,
       clean: clean2,
       inc,
@@ -72334,8 +78450,8 @@ var require_semver2 = __commonJS({
       re: internalRe.re,
       src: internalRe.src,
       tokens: internalRe.t,
-      SEMVER_SPEC_VERSION: constants3.SEMVER_SPEC_VERSION,
-      RELEASE_TYPES: constants3.RELEASE_TYPES,
+      SEMVER_SPEC_VERSION: constants4.SEMVER_SPEC_VERSION,
+      RELEASE_TYPES: constants4.RELEASE_TYPES,
       compareIdentifiers: identifiers.compareIdentifiers,
       rcompareIdentifiers: identifiers.rcompareIdentifiers
     };
@@ -72364,7 +78480,7 @@ import * as os5 from "os";
 import * as path3 from "path";
 import { ok as ok2 } from "assert";
 function cacheDir(sourceDir, tool, version, arch3) {
-  return __awaiter4(this, void 0, void 0, function* () {
+  return __awaiter5(this, void 0, void 0, function* () {
     version = semver2.clean(version) || version;
     arch3 = arch3 || os5.arch();
     debug(`Caching tool ${tool} ${version} ${arch3}`);
@@ -72381,7 +78497,7 @@ function cacheDir(sourceDir, tool, version, arch3) {
     return destPath;
   });
 }
-function find2(toolName, versionSpec, arch3) {
+function find3(toolName, versionSpec, arch3) {
   if (!toolName) {
     throw new Error("toolName parameter is required");
   }
@@ -72426,7 +78542,7 @@ function findAllVersions(toolName, arch3) {
   return versions;
 }
 function _createToolPath(tool, version, arch3) {
-  return __awaiter4(this, void 0, void 0, function* () {
+  return __awaiter5(this, void 0, void 0, function* () {
     const folderPath = path3.join(_getCacheDirectory(), tool, semver2.clean(version) || version, arch3 || "");
     debug(`destination ${folderPath}`);
     const markerPath = `${folderPath}.complete`;
@@ -72478,7 +78594,7 @@ function _getCacheDirectory() {
   ok2(cacheDirectory, "Expected RUNNER_TOOL_CACHE to be defined");
   return cacheDirectory;
 }
-var semver2, __awaiter4, IS_WINDOWS3, IS_MAC;
+var semver2, __awaiter5, IS_WINDOWS3, IS_MAC;
 var init_tool_cache = __esm({
   "node_modules/@actions/tool-cache/lib/tool-cache.js"() {
     init_core();
@@ -72488,7 +78604,7 @@ var init_tool_cache = __esm({
     semver2 = __toESM(require_semver2(), 1);
     init_exec();
     init_retry_helper();
-    __awaiter4 = function(thisArg, _arguments, P, generator) {
+    __awaiter5 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
         return value instanceof P ? value : new P(function(resolve14) {
           resolve14(value);
@@ -72522,19 +78638,19 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
-import { createHash as createHash13 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp as mkdtemp3, readFile as readFile19, readdir as readdir6, rm as rm10 } from "node:fs/promises";
+import { createHash as createHash14 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
-import { dirname as dirname16, join as join26 } from "node:path";
+import { dirname as dirname16, join as join27 } from "node:path";
 import { promisify as promisify5 } from "node:util";
 async function ensureNativePackages(actionRoot2, say) {
   if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
   const version = await cacheVersion(actionRoot2);
-  const cached = find2(TOOL, version, process.arch);
+  const cached = find3(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp3(join26(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
+  const staging = await mkdtemp3(join27(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
   try {
     await install(actionRoot2, staging);
     await prune2(staging);
@@ -72555,10 +78671,10 @@ async function ensureNativePackages(actionRoot2, say) {
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join26(root2, "package.json"));
-  return PACKAGES.every((name) => {
+  const require2 = createRequire2(join27(root2, "package.json"));
+  return PACKAGES.every((name2) => {
     try {
-      require2.resolve(name);
+      require2.resolve(name2);
       return true;
     } catch {
       return false;
@@ -72566,16 +78682,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile19(join26(actionRoot2, "package-lock.json"));
-  const hash = createHash13("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile20(join27(actionRoot2, "package-lock.json"));
+  const hash = createHash14("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot2, staging) {
-  for (const name of ["package.json", "package-lock.json"])
-    await copyFile3(join26(actionRoot2, name), join26(staging, name));
+  for (const name2 of ["package.json", "package-lock.json"])
+    await copyFile3(join27(actionRoot2, name2), join27(staging, name2));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join26(dirname16(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join27(dirname16(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -72589,14 +78705,14 @@ async function install(actionRoot2, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join26(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join27(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join26(binaries, api))) {
-      const folder = join26(binaries, api, platform2);
+    for (const platform2 of await readdir6(join27(binaries, api))) {
+      const folder = join27(binaries, api, platform2);
       if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm10(join26(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm10(join27(folder, arch3), { recursive: true, force: true });
     }
   await mkdir7(staging, { recursive: true });
 }
@@ -72614,12 +78730,135 @@ var init_natives = __esm({
   }
 });
 
+// src/github/occasion.ts
+import { readFile as readFile21 } from "node:fs/promises";
+function readSurroundings(environment) {
+  const repository = environment.GITHUB_REPOSITORY ?? "";
+  return {
+    repository: /^[\w.-]+\/[\w.-]+$/.test(repository) ? repository : void 0,
+    serverUrl: addressOf2(environment.GITHUB_SERVER_URL, "https://github.com"),
+    apiUrl: addressOf2(environment.GITHUB_API_URL, "https://api.github.com"),
+    runId: Number(environment.GITHUB_RUN_ID ?? 0) || 0,
+    attempt: Number(environment.GITHUB_RUN_ATTEMPT ?? 1) || 1
+  };
+}
+function addressOf2(text3, otherwise) {
+  const address = text3 === void 0 || text3 === "" ? otherwise : text3;
+  if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol))
+    throw new InputFault({ where: "GITHUB_SERVER_URL or GITHUB_API_URL", what: `is no address: ${address}` });
+  return address.replace(/\/+$/, "");
+}
+async function readOccasion(environment) {
+  const event = environment.GITHUB_EVENT_NAME ?? "";
+  const sha = environment.GITHUB_SHA ?? "";
+  return occasionOf(event, await payloadOf(environment.GITHUB_EVENT_PATH), sha);
+}
+async function payloadOf(path4) {
+  if (path4 === void 0 || path4 === "") return {};
+  try {
+    return JSON.parse(await readFile21(path4, "utf8"));
+  } catch (cause) {
+    throw new InputFault(
+      { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },
+      { cause }
+    );
+  }
+}
+function occasionOf(event, payload, sha) {
+  const at2 = (path4) => path4.split(".").reduce(
+    (value, key) => typeof value === "object" && value !== null ? value[key] : void 0,
+    payload
+  );
+  const text3 = (path4) => {
+    const value = at2(path4);
+    if (typeof value === "string") return value;
+    throw new InputFault({ where: `event ${event}`, what: `has no ${path4}` });
+  };
+  const commit = (path4) => {
+    const value = text3(path4);
+    if (/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value)) return value;
+    throw new InputFault({ where: `event ${event}`, what: `${path4} is no commit` });
+  };
+  const count3 = (value, path4) => {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    throw new InputFault({ where: `event ${event}`, what: `${path4} is no number` });
+  };
+  switch (event) {
+    case "pull_request":
+    case "pull_request_target":
+      return {
+        kind: "pull-request",
+        number: count3(at2("pull_request.number"), "pull_request.number"),
+        headSha: commit("pull_request.head.sha"),
+        // A fork that was deleted has no repository any more.
+        fork: at2("pull_request.head.repo.full_name") !== at2("pull_request.base.repo.full_name"),
+        privileged: event === "pull_request_target"
+      };
+    case "merge_group":
+      return { kind: "merge-group", headSha: commit("merge_group.head_sha") };
+    case "workflow_run": {
+      const pulls = at2("workflow_run.pull_requests");
+      const conclusion = at2("workflow_run.conclusion");
+      return {
+        kind: "workflow-run",
+        headSha: commit("workflow_run.head_sha"),
+        runId: count3(at2("workflow_run.id"), "workflow_run.id"),
+        conclusion: conclusion === null ? "no conclusion yet" : text3("workflow_run.conclusion"),
+        fork: at2("workflow_run.head_repository.full_name") !== at2("repository.full_name"),
+        ofPullRequest: at2("workflow_run.event") === "pull_request",
+        numbers: (Array.isArray(pulls) ? pulls : []).map(
+          (one) => count3(one?.number, "workflow_run.pull_requests")
+        ),
+        head: `${text3("workflow_run.head_repository.owner.login")}:${text3("workflow_run.head_branch")}`
+      };
+    }
+    default:
+      return { kind: "commit", event, headSha: sha };
+  }
+}
+var init_occasion = __esm({
+  "src/github/occasion.ts"() {
+    "use strict";
+    init_faults();
+  }
+});
+
+// src/github/patience.ts
+import { setTimeout as wait } from "node:timers/promises";
+function mannersOf(environment) {
+  const asked = Number(environment.INT8_GATE_PATIENCE ?? 1);
+  const scale = Number.isFinite(asked) && asked >= 0 ? Math.min(asked, 10) : 1;
+  return {
+    tries: 5,
+    firstMs: FIRST3,
+    mostMs: MOST2,
+    timeoutMs: Math.max(200, TIMEOUT * scale),
+    settleMs: SETTLE,
+    sleep: async (milliseconds) => void await wait(milliseconds * scale)
+  };
+}
+var FIRST3, MOST2, TIMEOUT, SETTLE;
+var init_patience = __esm({
+  "src/github/patience.ts"() {
+    "use strict";
+    FIRST3 = 1e3;
+    MOST2 = 6e4;
+    TIMEOUT = 3e4;
+    SETTLE = 2e3;
+  }
+});
+
 // src/github/index.ts
-var init_github = __esm({
+var init_github2 = __esm({
   "src/github/index.ts"() {
     "use strict";
     init_action();
+    init_announce();
+    init_companion();
     init_natives();
+    init_occasion();
+    init_patience();
+    init_places();
   }
 });
 
@@ -72629,7 +78868,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname17, join as join27, relative as relative13, resolve as resolve13 } from "node:path";
+import { dirname as dirname17, join as join28, relative as relative15, resolve as resolve13 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -72643,42 +78882,56 @@ async function prepareRunner() {
   }
 }
 function actionRoot() {
-  return join27(dirname17(fileURLToPath3(import.meta.url)), "..");
+  return join28(dirname17(fileURLToPath3(import.meta.url)), "..");
 }
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
+  const workspace = resolve13(process.env.GITHUB_WORKSPACE ?? process.cwd());
   let config = "";
+  let post2 = () => Promise.resolve();
   try {
     const inputs = readInputs();
     config = inputs.config;
-    const progress = createProgress(process.stdout, process.env);
-    await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
-    const loaded2 = await loadSettings(inputs.config);
-    const out = inputs.reportFolder ?? resolve13(inputs.workingDirectory, loaded2.settings.report.folder);
-    const { report, exitStatus, reportFolder } = await runGate(loaded2, {
-      signal: abort.signal,
-      out,
-      progress
-    });
-    await publish(report, reportFolder, exitStatus);
-    process.exitCode = exitStatus;
+    const occasion = await readOccasion(process.env);
+    refuseHeadCode(occasion, inputs.mode);
+    const where = readSurroundings(process.env);
+    const manners = mannersOf(process.env);
+    if (inputs.mode === "comment") {
+      const folder = inputs.reportFolder ?? join28(inputs.workingDirectory, "int8-gate-report");
+      process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
+      return;
+    }
+    post2 = (news) => announce(news, occasion, where, inputs.posting, manners);
+    await judge2(inputs, workspace, abort.signal, post2);
   } catch (error2) {
     const ending = endingOf(error2);
-    const file = relative13(process.env.GITHUB_WORKSPACE ?? process.cwd(), config);
-    for (const problem of ending.problems) annotate(problem, file);
+    process.exitCode = ending.exitStatus;
+    for (const problem of ending.problems) annotate(problem, relative15(workspace, config));
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}
 `);
-    process.exitCode = ending.exitStatus;
+    if (ending.exitStatus !== EXIT.interrupted) await post2({ kind: "problems", problems: ending.problems });
   }
+}
+async function judge2(inputs, workspace, signal, post2) {
+  const progress = createProgress(process.stdout, process.env);
+  await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
+  const loaded2 = await loadSettings(inputs.config);
+  const out = inputs.reportFolder ?? resolve13(inputs.workingDirectory, loaded2.settings.report.folder);
+  const { report, exitStatus, reportFolder } = await runGate(loaded2, { signal, out, progress });
+  process.exitCode = exitStatus;
+  await publish(report, reportFolder, exitStatus);
+  const annotations = annotationsOf(report, await sourcesOf(loaded2, workspace));
+  await post2({ kind: "report", report, annotations });
 }
 var init_index = __esm({
   "src/index.ts"() {
     "use strict";
     init_commands();
-    init_github();
+    init_faults();
+    init_github2();
     init_pipeline();
     init_settings();
   }
@@ -72710,19 +78963,19 @@ async function probeImage(plan, { cases, observe: observe2 }, inputs, host) {
     const one = plan.cases[index];
     const base = bases[one.base];
     const changed2 = await runCase(plan, one, base, host);
-    const now = (name) => tensorOf(name, changed2, base);
+    const now = (name2) => tensorOf(name2, changed2, base);
     outcomes2.push({
       case: index,
-      heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), now(name))),
+      heads: plan.heads.map((name2) => powerOf(tensorOf(name2, reference), now(name2))),
       local: one.local === void 0 || !observe2 ? void 0 : powerOf(tensorOf(one.local, base), now(one.local)),
       outputs: hostTensors(plan.outputs, now, host)
     });
   }
   return {
     bases: bases.map((tensors, i) => ({
-      outputs: hostTensors(plan.outputs, (name) => tensorOf(name, tensors), host),
-      heads: plan.heads.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors))),
-      observed: i === 0 || !observe2 ? [] : plan.observed.map((name) => powerOf(tensorOf(name, reference), tensorOf(name, tensors)))
+      outputs: hostTensors(plan.outputs, (name2) => tensorOf(name2, tensors), host),
+      heads: plan.heads.map((name2) => powerOf(tensorOf(name2, reference), tensorOf(name2, tensors))),
+      observed: i === 0 || !observe2 ? [] : plan.observed.map((name2) => powerOf(tensorOf(name2, reference), tensorOf(name2, tensors)))
     })),
     cases: outcomes2
   };
@@ -72736,7 +78989,7 @@ async function runCase(plan, one, base, host) {
   const changed2 = /* @__PURE__ */ new Map();
   const replaced = new Map(one.replaced.map(({ region, model }) => [region, model]));
   for (let region = 0; region < plan.regions.length; region++) {
-    const touched = plan.regions[region]?.inputs.some((name) => changed2.has(name)) === true;
+    const touched = plan.regions[region]?.inputs.some((name2) => changed2.has(name2)) === true;
     const model = replaced.get(region) ?? (touched ? plan.bases[one.base]?.plain[region] : void 0);
     if (model !== void 0) await step(model, [changed2, base], changed2, host);
   }
@@ -72744,24 +78997,24 @@ async function runCase(plan, one, base, host) {
 }
 async function step(model, from, to, host) {
   const session = await host.session(model);
-  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, tensorOf(name, ...from)]));
-  for (const [name, tensor] of Object.entries(await session.run(feeds))) {
-    to.set(name, tensor);
+  const feeds = Object.fromEntries(session.inputNames.map((name2) => [name2, tensorOf(name2, ...from)]));
+  for (const [name2, tensor] of Object.entries(await session.run(feeds))) {
+    to.set(name2, tensor);
     host.spent(tensor.data.byteLength ?? 0);
   }
 }
-function tensorOf(name, ...from) {
+function tensorOf(name2, ...from) {
   for (const tensors of from) {
-    const tensor = tensors.get(name);
+    const tensor = tensors.get(name2);
     if (tensor !== void 0) return tensor;
   }
-  throw new Error(`no region makes tensor ${name}`);
+  throw new Error(`no region makes tensor ${name2}`);
 }
 function hostTensors(names, of2, host) {
   return new Map(
-    names.map((name) => {
-      const tensor = host.toHost(of2(name));
-      return [name, { ...tensor, data: tensor.data.slice() }];
+    names.map((name2) => {
+      const tensor = host.toHost(of2(name2));
+      return [name2, { ...tensor, data: tensor.data.slice() }];
     })
   );
 }
@@ -72805,20 +79058,20 @@ function serve() {
   const models = /* @__PURE__ */ new Map();
   const plans = /* @__PURE__ */ new Map();
   let probing = Promise.resolve();
-  const inTurn = (request) => {
-    if (request.kind !== "probe") return answer(models, plans, request);
-    const reply = probing.then(() => answer(models, plans, request));
+  const inTurn = (request2) => {
+    if (request2.kind !== "probe") return answer(models, plans, request2);
+    const reply = probing.then(() => answer(models, plans, request2));
     probing = reply.catch(() => void 0);
     return reply;
   };
-  port.on("message", (request) => {
-    inTurn(request).then(
+  port.on("message", (request2) => {
+    inTurn(request2).then(
       (reply) => port.postMessage(reply, transfersOf(reply)),
       (error2) => {
-        const stage = request.kind === "load" ? "load" : "run";
+        const stage = request2.kind === "load" ? "load" : "run";
         port.postMessage({
           kind: "failed",
-          id: request.id,
+          id: request2.id,
           stage,
           message: messageOf(error2)
         });
@@ -72826,19 +79079,19 @@ function serve() {
     );
   });
 }
-async function answer(models, plans, request) {
-  const { id } = request;
-  if (request.kind === "plan") {
-    for (const session of plans.get(request.probe)?.sessions.values() ?? []) await session.release();
-    plans.delete(request.probe);
-    if (request.plan !== void 0) plans.set(request.probe, { plan: request.plan, sessions: /* @__PURE__ */ new Map() });
+async function answer(models, plans, request2) {
+  const { id } = request2;
+  if (request2.kind === "plan") {
+    for (const session of plans.get(request2.probe)?.sessions.values() ?? []) await session.release();
+    plans.delete(request2.probe);
+    if (request2.plan !== void 0) plans.set(request2.probe, { plan: request2.plan, sessions: /* @__PURE__ */ new Map() });
     else collectGarbage();
     return { kind: "done", id };
   }
-  if (request.kind === "probe") return { kind: "probed", id, result: await probe(plans, request) };
-  if (request.kind === "load") {
-    const session = await createSession(request.bytes, request.lean);
-    models.set(request.model, {
+  if (request2.kind === "probe") return { kind: "probed", id, result: await probe(plans, request2) };
+  if (request2.kind === "load") {
+    const session = await createSession(request2.bytes, request2.lean);
+    models.set(request2.model, {
       session,
       collector: new RangeCollector(),
       extremes: new ExtremesObserver()
@@ -72851,19 +79104,19 @@ async function answer(models, plans, request) {
       batchable: batchable(session)
     };
   }
-  const held2 = models.get(request.model);
-  if (held2 === void 0) throw new Error(`model ${request.model} is not loaded`);
-  switch (request.kind) {
+  const held2 = models.get(request2.model);
+  if (held2 === void 0) throw new Error(`model ${request2.model} is not loaded`);
+  switch (request2.kind) {
     case "run": {
       const started = performance.now();
       const outputs = await held2.session.run(
-        inputsOf(held2.session.inputNames, request.spec, request.images, request.batch)
+        inputsOf(held2.session.inputNames, request2.spec, request2.images, request2.batch)
       );
-      const ms = (performance.now() - started) / request.batch;
-      return { kind: "ran", id, ms, images: split(outputs, request.images.length, request.batch) };
+      const ms = (performance.now() - started) / request2.batch;
+      return { kind: "ran", id, ms, images: split(outputs, request2.images.length, request2.batch) };
     }
     case "observe":
-      await observe(held2, request);
+      await observe(held2, request2);
       collectGarbage();
       return { kind: "done", id };
     case "statistics":
@@ -72874,7 +79127,7 @@ async function answer(models, plans, request) {
         extremes: held2.extremes.toMessage()
       };
     case "release":
-      models.delete(request.model);
+      models.delete(request2.model);
       await held2.session.release();
       return { kind: "done", id };
   }
@@ -72946,11 +79199,11 @@ function inputsOf(names, spec, images2, batch) {
   const dims = spec.batchless === true ? one : [batch, ...one];
   const { Tensor: OrtTensor } = onnxruntime();
   const feeds = {};
-  for (const name of names) {
-    const extra = images2[0]?.extras?.[name];
-    if (extra !== void 0) feeds[name] = joined(images2, name, batch);
-    else if (spec.dtype === "float16") feeds[name] = halfTensor(floats2, dims);
-    else feeds[name] = new OrtTensor(spec.dtype, floats2, dims);
+  for (const name2 of names) {
+    const extra = images2[0]?.extras?.[name2];
+    if (extra !== void 0) feeds[name2] = joined(images2, name2, batch);
+    else if (spec.dtype === "float16") feeds[name2] = halfTensor(floats2, dims);
+    else feeds[name2] = new OrtTensor(spec.dtype, floats2, dims);
   }
   return feeds;
 }
@@ -72960,11 +79213,11 @@ function halfTensor(floats2, dims) {
   const Half = globalThis.Float16Array;
   return new OrtTensor("float16", Half === void 0 ? bits : new Half(bits.buffer), dims);
 }
-function joined(images2, name, batch) {
+function joined(images2, name2, batch) {
   const { Tensor: OrtTensor } = onnxruntime();
   const parts = Array.from(
     { length: batch },
-    (_, i) => images2[Math.min(i, images2.length - 1)]?.extras?.[name]
+    (_, i) => images2[Math.min(i, images2.length - 1)]?.extras?.[name2]
   );
   const first2 = parts[0];
   const values = parts.flatMap(({ data }) => Array.from(data));
@@ -72980,16 +79233,16 @@ function joined(images2, name, batch) {
 }
 function split(outputs, count3, batch) {
   const images2 = Array.from({ length: count3 }, () => /* @__PURE__ */ new Map());
-  for (const [name, value] of Object.entries(outputs)) {
+  for (const [name2, value] of Object.entries(outputs)) {
     const whole = hostTensor(value);
     if (batch > 1 && whole.dims[0] !== batch)
       throw new Error(
-        `output ${name} has dimensions [${whole.dims.join(", ")}] at a batch of ${batch}: it cannot be cut into images`
+        `output ${name2} has dimensions [${whole.dims.join(", ")}] at a batch of ${batch}: it cannot be cut into images`
       );
     const each = whole.data.length / batch;
     const dims = batch > 1 ? [1, ...whole.dims.slice(1)] : whole.dims;
     images2.forEach(
-      (map, i) => map.set(name, {
+      (map, i) => map.set(name2, {
         type: whole.type,
         dims,
         data: batch === 1 ? whole.data : whole.data.slice(i * each, (i + 1) * each)
@@ -73024,24 +79277,24 @@ function hostTensor(tensor) {
       throw new Error(`an output has type ${tensor.type}, which int8-gate does not read`);
   }
 }
-async function observe(held2, request) {
-  const { images: images2, batch, tensors } = request;
-  const feeds = inputsOf(held2.session.inputNames, request.spec, images2, batch);
-  const fetched = tensors.filter((name) => !(name in feeds));
+async function observe(held2, request2) {
+  const { images: images2, batch, tensors } = request2;
+  const feeds = inputsOf(held2.session.inputNames, request2.spec, images2, batch);
+  const fetched = tensors.filter((name2) => !(name2 in feeds));
   const outputs = fetched.length === 0 ? {} : await held2.session.run(feeds, fetched);
-  for (const name of tensors) {
-    const { data, dims } = hostTensor(feeds[name] ?? outputs[name]);
-    if (data instanceof Float32Array) keep(held2, request, name, data, dims);
+  for (const name2 of tensors) {
+    const { data, dims } = hostTensor(feeds[name2] ?? outputs[name2]);
+    if (data instanceof Float32Array) keep(held2, request2, name2, data, dims);
   }
 }
-function keep({ collector, extremes: extremes2 }, { images: images2, batch, first: first2, ...request }, name, data, dims) {
+function keep({ collector, extremes: extremes2 }, { images: images2, batch, first: first2, ...request2 }, name2, data, dims) {
   const whole = batch === 1 || dims[0] !== batch;
   const each = whole ? data.length : data.length / batch;
   const shape2 = whole ? dims : [1, ...dims.slice(1)];
   for (let i = 0; i < (whole ? 1 : images2.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
-    collector.observe(first2 + i, name, values, shape2);
-    if (request.extremes) extremes2.observe(first2 + i, name, values, shape2);
+    collector.observe(first2 + i, name2, values, shape2);
+    if (request2.extremes) extremes2.observe(first2 + i, name2, values, shape2);
   }
 }
 function transfersOf(reply) {

@@ -295,8 +295,8 @@ function outputOf(body: Record<string, unknown>): {
 } {
   const output = (body.output ?? {}) as Record<string, unknown>;
   return {
-    title: String(output.title ?? ''),
-    summary: String(output.summary ?? ''),
+    title: output.title as string,
+    summary: output.summary as string,
     annotations: (output.annotations ?? []) as FakeCheck['annotations'],
   };
 }

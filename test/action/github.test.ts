@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { withFolder } from '../commands/child.js';
 import { FakeGitHub } from './fake-github.js';
 import { NEW, REPORTS, commandsIn, pullRequest, runStep, type StepResult } from './runner.js';
-import { SCENARIOS, type Scenario } from './scenarios.js';
+import type { Scenario } from './scenario.js';
+import { SCENARIOS } from './scenarios.js';
 
 const SETTINGS = `version: 1
 model: model.onnx

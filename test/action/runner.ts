@@ -52,9 +52,16 @@ export interface Event {
 
 const repo = (name: string): object => ({ full_name: name, owner: { login: name.split('/')[0] } });
 
+interface PullRequestParts {
+  /** Repository of the head; null when it was deleted. */
+  readonly from?: string | null;
+  readonly name?: string;
+  readonly number?: unknown;
+}
+
 export function pullRequest(
   head: string,
-  { from = 'octo/signs' as string | null, name = 'pull_request', number = 7 as unknown } = {},
+  { from = 'octo/signs', name = 'pull_request', number = 7 }: PullRequestParts = {},
 ): Event {
   return {
     name,

@@ -45988,8 +45988,8 @@ var init_remembered = __esm({
 });
 
 // src/pipeline/measure.ts
-function dropBetween({ truth, settings: settings2 }, reference, candidate) {
-  const { resamples, confidence, seed, interval, thresholds } = settings2.gate;
+function dropBetween({ truth, settings: settings2 }, reference, candidate, limits2 = settings2.gate.thresholds.classAP) {
+  const { resamples, confidence, seed, interval } = settings2.gate;
   return pairedBootstrap({
     truth,
     reference,
@@ -45998,7 +45998,7 @@ function dropBetween({ truth, settings: settings2 }, reference, candidate) {
     confidence,
     seed,
     method: interval,
-    minBoxes: thresholds.classAP?.minBoxes ?? 1
+    minBoxes: limits2?.minBoxes ?? 1
   });
 }
 async function measure(bench, name2, bytes2, weightBytes2, reference) {
@@ -46124,7 +46124,7 @@ function dropBelowBase(bench, head) {
   const base = bench.against?.base;
   if (base?.kind !== "measured" || base.detections === void 0 || base.incomparable !== void 0)
     return void 0;
-  return dropBetween(bench, base.detections, head);
+  return dropBetween(bench, base.detections, head, bench.settings.gate.thresholds.base?.classAP);
 }
 var nothing;
 var init_against = __esm({

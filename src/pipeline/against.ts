@@ -126,5 +126,5 @@ export function dropBelowBase(bench: Bench, head: DetectionTable): BootstrapResu
   const base = bench.against?.base;
   if (base?.kind !== 'measured' || base.detections === undefined || base.incomparable !== undefined)
     return undefined;
-  return dropBetween(bench, base.detections, head);
+  return dropBetween(bench, base.detections, head, bench.settings.gate.thresholds.base?.classAP);
 }

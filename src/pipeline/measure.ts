@@ -28,13 +28,17 @@ export interface Measured {
   readonly sqnr: number | undefined;
 }
 
-/** How far a candidate falls below a reference, resampled as the settings say. */
+/**
+ * How far a candidate falls below a reference, resampled as the settings say.
+ * @param limits - of the classes, which are held together
+ */
 export function dropBetween(
   { truth, settings }: Bench,
   reference: DetectionTable,
   candidate: DetectionTable,
+  limits: { readonly minBoxes: number } | undefined = settings.gate.thresholds.classAP,
 ): BootstrapResult {
-  const { resamples, confidence, seed, interval, thresholds } = settings.gate;
+  const { resamples, confidence, seed, interval } = settings.gate;
   return pairedBootstrap({
     truth,
     reference,
@@ -43,7 +47,7 @@ export function dropBetween(
     confidence,
     seed,
     method: interval,
-    minBoxes: thresholds.classAP?.minBoxes ?? 1,
+    minBoxes: limits?.minBoxes ?? 1,
   });
 }
 

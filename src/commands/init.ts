@@ -7,7 +7,9 @@ import { InputFault } from '../faults/index.js';
 import { buildGraph, encodeModel, readModel } from '../onnx/index.js';
 import { terminalText } from '../report/index.js';
 import { loadSettings } from '../settings/index.js';
-import { annotationsIn, calibrationOf, imagesOf, only, survey } from './survey.js';
+import type { Ask } from './ask.js';
+import { annotationsIn, calibrationOf, ChoiceFault, imagesOf, only, survey } from './survey.js';
+import { repositoryOf, writeWorkflows } from './workflows.js';
 
 /** What the user says; the rest is looked for. */
 export interface InitOptions {
@@ -16,14 +18,24 @@ export interface InitOptions {
   readonly images?: string;
   readonly annotations?: string;
   readonly calibration?: string;
+  /** Fall of mAP50-95 below FP32 that passes, 0…1. */
+  readonly maxDrop?: number;
   readonly force?: boolean;
+  /** False where no workflows are wanted. */
+  readonly workflows?: boolean;
 }
 
 /** From so many calibration images on, `count` limits them: ranges settle long before. */
 const MANY = 1000;
 
-/** Writes a commented settings file after looking at model and data; answers what it found. */
-export async function init(options: InitOptions): Promise<string> {
+/** Two points. */
+const MAX_DROP = 0.02;
+
+/**
+ * Looks at model and data, writes a commented settings file and the workflows that use it; answers what it found.
+ * @param ask - where somebody can be asked; without, a choice to make is a fault
+ */
+export async function init(options: InitOptions, ask?: Ask): Promise<string> {
   const file = resolve(options.config);
   if (
     options.force !== true &&
@@ -38,14 +50,19 @@ export async function init(options: InitOptions): Promise<string> {
       fix: 'Use `--force` to overwrite it, or name another file with `--config`.',
     });
   const found = await survey(process.cwd());
-  const model = options.model ?? only(found.models, 'model', '--model', 'an .onnx file');
-  const annotations = options.annotations ?? (await annotationsIn(found));
+  const one = (find: () => string | Promise<string>): Promise<string> => chosen(find, ask);
+  const model = options.model ?? (await one(() => only(found.models, 'model', '--model', 'an .onnx file')));
+  const annotations = options.annotations ?? (await one(() => annotationsIn(found)));
   const images = options.images ?? (await imagesOf(annotations, found));
   const truth = await loadGroundTruth({ format: 'auto', annotations, images });
   const validation = new Set(truth.images.map((image) => dirname(resolve(image.file))));
-  const calibration = options.calibration ?? calibrationOf(found, validation);
+  const calibration = options.calibration ?? (await one(() => calibrationOf(found, validation)));
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
+  const maxDrop =
+    options.maxDrop ??
+    (await ask?.fraction('Fall of mAP50-95 below FP32 that may pass', MAX_DROP)) ??
+    MAX_DROP;
   const to = (path: string): string => JSON.stringify(relative(dirname(file), resolve(path)) || '.');
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
@@ -54,10 +71,35 @@ export async function init(options: InitOptions): Promise<string> {
     ...(images !== undefined && { images: to(images) }),
     calibration: to(calibration),
   };
-  await writeFile(temporary, settingsText(paths, records.length > MANY, said));
+  await writeFile(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
   await rename(temporary, file);
   await loadSettings(file);
-  return [`Wrote ${options.config}`, ...said.map((line) => `  ${line}`), 'Next: int8-gate run'].join('\n');
+  return [
+    `Wrote ${options.config}`,
+    ...said.map((line) => `  ${line}`),
+    ...(await workflows(file, options)),
+    'Next: int8-gate run',
+  ].join('\n');
+}
+
+/** What `find` finds; where several could be meant, what whoever is asked says. */
+async function chosen(find: () => string | Promise<string>, ask: Ask | undefined): Promise<string> {
+  try {
+    return await find();
+  } catch (error) {
+    if (!(error instanceof ChoiceFault) || ask === undefined) throw error;
+    const names = error.options.map((path) => relative(process.cwd(), path));
+    const name = await ask.choose(`Which ${error.what}?`, names);
+    return error.options[names.indexOf(name)] as string;
+  }
+}
+
+async function workflows(file: string, options: InitOptions): Promise<string[]> {
+  if (options.workflows === false) return [];
+  const root = await repositoryOf(dirname(file));
+  return root === undefined
+    ? ['No workflows: this is no git repository']
+    : writeWorkflows(root, file, options.force === true);
 }
 
 /** Loads the model once, so that the settings are known to work, and says what was found. */
@@ -103,7 +145,7 @@ interface Paths {
   readonly calibration: string;
 }
 
-function settingsText(paths: Paths, many: boolean, found: readonly string[]): string {
+function settingsText(paths: Paths, many: boolean, maxDrop: number, found: readonly string[]): string {
   return `# Settings of int8-gate. Reference: docs/settings.md
 # Found:
 ${found.map((line) => `#   ${line}`).join('\n')}
@@ -128,6 +170,6 @@ gate:
   candidate: mixed # judge the cheapest mixed-precision engine; \`int8\` judges INT8 without a search
   thresholds:
     mAP50-95:
-      maxDrop: 0.02 # below FP32; two points
+      maxDrop: ${maxDrop} # below FP32; 0.01 is one point
 `;
 }

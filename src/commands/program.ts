@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { BaseRequest } from '../baseline/index.js';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import { formatAuditTerminal } from '../audit/index.js';
 import { formatLint, lintModel } from '../lint/index.js';
@@ -18,6 +18,7 @@ import {
 } from '../pipeline/index.js';
 import { formatTerminal, terminalText } from '../report/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
+import { createAsk } from './ask.js';
 import { examine, formatFindings } from './doctor.js';
 import { diffFiles } from './diff.js';
 import { evaluateFiles, formatEvaluation, formatStats, type FileOptions } from './evaluate-files.js';
@@ -224,14 +225,20 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     );
   program
     .command('init')
-    .description('look at a model and its data, and write a settings file')
+    .description('look at a model and its data, and write a settings file and the workflows that use it')
     .option('-c, --config <file>', 'settings file to write', DEFAULT_CONFIG)
     .option('--model <file>', 'the .onnx file')
     .option('--images <dir>', 'validation images')
     .option('--annotations <path>', 'annotations of the validation images: COCO, YOLO or Pascal VOC')
     .option('--calibration <dir>', 'calibration images')
-    .option('--force', 'overwrite an existing settings file')
-    .action(async (options: InitOptions) => print(await init(options)));
+    .option('--max-drop <fraction>', 'fall of mAP50-95 below FP32 that may pass, as 0.02', fraction)
+    .option('--no-workflows', 'write no workflows for GitHub Actions')
+    .option('--force', 'overwrite what is there')
+    .option('--yes', 'ask nothing')
+    .action(async (options: InitOptions & { readonly yes?: boolean }) => {
+      const asks = options.yes !== true && process.stdin.isTTY && process.stderr.isTTY;
+      print(await init(options, asks ? createAsk(process.stdin, process.stderr) : undefined));
+    });
   program
     .command('doctor')
     .description('tell which engines, GPU and versions are here and what is missing')
@@ -258,6 +265,12 @@ function baseOf({ base, baseRef }: RunOptions): BaseRequest | undefined {
   if (typeof base === 'string')
     return { kind: 'report', file: resolve(base), ...(baseRef !== undefined && { ref: baseRef }) };
   return baseRef === undefined ? undefined : { kind: 'ref', ref: baseRef };
+}
+
+function fraction(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError('A number between 0 and 1 is expected, as 0.02 for two points.');
 }
 
 async function evaluate(options: EvaluateOptions, signal: AbortSignal): Promise<string> {

@@ -1,5 +1,6 @@
 /** What lies in a folder: models, labelled sets and folders of images. */
-import { access, readdir, readFile } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { access, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { loadGroundTruth, looksLikeImage, type AnnotationFormat } from '../dataset/index.js';
 import { InputFault, systemCode } from '../faults/index.js';
@@ -28,11 +29,15 @@ export interface Survey {
 /** Looks through a folder and its subfolders, a few deep. */
 export async function survey(folder: string): Promise<Survey> {
   const found: Survey = { models: [], annotations: [], folders: new Map() };
-  await look(folder, DEPTH, found);
+  await look(folder, DEPTH, found, new Set());
   return found;
 }
 
-async function look(folder: string, depth: number, found: Survey): Promise<void> {
+async function look(folder: string, depth: number, found: Survey, seen: Set<string>): Promise<void> {
+  // A folder that links lead to twice is one folder.
+  const real = await realpath(folder);
+  if (seen.has(real)) return;
+  seen.add(real);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (systemCode(error) === 'EACCES') return []; // a folder that we may not read holds no input of ours
     throw error;
@@ -41,8 +46,8 @@ async function look(folder: string, depth: number, found: Survey): Promise<void>
   let xml: string | undefined;
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path, depth - 1, found);
+    if (await leadsToFolder(entry, path)) {
+      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path, depth - 1, found, seen);
     } else if (entry.name.endsWith('.onnx')) found.models.push(path);
     else if (entry.name.endsWith('.json')) found.annotations.push({ path, format: 'coco' });
     else if (CONFIG.test(entry.name)) found.annotations.push({ path, format: 'yolo' });
@@ -54,18 +59,36 @@ async function look(folder: string, depth: number, found: Survey): Promise<void>
     found.annotations.push({ path: folder, format: 'voc' });
 }
 
-/** The one that is found. @throws InputFault when there is none or a choice to make. */
+/** Data sets are often linked into a project; a link that leads nowhere is none. */
+async function leadsToFolder(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return stat(path).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
+}
+
+/** Several things could be meant: whoever can ask may ask. */
+export class ChoiceFault extends InputFault {
+  constructor(
+    readonly what: string,
+    readonly options: readonly string[],
+    fix: string,
+  ) {
+    super({ where: what, what: `several could be meant: ${options.map(shown).join(', ')}`, fix });
+  }
+}
+
+function shown(path: string): string {
+  return relative(process.cwd(), path);
+}
+
+/** The one that is found. @throws InputFault when there is none, ChoiceFault when there is a choice to make. */
 export function only(found: readonly string[], what: string, flag: string, kind: string): string {
   if (found.length === 1) return found[0] as string;
-  const list = found.map((path) => relative(process.cwd(), path)).join(', ');
-  throw new InputFault({
-    where: what,
-    what:
-      found.length === 0
-        ? `no ${kind.replace(/^an? /, '')} lies in this folder`
-        : `several could be meant: ${list}`,
-    fix: `Name ${kind} with \`${flag}\`.`,
-  });
+  const fix = `Name ${kind} with \`${flag}\`.`;
+  if (found.length > 1) throw new ChoiceFault(what, found, fix);
+  throw new InputFault({ where: what, what: `no ${kind.replace(/^an? /, '')} lies in this folder`, fix });
 }
 
 /**

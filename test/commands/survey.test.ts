@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { annotationsIn, calibrationOf, imagesOf, survey } from '../../src/commands/survey.js';
@@ -79,6 +79,17 @@ describe('a labelled set is found', () => {
       );
     }));
 });
+
+test('folders that are linked into the project are looked through, and a circle of links ends', () =>
+  withFiles({ 'far/pics/a.jpg': '', 'far/m.onnx': '', 'project/gt.json': COCO }, async (folder) => {
+    const project = join(folder, 'project');
+    await symlink(join(folder, 'far'), join(project, 'data'));
+    await symlink(project, join(project, 'again'));
+    await symlink(join(folder, 'nowhere'), join(project, 'broken'));
+    const found = await survey(project);
+    expect(found.models).toEqual([join(project, 'data', 'm.onnx')]);
+    expect([...found.folders.keys()]).toEqual([join(project, 'data', 'pics')]);
+  }));
 
 test.each<[string, readonly string[], string | RegExp]>([
   ['the one that speaks of calibration', ['val', 'train', 'calib'], 'calib'],

@@ -1,0 +1,91 @@
+/** The two workflows that `init` writes beside the settings. */
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+
+/** Files below the repository's root, by path. */
+export const WORKFLOWS = [
+  '.github/workflows/int8-gate.yml',
+  '.github/workflows/int8-gate-nightly.yml',
+] as const;
+
+/** The folder that holds `.git`, from `folder` upwards; undefined outside a repository. */
+export async function repositoryOf(folder: string): Promise<string | undefined> {
+  if (await exists(join(folder, '.git'))) return folder;
+  const parent = dirname(folder);
+  return parent === folder ? undefined : repositoryOf(parent);
+}
+
+/**
+ * Writes both workflows, those that are there already only with `force`; answers a line for each.
+ * @param root - the repository's root
+ * @param config - the settings file
+ */
+export async function writeWorkflows(root: string, config: string, force: boolean): Promise<string[]> {
+  const below = relative(root, resolve(config)).split(sep).join('/');
+  const lfs = /filter=lfs/.test(await readFile(join(root, '.gitattributes'), 'utf8').catch(() => ''));
+  const texts = [pullRequest(below, lfs), nightly(below, lfs)];
+  const lines: string[] = [];
+  for (const [i, path] of WORKFLOWS.entries()) {
+    const file = join(root, path);
+    if (!force && (await exists(file))) {
+      lines.push(`Kept ${path}, which was there`);
+      continue;
+    }
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, texts[i] as string);
+    lines.push(`Wrote ${path}`);
+  }
+  return lines;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function pullRequest(config: string, lfs: boolean): string {
+  return `# Judges each pull request. No \`paths\` here: a required check that does not run would wait for ever.
+# To block merging, make "INT8 gate / int8" a required check of the branch.
+name: INT8 gate
+on: pull_request
+permissions:
+  contents: read
+concurrency:
+  group: int8-gate-\${{ github.ref }}
+  cancel-in-progress: true
+${job(config, lfs, 14)}`;
+}
+
+function nightly(config: string, lfs: boolean): string {
+  return `# Judges the default branch every night: what moved without a pull request, as images outside of git or the runner.
+name: INT8 gate, nightly
+on:
+  schedule:
+    - cron: '17 3 * * *'
+  workflow_dispatch:
+permissions:
+  contents: read
+${job(config, lfs, 90)}`;
+}
+
+function job(config: string, lfs: boolean, days: number): string {
+  return `jobs:
+  int8:
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    steps:
+      - uses: actions/checkout@v4${lfs ? '\n        with:\n          lfs: true' : ''}
+      - uses: int8-gate/int8-gate@v0
+        id: gate
+        with:
+          config: ${JSON.stringify(config)}
+      - uses: actions/upload-artifact@v4
+        if: always() && steps.gate.outputs.report-path != ''
+        with:
+          name: int8-gate-report
+          path: \${{ steps.gate.outputs.report-path }}
+          retention-days: ${days}
+`;
+}

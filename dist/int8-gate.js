@@ -1329,15 +1329,15 @@ var init_numbers = __esm({
 // src/report/diff-text.ts
 function formatDiff(base, head, most = 20) {
   const diff = diffReports(base, head);
-  const shown2 = diff.layers.filter(({ kind }) => kind !== "renamed");
-  const renamed = diff.layers.length - shown2.length;
-  const rest = shown2.length - most;
+  const shown3 = diff.layers.filter(({ kind }) => kind !== "renamed");
+  const renamed = diff.layers.length - shown3.length;
+  const rest = shown3.length - most;
   return [
     ...accuracy2(base, head),
     "",
     ...diff.causes.map((cause) => terminalText(sentence(cause))),
     ...diff.causes.length > 0 ? [""] : [],
-    ...shown2.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : layerTable(shown2.slice(0, most)),
+    ...shown3.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : layerTable(shown3.slice(0, most)),
     ...rest > 0 ? [`${rest} more layers changed.`] : [],
     ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
   ].join("\n");
@@ -1840,8 +1840,8 @@ function countSteps(most) {
   const highest = Math.max(1, Math.floor(Math.log10(Math.max(1, most))));
   const by = Math.ceil(highest / 4);
   const powers = Array.from({ length: Math.floor(highest / by) }, (_, i) => 10 ** ((i + 1) * by));
-  const shown2 = most < 10 ? [most] : powers;
-  return [[0, "0"], ...shown2.map((count3) => [countPlace(count3), shortNumber(count3)])];
+  const shown3 = most < 10 ? [most] : powers;
+  return [[0, "0"], ...shown3.map((count3) => [countPlace(count3), shortNumber(count3)])];
 }
 function countPlace(count3) {
   return Math.log10(1 + count3);
@@ -2105,10 +2105,10 @@ function pair2([before, now], show3) {
   return `${one(before)} → ${one(now)}`;
 }
 function layers(changes) {
-  const shown2 = changes.filter(({ kind }) => kind !== "renamed");
-  const renamed = changes.length - shown2.length;
+  const shown3 = changes.filter(({ kind }) => kind !== "renamed");
+  const renamed = changes.length - shown3.length;
   const words = renamed === 0 ? void 0 : html`<p class="quiet">${renamed} layers have another name and are otherwise as they were.</p>`;
-  if (shown2.length === 0)
+  if (shown3.length === 0)
     return html`<p>No layer became more or less sensitive.</p>
       ${words}`;
   return html`<div class="wide tall">
@@ -2125,7 +2125,7 @@ function layers(changes) {
           </tr>
         </thead>
         <tbody>
-          ${shown2.map(
+          ${shown3.map(
     ({ kind, name: name2, before, rank: rank2, sqnr, precision: precision2, range, cause }) => html`<tr>
                 <td>
                   <span class="name">${name2}</span
@@ -2492,7 +2492,7 @@ function depthChart(layers3) {
       y: { label: "SQNR dB (worse ↑)", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
     },
     (x, y) => {
-      const stems = (chosen) => along3.filter(chosen).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
+      const stems = (chosen2) => along3.filter(chosen2).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
       const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along3.length));
       const marks = layers3.filter(({ sqnr, rank: rank2 }) => sqnr !== null && rank2 <= MARKED).map(
         (layer) => html`<a href="#layer-${layer.rank}"
@@ -2721,7 +2721,7 @@ function figure(title, curves, [width, height]) {
 function spreads({ scoreEdges, sizeEdges, variants: variants3 }) {
   const first2 = sizeEdges.findIndex((_, i) => variants3.some(({ sizes }) => (sizes[i] ?? 0) > 0));
   const last = sizeEdges.findLastIndex((_, i) => variants3.some(({ sizes }) => (sizes[i] ?? 0) > 0));
-  const shown2 = sizeEdges.slice(Math.max(0, first2), last + 2);
+  const shown3 = sizeEdges.slice(Math.max(0, first2), last + 2);
   return [
     spread(
       "Scores of all detections",
@@ -2733,8 +2733,8 @@ function spreads({ scoreEdges, sizeEdges, variants: variants3 }) {
     first2 < 0 ? void 0 : spread(
       "Sizes of detections with a score of 0.25 or more",
       "square root of the area, pixels",
-      shown2,
-      shown2.map((edge, i) => [i, shortNumber(Math.round(edge))]).filter((_, i) => i % 2 === first2 % 2),
+      shown3,
+      shown3.map((edge, i) => [i, shortNumber(Math.round(edge))]).filter((_, i) => i % 2 === first2 % 2),
       variants3.map(({ variant: variant2, sizes }) => ({ variant: variant2, counts: sizes.slice(first2, last + 1) }))
     )
   ];
@@ -6270,7 +6270,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve14.call(this, root2, ref);
+      let _sch = resolve15.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -6297,7 +6297,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve14(root2, ref) {
+    function resolve15(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -7161,7 +7161,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve14(baseURI, relativeURI, options) {
+    function resolve15(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -7197,50 +7197,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved2, schemelessOptions);
     }
-    function resolveComponent(base, relative16, options, skipNormalization) {
+    function resolveComponent(base, relative17, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse3(serialize2(base, options), options);
-        relative16 = parse3(serialize2(relative16, options), options);
+        relative17 = parse3(serialize2(relative17, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative16.scheme) {
-        target.scheme = relative16.scheme;
-        target.userinfo = relative16.userinfo;
-        target.host = relative16.host;
-        target.port = relative16.port;
-        target.path = removeDotSegments(relative16.path || "");
-        target.query = relative16.query;
+      if (!options.tolerant && relative17.scheme) {
+        target.scheme = relative17.scheme;
+        target.userinfo = relative17.userinfo;
+        target.host = relative17.host;
+        target.port = relative17.port;
+        target.path = removeDotSegments(relative17.path || "");
+        target.query = relative17.query;
       } else {
-        if (relative16.userinfo !== void 0 || relative16.host !== void 0 || relative16.port !== void 0) {
-          target.userinfo = relative16.userinfo;
-          target.host = relative16.host;
-          target.port = relative16.port;
-          target.path = removeDotSegments(relative16.path || "");
-          target.query = relative16.query;
+        if (relative17.userinfo !== void 0 || relative17.host !== void 0 || relative17.port !== void 0) {
+          target.userinfo = relative17.userinfo;
+          target.host = relative17.host;
+          target.port = relative17.port;
+          target.path = removeDotSegments(relative17.path || "");
+          target.query = relative17.query;
         } else {
-          if (!relative16.path) {
+          if (!relative17.path) {
             target.path = base.path;
-            if (relative16.query !== void 0) {
-              target.query = relative16.query;
+            if (relative17.query !== void 0) {
+              target.query = relative17.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative16.path[0] === "/") {
-              target.path = removeDotSegments(relative16.path);
+            if (relative17.path[0] === "/") {
+              target.path = removeDotSegments(relative17.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative16.path;
+                target.path = "/" + relative17.path;
               } else if (!base.path) {
-                target.path = relative16.path;
+                target.path = relative17.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative16.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative17.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative16.query;
+            target.query = relative17.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -7248,7 +7248,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative16.fragment;
+      target.fragment = relative17.fragment;
       return target;
     }
     function equal2(uriA, uriB, options) {
@@ -7552,7 +7552,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve14,
+      resolve: resolve15,
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
@@ -10910,7 +10910,7 @@ function changedSettings(changes) {
   };
 }
 function baseRows({ layers: layers3 }) {
-  const shown2 = layers3.filter(({ kind }) => kind !== "renamed");
+  const shown3 = layers3.filter(({ kind }) => kind !== "renamed");
   const pair3 = ([a, b], text3) => `${a === null || a === void 0 ? "–" : text3(a)} → ${b === null || b === void 0 ? "–" : text3(b)}`;
   return {
     title: "Layers that differ from the base",
@@ -10918,7 +10918,7 @@ function baseRows({ layers: layers3 }) {
       "| layer | | rank | SQNR dB | precision | range | cause |",
       "| :- | :- | -: | -: | :- | -: | :- |"
     ],
-    rows: shown2.map(
+    rows: shown3.map(
       (one) => row([
         name(one.name),
         one.kind,
@@ -13091,8 +13091,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve14) {
-  return buildFileRegistry([fileDescriptorProto, resolve14]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve15) {
+  return buildFileRegistry([fileDescriptorProto, resolve15]);
 }
 function buildFileRegistry(args, check3) {
   const registry = createBaseRegistry();
@@ -13116,7 +13116,7 @@ function buildFileRegistry(args, check3) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve14(protoFileName);
+        const dep = resolve15(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -13130,7 +13130,7 @@ function buildFileRegistry(args, check3) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve14 = args[1];
+    const resolve15 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check3 === null || check3 === void 0 ? void 0 : check3(file);
@@ -17901,10 +17901,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name2) => ({ tensor: name2, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join29 = joinBefore(graph, tensor);
-    if (join29 === void 0 || found.has(join29.name)) continue;
+    const join30 = joinBefore(graph, tensor);
+    if (join30 === void 0 || found.has(join30.name)) continue;
     const step2 = scale[0];
-    const parts = join29.inputs.flatMap((name2) => {
+    const parts = join30.inputs.flatMap((name2) => {
       const one = statistics.get(name2);
       return one === void 0 ? [] : [{ tensor: name2, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -17912,8 +17912,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join29.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join29.name, { ...words, sentence: describe2(words, smallest, largest) });
+    const words = { tensor, node: join30.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join30.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -22624,7 +22624,7 @@ async function openRepository(folder, ref) {
       if (stdout.replaceAll("\0", "") !== name2) return void 0;
       return (await git(root2, ["show", `${commit}:${name2}`], where)).stdout;
     },
-    checkedOut: (job) => inWorkTree(root2, commit, where, job)
+    checkedOut: (job2) => inWorkTree(root2, commit, where, job2)
   };
 }
 async function realFolder(path4) {
@@ -22670,12 +22670,12 @@ async function commitOf(root2, ref, where) {
     );
   }
 }
-async function inWorkTree(root2, commit, where, job) {
+async function inWorkTree(root2, commit, where, job2) {
   const parent = await realpath(await mkdtemp(join3(tmpdir(), "int8-gate-base-")));
   const folder = join3(parent, "base");
   try {
     await git(root2, ["worktree", "add", "--quiet", "--detach", folder, commit], where);
-    return await job(folder);
+    return await job2(folder);
   } finally {
     await rm3(parent, { recursive: true, force: true });
     await git(root2, ["worktree", "prune"], where);
@@ -22842,8 +22842,8 @@ function leavesOf({ settings: settings2, file }) {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       for (const [key, one] of Object.entries(value)) visit(one, path4 === "" ? key : `${path4}.${key}`);
     } else if (value !== void 0) {
-      const shown2 = typeof value === "string" && isAbsolute2(value) ? relative3(dirname5(file), value) : value;
-      leaves.set(path4, JSON.stringify(shown2));
+      const shown3 = typeof value === "string" && isAbsolute2(value) ? relative3(dirname5(file), value) : value;
+      leaves.set(path4, JSON.stringify(shown3));
     }
   };
   visit(settings2, "");
@@ -22983,13 +22983,13 @@ function accuracyChecks(side) {
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat11, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat12, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat11],
-      after: candidate.stats[stat11],
+      before: reference.stats[stat12],
+      after: candidate.stats[stat12],
       interval: intervals2?.[drop3],
       side
     });
@@ -28035,10 +28035,10 @@ var require_resolve_block_map = __commonJS({
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start, key, sep: sep8, value } = collItem;
+        const { start, key, sep: sep9, value } = collItem;
         const keyProps = resolveProps.resolveProps(start, {
           indicator: "explicit-key-ind",
-          next: key ?? sep8?.[0],
+          next: key ?? sep9?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -28052,7 +28052,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep8) {
+          if (!keyProps.anchor && !keyProps.tag && !sep9) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -28076,7 +28076,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep8 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep9 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -28092,7 +28092,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep8, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep9, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -28183,7 +28183,7 @@ var require_resolve_end = __commonJS({
       let comment = "";
       if (end) {
         let hasSpace = false;
-        let sep8 = "";
+        let sep9 = "";
         for (const token of end) {
           const { source, type } = token;
           switch (type) {
@@ -28197,13 +28197,13 @@ var require_resolve_end = __commonJS({
               if (!comment)
                 comment = cb;
               else
-                comment += sep8 + cb;
-              sep8 = "";
+                comment += sep9 + cb;
+              sep9 = "";
               break;
             }
             case "newline":
               if (comment)
-                sep8 += source;
+                sep9 += source;
               hasSpace = true;
               break;
             default:
@@ -28246,18 +28246,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start, key, sep: sep8, value } = collItem;
+        const { start, key, sep: sep9, value } = collItem;
         const props = resolveProps.resolveProps(start, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep8?.[0],
+          next: key ?? sep9?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep8 && !value) {
+          if (!props.anchor && !props.tag && !sep9 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -28311,8 +28311,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap2 && !sep8 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep8, null, props, onError);
+        if (!isMap2 && !sep9 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep9, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -28324,7 +28324,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep8 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep9 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -28335,8 +28335,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap2 && !props.found && ctx.options.strict) {
-              if (sep8)
-                for (const st of sep8) {
+              if (sep9)
+                for (const st of sep9) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -28353,7 +28353,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep8, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep9, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -28533,7 +28533,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep8 = "";
+      let sep9 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines2[i][0].slice(trimIndent) + "\n";
@@ -28550,24 +28550,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep8 + indent.slice(trimIndent) + content;
-          sep8 = "\n";
+          value += sep9 + indent.slice(trimIndent) + content;
+          sep9 = "\n";
         } else if (indent.length > trimIndent || content[0] === "	") {
-          if (sep8 === " ")
-            sep8 = "\n";
-          else if (!prevMoreIndented && sep8 === "\n")
-            sep8 = "\n\n";
-          value += sep8 + indent.slice(trimIndent) + content;
-          sep8 = "\n";
+          if (sep9 === " ")
+            sep9 = "\n";
+          else if (!prevMoreIndented && sep9 === "\n")
+            sep9 = "\n\n";
+          value += sep9 + indent.slice(trimIndent) + content;
+          sep9 = "\n";
           prevMoreIndented = true;
         } else if (content === "") {
-          if (sep8 === "\n")
+          if (sep9 === "\n")
             value += "\n";
           else
-            sep8 = "\n";
+            sep9 = "\n";
         } else {
-          value += sep8 + content;
-          sep8 = " ";
+          value += sep9 + content;
+          sep9 = " ";
           prevMoreIndented = false;
         }
       }
@@ -28750,25 +28750,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep8 = " ";
+      let sep9 = " ";
       let pos = line.lastIndex;
       while (match2 = line.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep8 === "\n")
-            res += sep8;
+          if (sep9 === "\n")
+            res += sep9;
           else
-            sep8 = "\n";
+            sep9 = "\n";
         } else {
-          res += sep8 + lm;
-          sep8 = " ";
+          res += sep9 + lm;
+          sep9 = " ";
         }
         pos = line.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep8 + (match2?.[1] ?? "");
+      return res + sep9 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -29578,14 +29578,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start, key, sep: sep8, value }) {
+    function stringifyItem({ start, key, sep: sep9, value }) {
       let res = "";
       for (const st of start)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep8)
-        for (const st of sep8)
+      if (sep9)
+        for (const st of sep9)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -30752,18 +30752,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start = getFirstKeyStartProps(prev);
-          let sep8;
+          let sep9;
           if (scalar.end) {
-            sep8 = scalar.end;
-            sep8.push(this.sourceToken);
+            sep9 = scalar.end;
+            sep9.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep8 = [this.sourceToken];
+            sep9 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start, key: scalar, sep: sep8 }]
+            items: [{ start, key: scalar, sep: sep9 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -30916,15 +30916,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start2 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep8 = it.sep;
-                  sep8.push(this.sourceToken);
+                  const sep9 = it.sep;
+                  sep9.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start2, key, sep: sep8 }]
+                    items: [{ start: start2, key, sep: sep9 }]
                   });
                 } else if (start.length > 0) {
                   it.sep = it.sep.concat(start, this.sourceToken);
@@ -31118,13 +31118,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep8 = fc.end.splice(1, fc.end.length);
-            sep8.push(this.sourceToken);
+            const sep9 = fc.end.splice(1, fc.end.length);
+            sep9.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start, key: fc, sep: sep8 }]
+              items: [{ start, key: fc, sep: sep9 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -33617,11 +33617,11 @@ var init_decode = __esm({
 function limit(count3) {
   let running = 0;
   const waiting = [];
-  return async (job) => {
+  return async (job2) => {
     if (running < count3) running++;
-    else await new Promise((resolve14) => waiting.push(resolve14));
+    else await new Promise((resolve15) => waiting.push(resolve15));
     try {
-      return await job();
+      return await job2();
     } finally {
       const next = waiting.shift();
       if (next === void 0) running--;
@@ -33637,9 +33637,9 @@ var init_limit = __esm({
 
 // src/dataset/sizes.ts
 import { availableParallelism } from "node:os";
-async function eachOf(items, job) {
+async function eachOf(items, job2) {
   const gate = limit(2 * availableParallelism());
-  return Promise.all(items.map((item, i) => gate(() => job(item, i))));
+  return Promise.all(items.map((item, i) => gate(() => job2(item, i))));
 }
 async function measureImages(records, exif, problems) {
   const measured = await eachOf(records, async (record) => {
@@ -33665,13 +33665,13 @@ async function checkImages(records, exif, source) {
 }
 function otherSize(record, header, exif) {
   const fits = ({ width, height }) => record.width === width && record.height === height;
-  const shown2 = shownSize(header, exif);
-  if (record.width === 0 || record.height === 0 || fits(shown2)) return void 0;
+  const shown3 = shownSize(header, exif);
+  if (record.width === 0 || record.height === 0 || fits(shown3)) return void 0;
   const { orientation } = header;
   const turned = orientation === 1 ? "" : ` (EXIF orientation ${orientation}, ${exif ? "followed" : "left aside"})`;
   return {
     where: record.file,
-    what: `is ${shown2.width}×${shown2.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
+    what: `is ${shown3.width}×${shown3.height} pixels${turned}, the annotations say ${record.width}×${record.height}`,
     fix: fits(shownSize(header, !exif)) ? `The annotations were made on the image ${exif ? "as stored" : "as shown"}: set \`preprocessing.exif: ${String(!exif)}\`.` : "The boxes would not fit: use the images that were annotated."
   };
 }
@@ -34123,22 +34123,22 @@ function stratify(truth, count3, seed) {
       else list3.push(image);
     }
   const rarestFirst = [...members].sort(([a, x], [b, y]) => x.length - y.length || a - b);
-  const chosen = /* @__PURE__ */ new Set();
+  const chosen2 = /* @__PURE__ */ new Set();
   for (const [, images2] of rarestFirst) {
     const share2 = Math.max(1, Math.round(images2.length * count3 / all.length));
-    let have = images2.filter((image) => chosen.has(image)).length;
+    let have = images2.filter((image) => chosen2.has(image)).length;
     for (const image of images2) {
-      if (have >= share2 || chosen.size >= count3) break;
-      if (chosen.has(image)) continue;
-      chosen.add(image);
+      if (have >= share2 || chosen2.size >= count3) break;
+      if (chosen2.has(image)) continue;
+      chosen2.add(image);
       have++;
     }
   }
   for (const image of order) {
-    if (chosen.size >= count3) break;
-    chosen.add(image);
+    if (chosen2.size >= count3) break;
+    chosen2.add(image);
   }
-  return [...chosen].sort((a, b) => a - b);
+  return [...chosen2].sort((a, b) => a - b);
 }
 function classesOfImages({ images: images2, annotations }) {
   const classes = images2.map(() => /* @__PURE__ */ new Set());
@@ -36689,21 +36689,21 @@ var init_Matcher = __esm({
        * @returns {string}
        */
       toString(separator, includeNamespace = true) {
-        const sep8 = separator || this.separator;
-        const isDefault = sep8 === this.separator && includeNamespace === true;
+        const sep9 = separator || this.separator;
+        const isDefault = sep9 === this.separator && includeNamespace === true;
         if (isDefault) {
           if (this._pathStringCache !== null) {
             return this._pathStringCache;
           }
           const result = this.path.map(
             (n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-          ).join(sep8);
+          ).join(sep9);
           this._pathStringCache = result;
           return result;
         }
         return this.path.map(
           (n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-        ).join(sep8);
+        ).join(sep9);
       }
       /**
        * Get path as array of tag names.
@@ -38016,8 +38016,8 @@ function readStopNodeData(xmlData, tagName, i) {
           const nextLt = xmlData.indexOf("<", i + 1);
           if (nextLt === -1 || nextLt > nextGt) {
             const exp = xmlData.substring(i + 1, nextGt);
-            const sep8 = exp.search(/\s/);
-            const name2 = sep8 === -1 ? exp : exp.substring(0, sep8);
+            const sep9 = exp.search(/\s/);
+            const name2 = sep9 === -1 ? exp : exp.substring(0, sep9);
             if (name2 === tagName && exp[exp.length - 1] !== "/") openTagCount++;
             i = nextGt;
           }
@@ -41404,7 +41404,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join29 = (members2, tie) => {
+  const join30 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find4(members2[0]), find4(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -41412,8 +41412,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find4(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join29(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join29(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join30(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join30(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find4(i), [...members.get(find4(i)) ?? [], layer]));
@@ -42245,25 +42245,25 @@ function chooseSubset(truth, count3, seed) {
     map.set(annotations.category[row3], (map.get(annotations.category[row3]) ?? 0) + 1);
   }
   const seen = new Float64Array(truth.categories.length);
-  const chosen = /* @__PURE__ */ new Set();
+  const chosen2 = /* @__PURE__ */ new Set();
   const order = shuffled2(all, seed);
-  while (chosen.size < count3) {
-    const rarest = rarestClass(seen, order, boxes2, chosen);
-    const next = pick(order, boxes2, chosen, rarest);
-    chosen.add(next);
+  while (chosen2.size < count3) {
+    const rarest = rarestClass(seen, order, boxes2, chosen2);
+    const next = pick(order, boxes2, chosen2, rarest);
+    chosen2.add(next);
     for (const [category, n] of boxes2[next])
       seen[category] = seen[category] + n;
   }
-  return [...chosen].sort((a, b) => a - b);
+  return [...chosen2].sort((a, b) => a - b);
 }
-function rarestClass(seen, order, boxes2, chosen) {
+function rarestClass(seen, order, boxes2, chosen2) {
   const open7 = new Set(
-    order.filter((i) => !chosen.has(i)).flatMap((i) => [...boxes2[i].keys()])
+    order.filter((i) => !chosen2.has(i)).flatMap((i) => [...boxes2[i].keys()])
   );
   return [...open7].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
-function pick(order, boxes2, chosen, category) {
-  const open7 = order.filter((i) => !chosen.has(i));
+function pick(order, boxes2, chosen2, category) {
+  const open7 = order.filter((i) => !chosen2.has(i));
   if (category === void 0) return open7[0];
   return open7.reduce(
     (best, i) => (boxes2[i]?.get(category) ?? 0) > (boxes2[best]?.get(category) ?? 0) ? i : best
@@ -42334,13 +42334,13 @@ async function chooseCalibrators(input) {
 }
 function chosenRanges(candidates, choices) {
   const by = new Map(candidates.map(({ name: name2, ranges }) => [name2, ranges]));
-  const chosen = new Map(candidates[0]?.ranges);
+  const chosen2 = new Map(candidates[0]?.ranges);
   for (const { members, calibrator } of choices)
     for (const tensor of members) {
       const range = by.get(calibrator)?.get(tensor);
-      if (range !== void 0) chosen.set(tensor, range);
+      if (range !== void 0) chosen2.set(tensor, range);
     }
-  return chosen;
+  return chosen2;
 }
 function promising(trials) {
   const byGroup = /* @__PURE__ */ new Map();
@@ -42592,8 +42592,8 @@ var init_pool = __esm({
       ask(request2) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve14, reject) => {
-          this.pending.set(id, { resolve: resolve14, reject });
+        return new Promise((resolve15, reject) => {
+          this.pending.set(id, { resolve: resolve15, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request2, id });
         });
@@ -42660,7 +42660,7 @@ async function taskOf(feed, index) {
   const { pixels, width, height } = image;
   return { pixels, width, height, extras: feed.extras?.(index, image) };
 }
-async function inOrder(count3, ahead, signal, job, deliver) {
+async function inOrder(count3, ahead, signal, job2, deliver) {
   const running = [];
   let started = 0;
   const stopWhenAsked = () => {
@@ -42670,7 +42670,7 @@ async function inOrder(count3, ahead, signal, job, deliver) {
   try {
     for (let finished = 0; finished < count3; finished++) {
       while (started < count3 && running.length < ahead) {
-        const one = job(started++);
+        const one = job2(started++);
         one.catch(() => void 0);
         running.push(one);
       }
@@ -43114,8 +43114,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve14, reject) => {
-            worker2.greeting = { resolve: resolve14, reject };
+          const hello = await new Promise((resolve15, reject) => {
+            worker2.greeting = { resolve: resolve15, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -43151,7 +43151,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve14, reject) => {
+          const answer2 = await new Promise((resolve15, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -43161,7 +43161,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve14, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve15, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request2, id, op: operation })}
 `);
           });
@@ -43248,7 +43248,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve14) => gone ? resolve14() : this.child.once("close", () => resolve14())
+          (resolve15) => gone ? resolve15() : this.child.once("close", () => resolve15())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -44586,14 +44586,14 @@ function ultralyticsQueries({ classCount, outputs: { predictions } }, options) {
     const { data } = tensor;
     const [n = 0, width = 0] = shapeOf2(tensor, predictions, 2);
     const found = new CandidateTable();
-    const chosen = width === 6 && (classCount === 2 ? wholeNumbers(data, 5, 6) : classCount !== void 0);
+    const chosen2 = width === 6 && (classCount === 2 ? wholeNumbers(data, 5, 6) : classCount !== void 0);
     for (let i = 0; i < n; i++) {
       const score = (cls) => data[i * width + 4 + cls];
       let best = 0;
-      if (!chosen) {
+      if (!chosen2) {
         for (let cls = 1; cls < width - 4; cls++) if (score(cls) > score(best)) best = cls;
       }
-      if (chosen) add(found, Math.round(score(1)), score(0), data, i * width, options);
+      if (chosen2) add(found, Math.round(score(1)), score(0), data, i * width, options);
       else add(found, best, score(best), data, i * width, options);
     }
     emitTop(found, options, geometry, emit);
@@ -45012,8 +45012,8 @@ function single(sight, add4) {
 }
 function onlyOutput({ outputs, named }) {
   const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
-  const chosen = floats2.find(({ name: name2 }) => name2 === named.predictions);
-  if (chosen !== void 0) return chosen;
+  const chosen2 = floats2.find(({ name: name2 }) => name2 === named.predictions);
+  if (chosen2 !== void 0) return chosen2;
   const [first2] = floats2;
   const alike2 = floats2.every(({ dims }) => String(dims) === String(first2?.dims));
   if (!alike2 || floats2.length > 2 || outputs.some((o) => !floats2.includes(o) && o.dims.length < 5))
@@ -45247,8 +45247,8 @@ var init_view2 = __esm({
 function matchesOf(view, named, declaredClasses, declared) {
   const known2 = classNamesOf(view)?.length;
   const classes = declaredClasses !== void 0 ? { count: declaredClasses, from: "the settings" } : known2 !== void 0 ? { count: known2, from: "the metadata" } : void 0;
-  const chosen = Object.values(named);
-  const outputs = chosen.length === 0 ? view.outputs : view.outputs.filter(({ name: name2 }) => chosen.includes(name2));
+  const chosen2 = Object.values(named);
+  const outputs = chosen2.length === 0 ? view.outputs : view.outputs.filter(({ name: name2 }) => chosen2.includes(name2));
   const found = [];
   const sight = { view, outputs, named, classes, declared, ...inputSize(view) };
   const add4 = (format, match2) => {
@@ -45287,18 +45287,18 @@ function chooseDecoder(view, override = "auto") {
       fix: "Export the model with the image as its only input."
     });
   const candidates = matchesOf(view, named, given.classes?.length, wanted);
-  const [chosen] = candidates;
-  if (chosen === void 0 || candidates.length > 1) throw undecided(view, candidates, wanted);
-  const options = optionsOf(view, chosen.format, given);
-  if (chosen.format === "yolov5-heads" && options.anchors?.length !== chosen.heads?.length)
+  const [chosen2] = candidates;
+  if (chosen2 === void 0 || candidates.length > 1) throw undecided(view, candidates, wanted);
+  const options = optionsOf(view, chosen2.format, given);
+  if (chosen2.format === "yolov5-heads" && options.anchors?.length !== chosen2.heads?.length)
     throw new InputFault({
       where: `model outputs ${view.outputs.map(shown).join("; ")}`,
-      what: `${chosen.why.slice(chosen.why.lastIndexOf(": ") + 2)}, but ${options.anchors === void 0 ? "nothing tells the anchors" : `anchors of ${options.anchors.length} levels`}`,
+      what: `${chosen2.why.slice(chosen2.why.lastIndexOf(": ") + 2)}, but ${options.anchors === void 0 ? "nothing tells the anchors" : `anchors of ${options.anchors.length} levels`}`,
       fix: "Export with the decoding inside (YOLOv7: `--grid`), or give the anchors of each head, finest first, in pixels: `decoder: { format: yolov5-heads, anchors: [[10, 13, 16, 30, 33, 23], …] }`."
     });
   return {
-    decoder: makeDecoder(chosen, options, view),
-    why: [chosen.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
+    decoder: makeDecoder(chosen2, options, view),
+    why: [chosen2.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
   };
 }
 function namedOutputs(view, outputs = {}) {
@@ -47936,12 +47936,12 @@ function baseSection2(report, bench, base, head) {
 function dropsOf2(report, { stats }, intervals2) {
   const { AP, AP50 } = judgedOf(report);
   const plain2 = (drop3) => ({ drop: drop3, low: null, high: null });
-  const shown2 = ({ drop: drop3, low, high }) => ({
+  const shown3 = ({ drop: drop3, low, high }) => ({
     drop: drop3,
     low: finite2(low),
     high: finite2(high)
   });
-  const drops2 = intervals2 === void 0 ? { drop: plain2(stats.AP - AP), drop50: plain2(stats.AP50 - AP50) } : { drop: shown2(intervals2.map), drop50: shown2(intervals2.map50) };
+  const drops2 = intervals2 === void 0 ? { drop: plain2(stats.AP - AP), drop50: plain2(stats.AP50 - AP50) } : { drop: shown3(intervals2.map), drop50: shown3(intervals2.map50) };
   return Number.isFinite(drops2.drop.drop) && Number.isFinite(drops2.drop50.drop) ? drops2 : void 0;
 }
 function judgedOf({ engines: engines3, variants: variants3, verdict }) {
@@ -47997,8 +47997,8 @@ var init_flavours = __esm({
 async function confirmOnGpu(basis, gpu, int8, mixed) {
   const engines3 = [];
   const own = await implicitJob(basis, gpu.engine);
-  for (const job of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
-    engines3.push(await measureEngine(basis, gpu.engine, job, engines3[0]?.measured.detections));
+  for (const job2 of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
+    engines3.push(await measureEngine(basis, gpu.engine, job2, engines3[0]?.measured.detections));
   return { gpu, engines: engines3 };
 }
 function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
@@ -48227,9 +48227,9 @@ async function tryCalibrators({ bench, statistics, reference }, int8, tensors) {
     const sqnr = tensorSqnr(calibration, rangeBy(choice2, calibration));
     return sum2 + (Number.isFinite(sqnr) ? sqnr : 0);
   }, 0);
-  const chosen = ALTERNATIVES.filter(({ words }) => words !== inForce(bench)).map((choice2) => ({ choice: choice2, promise: promise(choice2) })).sort((a, b) => b.promise - a.promise).slice(0, TRIALS);
+  const chosen2 = ALTERNATIVES.filter(({ words }) => words !== inForce(bench)).map((choice2) => ({ choice: choice2, promise: promise(choice2) })).sort((a, b) => b.promise - a.promise).slice(0, TRIALS);
   const trials = [];
-  for (const { choice: choice2 } of chosen) {
+  for (const { choice: choice2 } of chosen2) {
     const ranges = computeRanges(statistics, calibratorFor(choice2.name, choice2));
     const { proto } = quantize(bench.model, int8.plan, ranges);
     const name2 = `INT8 with ${choice2.words}`;
@@ -49282,10 +49282,10 @@ function judgedDetections({ confirmation, int8 }, candidate) {
   const engine = confirmation?.engines.find((one) => one.variant === variant2);
   return (engine ?? candidate).measured.detections;
 }
-async function withBench(loaded2, context3, job) {
+async function withBench(loaded2, context3, job2) {
   const bench = await prepare3(loaded2, context3);
   try {
-    return await job(bench);
+    return await job2(bench);
   } finally {
     context3.progress.end();
     await bench.engine.close();
@@ -49468,7 +49468,7 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
 }
 async function auditBench(bench, features, broken2) {
   const { settings: settings2, context: context3, truth, loaded: loaded2, model } = bench;
-  const { features: shown2, broken: unread } = await lookAt(truth.images, loaded2, context3, "validation");
+  const { features: shown3, broken: unread } = await lookAt(truth.images, loaded2, context3, "validation");
   if (unread.length > 0)
     throw new InputFault(
       unread.map(({ name: name2, reason }) => ({ where: name2, what: reason, fix: "Replace the validation image." }))
@@ -49502,8 +49502,8 @@ async function auditBench(bench, features, broken2) {
   const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
   const amaxes = extremes2.map(amaxByImage);
   const copies = findCopies(images2);
-  const overlap6 = findOverlap(images2, shown2);
-  const gaps2 = findGaps(attributesOf(images2, shown2, seen, bench), classesOf(seen, bench));
+  const overlap6 = findOverlap(images2, shown3);
+  const gaps2 = findGaps(attributesOf(images2, shown3, seen, bench), classesOf(seen, bench));
   const dominating = findDominating(
     bench.calibrationRecords.map(({ name: name2 }) => name2),
     amaxes
@@ -49528,7 +49528,7 @@ async function auditBench(bench, features, broken2) {
         saturation: most?.saturated ?? 0,
         saturated: most === void 0 || most.saturated === 0 ? void 0 : most.tensor
       },
-      brightness: { calibration: meanOf(images2), validation: meanOf(shown2) }
+      brightness: { calibration: meanOf(images2), validation: meanOf(shown3) }
     },
     settings2.audit
   );
@@ -49762,6 +49762,52 @@ var init_pipeline = __esm({
     init_plan_job();
     init_jobs();
     init_version();
+  }
+});
+
+// src/commands/ask.ts
+import { createInterface as createInterface2 } from "node:readline";
+function createAsk(input, output) {
+  const answer2 = (question) => new Promise((done, fail) => {
+    const lines2 = createInterface2({ input, output });
+    lines2.once("close", () => done(""));
+    lines2.once("SIGINT", () => {
+      fail(new Interrupted());
+      lines2.close();
+    });
+    lines2.question(question, (said) => {
+      done(said.trim());
+      lines2.close();
+    });
+  });
+  return {
+    async choose(question, options) {
+      const list3 = options.map((one, i) => `  ${i + 1}  ${terminalText(one)}
+`).join("");
+      output.write(`${question}
+${list3}`);
+      for (; ; ) {
+        const said = await answer2(`1–${options.length} [1]: `);
+        const chosen2 = said === "" ? options[0] : options[Number(said) - 1] ?? options.find((one) => one === said);
+        if (chosen2 !== void 0) return chosen2;
+      }
+    },
+    async fraction(question, fallback) {
+      for (; ; ) {
+        const said = await answer2(`${question} [${fallback}]: `);
+        if (said === "") return fallback;
+        const value = Number(said);
+        if (value > 0 && value < 1) return value;
+        output.write("A number between 0 and 1, as 0.02 for two points.\n");
+      }
+    }
+  };
+}
+var init_ask = __esm({
+  "src/commands/ask.ts"() {
+    "use strict";
+    init_faults();
+    init_report();
   }
 });
 
@@ -50021,14 +50067,17 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir4, readFile as readFile17 } from "node:fs/promises";
+import { access as access2, readdir as readdir4, readFile as readFile17, realpath as realpath2, stat as stat9 } from "node:fs/promises";
 import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
-  await look(folder, DEPTH, found);
+  await look(folder, DEPTH, found, /* @__PURE__ */ new Set());
   return found;
 }
-async function look(folder, depth, found) {
+async function look(folder, depth, found, seen) {
+  const real = await realpath2(folder);
+  if (seen.has(real)) return;
+  seen.add(real);
   const entries = await readdir4(folder, { withFileTypes: true }).catch((error2) => {
     if (systemCode(error2) === "EACCES") return [];
     throw error2;
@@ -50037,8 +50086,8 @@ async function look(folder, depth, found) {
   let xml;
   for (const entry of entries) {
     const path4 = join21(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found);
+    if (await leadsToFolder(entry, path4)) {
+      if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found, seen);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
     else if (entry.name.endsWith(".json")) found.annotations.push({ path: path4, format: "coco" });
     else if (CONFIG.test(entry.name)) found.annotations.push({ path: path4, format: "yolo" });
@@ -50049,14 +50098,21 @@ async function look(folder, depth, found) {
   if (xml !== void 0 && (await readFile17(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
+async function leadsToFolder(entry, path4) {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return stat9(path4).then(
+    (target) => target.isDirectory(),
+    () => false
+  );
+}
+function shown2(path4) {
+  return relative9(process.cwd(), path4);
+}
 function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
-  const list3 = found.map((path4) => relative9(process.cwd(), path4)).join(", ");
-  throw new InputFault({
-    where: what,
-    what: found.length === 0 ? `no ${kind.replace(/^an? /, "")} lies in this folder` : `several could be meant: ${list3}`,
-    fix: `Name ${kind} with \`${flag3}\`.`
-  });
+  const fix = `Name ${kind} with \`${flag3}\`.`;
+  if (found.length > 1) throw new ChoiceFault(what, found, fix);
+  throw new InputFault({ where: what, what: `no ${kind.replace(/^an? /, "")} lies in this folder`, fix });
 }
 async function annotationsIn({ annotations }) {
   const found = [];
@@ -50102,7 +50158,7 @@ function calibrationOf({ folders }, validation) {
     "a folder of calibration images"
   );
 }
-var SKIPPED, DEPTH, CONFIG, XML_HEAD;
+var SKIPPED, DEPTH, CONFIG, XML_HEAD, ChoiceFault;
 var init_survey = __esm({
   "src/commands/survey.ts"() {
     "use strict";
@@ -50112,15 +50168,112 @@ var init_survey = __esm({
     DEPTH = 4;
     CONFIG = /^(data|dataset)\.ya?ml$/i;
     XML_HEAD = 200;
+    ChoiceFault = class extends InputFault {
+      constructor(what, options, fix) {
+        super({ where: what, what: `several could be meant: ${options.map(shown2).join(", ")}`, fix });
+        this.what = what;
+        this.options = options;
+      }
+      what;
+      options;
+    };
+  }
+});
+
+// src/commands/workflows.ts
+import { access as access3, mkdir as mkdir5, readFile as readFile18, writeFile as writeFile5 } from "node:fs/promises";
+import { dirname as dirname13, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
+async function repositoryOf(folder) {
+  if (await exists(join22(folder, ".git"))) return folder;
+  const parent = dirname13(folder);
+  return parent === folder ? void 0 : repositoryOf(parent);
+}
+async function writeWorkflows(root2, config, force) {
+  const below = relative10(root2, resolve9(config)).split(sep4).join("/");
+  const lfs = /filter=lfs/.test(await readFile18(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
+  const lines2 = [];
+  for (const [i, path4] of WORKFLOWS.entries()) {
+    const file = join22(root2, path4);
+    if (!force && await exists(file)) {
+      lines2.push(`Kept ${path4}, which was there`);
+      continue;
+    }
+    await mkdir5(dirname13(file), { recursive: true });
+    await writeFile5(file, texts2[i]);
+    lines2.push(`Wrote ${path4}`);
+  }
+  return lines2;
+}
+function exists(path4) {
+  return access3(path4).then(
+    () => true,
+    () => false
+  );
+}
+function pullRequest(config, lfs) {
+  return `# Judges each pull request. No \`paths\` here: a required check that does not run would wait for ever.
+# To block merging, make "INT8 gate / int8" a required check of the branch.
+name: INT8 gate
+on: pull_request
+permissions:
+  contents: read
+  pull-requests: write # the comment; forks have no such token, see docs/workflows of int8-gate
+  checks: write # the check run with annotations
+concurrency:
+  group: int8-gate-\${{ github.ref }}
+  cancel-in-progress: true
+${job(config, lfs, 14, "")}`;
+}
+function nightly(config, lfs) {
+  return `# Judges the default branch every night: what moved without a pull request, as images outside of git or the runner.
+name: INT8 gate, nightly
+on:
+  schedule:
+    - cron: '17 3 * * *'
+  workflow_dispatch:
+permissions:
+  contents: read
+${job(config, lfs, 90, "\n          check: 'false'")}`;
+}
+function job(config, lfs, days, more) {
+  return `jobs:
+  int8:
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          persist-credentials: false${lfs ? "\n          lfs: true" : ""}
+      - uses: int8-gate/int8-gate@v0
+        id: gate
+        with:
+          config: ${JSON.stringify(config)}${more}
+      - uses: actions/upload-artifact@v4
+        if: always() && steps.gate.outputs.report-path != ''
+        with:
+          name: int8-gate-report
+          path: \${{ steps.gate.outputs.report-path }}
+          retention-days: ${days}
+`;
+}
+var WORKFLOWS;
+var init_workflows = __esm({
+  "src/commands/workflows.ts"() {
+    "use strict";
+    WORKFLOWS = [
+      ".github/workflows/int8-gate.yml",
+      ".github/workflows/int8-gate-nightly.yml"
+    ];
   }
 });
 
 // src/commands/init.ts
-import { access as access3, rename as rename5, writeFile as writeFile5 } from "node:fs/promises";
-import { dirname as dirname13, relative as relative10, resolve as resolve9 } from "node:path";
-async function init(options) {
-  const file = resolve9(options.config);
-  if (options.force !== true && await access3(file).then(
+import { access as access4, rename as rename5, writeFile as writeFile6 } from "node:fs/promises";
+import { dirname as dirname14, relative as relative11, resolve as resolve10 } from "node:path";
+async function init(options, ask2) {
+  const file = resolve10(options.config);
+  if (options.force !== true && await access4(file).then(
     () => true,
     () => false
   ))
@@ -50130,15 +50283,17 @@ async function init(options) {
       fix: "Use `--force` to overwrite it, or name another file with `--config`."
     });
   const found = await survey(process.cwd());
-  const model = options.model ?? only(found.models, "model", "--model", "an .onnx file");
-  const annotations = options.annotations ?? await annotationsIn(found);
+  const one = (find4) => chosen(find4, ask2);
+  const model = options.model ?? await one(() => only(found.models, "model", "--model", "an .onnx file"));
+  const annotations = options.annotations ?? await one(() => annotationsIn(found));
   const images2 = options.images ?? await imagesOf2(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
-  const validation = new Set(truth.images.map((image) => dirname13(resolve9(image.file))));
-  const calibration = options.calibration ?? calibrationOf(found, validation);
+  const validation = new Set(truth.images.map((image) => dirname14(resolve10(image.file))));
+  const calibration = options.calibration ?? await one(() => calibrationOf(found, validation));
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
-  const to = (path4) => JSON.stringify(relative10(dirname13(file), resolve9(path4)) || ".");
+  const maxDrop = options.maxDrop ?? await ask2?.fraction("Fall of mAP50-95 below FP32 that may pass", MAX_DROP) ?? MAX_DROP;
+  const to = (path4) => JSON.stringify(relative11(dirname14(file), resolve10(path4)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
     model: to(model),
@@ -50146,10 +50301,30 @@ async function init(options) {
     ...images2 !== void 0 && { images: to(images2) },
     calibration: to(calibration)
   };
-  await writeFile5(temporary, settingsText(paths, records.length > MANY, said));
+  await writeFile6(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
   await rename5(temporary, file);
   await loadSettings(file);
-  return [`Wrote ${options.config}`, ...said.map((line) => `  ${line}`), "Next: int8-gate run"].join("\n");
+  return [
+    `Wrote ${options.config}`,
+    ...said.map((line) => `  ${line}`),
+    ...await workflows(file, options),
+    "Next: int8-gate run"
+  ].join("\n");
+}
+async function chosen(find4, ask2) {
+  try {
+    return await find4();
+  } catch (error2) {
+    if (!(error2 instanceof ChoiceFault) || ask2 === void 0) throw error2;
+    const names = error2.options.map((path4) => relative11(process.cwd(), path4));
+    const name2 = await ask2.choose(`Which ${error2.what}?`, names);
+    return error2.options[names.indexOf(name2)];
+  }
+}
+async function workflows(file, options) {
+  if (options.workflows === false) return [];
+  const root2 = await repositoryOf(dirname14(file));
+  return root2 === void 0 ? ["No workflows: this is no git repository"] : writeWorkflows(root2, file, options.force === true);
 }
 async function inspect(path4, truth, calibration, calibrationImages2) {
   const model = await readModel(path4);
@@ -50173,13 +50348,13 @@ async function inspect(path4, truth, calibration, calibrationImages2) {
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join("; ")}`,
       `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
       ...truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`),
-      `${calibrationImages2} calibration images in ${relative10(process.cwd(), resolve9(calibration)) || "."}`
+      `${calibrationImages2} calibration images in ${relative11(process.cwd(), resolve10(calibration)) || "."}`
     ].map(terminalText);
   } finally {
     await engine.close();
   }
 }
-function settingsText(paths, many, found) {
+function settingsText(paths, many, maxDrop, found) {
   return `# Settings of int8-gate. Reference: docs/settings.md
 # Found:
 ${found.map((line) => `#   ${line}`).join("\n")}
@@ -50205,10 +50380,10 @@ gate:
   candidate: mixed # judge the cheapest mixed-precision engine; \`int8\` judges INT8 without a search
   thresholds:
     mAP50-95:
-      maxDrop: 0.02 # below FP32; two points
+      maxDrop: ${maxDrop} # below FP32; 0.01 is one point
 `;
 }
-var MANY;
+var MANY, MAX_DROP;
 var init_init = __esm({
   "src/commands/init.ts"() {
     "use strict";
@@ -50220,7 +50395,9 @@ var init_init = __esm({
     init_report();
     init_settings();
     init_survey();
+    init_workflows();
     MANY = 1e3;
+    MAX_DROP = 0.02;
   }
 });
 
@@ -50231,12 +50408,12 @@ function createProgress(stream, environment) {
 }
 function bar2(stream) {
   let title = "";
-  let shown2 = "";
-  const clear = () => void (shown2 !== "" && stream.write(`\r${" ".repeat(shown2.length)}\r`));
+  let shown3 = "";
+  const clear = () => void (shown3 !== "" && stream.write(`\r${" ".repeat(shown3.length)}\r`));
   const paint = (text3) => {
     clear();
-    shown2 = text3.slice(0, (stream.columns ?? 80) - 1);
-    stream.write(shown2);
+    shown3 = text3.slice(0, (stream.columns ?? 80) - 1);
+    stream.write(shown3);
   };
   return {
     phase(next) {
@@ -50249,7 +50426,7 @@ function bar2(stream) {
     },
     end() {
       clear();
-      shown2 = "";
+      shown3 = "";
     }
   };
 }
@@ -50300,15 +50477,15 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir5, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
-import { join as join22, resolve as resolve10 } from "node:path";
+import { mkdir as mkdir6, readFile as readFile19, writeFile as writeFile7 } from "node:fs/promises";
+import { join as join23, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(parseReport(await textOf4(file), file));
-  const folder = resolve10(out);
-  const target = join22(folder, "report.html");
+  const folder = resolve11(out);
+  const target = join23(folder, "report.html");
   try {
-    await mkdir5(folder, { recursive: true });
-    await writeFile6(target, page);
+    await mkdir6(folder, { recursive: true });
+    await writeFile7(target, page);
   } catch (cause) {
     throw new InputFault(
       {
@@ -50323,7 +50500,7 @@ async function reportPage(file, out) {
 }
 async function textOf4(file) {
   try {
-    return await readFile18(file, "utf8");
+    return await readFile19(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -50345,7 +50522,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { join as join23, resolve as resolve11 } from "node:path";
+import { join as join24, resolve as resolve12 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -50385,8 +50562,8 @@ function print(text3) {
 }
 function build(signal, end) {
   const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
-  const job = (name2, description) => program3.command(name2).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
-  job("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").option(
+  const job2 = (name2, description) => program3.command(name2).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
+  job2("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").option(
     "--base <report>",
     "report.json of the base, or its folder: the judged engine is held against the base's"
   ).option(
@@ -50403,11 +50580,11 @@ function build(signal, end) {
       options.json === true ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(join23(reportFolder, "report.html"))}`
+Report: ${terminalText(join24(reportFolder, "report.html"))}`
     );
     end(exitStatus);
   });
-  job("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
+  job2("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal, { newPlan: true });
     const result = await runPlan(loaded2, context3, options.write);
     print(
@@ -50418,13 +50595,13 @@ ${result.written.map(terminalText).join("\n")}`
     );
     end(result.exitStatus);
   });
-  job(
+  job2(
     "audit",
     "tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift"
   ).action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
-    const report = join23(context3.out, "audit.md");
+    const report = join24(context3.out, "audit.md");
     print(
       options.json === true ? JSON.stringify(audit) : `
 ${formatAuditTerminal(audit)}
@@ -50433,7 +50610,7 @@ Report: ${terminalText(report)}`
     );
     end(exitStatus);
   });
-  job("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
+  job2("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
       const { loaded: loaded2, context: context3 } = await open4(options, signal);
       const made = await runQuantize(loaded2, context3);
@@ -50449,7 +50626,7 @@ Report: ${terminalText(report)}`
       );
     }
   );
-  job("evaluate", "mAP of the FP32 model, or of a COCO results file").option("--ground-truth <file>", "COCO annotations, with --detections").option("--detections <file>", "COCO results, with --ground-truth").addOption(
+  job2("evaluate", "mAP of the FP32 model, or of a COCO results file").option("--ground-truth <file>", "COCO annotations, with --detections").option("--detections <file>", "COCO results, with --ground-truth").addOption(
     new Option("--metric <name>", "of files: COCO, or Pascal VOC by 11 points or by all").choices(["coco", "voc07", "voc"]).default("coco")
   ).addOption(new Option("--iou-type <type>", "what overlaps").choices(["bbox"]).default("bbox")).addOption(
     new Option(
@@ -50457,7 +50634,7 @@ Report: ${terminalText(report)}`
       "annotation id 0 and repeated ids: as any other and refused, or pycocotools' way"
     ).choices(["distinct", "pycocotools"]).default("distinct")
   ).action(async (options) => print(await evaluate(options, signal)));
-  job("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
+  job2("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const rows3 = await runSensitivity(loaded2, context3);
     const line = ({ rank: rank2, sqnr, name: name2 }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name2)}`;
@@ -50475,7 +50652,10 @@ Report: ${terminalText(report)}`
   program3.command("report").description("make report.html from a report.json").argument("<report>", "the report.json that a run wrote").option("-o, --out <dir>", "folder of report.html", ".").action(
     async (file, options) => print(await reportPage(file, options.out))
   );
-  program3.command("init").description("look at a model and its data, and write a settings file").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--force", "overwrite an existing settings file").action(async (options) => print(await init(options)));
+  program3.command("init").description("look at a model and its data, and write a settings file and the workflows that use it").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--max-drop <fraction>", "fall of mAP50-95 below FP32 that may pass, as 0.02", fraction3).option("--no-workflows", "write no workflows for GitHub Actions").option("--force", "overwrite what is there").option("--yes", "ask nothing").action(async (options) => {
+    const asks = options.yes !== true && process.stdin.isTTY && process.stderr.isTTY;
+    print(await init(options, asks ? createAsk(process.stdin, process.stderr) : void 0));
+  });
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
     const findings2 = await examine(options.python);
     print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2));
@@ -50493,8 +50673,13 @@ function baseOf({ base, baseRef }) {
     });
   }
   if (typeof base === "string")
-    return { kind: "report", file: resolve11(base), ...baseRef !== void 0 && { ref: baseRef } };
+    return { kind: "report", file: resolve12(base), ...baseRef !== void 0 && { ref: baseRef } };
   return baseRef === void 0 ? void 0 : { kind: "ref", ref: baseRef };
+}
+function fraction3(text3) {
+  const value = Number(text3);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError("A number between 0 and 1 is expected, as 0.02 for two points.");
 }
 async function evaluate(options, signal) {
   const { groundTruth, detections } = options;
@@ -50520,7 +50705,7 @@ async function evaluate(options, signal) {
 }
 async function open4(options, signal, how = {}) {
   const loaded2 = await loadSettings(options.config, how);
-  const out = resolve11(options.out ?? loaded2.settings.report.folder);
+  const out = resolve12(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 function style() {
@@ -50547,6 +50732,7 @@ var init_program = __esm({
     init_pipeline();
     init_report();
     init_settings();
+    init_ask();
     init_doctor();
     init_diff2();
     init_evaluate_files();
@@ -52811,9 +52997,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve14, reject) => {
+          return new Promise((resolve15, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve14(data);
+              return err ? reject(err) : resolve15(data);
             });
           });
         }
@@ -52851,12 +53037,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve14, reject) => {
+          return new Promise((resolve15, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve14(data);
+              ) : resolve15(data);
             });
           });
         }
@@ -55123,8 +55309,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve14, reject) => {
-        res = resolve14;
+      const promise = new Promise((resolve15, reject) => {
+        res = resolve15;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -57375,12 +57561,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve14, reject) => {
+      const waitForDrain = () => new Promise((resolve15, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve14;
+          callback = resolve15;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -58050,12 +58236,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve14, reject) => {
+      const waitForDrain = () => new Promise((resolve15, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve14;
+          callback = resolve15;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -58534,16 +58720,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve14) => {
+        return new Promise((resolve15) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve14;
+            this[kClosedResolve] = resolve15;
           } else {
-            resolve14(null);
+            resolve15(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve14) => {
+        return new Promise((resolve15) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request2 = requests[i];
@@ -58554,7 +58740,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve14(null);
+            resolve15(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -58605,7 +58791,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve14, reject) => {
+        const socket = await new Promise((resolve15, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -58617,7 +58803,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve14(socket2);
+              resolve15(socket2);
             }
           });
         });
@@ -58953,8 +59139,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve14) => {
-            this[kClosedResolve] = resolve14;
+          await new Promise((resolve15) => {
+            this[kClosedResolve] = resolve15;
           });
         }
       }
@@ -60223,7 +60409,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve14, reject) => {
+        return await new Promise((resolve15, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -60236,7 +60422,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve14(null);
+              resolve15(null);
             }
           }).on("error", noop3).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -60255,7 +60441,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve14, reject) => {
+      return new Promise((resolve15, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -60272,7 +60458,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve14,
+              resolve: resolve15,
               reject,
               length: 0,
               body: []
@@ -60342,18 +60528,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve14, stream, length } = consume2;
+      const { type, body, resolve: resolve15, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve14(chunksDecode(body, length));
+          resolve15(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve14(JSON.parse(chunksDecode(body, length)));
+          resolve15(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve14(chunksConcat(body, length).buffer);
+          resolve15(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve14(new Blob(body, { type: stream[kContentType] }));
+          resolve15(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve14(chunksConcat(body, length));
+          resolve15(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -60610,9 +60796,9 @@ var require_api_request = __commonJS({
     };
     function request2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve14, reject) => {
+        return new Promise((resolve15, reject) => {
           request2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve14(data);
+            return err ? reject(err) : resolve15(data);
           });
         });
       }
@@ -60835,9 +61021,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve14, reject) => {
+        return new Promise((resolve15, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve14(data);
+            return err ? reject(err) : resolve15(data);
           });
         });
       }
@@ -61122,9 +61308,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve14, reject) => {
+        return new Promise((resolve15, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve14(data);
+            return err ? reject(err) : resolve15(data);
           });
         });
       }
@@ -61216,9 +61402,9 @@ var require_api_connect = __commonJS({
     };
     function connect2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve14, reject) => {
+        return new Promise((resolve15, reject) => {
           connect2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve14(data);
+            return err ? reject(err) : resolve15(data);
           });
         });
       }
@@ -62685,12 +62871,12 @@ var require_headers = __commonJS({
       append(name2, value, isLowerCase) {
         this[kHeadersSortedMap] = null;
         const lowercaseName = isLowerCase ? name2 : name2.toLowerCase();
-        const exists2 = this[kHeadersMap].get(lowercaseName);
-        if (exists2) {
+        const exists3 = this[kHeadersMap].get(lowercaseName);
+        if (exists3) {
           const delimiter2 = lowercaseName === "cookie" ? "; " : ", ";
           this[kHeadersMap].set(lowercaseName, {
-            name: exists2.name,
-            value: `${exists2.value}${delimiter2}${value}`
+            name: exists3.name,
+            value: `${exists3.value}${delimiter2}${value}`
           });
         } else {
           this[kHeadersMap].set(lowercaseName, { name: name2, value });
@@ -65081,7 +65267,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request2);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve14, reject) => agent.dispatch(
+        return new Promise((resolve15, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -65157,7 +65343,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve14({
+              resolve15({
                 status,
                 statusText,
                 headersList,
@@ -65200,7 +65386,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve14({
+              resolve15({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -68941,8 +69127,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve14) => {
-        setTimeout(resolve14, ms).unref();
+      return new Promise((resolve15) => {
+        setTimeout(resolve15, ms).unref();
       });
     }
     module.exports = {
@@ -69876,16 +70062,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access4, appendFile, writeFile7, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access5, appendFile, writeFile8, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -69901,12 +70087,12 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access4, appendFile, writeFile: writeFile7 } = promises);
+    ({ access: access5, appendFile, writeFile: writeFile8 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -69928,7 +70114,7 @@ var init_summary = __esm({
             throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
           }
           try {
-            yield access4(pathFromEnv, constants.R_OK | constants.W_OK);
+            yield access5(pathFromEnv, constants.R_OK | constants.W_OK);
           } catch (_a) {
             throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
           }
@@ -69963,7 +70149,7 @@ var init_summary = __esm({
         return __awaiter(this, void 0, void 0, function* () {
           const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
           const filePath = yield this.filePath();
-          const writeFunc = overwrite ? writeFile7 : appendFile;
+          const writeFunc = overwrite ? writeFile8 : appendFile;
           yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
           return this.emptyBuffer();
         });
@@ -70180,10 +70366,10 @@ function readlink(fsPath) {
     return result;
   });
 }
-function exists(fsPath) {
+function exists2(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat9(fsPath);
+      yield stat10(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -70193,16 +70379,16 @@ function exists(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir6, open5, readdir5, rename6, rm9, rmdir, stat9, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir7, open5, readdir5, rename6, rm9, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70218,12 +70404,12 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir6, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat9, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir7, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -70235,15 +70421,15 @@ import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists(dest)) ? yield stat9(dest) : null;
+    const destStat = (yield exists2(dest)) ? yield stat10(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
     const newDest = destStat && destStat.isDirectory() && copySourceDirectory ? path2.join(dest, path2.basename(source)) : dest;
-    if (!(yield exists(source))) {
+    if (!(yield exists2(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat9(source);
+    const sourceStat = yield stat10(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -70280,7 +70466,7 @@ function rmRF(inputPath) {
 function mkdirP(fsPath) {
   return __awaiter3(this, void 0, void 0, function* () {
     ok(fsPath, "a path argument must be provided");
-    yield mkdir6(fsPath, { recursive: true });
+    yield mkdir7(fsPath, { recursive: true });
   });
 }
 function readCopyOptions(options) {
@@ -70306,7 +70492,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat9(sourceDir)).mode);
+    yield chmod(destDir, (yield stat10(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -70323,7 +70509,7 @@ function copyFile2(srcFile, destFile, force) {
       }
       const symlinkFull = yield readlink(srcFile);
       yield symlink(symlinkFull, destFile, IS_WINDOWS ? "junction" : null);
-    } else if (!(yield exists(destFile)) || force) {
+    } else if (!(yield exists2(destFile)) || force) {
       yield copyFile(srcFile, destFile);
     }
   });
@@ -70334,11 +70520,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70354,7 +70540,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -70444,28 +70630,28 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute4, relative as relative12, resolve as resolve12, sep as sep5 } from "node:path";
+import { isAbsolute as isAbsolute4, relative as relative13, resolve as resolve13, sep as sep6 } from "node:path";
 function readInputs() {
-  const workspace = resolve12(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve13(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
     workspace,
-    resolve12(workspace, getInput("working-directory") || "."),
+    resolve13(workspace, getInput("working-directory") || "."),
     "working-directory"
   );
   const folder = getInput("report-folder");
   const config = inside(
     workspace,
-    resolve12(workingDirectory, getInput("config") || "int8-gate.yml"),
+    resolve13(workingDirectory, getInput("config") || "int8-gate.yml"),
     "config"
   );
   return {
     mode: oneOf("mode", ["gate", "comment"], "gate"),
     config,
     workingDirectory,
-    reportFolder: folder === "" ? void 0 : inside(workspace, resolve12(workingDirectory, folder), "report-folder"),
+    reportFolder: folder === "" ? void 0 : inside(workspace, resolve13(workingDirectory, folder), "report-folder"),
     posting: {
       token: getInput("token"),
-      name: nameOf2(relative12(workspace, config).split(sep5).join("/")),
+      name: nameOf2(relative13(workspace, config).split(sep6).join("/")),
       comment: oneOf("comment", ["true", "false"], "true") === "true",
       check: oneOf("check", ["true", "false"], "true") === "true",
       reportUrl: addressOf(getInput("report-url"))
@@ -70499,7 +70685,7 @@ function refuseHeadCode(occasion, mode) {
   });
 }
 function inside(workspace, path4, input) {
-  const away = relative12(workspace, path4);
+  const away = relative13(workspace, path4);
   if (!away.startsWith("..") && !isAbsolute4(away)) return path4;
   throw new InputFault({
     where: `input ${input}`,
@@ -70745,11 +70931,11 @@ var require_lib = __commonJS({
     })();
     var __awaiter6 = exports2 && exports2.__awaiter || function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70765,7 +70951,7 @@ var require_lib = __commonJS({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -70852,26 +71038,26 @@ var require_lib = __commonJS({
       }
       readBody() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve14) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve15) => __awaiter6(this, void 0, void 0, function* () {
             let output = Buffer.alloc(0);
             this.message.on("data", (chunk) => {
               output = Buffer.concat([output, chunk]);
             });
             this.message.on("end", () => {
-              resolve14(output.toString());
+              resolve15(output.toString());
             });
           }));
         });
       }
       readBodyBuffer() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve14) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve15) => __awaiter6(this, void 0, void 0, function* () {
             const chunks = [];
             this.message.on("data", (chunk) => {
               chunks.push(chunk);
             });
             this.message.on("end", () => {
-              resolve14(Buffer.concat(chunks));
+              resolve15(Buffer.concat(chunks));
             });
           }));
         });
@@ -71079,14 +71265,14 @@ var require_lib = __commonJS({
        */
       requestRaw(info2, data) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve14, reject) => {
+          return new Promise((resolve15, reject) => {
             function callbackForResult(err, res) {
               if (err) {
                 reject(err);
               } else if (!res) {
                 reject(new Error("Unknown error"));
               } else {
-                resolve14(res);
+                resolve15(res);
               }
             }
             this.requestRawWithCallback(info2, data, callbackForResult);
@@ -71330,12 +71516,12 @@ var require_lib = __commonJS({
         return __awaiter6(this, void 0, void 0, function* () {
           retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
           const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-          return new Promise((resolve14) => setTimeout(() => resolve14(), ms));
+          return new Promise((resolve15) => setTimeout(() => resolve15(), ms));
         });
       }
       _processResponse(res, options) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve14, reject) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve15, reject) => __awaiter6(this, void 0, void 0, function* () {
             const statusCode = res.message.statusCode || 0;
             const response = {
               statusCode,
@@ -71343,7 +71529,7 @@ var require_lib = __commonJS({
               headers: {}
             };
             if (statusCode === HttpCodes2.NotFound) {
-              resolve14(response);
+              resolve15(response);
             }
             function dateTimeDeserializer(key, value) {
               if (typeof value === "string") {
@@ -71382,7 +71568,7 @@ var require_lib = __commonJS({
               err.result = response.result;
               reject(err);
             } else {
-              resolve14(response);
+              resolve15(response);
             }
           }));
         });
@@ -71440,11 +71626,11 @@ var init_utils2 = __esm({
     import_undici2 = __toESM(require_undici(), 1);
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71460,7 +71646,7 @@ var init_utils2 = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -72836,12 +73022,12 @@ async function hook(token, request2, route, parameters) {
   endpoint2.headers.authorization = withAuthorizationPrefix(token);
   return request2(endpoint2);
 }
-var b64url, sep6, jwtRE, isJWT, createTokenAuth;
+var b64url, sep7, jwtRE, isJWT, createTokenAuth;
 var init_dist_bundle4 = __esm({
   "node_modules/@octokit/auth-token/dist-bundle/index.js"() {
     b64url = "(?:[a-zA-Z0-9_-]+)";
-    sep6 = "\\.";
-    jwtRE = new RegExp(`^${b64url}${sep6}${b64url}${sep6}${b64url}$`);
+    sep7 = "\\.";
+    jwtRE = new RegExp(`^${b64url}${sep7}${b64url}${sep7}${b64url}$`);
     isJWT = jwtRE.test.bind(jwtRE);
     createTokenAuth = function createTokenAuth2(token) {
       if (!token) {
@@ -76079,18 +76265,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile19, stat as stat10 } from "node:fs/promises";
-import { relative as relative13, sep as sep7 } from "node:path";
+import { readFile as readFile20, stat as stat11 } from "node:fs/promises";
+import { relative as relative14, sep as sep8 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
-  if (path4 === void 0 || relative13(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
-  const about = await stat10(path4).catch(() => void 0);
+  if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
+  const about = await stat11(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile19(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile20(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile19(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile20(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -76098,7 +76284,7 @@ async function sourcesAt(config, root2) {
 }
 function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
   const inside2 = (path4) => {
-    const away = relative13(root2, path4).split(sep7).join("/");
+    const away = relative14(root2, path4).split(sep8).join("/");
     return away === "" || away.startsWith("..") ? void 0 : away;
   };
   const settings2 = inside2(loaded2.file);
@@ -76165,14 +76351,14 @@ var init_places = __esm({
 
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
-import { open as open6, realpath as realpath2 } from "node:fs/promises";
-import { isAbsolute as isAbsolute5, join as join25, relative as relative14 } from "node:path";
+import { open as open6, realpath as realpath3 } from "node:fs/promises";
+import { isAbsolute as isAbsolute5, join as join26, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
-  const file = join25(folder, "report.json");
-  const where = relative14(workspace, file);
+  const file = join26(folder, "report.json");
+  const where = relative15(workspace, file);
   let text3;
   try {
-    const away = relative14(await realpath2(workspace), await realpath2(folder));
+    const away = relative15(await realpath3(workspace), await realpath3(folder));
     if (away.startsWith("..") || isAbsolute5(away))
       throw new InputFault({ where, what: "lies outside the workspace" });
     const handle = await open6(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
@@ -78606,11 +78792,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter5 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve14) {
-          resolve14(value);
+        return value instanceof P ? value : new P(function(resolve15) {
+          resolve15(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve14, reject) {
+      return new (P || (P = Promise))(function(resolve15, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -78626,7 +78812,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve14(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -78639,10 +78825,10 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash14 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir7, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm10 } from "node:fs/promises";
+import { access as access6, copyFile as copyFile3, mkdir as mkdir8, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
-import { dirname as dirname16, join as join27 } from "node:path";
+import { dirname as dirname17, join as join28 } from "node:path";
 import { promisify as promisify5 } from "node:util";
 async function ensureNativePackages(actionRoot2, say) {
   if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
@@ -78650,7 +78836,7 @@ async function ensureNativePackages(actionRoot2, say) {
   const cached = find3(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp3(join27(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
+  const staging = await mkdtemp3(join28(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
   try {
     await install(actionRoot2, staging);
     await prune2(staging);
@@ -78671,7 +78857,7 @@ async function ensureNativePackages(actionRoot2, say) {
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join27(root2, "package.json"));
+  const require2 = createRequire2(join28(root2, "package.json"));
   return PACKAGES.every((name2) => {
     try {
       require2.resolve(name2);
@@ -78682,17 +78868,17 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile20(join27(actionRoot2, "package-lock.json"));
+  const lock = await readFile21(join28(actionRoot2, "package-lock.json"));
   const hash = createHash14("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot2, staging) {
   for (const name2 of ["package.json", "package-lock.json"])
-    await copyFile3(join27(actionRoot2, name2), join27(staging, name2));
+    await copyFile3(join28(actionRoot2, name2), join28(staging, name2));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join27(dirname16(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
-  const hasBundled = await access5(bundled).then(
+  const bundled = join28(dirname17(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const hasBundled = await access6(bundled).then(
     () => true,
     () => false
   );
@@ -78705,16 +78891,16 @@ async function install(actionRoot2, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join27(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join28(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join27(binaries, api))) {
-      const folder = join27(binaries, api, platform2);
+    for (const platform2 of await readdir6(join28(binaries, api))) {
+      const folder = join28(binaries, api, platform2);
       if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm10(join27(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm10(join28(folder, arch3), { recursive: true, force: true });
     }
-  await mkdir7(staging, { recursive: true });
+  await mkdir8(staging, { recursive: true });
 }
 var run4, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
@@ -78731,7 +78917,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile21 } from "node:fs/promises";
+import { readFile as readFile22 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -78756,7 +78942,7 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile21(path4, "utf8"));
+    return JSON.parse(await readFile22(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
       { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },
@@ -78868,7 +79054,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname17, join as join28, relative as relative15, resolve as resolve13 } from "node:path";
+import { dirname as dirname18, join as join29, relative as relative16, resolve as resolve14 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -78882,13 +79068,13 @@ async function prepareRunner() {
   }
 }
 function actionRoot() {
-  return join28(dirname17(fileURLToPath3(import.meta.url)), "..");
+  return join29(dirname18(fileURLToPath3(import.meta.url)), "..");
 }
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const workspace = resolve13(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve14(process.env.GITHUB_WORKSPACE ?? process.cwd());
   let config = "";
   let post2 = () => Promise.resolve();
   try {
@@ -78899,7 +79085,7 @@ async function runAction() {
     const where = readSurroundings(process.env);
     const manners = mannersOf(process.env);
     if (inputs.mode === "comment") {
-      const folder = inputs.reportFolder ?? join28(inputs.workingDirectory, "int8-gate-report");
+      const folder = inputs.reportFolder ?? join29(inputs.workingDirectory, "int8-gate-report");
       process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
       return;
     }
@@ -78908,7 +79094,7 @@ async function runAction() {
   } catch (error2) {
     const ending = endingOf(error2);
     process.exitCode = ending.exitStatus;
-    for (const problem of ending.problems) annotate(problem, relative15(workspace, config));
+    for (const problem of ending.problems) annotate(problem, relative16(workspace, config));
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}
 `);
@@ -78919,7 +79105,7 @@ async function judge2(inputs, workspace, signal, post2) {
   const progress = createProgress(process.stdout, process.env);
   await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
   const loaded2 = await loadSettings(inputs.config);
-  const out = inputs.reportFolder ?? resolve13(inputs.workingDirectory, loaded2.settings.report.folder);
+  const out = inputs.reportFolder ?? resolve14(inputs.workingDirectory, loaded2.settings.report.folder);
   const { report, exitStatus, reportFolder } = await runGate(loaded2, { signal, out, progress });
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);

@@ -28,6 +28,7 @@ await emit('src/report/html/generated/assets.ts', await pageAssets());
 await emit('src/evaluation/generated/kernel.ts', await kernel());
 await emit('docs/settings.md', settingsReference(settingsSchema));
 await emit('README.md', await readmeWithTables());
+await emit('docs/extending.md', await withExamples('docs/extending.md'));
 
 if (stale.length > 0) {
   console.error(`stale: ${stale.join(', ')}; run \`npm run generate\` and commit`);
@@ -129,4 +130,18 @@ async function readmeWithTables() {
       (_, open, close) => `${open}\n${body}\n\n${close}`,
     );
   return prettier.format(text, { parser: 'markdown', ...(await prettier.resolveConfig('README.md')) });
+}
+
+/** A document with the files of test/examples that it names in place. */
+async function withExamples(path) {
+  const text = await readFile(path, 'utf8');
+  const pattern = /(<!-- example (\w+) -->\n)[^]*?(<!-- \/example -->)/g;
+  const files = new Map();
+  for (const [, , name] of text.matchAll(pattern))
+    files.set(name, await readFile(`test/examples/${name}.ts`, 'utf8'));
+  const filled = text.replace(
+    pattern,
+    (_, open, name, close) => `${open}\n\`\`\`ts\n${files.get(name)}\`\`\`\n\n${close}`,
+  );
+  return prettier.format(filled, { parser: 'markdown', ...(await prettier.resolveConfig(path)) });
 }

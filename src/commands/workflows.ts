@@ -52,10 +52,12 @@ name: INT8 gate
 on: pull_request
 permissions:
   contents: read
+  pull-requests: write # the comment; forks have no such token, see docs/workflows of int8-gate
+  checks: write # the check run with annotations
 concurrency:
   group: int8-gate-\${{ github.ref }}
   cancel-in-progress: true
-${job(config, lfs, 14)}`;
+${job(config, lfs, 14, '')}`;
 }
 
 function nightly(config: string, lfs: boolean): string {
@@ -67,20 +69,22 @@ on:
   workflow_dispatch:
 permissions:
   contents: read
-${job(config, lfs, 90)}`;
+${job(config, lfs, 90, "\n          check: 'false'")}`;
 }
 
-function job(config: string, lfs: boolean, days: number): string {
+function job(config: string, lfs: boolean, days: number, more: string): string {
   return `jobs:
   int8:
     runs-on: ubuntu-latest
     timeout-minutes: 60
     steps:
-      - uses: actions/checkout@v4${lfs ? '\n        with:\n          lfs: true' : ''}
+      - uses: actions/checkout@v4
+        with:
+          persist-credentials: false${lfs ? '\n          lfs: true' : ''}
       - uses: int8-gate/int8-gate@v0
         id: gate
         with:
-          config: ${JSON.stringify(config)}
+          config: ${JSON.stringify(config)}${more}
       - uses: actions/upload-artifact@v4
         if: always() && steps.gate.outputs.report-path != ''
         with:

@@ -12,6 +12,7 @@ import {
 } from '../sensitivity/index.js';
 import { calibratorWord, networkOf } from './committed-plan.js';
 import { subsetEstimator } from './subset-estimate.js';
+import { checkHalf, type HalfCheck } from './half-check.js';
 import { readProfile } from './profile.js';
 import { judgePoint, judgeVariant } from './judging.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
@@ -20,6 +21,8 @@ import { buildVariant, type Basis, type Variant } from './run.js';
 export interface MixedPlan {
   readonly variant: Variant;
   readonly search: PlanSearch;
+  /** What FP16 does to it; undefined where nothing was found that FP16 could do something to. */
+  readonly half: HalfCheck | undefined;
   readonly seconds: number;
 }
 
@@ -103,10 +106,13 @@ export async function findPlan(
     signal: context.signal,
   });
   const variant = await build(search.best.plan);
+  const holds = (one: Variant): boolean => outcomeOf(basis, one).passes;
+  const half = search.kept.length > 0 || alternatives ? await checkHalf(basis, variant, holds) : undefined;
   context.progress.end();
   return {
-    variant: { ...variant, plan: signed(basis, search.best.plan) },
+    variant: { ...variant, plan: signed(basis, half?.plan ?? search.best.plan) },
     search,
+    half,
     seconds: (Date.now() - started) / 1000,
   };
 }

@@ -55,6 +55,7 @@ export function planSectionOf(run: Found): PlanSection {
         seconds: found.seconds,
       },
     }),
+    ...halfOf(run),
     alternatives: (search?.alternatives ?? []).map((point) => alternativeOf(point, search?.best, int8.plan)),
     blame: [...(search?.blame ?? [])],
     ...(age !== undefined &&
@@ -67,6 +68,20 @@ export function planSectionOf(run: Found): PlanSection {
           sentence: ageSentence(basename(committed), model.name, judged.plan, age),
         },
       }),
+  };
+}
+
+function halfOf({ found, fp32, bench }: Found): Pick<PlanSection, 'half'> {
+  const { measured } = found?.half ?? {};
+  if (found === undefined || measured === undefined) return {};
+  const precision = resolvePlan(found.variant.plan, bench.layers);
+  const score = measured.evaluation.stats.AP;
+  return {
+    half: {
+      layers: [...precision.values()].filter((one) => one === 'fp16').length,
+      score,
+      drop: finite(fp32.evaluation.stats.AP - score),
+    },
   };
 }
 
@@ -149,6 +164,8 @@ function whyOf(
   recalibrated: boolean,
 ): string {
   const { keepFloat, plan } = bench.settings.quantization;
+  const fp32 = found?.half?.fp32.get(name);
+  if (fp32 !== undefined) return `FP32: ${fp32}`;
   if (found?.search.kept.includes(name) === true) return 'found by the search';
   if (recalibrated && plan === undefined) return 'found by the search: loses less under this calibrator';
   if (plan !== undefined) return 'the committed plan';

@@ -11,6 +11,7 @@ export {
   withMacs,
 } from './layers.js';
 export { defaultPlan, formatPlan, keepFloat, parsePlan, readPlan, recalibrate, resolvePlan } from './plan.js';
+export { throughHalf } from './half.js';
 export { planMatches } from './pattern.js';
 export { fitPlan, type FittedPlan, type PlanAge, type PlanNetwork } from './stale.js';
 export { calibratorOf, planRanges } from './plan-ranges.js';

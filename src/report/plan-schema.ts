@@ -121,6 +121,8 @@ export const planSection = object(
         'seconds',
       ],
     ),
+    /** Measured with what its FP16 layers read, write and hold rounded to FP16; sums stay FP32. */
+    half: object({ layers: number, score: number, drop: nullable }, ['layers', 'score', 'drop']),
     /** The next best plans, cheapest first; at most two. */
     alternatives: { type: 'array', items: alternative },
     /** When no plan passes: the layers that cost most, worst first. */

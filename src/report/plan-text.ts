@@ -21,7 +21,7 @@ const ENDS: Readonly<Record<NonNullable<PlanSection['search']>['ended'], string>
 /** What the plan is, in sentences: source, cost, layers, search, staleness. Names are raw: the caller escapes. */
 export function planSentences({ plan }: Report): readonly string[] {
   if (plan === undefined) return [];
-  const { source, file, search, stale, alternatives, blame } = plan;
+  const { source, file, search, half, stale, alternatives, blame } = plan;
   const float = plan.layers.filter(({ precision }) => precision !== 'int8');
   const other = plan.layers.filter(({ precision }) => precision === 'int8');
   return [
@@ -30,6 +30,9 @@ export function planSentences({ plan }: Report): readonly string[] {
     ...(other.length === 0
       ? []
       : [`Recalibrated: ${listed(other.map(({ name, calibrator }) => `${name} (${calibrator})`))}.`]),
+    ...(half === undefined
+      ? []
+      : [`With ${half.layers} layers rounded to FP16 (sums in FP32): mAP50-95 ${rate(half.score)}.`]),
     ...(search === undefined ? [] : [searchWords(search)]),
     ...alternatives.map(
       (one) =>

@@ -188,23 +188,25 @@ class Search {
 
   /**
    * The rest of the ranking as it is in the presence of what is float already: the first of it by what the subset gains
-   * from each, and in front of them the group that halving all of it leads to, which may have stood anywhere.
+   * from each. Where they explain less than half of the noise, the group that halving the others leads to is among them.
    */
   private async ranked(draft: Draft, rest: readonly Unit[]): Promise<readonly Unit[]> {
     const noise = await this.noise(draft);
     if (noise === undefined || rest.length < 2) return rest;
     const gain = async (units: readonly Unit[]): Promise<number> =>
       noise - ((await this.noise(withFloat(draft, units))) ?? noise);
-    let half = rest;
+    const gains = new Map<Unit, number>();
+    for (const unit of rest.slice(0, RERANKED)) gains.set(unit, await gain([unit]));
+    const explained = [...gains.values()].reduce((sum, one) => sum + Math.max(0, one), 0);
+    let half = explained < noise / 2 ? rest.slice(RERANKED) : [];
     while (half.length > 1) {
       const [a, b] = [half.slice(0, half.length >> 1), half.slice(half.length >> 1)];
       half = (await gain(a)) >= (await gain(b)) ? a : b;
     }
-    const tried = [...new Set([...rest.slice(0, RERANKED), ...half])];
-    const gains = new Map<Unit, number>();
-    for (const unit of tried) gains.set(unit, (await gain([unit])) / (CHEAP + this.dearer(draft, unit)));
-    const better = tried.filter((unit) => (gains.get(unit) as number) > 0);
-    better.sort((a, b) => (gains.get(b) as number) - (gains.get(a) as number));
+    for (const unit of half) gains.set(unit, await gain([unit]));
+    const worth = (unit: Unit): number => (gains.get(unit) as number) / (CHEAP + this.dearer(draft, unit));
+    const better = [...gains.keys()].filter((unit) => worth(unit) > 0);
+    better.sort((x, y) => compare(worth(y), worth(x)));
     return [...better, ...rest.filter((unit) => !better.includes(unit))];
   }
 
@@ -251,14 +253,35 @@ class Search {
     const open = (draft: Draft): readonly Unit[] => this.cheaperUnits(draft, this.trials.price(lean).cost);
     // What all of them together cannot reach, some of them need not try.
     if (!(await reaches(withFloat(start, open(start))))) return lean;
+    // Gains shrink as more is float: only what looks best is measured again, until it still looks best.
+    const believed = new Map(this.units.map((unit) => [unit, unit.noise]));
     for (let now = start; this.trials.affordable;) {
-      const units = open(now);
-      const [next] = units.length < 2 ? units : await this.ranked(now, units);
+      const next = await this.bestOf(now, open(now), believed);
       if (next === undefined) return lean;
       now = withFloat(now, [next]);
       if (await reaches(now)) return (await this.worthwhile(now)) ? now : lean;
     }
     return lean;
+  }
+
+  /** The group of the most gain for cost; updates what is believed of those that it measures. */
+  private async bestOf(
+    now: Draft,
+    units: readonly Unit[],
+    believed: Map<Unit, number>,
+  ): Promise<Unit | undefined> {
+    const noise = (await this.noise(now)) ?? 0;
+    const worth = (unit: Unit): number => (believed.get(unit) ?? 0) / (CHEAP + this.dearer(now, unit));
+    const measured = new Set<Unit>();
+    for (;;) {
+      const best = units.reduce<Unit | undefined>(
+        (a, b) => (a === undefined || worth(b) > worth(a) ? b : a),
+        undefined,
+      );
+      if (best === undefined || measured.has(best) || measured.size >= RERANKED) return best;
+      measured.add(best);
+      believed.set(best, noise - ((await this.noise(withFloat(now, [best]))) ?? noise));
+    }
   }
 
   /** Groups that may join a draft and leave it below a cost. */

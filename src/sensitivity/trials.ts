@@ -46,6 +46,9 @@ export interface PlanPoint {
   readonly estimate: PlanEstimate | undefined;
 }
 
+/** Evaluations on the subset after which only what is needed to pass is still tried. */
+const MOST_SUBSET = 100;
+
 /** Thrown inside a search when its time is over; what was found so far stands. */
 export class OutOfTime extends Error {}
 
@@ -92,7 +95,7 @@ export class Trials {
 
   /** True while evaluations that only make a passing plan cheaper may go on. */
   get affordable(): boolean {
-    return this.counts.full < this.input.maxFull;
+    return this.counts.full < this.input.maxFull && this.counts.subset < MOST_SUBSET;
   }
 
   /** On the whole set. @throws OutOfTime, Interrupted */

@@ -11,7 +11,6 @@ import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, type Verdict } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
 import {
-  formatPlan,
   planRanges,
   quantize,
   type Layer,
@@ -19,7 +18,7 @@ import {
   type PrecisionPlan,
   type QuantizedModel,
 } from '../quantization/index.js';
-import { checkReportFolder, writeReport, type ExtraFiles, type Report } from '../report/index.js';
+import { checkReportFolder, writeReport, type Report } from '../report/index.js';
 import { headTensors, referenceOutputs, type Price, type SweepRow } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { compareBase } from './against.js';
@@ -34,7 +33,7 @@ import { engineFindings } from './engine-report.js';
 import { collectFindings } from './evidence.js';
 import { fileFindings } from './file-findings.js';
 import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
-import { flavoursOf } from './flavours.js';
+import { filesOf } from './report-files.js';
 import { openGpu, probeGpu } from './gpu.js';
 import { judgeEngine, judgeVariant } from './judging.js';
 import { dropBetween, measure, modelOf, type Measured, type Reference } from './measure.js';
@@ -214,15 +213,6 @@ export async function withBench<T>(
     context.progress.end();
     await bench.engine.close();
   }
-}
-
-function filesOf({ bench, int8, mixed, statistics }: Found, candidate: Variant): ExtraFiles {
-  const filesFor = ({ plan, model }: Variant, name: string) =>
-    flavoursOf(bench, plan, model, statistics, name).models;
-  const models = bench.settings.report.keepModels
-    ? { ...filesFor(int8, 'int8'), ...(mixed !== undefined && mixed !== int8 && filesFor(mixed, 'mixed')) }
-    : {};
-  return { 'plan.json': formatPlan(candidate.plan), ...models };
 }
 
 /** FP32 on the whole set, its head tensors on the subset, and calibrated ranges. */

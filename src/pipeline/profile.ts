@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { InputFault, messageOf } from '../faults/index.js';
-import type { EngineLayer } from '../engine/index.js';
+import type { EngineDetails } from '../engine/index.js';
 import type { LatencyProfile } from '../sensitivity/index.js';
 import type { Confirmation } from './confirm.js';
+import { layerTimes, type PlannedLayer } from './engine-times.js';
 
 const FIX = 'Take the profile.json of a run with real engines, or leave sensitivity.profile out.';
 
@@ -53,41 +54,29 @@ export function formatProfile(profile: LatencyProfile, gpu: string): string {
 }
 
 /**
- * What a run's own engines tell of each layer: in float by the FP16 engine, in INT8 by the INT8 engine. A kernel that
- * several of the plan's layers were fused into is shared out evenly among them. Layers that the INT8 engine runs in
- * float (their plan says so, or there is no kernel) have no time in INT8 and are left out.
+ * What a run's own engines tell of each layer, by image: in float by the FP16 engine, in INT8 by the INT8 engine. Layers
+ * that the INT8 engine runs in float (their plan says so, or there is no kernel) have no time in INT8 and are left out.
  */
 export function profileOf(
   { engines }: Pick<Confirmation, 'engines'>,
-  names: readonly string[],
+  planned: readonly PlannedLayer[],
 ): LatencyProfile | undefined {
-  const layersOf = (variant: string): readonly EngineLayer[] | undefined =>
-    engines.find((one) => one.variant === variant)?.details.layers;
-  const [float, int8] = [layersOf('fp16'), layersOf('int8')];
-  if (float === undefined || int8 === undefined) return undefined;
-  const known = new Set(names);
-  const floatMs = timesOf(float, known, () => true);
-  const int8Ms = timesOf(int8, known, ({ precision }) => precision === 'int8');
-  const both = names.flatMap((name) => {
-    const [a, b] = [int8Ms.get(name), floatMs.get(name)];
-    return a === undefined || b === undefined ? [] : [[name, { int8Ms: a, floatMs: b }] as const];
+  const detailsOf = (variant: string): EngineDetails | undefined =>
+    engines.find((one) => one.variant === variant)?.details;
+  const [float, int8] = [detailsOf('fp16'), detailsOf('int8')];
+  if (float?.layers === undefined || int8?.layers === undefined) return undefined;
+  const floatTimes = layerTimes(float.layers, planned);
+  const int8Times = layerTimes(int8.layers, planned);
+  const both = planned.flatMap(({ name }) => {
+    const [a, b] = [int8Times.get(name), floatTimes.get(name)];
+    if (a === undefined || b === undefined || a.got !== 'int8') return [];
+    return [[name, { int8Ms: a.ms / int8.batch, floatMs: b.ms / float.batch }] as const];
   });
   if (both.length === 0) return undefined;
-  const reformats = int8.filter(({ reformat, ms }) => reformat && ms !== undefined);
+  const reformats = int8.layers.filter(({ reformat, ms }) => reformat && ms !== undefined);
   const sum = reformats.reduce((total, { ms }) => total + (ms ?? 0), 0);
-  return { layers: new Map(both), reformatMs: reformats.length === 0 ? 0 : sum / reformats.length };
-}
-
-function timesOf(
-  layers: readonly EngineLayer[],
-  known: ReadonlySet<string>,
-  counts: (layer: EngineLayer) => boolean,
-): ReadonlyMap<string, number> {
-  const times = new Map<string, number>();
-  for (const layer of layers) {
-    if (layer.reformat || layer.ms === undefined || !counts(layer)) continue;
-    const mine = layer.nodes.filter((node) => known.has(node));
-    for (const name of mine) times.set(name, (times.get(name) ?? 0) + layer.ms / mine.length);
-  }
-  return times;
+  return {
+    layers: new Map(both),
+    reformatMs: reformats.length === 0 ? 0 : sum / reformats.length / int8.batch,
+  };
 }

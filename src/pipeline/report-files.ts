@@ -1,4 +1,4 @@
-import { formatPlan } from '../quantization/index.js';
+import { formatPlan, withMacs } from '../quantization/index.js';
 import type { ExtraFiles } from '../report/index.js';
 import { flavoursOf } from './flavours.js';
 import { formatProfile, profileOf } from './profile.js';
@@ -14,8 +14,12 @@ export function filesOf(
   const models = bench.settings.report.keepModels
     ? { ...filesFor(int8, 'int8'), ...(mixed !== undefined && mixed !== int8 && filesFor(mixed, 'mixed')) }
     : {};
-  const names = bench.layers.map(({ name }) => name);
-  const profile = confirmation && profileOf(confirmation, names);
+  const planned = withMacs(bench.layers, bench.graph, statistics).map(({ name, nodes, macs = 0 }) => ({
+    name,
+    macs,
+    nodes: nodes.map((index) => bench.graph.nodes[index]?.name ?? ''),
+  }));
+  const profile = confirmation && profileOf(confirmation, planned);
   return {
     'plan.json': formatPlan(candidate.plan),
     ...(confirmation !== undefined &&

@@ -14,14 +14,17 @@ const kernel = (part: Partial<Layer>): Layer => ({
 const engines = (fp16: readonly Layer[], int8: readonly Layer[]): Pick<Confirmation, 'engines'> =>
   ({
     engines: [
-      { variant: 'fp16', details: { layers: fp16 } },
-      { variant: 'int8', details: { layers: int8 } },
+      { variant: 'fp16', details: { layers: fp16, batch: 2 } },
+      { variant: 'int8', details: { layers: int8, batch: 1 } },
     ],
   }) as unknown as Pick<Confirmation, 'engines'>;
 
+const planned = (...names: string[]) => names.map((name) => ({ name, nodes: [name], macs: 1 }));
+
+/** Of two images. */
 const float = [
-  kernel({ nodes: ['a', 'act'], precision: 'fp16', ms: 0.4 }),
-  kernel({ nodes: ['b', 'c'], precision: 'fp16', ms: 0.6 }),
+  kernel({ nodes: ['a', 'act'], precision: 'fp16', ms: 0.8 }),
+  kernel({ nodes: ['b', 'c'], precision: 'fp16', ms: 1.2 }),
   kernel({ nodes: ['head'], precision: 'fp16', ms: 0.1 }),
 ];
 const int8 = [
@@ -35,8 +38,8 @@ const int8 = [
 ];
 
 describe('a profile of latencies', () => {
-  test('is read off the run’s own engines: shared kernels evenly, split layers summed, float layers left out', () => {
-    const profile = profileOf(engines(float, int8), ['a', 'b', 'c', 'head']);
+  test('is read off the run’s own engines: shared kernels by their work, split layers summed, by image, float layers left out', () => {
+    const profile = profileOf(engines(float, int8), planned('a', 'b', 'c', 'head'));
     expect([...(profile?.layers ?? [])]).toEqual([
       ['a', { int8Ms: expect.closeTo(0.15, 9), floatMs: 0.4 }],
       ['b', { int8Ms: 0.2, floatMs: 0.3 }],
@@ -48,10 +51,10 @@ describe('a profile of latencies', () => {
   test.each([
     ['an engine that tells no layers', engines(float, []), ['a']],
     ['layers that are not the plan’s', engines(float, int8), ['x']],
-  ])('is none from %s', (_what, from, names) => expect(profileOf(from, names)).toBeUndefined());
+  ])('is none from %s', (_what, from, names) => expect(profileOf(from, planned(...names))).toBeUndefined());
 
   test('comes back as it was written', () => {
-    const profile = profileOf(engines(float, int8), ['a', 'b'])!;
+    const profile = profileOf(engines(float, int8), planned('a', 'b'))!;
     expect(parseProfile(JSON.parse(formatProfile(profile, 'H100')), 'p.json')).toEqual(profile);
   });
 

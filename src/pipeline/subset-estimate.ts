@@ -3,7 +3,7 @@ import { evaluateCoco, pairedBootstrap, type CocoEvaluation } from '../evaluatio
 import { judge, type Candidate } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
 import { planRanges, quantize, type PrecisionPlan } from '../quantization/index.js';
-import { SqnrMeter, type PlanEstimate } from '../sensitivity/index.js';
+import { SqnrMeter, steeringNoise, type PlanEstimate } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
 import { subsetOf } from './evidence.js';
 import { digestOf, identityOf, imageDigest } from './keys.js';
@@ -58,7 +58,7 @@ class Subset {
     const known = unpackNumbers(this.shelf.get(name));
     if (known?.length === 3) {
       const [sqnr, score, hopeless] = known as unknown as [number, number, number];
-      return { sqnr, score, images, hopeless: hopeless === 1, cached: true };
+      return { ...this.steer(sqnr, score), images, hopeless: hopeless === 1, cached: true };
     }
     const found = await this.measure(bytes);
     this.shelf.put(name, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
@@ -81,13 +81,17 @@ class Subset {
         { signal: bench.context.signal },
       );
       // Outputs that cannot be decoded, such as NaN: nothing is worse.
-      if (broken) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
+      if (broken) return { ...this.steer(meter.sqnr(), 0), hopeless: true };
       const after = table.finish();
       const found = evaluateCoco(bench.subsetTruth, after);
-      return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after, found) };
+      return { ...this.steer(meter.sqnr(), found.stats.AP), hopeless: this.hopeless(after, found) };
     } finally {
       await session.release();
     }
+  }
+
+  private steer(sqnr: number, score: number): Pick<PlanEstimate, 'sqnr' | 'score' | 'noise'> {
+    return { sqnr, score, noise: steeringNoise(sqnr, this.expected.stats.AP - score) };
   }
 
   private hopeless(after: ReturnType<typeof subsetOf>, found: CocoEvaluation): boolean {

@@ -57,8 +57,8 @@ const CHEAP = 0.02;
 const RERANKED = 8;
 /** Worst groups that are tried with other calibrators. */
 const RECALIBRATED = 6;
-/** dB that another calibrator must gain. */
-const WORTH_DB = 0.25;
+/** Share of the noise that another calibrator may leave: 0.25 dB must be gained. */
+const WORTH = 0.944;
 
 /**
  * Looks for the cheapest plan that passes.
@@ -79,8 +79,8 @@ export function searchPlan(input: SearchInput): Promise<PlanSearch> {
 class Search {
   private readonly trials: Trials;
   private units: readonly Unit[];
-  /** Highest SQNR on the subset of a plan that failed on the whole set. */
-  private failedAt = -Infinity;
+  /** Least noise on the subset of a plan that failed on the whole set. */
+  private failedAt = Infinity;
 
   constructor(private readonly input: SearchInput) {
     this.units = this.order(unitsOf(input));
@@ -117,7 +117,7 @@ class Search {
     const estimate = await this.trials.estimate(draft);
     if (!sure && estimate?.hopeless === true) return false;
     const { passes } = await this.trials.judge(draft);
-    if (!passes && estimate !== undefined) this.failedAt = Math.max(this.failedAt, estimate.sqnr);
+    if (!passes && estimate !== undefined) this.failedAt = Math.min(this.failedAt, estimate.noise);
     return passes;
   }
 
@@ -125,7 +125,7 @@ class Search {
   private async worthwhile(draft: Draft): Promise<boolean> {
     if (!this.trials.affordable) return false;
     const estimate = await this.trials.estimate(draft);
-    if (estimate !== undefined && estimate.sqnr <= this.failedAt) return false;
+    if (estimate !== undefined && estimate.noise >= this.failedAt) return false;
     return this.passes(draft);
   }
 
@@ -133,17 +133,17 @@ class Search {
   private async recalibrated(base: Draft): Promise<Draft> {
     const { calibrators = [] } = this.input;
     let best = base;
-    let sqnr = (await this.trials.estimate(base))?.sqnr;
-    if (sqnr === undefined) return base;
+    let noise = await this.noise(base);
+    if (noise === undefined) return base;
     const gained = new Map<Unit, number>();
     for (const unit of this.units.slice(0, RECALIBRATED))
       for (const calibrator of calibrators) {
         const own = Object.fromEntries(unit.names.map((name) => [name, calibrator]));
         const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
-        const found = (await this.trials.estimate(draft))?.sqnr ?? -Infinity;
-        if (found < sqnr + WORTH_DB) continue;
-        gained.set(unit, (gained.get(unit) ?? 0) + noiseOf(sqnr) - noiseOf(found));
-        [best, sqnr] = [draft, found];
+        const found = (await this.noise(draft)) ?? Infinity;
+        if (found > noise * WORTH) continue;
+        gained.set(unit, (gained.get(unit) ?? 0) + noise - found);
+        [best, noise] = [draft, found];
       }
     const left = (unit: Unit): number => Math.max(0, unit.noise - (gained.get(unit) ?? 0));
     this.units = this.order(this.units.map((unit) => ({ ...unit, noise: left(unit) })));
@@ -211,8 +211,7 @@ class Search {
   }
 
   private async noise(draft: Draft): Promise<number | undefined> {
-    const estimate = await this.trials.estimate(draft);
-    return estimate && noiseOf(estimate.sqnr);
+    return (await this.trials.estimate(draft))?.noise;
   }
 
   private dearer(draft: Draft, unit: Unit): number {
@@ -246,10 +245,9 @@ class Search {
 
   /** A cheaper plan than `lean` by gain for cost, until the subset likes it as much; `lean` when there is none. */
   private async cheaper(start: Draft, lean: Draft): Promise<Draft> {
-    const goal = (await this.trials.estimate(lean))?.sqnr;
+    const goal = await this.noise(lean);
     if (goal === undefined || lean.float.length === 0) return lean;
-    const reaches = async (draft: Draft): Promise<boolean> =>
-      ((await this.trials.estimate(draft))?.sqnr ?? -Infinity) >= goal;
+    const reaches = async (draft: Draft): Promise<boolean> => ((await this.noise(draft)) ?? Infinity) <= goal;
     const open = (draft: Draft): readonly Unit[] => this.cheaperUnits(draft, this.trials.price(lean).cost);
     // What all of them together cannot reach, some of them need not try.
     if (!(await reaches(withFloat(start, open(start))))) return lean;
@@ -372,12 +370,24 @@ function unitsOf({
   basePlan: PrecisionPlan;
 }): readonly Unit[] {
   const precision = resolvePlan(basePlan, layers);
-  return rows.flatMap(({ layer, detail, sqnr }) => {
+  return rows.flatMap(({ layer, detail, sqnr, mapDrop = 0 }) => {
     const names = (detail?.group.layers ?? [layer])
       .map(({ name }) => name)
       .filter((name) => precision.get(name) === 'int8');
-    return names.length === 0 ? [] : [{ names, noise: noiseOf(sqnr) }];
+    return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop) }];
   });
+}
+
+/** Falls of mAP on a subset below this may be chance. */
+const CHANCE = 0.05;
+
+/**
+ * What steers a search: noise over signal of the head's tensors, and the fall of mAP where it is beyond chance, since
+ * what is rounded behind those tensors shows in nothing else. The two are of a size: both are about 1 where nothing is
+ * left.
+ */
+export function steeringNoise(sqnr: number, mapDrop: number): number {
+  return noiseOf(sqnr) + (mapDrop > CHANCE ? mapDrop : 0);
 }
 
 /** Noise over signal of an SQNR in dB. */

@@ -19,8 +19,10 @@ export interface PlanOutcome {
 
 /** How a plan fared on the subset: what steers the search, and never lets a plan pass. */
 export interface PlanEstimate {
-  /** dB of the head's tensors against FP32. */
+  /** dB of the head's tensors against FP32: they lie in front of post-processing, and know nothing of what it rounds. */
   readonly sqnr: number;
+  /** What steers: noise over signal of the head, and the fall of mAP where that is beyond chance. */
+  readonly noise: number;
   /** mAP50-95 on the subset. */
   readonly score: number;
   readonly images: number;

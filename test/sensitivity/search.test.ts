@@ -38,6 +38,8 @@ interface World {
   readonly together?: readonly { readonly layers: readonly string[]; readonly noise: number }[];
   /** Noise of a layer under another calibrator. */
   readonly calibrated?: Readonly<Record<string, number>>;
+  /** Layers behind the head: rounded, any of them leaves nothing of mAP, and the head's SQNR does not know. */
+  readonly behind?: readonly string[];
   /** Noise that still passes. */
   readonly allowed: number;
   /** Layers that change precision with the first of them. */
@@ -62,6 +64,7 @@ function searchIn(
       const calibrated = plan.calibrators?.[name] === 'entropy' ? world.calibrated?.[name] : undefined;
       return sum + (int8(name) ? (calibrated ?? noiseOf(name)) : 0);
     }, 0);
+    if ((world.behind ?? []).some(int8)) return alone + 0.9;
     return (world.together ?? []).reduce((sum, one) => sum + (one.layers.every(int8) ? one.noise : 0), alone);
   };
   const price = (plan: PrecisionPlan): Price => {
@@ -83,8 +86,11 @@ function searchIn(
         const group = { name: layer.name, layers: members, tie: 'concat', end: '' } as const;
         return {
           layer,
-          sqnr: -10 * Math.log10(world.believed?.[layer.name] ?? noiseOf(layer.name)),
-          mapDrop: 0,
+          sqnr:
+            world.behind?.includes(layer.name) === true
+              ? Infinity
+              : -10 * Math.log10(world.believed?.[layer.name] ?? noiseOf(layer.name)),
+          mapDrop: world.behind?.includes(layer.name) === true ? 0.9 : 0,
           ...(names !== undefined && { detail: { group } as unknown as NonNullable<SweepRow['detail']> }),
         };
       }),
@@ -92,6 +98,7 @@ function searchIn(
   const tried: PrecisionPlan[] = [];
   const estimate = (plan: PrecisionPlan): PlanEstimate => ({
     sqnr: -10 * Math.log10(noise(plan)),
+    noise: noise(plan),
     score: 1 - noise(plan),
     images: 8,
     hopeless: noise(plan) > 10 * world.allowed,
@@ -171,6 +178,12 @@ describe('the search finds the cheapest plan that passes', () => {
       },
       ['conv10', 'conv9'],
       6,
+    ],
+    [
+      'post-processing, which the SQNR of the head does not see',
+      { noise: loud('conv7'), behind: ['conv33', 'conv35', 'conv37', 'conv39'], allowed: 0.1 },
+      ['conv7', 'conv33', 'conv35', 'conv37', 'conv39'],
+      12,
     ],
     [
       'a group, switched as one',

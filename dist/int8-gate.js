@@ -454,6 +454,8 @@ var init_plan_schema = __esm({
             "seconds"
           ]
         ),
+        /** Measured with what its FP16 layers read, write and hold rounded to FP16; sums stay FP32. */
+        half: object({ layers: number, score: number, drop: nullable }, ["layers", "score", "drop"]),
         /** The next best plans, cheapest first; at most two. */
         alternatives: { type: "array", items: alternative },
         /** When no plan passes: the layers that cost most, worst first. */
@@ -1445,13 +1447,14 @@ var init_blocks = __esm({
 // src/report/plan-text.ts
 function planSentences({ plan }) {
   if (plan === void 0) return [];
-  const { source, file, search, stale, alternatives: alternatives3, blame } = plan;
+  const { source, file, search, half, stale, alternatives: alternatives3, blame } = plan;
   const float = plan.layers.filter(({ precision: precision2 }) => precision2 !== "int8");
   const other = plan.layers.filter(({ precision: precision2 }) => precision2 === "int8");
   return [
     `${SOURCES[source][0]?.toUpperCase()}${SOURCES[source].slice(1)}${file === void 0 ? "" : ` (${file})`}: ${costWords(plan)}.`,
     ...float.length === 0 ? [] : [`In float: ${listed(float.map(({ name: name2, why }) => `${name2} (${why})`))}.`],
     ...other.length === 0 ? [] : [`Recalibrated: ${listed(other.map(({ name: name2, calibrator }) => `${name2} (${calibrator})`))}.`],
+    ...half === void 0 ? [] : [`With ${half.layers} layers rounded to FP16 (sums in FP32): mAP50-95 ${rate(half.score)}.`],
     ...search === void 0 ? [] : [searchWords(search)],
     ...alternatives3.map(
       (one) => `${one.passes ? "Next best" : "Then"}: ${one.why}: mAP50-95 ${rate(one.score)}, ${costWords(one)}.`
@@ -16988,6 +16991,59 @@ var init_plan = __esm({
   }
 });
 
+// src/quantization/half.ts
+function throughHalf(proto, graph, nodes) {
+  const source = proto.graph;
+  const outputs = new Set(
+    graph.nodes.filter(({ name: name2 }) => nodes.has(name2)).flatMap(({ outputs: own }) => own)
+  );
+  const inner = (name2) => `${name2}.int8gate_half_in`;
+  const rounded2 = /* @__PURE__ */ new Map();
+  const round = (from, to) => {
+    const half = `${to}.int8gate_half`;
+    return [cast(from, half, 10 /* FLOAT16 */), cast(half, to, 1 /* FLOAT */)];
+  };
+  const node = source.node.flatMap((one) => {
+    if (!one.output.some((name2) => outputs.has(name2))) return [one];
+    const before = [];
+    const input = one.input.map((name2) => {
+      if (name2 === "" || !isFloat(graph, name2)) return name2;
+      const known2 = rounded2.get(name2);
+      if (known2 !== void 0) return known2;
+      const to = `${name2}.int8gate_rounded`;
+      rounded2.set(name2, to);
+      before.push(...round(name2, to));
+      return to;
+    });
+    const own = one.output.map((name2) => isFloat(graph, name2) ? inner(name2) : name2);
+    const after2 = one.output.flatMap((name2, i) => own[i] === name2 ? [] : round(own[i], name2));
+    return [...before, changed(one, { input, output: own }), ...after2];
+  });
+  return changed(proto, { graph: changed(source, { node }) });
+}
+function isFloat(graph, tensor) {
+  if (graph.elementType(tensor) !== void 0) return graph.isFloat(tensor);
+  return tensor.endsWith("_dq") || tensor.endsWith("_float");
+}
+function cast(from, to, type) {
+  return create(NodeProtoSchema, {
+    name: `${to}_Cast`,
+    opType: "Cast",
+    input: [from],
+    output: [to],
+    attribute: [
+      create(AttributeProtoSchema, { name: "to", type: 2 /* INT */, i: BigInt(type) })
+    ]
+  });
+}
+var init_half = __esm({
+  "src/quantization/half.ts"() {
+    "use strict";
+    init_esm();
+    init_onnx();
+  }
+});
+
 // src/quantization/stale.ts
 function fitPlan(plan, now) {
   const structure = plan.model !== void 0 && plan.model !== now.structure;
@@ -17490,10 +17546,10 @@ var init_explicit = __esm({
       inTypeOf(dequantized, source) {
         const [from, to] = [source, dequantized].map((name2) => this.graph.elementType(name2));
         if (to === void 0 || from === void 0 || from === to) return source;
-        const cast = `${dequantized}_Cast`;
-        if (!this.cast.has(cast)) this.casts.push(castNode(source, cast, to));
-        this.cast.add(cast);
-        return cast;
+        const cast2 = `${dequantized}_Cast`;
+        if (!this.cast.has(cast2)) this.casts.push(castNode(source, cast2, to));
+        this.cast.add(cast2);
+        return cast2;
       }
       /** Integer weights times their scales, in the type of the scales. */
       fold(node, codes, name2) {
@@ -18003,6 +18059,7 @@ var init_quantization = __esm({
     init_types2();
     init_layers2();
     init_plan();
+    init_half();
     init_pattern();
     init_stale();
     init_plan_ranges();
@@ -41825,12 +41882,13 @@ function paretoFront(points) {
   };
   return new Set(full.filter((one) => !full.some((other) => beats(other, one))));
 }
-var OutOfTime, Trials;
+var MOST_SUBSET, OutOfTime, Trials;
 var init_trials = __esm({
   "src/sensitivity/trials.ts"() {
     "use strict";
     init_faults();
     init_quantization();
+    MOST_SUBSET = 100;
     OutOfTime = class extends Error {
     };
     Trials = class {
@@ -41851,7 +41909,7 @@ var init_trials = __esm({
       }
       /** True while evaluations that only make a passing plan cheaper may go on. */
       get affordable() {
-        return this.counts.full < this.input.maxFull;
+        return this.counts.full < this.input.maxFull && this.counts.subset < MOST_SUBSET;
       }
       /** On the whole set. @throws OutOfTime, Interrupted */
       async judge(draft) {
@@ -41910,10 +41968,13 @@ function unitsOf({
   basePlan
 }) {
   const precision2 = resolvePlan(basePlan, layers3);
-  return rows3.flatMap(({ layer, detail, sqnr }) => {
+  return rows3.flatMap(({ layer, detail, sqnr, mapDrop = 0 }) => {
     const names = (detail?.group.layers ?? [layer]).map(({ name: name2 }) => name2).filter((name2) => precision2.get(name2) === "int8");
-    return names.length === 0 ? [] : [{ names, noise: noiseOf(sqnr) }];
+    return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop) }];
   });
+}
+function steeringNoise(sqnr, mapDrop) {
+  return noiseOf(sqnr) + (mapDrop > CHANCE2 ? mapDrop : 0);
 }
 function noiseOf(sqnr) {
   return 10 ** (-sqnr / 10);
@@ -41921,7 +41982,7 @@ function noiseOf(sqnr) {
 function compare3(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-var CHEAP, RERANKED, RECALIBRATED, WORTH_DB, Search;
+var CHEAP, RERANKED, RECALIBRATED, WORTH, Search, CHANCE2;
 var init_search = __esm({
   "src/sensitivity/search.ts"() {
     "use strict";
@@ -41930,7 +41991,7 @@ var init_search = __esm({
     CHEAP = 0.02;
     RERANKED = 8;
     RECALIBRATED = 6;
-    WORTH_DB = 0.25;
+    WORTH = 0.944;
     Search = class {
       constructor(input) {
         this.input = input;
@@ -41941,8 +42002,8 @@ var init_search = __esm({
       input;
       trials;
       units;
-      /** Highest SQNR on the subset of a plan that failed on the whole set. */
-      failedAt = -Infinity;
+      /** Least noise on the subset of a plan that failed on the whole set. */
+      failedAt = Infinity;
       async run() {
         try {
           return this.result(await this.explore());
@@ -41970,31 +42031,31 @@ var init_search = __esm({
         const estimate = await this.trials.estimate(draft);
         if (!sure && estimate?.hopeless === true) return false;
         const { passes } = await this.trials.judge(draft);
-        if (!passes && estimate !== void 0) this.failedAt = Math.max(this.failedAt, estimate.sqnr);
+        if (!passes && estimate !== void 0) this.failedAt = Math.min(this.failedAt, estimate.noise);
         return passes;
       }
       /** As {@link passes}, of plans that need not be tried: none that the subset likes less than one that failed. */
       async worthwhile(draft) {
         if (!this.trials.affordable) return false;
         const estimate = await this.trials.estimate(draft);
-        if (estimate !== void 0 && estimate.sqnr <= this.failedAt) return false;
+        if (estimate !== void 0 && estimate.noise >= this.failedAt) return false;
         return this.passes(draft);
       }
       /** Other calibrators for the worst groups, one after the other, where the subset gains by it. */
       async recalibrated(base) {
         const { calibrators = [] } = this.input;
         let best = base;
-        let sqnr = (await this.trials.estimate(base))?.sqnr;
-        if (sqnr === void 0) return base;
+        let noise = await this.noise(base);
+        if (noise === void 0) return base;
         const gained = /* @__PURE__ */ new Map();
         for (const unit of this.units.slice(0, RECALIBRATED))
           for (const calibrator of calibrators) {
             const own = Object.fromEntries(unit.names.map((name2) => [name2, calibrator]));
             const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
-            const found = (await this.trials.estimate(draft))?.sqnr ?? -Infinity;
-            if (found < sqnr + WORTH_DB) continue;
-            gained.set(unit, (gained.get(unit) ?? 0) + noiseOf(sqnr) - noiseOf(found));
-            [best, sqnr] = [draft, found];
+            const found = await this.noise(draft) ?? Infinity;
+            if (found > noise * WORTH) continue;
+            gained.set(unit, (gained.get(unit) ?? 0) + noise - found);
+            [best, noise] = [draft, found];
           }
         const left = (unit) => Math.max(0, unit.noise - (gained.get(unit) ?? 0));
         this.units = this.order(this.units.map((unit) => ({ ...unit, noise: left(unit) })));
@@ -42036,27 +42097,28 @@ var init_search = __esm({
       }
       /**
        * The rest of the ranking as it is in the presence of what is float already: the first of it by what the subset gains
-       * from each, and in front of them the group that halving all of it leads to, which may have stood anywhere.
+       * from each. Where they explain less than half of the noise, the group that halving the others leads to is among them.
        */
       async ranked(draft, rest) {
         const noise = await this.noise(draft);
         if (noise === void 0 || rest.length < 2) return rest;
         const gain = async (units) => noise - (await this.noise(withFloat(draft, units)) ?? noise);
-        let half = rest;
+        const gains = /* @__PURE__ */ new Map();
+        for (const unit of rest.slice(0, RERANKED)) gains.set(unit, await gain([unit]));
+        const explained = [...gains.values()].reduce((sum2, one) => sum2 + Math.max(0, one), 0);
+        let half = explained < noise / 2 ? rest.slice(RERANKED) : [];
         while (half.length > 1) {
           const [a, b] = [half.slice(0, half.length >> 1), half.slice(half.length >> 1)];
           half = await gain(a) >= await gain(b) ? a : b;
         }
-        const tried2 = [.../* @__PURE__ */ new Set([...rest.slice(0, RERANKED), ...half])];
-        const gains = /* @__PURE__ */ new Map();
-        for (const unit of tried2) gains.set(unit, await gain([unit]) / (CHEAP + this.dearer(draft, unit)));
-        const better = tried2.filter((unit) => gains.get(unit) > 0);
-        better.sort((a, b) => gains.get(b) - gains.get(a));
+        for (const unit of half) gains.set(unit, await gain([unit]));
+        const worth = (unit) => gains.get(unit) / (CHEAP + this.dearer(draft, unit));
+        const better = [...gains.keys()].filter((unit) => worth(unit) > 0);
+        better.sort((x, y) => compare3(worth(y), worth(x)));
         return [...better, ...rest.filter((unit) => !better.includes(unit))];
       }
       async noise(draft) {
-        const estimate = await this.trials.estimate(draft);
-        return estimate && noiseOf(estimate.sqnr);
+        return (await this.trials.estimate(draft))?.noise;
       }
       dearer(draft, unit) {
         return Math.max(0, this.trials.price(withFloat(draft, [unit])).cost - this.trials.price(draft).cost);
@@ -42086,19 +42148,34 @@ var init_search = __esm({
       }
       /** A cheaper plan than `lean` by gain for cost, until the subset likes it as much; `lean` when there is none. */
       async cheaper(start, lean) {
-        const goal = (await this.trials.estimate(lean))?.sqnr;
+        const goal = await this.noise(lean);
         if (goal === void 0 || lean.float.length === 0) return lean;
-        const reaches = async (draft) => ((await this.trials.estimate(draft))?.sqnr ?? -Infinity) >= goal;
+        const reaches = async (draft) => (await this.noise(draft) ?? Infinity) <= goal;
         const open7 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
         if (!await reaches(withFloat(start, open7(start)))) return lean;
+        const believed = new Map(this.units.map((unit) => [unit, unit.noise]));
         for (let now = start; this.trials.affordable; ) {
-          const units = open7(now);
-          const [next] = units.length < 2 ? units : await this.ranked(now, units);
+          const next = await this.bestOf(now, open7(now), believed);
           if (next === void 0) return lean;
           now = withFloat(now, [next]);
           if (await reaches(now)) return await this.worthwhile(now) ? now : lean;
         }
         return lean;
+      }
+      /** The group of the most gain for cost; updates what is believed of those that it measures. */
+      async bestOf(now, units, believed) {
+        const noise = await this.noise(now) ?? 0;
+        const worth = (unit) => (believed.get(unit) ?? 0) / (CHEAP + this.dearer(now, unit));
+        const measured = /* @__PURE__ */ new Set();
+        for (; ; ) {
+          const best = units.reduce(
+            (a, b) => a === void 0 || worth(b) > worth(a) ? b : a,
+            void 0
+          );
+          if (best === void 0 || measured.has(best) || measured.size >= RERANKED) return best;
+          measured.add(best);
+          believed.set(best, noise - (await this.noise(withFloat(now, [best])) ?? noise));
+        }
       }
       /** Groups that may join a draft and leave it below a cost. */
       cheaperUnits(draft, cost) {
@@ -42161,6 +42238,7 @@ var init_search = __esm({
         };
       }
     };
+    CHANCE2 = 0.05;
   }
 });
 
@@ -44775,11 +44853,11 @@ function byUltralytics({ metadata }) {
 function isDeformable({ operators, metadata }) {
   return operators?.has("GridSample") === true || /rt-?detr/i.test(metadata.get("description") ?? "");
 }
-var isFloat;
+var isFloat2;
 var init_sight = __esm({
   "src/detection/sight.ts"() {
     "use strict";
-    isFloat = ({ type }) => type.startsWith("float");
+    isFloat2 = ({ type }) => type.startsWith("float");
   }
 });
 
@@ -44814,8 +44892,8 @@ function separateOutputs({ outputs: all, named, view, declared }, add4) {
   return true;
 }
 function indices({ outputs }, add4) {
-  const integers = outputs.filter((output) => !isFloat(output));
-  const floats2 = outputs.filter(isFloat);
+  const integers = outputs.filter((output) => !isFloat2(output));
+  const floats2 = outputs.filter(isFloat2);
   const [integer] = integers;
   const [first2] = floats2;
   if (integer === void 0 || first2 === void 0 || integers.length !== 1) return;
@@ -44843,8 +44921,8 @@ function indices({ outputs }, add4) {
     });
 }
 function rows2({ outputs, view, declared }, add4) {
-  const integers = outputs.filter((output) => !isFloat(output));
-  const floats2 = outputs.filter(isFloat);
+  const integers = outputs.filter((output) => !isFloat2(output));
+  const floats2 = outputs.filter(isFloat2);
   const [first2] = floats2;
   if (first2 && floats2.length === 1 && first2.dims.length === 2 && first2.dims[1] === 7) {
     const found = { outputs: { predictions: first2.name }, classCount: void 0 };
@@ -44888,7 +44966,7 @@ function heads(sight, add4) {
   distanceHeads(sight, add4);
 }
 function anchorHeads({ outputs, declared }, add4) {
-  const floats2 = outputs.filter(isFloat);
+  const floats2 = outputs.filter(isFloat2);
   const whole = floats2.some(({ dims }) => dims.length === 3);
   const side = ({ dims }) => dims.at(dims.length === 5 ? -2 : -1) ?? 0;
   const raw = floats2.filter(({ dims }) => dims.length === 5 || dims.length === 4).sort((a, b) => side(b) - side(a));
@@ -44904,7 +44982,7 @@ function anchorHeads({ outputs, declared }, add4) {
     });
 }
 function distanceHeads({ outputs, classes, height, width }, add4) {
-  const floats2 = outputs.filter(isFloat);
+  const floats2 = outputs.filter(isFloat2);
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
   const at2 = (cells4, box) => floats2.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
   const pairs = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
@@ -44953,7 +45031,7 @@ function paired(sight, add4) {
   transformer(sight, add4, columns2, match2, /^dets$/.test(boxes2.name));
 }
 function pairOf2({ outputs, named }) {
-  const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const floats2 = outputs.filter((output) => isFloat2(output) && output.dims.length === 3);
   const logits = floats2.find(({ name: name2 }) => /^(pred_)?logits$/.test(name2));
   const corners = floats2.find(({ name: name2 }) => name2 === "pred_boxes");
   if (logits && corners) return [corners, logits];
@@ -45011,7 +45089,7 @@ function single(sight, add4) {
   few(sight, rows3, columns2, put);
 }
 function onlyOutput({ outputs, named }) {
-  const floats2 = outputs.filter((output) => isFloat(output) && output.dims.length === 3);
+  const floats2 = outputs.filter((output) => isFloat2(output) && output.dims.length === 3);
   const chosen2 = floats2.find(({ name: name2 }) => name2 === named.predictions);
   if (chosen2 !== void 0) return chosen2;
   const [first2] = floats2;
@@ -46802,7 +46880,7 @@ function tried(evidence) {
       advice: "Try a calibrator that clips (calibration.calibrator: percentile or mse).",
       helps: true
     };
-  const helps = best.sqnr - evidence.sqnr >= WORTH_DB2;
+  const helps = best.sqnr - evidence.sqnr >= WORTH_DB;
   return {
     helps,
     sentence: ` Tried on the whole model: with ${best.calibrator} the head's SQNR goes from ${dB(evidence.sqnr)} to ${dB(best.sqnr)}.`,
@@ -46831,7 +46909,7 @@ function heavyTails({ tensors }) {
     }
   ];
 }
-var GAIN_DB2, HEAVY_DB, WORTH_DB2;
+var GAIN_DB2, HEAVY_DB, WORTH_DB;
 var init_outliers = __esm({
   "src/diagnosis/outliers.ts"() {
     "use strict";
@@ -46840,7 +46918,7 @@ var init_outliers = __esm({
     init_words2();
     GAIN_DB2 = 6;
     HEAVY_DB = 18;
-    WORTH_DB2 = 1;
+    WORTH_DB = 1;
   }
 });
 
@@ -47483,6 +47561,7 @@ function planSectionOf(run5) {
         seconds: found.seconds
       }
     },
+    ...halfOf(run5),
     alternatives: (search?.alternatives ?? []).map((point) => alternativeOf(point, search?.best, int8.plan)),
     blame: [...search?.blame ?? []],
     ...age !== void 0 && committed !== void 0 && {
@@ -47493,6 +47572,19 @@ function planSectionOf(run5) {
         ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
         sentence: ageSentence(basename9(committed), model.name, judged.plan, age)
       }
+    }
+  };
+}
+function halfOf({ found, fp32, bench }) {
+  const { measured } = found?.half ?? {};
+  if (found === void 0 || measured === void 0) return {};
+  const precision2 = resolvePlan(found.variant.plan, bench.layers);
+  const score = measured.evaluation.stats.AP;
+  return {
+    half: {
+      layers: [...precision2.values()].filter((one) => one === "fp16").length,
+      score,
+      drop: finite2(fp32.evaluation.stats.AP - score)
     }
   };
 }
@@ -47559,6 +47651,8 @@ function layersOf3(run5, plan) {
 }
 function whyOf({ bench, found }, { name: name2, head, attention }, recalibrated) {
   const { keepFloat: keepFloat2, plan } = bench.settings.quantization;
+  const fp32 = found?.half?.fp32.get(name2);
+  if (fp32 !== void 0) return `FP32: ${fp32}`;
   if (found?.search.kept.includes(name2) === true) return "found by the search";
   if (recalibrated && plan === void 0) return "found by the search: loses less under this calibrator";
   if (plan !== void 0) return "the committed plan";
@@ -48494,7 +48588,7 @@ var init_subset_estimate = __esm({
         const known2 = unpackNumbers(this.shelf.get(name2));
         if (known2?.length === 3) {
           const [sqnr, score, hopeless] = known2;
-          return { sqnr, score, images: images2, hopeless: hopeless === 1, cached: true };
+          return { ...this.steer(sqnr, score), images: images2, hopeless: hopeless === 1, cached: true };
         }
         const found = await this.measure(bytes2);
         this.shelf.put(name2, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
@@ -48515,13 +48609,16 @@ var init_subset_estimate = __esm({
             },
             { signal: bench.context.signal }
           );
-          if (broken2) return { sqnr: meter.sqnr(), score: 0, hopeless: true };
+          if (broken2) return { ...this.steer(meter.sqnr(), 0), hopeless: true };
           const after2 = table3.finish();
           const found = evaluateCoco(bench.subsetTruth, after2);
-          return { sqnr: meter.sqnr(), score: found.stats.AP, hopeless: this.hopeless(after2, found) };
+          return { ...this.steer(meter.sqnr(), found.stats.AP), hopeless: this.hopeless(after2, found) };
         } finally {
           await session.release();
         }
+      }
+      steer(sqnr, score) {
+        return { sqnr, score, noise: steeringNoise(sqnr, this.expected.stats.AP - score) };
       }
       hopeless(after2, found) {
         const { subsetTruth, settings: settings2 } = this.basis.bench;
@@ -48546,6 +48643,98 @@ var init_subset_estimate = __esm({
         }).checks.some(({ kind }) => kind === "fail");
       }
     };
+  }
+});
+
+// src/pipeline/half-check.ts
+async function checkHalf(basis, variant2, holds2) {
+  const { bench } = basis;
+  const { plan } = variant2;
+  const inHalf = (one) => {
+    const precision2 = resolvePlan(one, bench.layers);
+    return bench.layers.filter(({ name: name2 }) => precision2.get(name2) === "fp16");
+  };
+  const fp32 = await overflowing(basis, inHalf(plan));
+  const safe = withFp32(plan, [...fp32.keys()]);
+  const layers3 = inHalf(safe);
+  if (layers3.length === 0) return { plan: safe, fp32, measured: void 0 };
+  const measured = await roundedTo(basis, variant2, layers3);
+  if (measured !== void 0) {
+    const drop3 = dropBetween(bench, basis.fp32.detections, measured.detections);
+    if (!holds2(variant2) || holds2({ ...variant2, measured, drop: drop3 })) return { plan: safe, fp32, measured };
+  }
+  const why = measured === void 0 ? "FP16 makes the output infinite on the validation images" : "rounded to FP16 the plan fails";
+  const names = layers3.map(({ name: name2 }) => name2);
+  return {
+    plan: withFp32(safe, names),
+    fp32: new Map([...fp32, ...names.map((name2) => [name2, why])]),
+    measured: void 0
+  };
+}
+function withFp32(plan, names) {
+  return { ...plan, layers: { ...plan.layers, ...Object.fromEntries(names.map((name2) => [name2, "fp32"])) } };
+}
+async function overflowing({ bench, statistics }, layers3) {
+  const { graph, engine, context: context3, calibration } = bench;
+  const tensorsOf = ({ nodes }) => nodes.flatMap((index) => {
+    const node = graph.nodes[index];
+    return [...node?.inputs ?? [], ...node?.outputs ?? []].filter(
+      (name2) => name2 !== "" && graph.isFloat(name2) && graph.constant(name2) === void 0
+    );
+  });
+  const unseen = [...new Set(layers3.flatMap(tensorsOf))].filter((name2) => !statistics.has(name2));
+  const seen = unseen.length === 0 ? statistics : new Map([
+    ...statistics,
+    ...await engine.collect(modelOf(bench, "FP32", bench.bytes), unseen, feedOf(bench, calibration), {
+      signal: context3.signal
+    })
+  ]);
+  return new Map(
+    layers3.flatMap((layer) => {
+      const tensor = tensorsOf(layer).find((name2) => {
+        const one = seen.get(name2);
+        return one !== void 0 && Math.max(-one.min, one.max) > HALF_MAX2;
+      });
+      if (tensor !== void 0)
+        return [
+          [layer.name, `${tensor} is beyond 65504, where FP16 ends, on the calibration images`]
+        ];
+      const weight2 = layer.nodes.flatMap((index) => graph.nodes[index]?.inputs ?? []).find((name2) => {
+        const constant = graph.constant(name2);
+        return constant?.dataType === 1 /* FLOAT */ && tensorToFloats(constant).some((value) => Math.abs(value) > HALF_MAX2);
+      });
+      return weight2 === void 0 ? [] : [[layer.name, `its weights ${weight2} are beyond 65504, where FP16 ends`]];
+    })
+  );
+}
+async function roundedTo({ bench, reference }, { model, measured }, layers3) {
+  const names = new Set(
+    layers3.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]?.name ?? ""))
+  );
+  const bytes2 = encodeModel(throughHalf(model.proto, bench.graph, names));
+  try {
+    return await measure(
+      bench,
+      `the plan with ${layers3.length} layers rounded to FP16`,
+      bytes2,
+      measured.weightBytes,
+      reference
+    );
+  } catch (error2) {
+    if (error2 instanceof InputFault) return void 0;
+    throw error2;
+  }
+}
+var HALF_MAX2;
+var init_half_check = __esm({
+  "src/pipeline/half-check.ts"() {
+    "use strict";
+    init_faults();
+    init_onnx();
+    init_quantization();
+    init_measure();
+    init_prepare();
+    HALF_MAX2 = 65504;
   }
 });
 
@@ -48584,11 +48773,36 @@ function isRecord2(value) {
 function isMs(value) {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
+function formatProfile(profile, gpu) {
+  const { layers: layers3, reformatMs } = profile;
+  return `${JSON.stringify({ version: 1, gpu, reformatMs, layers: Object.fromEntries(layers3) }, null, 2)}
+`;
+}
+function profileOf({ engines: engines3 }, planned) {
+  const detailsOf2 = (variant2) => engines3.find((one) => one.variant === variant2)?.details;
+  const [float, int8] = [detailsOf2("fp16"), detailsOf2("int8")];
+  if (float?.layers === void 0 || int8?.layers === void 0) return void 0;
+  const floatTimes = layerTimes(float.layers, planned);
+  const int8Times = layerTimes(int8.layers, planned);
+  const both = planned.flatMap(({ name: name2 }) => {
+    const [a, b] = [int8Times.get(name2), floatTimes.get(name2)];
+    if (a === void 0 || b === void 0 || a.got !== "int8") return [];
+    return [[name2, { int8Ms: a.ms / int8.batch, floatMs: b.ms / float.batch }]];
+  });
+  if (both.length === 0) return void 0;
+  const reformats = int8.layers.filter(({ reformat, ms }) => reformat && ms !== void 0);
+  const sum2 = reformats.reduce((total, { ms }) => total + (ms ?? 0), 0);
+  return {
+    layers: new Map(both),
+    reformatMs: reformats.length === 0 ? 0 : sum2 / reformats.length / int8.batch
+  };
+}
 var FIX2;
 var init_profile = __esm({
   "src/pipeline/profile.ts"() {
     "use strict";
     init_faults();
+    init_engine_times();
     FIX2 = "Take the profile.json of a run with real engines, or leave sensitivity.profile out.";
   }
 });
@@ -48727,10 +48941,13 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
     signal: context3.signal
   });
   const variant2 = await build2(search.best.plan);
+  const holds2 = (one) => outcomeOf(basis, one).passes;
+  const half = search.kept.length > 0 || alternatives3 ? await checkHalf(basis, variant2, holds2) : void 0;
   context3.progress.end();
   return {
-    variant: { ...variant2, plan: signed2(basis, search.best.plan) },
+    variant: { ...variant2, plan: signed2(basis, half?.plan ?? search.best.plan) },
     search,
+    half,
     seconds: (Date.now() - started) / 1e3
   };
 }
@@ -48778,9 +48995,39 @@ var init_find_plan = __esm({
     init_sensitivity();
     init_committed_plan();
     init_subset_estimate();
+    init_half_check();
     init_profile();
     init_judging();
     init_run();
+  }
+});
+
+// src/pipeline/report-files.ts
+function filesOf({ bench, int8, mixed, statistics, confirmation }, candidate) {
+  const filesFor = ({ plan, model }, name2) => flavoursOf(bench, plan, model, statistics, name2).models;
+  const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
+  const planned = withMacs(bench.layers, bench.graph, statistics).map(({ name: name2, nodes, macs = 0 }) => ({
+    name: name2,
+    macs,
+    nodes: nodes.map((index) => bench.graph.nodes[index]?.name ?? "")
+  }));
+  const profile = confirmation && profileOf(confirmation, planned);
+  return {
+    "plan.json": formatPlan(candidate.plan),
+    ...confirmation !== void 0 && profile !== void 0 && { "profile.json": formatProfile(profile, gpuName(confirmation)) },
+    ...models
+  };
+}
+function gpuName({ gpu }) {
+  const { state } = gpu;
+  return "unknown" in state ? `compute capability ${gpu.engine.hello.gpu.computeCapability}` : state.name;
+}
+var init_report_files = __esm({
+  "src/pipeline/report-files.ts"() {
+    "use strict";
+    init_quantization();
+    init_flavours();
+    init_profile();
   }
 });
 
@@ -49291,11 +49538,6 @@ async function withBench(loaded2, context3, job2) {
     await bench.engine.close();
   }
 }
-function filesOf({ bench, int8, mixed, statistics }, candidate) {
-  const filesFor = ({ plan, model }, name2) => flavoursOf(bench, plan, model, statistics, name2).models;
-  const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
-  return { "plan.json": formatPlan(candidate.plan), ...models };
-}
 async function basisOf(bench) {
   const fp32 = await measure(bench, "FP32", bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf2(bench, fp32);
@@ -49369,7 +49611,7 @@ var init_run = __esm({
     init_evidence();
     init_file_findings();
     init_find_plan();
-    init_flavours();
+    init_report_files();
     init_gpu2();
     init_judging();
     init_measure();

@@ -52,9 +52,14 @@ export class Gathered {
     observed.forEach((power, g) => this.cumulative[g]?.push(power));
   }
 
-  /** Images of a group come in their order. */
+  /**
+   * Images of a group come in their order. One that was left alone for an image stays with the images that it had, even
+   * if it would matter again now that others have been seen.
+   */
   add({ question, group }: Candidate, image: number, { heads, local, boxes }: Seen): void {
-    this.powers.get(question)?.[group]?.push(heads);
+    const seen = this.powers.get(question)?.[group];
+    if (seen?.length !== image) return;
+    seen.push(heads);
     if (question !== 'on') return;
     if (local !== undefined) this.local[group]?.push(local);
     const table = this.tables[group];

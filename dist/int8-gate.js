@@ -41371,9 +41371,14 @@ var init_gathered = __esm({
         this.base.push(heads2);
         observed.forEach((power, g) => this.cumulative[g]?.push(power));
       }
-      /** Images of a group come in their order. */
+      /**
+       * Images of a group come in their order. One that was left alone for an image stays with the images that it had, even
+       * if it would matter again now that others have been seen.
+       */
       add({ question, group }, image, { heads: heads2, local, boxes: boxes2 }) {
-        this.powers.get(question)?.[group]?.push(heads2);
+        const seen = this.powers.get(question)?.[group];
+        if (seen?.length !== image) return;
+        seen.push(heads2);
         if (question !== "on") return;
         if (local !== void 0) this.local[group]?.push(local);
         const table3 = this.tables[group];

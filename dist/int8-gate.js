@@ -1200,7 +1200,7 @@ function visible(text3) {
   return text3.replace(CONTROL, "�");
 }
 function terminalText(text3) {
-  return visible(text3).replace(/(^|\s)::/g, "$1: :").replaceAll("##[", "## [");
+  return visible(text3).replace(/(^|\s)(:{2,})/g, (_, before, colons) => before + [...colons].join(" ")).replaceAll("##[", "## [");
 }
 function escape2(text3, signs) {
   return visible(text3).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark2) => `${space}&#${mark2.charCodeAt(0)};${mark2.slice(1)}`);
@@ -2376,7 +2376,7 @@ var SCRIPT, STYLE;
 var init_assets = __esm({
   "src/report/html/generated/assets.ts"() {
     "use strict";
-    SCRIPT = '"use strict";(()=>{function E(t){let e=t.dataset.filter??"",n=document.querySelector(`#${e}`)?.tBodies[0],o=document.querySelector(`output[data-count="${e}"]`);if(n===void 0)return;let r=[...n.rows].map(s=>({row:s,text:(s.textContent??"").toLowerCase()}));t.hidden=!1,t.addEventListener("input",()=>{let s=t.value.toLowerCase().split(/\\s+/).filter(Boolean),a=0;for(let{row:c,text:i}of r)c.hidden=!s.every(u=>i.includes(u)),c.hidden||a++;o!==null&&(o.value=s.length===0?"":`${a} of ${r.length}`)})}function S(t){let e=[...t.tHead?.rows[0]?.cells??[]];e.forEach((n,o)=>{if("fixed"in n.dataset)return;let r=document.createElement("button");r.type="button",r.append(...n.childNodes),r.title=n.title,n.append(r),r.addEventListener("click",()=>{let s=n.ariaSort==="ascending";for(let a of e)a.ariaSort=null;n.ariaSort=s?"descending":"ascending",K(t,o,s)})})}function K(t,e,n){let o=t.tBodies[0];if(o===void 0)return;let r=[...o.rows].map(a=>({row:a,key:R(a.cells[e])})),s=new Intl.Collator("en",{numeric:!0}).compare;r.sort(({key:a},{key:c})=>{let i=typeof a=="number"&&typeof c=="number"?a-c:s(String(a),String(c));return n?-i:i}),o.append(...r.map(({row:a})=>a))}function R(t){let e=t?.dataset.v;if(e!==void 0)return Number(e);let n=t?.textContent??"";return n===""||Number.isNaN(Number(n))?n:Number(n)}var V=new RegExp("[\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u00ad\\\\u061c\\\\u180e\\\\u200b-\\\\u200f\\\\u2028-\\\\u202e\\\\u2060-\\\\u206f\\\\ufeff\\\\ufff9-\\\\ufffb\\\\u{e0000}-\\\\u{e007f}]|\\\\p{Surrogate}","gu");var j={"&":"&amp;","<":"&lt;",">":"&gt;",\'"\':"&quot;","\'":"&#39;","|":"&#124;","`":"&#96;","*":"&#42;",_:"&#95;","~":"&#126;","[":"&#91;","]":"&#93;","(":"&#40;",")":"&#41;","!":"&#33;","#":"&#35;&#8203;","@":"&#64;&#8203;","\\\\":"&#92;",$:"&#36;",":":"&#58;"};function w(t){return t.replace(V,"�").replace(/[&<>"\']/g,e=>j[e])}var x=class{constructor(e){this.text=e}text};function f(t,...e){return new x(t.reduce((n,o,r)=>n+L(e[r-1])+o.replace(/\\n\\s*/g,`\n`),""))}function L(t){return t===void 0?"":t instanceof x?t.text:typeof t=="number"?String(t):typeof t=="string"?w(t):t.map(L).join("")}function l(t){return String(Math.round(t*10)/10)}var $=46,M=10,H=10,y=36;function v({title:t,width:e,height:n,x:o,y:r},s){let a=N(o,$,e-M),c=N(r,n-y,H),i=r.ticks.map(([d,p])=>f`<path class="grid" d="M${$} ${l(c(d))}H${e-M}" /><text\n          class="tick end"\n          x="${$-5}"\n          y="${l(c(d)+4)}"\n          >${p}</text\n        >`),u=o.ticks.map(([d,p])=>f`<path class="notch" d="M${l(a(d))} ${n-y}v4" /><text\n          class="tick middle"\n          x="${l(a(d))}"\n          y="${n-y+16}"\n          >${p}</text\n        >`);return f`<svg class="chart" viewBox="0 0 ${e} ${n}" role="img" aria-label="${t}">\n    ${i}${u}\n    <path class="axis" d="M${$} ${n-y}H${e-M}" />\n    <text class="label middle" x="${l(($+e-M)/2)}" y="${n-4}">${o.label}</text>\n    <text class="label middle" transform="rotate(-90)" x="${l(-(H+n-y)/2)}" y="11">\n      ${r.label}\n    </text>\n    ${s(a,c)}\n  </svg>`}function N({from:t,to:e},n,o){let r=e-t||1;return s=>n+(s-t)/r*(o-n)}function I(t,e,n=5){let o=Math.abs(e-t);if(!(o>0)||!Number.isFinite(o))return[[t,g(t)]];let r=o/n,s=10**Math.floor(Math.log10(r)),a=s*([1,2,5,10].find(d=>d*s>=r*.999)??10),c=Math.min(t,e),i=Math.ceil(c/a-1e-9),u=Math.floor(Math.max(t,e)/a+1e-9);return Array.from({length:u-i+1},(d,p)=>{let m=(i+p)*a;return[m,g(Number(m.toPrecision(10)))]})}function C(t){let e=Math.max(1,Math.floor(Math.log10(Math.max(1,t)))),n=Math.ceil(e/4),o=Array.from({length:Math.floor(e/n)},(s,a)=>10**((a+1)*n)),r=t<10?[t]:o;return[[0,"0"],...r.map(s=>[T(s),g(s)])]}function T(t){return Math.log10(1+t)}function g(t){let e=Math.abs(t),n=e===0?"0":e>=1e9?k(e,1e9,"G"):e>=1e6?k(e,1e6,"M"):e>=1e4?k(e,1e3,"k"):e>=.001?String(Number(e.toPrecision(3))):e.toExponential(0);return`${t<0?"−":""}${n}`}function k(t,e,n){return`${Number((t/e).toPrecision(3))}${n}`}var A=8;function O({tensor:t,layers:e,counts:n,binWidth:o,amax:r,sqnr:s,clips:a,min:c,max:i}){let u=Math.max(o*n.length,Number.MIN_VALUE),d=Math.max(1,...n),p=r>u;return f`<figure class="tensor">\n    <figcaption>\n      <span class="name">${t}</span><br /><small\n        >${c.toPrecision(3)}…${i.toPrecision(3)}, read by\n        ${e[0]??"no INT8 layer"}${e.length>1?` and ${e.length-1} more`:""}</small\n      >\n    </figcaption>\n    ${v({title:`Values of ${t} and its clipping ranges`,width:420,height:210,x:{label:"|x|",from:0,to:u,ticks:I(0,u,5)},y:{label:"values",from:0,to:T(d)*1.05,ticks:C(d)}},(m,h)=>f`<path\n            class="hist"\n            d="${G(n,b=>m(b*o),b=>h(T(b)),h(0))}"\n          />${a.map((b,F)=>f`<path class="clip c${F%A}" d="M${l(m(Math.min(b.amax,u)))} ${l(h(0))}V10"\n                ><title>${b.calibrator}: ${g(b.amax)}</title></path\n              >`)}<path\n            class="force"\n            d="M${l(m(Math.min(r,u)))} ${l(h(0))}V10${p?"m0 4l6 -4l-6 -4":""}"\n            ><title>in force: ${g(r)}</title></path\n          >`)}\n    <table class="clips">\n      <tbody>\n        <tr>\n          <td>\n            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>\n          </td>\n          <th scope="row">in force</th>\n          <td class="n">${g(r)}${p?" →":""}</td>\n          <td class="n">${B(s)}</td>\n        </tr>\n        ${a.map((m,h)=>f`<tr>\n              <td>\n                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">\n                  <path class="clip c${h%A}" d="M1 5H21" />\n                </svg>\n              </td>\n              <th scope="row">${m.calibrator}</th>\n              <td class="n">${g(m.amax)}</td>\n              <td class="n">${B(m.sqnr)}</td>\n            </tr>`)}\n      </tbody>\n    </table>\n  </figure>`}function B(t){return t===null?"lossless":`${t.toFixed(1)} dB`}function G(t,e,n,o){let r=t.map((s,a)=>`V${l(n(s))}H${l(e(a+1))}`);return`M${l(e(0))} ${l(o)}${r.join("")}V${l(o)}Z`}function P(){let t=document.getElementById("tensor-data"),e=document.querySelector("#tensor"),n=document.getElementById("chosen-tensor"),o=document.getElementById("more-tensors");if(t===null||e===null||n===null||o===null)return;let r=JSON.parse(t.textContent??"[]");o.hidden=!1,r.forEach(({tensor:s},a)=>e.append(new Option(s,String(a)))),e.addEventListener("change",()=>{let s=r[Number(e.value)];n.innerHTML=e.value===""||s===void 0?"":O(s).text})}var q="int8-gate-theme";function _(){let t=document.documentElement,e=document.getElementById("theme");if(e===null)return;let n=z();(n==="light"||n==="dark")&&(t.dataset.theme=n),e.hidden=!1,e.addEventListener("click",()=>{let o=t.dataset.theme===void 0?matchMedia("(prefers-color-scheme: dark)").matches:t.dataset.theme==="dark";t.dataset.theme=o?"light":"dark";try{localStorage.setItem(q,t.dataset.theme)}catch{}})}function z(){try{return localStorage.getItem(q)}catch{return null}}_();for(let t of document.querySelectorAll("table.sortable"))S(t);for(let t of document.querySelectorAll("input[data-filter]"))E(t);P();addEventListener("keydown",t=>{t.ctrlKey||t.metaKey||t.altKey||t.target instanceof HTMLInputElement||(t.key==="t"&&document.getElementById("theme")?.click(),t.key==="/"&&(t.preventDefault(),document.querySelector("input[data-filter]")?.focus()))});addEventListener("beforeprint",()=>{for(let t of document.querySelectorAll("details"))t.open=!0});})();';
+    SCRIPT = '"use strict";(()=>{function E(t){let e=t.dataset.filter??"",n=document.querySelector(`#${e}`)?.tBodies[0],o=document.querySelector(`output[data-count="${e}"]`);if(n===void 0)return;let r=[...n.rows].map(s=>({row:s,text:(s.textContent??"").toLowerCase()}));t.hidden=!1,t.addEventListener("input",()=>{let s=t.value.toLowerCase().split(/\\s+/).filter(Boolean),a=0;for(let{row:i,text:c}of r)i.hidden=!s.every(u=>c.includes(u)),i.hidden||a++;o!==null&&(o.value=s.length===0?"":`${a} of ${r.length}`)})}function S(t){let e=[...t.tHead?.rows[0]?.cells??[]];e.forEach((n,o)=>{if("fixed"in n.dataset)return;let r=document.createElement("button");r.type="button",r.append(...n.childNodes),r.title=n.title,n.append(r),r.addEventListener("click",()=>{let s=n.ariaSort==="ascending";for(let a of e)a.ariaSort=null;n.ariaSort=s?"descending":"ascending",K(t,o,s)})})}function K(t,e,n){let o=t.tBodies[0];if(o===void 0)return;let r=[...o.rows].map(a=>({row:a,key:R(a.cells[e])})),s=new Intl.Collator("en",{numeric:!0}).compare;r.sort(({key:a},{key:i})=>{let c=typeof a=="number"&&typeof i=="number"?a-i:s(String(a),String(i));return n?-c:c}),o.append(...r.map(({row:a})=>a))}function R(t){let e=t?.dataset.v;if(e!==void 0)return Number(e);let n=t?.textContent??"";return n===""||Number.isNaN(Number(n))?n:Number(n)}var V=new RegExp("[\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u00ad\\\\u061c\\\\u180e\\\\u200b-\\\\u200f\\\\u2028-\\\\u202e\\\\u2060-\\\\u206f\\\\ufeff\\\\ufff9-\\\\ufffb\\\\u{e0000}-\\\\u{e007f}]|\\\\p{Surrogate}","gu");var j={"&":"&amp;","<":"&lt;",">":"&gt;",\'"\':"&quot;","\'":"&#39;","|":"&#124;","`":"&#96;","*":"&#42;",_:"&#95;","~":"&#126;","[":"&#91;","]":"&#93;","(":"&#40;",")":"&#41;","!":"&#33;","#":"&#35;&#8203;","@":"&#64;&#8203;","\\\\":"&#92;",$:"&#36;",":":"&#58;"};function w(t){return t.replace(V,"�").replace(/[&<>"\']/g,e=>j[e])}var x=class{constructor(e){this.text=e}text};function f(t,...e){return new x(t.reduce((n,o,r)=>n+L(e[r-1])+o.replace(/\\n\\s*/g,`\n`),""))}function L(t){return t===void 0?"":t instanceof x?t.text:typeof t=="number"?String(t):typeof t=="string"?w(t):t.map(L).join("")}function l(t){return String(Math.round(t*10)/10)}var $=46,M=10,H=10,y=36;function v({title:t,width:e,height:n,x:o,y:r},s){let a=N(o,$,e-M),i=N(r,n-y,H),c=r.ticks.map(([d,p])=>f`<path class="grid" d="M${$} ${l(i(d))}H${e-M}" /><text\n          class="tick end"\n          x="${$-5}"\n          y="${l(i(d)+4)}"\n          >${p}</text\n        >`),u=o.ticks.map(([d,p])=>f`<path class="notch" d="M${l(a(d))} ${n-y}v4" /><text\n          class="tick middle"\n          x="${l(a(d))}"\n          y="${n-y+16}"\n          >${p}</text\n        >`);return f`<svg class="chart" viewBox="0 0 ${e} ${n}" role="img" aria-label="${t}">\n    ${c}${u}\n    <path class="axis" d="M${$} ${n-y}H${e-M}" />\n    <text class="label middle" x="${l(($+e-M)/2)}" y="${n-4}">${o.label}</text>\n    <text class="label middle" transform="rotate(-90)" x="${l(-(H+n-y)/2)}" y="11">\n      ${r.label}\n    </text>\n    ${s(a,i)}\n  </svg>`}function N({from:t,to:e},n,o){let r=e-t||1;return s=>n+(s-t)/r*(o-n)}function I(t,e,n=5){let o=Math.abs(e-t);if(!(o>0)||!Number.isFinite(o))return[[t,g(t)]];let r=o/n,s=10**Math.floor(Math.log10(r)),a=s*([1,2,5,10].find(d=>d*s>=r*.999)??10),i=Math.min(t,e),c=Math.ceil(i/a-1e-9),u=Math.floor(Math.max(t,e)/a+1e-9);return Array.from({length:u-c+1},(d,p)=>{let m=(c+p)*a;return[m,g(Number(m.toPrecision(10)))]})}function C(t){let e=Math.max(1,Math.floor(Math.log10(Math.max(1,t)))),n=Math.ceil(e/4),o=Array.from({length:Math.floor(e/n)},(s,a)=>10**((a+1)*n)),r=t<10?[t]:o;return[[0,"0"],...r.map(s=>[T(s),g(s)])]}function T(t){return Math.log10(1+t)}function g(t){let e=Math.abs(t),n=e===0?"0":e>=1e9?k(e,1e9,"G"):e>=1e6?k(e,1e6,"M"):e>=1e4?k(e,1e3,"k"):e>=.001?String(Number(e.toPrecision(3))):e.toExponential(0);return`${t<0?"−":""}${n}`}function k(t,e,n){return`${Number((t/e).toPrecision(3))}${n}`}var A=8;function O({tensor:t,layers:e,counts:n,binWidth:o,amax:r,sqnr:s,clips:a,min:i,max:c}){let u=Math.max(o*n.length,Number.MIN_VALUE),d=Math.max(1,...n),p=r>u;return f`<figure class="tensor">\n    <figcaption>\n      <span class="name">${t}</span><br /><small\n        >${i.toPrecision(3)}…${c.toPrecision(3)}, read by\n        ${e[0]??"no INT8 layer"}${e.length>1?` and ${e.length-1} more`:""}</small\n      >\n    </figcaption>\n    ${v({title:`Values of ${t} and its clipping ranges`,width:420,height:210,x:{label:"|x|",from:0,to:u,ticks:I(0,u,5)},y:{label:"values",from:0,to:T(d)*1.05,ticks:C(d)}},(m,h)=>f`<path\n            class="hist"\n            d="${G(n,b=>m(b*o),b=>h(T(b)),h(0))}"\n          />${a.map((b,F)=>f`<path class="clip c${F%A}" d="M${l(m(Math.min(b.amax,u)))} ${l(h(0))}V10"\n                ><title>${b.calibrator}: ${g(b.amax)}</title></path\n              >`)}<path\n            class="force"\n            d="M${l(m(Math.min(r,u)))} ${l(h(0))}V10${p?"m0 4l6 -4l-6 -4":""}"\n            ><title>in force: ${g(r)}</title></path\n          >`)}\n    <table class="clips">\n      <tbody>\n        <tr>\n          <td>\n            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>\n          </td>\n          <th scope="row">in force</th>\n          <td class="n">${g(r)}${p?" →":""}</td>\n          <td class="n">${B(s)}</td>\n        </tr>\n        ${a.map((m,h)=>f`<tr>\n              <td>\n                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">\n                  <path class="clip c${h%A}" d="M1 5H21" />\n                </svg>\n              </td>\n              <th scope="row">${m.calibrator}</th>\n              <td class="n">${g(m.amax)}</td>\n              <td class="n">${B(m.sqnr)}</td>\n            </tr>`)}\n      </tbody>\n    </table>\n  </figure>`}function B(t){return t===null?"lossless":`${t.toFixed(1)} dB`}function G(t,e,n,o){let r=t.map((s,a)=>`V${l(n(s))}H${l(e(a+1))}`);return`M${l(e(0))} ${l(o)}${r.join("")}V${l(o)}Z`}function P(){let t=document.getElementById("tensor-data"),e=document.querySelector("#tensor"),n=document.getElementById("chosen-tensor"),o=document.getElementById("more-tensors");if(t===null||e===null||n===null||o===null)return;let r=JSON.parse(t.textContent??"[]");o.hidden=!1,r.forEach(({tensor:s},a)=>e.append(new Option(s,String(a)))),e.addEventListener("change",()=>{let s=r[Number(e.value)];n.innerHTML=e.value===""||s===void 0?"":O(s).text})}var q="int8-gate-theme";function _(){let t=document.documentElement,e=document.getElementById("theme");if(e===null)return;let n=z();(n==="light"||n==="dark")&&(t.dataset.theme=n),e.hidden=!1,e.addEventListener("click",()=>{let o=t.dataset.theme===void 0?matchMedia("(prefers-color-scheme: dark)").matches:t.dataset.theme==="dark";t.dataset.theme=o?"light":"dark";try{localStorage.setItem(q,t.dataset.theme)}catch{}})}function z(){try{return localStorage.getItem(q)}catch{return null}}_();for(let t of document.querySelectorAll("table.sortable"))S(t);for(let t of document.querySelectorAll("input[data-filter]"))E(t);P();addEventListener("keydown",t=>{t.ctrlKey||t.metaKey||t.altKey||t.target instanceof HTMLInputElement||(t.key==="t"&&document.getElementById("theme")?.click(),t.key==="/"&&(t.preventDefault(),document.querySelector("input[data-filter]")?.focus()))});addEventListener("beforeprint",()=>{for(let t of document.querySelectorAll("details"))t.open=!0});})();';
     STYLE = ':root{color-scheme:light dark;--ground: light-dark(#ffffff, #0f141a);--raised: light-dark(#f5f7f9, #182029);--edge: light-dark(#d8dee4, #2f3b47);--ink: light-dark(#1a2027, #e4eaf0);--quiet: light-dark(#57626d, #9aa7b4);--link: light-dark(#0a58b0, #7ab8ff);--pass: light-dark(#0f7b3f, #4cc383);--fail: light-dark(#c0272d, #ff7b72);--unsure: light-dark(#8a5a00, #e0a83c);--fp32: light-dark(#0064a8, #6bb5ee);--int8: light-dark(#c85200, #ff9b57);--mixed: light-dark(#00805c, #3fcf9f);--base: light-dark(#a0478a, #e39bd0);--truth: light-dark(#0f7b3f, #5fe39b)}:root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}*{box-sizing:border-box}html{scroll-padding-top:4rem}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,Segoe UI,Roboto,Liberation Sans,sans-serif}a{color:var(--link)}:focus-visible{outline:2px solid var(--link);outline-offset:2px}p,li,dd,h1,h3,figcaption{overflow-wrap:anywhere}[hidden]{display:none!important}.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;z-index:3;background:var(--ground)}.bar{position:sticky;top:0;z-index:2;display:flex;align-items:center;gap:.5rem 1.25rem;padding:.5rem max(1rem,calc((100% - 76rem)/2));background:var(--ground);border-bottom:1px solid var(--edge)}.bar nav{display:flex;gap:.25rem 1rem;overflow-x:auto;white-space:nowrap;flex:1;font-size:.9rem}.bar a{text-decoration:none}main{max-width:78rem;margin:0 auto;padding:0 1rem 4rem}section{margin-top:2.25rem}#layers,#classes,#tensors,#images{content-visibility:auto;contain-intrinsic-height:auto 40rem}h1,h2,h3{line-height:1.25}h1{margin:0;font-size:1.7rem}h2{margin:0 0 .6rem;font-size:1.25rem}h3{margin:1.25rem 0 .5rem;font-size:1rem}p{margin:.4rem 0;max-width:90ch}small,.quiet{color:var(--quiet);font-weight:400;font-size:.85em}code,.name,.names{font-family:ui-monospace,SFMono-Regular,Menlo,Liberation Mono,monospace;font-size:.88em;overflow-wrap:anywhere}.verdict{padding:1.1rem 1.3rem .9rem;border:1px solid var(--edge);border-left:.5rem solid var(--tone);border-radius:.4rem;background:var(--raised)}.pass{--tone: var(--pass)}.fail,.missing,.error{--tone: var(--fail)}.inconclusive,.warning{--tone: var(--unsure)}.info{--tone: var(--quiet)}.verdict h1{color:var(--tone)}.verdict h1 small{overflow-wrap:anywhere}.verdict .why{font-size:1.1rem}.verdict h2{margin:.9rem 0 .2rem;font-size:1rem}.verdict ol{margin:0;padding-left:1.4rem;max-width:80ch}.checks{list-style:none;margin:0;padding:0}.checks li{padding:.3rem 0}.badge,.chip{display:inline-block;padding:0 .45em;border:1px solid currentColor;border-radius:.3em;color:var(--tone);font-size:.82em;font-weight:600;white-space:nowrap}.chip{border-color:transparent;padding:0}.cause{margin:.6rem 0;padding:.5rem .9rem;border-left:.3rem solid var(--tone);background:var(--raised)}.advice{color:var(--quiet)}.numbers{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.3rem 0;font-size:.88em}.numbers div{display:flex;gap:.5em}.numbers dd{margin:0;font-weight:600}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.tall{max-height:34rem;overflow-y:auto;border:1px solid var(--edge);border-radius:.3rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}.tall table{min-width:100%}th,td{padding:.28rem .6rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--edge)}thead th{color:var(--quiet);font-weight:600;vertical-align:bottom}tbody th,.tall thead th{white-space:nowrap}thead th.n{white-space:normal}.tall thead th{position:sticky;top:0;z-index:1;background:var(--raised)}.n{text-align:right;white-space:nowrap}td.name,td .name,.tall td{overflow-wrap:normal;white-space:nowrap}tr:target>td{background:color-mix(in srgb,var(--unsure) 22%,transparent)}button,input,select{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--edge);border-radius:.3rem;padding:.2rem .55rem;max-width:100%}th button{border:0;padding:0;background:none;color:inherit;font-weight:inherit;cursor:pointer}th[aria-sort=ascending] button:after{content:" ▲"}th[aria-sort=descending] button:after{content:" ▼"}.tools{margin:.6rem 0}.tools label{display:inline-block;max-width:100%}figure{margin:.8rem 0}figcaption{font-size:.9rem;margin-bottom:.2rem}.chart,.photo{display:block;width:100%;height:auto}figure>.chart{max-width:42rem}.broad{min-width:46rem}.grid2,.grid3,.grid4{display:grid;gap:.5rem 1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),1fr))}.grid2{--cell: 26rem}.grid3{--cell: 19rem}.grid4{--cell: 18rem}.grid3 figure,.grid4 figure{margin:.3rem 0;min-width:0}.hidden{position:absolute;width:0;height:0}svg text{fill:var(--quiet);font-size:11px}.grid4 svg text{font-size:13px}.middle{text-anchor:middle}.end{text-anchor:end}.grid,.axis,.notch,.zero{stroke:var(--edge);fill:none}.axis,.zero{stroke:var(--quiet)}.zero{stroke-dasharray:3 3}.line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.line.int8{stroke-dasharray:6 3}.line.mixed{stroke-dasharray:2 2}.fp32{--c: var(--fp32)}.int8{--c: var(--int8)}.mixed,.float,.passes,.fp16{--c: var(--mixed)}.base{--c: var(--base)}.truth{--c: var(--truth)}.fails{--c: var(--fail)}g .line{stroke-dasharray:none}.point{fill:var(--c);stroke:var(--ground)}.float.point{fill:var(--ground);stroke:var(--c);stroke-width:2}.stem{stroke:var(--c);opacity:.75;fill:none}.front{fill:none;stroke:var(--quiet)}.cross{stroke:var(--c);stroke-width:2;fill:none}.bar rect,rect.bar{fill:var(--c)}.bars{display:block;width:10rem}.chip{color:var(--c)}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;background:var(--c)}.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.88rem}.key{width:22px;height:10px;vertical-align:middle;margin-right:.4em}.hist{fill:color-mix(in srgb,var(--fp32) 35%,transparent);stroke:var(--fp32);stroke-width:.75}.clip{fill:none;stroke-width:1.5;stroke-dasharray:4 2}.c0{stroke:light-dark(#7a3fc8,#c2a3ff)}.c1{stroke:light-dark(#c2187a,#ff8fce);stroke-dasharray:1.5 2}.c2{stroke:light-dark(#00805c,#3fcf9f)}.c3{stroke:light-dark(#7d6200,#f0d050);stroke-dasharray:7 2}.c4{stroke:light-dark(#222b34,#ffffff);stroke-dasharray:7 2 1.5 2}.c5{stroke:light-dark(#b3261e,#ff9d8c);stroke-dasharray:1.5 2}.c6{stroke:light-dark(#1f7a8c,#7fe0f0);stroke-dasharray:7 2}.c7{stroke:light-dark(#66717c,#aab6c2);stroke-dasharray:none}.force{fill:none;stroke:var(--int8);stroke-width:3}.clips{font-size:.8rem}.clips th,.clips td{padding:0 .4rem 0 0;border:0;font-weight:400}.ground{fill:var(--raised)}.box{fill:none;stroke:var(--c);stroke-width:2px;vector-effect:non-scaling-stroke}.box.alone{stroke-width:3px;stroke-dasharray:6 4}.photo .fp32{--c: #56b4ff}.photo .int8{--c: #ff9b57}.photo .truth{--c: #5fe39b}svg .tag{fill:var(--c);font-size:inherit;font-weight:600;stroke:#000;stroke-width:.2em;paint-order:stroke}.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem}.facts dt{color:var(--quiet)}.facts dd{margin:0;overflow-wrap:anywhere}@media(max-width:36rem){body{font-size:14px}svg text{font-size:15px}.broad svg text{font-size:12px}.hint{display:none}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.35rem}}@media print{:root{color-scheme:light!important}.bar,.tools,.skip{display:none}.tall{max-height:none;overflow:visible}.wide{overflow:visible}figure,article,tr{break-inside:avoid}main{max-width:none}table{font-size:.7rem}}';
   }
 });
@@ -3263,7 +3263,7 @@ function layers2({ sensitivity: sensitivity2 }, width) {
   if (sensitivity2 === void 0) return ["", ""];
   const rows3 = sensitivity2.layers.slice(0, TOP2).map((row3) => [
     String(row3.rank),
-    shorten(terminalText(row3.name), Math.max(20, width - 42)),
+    shortened(terminalText(row3.name), Math.max(20, width - 42)),
     decibels(row3.sqnr),
     row3.mapDrop === null ? "–" : signed(-row3.mapDrop),
     precisionOf(row3)
@@ -3286,11 +3286,6 @@ function along2(rows3, width) {
     `  ${chart2}`,
     ...float === "" ? [] : [`  ${float}`]
   ];
-}
-function shorten(text3, width) {
-  if (text3.length <= width) return text3;
-  const head = Math.floor((width - 1) / 2);
-  return `${text3.slice(0, head)}…${text3.slice(text3.length - (width - 1 - head))}`;
 }
 function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
   const widths = (rows3[0] ?? []).map((_, i) => Math.max(...rows3.map((row3) => (row3[i] ?? "").length)));
@@ -6273,7 +6268,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve15.call(this, root2, ref);
+      let _sch = resolve16.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -6300,7 +6295,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve15(root2, ref) {
+    function resolve16(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -7164,7 +7159,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve15(baseURI, relativeURI, options) {
+    function resolve16(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -7200,50 +7195,50 @@ var require_fast_uri = __commonJS({
       schemelessOptions.skipEscape = true;
       return serialize2(resolved2, schemelessOptions);
     }
-    function resolveComponent(base, relative17, options, skipNormalization) {
+    function resolveComponent(base, relative18, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
         base = parse3(serialize2(base, options), options);
-        relative17 = parse3(serialize2(relative17, options), options);
+        relative18 = parse3(serialize2(relative18, options), options);
       }
       options = options || {};
-      if (!options.tolerant && relative17.scheme) {
-        target.scheme = relative17.scheme;
-        target.userinfo = relative17.userinfo;
-        target.host = relative17.host;
-        target.port = relative17.port;
-        target.path = removeDotSegments(relative17.path || "");
-        target.query = relative17.query;
+      if (!options.tolerant && relative18.scheme) {
+        target.scheme = relative18.scheme;
+        target.userinfo = relative18.userinfo;
+        target.host = relative18.host;
+        target.port = relative18.port;
+        target.path = removeDotSegments(relative18.path || "");
+        target.query = relative18.query;
       } else {
-        if (relative17.userinfo !== void 0 || relative17.host !== void 0 || relative17.port !== void 0) {
-          target.userinfo = relative17.userinfo;
-          target.host = relative17.host;
-          target.port = relative17.port;
-          target.path = removeDotSegments(relative17.path || "");
-          target.query = relative17.query;
+        if (relative18.userinfo !== void 0 || relative18.host !== void 0 || relative18.port !== void 0) {
+          target.userinfo = relative18.userinfo;
+          target.host = relative18.host;
+          target.port = relative18.port;
+          target.path = removeDotSegments(relative18.path || "");
+          target.query = relative18.query;
         } else {
-          if (!relative17.path) {
+          if (!relative18.path) {
             target.path = base.path;
-            if (relative17.query !== void 0) {
-              target.query = relative17.query;
+            if (relative18.query !== void 0) {
+              target.query = relative18.query;
             } else {
               target.query = base.query;
             }
           } else {
-            if (relative17.path[0] === "/") {
-              target.path = removeDotSegments(relative17.path);
+            if (relative18.path[0] === "/") {
+              target.path = removeDotSegments(relative18.path);
             } else {
               const baseHasAuthority = base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0;
               if (baseHasAuthority && !base.path) {
-                target.path = "/" + relative17.path;
+                target.path = "/" + relative18.path;
               } else if (!base.path) {
-                target.path = relative17.path;
+                target.path = relative18.path;
               } else {
-                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative17.path;
+                target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative18.path;
               }
               target.path = base.scheme === void 0 && !baseHasAuthority && target.path[0] !== "/" ? removeDotSegmentsRelative(target.path) : removeDotSegments(target.path);
             }
-            target.query = relative17.query;
+            target.query = relative18.query;
           }
           target.userinfo = base.userinfo;
           target.host = base.host;
@@ -7251,7 +7246,7 @@ var require_fast_uri = __commonJS({
         }
         target.scheme = base.scheme;
       }
-      target.fragment = relative17.fragment;
+      target.fragment = relative18.fragment;
       return target;
     }
     function equal2(uriA, uriB, options) {
@@ -7555,7 +7550,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve15,
+      resolve: resolve16,
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
@@ -13094,8 +13089,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve15) {
-  return buildFileRegistry([fileDescriptorProto, resolve15]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve16) {
+  return buildFileRegistry([fileDescriptorProto, resolve16]);
 }
 function buildFileRegistry(args, check3) {
   const registry = createBaseRegistry();
@@ -13119,7 +13114,7 @@ function buildFileRegistry(args, check3) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve15(protoFileName);
+        const dep = resolve16(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -13133,7 +13128,7 @@ function buildFileRegistry(args, check3) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve15 = args[1];
+    const resolve16 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check3 === null || check3 === void 0 ? void 0 : check3(file);
@@ -15260,7 +15255,7 @@ var init_structure = __esm({
 
 // src/onnx/model.ts
 import { createHash as createHash3 } from "node:crypto";
-import { open, rename as rename2, rm as rm2, stat, access, readFile as readFile2 } from "node:fs/promises";
+import { open, realpath, rename as rename2, rm as rm2, stat, readFile as readFile2 } from "node:fs/promises";
 import { basename, dirname as dirname2, isAbsolute, join as join2, relative, resolve } from "node:path";
 async function readModel(path4) {
   const size = await fileSize(path4);
@@ -15335,7 +15330,7 @@ async function checkExternalData(model) {
         what: "the path leaves the folder of the model",
         fix: "Keep the file of weights beside the .onnx file."
       });
-    await access(join2(folder, location)).catch((cause) => {
+    const file = await realpath(join2(folder, location)).catch((cause) => {
       throw new InputFault(
         {
           where: `${model.name}, external data ${location}`,
@@ -15345,7 +15340,44 @@ async function checkExternalData(model) {
         { cause }
       );
     });
+    const homes = [await realpath(folder), dirname2(await realpath(model.path))];
+    if (!homes.some((home) => !relative(home, file).startsWith("..")) || !(await stat(file)).isFile())
+      throw new InputFault({
+        where: `${model.name}, external data ${location}`,
+        what: "is a link that leaves the folder of the model, or no file",
+        fix: "Keep the file of weights itself beside the .onnx file."
+      });
   }
+  const stray = strayExternal(model.proto.graph);
+  if (stray !== void 0)
+    throw new InputFault({
+      where: `${model.name}, tensor ${stray}`,
+      what: "is kept outside the file and is no weight of the main graph",
+      fix: EXPORT_HINT
+    });
+}
+function strayExternal(graph, inner = false) {
+  const external = (tensor) => tensor?.dataLocation === 1 /* EXTERNAL */;
+  const found = [
+    ...inner ? graph?.initializer ?? [] : [],
+    ...(graph?.sparseInitializer ?? []).flatMap(({ values, indices: indices2 }) => [values, indices2]),
+    ...(graph?.node ?? []).flatMap(
+      ({ attribute }) => attribute.flatMap(({ t, tensors, sparseTensor }) => [
+        t,
+        ...tensors,
+        sparseTensor?.values,
+        sparseTensor?.indices
+      ])
+    )
+  ].find(external);
+  if (found !== void 0) return found.name === "" ? "(without a name)" : found.name;
+  for (const { attribute } of graph?.node ?? [])
+    for (const { g, graphs } of attribute)
+      for (const one of [...graphs, ...g === void 0 ? [] : [g]]) {
+        const deeper = strayExternal(one, true);
+        if (deeper !== void 0) return deeper;
+      }
+  return void 0;
 }
 async function inlineExternalData(model) {
   if (model.path === void 0) return;
@@ -15361,7 +15393,8 @@ async function inlineExternalData(model) {
     const offset = Number(entry("offset") ?? 0);
     const length = Number(entry("length") ?? data.length - offset);
     const where = `${model.name}, external data ${location}, tensor ${tensor.name}`;
-    if (offset + length > data.length)
+    const whole = [offset, length].every((one) => Number.isSafeInteger(one) && one >= 0);
+    if (!whole || offset + length > data.length)
       throw new InputFault({
         where,
         what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`,
@@ -16535,7 +16568,7 @@ function quantizationError(statistics, threshold) {
   if (count3 === 0 || threshold <= 0) return 0;
   const width = limit2 / BINS;
   const step2 = threshold / LEVELS2;
-  const within = width ** 2 / 12;
+  const within2 = width ** 2 / 12;
   let error2 = 0;
   for (let i = 0; i < BINS; i++) {
     const n = i === 0 ? bins[0] - zeros : bins[i];
@@ -16543,7 +16576,7 @@ function quantizationError(statistics, threshold) {
     const x = (i + 0.5) * width;
     const code = x / step2 + 0.5 | 0;
     const off = x - (code > LEVELS2 ? LEVELS2 : code) * step2;
-    error2 += n * (off * off + within);
+    error2 += n * (off * off + within2);
   }
   return error2 / count3;
 }
@@ -22658,14 +22691,14 @@ var init_lint2 = __esm({
 
 // src/baseline/git.ts
 import { execFile } from "node:child_process";
-import { mkdtemp, realpath, rm as rm3 } from "node:fs/promises";
+import { mkdtemp, realpath as realpath2, rm as rm3 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname as dirname3, join as join3, relative as relative2, sep } from "node:path";
 import { promisify } from "node:util";
 async function openRepository(folder, ref) {
   const where = `--base-ref ${ref}`;
-  const here = await realpath(folder);
-  const root2 = await realpath((await inRepository(here, where)).trim());
+  const here = await realpath2(folder);
+  const root2 = await realpath2((await inRepository(here, where)).trim());
   const commit = await commitOf(root2, ref, where);
   const inside2 = (path4) => relative2(root2, path4).split(sep).join("/");
   return {
@@ -22686,7 +22719,7 @@ async function openRepository(folder, ref) {
 }
 async function realFolder(path4) {
   try {
-    return join3(await realpath(dirname3(path4)), path4.slice(dirname3(path4).length + 1));
+    return join3(await realpath2(dirname3(path4)), path4.slice(dirname3(path4).length + 1));
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return path4;
     throw error2;
@@ -22728,7 +22761,7 @@ async function commitOf(root2, ref, where) {
   }
 }
 async function inWorkTree(root2, commit, where, job2) {
-  const parent = await realpath(await mkdtemp(join3(tmpdir(), "int8-gate-base-")));
+  const parent = await realpath2(await mkdtemp(join3(tmpdir(), "int8-gate-base-")));
   const folder = join3(parent, "base");
   try {
     await git(root2, ["worktree", "add", "--quiet", "--detach", folder, commit], where);
@@ -28092,10 +28125,10 @@ var require_resolve_block_map = __commonJS({
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start, key, sep: sep9, value } = collItem;
+        const { start, key, sep: sep10, value } = collItem;
         const keyProps = resolveProps.resolveProps(start, {
           indicator: "explicit-key-ind",
-          next: key ?? sep9?.[0],
+          next: key ?? sep10?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -28109,7 +28142,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep9) {
+          if (!keyProps.anchor && !keyProps.tag && !sep10) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -28133,7 +28166,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep9 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep10 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -28149,7 +28182,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep9, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep10, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -28240,7 +28273,7 @@ var require_resolve_end = __commonJS({
       let comment = "";
       if (end) {
         let hasSpace = false;
-        let sep9 = "";
+        let sep10 = "";
         for (const token of end) {
           const { source, type } = token;
           switch (type) {
@@ -28254,13 +28287,13 @@ var require_resolve_end = __commonJS({
               if (!comment)
                 comment = cb;
               else
-                comment += sep9 + cb;
-              sep9 = "";
+                comment += sep10 + cb;
+              sep10 = "";
               break;
             }
             case "newline":
               if (comment)
-                sep9 += source;
+                sep10 += source;
               hasSpace = true;
               break;
             default:
@@ -28303,18 +28336,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start, key, sep: sep9, value } = collItem;
+        const { start, key, sep: sep10, value } = collItem;
         const props = resolveProps.resolveProps(start, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep9?.[0],
+          next: key ?? sep10?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep9 && !value) {
+          if (!props.anchor && !props.tag && !sep10 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -28368,8 +28401,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap2 && !sep9 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep9, null, props, onError);
+        if (!isMap2 && !sep10 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep10, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -28381,7 +28414,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep9 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep10 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -28392,8 +28425,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap2 && !props.found && ctx.options.strict) {
-              if (sep9)
-                for (const st of sep9) {
+              if (sep10)
+                for (const st of sep10) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -28410,7 +28443,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep9, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep10, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -28590,7 +28623,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep9 = "";
+      let sep10 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines2[i][0].slice(trimIndent) + "\n";
@@ -28607,24 +28640,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep9 + indent.slice(trimIndent) + content;
-          sep9 = "\n";
+          value += sep10 + indent.slice(trimIndent) + content;
+          sep10 = "\n";
         } else if (indent.length > trimIndent || content[0] === "	") {
-          if (sep9 === " ")
-            sep9 = "\n";
-          else if (!prevMoreIndented && sep9 === "\n")
-            sep9 = "\n\n";
-          value += sep9 + indent.slice(trimIndent) + content;
-          sep9 = "\n";
+          if (sep10 === " ")
+            sep10 = "\n";
+          else if (!prevMoreIndented && sep10 === "\n")
+            sep10 = "\n\n";
+          value += sep10 + indent.slice(trimIndent) + content;
+          sep10 = "\n";
           prevMoreIndented = true;
         } else if (content === "") {
-          if (sep9 === "\n")
+          if (sep10 === "\n")
             value += "\n";
           else
-            sep9 = "\n";
+            sep10 = "\n";
         } else {
-          value += sep9 + content;
-          sep9 = " ";
+          value += sep10 + content;
+          sep10 = " ";
           prevMoreIndented = false;
         }
       }
@@ -28807,25 +28840,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep9 = " ";
+      let sep10 = " ";
       let pos = line.lastIndex;
       while (match2 = line.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep9 === "\n")
-            res += sep9;
+          if (sep10 === "\n")
+            res += sep10;
           else
-            sep9 = "\n";
+            sep10 = "\n";
         } else {
-          res += sep9 + lm;
-          sep9 = " ";
+          res += sep10 + lm;
+          sep10 = " ";
         }
         pos = line.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep9 + (match2?.[1] ?? "");
+      return res + sep10 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -29635,14 +29668,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start, key, sep: sep9, value }) {
+    function stringifyItem({ start, key, sep: sep10, value }) {
       let res = "";
       for (const st of start)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep9)
-        for (const st of sep9)
+      if (sep10)
+        for (const st of sep10)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -30809,18 +30842,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start = getFirstKeyStartProps(prev);
-          let sep9;
+          let sep10;
           if (scalar.end) {
-            sep9 = scalar.end;
-            sep9.push(this.sourceToken);
+            sep10 = scalar.end;
+            sep10.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep9 = [this.sourceToken];
+            sep10 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start, key: scalar, sep: sep9 }]
+            items: [{ start, key: scalar, sep: sep10 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -30973,15 +31006,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start2 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep9 = it.sep;
-                  sep9.push(this.sourceToken);
+                  const sep10 = it.sep;
+                  sep10.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start2, key, sep: sep9 }]
+                    items: [{ start: start2, key, sep: sep10 }]
                   });
                 } else if (start.length > 0) {
                   it.sep = it.sep.concat(start, this.sourceToken);
@@ -31175,13 +31208,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep9 = fc.end.splice(1, fc.end.length);
-            sep9.push(this.sourceToken);
+            const sep10 = fc.end.splice(1, fc.end.length);
+            sep10.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start, key: fc, sep: sep9 }]
+              items: [{ start, key: fc, sep: sep10 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -33676,7 +33709,7 @@ function limit(count3) {
   const waiting = [];
   return async (job2) => {
     if (running < count3) running++;
-    else await new Promise((resolve15) => waiting.push(resolve15));
+    else await new Promise((resolve16) => waiting.push(resolve16));
     try {
       return await job2();
     } finally {
@@ -36746,21 +36779,21 @@ var init_Matcher = __esm({
        * @returns {string}
        */
       toString(separator, includeNamespace = true) {
-        const sep9 = separator || this.separator;
-        const isDefault = sep9 === this.separator && includeNamespace === true;
+        const sep10 = separator || this.separator;
+        const isDefault = sep10 === this.separator && includeNamespace === true;
         if (isDefault) {
           if (this._pathStringCache !== null) {
             return this._pathStringCache;
           }
           const result = this.path.map(
             (n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-          ).join(sep9);
+          ).join(sep10);
           this._pathStringCache = result;
           return result;
         }
         return this.path.map(
           (n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-        ).join(sep9);
+        ).join(sep10);
       }
       /**
        * Get path as array of tag names.
@@ -38073,8 +38106,8 @@ function readStopNodeData(xmlData, tagName, i) {
           const nextLt = xmlData.indexOf("<", i + 1);
           if (nextLt === -1 || nextLt > nextGt) {
             const exp = xmlData.substring(i + 1, nextGt);
-            const sep9 = exp.search(/\s/);
-            const name2 = sep9 === -1 ? exp : exp.substring(0, sep9);
+            const sep10 = exp.search(/\s/);
+            const name2 = sep10 === -1 ? exp : exp.substring(0, sep10);
             if (name2 === tagName && exp[exp.length - 1] !== "/") openTagCount++;
             i = nextGt;
           }
@@ -42675,8 +42708,8 @@ var init_pool = __esm({
       ask(request2) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve15, reject) => {
-          this.pending.set(id, { resolve: resolve15, reject });
+        return new Promise((resolve16, reject) => {
+          this.pending.set(id, { resolve: resolve16, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request2, id });
         });
@@ -43197,8 +43230,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve15, reject) => {
-            worker2.greeting = { resolve: resolve15, reject };
+          const hello = await new Promise((resolve16, reject) => {
+            worker2.greeting = { resolve: resolve16, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -43234,7 +43267,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve15, reject) => {
+          const answer2 = await new Promise((resolve16, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -43244,7 +43277,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve15, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve16, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request2, id, op: operation })}
 `);
           });
@@ -43331,7 +43364,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve15) => gone ? resolve15() : this.child.once("close", () => resolve15())
+          (resolve16) => gone ? resolve16() : this.child.once("close", () => resolve16())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -46160,9 +46193,9 @@ function otherSet2({ digests, truth }, { data }) {
   return `it was measured on another validation set (${images2} images, here ${truth.images.length})`;
 }
 function otherEngine({ settings: settings2 }, { engines: engines3 }) {
-  const real = settings2.engine.name === "tensorrt";
-  if (real === (engines3 !== void 0)) return void 0;
-  return real ? "it was simulated, and the head runs on a GPU" : "it was measured on a GPU, and the head is simulated";
+  const real2 = settings2.engine.name === "tensorrt";
+  if (real2 === (engines3 !== void 0)) return void 0;
+  return real2 ? "it was simulated, and the head runs on a GPU" : "it was measured on a GPU, and the head is simulated";
 }
 function variantOf({ variants: variants3, verdict }) {
   return verdict.candidate === "mixed" ? variants3.mixed ?? variants3.int8 : variants3.int8;
@@ -50314,7 +50347,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access as access2, readdir as readdir4, readFile as readFile17, realpath as realpath2, stat as stat9 } from "node:fs/promises";
+import { access, readdir as readdir4, readFile as readFile17, realpath as realpath3, stat as stat9 } from "node:fs/promises";
 import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
@@ -50322,9 +50355,9 @@ async function survey(folder) {
   return found;
 }
 async function look(folder, depth, found, seen) {
-  const real = await realpath2(folder);
-  if (seen.has(real)) return;
-  seen.add(real);
+  const real2 = await realpath3(folder);
+  if (seen.has(real2)) return;
+  seen.add(real2);
   const entries = await readdir4(folder, { withFileTypes: true }).catch((error2) => {
     if (systemCode(error2) === "EACCES") return [];
     throw error2;
@@ -50389,7 +50422,7 @@ async function imagesOf2(annotations, { folders }) {
   });
 }
 function holds(folder, name2) {
-  return access2(join21(folder, name2)).then(
+  return access(join21(folder, name2)).then(
     () => true,
     () => false
   );
@@ -50428,7 +50461,7 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access3, mkdir as mkdir5, readFile as readFile18, writeFile as writeFile5 } from "node:fs/promises";
+import { access as access2, mkdir as mkdir5, readFile as readFile18, writeFile as writeFile5 } from "node:fs/promises";
 import { dirname as dirname13, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
 async function repositoryOf(folder) {
   if (await exists(join22(folder, ".git"))) return folder;
@@ -50453,7 +50486,7 @@ async function writeWorkflows(root2, config, force) {
   return lines2;
 }
 function exists(path4) {
-  return access3(path4).then(
+  return access2(path4).then(
     () => true,
     () => false
   );
@@ -50516,11 +50549,11 @@ var init_workflows = __esm({
 });
 
 // src/commands/init.ts
-import { access as access4, rename as rename5, writeFile as writeFile6 } from "node:fs/promises";
+import { access as access3, rename as rename5, writeFile as writeFile6 } from "node:fs/promises";
 import { dirname as dirname14, relative as relative11, resolve as resolve10 } from "node:path";
 async function init(options, ask2) {
   const file = resolve10(options.config);
-  if (options.force !== true && await access4(file).then(
+  if (options.force !== true && await access3(file).then(
     () => true,
     () => false
   ))
@@ -53244,9 +53277,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve15, reject) => {
+          return new Promise((resolve16, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve15(data);
+              return err ? reject(err) : resolve16(data);
             });
           });
         }
@@ -53284,12 +53317,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve15, reject) => {
+          return new Promise((resolve16, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve15(data);
+              ) : resolve16(data);
             });
           });
         }
@@ -55556,8 +55589,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve15, reject) => {
-        res = resolve15;
+      const promise = new Promise((resolve16, reject) => {
+        res = resolve16;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -57808,12 +57841,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve15, reject) => {
+      const waitForDrain = () => new Promise((resolve16, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve15;
+          callback = resolve16;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -58483,12 +58516,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve15, reject) => {
+      const waitForDrain = () => new Promise((resolve16, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve15;
+          callback = resolve16;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -58967,16 +59000,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve15) => {
+        return new Promise((resolve16) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve15;
+            this[kClosedResolve] = resolve16;
           } else {
-            resolve15(null);
+            resolve16(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve15) => {
+        return new Promise((resolve16) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request2 = requests[i];
@@ -58987,7 +59020,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve15(null);
+            resolve16(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -59038,7 +59071,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve15, reject) => {
+        const socket = await new Promise((resolve16, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -59050,7 +59083,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve15(socket2);
+              resolve16(socket2);
             }
           });
         });
@@ -59386,8 +59419,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve15) => {
-            this[kClosedResolve] = resolve15;
+          await new Promise((resolve16) => {
+            this[kClosedResolve] = resolve16;
           });
         }
       }
@@ -60656,7 +60689,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve15, reject) => {
+        return await new Promise((resolve16, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -60669,7 +60702,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve15(null);
+              resolve16(null);
             }
           }).on("error", noop3).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -60688,7 +60721,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve15, reject) => {
+      return new Promise((resolve16, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -60705,7 +60738,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve15,
+              resolve: resolve16,
               reject,
               length: 0,
               body: []
@@ -60775,18 +60808,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve15, stream, length } = consume2;
+      const { type, body, resolve: resolve16, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve15(chunksDecode(body, length));
+          resolve16(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve15(JSON.parse(chunksDecode(body, length)));
+          resolve16(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve15(chunksConcat(body, length).buffer);
+          resolve16(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve15(new Blob(body, { type: stream[kContentType] }));
+          resolve16(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve15(chunksConcat(body, length));
+          resolve16(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -61043,9 +61076,9 @@ var require_api_request = __commonJS({
     };
     function request2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve15, reject) => {
+        return new Promise((resolve16, reject) => {
           request2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve15(data);
+            return err ? reject(err) : resolve16(data);
           });
         });
       }
@@ -61268,9 +61301,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve15, reject) => {
+        return new Promise((resolve16, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve15(data);
+            return err ? reject(err) : resolve16(data);
           });
         });
       }
@@ -61555,9 +61588,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve15, reject) => {
+        return new Promise((resolve16, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve15(data);
+            return err ? reject(err) : resolve16(data);
           });
         });
       }
@@ -61649,9 +61682,9 @@ var require_api_connect = __commonJS({
     };
     function connect2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve15, reject) => {
+        return new Promise((resolve16, reject) => {
           connect2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve15(data);
+            return err ? reject(err) : resolve16(data);
           });
         });
       }
@@ -65514,7 +65547,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request2);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve15, reject) => agent.dispatch(
+        return new Promise((resolve16, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -65590,7 +65623,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve15({
+              resolve16({
                 status,
                 statusText,
                 headersList,
@@ -65633,7 +65666,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve15({
+              resolve16({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -69374,8 +69407,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve15) => {
-        setTimeout(resolve15, ms).unref();
+      return new Promise((resolve16) => {
+        setTimeout(resolve16, ms).unref();
       });
     }
     module.exports = {
@@ -70309,16 +70342,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access5, appendFile, writeFile8, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access4, appendFile, writeFile8, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70334,12 +70367,12 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access5, appendFile, writeFile: writeFile8 } = promises);
+    ({ access: access4, appendFile, writeFile: writeFile8 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -70361,7 +70394,7 @@ var init_summary = __esm({
             throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
           }
           try {
-            yield access5(pathFromEnv, constants.R_OK | constants.W_OK);
+            yield access4(pathFromEnv, constants.R_OK | constants.W_OK);
           } catch (_a) {
             throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
           }
@@ -70631,11 +70664,11 @@ var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70651,7 +70684,7 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -70767,11 +70800,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70787,7 +70820,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -70834,6 +70867,13 @@ function getInput(name2, options) {
     return val;
   }
   return val.trim();
+}
+function getMultilineInput(name2, options) {
+  const inputs = getInput(name2, options).split("\n").filter((x) => x !== "");
+  if (options && options.trimWhitespace === false) {
+    return inputs;
+  }
+  return inputs.map((input) => input.trim());
 }
 function setOutput(name2, value) {
   const filePath = process.env["GITHUB_OUTPUT"] || "";
@@ -70896,6 +70936,7 @@ function readInputs() {
     config,
     workingDirectory,
     reportFolder: folder === "" ? void 0 : inside(workspace, resolve13(workingDirectory, folder), "report-folder"),
+    dataFolders: getMultilineInput("data-folders").map((one) => resolve13(workspace, one)),
     posting: {
       token: getInput("token"),
       name: nameOf2(relative13(workspace, config).split(sep6).join("/")),
@@ -71178,11 +71219,11 @@ var require_lib = __commonJS({
     })();
     var __awaiter6 = exports2 && exports2.__awaiter || function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71198,7 +71239,7 @@ var require_lib = __commonJS({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -71285,26 +71326,26 @@ var require_lib = __commonJS({
       }
       readBody() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve15) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve16) => __awaiter6(this, void 0, void 0, function* () {
             let output = Buffer.alloc(0);
             this.message.on("data", (chunk) => {
               output = Buffer.concat([output, chunk]);
             });
             this.message.on("end", () => {
-              resolve15(output.toString());
+              resolve16(output.toString());
             });
           }));
         });
       }
       readBodyBuffer() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve15) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve16) => __awaiter6(this, void 0, void 0, function* () {
             const chunks = [];
             this.message.on("data", (chunk) => {
               chunks.push(chunk);
             });
             this.message.on("end", () => {
-              resolve15(Buffer.concat(chunks));
+              resolve16(Buffer.concat(chunks));
             });
           }));
         });
@@ -71512,14 +71553,14 @@ var require_lib = __commonJS({
        */
       requestRaw(info2, data) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve15, reject) => {
+          return new Promise((resolve16, reject) => {
             function callbackForResult(err, res) {
               if (err) {
                 reject(err);
               } else if (!res) {
                 reject(new Error("Unknown error"));
               } else {
-                resolve15(res);
+                resolve16(res);
               }
             }
             this.requestRawWithCallback(info2, data, callbackForResult);
@@ -71763,12 +71804,12 @@ var require_lib = __commonJS({
         return __awaiter6(this, void 0, void 0, function* () {
           retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
           const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-          return new Promise((resolve15) => setTimeout(() => resolve15(), ms));
+          return new Promise((resolve16) => setTimeout(() => resolve16(), ms));
         });
       }
       _processResponse(res, options) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve15, reject) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve16, reject) => __awaiter6(this, void 0, void 0, function* () {
             const statusCode = res.message.statusCode || 0;
             const response = {
               statusCode,
@@ -71776,7 +71817,7 @@ var require_lib = __commonJS({
               headers: {}
             };
             if (statusCode === HttpCodes2.NotFound) {
-              resolve15(response);
+              resolve16(response);
             }
             function dateTimeDeserializer(key, value) {
               if (typeof value === "string") {
@@ -71815,7 +71856,7 @@ var require_lib = __commonJS({
               err.result = response.result;
               reject(err);
             } else {
-              resolve15(response);
+              resolve16(response);
             }
           }));
         });
@@ -71873,11 +71914,11 @@ var init_utils2 = __esm({
     import_undici2 = __toESM(require_undici(), 1);
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71893,7 +71934,7 @@ var init_utils2 = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -76598,14 +76639,14 @@ var init_places = __esm({
 
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
-import { open as open6, realpath as realpath3 } from "node:fs/promises";
+import { open as open6, realpath as realpath4 } from "node:fs/promises";
 import { isAbsolute as isAbsolute5, join as join26, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
   const file = join26(folder, "report.json");
   const where = relative15(workspace, file);
   let text3;
   try {
-    const away = relative15(await realpath3(workspace), await realpath3(folder));
+    const away = relative15(await realpath4(workspace), await realpath4(folder));
     if (away.startsWith("..") || isAbsolute5(away))
       throw new InputFault({ where, what: "lies outside the workspace" });
     const handle = await open6(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
@@ -76675,6 +76716,56 @@ var init_companion = __esm({
     init_announce();
     init_places();
     MOST_BYTES3 = 32 * 2 ** 20;
+  }
+});
+
+// src/github/confine.ts
+import { realpath as realpath5 } from "node:fs/promises";
+import { isAbsolute as isAbsolute6, relative as relative16, resolve as resolve14, sep as sep9 } from "node:path";
+async function confine({ settings: settings2, place: place2 }, workspace, folders) {
+  const roots = await Promise.all([workspace, ...folders].map(real));
+  const problems = [];
+  for (const [pointer, of2] of READS) {
+    const path4 = of2(settings2);
+    if (path4 === void 0) continue;
+    const found = await real(path4);
+    if (roots.some((root2) => within(root2, found))) continue;
+    problems.push({
+      where: place2(pointer),
+      what: `${path4} lies outside the workspace`,
+      fix: "Keep it in the repository, or name its folder in the input `data-folders` of the workflow."
+    });
+  }
+  const { python } = settings2.engine.tensorrt;
+  if (/[\\/]/.test(python) && within(workspace, resolve14(workspace, python)))
+    problems.push({
+      where: place2("/engine/tensorrt/python"),
+      what: "names a program inside the repository, which a pull request could bring along",
+      fix: "Name the Python of the runner, e.g. `python3`, or its absolute path outside the workspace."
+    });
+  if (problems.length > 0) throw new InputFault(problems);
+}
+async function real(path4) {
+  return realpath5(path4).catch(() => resolve14(path4));
+}
+function within(root2, path4) {
+  const away = relative16(root2, path4);
+  return away !== ".." && !away.startsWith(`..${sep9}`) && !isAbsolute6(away);
+}
+var READS;
+var init_confine = __esm({
+  "src/github/confine.ts"() {
+    "use strict";
+    init_faults();
+    READS = [
+      ["/model", ({ model }) => model],
+      ["/validation/images", ({ validation }) => validation.images],
+      ["/validation/annotations", ({ validation }) => validation.annotations],
+      ["/calibration/images", ({ calibration }) => calibration.images],
+      ["/calibration/cache", ({ calibration }) => calibration.cache],
+      ["/quantization/plan", ({ quantization }) => quantization.plan],
+      ["/quantization/reference", ({ quantization }) => quantization.reference]
+    ];
   }
 });
 
@@ -79039,11 +79130,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter5 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve15) {
-          resolve15(value);
+        return value instanceof P ? value : new P(function(resolve16) {
+          resolve16(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve15, reject) {
+      return new (P || (P = Promise))(function(resolve16, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -79059,7 +79150,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve15(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -79072,7 +79163,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash14 } from "node:crypto";
-import { access as access6, copyFile as copyFile3, mkdir as mkdir8, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm10 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir8, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname17, join as join28 } from "node:path";
@@ -79125,7 +79216,7 @@ async function install(actionRoot2, staging) {
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
   const bundled = join28(dirname17(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
-  const hasBundled = await access6(bundled).then(
+  const hasBundled = await access5(bundled).then(
     () => true,
     () => false
   );
@@ -79288,6 +79379,7 @@ var init_github2 = __esm({
     init_action();
     init_announce();
     init_companion();
+    init_confine();
     init_natives();
     init_occasion();
     init_patience();
@@ -79301,7 +79393,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname18, join as join29, relative as relative16, resolve as resolve14 } from "node:path";
+import { dirname as dirname18, join as join29, relative as relative17, resolve as resolve15 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -79321,7 +79413,7 @@ async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const workspace = resolve14(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve15(process.env.GITHUB_WORKSPACE ?? process.cwd());
   let config = "";
   let post2 = () => Promise.resolve();
   try {
@@ -79341,7 +79433,7 @@ async function runAction() {
   } catch (error2) {
     const ending = endingOf(error2);
     process.exitCode = ending.exitStatus;
-    for (const problem of ending.problems) annotate(problem, relative16(workspace, config));
+    for (const problem of ending.problems) annotate(problem, relative17(workspace, config));
     if (process.env.INT8_GATE_DEBUG !== void 0 && error2 instanceof Error)
       process.stderr.write(`${error2.stack ?? ""}
 `);
@@ -79352,7 +79444,8 @@ async function judge2(inputs, workspace, signal, post2) {
   const progress = createProgress(process.stdout, process.env);
   await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
   const loaded2 = await loadSettings(inputs.config);
-  const out = inputs.reportFolder ?? resolve14(inputs.workingDirectory, loaded2.settings.report.folder);
+  await confine(loaded2, workspace, inputs.dataFolders);
+  const out = inputs.reportFolder ?? resolve15(inputs.workingDirectory, loaded2.settings.report.folder);
   const { report, exitStatus, reportFolder } = await runGate(loaded2, { signal, out, progress });
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);

@@ -6,6 +6,7 @@ import {
   annotate,
   annotationsOf,
   announce,
+  confine,
   ensureNativePackages,
   mannersOf,
   passOn,
@@ -80,6 +81,7 @@ async function judge(
   const progress = createProgress(process.stdout, process.env);
   await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
   const loaded = await loadSettings(inputs.config);
+  await confine(loaded, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
   const { report, exitStatus, reportFolder } = await runGate(loaded, { signal, out, progress });
   process.exitCode = exitStatus;

@@ -26,6 +26,8 @@ export interface ActionInputs {
   readonly config: string;
   readonly workingDirectory: string;
   readonly reportFolder: string | undefined;
+  /** Folders outside the workspace that settings may name. */
+  readonly dataFolders: readonly string[];
   readonly posting: Posting;
 }
 
@@ -49,6 +51,7 @@ export function readInputs(): ActionInputs {
     workingDirectory,
     reportFolder:
       folder === '' ? undefined : inside(workspace, resolve(workingDirectory, folder), 'report-folder'),
+    dataFolders: core.getMultilineInput('data-folders').map((one) => resolve(workspace, one)),
     posting: {
       token: core.getInput('token'),
       name: nameOf(relative(workspace, config).split(sep).join('/')),

@@ -2,6 +2,7 @@
 export { annotate, publish, readInputs, refuseHeadCode, type ActionInputs } from './action.js';
 export { announce } from './announce.js';
 export { passOn } from './companion.js';
+export { confine } from './confine.js';
 export { ensureNativePackages } from './natives.js';
 export { readOccasion, readSurroundings, type Occasion, type Surroundings } from './occasion.js';
 export { mannersOf, type Manners } from './patience.js';

@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
-import { open, rename, rm, stat, access, readFile } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema, TensorProto_DataLocation, type ModelProto } from './generated/onnx_pb.js';
+import {
+  ModelProtoSchema,
+  TensorProto_DataLocation,
+  type GraphProto,
+  type ModelProto,
+  type TensorProto,
+} from './generated/onnx_pb.js';
 import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { structureDigest } from './structure.js';
 
@@ -136,7 +142,7 @@ async function checkExternalData(model: Model): Promise<void> {
         what: 'the path leaves the folder of the model',
         fix: 'Keep the file of weights beside the .onnx file.',
       });
-    await access(join(folder, location)).catch((cause: unknown) => {
+    const file = await realpath(join(folder, location)).catch((cause: unknown) => {
       throw new InputFault(
         {
           where: `${model.name}, external data ${location}`,
@@ -146,7 +152,48 @@ async function checkExternalData(model: Model): Promise<void> {
         { cause },
       );
     });
+    // Caches of models link both files into one folder; a link to anywhere else reads what is not the model's.
+    const homes = [await realpath(folder), dirname(await realpath(model.path))];
+    if (!homes.some((home) => !relative(home, file).startsWith('..')) || !(await stat(file)).isFile())
+      throw new InputFault({
+        where: `${model.name}, external data ${location}`,
+        what: 'is a link that leaves the folder of the model, or no file',
+        fix: 'Keep the file of weights itself beside the .onnx file.',
+      });
   }
+  const stray = strayExternal(model.proto.graph);
+  if (stray !== undefined)
+    throw new InputFault({
+      where: `${model.name}, tensor ${stray}`,
+      what: 'is kept outside the file and is no weight of the main graph',
+      fix: EXPORT_HINT,
+    });
+}
+
+/** A tensor outside the file that is not among the main graph's initializers: nobody here reads it, and no engine shall. */
+function strayExternal(graph: GraphProto | undefined, inner = false): string | undefined {
+  const external = (tensor: TensorProto | undefined): boolean =>
+    tensor?.dataLocation === TensorProto_DataLocation.EXTERNAL;
+  const found = [
+    ...(inner ? (graph?.initializer ?? []) : []),
+    ...(graph?.sparseInitializer ?? []).flatMap(({ values, indices }) => [values, indices]),
+    ...(graph?.node ?? []).flatMap(({ attribute }) =>
+      attribute.flatMap(({ t, tensors, sparseTensor }) => [
+        t,
+        ...tensors,
+        sparseTensor?.values,
+        sparseTensor?.indices,
+      ]),
+    ),
+  ].find(external);
+  if (found !== undefined) return found.name === '' ? '(without a name)' : found.name;
+  for (const { attribute } of graph?.node ?? [])
+    for (const { g, graphs } of attribute)
+      for (const one of [...graphs, ...(g === undefined ? [] : [g])]) {
+        const deeper = strayExternal(one, true);
+        if (deeper !== undefined) return deeper;
+      }
+  return undefined;
 }
 
 /** Brings external weights into the model, so that every room sees one kind of tensor. */
@@ -164,7 +211,8 @@ async function inlineExternalData(model: Model): Promise<void> {
     const offset = Number(entry('offset') ?? 0);
     const length = Number(entry('length') ?? data.length - offset);
     const where = `${model.name}, external data ${location}, tensor ${tensor.name}`;
-    if (offset + length > data.length)
+    const whole = [offset, length].every((one) => Number.isSafeInteger(one) && one >= 0);
+    if (!whole || offset + length > data.length)
       throw new InputFault({
         where,
         what: `needs bytes ${offset}…${offset + length}, the file has ${data.length}`,

@@ -21,7 +21,7 @@ function visible(text: string): string {
  */
 export function terminalText(text: string): string {
   return visible(text)
-    .replace(/(^|\s)::/g, '$1: :')
+    .replace(/(^|\s)(:{2,})/g, (_, before: string, colons: string) => before + [...colons].join(' '))
     .replaceAll('##[', '## [');
 }
 

@@ -1,5 +1,5 @@
 import { depthLines } from './blocks.js';
-import { terminalText } from './escape.js';
+import { shortened, terminalText } from './escape.js';
 import {
   VERDICTS,
   change,
@@ -94,7 +94,7 @@ function layers({ sensitivity }: Report, width: number): Part {
     .slice(0, TOP)
     .map((row) => [
       String(row.rank),
-      shorten(terminalText(row.name), Math.max(20, width - 42)),
+      shortened(terminalText(row.name), Math.max(20, width - 42)),
       decibels(row.sqnr),
       row.mapDrop === null ? '–' : signed(-row.mapDrop),
       precisionOf(row),
@@ -118,13 +118,6 @@ function along(rows: readonly LayerRow[], width: number): readonly string[] {
     `  ${chart}`,
     ...(float === '' ? [] : [`  ${float}`]),
   ];
-}
-
-/** Cuts the middle out of a long name: both ends tell most. */
-function shorten(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const head = Math.floor((width - 1) / 2);
-  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
 
 function columns(rows: readonly (readonly string[])[], left: ReadonlySet<number> = new Set([0])): string {

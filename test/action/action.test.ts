@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { mkdir, readFile, readdir, symlink, writeFile, cp } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { makeProject, runDist, withFolder } from '../commands/child.js';
+import { SIGNS, makeProject, runDist, withFolder } from '../commands/child.js';
 
 /** The runner's files and variables for a step in `folder`. */
 async function runnerEnvironment(
@@ -24,7 +24,10 @@ async function runnerEnvironment(
   return {
     ...Object.fromEntries(entries),
     ...Object.fromEntries(
-      Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]),
+      Object.entries({ 'data-folders': SIGNS, ...inputs }).map(([name, value]) => [
+        `INPUT_${name.toUpperCase()}`,
+        value,
+      ]),
     ),
     GITHUB_ACTIONS: 'true',
     GITHUB_WORKSPACE: folder,
@@ -43,12 +46,21 @@ describe('the action, started as the runner starts it', () => {
   test('sets outputs, writes the summary and ends with status 0 on a pass', () =>
     withFolder(async (folder) => {
       await makeProject(folder);
-      const env = await runnerEnvironment(folder, { config: 'int8-gate.yml', 'report-folder': 'out' });
-      const { status, stdout } = await runDist('index.js', [], { cwd: folder, env });
+      const env = await runnerEnvironment(folder, {
+        config: 'int8-gate.yml',
+        'report-folder': 'out',
+      });
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: folder,
+        env,
+      });
       expect(stdout).toMatch(/::group::Evaluating FP32 on 12 images/);
       expect(status).toBe(0);
       const outputs = outputsOf(await readFile(env.GITHUB_OUTPUT as string, 'utf8'));
-      expect(outputs).toMatchObject({ verdict: 'pass', 'report-path': join(folder, 'out') });
+      expect(outputs).toMatchObject({
+        verdict: 'pass',
+        'report-path': join(folder, 'out'),
+      });
       expect(Number(outputs['map-fp32'])).toBeGreaterThan(0.7);
       expect(await readFile(env.GITHUB_STEP_SUMMARY as string, 'utf8')).toMatch(/^## ✅ int8-gate: PASS/);
       expect((await readdir(join(folder, 'out'))).sort()).toEqual([
@@ -63,7 +75,10 @@ describe('the action, started as the runner starts it', () => {
     withFolder(async (folder) => {
       await makeProject(folder, (s) => s.replace('min: 0.5', 'min: 0.999'));
       const env = await runnerEnvironment(folder, {});
-      const { status, stdout } = await runDist('index.js', [], { cwd: folder, env });
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: folder,
+        env,
+      });
       expect(status).toBe(1);
       expect(stdout).toMatch(/::error title=int8-gate%3A fail::.*at least 0\.999 is asked/);
     }));
@@ -83,11 +98,41 @@ describe('the action, started as the runner starts it', () => {
 
   test('refuses settings outside the workspace', () =>
     withFolder(async (folder) => {
-      const env = await runnerEnvironment(folder, { config: '../../etc/int8-gate.yml' });
-      const { status, stdout } = await runDist('index.js', [], { cwd: folder, env });
+      const env = await runnerEnvironment(folder, {
+        config: '../../etc/int8-gate.yml',
+      });
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: folder,
+        env,
+      });
       expect(status).toBe(2);
       expect(stdout).toMatch(/lies outside the workspace/);
     }));
+
+  test.each([
+    ['a folder outside the workspace', (s: string) => s, /validation\.images: .*lies outside the workspace/],
+    [
+      'a link that leads out',
+      (s: string) => s.replace('calib\n', 'link\n'),
+      /calibration\.images: .*link lies outside/,
+    ],
+    [
+      'a program of the repository as Python',
+      (s: string) => `${s}engine:\n  tensorrt: { python: ./evil.sh }\n`,
+      /engine\.tensorrt\.python: names a program inside the repository/,
+    ],
+  ])('refuses settings that name %s', (_, change, message) =>
+    withFolder(async (folder) => {
+      await makeProject(folder, change);
+      await symlink('/etc', join(folder, 'link'));
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: folder,
+        env: await runnerEnvironment(folder, { 'data-folders': '' }),
+      });
+      expect(status).toBe(2);
+      expect(stdout).toMatch(message);
+    }),
+  );
 
   test('a summary that cannot be written changes nothing about the verdict', () =>
     withFolder(async (folder) => {
@@ -96,7 +141,10 @@ describe('the action, started as the runner starts it', () => {
         ...(await runnerEnvironment(folder, {})),
         GITHUB_STEP_SUMMARY: join(folder, 'no', 'such', 'file'),
       };
-      const { status, stdout } = await runDist('index.js', [], { cwd: folder, env });
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: folder,
+        env,
+      });
       expect(stdout).toMatch(/::warning::The job summary could not be written/);
       expect(status).toBe(0);
     }));
@@ -118,7 +166,11 @@ describe('the action, started as the runner starts it', () => {
       await mkdir(join(cache, process.arch));
       await symlink(resolve('node_modules'), join(cache, process.arch, 'node_modules'));
       await writeFile(join(cache, `${process.arch}.complete`), '');
-      const { status, stdout } = await runDist('index.js', [], { cwd: project, env, root: action });
+      const { status, stdout } = await runDist('index.js', [], {
+        cwd: project,
+        env,
+        root: action,
+      });
       expect(stdout).not.toMatch(/Installing/);
       expect(status).toBe(0);
     }));

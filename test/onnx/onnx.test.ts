@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -138,6 +138,73 @@ describe('reading', () => {
         /the path leaves the folder of the model/,
       );
       await expect(readModel(await write('gone.bin'))).rejects.toThrow(/the file of weights is missing/);
+      await symlink('/etc/hostname', join(folder, 'in', 'link.bin'));
+      await expect(readModel(await write('link.bin'))).rejects.toThrow(/is a link that leaves the folder/);
+      await symlink('/dev/zero', join(folder, 'in', 'zero.bin'));
+      await expect(readModel(await write('zero.bin'))).rejects.toThrow(/is a link that leaves the folder/);
+      await expect(readModel(await write('.'))).rejects.toThrow(/or no file/);
+      await Promise.all(['link.bin', 'zero.bin'].map((name) => rm(join(folder, 'in', name))));
       expect((await readdir(join(folder, 'in'))).sort()).toEqual(['model.onnx', 'weights.bin']);
+    }));
+
+  test('a cache of models that links model and weights into one folder is read', () =>
+    withFolder(async (folder) => {
+      const { proto } = await readModel(pathOf('signs-v10'));
+      const moved = cloneModel(proto);
+      const tensor = moved.graph!.initializer.find(({ dims }) => dims.length === 4)!;
+      await Promise.all(['blobs', 'snapshot'].map((name) => mkdir(join(folder, name))));
+      await writeFile(join(folder, 'blobs', 'b'), tensor.rawData);
+      Object.assign(tensor, {
+        rawData: new Uint8Array(0),
+        dataLocation: 1,
+        externalData: [{ $typeName: 'onnx.StringStringEntryProto', key: 'location', value: 'weights.bin' }],
+      });
+      await writeModel(moved, join(folder, 'blobs', 'a'));
+      await symlink('../blobs/a', join(folder, 'snapshot', 'model.onnx'));
+      await symlink('../blobs/b', join(folder, 'snapshot', 'weights.bin'));
+      expect((await readModel(join(folder, 'snapshot', 'model.onnx'))).inlined).toBe(true);
+    }));
+
+  test.each([
+    ['offset', '-8'],
+    ['length', '-1'],
+    ['offset', 'NaN'],
+    ['length', '1e300'],
+  ])('external weights with %s %s are refused', (key, value) =>
+    withFolder(async (folder) => {
+      const { proto } = await readModel(pathOf('signs-v10'));
+      const moved = cloneModel(proto);
+      const tensor = moved.graph!.initializer.find(({ dims }) => dims.length === 4)!;
+      await writeFile(join(folder, 'weights.bin'), tensor.rawData);
+      const entry = (name: string, text: string) =>
+        ({ $typeName: 'onnx.StringStringEntryProto', key: name, value: text }) as const;
+      Object.assign(tensor, {
+        rawData: new Uint8Array(0),
+        dataLocation: 1,
+        externalData: [entry('location', 'weights.bin'), entry(key, value)],
+      });
+      await writeModel(moved, join(folder, 'model.onnx'));
+      await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(/needs bytes .*, the file has/);
+    }),
+  );
+
+  test('a tensor of an attribute that is kept outside the file is refused', () =>
+    withFolder(async (folder) => {
+      const { proto } = await readModel(pathOf('signs-v10'));
+      const moved = cloneModel(proto);
+      const tensor = cloneModel(proto).graph!.initializer[0]!;
+      Object.assign(tensor, {
+        name: 'stray',
+        dataLocation: 1,
+        externalData: [
+          { $typeName: 'onnx.StringStringEntryProto', key: 'location', value: '../../etc/passwd' },
+        ],
+      });
+      const node = moved.graph!.node.find(({ attribute }) => attribute.length > 0)!;
+      node.attribute[0]!.t = tensor;
+      await writeModel(moved, join(folder, 'model.onnx'));
+      await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(
+        /tensor stray: is kept outside the file/,
+      );
     }));
 });

@@ -1,0 +1,325 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import {
+  formatComment,
+  formatMarkdown,
+  formatProblemComment,
+  formatTerminal,
+  markdownSentence,
+  markdownText,
+  shortened,
+  terminalText,
+  type Report,
+} from '../../src/report/index.js';
+import { commandsIn } from './runner.js';
+
+const sample = JSON.parse(readFileSync('test/report/golden/report.json', 'utf8')) as Report;
+const frame = {
+  marker: '',
+  run: undefined,
+  files: undefined,
+  commit: undefined,
+  notes: [],
+  maxBytes: 60_000,
+};
+
+/** What has broken comments, logs and terminals before. */
+const NASTY = [
+  '::error::pwned',
+  '\n::set-output name=x::y',
+  '\r::add-mask::a',
+  ' ::stop-commands::x',
+  '##[error]x',
+  '##[group]',
+  '::',
+  '%0A::error::',
+  '|',
+  '\\|',
+  '`',
+  '```',
+  '~~~',
+  '<script>alert(1)</script>',
+  '<!--',
+  '-->',
+  '</details>',
+  '<img src=x onerror=alert(1)>',
+  '@everyone',
+  '@octo/team',
+  'a@b.example',
+  '#1',
+  'GH-1',
+  'octo/signs#1',
+  '[x](javascript:alert(1))',
+  '![x](https://x.example/y.png)',
+  'https://x.example',
+  'www.example.com',
+  'ftp://x.example',
+  'mailto:a@b.example',
+  '[^1]',
+  '*',
+  '**',
+  '__',
+  '$$x$$',
+  '- [ ] ',
+  '# ',
+  '> ',
+  '1. ',
+  '---',
+  '===',
+  '&lt;b&gt;',
+  '&#64;',
+  '\u001b[2J\u001b[31m',
+  '\u001b]8;;http://x\u0007',
+  '\u0000',
+  '\u0085::error::',
+  '\u2028::error::',
+  '\u202e',
+  '\u2066',
+  '\u200b',
+  '\ufeff',
+  '\u00ad',
+  '\u{e0041}',
+  '\ud800',
+  '\udc00',
+  '\t',
+  ' ',
+  '../../etc/passwd',
+  '__proto__',
+  'constructor',
+  '${{ github.token }}',
+  '$(id)',
+  ';rm -rf /',
+  'é',
+  '層',
+] as const;
+
+const name = fc
+  .array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...NASTY) },
+      fc.string({ unit: 'binary', maxLength: 6 }),
+    ),
+    {
+      minLength: 1,
+      maxLength: 7,
+    },
+  )
+  .map((parts) => parts.join(''));
+
+/** 12,000 names, the same in every run. */
+const NAMES: readonly string[] = [
+  ...NASTY,
+  ...NASTY.flatMap((one) => NASTY.map((other) => one + other)),
+  ...fc.sample(name, {
+    numRuns: 12_000 - NASTY.length * (NASTY.length + 1),
+    seed: 8,
+  }),
+];
+
+const CONTROL =
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\p{Surrogate}/u;
+/** Tags of our own. */
+const OURS = /<\/?(details|summary|sub|br)>/g;
+
+/** What a reader's browser, GitHub or a runner would take for more than text. */
+function dangersIn(markdown: string): string[] {
+  const own = markdown.replace(OURS, '');
+  return [
+    ...(own.match(/<[a-z!/?]/gi) ?? []),
+    ...(own.match(/@/g) ?? []),
+    ...(own.match(/\]\(/g) ?? []),
+    ...(own.match(/(?:https?|ftp|mailto):/gi) ?? []),
+    ...(own.match(/www\./gi) ?? []),
+    ...(own.match(/gh-\d/gi) ?? []),
+    // What entities become is looked at again for mentions and issues.
+    ...(own.match(/(?:&#64;|&#35;)(?!&#8203;)/g) ?? []),
+    ...(CONTROL.exec(own) ?? []),
+  ];
+}
+
+/** Rows that have another number of cells than the head of their table. */
+function brokenRows(markdown: string): string[] {
+  return markdown.split('\n\n').flatMap((block) => {
+    const rows = block.split('\n').filter((line) => line.startsWith('|'));
+    const cells = (row: string): number => row.split('|').length;
+    return rows.filter((row) => cells(row) !== cells(rows[0] as string));
+  });
+}
+
+/** A report in which every text is one of `names`. */
+function reportOf(names: readonly string[]): Report {
+  const at = (i: number): string => names[i % names.length] as string;
+  const layer = sample.sensitivity!.layers[0]!;
+  const variant = (one: Report['variants']['fp32']): Report['variants']['fp32'] => ({
+    ...one,
+    perClass: names.map((label) => ({
+      name: label,
+      AP: 0.5,
+      AP50: 0.5,
+      AR100: 0.5,
+      boxes: 3,
+    })),
+  });
+  return {
+    ...sample,
+    model: { ...sample.model, file: at(0) },
+    decoder: { format: at(1), why: [at(2)] },
+    engine: { ...sample.engine, name: at(3), version: at(4) },
+    tool: { name: at(5), version: at(6) },
+    data: {
+      validation: {
+        ...sample.data.validation,
+        source: at(7),
+        categories: [...names],
+        skipped: [{ what: at(8), count: 1 }],
+      },
+      calibration: {
+        ...sample.data.calibration,
+        source: at(9),
+        calibrator: at(10),
+      },
+    },
+    variants: {
+      fp32: variant(sample.variants.fp32),
+      int8: variant(sample.variants.int8),
+    },
+    sensitivity: {
+      images: 8,
+      layers: names.map((label, i) => ({
+        ...layer,
+        rank: i + 1,
+        name: label,
+        opType: at(i + 1),
+        cause: at(i + 2),
+      })),
+    },
+    findings: names.map((label, i) => ({
+      kind: at(i + 3),
+      severity: i % 2 === 0 ? ('error' as const) : ('info' as const),
+      subject: label,
+      sentence: `${label} joins ${at(i + 4)}.`,
+      advice: at(i + 5),
+    })),
+    waivers: [
+      {
+        metric: at(11),
+        subject: at(12),
+        allowedDrop: 1,
+        drop: 1,
+        reason: at(13),
+        owner: at(14),
+        expires: at(15),
+      },
+    ],
+    settingsChanges: [{ path: at(16), base: at(17), head: at(18), judgedBy: 'base' }],
+    base: {
+      source: 'cache',
+      where: at(19),
+      commit: at(20),
+      createdAt: at(21),
+      candidate: 'int8',
+      variants: { fp32: { AP: 1, AP50: 1 }, int8: { AP: 1, AP50: 1 } },
+      layers: [
+        {
+          kind: 'changed',
+          name: at(22),
+          opType: at(23),
+          rank: [1, 2],
+          sqnr: [1, 2],
+          precision: {},
+          cause: at(24),
+        },
+      ],
+      causes: [at(25)],
+      sentence: at(26),
+    },
+    history: [
+      { createdAt: at(27), fp32: 1, int8: 1, mixed: null },
+      { createdAt: at(28), fp32: 1, int8: 1, mixed: null },
+    ],
+    verdict: {
+      ...sample.verdict,
+      candidate: 'int8',
+      why: at(29),
+      todo: [at(30)],
+      checks: [
+        {
+          kind: 'fail',
+          metric: at(31),
+          subject: at(32),
+          limit: at(33),
+          value: 1,
+          sentence: at(34),
+        },
+        {
+          kind: 'pass',
+          metric: at(35),
+          limit: at(36),
+          value: 1,
+          sentence: at(37),
+        },
+      ],
+    },
+  };
+}
+
+const BATCH = 40;
+const BATCHES = Array.from({ length: Math.ceil(NAMES.length / BATCH) }, (_, i) =>
+  NAMES.slice(i * BATCH, (i + 1) * BATCH),
+);
+
+describe(`${NAMES.length} hostile names`, () => {
+  test('there are more than 10,000', () => expect(NAMES.length).toBeGreaterThanOrEqual(12_000));
+
+  test('each by itself', () => {
+    const wrong = NAMES.filter((one) => {
+      const markdown = [markdownText(one), markdownSentence(one), markdownText(shortened(one, 9))];
+      const line = terminalText(one);
+      return (
+        markdown.some((text) => /[|`\n]/.test(text) || dangersIn(text).length > 0) ||
+        CONTROL.test(line) ||
+        line.includes('\n') ||
+        commandsIn(line).length > 0
+      );
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('in the comment', () => {
+    for (const names of BATCHES) {
+      const text = formatComment(reportOf(names), frame);
+      expect(dangersIn(text)).toEqual([]);
+      expect(brokenRows(text)).toEqual([]);
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(frame.maxBytes);
+    }
+  });
+
+  test('in the summary', () => {
+    for (const names of BATCHES) {
+      const text = formatMarkdown(reportOf(names), { maxBytes: 900_000 });
+      expect(dangersIn(text)).toEqual([]);
+      expect(brokenRows(text)).toEqual([]);
+    }
+  });
+
+  test('as problems', () => {
+    for (const names of BATCHES) {
+      const problems = names.map((one) => ({
+        where: one,
+        what: one,
+        fix: one,
+      }));
+      expect(dangersIn(formatProblemComment(problems, frame))).toEqual([]);
+    }
+  });
+
+  test('in the log, at any width', () => {
+    for (const names of BATCHES)
+      for (const width of [60, 100]) {
+        const text = formatTerminal(reportOf(names), { color: false, width });
+        expect(commandsIn(text)).toEqual([]);
+        expect(text).not.toMatch(CONTROL);
+      }
+  });
+});

@@ -30,6 +30,8 @@ export interface Model {
   readonly sizeBytes: number;
   /** True when weights came from files beside the model and are now part of it. */
   readonly inlined: boolean;
+  /** By layer, what its bias needs when the layer is quantized, one value an output channel; float layers keep their bias. */
+  readonly biasShifts?: ReadonlyMap<string, Float32Array>;
   /** The Q/DQ file that this float model was taken out of, when it was one. */
   readonly quantized?: ModelProto;
 }

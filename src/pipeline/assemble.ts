@@ -3,8 +3,8 @@ import { exitStatusOf, type Check, type Verdict } from '../gate/index.js';
 import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
 import type { Finding, Report, ReportVariant } from '../report/index.js';
-import { calibratorsSection } from './choices.js';
 import { calibratorInWords } from './calibrate.js';
+import { calibratorsSection, correctionsSection } from './choices.js';
 import { enginesSection } from './engine-report.js';
 import { finite, layerRows } from './layer-rows.js';
 import { planSectionOf, searchSection } from './plan-section.js';
@@ -42,6 +42,7 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
     ...(search !== undefined && { search: [...search] }),
     plan: planSectionOf(found),
     ...(found.confirmation !== undefined && { engines: enginesSection(found.confirmation) }),
+    corrections: correctionsSection(found.corrections),
     ...(found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) }),
     findings: [...findings],
     verdict: verdictSection(found, settings.gate.candidate, findings),
@@ -83,7 +84,8 @@ function dataSection({ truth, calibration, heldBack, settings, digests }: Bench)
       images: calibration.count,
       calibrator: calibratorInWords(settings.calibration),
       digests: [...digests.calibration],
-      ...(heldBack.count > 0 && { heldBack: heldBack.count }),
+      ...(settings.calibration.calibrator === 'best' &&
+        settings.calibration.cache === undefined && { heldBack: heldBack.count }),
     },
   };
 }

@@ -14,7 +14,6 @@ import {
   type BrokenImage,
   type ImageFeatures,
 } from '../audit/index.js';
-import { ExtremesObserver } from '../calibration/index.js';
 import { decodeImage, listImages, type DetectionTable, type ImageRecord } from '../dataset/index.js';
 import {
   amaxByImage,
@@ -27,7 +26,7 @@ import {
 } from '../diagnosis/index.js';
 import { EXIT, InputFault, type ExitStatus } from '../faults/index.js';
 import type { LoadedSettings } from '../settings/index.js';
-import { calibrate, calibratorInWords } from './calibrate.js';
+import { calibrateAsIs, calibratorInWords } from './calibrate.js';
 import type { Context } from './context.js';
 import { detect, modelOf } from './measure.js';
 import { feedOf, prepare, type Bench } from './prepare.js';
@@ -114,9 +113,8 @@ async function auditBench(
   // Calibration may use fewer images than the folder holds (`calibration.count`): what it uses is what is judged.
   const used = new Set(bench.calibrationRecords.map(({ name }) => name));
   const images = features.filter(({ name }) => used.has(name));
-  const observer = new ExtremesObserver();
-  const { statistics, ranges } = await calibrate(bench, observer);
-  const extremes = [...observer.extremes().values()];
+  const { statistics, ranges, extremes: byName } = await calibrateAsIs(bench, { extremes: true });
+  const extremes = [...byName.values()];
   context.progress.phase(`Observing ${truth.images.length} validation images`);
   const validation = await bench.engine.collect(
     modelOf(bench, 'FP32', bench.bytes),

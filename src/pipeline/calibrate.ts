@@ -3,33 +3,98 @@ import { basename } from 'node:path';
 import {
   calibratorFor,
   computeRanges,
-  type ExtremesObserver,
+  ExtremesObserver,
   parseCalibrationCache,
   rangeCandidates,
   rangesFromCache,
   type Ranges,
+  type TensorExtremes,
   type TensorStatistics,
 } from '../calibration/index.js';
 import { calibratorWords } from '../diagnosis/index.js';
 import { InputFault, messageOf } from '../faults/index.js';
-import { withMacs } from '../quantization/index.js';
+import { buildGraph, encodeModel } from '../onnx/index.js';
+import { planRanges, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import { chooseCalibrators, chosenRanges, type CalibratorChoice } from '../sensitivity/index.js';
 import type { Settings } from '../settings/index.js';
+import {
+  correctBiases,
+  equalizeModel,
+  heldBackMeter,
+  judgeEqualization,
+  type Correction,
+} from './corrections.js';
 import { modelOf } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 
-/** What calibration gives: statistics of every quantized tensor, and the range that each is quantized to. */
+/** What calibration gives. */
 export interface Calibrated {
+  /** The bench with the model as it is quantized: equalized, with corrected biases, or as it was. */
+  readonly bench: Bench;
+  /** Of every quantized tensor. */
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
+  /** By image and channel; empty unless asked for. */
+  readonly extremes: ReadonlyMap<string, TensorExtremes>;
+  /** The range that each tensor is quantized to. */
   readonly ranges: Ranges;
   /** With `calibrator: best`: what was chosen for each scale, and why. */
   readonly choices: readonly CalibratorChoice[];
+  /** What was tried to correct the network. */
+  readonly corrections: readonly Correction[];
 }
 
-/** One streaming pass over the calibration images, then ranges by the calibrator or from a cache of the settings; `extremes` is given who set them. */
-export async function calibrate(bench: Bench, extremes?: ExtremesObserver): Promise<Calibrated> {
+/** What one pass over the calibration images gives. */
+type Seen = Pick<Calibrated, 'bench' | 'statistics' | 'extremes'>;
+
+/**
+ * Statistics in one streaming pass over the calibration images, ranges by the calibrator or from a cache of the settings,
+ * and corrections of the network where they help. `extremes`: also who set the ranges.
+ */
+export async function calibrate(
+  bench: Bench,
+  plan: PrecisionPlan,
+  options: { readonly extremes?: boolean } = {},
+): Promise<Calibrated> {
+  const { biasCorrection, equalization } = bench.settings.quantization;
+  // A model with Q/DQ is taken as it is, and one image cannot be held back from itself.
+  const corrects = bench.model.quantized === undefined && bench.heldBack.count > 0;
+  const phase = (what: string): void =>
+    bench.context.progress.phase(`${what} on ${bench.heldBack.count} calibration images held back`);
+  const corrections: Correction[] = [];
+  let seen = await see(bench, options);
+  if (corrects && equalization === 'auto') {
+    const tried = await tryEqualization(seen, plan, options, () => phase('Trying equalization'));
+    corrections.push(tried.correction);
+    seen = tried.seen;
+  }
+  const { ranges, choices } = await rangesOf(seen);
+  if (!corrects || biasCorrection === 'off') return { ...seen, ranges, choices, corrections };
+  phase('Trying bias correction');
+  const meter = await heldBackMeter(bench, plan);
+  const { model, correction } = await correctBiases(seen.bench, planned(seen, plan, ranges), meter);
+  return {
+    ...seen,
+    bench: { ...seen.bench, model },
+    ranges,
+    choices,
+    corrections: [...corrections, correction],
+  };
+}
+
+/** Statistics and ranges of the model as it is, for who looks at the images rather than at the model. */
+export async function calibrateAsIs(
+  bench: Bench,
+  options: { readonly extremes?: boolean } = {},
+): Promise<Omit<Calibrated, 'corrections'>> {
+  const seen = await see(bench, options);
+  return { ...seen, ...(await rangesOf(seen)) };
+}
+
+/** One pass over the calibration images. */
+async function see(bench: Bench, options: { readonly extremes?: boolean }): Promise<Seen> {
   const { context } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const observer = options.extremes === true ? new ExtremesObserver() : undefined;
   const statistics = await bench.engine.collect(
     modelOf(bench, 'FP32', bench.bytes),
     bench.tensors,
@@ -37,23 +102,57 @@ export async function calibrate(bench: Bench, extremes?: ExtremesObserver): Prom
     {
       signal: context.signal,
       onProgress: (done, total) => context.progress.update(done, total),
-      ...(extremes !== undefined && { extremes }),
+      ...(observer !== undefined && { extremes: observer }),
     },
   );
   context.progress.end();
-  return { statistics, ...(await rangesOf(bench, statistics)) };
+  return { bench, statistics, extremes: observer?.extremes() ?? new Map() };
 }
 
-async function rangesOf(
-  bench: Bench,
-  statistics: Calibrated['statistics'],
-): Promise<Pick<Calibrated, 'ranges' | 'choices'>> {
-  const { calibrator, percentile, batch, cache } = bench.settings.calibration;
-  if (calibrator === 'best' && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
-  // Ranges of a model with Q/DQ explain, and a cache's take their place: neither is chosen.
+/** Equalizes, where there are pairs, calibrates what comes of it, and keeps the better one. */
+async function tryEqualization(
+  seen: Seen,
+  plan: PrecisionPlan,
+  options: { readonly extremes?: boolean },
+  begin: () => void,
+): Promise<{ readonly seen: Seen; readonly correction: Correction }> {
+  const { bench } = seen;
+  const changed = equalizeModel(bench);
+  if ('kind' in changed) return { seen, correction: changed };
+  begin();
+  const { model, pairs } = changed;
+  const other = await see(
+    { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) },
+    options,
+  );
+  const meter = await heldBackMeter(bench, plan);
+  const rated = (one: Seen): Promise<number> =>
+    meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));
+  const correction = judgeEqualization(pairs, await rated(seen), await rated(other));
+  return { seen: correction.applied ? other : seen, correction };
+}
+
+/** Ranges with the calibrators that a plan asks for by name. */
+function planned({ bench, statistics }: Seen, plan: PrecisionPlan, ranges: Ranges): Ranges {
+  return planRanges(plan, bench.layers, ranges, statistics, bench.settings.calibration.batch);
+}
+
+/** Ranges by the calibrator of the settings; where that is chosen tensor by tensor, which takes long, by percentile. */
+function plainRanges({ bench, statistics }: Seen): Ranges {
+  const { calibrator, percentile, batch } = bench.settings.calibration;
   const name = calibrator === 'best' ? 'percentile' : calibrator;
-  const ranges = computeRanges(statistics, calibratorFor(name, { percentile, batch }));
-  return { ranges: cache === undefined ? ranges : await readRanges(cache, statistics), choices: [] };
+  return computeRanges(statistics, calibratorFor(name, { percentile, batch }));
+}
+
+async function rangesOf(seen: Seen): Promise<Pick<Calibrated, 'ranges' | 'choices'>> {
+  const { bench, statistics } = seen;
+  const { calibrator, cache } = bench.settings.calibration;
+  // Also where they are not used: tensors that are not finite are found here.
+  const plain = plainRanges(seen);
+  if (cache !== undefined) return { ranges: await readRanges(cache, statistics), choices: [] };
+  // Ranges of a model with Q/DQ only explain: they are not chosen.
+  const chosen = calibrator === 'best' && bench.model.quantized === undefined && bench.heldBack.count > 0;
+  return chosen ? chooseRanges(bench, statistics) : { ranges: plain, choices: [] };
 }
 
 /** The calibrator of each scale by the error of the output on images held back. */

@@ -1,5 +1,6 @@
 import type { Finding, Report } from '../report/index.js';
 import type { CalibratorChoice } from '../sensitivity/index.js';
+import type { Correction } from './corrections.js';
 import { finite } from './layer-rows.js';
 
 type Section = NonNullable<Report['calibrators']>;
@@ -56,4 +57,40 @@ function worstOf(choices: readonly CalibratorChoice[]): string {
   if (first === undefined) return '';
   const { tensor, calibrator, own, other, sqnr } = first;
   return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
+}
+
+/** Corrections as the report has them. */
+export function correctionsSection(corrections: readonly Correction[]): NonNullable<Report['corrections']> {
+  const decibels = (value: number | undefined): number | null => (value === undefined ? null : finite(value));
+  return corrections.map(({ kind, applied, count, before, after, reason }) => ({
+    kind,
+    applied,
+    count,
+    before: decibels(before),
+    after: decibels(after),
+    ...(reason !== undefined && { reason }),
+  }));
+}
+
+/** What was tried to correct the network, and whether it was kept. */
+export function correctionFindings(corrections: readonly Correction[]): readonly Finding[] {
+  return corrections.map(({ kind, applied, count, before, after, reason }) => {
+    const [title, unit, key] =
+      kind === 'bias-correction'
+        ? ['Bias correction', 'layers', 'quantization.biasCorrection']
+        : ['Cross-layer equalization', 'pairs of layers', 'quantization.equalization'];
+    const numbers =
+      before === undefined || after === undefined
+        ? ''
+        : ` On calibration images held back the head's SQNR goes from ${before.toFixed(1)} to ${after.toFixed(1)} dB.`;
+    return {
+      kind,
+      severity: 'info',
+      subject: key,
+      sentence: applied
+        ? `${title} of ${count} ${unit} is in force.${numbers}`
+        : `${title} is not applied: ${reason ?? ''}.${numbers}`,
+      advice: applied ? `To do without, set ${key}: off.` : `To save the try, set ${key}: off.`,
+    };
+  });
 }

@@ -135,7 +135,8 @@ async function tryCalibrators(
   const trials: CalibratorTrial[] = [];
   for (const { choice } of chosen) {
     const ranges = computeRanges(statistics, calibratorFor(choice.name, choice));
-    const { proto } = quantize(bench.model, int8.plan, ranges);
+    // Corrections were made for the ranges in force.
+    const { proto } = quantize({ ...bench.model, biasShifts: new Map() }, int8.plan, ranges);
     const name = `INT8 with ${choice.words}`;
     trials.push({
       calibrator: choice.words,

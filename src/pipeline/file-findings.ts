@@ -2,7 +2,7 @@ import { lintModel, type LintFinding } from '../lint/index.js';
 import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
-import { choiceFinding } from './choices.js';
+import { choiceFinding, correctionFindings } from './choices.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
 
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
@@ -10,6 +10,7 @@ export async function fileFindings(basis: Basis, int8: Variant): Promise<readonl
   return [
     ...lintFindings(basis),
     ...newOpset(basis),
+    ...correctionFindings(basis.corrections),
     ...choiceFinding(basis.choices, basis.bench.heldBack.count),
     ...(await headTested(basis, int8)),
   ];

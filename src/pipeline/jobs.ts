@@ -29,9 +29,9 @@ export interface QuantizeResult {
 
 /** Calibrates and writes the model with Q/DQ and its plan, without evaluating. */
 export function runQuantize(loaded: LoadedSettings, context: Context): Promise<QuantizeResult> {
-  return withBench(loaded, context, async (bench) => {
-    const { ranges, statistics } = await calibrate(bench);
-    const { plan } = await startPlan(bench);
+  return withBench(loaded, context, async (opened) => {
+    const { plan } = await startPlan(opened);
+    const { bench, ranges, statistics } = await calibrate(opened, plan);
     const { batch } = bench.settings.calibration;
     const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);

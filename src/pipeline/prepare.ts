@@ -65,7 +65,7 @@ export interface Bench {
   readonly calibration: ImageStore;
   /** What former runs measured. */
   readonly store: Store;
-  /** Calibration images that ranges are not taken from: choices are made on them. Empty when nothing is chosen. */
+  /** Calibration images that choices are made on: corrections are not fitted to them, and with `calibrator: best` neither are ranges. */
   readonly heldBack: ImageStore;
   /** Indexes of validation images that sensitivity and SQNR look at, ascending. */
   readonly subset: readonly number[];
@@ -117,9 +117,8 @@ export async function prepare(
       `Validation data: ${truth.skipped.map(({ what, count }) => `${count} ${what}`).join('; ')}`,
     );
   const listed = await calibrationImages(settings, sound);
-  const { fit: calibrationRecords, held } = choosesOnImages(settings, model)
-    ? holdBack(listed)
-    : { fit: listed, held: [] };
+  const { fit, held } = holdBack(listed);
+  const calibrationRecords = choosesRanges(settings, model) ? fit : listed;
   const scope = settings.quantization.operators;
   const layers = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -210,8 +209,8 @@ async function referenceOf(
   return encodeModel(reference.proto);
 }
 
-/** True when something is chosen by calibration images. A file with Q/DQ brings its own scales, a cache those of another. */
-function choosesOnImages({ calibration }: Settings, model: Model): boolean {
+/** True when ranges are chosen by images. A file with Q/DQ brings its own scales, a cache those of another. */
+function choosesRanges({ calibration }: Settings, model: Model): boolean {
   return (
     calibration.calibrator === 'best' && calibration.cache === undefined && model.quantized === undefined
   );

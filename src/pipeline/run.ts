@@ -1,9 +1,4 @@
-import {
-  ExtremesObserver,
-  type Ranges,
-  type TensorExtremes,
-  type TensorStatistics,
-} from '../calibration/index.js';
+import type { Ranges, TensorStatistics } from '../calibration/index.js';
 import type { BootstrapResult } from '../evaluation/index.js';
 import { DETECTIONS_FILE, settleTerms, writeDetections } from '../baseline/index.js';
 import type { DetectionTable } from '../dataset/index.js';
@@ -77,6 +72,7 @@ export interface Found {
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly ranges: Ranges;
   readonly choices: Calibrated['choices'];
+  readonly corrections: Calibrated['corrections'];
   readonly verdict: Verdict;
   readonly startedAt: number;
   /** What real engines showed, where they were built. */
@@ -85,11 +81,8 @@ export interface Found {
 
 /** What every quantized variant is made from and compared with. */
 export interface Basis extends Calibrated {
-  readonly bench: Bench;
   readonly fp32: Measured;
   readonly reference: Reference;
-  /** Of the calibration images, by image and channel. */
-  readonly extremes: ReadonlyMap<string, TensorExtremes>;
 }
 
 /** The main job: FP32, INT8 and mixed precision held against the thresholds. */
@@ -105,10 +98,10 @@ export async function runGate(
   const base = await findBase(terms, context.base, context, runGate);
   return withBench(terms.loaded, context, async (prepared) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared, base) };
-    const bench: Bench = { ...prepared, against };
-    await probeGpu(bench.settings, context);
-    const basis = await basisOf(bench);
-    const { fp32, statistics, ranges, choices } = basis;
+    const opened: Bench = { ...prepared, against };
+    await probeGpu(opened.settings, context);
+    const basis = await basisOf(opened);
+    const { bench, fp32, statistics, ranges, choices, corrections } = basis;
     const { plan, age } = await startPlan(bench);
     const int8 = await buildVariant(basis, 'INT8', plan);
     const rows = isRanked(bench, fp32, int8) ? await rankLayers(basis) : undefined;
@@ -131,6 +124,7 @@ export async function runGate(
       statistics,
       ranges,
       choices,
+      corrections,
       verdict,
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
@@ -219,9 +213,9 @@ export async function withBench<T>(
 export async function basisOf(bench: Bench): Promise<Basis> {
   const fp32 = await measure(bench, 'FP32', bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf(bench, fp32);
-  const observer = new ExtremesObserver();
-  const calibrated = await calibrate(bench, observer);
-  return { bench, fp32, reference, ...calibrated, extremes: observer.extremes() };
+  const { plan } = await startPlan(bench);
+  const calibrated = await calibrate(bench, plan, { extremes: true });
+  return { fp32, reference, ...calibrated };
 }
 
 async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {

@@ -16,6 +16,9 @@ export { planMatches } from './pattern.js';
 export { fitPlan, type FittedPlan, type PlanAge, type PlanNetwork } from './stale.js';
 export { calibratorOf, planRanges } from './plan-ranges.js';
 export { floatModelOf, planOfFile } from './explicit.js';
+export { biasProbe, canShift, type BiasProbe } from './bias.js';
+export { equalizationPairs, equalize, type EqualizationPair, type EqualizationPairs } from './equalize.js';
+export { shiftBiases } from './shift.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';
 export {
   channelScales,

@@ -25,6 +25,7 @@ import { isCompute, listLayers, weightOf, weightValues } from './layers.js';
 import { quantizedAlready, selectQuantized } from './explicit.js';
 import { LEAVES, placeQuantizers, type Placement } from './placement.js';
 import { resolvePlan } from './plan.js';
+import { shiftBiases } from './shift.js';
 import type { Layer, OperatorScope, PrecisionPlan, ScaleRecord } from './types.js';
 
 /** A quantized model. */
@@ -53,7 +54,7 @@ export function scaleOf(amax: number): number {
  * Writes Q/DQ as a plan says: INT8 symmetric with zero point 0, activations per tensor, weights per output channel,
  * weights kept in FP32 in front of their Q/DQ, biases float. What every TensorRT from 8.6 on accepts.
  * Of a model that was taken out of a Q/DQ file, that file's own Q/DQ is used.
- * A model of opset 11 or 12 is raised to 13.
+ * A model of opset 11 or 12 is raised to 13. Biases of layers in INT8 are corrected by the model's `biasShifts`.
  * @throws InputFault when the model is quantized already, its opset is older than 11, or a range is missing.
  */
 export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): QuantizedModel {
@@ -67,8 +68,14 @@ export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): Qua
   const int8Layers = layers.filter(({ name }) => precision.get(name) === 'int8');
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = changed(source, { graph: writer.write(graph.proto) });
+  const own = new Map(
+    int8Layers.flatMap(({ name, nodes }) => {
+      const [node, shift] = [graph.nodes[nodes[0] as number], model.biasShifts?.get(name)];
+      return node === undefined || shift === undefined ? [] : [[node.outputs[0] as string, shift] as const];
+    }),
+  );
   return {
-    proto,
+    proto: own.size === 0 ? proto : shiftBiases(proto, own),
     scales: writer.scales(),
     int8Layers,
     floatLayers: layers.filter((layer) => !int8Layers.includes(layer)),

@@ -284,6 +284,23 @@ export const reportSchema = {
         },
         ['library', 'gpu', 'computeCapability', 'driver', 'cuda', 'clockMHz', 'powerState', 'noise', 'rows'],
       ),
+      /** Changes of the network that were tried on calibration images held back: dB of the head in INT8 without and with them. */
+      corrections: {
+        type: 'array',
+        items: object(
+          {
+            kind: { enum: ['bias-correction', 'equalization'] },
+            applied: { type: 'boolean' },
+            /** Layers, or pairs of layers. */
+            count: number,
+            before: nullable,
+            after: nullable,
+            /** Why it was refused. */
+            reason: text,
+          },
+          ['kind', 'applied', 'count', 'before', 'after'],
+        ),
+      },
       /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
       calibrators: {
         type: 'array',

@@ -70,6 +70,11 @@ export function planCandidates(input: CandidateInput): Candidates {
     if (input.only?.has(g) === false) return;
     const names = group.layers.map(({ name }) => name);
     const on = quantize(model, planFor(input, 'fp32', names), input.ranges).proto;
+    // A bias that is corrected for both sides would blame each for what the other does.
+    const uncorrected = (): ModelProto =>
+      model.biasShifts === undefined
+        ? on
+        : quantize({ ...model, biasShifts: new Map() }, planFor(input, 'fp32', names), input.ranges).proto;
     for (const question of questions) {
       input.tick?.();
       const base = question === 'off' ? (int8 as BaseParts) : float;
@@ -78,7 +83,7 @@ export function planCandidates(input: CandidateInput): Candidates {
           ? on
           : question === 'off'
             ? quantize(model, planFor(input, 'int8', names), input.ranges).proto
-            : bypass(on, question === 'weights' ? 'activation' : 'weight');
+            : bypass(uncorrected(), question === 'weights' ? 'activation' : 'weight');
       const local = question === 'on' ? group.end : undefined;
       candidates.push({ group: g, question, ...writer.candidate(proto, base, local) });
     }

@@ -195,6 +195,18 @@ export const settingsSchema = {
           description:
             'What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11.',
         },
+        biasCorrection: {
+          enum: ['auto', 'off'],
+          default: 'auto',
+          description:
+            'Biases of INT8 layers make up for what rounding and clipping do to the mean of each output channel. `auto`: kept only where it lowers the error on calibration images held back.',
+        },
+        equalization: {
+          enum: ['auto', 'off'],
+          default: 'auto',
+          description:
+            'Cross-layer equalization: pairs of convolutions share their ranges out between channels. `auto`: kept only where it lowers the error on calibration images held back; detectors with SiLU have few pairs or none.',
+        },
         keepFloat: {
           type: 'array',
           items: { type: 'string' },

@@ -25,7 +25,10 @@ export type Settings = Omit<
   readonly preprocessing: NonNullable<Deep['preprocessing']>;
   readonly validation: Filled<Deep['validation'], 'format' | 'split'>;
   readonly calibration: Filled<Deep['calibration'], 'calibrator' | 'percentile' | 'batch'>;
-  readonly quantization: Filled<Deep['quantization'], 'operators' | 'keepFloat'>;
+  readonly quantization: Filled<
+    Deep['quantization'],
+    'operators' | 'biasCorrection' | 'equalization' | 'keepFloat'
+  >;
   readonly engine: Omit<Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>, 'tensorrt'> & {
     readonly tensorrt: Filled<
       NonNullable<Deep['engine']>['tensorrt'],

@@ -34,7 +34,13 @@ const replaced = (from: string, to: string): string => {
 test('good settings get every default and absolute paths', () => {
   const { settings, place } = parseSettings(GOOD, '/project/int8-gate.yml');
   expect(settings.model).toBe('/project/model.onnx');
-  expect(settings.quantization).toEqual({ operators: 'tensorrt', flavour: 'weak', keepFloat: [] });
+  expect(settings.quantization).toEqual({
+    operators: 'tensorrt',
+    flavour: 'weak',
+    biasCorrection: 'auto',
+    equalization: 'auto',
+    keepFloat: [],
+  });
   expect(settings.calibration).toEqual({
     images: '/project/calib',
     calibrator: 'percentile',

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ImageStore } from '../../src/dataset/index.js';
+import { createOnnxRuntimeEngine, type Engine } from '../../src/engine/index.js';
+import { buildGraph, encodeModel, type Model } from '../../src/onnx/index.js';
+import { listLayers, tensorsToCalibrate, type PrecisionPlan } from '../../src/quantization/index.js';
+import { calibrate } from '../../src/pipeline/calibrate.js';
+import type { Bench } from '../../src/pipeline/prepare.js';
+import { feedOf, outlierChannel, spec } from '../sensitivity/nets.js';
+import { modelOf, weightOf } from '../quantization/graphs.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createOnnxRuntimeEngine({ threads: 1, batch: 1 });
+});
+afterAll(() => engine.close());
+
+const plan: PrecisionPlan = { version: 1, operators: 'tensorrt', default: 'int8', layers: {} };
+
+/** A folder of images. */
+function storeOf(name: string, count: number, seed: number): ImageStore {
+  const feed = feedOf(count, seed);
+  const records = Array.from({ length: count }, (_, i) => ({ file: `${name}/${i}`, name: `${i}` }));
+  return { count, spec, records, get: (i: number) => feed.image(i) } as unknown as ImageStore;
+}
+
+function benchOf(model: Model, quantization: object = {}, calibrator = 'minmax'): Bench {
+  const graph = buildGraph(model);
+  return {
+    engine,
+    model,
+    graph,
+    bytes: encodeModel(model.proto),
+    layers: listLayers(graph, 'tensorrt'),
+    tensors: tensorsToCalibrate(graph, 'tensorrt'),
+    calibration: storeOf('fit', 12, 1),
+    heldBack: storeOf('held', 4, 2),
+    choice: { decoder: {} },
+    settings: {
+      calibration: { calibrator, percentile: 99.9, batch: 1 },
+      quantization: { operators: 'tensorrt', biasCorrection: 'off', equalization: 'off', ...quantization },
+    },
+    context: {
+      signal: new AbortController().signal,
+      progress: { phase: () => undefined, update: () => undefined, end: () => undefined },
+    },
+  } as unknown as Bench;
+}
+
+const silu = (): Model =>
+  modelOf({
+    inputs: { x: [1, 3, 16, 16] },
+    outputs: ['y'],
+    nodes: ['c = Conv(x, wa)', 'g = Sigmoid(c)', 'm = Mul(c, g)', 'y = Conv(m, wb)'],
+    constants: [weightOf('wa', 1, [8, 3, 1, 1]), weightOf('wb', 2, [5, 8, 1, 1])],
+  });
+
+test('with everything off nothing is tried and the model stays as it is', async () => {
+  const bench = benchOf(silu());
+  const found = await calibrate(bench, plan);
+  expect(found.corrections).toEqual([]);
+  expect(found.bench).toBe(bench);
+});
+
+test('equalization is kept where one channel drowns the others, and the equalized network was calibrated', async () => {
+  const bench = benchOf(outlierChannel(3).model, { equalization: 'auto' });
+  const { corrections, bench: now, ranges, statistics } = await calibrate(bench, plan, { extremes: true });
+  const [one] = corrections;
+  expect(one).toMatchObject({ kind: 'equalization', applied: true, count: 8, reason: undefined });
+  expect((one?.after as number) - (one?.before as number)).toBeGreaterThan(3);
+  expect(now.model).not.toBe(bench.model);
+  const plain = await calibrate(benchOf(outlierChannel(3).model), plan);
+  expect([...ranges.keys()]).toEqual([...plain.ranges.keys()]);
+  expect([...ranges].some(([name, { amax }]) => amax < (plain.ranges.get(name)?.amax ?? 0) / 2)).toBe(true);
+  for (const [name, { amax }] of ranges)
+    expect(amax).toBe(Math.max(-statistics.get(name)!.min, statistics.get(name)!.max));
+});
+
+test('equalization of a network with SiLU is refused with the reason', async () => {
+  const { corrections } = await calibrate(benchOf(silu(), { equalization: 'auto' }), plan);
+  expect(corrections).toMatchObject([{ kind: 'equalization', applied: false, before: undefined }]);
+  expect(corrections[0]?.reason).toMatch(/no pair of convolutions .*1 before SiLU/);
+});
+
+test('bias correction that the output does not gain from is refused, with what it would have come to', async () => {
+  // Ranges that clip nothing and scales that are fine: means hardly move.
+  const { corrections, bench } = await calibrate(benchOf(silu(), { biasCorrection: 'auto' }), plan);
+  const [one] = corrections;
+  expect(one?.kind).toBe('bias-correction');
+  expect(one?.applied).toBe((one?.after ?? 0) - (one?.before ?? 0) >= 0.1);
+  expect(bench.model.biasShifts === undefined).toBe(one?.applied === false);
+});
+
+test('bias correction is kept where clipping shifts means', async () => {
+  const bench = benchOf(silu(), { biasCorrection: 'auto' }, 'percentile');
+  (bench.settings.calibration as { percentile: number }).percentile = 80;
+  const { corrections, bench: now } = await calibrate(bench, plan);
+  expect(corrections).toMatchObject([{ kind: 'bias-correction', applied: true }]);
+  expect((corrections[0]?.after as number) - (corrections[0]?.before as number)).toBeGreaterThanOrEqual(0.1);
+  expect(now.model.biasShifts?.size).toBeGreaterThan(0);
+});

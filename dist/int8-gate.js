@@ -766,6 +766,23 @@ var init_schema = __esm({
             },
             ["library", "gpu", "computeCapability", "driver", "cuda", "clockMHz", "powerState", "noise", "rows"]
           ),
+          /** Changes of the network that were tried on calibration images held back: dB of the head in INT8 without and with them. */
+          corrections: {
+            type: "array",
+            items: object(
+              {
+                kind: { enum: ["bias-correction", "equalization"] },
+                applied: { type: "boolean" },
+                /** Layers, or pairs of layers. */
+                count: number,
+                before: nullable,
+                after: nullable,
+                /** Why it was refused. */
+                reason: text
+              },
+              ["kind", "applied", "count", "before", "after"]
+            )
+          },
           /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
           calibrators: {
             type: "array",
@@ -17729,6 +17746,42 @@ var init_placement = __esm({
   }
 });
 
+// src/quantization/shift.ts
+function shiftBiases(proto, shifts) {
+  const graph = buildGraph({ proto });
+  const source = proto.graph;
+  const replaced = /* @__PURE__ */ new Set();
+  const added = [];
+  const node = source.node.map((one) => {
+    const output = one.output[0] ?? "";
+    const shift = shifts.get(output);
+    if (shift === void 0) return one;
+    const [data = "", weights = "", bias = ""] = one.input;
+    const before = weightValues(graph, bias);
+    const values = before === void 0 ? new Float32Array(shift.length) : tensorToFloats(before);
+    const name2 = `${output}_shifted_bias`;
+    replaced.add(bias);
+    added.push(
+      floatsToTensor(
+        name2,
+        [shift.length],
+        values.map((value, c) => value + shift[c])
+      )
+    );
+    return changed(one, { input: [data, weights, name2] });
+  });
+  const read = new Set(node.flatMap(({ input }) => input));
+  const kept = source.initializer.filter(({ name: name2 }) => !replaced.has(name2) || read.has(name2));
+  return changed(proto, { graph: changed(source, { node, initializer: [...kept, ...added] }) });
+}
+var init_shift = __esm({
+  "src/quantization/shift.ts"() {
+    "use strict";
+    init_onnx();
+    init_layers2();
+  }
+});
+
 // src/quantization/quantize.ts
 function scaleOf(amax) {
   const scale = Math.fround(amax / LEVELS4);
@@ -17745,8 +17798,14 @@ function quantize(model, plan, ranges) {
   const int8Layers = layers3.filter(({ name: name2 }) => precision2.get(name2) === "int8");
   const writer = new Writer(graph, plan.operators, int8Layers, ranges);
   const proto = changed(source, { graph: writer.write(graph.proto) });
+  const own = new Map(
+    int8Layers.flatMap(({ name: name2, nodes }) => {
+      const [node, shift] = [graph.nodes[nodes[0]], model.biasShifts?.get(name2)];
+      return node === void 0 || shift === void 0 ? [] : [[node.outputs[0], shift]];
+    })
+  );
   return {
-    proto,
+    proto: own.size === 0 ? proto : shiftBiases(proto, own),
     scales: writer.scales(),
     int8Layers,
     floatLayers: layers3.filter((layer) => !int8Layers.includes(layer))
@@ -17831,6 +17890,7 @@ var init_quantize = __esm({
     init_explicit();
     init_placement();
     init_plan();
+    init_shift();
     LEVELS4 = 127;
     OPSET = 13;
     weightScales = /* @__PURE__ */ new WeakMap();
@@ -17983,6 +18043,160 @@ var init_quantize = __esm({
   }
 });
 
+// src/quantization/bias.ts
+function canShift(graph, node) {
+  if (node.opType !== "Conv" && node.opType !== "ConvTranspose") return false;
+  const bias = node.inputs[2] ?? "";
+  return weightOf(graph, node) !== void 0 && (bias === "" || graph.constant(bias) !== void 0);
+}
+function biasProbe(model, scope, ranges) {
+  const everything = { version: 1, operators: scope, default: "int8", layers: {} };
+  const { proto, int8Layers } = quantize(model, everything, ranges);
+  const source = proto.graph;
+  const float = /* @__PURE__ */ new Map();
+  const codes = /* @__PURE__ */ new Map();
+  for (const { opType, input, output: output2 } of source.node)
+    if (opType === "QuantizeLinear") codes.set(output2[0] ?? "", input[0] ?? "");
+    else if (opType === "DequantizeLinear" && codes.has(input[0] ?? ""))
+      float.set(output2[0] ?? "", codes.get(input[0] ?? ""));
+  const graph = buildGraph({ proto: { ...proto, graph: withFloat(source, float) } });
+  const layers3 = new Map(
+    int8Layers.map(({ name: name2, nodes }) => [graph.nodes[nodes[0]]?.outputs[0] ?? "", name2])
+  );
+  const outputs = /* @__PURE__ */ new Map();
+  const node = source.node.flatMap((one) => {
+    if (one.opType === "QuantizeLinear" || one.opType === "DequantizeLinear") return [one];
+    const plain2 = changed(one, { input: one.input.map((name3) => float.get(name3) ?? name3) });
+    const name2 = one.output[0] ?? "";
+    const [layer, known2] = [layers3.get(name2), graph.producerOf(name2)];
+    if (layer === void 0 || known2 === void 0 || !canShift(graph, known2)) return [plain2];
+    const [rounded2, error2, mean2] = [`${name2}_rounded`, `${name2}_error`, `${name2}_shift`];
+    outputs.set(layer, mean2);
+    const make = (opType, input, output2) => create(NodeProtoSchema, { name: output2, opType, input, output: [output2] });
+    return [
+      plain2,
+      changed(one, { name: rounded2, output: [rounded2] }),
+      make("Sub", [rounded2, name2], error2),
+      make("GlobalAveragePool", [error2], mean2)
+    ];
+  });
+  const output = [...outputs.values()].map((name2) => create(ValueInfoProtoSchema, { name: name2 }));
+  return { proto: changed(proto, { graph: changed(source, { node, output }) }), outputs };
+}
+function withFloat(source, float) {
+  return changed(source, {
+    node: source.node.flatMap(
+      (one) => /^(De)?[Qq]uantizeLinear$/.test(one.opType) ? [] : [changed(one, { input: one.input.map((name2) => float.get(name2) ?? name2) })]
+    )
+  });
+}
+var init_bias = __esm({
+  "src/quantization/bias.ts"() {
+    "use strict";
+    init_esm();
+    init_onnx();
+    init_layers2();
+    init_quantize();
+  }
+});
+
+// src/quantization/equalize.ts
+function equalizationPairs(graph) {
+  const pairs = [];
+  const reasons = /* @__PURE__ */ new Map();
+  for (const first2 of graph.nodes.filter(({ opType }) => opType === "Conv")) {
+    const found = pairOf(graph, first2);
+    if (typeof found === "string") reasons.set(found, (reasons.get(found) ?? 0) + 1);
+    else pairs.push(found);
+  }
+  const refused2 = [...reasons].sort(([, m], [, n]) => n - m).map(([reason, convolutions]) => ({ reason, convolutions }));
+  return { pairs, refused: refused2 };
+}
+function pairOf(graph, first2) {
+  if (!ownsWeights(graph, first2)) return "weights that are computed, or shared with another layer";
+  let tensor = first2.outputs[0] ?? "";
+  for (; ; ) {
+    if (graph.outputs.includes(tensor)) return "an output of the model";
+    const readers = graph.consumersOf(tensor);
+    const [reader] = readers;
+    if (readers.length > 1 && readers.some(({ opType }) => opType === "Sigmoid" || opType === "HardSigmoid"))
+      return "SiLU (x · sigmoid(x) does not commute with factors)";
+    if (reader === void 0 || readers.length > 1) return "several readers";
+    if (reader.opType === "Conv" && reader.inputs[0] === tensor)
+      return ownsWeights(graph, reader) && channelsOf(graph, reader) !== void 0 ? { first: first2, second: reader } : "a convolution whose weights are shared or grouped";
+    if (!HOMOGENEOUS.has(reader.opType)) return isCompute(reader) ? `a ${reader.opType}` : reader.opType;
+    if (reader.opType === "PRelu" && graph.constant(reader.inputs[1] ?? "") === void 0) return "PRelu";
+    tensor = reader.outputs[0] ?? "";
+  }
+}
+function ownsWeights(graph, node) {
+  return node.inputs.slice(1).every((name2) => {
+    const alone2 = graph.initializer(name2) !== void 0 && graph.consumersOf(name2).length === 1;
+    return name2 === "" || alone2;
+  });
+}
+function channelsOf(graph, node) {
+  const group = intAttribute(node, "group", 1);
+  if (group === 1) return "whole";
+  const dims = weightValues(graph, node.inputs[1] ?? "")?.dims.map(Number) ?? [];
+  return dims[0] === group && dims[1] === 1 ? "depthwise" : void 0;
+}
+function equalize(model, graph, pairs) {
+  const values = /* @__PURE__ */ new Map();
+  const get = (name2) => {
+    const known2 = values.get(name2) ?? tensorToFloats(graph.initializer(name2)).slice();
+    values.set(name2, known2);
+    return known2;
+  };
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { first: first2, second } of pairs) balance(graph, first2, second, get);
+  const source = model.proto.graph;
+  const initializer = source.initializer.map((tensor) => {
+    const now = values.get(tensor.name);
+    return now === void 0 ? tensor : floatsToTensor(tensor.name, tensor.dims.map(Number), now);
+  });
+  return { ...model, proto: changed(model.proto, { graph: changed(source, { initializer }) }) };
+}
+function balance(graph, first2, second, get) {
+  const [w1, w2] = [get(weightOf(graph, first2)?.name ?? ""), get(weightOf(graph, second)?.name ?? "")];
+  const bias = first2.inputs[2] === void 0 || first2.inputs[2] === "" ? void 0 : get(first2.inputs[2]);
+  const channels = Number(weightValues(graph, first2.inputs[1] ?? "")?.dims[0]);
+  const axis = channelsOf(graph, second) === "depthwise" ? 0 : 1;
+  const dims = weightValues(graph, second.inputs[1] ?? "").dims.map(Number);
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const place2 = (i) => Math.floor(i / inner) % channels;
+  const [r1, r2] = [new Float64Array(channels), new Float64Array(channels)];
+  const each = w1.length / channels;
+  w1.forEach(
+    (w, i) => r1[Math.floor(i / each)] = Math.max(r1[Math.floor(i / each)], Math.abs(w))
+  );
+  w2.forEach((w, i) => r2[place2(i)] = Math.max(r2[place2(i)], Math.abs(w)));
+  const factor = r1.map((a, c) => a > 0 && r2[c] > 0 ? Math.sqrt(a / r2[c]) : 1);
+  w1.forEach((w, i) => w1[i] = w / factor[Math.floor(i / each)]);
+  bias?.forEach((b, c) => bias[c] = b / factor[c]);
+  w2.forEach((w, i) => w2[i] = w * factor[place2(i)]);
+}
+var HOMOGENEOUS, ROUNDS;
+var init_equalize = __esm({
+  "src/quantization/equalize.ts"() {
+    "use strict";
+    init_onnx();
+    init_layers2();
+    HOMOGENEOUS = /* @__PURE__ */ new Set([
+      "Relu",
+      "LeakyRelu",
+      "PRelu",
+      "MaxPool",
+      "AveragePool",
+      "GlobalAveragePool",
+      "GlobalMaxPool",
+      "Identity",
+      "Dropout"
+    ]);
+    ROUNDS = 10;
+  }
+});
+
 // src/quantization/shared-scales.ts
 function findSharedScales(graph, scales2, statistics) {
   const found = /* @__PURE__ */ new Map();
@@ -18097,6 +18311,9 @@ var init_quantization = __esm({
     init_stale();
     init_plan_ranges();
     init_explicit();
+    init_bias();
+    init_equalize();
+    init_shift();
     init_placement();
     init_quantize();
     init_strong();
@@ -21654,7 +21871,7 @@ var init_types7 = __esm({
 function featuresOf({ data, width, height }, name2, digest2) {
   const sums = new Float64Array(COLUMNS * ROWS);
   const counts2 = new Float64Array(COLUMNS * ROWS);
-  let [sum2, squares2, colour] = [0, 0, 0];
+  let [sum2, squares3, colour] = [0, 0, 0];
   for (let y = 0; y < height; y++) {
     const row3 = Math.floor(y * ROWS / height) * COLUMNS;
     for (let x = 0, at2 = y * width * 3; x < width; x++, at2 += 3) {
@@ -21664,7 +21881,7 @@ function featuresOf({ data, width, height }, name2, digest2) {
       sums[cell] = sums[cell] + luma;
       counts2[cell] = counts2[cell] + 1;
       sum2 += luma;
-      squares2 += luma * luma;
+      squares3 += luma * luma;
       colour += Math.max(r, g, b) - Math.min(r, g, b);
     }
   }
@@ -21680,7 +21897,7 @@ function featuresOf({ data, width, height }, name2, digest2) {
     width,
     height,
     brightness,
-    contrast: Math.sqrt(Math.max(0, squares2 / pixels - brightness * brightness)),
+    contrast: Math.sqrt(Math.max(0, squares3 / pixels - brightness * brightness)),
     colour: colour / pixels,
     grid,
     hash: hashOf(grid)
@@ -21715,7 +21932,7 @@ function findCopies(images2) {
     const known2 = first2.get(image.digest);
     if (known2 === void 0) first2.set(image.digest, i);
     else {
-      pairs.push(pairOf(images2[known2], image, true));
+      pairs.push(pairOf2(images2[known2], image, true));
       spare.add(i);
     }
   });
@@ -21724,7 +21941,7 @@ function findCopies(images2) {
     for (let j = i + 1; j < images2.length; j++) {
       const [a, b] = [images2[i], images2[j]];
       if (spare.has(j) || !alike(a, b)) continue;
-      pairs.push(pairOf(a, b, false));
+      pairs.push(pairOf2(a, b, false));
       spare.add(j);
     }
   }
@@ -21735,13 +21952,13 @@ function findOverlap(calibration, validation) {
   return calibration.flatMap((image) => {
     const exact = byDigest.get(image.digest);
     const found = exact ?? validation.find((other) => alike(image, other));
-    return found === void 0 ? [] : [pairOf(image, found, exact !== void 0)];
+    return found === void 0 ? [] : [pairOf2(image, found, exact !== void 0)];
   });
 }
 function alike(a, b) {
   return a.contrast >= FLAT && b.contrast >= FLAT && differingBits(a.hash, b.hash) <= NEAR_BITS && difference(a.grid, b.grid) <= NEAR_DIFFERENCE && correlation(a.grid, b.grid) >= NEAR_CORRELATION;
 }
-function pairOf(a, b, exact) {
+function pairOf2(a, b, exact) {
   return { first: a.name, second: b.name, exact };
 }
 function differingBits(a, b) {
@@ -24035,6 +24252,16 @@ var init_schema2 = __esm({
               enum: ["weak", "strong", "both"],
               default: "weak",
               description: "What is written: `weak` = FP32 with Q/DQ, for TensorRT 8.6 to 10 built with INT8 and FP16; `strong` = FP16 with Q/DQ, opset 19, for strongly typed TensorRT 10 and 11."
+            },
+            biasCorrection: {
+              enum: ["auto", "off"],
+              default: "auto",
+              description: "Biases of INT8 layers make up for what rounding and clipping do to the mean of each output channel. `auto`: kept only where it lowers the error on calibration images held back."
+            },
+            equalization: {
+              enum: ["auto", "off"],
+              default: "auto",
+              description: "Cross-layer equalization: pairs of convolutions share their ranges out between channels. `auto`: kept only where it lowers the error on calibration images held back; detectors with SiLU have few pairs or none."
             },
             keepFloat: {
               type: "array",
@@ -39835,10 +40062,11 @@ function planCandidates(input) {
     if (input.only?.has(g) === false) return;
     const names = group.layers.map(({ name: name2 }) => name2);
     const on = quantize(model, planFor(input, "fp32", names), input.ranges).proto;
+    const uncorrected = () => model.biasShifts === void 0 ? on : quantize({ ...model, biasShifts: /* @__PURE__ */ new Map() }, planFor(input, "fp32", names), input.ranges).proto;
     for (const question of questions) {
       input.tick?.();
       const base = question === "off" ? int8 : float;
-      const proto = question === "on" ? on : question === "off" ? quantize(model, planFor(input, "int8", names), input.ranges).proto : bypass(on, question === "weights" ? "activation" : "weight");
+      const proto = question === "on" ? on : question === "off" ? quantize(model, planFor(input, "int8", names), input.ranges).proto : bypass(uncorrected(), question === "weights" ? "activation" : "weight");
       const local = question === "on" ? group.end : void 0;
       candidates.push({ group: g, question, ...writer.candidate(proto, base, local) });
     }
@@ -40771,15 +40999,15 @@ function simultaneousIntervals(point, draws, family, confidence) {
   );
 }
 function standardError(draws, at2) {
-  let [n, mean2, squares2] = [0, 0, 0];
+  let [n, mean2, squares3] = [0, 0, 0];
   for (const one of draws) {
     const value = one[at2];
     if (!Number.isFinite(value)) continue;
     const d = value - mean2;
     mean2 += d / ++n;
-    squares2 += d * (value - mean2);
+    squares3 += d * (value - mean2);
   }
-  return n < 2 ? NaN : Math.sqrt(squares2 / (n - 1));
+  return n < 2 ? NaN : Math.sqrt(squares3 / (n - 1));
 }
 function share(sorted3, value) {
   let sum2 = 0;
@@ -40788,13 +41016,13 @@ function share(sorted3, value) {
 }
 function acceleration(without3) {
   const mean2 = without3.reduce((sum2, value) => sum2 + value, 0) / without3.length;
-  let [squares2, cubes] = [0, 0];
+  let [squares3, cubes] = [0, 0];
   for (const value of without3) {
     const d = mean2 - value;
-    squares2 += d * d;
+    squares3 += d * d;
     cubes += d * d * d;
   }
-  return squares2 === 0 ? 0 : cubes / (6 * squares2 ** 1.5);
+  return squares3 === 0 ? 0 : cubes / (6 * squares3 ** 1.5);
 }
 function quantile(sorted3, q) {
   if (sorted3.length === 0) return NaN;
@@ -41997,7 +42225,7 @@ var init_trials = __esm({
 function searchPlan(input) {
   return new Search(input).run();
 }
-function withFloat(draft, units) {
+function withFloat2(draft, units) {
   return { ...draft, float: [...draft.float, ...units.map(({ names }) => names)] };
 }
 function unitsOf({
@@ -42103,7 +42331,7 @@ var init_search = __esm({
       async cut(start) {
         let path4 = this.fitting(start, this.units);
         if (path4.length === 0) return void 0;
-        const first2 = (k) => withFloat(start, path4.slice(0, k));
+        const first2 = (k) => withFloat2(start, path4.slice(0, k));
         let failed = 0;
         let passed = 1;
         for (; ; passed = Math.min(2 * passed, path4.length)) {
@@ -42126,7 +42354,7 @@ var init_search = __esm({
         const { maxFloatLayers = Infinity, minInt8Share = 0 } = this.input;
         let now = draft;
         return units.filter((unit) => {
-          const next = withFloat(now, [unit]);
+          const next = withFloat2(now, [unit]);
           if (next.float.flat().length > maxFloatLayers || this.trials.price(next).int8Share < minInt8Share)
             return false;
           now = next;
@@ -42140,7 +42368,7 @@ var init_search = __esm({
       async ranked(draft, rest) {
         const noise = await this.noise(draft);
         if (noise === void 0 || rest.length < 2) return rest;
-        const gain = async (units) => noise - (await this.noise(withFloat(draft, units)) ?? noise);
+        const gain = async (units) => noise - (await this.noise(withFloat2(draft, units)) ?? noise);
         const gains = /* @__PURE__ */ new Map();
         for (const unit of rest.slice(0, RERANKED)) gains.set(unit, await gain([unit]));
         const explained = [...gains.values()].reduce((sum2, one) => sum2 + Math.max(0, one), 0);
@@ -42159,7 +42387,7 @@ var init_search = __esm({
         return (await this.trials.estimate(draft))?.noise;
       }
       dearer(draft, unit) {
-        return Math.max(0, this.trials.price(withFloat(draft, [unit])).cost - this.trials.price(draft).cost);
+        return Math.max(0, this.trials.price(withFloat2(draft, [unit])).cost - this.trials.price(draft).cost);
       }
       /** Gives back to INT8 what is not needed: chunks from the least sensitive on, then single groups, dearest first. */
       async revert(cut) {
@@ -42190,12 +42418,12 @@ var init_search = __esm({
         if (goal === void 0 || lean.float.length === 0) return lean;
         const reaches = async (draft) => (await this.noise(draft) ?? Infinity) <= goal;
         const open7 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
-        if (!await reaches(withFloat(start, open7(start)))) return lean;
+        if (!await reaches(withFloat2(start, open7(start)))) return lean;
         const believed = new Map(this.units.map((unit) => [unit, unit.noise]));
         for (let now = start; this.trials.affordable; ) {
           const next = await this.bestOf(now, open7(now), believed);
           if (next === void 0) return lean;
-          now = withFloat(now, [next]);
+          now = withFloat2(now, [next]);
           if (await reaches(now)) return await this.worthwhile(now) ? now : lean;
         }
         return lean;
@@ -42212,14 +42440,14 @@ var init_search = __esm({
           );
           if (best === void 0 || measured.has(best) || measured.size >= RERANKED) return best;
           measured.add(best);
-          believed.set(best, noise - (await this.noise(withFloat(now, [best])) ?? noise));
+          believed.set(best, noise - (await this.noise(withFloat2(now, [best])) ?? noise));
         }
       }
       /** Groups that may join a draft and leave it below a cost. */
       cheaperUnits(draft, cost) {
         const taken = new Set(draft.float.flat());
         return this.units.filter(
-          (unit) => !unit.names.some((name2) => taken.has(name2)) && this.fitting(draft, [unit]).length > 0 && this.trials.price(withFloat(draft, [unit])).cost < cost
+          (unit) => !unit.names.some((name2) => taken.has(name2)) && this.fitting(draft, [unit]).length > 0 && this.trials.price(withFloat2(draft, [unit])).cost < cost
         );
       }
       /** Measures two dearer plans: one and two groups more in float. */
@@ -42230,7 +42458,7 @@ var init_search = __esm({
           this.units.filter(({ names }) => !names.some((name2) => taken.has(name2)))
         );
         for (let k = 1; k <= Math.min(2, more.length); k++)
-          if (this.trials.affordable) await this.trials.judge(withFloat(best, more.slice(0, k)));
+          if (this.trials.affordable) await this.trials.judge(withFloat2(best, more.slice(0, k)));
       }
       /** By noise for cost: a dear group goes behind a cheap one that hurts about as much. */
       order(units) {
@@ -42247,7 +42475,7 @@ var init_search = __esm({
       }
       /** Why nothing passes. */
       limit() {
-        const all = withFloat({ float: [], calibrators: {} }, this.units);
+        const all = withFloat2({ float: [], calibrators: {} }, this.units);
         const { maxFloatLayers = Infinity, minInt8Share = 0 } = this.input;
         if (all.float.flat().length > maxFloatLayers) return "float-layers";
         return this.trials.price(all).int8Share < minInt8Share ? "int8-share" : "none-passes";
@@ -45044,7 +45272,7 @@ var init_heads = __esm({
 function paired(sight, add4) {
   const { view, declared, height, width } = sight;
   if (declared !== void 0 && !PAIRS.includes(declared)) return;
-  const [boxes2, scores] = pairOf2(sight) ?? [];
+  const [boxes2, scores] = pairOf3(sight) ?? [];
   if (boxes2?.dims[2] !== 4 || scores === void 0) return;
   const [, rows3 = -1, columns2 = -1] = scores.dims;
   const n = boxes2.dims[1] ?? -1;
@@ -45068,7 +45296,7 @@ function paired(sight, add4) {
     });
   transformer(sight, add4, columns2, match2, /^dets$/.test(boxes2.name));
 }
-function pairOf2({ outputs, named }) {
+function pairOf3({ outputs, named }) {
   const floats2 = outputs.filter((output) => isFloat2(output) && output.dims.length === 3);
   const logits = floats2.find(({ name: name2 }) => /^(pred_)?logits$/.test(name2));
   const corners = floats2.find(({ name: name2 }) => name2 === "pred_boxes");
@@ -45835,7 +46063,8 @@ async function prepare3(loaded2, context3, sound) {
       `Validation data: ${truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`).join("; ")}`
     );
   const listed4 = await calibrationImages(settings2, sound);
-  const { fit: calibrationRecords, held: held2 } = choosesOnImages(settings2, model) ? holdBack(listed4) : { fit: listed4, held: [] };
+  const { fit: fit2, held: held2 } = holdBack(listed4);
+  const calibrationRecords = choosesRanges(settings2, model) ? fit2 : listed4;
   const scope = settings2.quantization.operators;
   const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -45915,7 +46144,7 @@ async function referenceOf({ settings: settings2, place: place2 }, model, heads2
     });
   return encodeModel(reference.proto);
 }
-function choosesOnImages({ calibration }, model) {
+function choosesRanges({ calibration }, model) {
   return calibration.calibrator === "best" && calibration.cache === void 0 && model.quantized === void 0;
 }
 function calibratedTensors(graph, layers3, { quantization }) {
@@ -46262,199 +46491,6 @@ var init_against = __esm({
       ARm: NaN,
       ARl: NaN
     };
-  }
-});
-
-// src/pipeline/engine-times.ts
-function layerTimes(engine, planned) {
-  const owner = new Map(planned.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
-  const parts = /* @__PURE__ */ new Map();
-  for (const { nodes, ms, precision: precision2, reformat } of engine) {
-    if (reformat || ms === void 0) continue;
-    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
-    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
-    for (const { name: name2, macs } of owners) {
-      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
-      const known2 = parts.get(name2) ?? { ms: 0, longest: -1, got: precision2 };
-      const longer = share2 > known2.longest;
-      parts.set(name2, {
-        ms: known2.ms + share2,
-        longest: longer ? share2 : known2.longest,
-        got: longer ? precision2 : known2.got
-      });
-    }
-  }
-  return new Map([...parts].map(([name2, { ms, got }]) => [name2, { ms, got }]));
-}
-var init_engine_times = __esm({
-  "src/pipeline/engine-times.ts"() {
-    "use strict";
-  }
-});
-
-// src/pipeline/layer-rows.ts
-function finite2(value) {
-  return Number.isFinite(value) ? value : null;
-}
-function layerRows(source, findings2) {
-  const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
-  const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
-  const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const moved2 = new Map(
-    [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
-  );
-  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
-  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
-  const timeOf = engineTimes2(source, [...layers3.values()]);
-  return rows3.map((row3, i) => {
-    const { layer, sqnr, mapDrop, detail } = row3;
-    const members = detail?.group.layers ?? [layer];
-    const macs = members.reduce((sum2, { name: name2 }) => add2(sum2, layers3.get(name2)?.macs), 0);
-    const bytes2 = members.reduce((sum2, { name: name2 }) => add2(sum2, moved2.get(name2)), 0);
-    const cause = causeOf(members, detail, findings2);
-    return {
-      rank: i + 1,
-      name: layer.name,
-      opType: layer.opType,
-      depth: layer.depth,
-      sqnr: finite2(sqnr),
-      mapDrop: mapDrop === void 0 ? null : finite2(mapDrop),
-      macShare: macs === void 0 || total === 0 ? null : macs / total,
-      byteShare: bytes2 === void 0 || allBytes === 0 ? null : bytes2 / allBytes,
-      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
-      precision: precision2.get(layer.name) ?? "int8",
-      head: layer.head,
-      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
-      weights: weightsDigest(
-        bench.graph,
-        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
-      ),
-      reads: readsOf2(members, source),
-      ...detail !== void 0 && detailsOf(row3, detail),
-      ...timeOf(members),
-      ...cause !== void 0 && { cause }
-    };
-  });
-}
-function engineTimes2({ bench: { graph }, confirmation }, layers3) {
-  const planned = layers3.map(({ name: name2, nodes, macs = 0 }) => ({
-    name: name2,
-    macs,
-    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
-  }));
-  const timesOf = (...variants3) => {
-    const found = variants3.map((name2) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name2));
-    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned);
-  };
-  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
-  return (members) => {
-    const times = members.flatMap(({ name: name2 }) => own.get(name2) ?? []);
-    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
-    if (longest === void 0) return {};
-    const halves = members.flatMap(({ name: name2 }) => half.get(name2) ?? []);
-    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
-    return {
-      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
-    };
-  };
-}
-function add2(sum2, macs) {
-  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
-}
-function detailsOf({ layer }, detail) {
-  const others = detail.group.layers.map(({ name: name2 }) => name2).filter((name2) => name2 !== layer.name);
-  const db = (value, key) => value === void 0 ? {} : { [key]: finite2(value) };
-  const { boxShift, scoreShift } = detail;
-  return {
-    images: detail.images,
-    place: { ...detail.place },
-    ...others.length > 0 && { together: others },
-    ...boxShift !== void 0 && { boxShift },
-    ...scoreShift !== void 0 && { scoreShift },
-    ...db(detail.mapLow, "mapDropLow"),
-    ...db(detail.mapHigh, "mapDropHigh"),
-    ...db(detail.weights, "weightsSqnr"),
-    ...db(detail.activations, "activationsSqnr"),
-    ...db(detail.local, "localSqnr"),
-    ...db(detail.cumulative, "cumulativeSqnr"),
-    ...db(detail.gain, "gain")
-  };
-}
-function readsOf2(members, { int8, ranges }) {
-  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
-  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
-    const amax = ranges.get(tensor)?.amax;
-    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
-  });
-}
-function causeOf(members, detail, findings2) {
-  const named = new Set(members.flatMap(({ name: name2, activations: activations2 }) => [name2, ...activations2]));
-  const known2 = findings2.find(
-    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
-  );
-  if (known2 !== void 0) return known2.kind;
-  const { weights, activations } = detail ?? {};
-  if (weights === void 0 || activations === void 0) return void 0;
-  if (activations < weights - CLEARLY) return "range of its input";
-  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
-}
-var CLEARLY;
-var init_layer_rows = __esm({
-  "src/pipeline/layer-rows.ts"() {
-    "use strict";
-    init_onnx();
-    init_quantization();
-    init_engine_times();
-    CLEARLY = 6;
-  }
-});
-
-// src/pipeline/choices.ts
-function calibratorsSection(choices) {
-  return choices.map(({ tensors, calibrator, by, errors }) => ({
-    tensors: [...tensors],
-    calibrator,
-    by,
-    candidates: errors.map(({ calibrator: name2, amax, sqnr, images: images2 }) => ({
-      calibrator: name2,
-      amax,
-      sqnr: sqnr === void 0 ? null : finite2(sqnr),
-      images: images2
-    }))
-  }));
-}
-function choiceFinding(choices, heldBack) {
-  if (choices.length === 0) return [];
-  const counts2 = /* @__PURE__ */ new Map();
-  for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name2, count3]) => `${count3} ${name2}`);
-  const local = choices.filter(({ by }) => by === "local").length;
-  const unmeasured2 = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
-  return [
-    {
-      kind: "calibrator-choice",
-      severity: "info",
-      subject: "calibration.calibrator",
-      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured2}${worstOf(choices)}`,
-      advice: "Every candidate with its error stands in report.json under calibrators."
-    }
-  ];
-}
-function worstOf(choices) {
-  const rated2 = choices.flatMap(({ tensors, calibrator: calibrator2, by, errors }) => {
-    const own2 = errors.find((one) => one.calibrator === calibrator2)?.sqnr;
-    const worst = [...errors].sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity))[0];
-    return by === "local" || own2 === void 0 || !Number.isFinite(own2) || worst?.sqnr === void 0 ? [] : [{ tensor: tensors[0], calibrator: calibrator2, own: own2, other: worst.calibrator, sqnr: worst.sqnr }];
-  });
-  const first2 = rated2.sort((a, b) => a.own - b.own)[0];
-  if (first2 === void 0) return "";
-  const { tensor, calibrator, own, other, sqnr } = first2;
-  return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
-}
-var init_choices = __esm({
-  "src/pipeline/choices.ts"() {
-    "use strict";
-    init_layer_rows();
   }
 });
 
@@ -47253,12 +47289,184 @@ var init_diagnosis = __esm({
   }
 });
 
+// src/pipeline/corrections.ts
+async function heldBackMeter(bench, plan) {
+  const heads2 = headTensors(bench.graph);
+  const feed = feedOf(bench, bench.heldBack);
+  const { signal } = bench.context;
+  const run5 = async (name2, bytes2, job2) => {
+    const session = await bench.engine.load(modelOf(bench, name2, bytes2), { extraOutputs: heads2 });
+    try {
+      return await job2(session);
+    } finally {
+      await session.release();
+    }
+  };
+  const reference = await run5(
+    "FP32",
+    bench.bytes,
+    (session) => referenceOutputs(session, heads2, feed, signal)
+  );
+  return {
+    sqnr: (model, ranges) => run5("INT8", encodeModel(quantize(model, plan, ranges).proto), async (session) => {
+      const meter = new SqnrMeter(reference);
+      await session.run(feed, (i, outputs) => meter.add(i, outputs), { signal });
+      return meter.sqnr();
+    })
+  };
+}
+async function correctBiases(bench, ranges, meter) {
+  const { model, settings: settings2 } = bench;
+  const none = (reason, found = {}) => ({
+    model,
+    correction: {
+      kind: "bias-correction",
+      applied: false,
+      count: 0,
+      before: void 0,
+      after: void 0,
+      reason,
+      ...found
+    }
+  });
+  if (settings2.quantization.operators === "all")
+    return none(
+      "with `operators: all` what follows a convolution is rounded too, which its bias cannot make up for"
+    );
+  const probe2 = biasProbe(model, settings2.quantization.operators, ranges);
+  if (probe2.outputs.size === 0) return none("no layer has a bias that could be corrected");
+  const bytes2 = encodeModel(probe2.proto);
+  const fitted = await meanErrors(bench, bytes2, probe2.outputs, bench.calibration, notHeldBack(bench));
+  const held2 = await meanErrors(bench, bytes2, probe2.outputs, bench.heldBack);
+  const biasShifts = new Map(
+    [...fitted].flatMap(([layer, error2]) => {
+      const there = held2.get(layer);
+      const helps = squares(there.map((one, c) => one - error2[c])) < squares(there);
+      return helps ? [[layer, Float32Array.from(error2, (one) => -one)]] : [];
+    })
+  );
+  const count3 = biasShifts.size;
+  if (count3 === 0) return none("on images held back no layer gains from it");
+  const corrected = { ...model, biasShifts };
+  const before = await meter.sqnr(model, ranges);
+  const after2 = await meter.sqnr(corrected, ranges);
+  if (!(after2 - before >= WORTH_DB2))
+    return none("the output gains nothing from it on images held back", { count: count3, before, after: after2 });
+  return {
+    model: corrected,
+    correction: { kind: "bias-correction", applied: true, count: count3, before, after: after2, reason: void 0 }
+  };
+}
+function squares(values) {
+  return values.reduce((sum2, one) => sum2 + one * one, 0);
+}
+function notHeldBack({ calibration, heldBack }) {
+  const held2 = new Set(heldBack.records.map(({ file }) => file));
+  const others = calibration.records.flatMap(({ file }, i) => held2.has(file) ? [] : [i]);
+  const count3 = Math.min(MEAN_IMAGES, others.length);
+  return Array.from({ length: count3 }, (_, i) => others[Math.floor(i * others.length / count3)]);
+}
+async function meanErrors(bench, bytes2, outputs, store, indexes = Array.from({ length: store.count }, (_, i) => i)) {
+  const count3 = indexes.length;
+  const sums = /* @__PURE__ */ new Map();
+  const session = await bench.engine.load(modelOf(bench, "INT8 beside FP32", bytes2), { lean: true });
+  try {
+    await session.run(
+      feedOf(bench, store, indexes),
+      (_i, tensors) => {
+        for (const [layer, name2] of outputs) {
+          const { data } = tensors.get(name2);
+          const sum2 = sums.get(layer) ?? new Float64Array(data.length);
+          for (let c = 0; c < sum2.length; c++) sum2[c] = sum2[c] + data[c] / count3;
+          sums.set(layer, sum2);
+        }
+      },
+      { signal: bench.context.signal }
+    );
+  } finally {
+    await session.release();
+  }
+  return sums;
+}
+function equalizeModel({
+  model,
+  graph
+}) {
+  const found = equalizationPairs(graph);
+  if (found.pairs.length === 0) return refusedEqualization(found);
+  return { model: equalize(model, graph, found.pairs), pairs: found.pairs.length };
+}
+function refusedEqualization({ refused: refused2 }) {
+  const words = refused2.slice(0, 3).map(({ reason, convolutions }) => `${convolutions} before ${reason}`);
+  return {
+    kind: "equalization",
+    applied: false,
+    count: 0,
+    before: void 0,
+    after: void 0,
+    reason: `the network has no pair of convolutions with only operators between them that commute with factors of channels: ${words.join(", ")}`
+  };
+}
+function judgeEqualization(pairs, before, after2) {
+  const applied = after2 - before >= WORTH_DB2;
+  return {
+    kind: "equalization",
+    applied,
+    count: pairs,
+    before,
+    after: after2,
+    reason: applied ? void 0 : "the output gains nothing from it on images held back"
+  };
+}
+var WORTH_DB2, MEAN_IMAGES;
+var init_corrections = __esm({
+  "src/pipeline/corrections.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_sensitivity();
+    init_measure();
+    init_prepare();
+    WORTH_DB2 = 0.1;
+    MEAN_IMAGES = 32;
+  }
+});
+
 // src/pipeline/calibrate.ts
 import { readFile as readFile13 } from "node:fs/promises";
 import { basename as basename7 } from "node:path";
-async function calibrate(bench, extremes2) {
+async function calibrate(bench, plan, options = {}) {
+  const { biasCorrection, equalization } = bench.settings.quantization;
+  const corrects = bench.model.quantized === void 0 && bench.heldBack.count > 0;
+  const phase = (what) => bench.context.progress.phase(`${what} on ${bench.heldBack.count} calibration images held back`);
+  const corrections = [];
+  let seen = await see(bench, options);
+  if (corrects && equalization === "auto") {
+    const tried2 = await tryEqualization(seen, plan, options, () => phase("Trying equalization"));
+    corrections.push(tried2.correction);
+    seen = tried2.seen;
+  }
+  const { ranges, choices } = await rangesOf(seen);
+  if (!corrects || biasCorrection === "off") return { ...seen, ranges, choices, corrections };
+  phase("Trying bias correction");
+  const meter = await heldBackMeter(bench, plan);
+  const { model, correction } = await correctBiases(seen.bench, planned(seen, plan, ranges), meter);
+  return {
+    ...seen,
+    bench: { ...seen.bench, model },
+    ranges,
+    choices,
+    corrections: [...corrections, correction]
+  };
+}
+async function calibrateAsIs(bench, options = {}) {
+  const seen = await see(bench, options);
+  return { ...seen, ...await rangesOf(seen) };
+}
+async function see(bench, options) {
   const { context: context3 } = bench;
   context3.progress.phase(`Calibrating on ${bench.calibration.count} images`);
+  const observer = options.extremes === true ? new ExtremesObserver() : void 0;
   const statistics = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
     bench.tensors,
@@ -47266,18 +47474,42 @@ async function calibrate(bench, extremes2) {
     {
       signal: context3.signal,
       onProgress: (done, total) => context3.progress.update(done, total),
-      ...extremes2 !== void 0 && { extremes: extremes2 }
+      ...observer !== void 0 && { extremes: observer }
     }
   );
   context3.progress.end();
-  return { statistics, ...await rangesOf(bench, statistics) };
+  return { bench, statistics, extremes: observer?.extremes() ?? /* @__PURE__ */ new Map() };
 }
-async function rangesOf(bench, statistics) {
-  const { calibrator, percentile, batch, cache } = bench.settings.calibration;
-  if (calibrator === "best" && bench.heldBack.count > 0) return chooseRanges(bench, statistics);
+async function tryEqualization(seen, plan, options, begin) {
+  const { bench } = seen;
+  const changed2 = equalizeModel(bench);
+  if ("kind" in changed2) return { seen, correction: changed2 };
+  begin();
+  const { model, pairs } = changed2;
+  const other = await see(
+    { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) },
+    options
+  );
+  const meter = await heldBackMeter(bench, plan);
+  const rated2 = (one) => meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));
+  const correction = judgeEqualization(pairs, await rated2(seen), await rated2(other));
+  return { seen: correction.applied ? other : seen, correction };
+}
+function planned({ bench, statistics }, plan, ranges) {
+  return planRanges(plan, bench.layers, ranges, statistics, bench.settings.calibration.batch);
+}
+function plainRanges({ bench, statistics }) {
+  const { calibrator, percentile, batch } = bench.settings.calibration;
   const name2 = calibrator === "best" ? "percentile" : calibrator;
-  const ranges = computeRanges(statistics, calibratorFor(name2, { percentile, batch }));
-  return { ranges: cache === void 0 ? ranges : await readRanges(cache, statistics), choices: [] };
+  return computeRanges(statistics, calibratorFor(name2, { percentile, batch }));
+}
+async function rangesOf(seen) {
+  const { bench, statistics } = seen;
+  const { calibrator, cache } = bench.settings.calibration;
+  const plain2 = plainRanges(seen);
+  if (cache !== void 0) return { ranges: await readRanges(cache, statistics), choices: [] };
+  const chosen2 = calibrator === "best" && bench.model.quantized === void 0 && bench.heldBack.count > 0;
+  return chosen2 ? chooseRanges(bench, statistics) : { ranges: plain2, choices: [] };
 }
 async function chooseRanges(bench, statistics) {
   const { context: context3, settings: settings2, layers: layers3, graph } = bench;
@@ -47325,10 +47557,229 @@ var init_calibrate = __esm({
     init_calibration();
     init_diagnosis();
     init_faults();
+    init_onnx();
     init_quantization();
     init_sensitivity();
+    init_corrections();
     init_measure();
     init_prepare();
+  }
+});
+
+// src/pipeline/engine-times.ts
+function layerTimes(engine, planned2) {
+  const owner = new Map(planned2.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
+  const parts = /* @__PURE__ */ new Map();
+  for (const { nodes, ms, precision: precision2, reformat } of engine) {
+    if (reformat || ms === void 0) continue;
+    const owners = [...new Set(nodes.flatMap((node) => owner.get(node) ?? []))];
+    const total = owners.reduce((sum2, { macs }) => sum2 + macs, 0);
+    for (const { name: name2, macs } of owners) {
+      const share2 = ms * (total > 0 ? macs / total : 1 / owners.length);
+      const known2 = parts.get(name2) ?? { ms: 0, longest: -1, got: precision2 };
+      const longer = share2 > known2.longest;
+      parts.set(name2, {
+        ms: known2.ms + share2,
+        longest: longer ? share2 : known2.longest,
+        got: longer ? precision2 : known2.got
+      });
+    }
+  }
+  return new Map([...parts].map(([name2, { ms, got }]) => [name2, { ms, got }]));
+}
+var init_engine_times = __esm({
+  "src/pipeline/engine-times.ts"() {
+    "use strict";
+  }
+});
+
+// src/pipeline/layer-rows.ts
+function finite2(value) {
+  return Number.isFinite(value) ? value : null;
+}
+function layerRows(source, findings2) {
+  const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
+  const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
+  const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
+  const moved2 = new Map(
+    [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
+  );
+  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
+  const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
+  const timeOf = engineTimes2(source, [...layers3.values()]);
+  return rows3.map((row3, i) => {
+    const { layer, sqnr, mapDrop, detail } = row3;
+    const members = detail?.group.layers ?? [layer];
+    const macs = members.reduce((sum2, { name: name2 }) => add2(sum2, layers3.get(name2)?.macs), 0);
+    const bytes2 = members.reduce((sum2, { name: name2 }) => add2(sum2, moved2.get(name2)), 0);
+    const cause = causeOf(members, detail, findings2);
+    return {
+      rank: i + 1,
+      name: layer.name,
+      opType: layer.opType,
+      depth: layer.depth,
+      sqnr: finite2(sqnr),
+      mapDrop: mapDrop === void 0 ? null : finite2(mapDrop),
+      macShare: macs === void 0 || total === 0 ? null : macs / total,
+      byteShare: bytes2 === void 0 || allBytes === 0 ? null : bytes2 / allBytes,
+      parameters: members.reduce((sum2, { parameters }) => sum2 + parameters, 0),
+      precision: precision2.get(layer.name) ?? "int8",
+      head: layer.head,
+      structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
+      weights: weightsDigest(
+        bench.graph,
+        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
+      ),
+      reads: readsOf2(members, source),
+      ...detail !== void 0 && detailsOf(row3, detail),
+      ...timeOf(members),
+      ...cause !== void 0 && { cause }
+    };
+  });
+}
+function engineTimes2({ bench: { graph }, confirmation }, layers3) {
+  const planned2 = layers3.map(({ name: name2, nodes, macs = 0 }) => ({
+    name: name2,
+    macs,
+    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
+  }));
+  const timesOf = (...variants3) => {
+    const found = variants3.map((name2) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name2));
+    return layerTimes(found.find((one) => one !== void 0)?.details.layers ?? [], planned2);
+  };
+  const [own, half] = [timesOf("mixed", "int8"), timesOf("fp16")];
+  return (members) => {
+    const times = members.flatMap(({ name: name2 }) => own.get(name2) ?? []);
+    const [longest] = [...times].sort((a, b) => b.ms - a.ms);
+    if (longest === void 0) return {};
+    const halves = members.flatMap(({ name: name2 }) => half.get(name2) ?? []);
+    const sum2 = (all) => all.reduce((total, { ms }) => total + ms, 0);
+    return {
+      engine: { ms: sum2(times), got: longest.got, fp16Ms: halves.length === 0 ? null : sum2(halves) }
+    };
+  };
+}
+function add2(sum2, macs) {
+  return sum2 === void 0 || macs === void 0 ? void 0 : sum2 + macs;
+}
+function detailsOf({ layer }, detail) {
+  const others = detail.group.layers.map(({ name: name2 }) => name2).filter((name2) => name2 !== layer.name);
+  const db = (value, key) => value === void 0 ? {} : { [key]: finite2(value) };
+  const { boxShift, scoreShift } = detail;
+  return {
+    images: detail.images,
+    place: { ...detail.place },
+    ...others.length > 0 && { together: others },
+    ...boxShift !== void 0 && { boxShift },
+    ...scoreShift !== void 0 && { scoreShift },
+    ...db(detail.mapLow, "mapDropLow"),
+    ...db(detail.mapHigh, "mapDropHigh"),
+    ...db(detail.weights, "weightsSqnr"),
+    ...db(detail.activations, "activationsSqnr"),
+    ...db(detail.local, "localSqnr"),
+    ...db(detail.cumulative, "cumulativeSqnr"),
+    ...db(detail.gain, "gain")
+  };
+}
+function readsOf2(members, { int8, ranges }) {
+  const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
+  return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
+    const amax = ranges.get(tensor)?.amax;
+    return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
+  });
+}
+function causeOf(members, detail, findings2) {
+  const named = new Set(members.flatMap(({ name: name2, activations: activations2 }) => [name2, ...activations2]));
+  const known2 = findings2.find(
+    ({ subject, layers: concerned, severity }) => named.has(subject) || severity !== "info" && concerned?.some((one) => named.has(one)) === true
+  );
+  if (known2 !== void 0) return known2.kind;
+  const { weights, activations } = detail ?? {};
+  if (weights === void 0 || activations === void 0) return void 0;
+  if (activations < weights - CLEARLY) return "range of its input";
+  return weights < activations - CLEARLY ? "its weights" : "weights and input alike";
+}
+var CLEARLY;
+var init_layer_rows = __esm({
+  "src/pipeline/layer-rows.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_engine_times();
+    CLEARLY = 6;
+  }
+});
+
+// src/pipeline/choices.ts
+function calibratorsSection(choices) {
+  return choices.map(({ tensors, calibrator, by, errors }) => ({
+    tensors: [...tensors],
+    calibrator,
+    by,
+    candidates: errors.map(({ calibrator: name2, amax, sqnr, images: images2 }) => ({
+      calibrator: name2,
+      amax,
+      sqnr: sqnr === void 0 ? null : finite2(sqnr),
+      images: images2
+    }))
+  }));
+}
+function choiceFinding(choices, heldBack) {
+  if (choices.length === 0) return [];
+  const counts2 = /* @__PURE__ */ new Map();
+  for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
+  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name2, count3]) => `${count3} ${name2}`);
+  const local = choices.filter(({ by }) => by === "local").length;
+  const unmeasured2 = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
+  return [
+    {
+      kind: "calibrator-choice",
+      severity: "info",
+      subject: "calibration.calibrator",
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured2}${worstOf(choices)}`,
+      advice: "Every candidate with its error stands in report.json under calibrators."
+    }
+  ];
+}
+function worstOf(choices) {
+  const rated2 = choices.flatMap(({ tensors, calibrator: calibrator2, by, errors }) => {
+    const own2 = errors.find((one) => one.calibrator === calibrator2)?.sqnr;
+    const worst = [...errors].sort((a, b) => (a.sqnr ?? Infinity) - (b.sqnr ?? Infinity))[0];
+    return by === "local" || own2 === void 0 || !Number.isFinite(own2) || worst?.sqnr === void 0 ? [] : [{ tensor: tensors[0], calibrator: calibrator2, own: own2, other: worst.calibrator, sqnr: worst.sqnr }];
+  });
+  const first2 = rated2.sort((a, b) => a.own - b.own)[0];
+  if (first2 === void 0) return "";
+  const { tensor, calibrator, own, other, sqnr } = first2;
+  return ` ${tensor} hurts most: alone in INT8 it leaves the head ${own.toFixed(1)} dB with ${calibrator}, ${sqnr.toFixed(1)} dB with ${other}.`;
+}
+function correctionsSection(corrections) {
+  const decibels2 = (value) => value === void 0 ? null : finite2(value);
+  return corrections.map(({ kind, applied, count: count3, before, after: after2, reason }) => ({
+    kind,
+    applied,
+    count: count3,
+    before: decibels2(before),
+    after: decibels2(after2),
+    ...reason !== void 0 && { reason }
+  }));
+}
+function correctionFindings(corrections) {
+  return corrections.map(({ kind, applied, count: count3, before, after: after2, reason }) => {
+    const [title, unit, key] = kind === "bias-correction" ? ["Bias correction", "layers", "quantization.biasCorrection"] : ["Cross-layer equalization", "pairs of layers", "quantization.equalization"];
+    const numbers4 = before === void 0 || after2 === void 0 ? "" : ` On calibration images held back the head's SQNR goes from ${before.toFixed(1)} to ${after2.toFixed(1)} dB.`;
+    return {
+      kind,
+      severity: "info",
+      subject: key,
+      sentence: applied ? `${title} of ${count3} ${unit} is in force.${numbers4}` : `${title} is not applied: ${reason ?? ""}.${numbers4}`,
+      advice: applied ? `To do without, set ${key}: off.` : `To save the try, set ${key}: off.`
+    };
+  });
+}
+var init_choices = __esm({
+  "src/pipeline/choices.ts"() {
+    "use strict";
+    init_layer_rows();
   }
 });
 
@@ -47745,6 +48196,7 @@ function assembleReport(found, findings2) {
     ...search !== void 0 && { search: [...search] },
     plan: planSectionOf(found),
     ...found.confirmation !== void 0 && { engines: enginesSection2(found.confirmation) },
+    corrections: correctionsSection(found.corrections),
     ...found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) },
     findings: [...findings2],
     verdict: verdictSection2(found, settings2.gate.candidate, findings2)
@@ -47784,7 +48236,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
       images: calibration.count,
       calibrator: calibratorInWords(settings2.calibration),
       digests: [...digests.calibration],
-      ...heldBack.count > 0 && { heldBack: heldBack.count }
+      ...settings2.calibration.calibrator === "best" && settings2.calibration.cache === void 0 && { heldBack: heldBack.count }
     }
   };
 }
@@ -47898,8 +48350,8 @@ var init_assemble = __esm({
     init_gate();
     init_onnx();
     init_quantization();
-    init_choices();
     init_calibrate();
+    init_choices();
     init_engine_report();
     init_layer_rows();
     init_plan_section();
@@ -48363,7 +48815,7 @@ async function tryCalibrators({ bench, statistics, reference }, int8, tensors) {
   const trials = [];
   for (const { choice: choice2 } of chosen2) {
     const ranges = computeRanges(statistics, calibratorFor(choice2.name, choice2));
-    const { proto } = quantize(bench.model, int8.plan, ranges);
+    const { proto } = quantize({ ...bench.model, biasShifts: /* @__PURE__ */ new Map() }, int8.plan, ranges);
     const name2 = `INT8 with ${choice2.words}`;
     trials.push({
       calibrator: choice2.words,
@@ -48460,6 +48912,7 @@ async function fileFindings(basis, int8) {
   return [
     ...lintFindings(basis),
     ...newOpset(basis),
+    ...correctionFindings(basis.corrections),
     ...choiceFinding(basis.choices, basis.bench.heldBack.count),
     ...await headTested(basis, int8)
   ];
@@ -48816,13 +49269,13 @@ function formatProfile(profile, gpu) {
   return `${JSON.stringify({ version: 1, gpu, reformatMs, layers: Object.fromEntries(layers3) }, null, 2)}
 `;
 }
-function profileOf({ engines: engines3 }, planned) {
+function profileOf({ engines: engines3 }, planned2) {
   const detailsOf2 = (variant2) => engines3.find((one) => one.variant === variant2)?.details;
   const [float, int8] = [detailsOf2("fp16"), detailsOf2("int8")];
   if (float?.layers === void 0 || int8?.layers === void 0) return void 0;
-  const floatTimes = layerTimes(float.layers, planned);
-  const int8Times = layerTimes(int8.layers, planned);
-  const both = planned.flatMap(({ name: name2 }) => {
+  const floatTimes = layerTimes(float.layers, planned2);
+  const int8Times = layerTimes(int8.layers, planned2);
+  const both = planned2.flatMap(({ name: name2 }) => {
     const [a, b] = [int8Times.get(name2), floatTimes.get(name2)];
     if (a === void 0 || b === void 0 || a.got !== "int8") return [];
     return [[name2, { int8Ms: a.ms / int8.batch, floatMs: b.ms / float.batch }]];
@@ -49044,12 +49497,12 @@ var init_find_plan = __esm({
 function filesOf({ bench, int8, mixed, statistics, confirmation }, candidate) {
   const filesFor = ({ plan, model }, name2) => flavoursOf(bench, plan, model, statistics, name2).models;
   const models = bench.settings.report.keepModels ? { ...filesFor(int8, "int8"), ...mixed !== void 0 && mixed !== int8 && filesFor(mixed, "mixed") } : {};
-  const planned = withMacs(bench.layers, bench.graph, statistics).map(({ name: name2, nodes, macs = 0 }) => ({
+  const planned2 = withMacs(bench.layers, bench.graph, statistics).map(({ name: name2, nodes, macs = 0 }) => ({
     name: name2,
     macs,
     nodes: nodes.map((index) => bench.graph.nodes[index]?.name ?? "")
   }));
-  const profile = confirmation && profileOf(confirmation, planned);
+  const profile = confirmation && profileOf(confirmation, planned2);
   return {
     "plan.json": formatPlan(candidate.plan),
     ...confirmation !== void 0 && profile !== void 0 && { "profile.json": formatProfile(profile, gpuName(confirmation)) },
@@ -49495,10 +49948,10 @@ async function runGate(loaded2, context3, how = {}) {
   const base = await findBase(terms, context3.base, context3, runGate);
   return withBench(terms.loaded, context3, async (prepared2) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared2, base) };
-    const bench = { ...prepared2, against };
-    await probeGpu(bench.settings, context3);
-    const basis = await basisOf(bench);
-    const { fp32, statistics, ranges, choices } = basis;
+    const opened = { ...prepared2, against };
+    await probeGpu(opened.settings, context3);
+    const basis = await basisOf(opened);
+    const { bench, fp32, statistics, ranges, choices, corrections } = basis;
     const { plan, age } = await startPlan(bench);
     const int8 = await buildVariant(basis, "INT8", plan);
     const rows3 = isRanked(bench, fp32, int8) ? await rankLayers(basis) : void 0;
@@ -49518,6 +49971,7 @@ async function runGate(loaded2, context3, how = {}) {
       statistics,
       ranges,
       choices,
+      corrections,
       verdict,
       startedAt,
       ...confirmation !== void 0 && { confirmation }
@@ -49579,9 +50033,9 @@ async function withBench(loaded2, context3, job2) {
 async function basisOf(bench) {
   const fp32 = await measure(bench, "FP32", bench.referenceBytes, weightBytes(bench.layers, [], 4));
   const reference = await referenceOf2(bench, fp32);
-  const observer = new ExtremesObserver();
-  const calibrated = await calibrate(bench, observer);
-  return { bench, fp32, reference, ...calibrated, extremes: observer.extremes() };
+  const { plan } = await startPlan(bench);
+  const calibrated = await calibrate(bench, plan, { extremes: true });
+  return { fp32, reference, ...calibrated };
 }
 async function referenceOf2(bench, fp32) {
   const heads2 = headTensors(bench.graph);
@@ -49631,7 +50085,6 @@ async function findMixed(basis, int8, rows3, how) {
 var init_run = __esm({
   "src/pipeline/run.ts"() {
     "use strict";
-    init_calibration();
     init_baseline();
     init_gate();
     init_onnx();
@@ -49755,9 +50208,8 @@ async function auditBench(bench, features, broken2) {
     );
   const used = new Set(bench.calibrationRecords.map(({ name: name2 }) => name2));
   const images2 = features.filter(({ name: name2 }) => used.has(name2));
-  const observer = new ExtremesObserver();
-  const { statistics, ranges } = await calibrate(bench, observer);
-  const extremes2 = [...observer.extremes().values()];
+  const { statistics, ranges, extremes: byName2 } = await calibrateAsIs(bench, { extremes: true });
+  const extremes2 = [...byName2.values()];
   context3.progress.phase(`Observing ${truth.images.length} validation images`);
   const validation = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
@@ -49908,7 +50360,6 @@ var init_audit2 = __esm({
   "src/pipeline/audit.ts"() {
     "use strict";
     init_audit();
-    init_calibration();
     init_dataset();
     init_diagnosis();
     init_faults();
@@ -49978,9 +50429,9 @@ var init_plan_job = __esm({
 // src/pipeline/jobs.ts
 import { join as join20 } from "node:path";
 function runQuantize(loaded2, context3) {
-  return withBench(loaded2, context3, async (bench) => {
-    const { ranges, statistics } = await calibrate(bench);
-    const { plan } = await startPlan(bench);
+  return withBench(loaded2, context3, async (opened) => {
+    const { plan } = await startPlan(opened);
+    const { bench, ranges, statistics } = await calibrate(opened, plan);
     const { batch } = bench.settings.calibration;
     const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
     const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
@@ -76576,7 +77027,7 @@ function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
     return away === "" || away.startsWith("..") ? void 0 : away;
   };
   const settings2 = inside2(loaded2.file);
-  const planned = plan === void 0 ? void 0 : inside2(plan.path);
+  const planned2 = plan === void 0 ? void 0 : inside2(plan.path);
   const at2 = (path4, line, level, text3) => ({
     path: path4,
     start_line: line,
@@ -76601,7 +77052,7 @@ function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
 ${finding.advice}`;
     const level = finding.severity === "error" ? "failure" : "warning";
     const line = plan === void 0 ? void 0 : lineInPlan(finding, plan.text);
-    if (planned !== void 0 && line !== void 0) return [at2(planned, line, level, text3)];
+    if (planned2 !== void 0 && line !== void 0) return [at2(planned2, line, level, text3)];
     return settings2 === void 0 ? [] : [at2(settings2, lineOf3(POINTERS[finding.kind] ?? "/model"), level, text3)];
   });
   return [...checks2, ...findings2];
@@ -79547,7 +79998,7 @@ function hostTensors(names, of2, host) {
 function powerOf(reference, actual) {
   const expected2 = reference.data;
   const values = actual.data;
-  if (reference === actual) return { signal: squares(expected2), noise: 0 };
+  if (reference === actual) return { signal: squares2(expected2), noise: 0 };
   let signal = 0;
   let noise = 0;
   for (let i = 0; i < expected2.length; i++) {
@@ -79558,7 +80009,7 @@ function powerOf(reference, actual) {
   }
   return { signal, noise };
 }
-function squares(values) {
+function squares2(values) {
   let sum2 = 0;
   for (let i = 0; i < values.length; i++) sum2 += values[i] ** 2;
   return sum2;
@@ -79659,9 +80110,9 @@ async function answer(models, plans, request2) {
   }
 }
 async function probe(plans, { probe: number3, inputs, cases, observe: observe2, spec, image }) {
-  const planned = plans.get(number3);
-  if (planned === void 0) throw new Error(`probe ${number3} is not planned`);
-  const { plan, sessions } = planned;
+  const planned2 = plans.get(number3);
+  if (planned2 === void 0) throw new Error(`probe ${number3} is not planned`);
+  const { plan, sessions } = planned2;
   const feeds = inputsOf(inputs, spec, [image], 1);
   return probeImage(plan, { cases, observe: observe2 }, new Map(Object.entries(feeds)), {
     async session(model) {

@@ -1114,10 +1114,10 @@ function diffReports(base, head) {
   const [before, after2] = [byDepth(base), byDepth(head)];
   const pairs = match(before, after2);
   const known2 = causesOf(base, head, pairs);
-  const [matched, kept] = [new Set(pairs.map(([a]) => a)), new Set(pairs.map(([, b]) => b))];
+  const [matched, kept2] = [new Set(pairs.map(([a]) => a)), new Set(pairs.map(([, b]) => b))];
   const layers3 = [
     ...pairs.map(([a, b]) => compare(a, b, known2)),
-    ...after2.filter((one) => !kept.has(one)).map((one) => alone("added", one)),
+    ...after2.filter((one) => !kept2.has(one)).map((one) => alone("added", one)),
     ...before.filter((one) => !matched.has(one)).map((one) => alone("removed", one))
   ].filter((one) => one !== void 0);
   return { layers: layers3.sort((a, b) => weight(b) - weight(a)), causes: known2.sentences };
@@ -1514,9 +1514,9 @@ function timed(search) {
 function fall({ drop: drop3, low, high }) {
   return drop3 === void 0 || drop3 === null ? "" : change({ drop: drop3, low: low ?? null, high: high ?? null });
 }
-function describe({ kept = [], recalibrated = [], floatLayers }) {
-  const few2 = kept.length <= 3 ? kept.join(", ") : `${kept.slice(0, 2).join(", ")} and ${floatLayers - 2} more`;
-  const other = recalibrated.length === 0 ? "" : `${kept.length > 0 ? "; " : ""}recalibrated: ${recalibrated.length}`;
+function describe({ kept: kept2 = [], recalibrated = [], floatLayers }) {
+  const few2 = kept2.length <= 3 ? kept2.join(", ") : `${kept2.slice(0, 2).join(", ")} and ${floatLayers - 2} more`;
+  const other = recalibrated.length === 0 ? "" : `${kept2.length > 0 ? "; " : ""}recalibrated: ${recalibrated.length}`;
   return `${few2}${other}` || "–";
 }
 var NAMED, SOURCES, ENDS;
@@ -2860,9 +2860,9 @@ function curve({ variants: variants3 }, search) {
     ["fails", "does not (cross)"]
   ])}`;
 }
-function mark({ floatLayers, passes, score, kept = [], low, high, drop: drop3 }, x, y) {
+function mark({ floatLayers, passes, score, kept: kept2 = [], low, high, drop: drop3 }, x, y) {
   const spread4 = drop3 === void 0 || drop3 === null ? "" : `, change ${signed(-drop3)}${low === void 0 || low === null || high === void 0 || high === null ? "" : ` (${signed(-high)}…${signed(-low)})`}`;
-  const names = kept.length === 0 ? "" : `: ${kept.slice(0, 6).join(", ")}${kept.length > 6 ? ", …" : ""}`;
+  const names = kept2.length === 0 ? "" : `: ${kept2.slice(0, 6).join(", ")}${kept2.length > 6 ? ", …" : ""}`;
   return html`<g class="${passes ? "passes" : "fails"}"
     ><title>
       mAP50-95 ${rate(score)}${spread4}, ${passes ? "passes" : "does not pass"}; ${floatLayers} more layers in
@@ -2886,11 +2886,11 @@ function alternatives({ alternatives: others }) {
   return html`<h3>Next best plans</h3>
     <ul>
       ${others.map(
-    ({ score, int8Share, passes, kept, why }) => html`<li>
+    ({ score, int8Share, passes, kept: kept2, why }) => html`<li>
             mAP50-95 ${rate(score)}, ${percent(int8Share)} of MACs in INT8,
             ${passes ? "passes" : "does not pass"}: ${why}
             <span class="names"
-              >${kept.slice(0, 12).join(", ")}${kept.length > 12 ? `, and ${kept.length - 12} more` : ""}</span
+              >${kept2.slice(0, 12).join(", ")}${kept2.length > 12 ? `, and ${kept2.length - 12} more` : ""}</span
             >
           </li>`
   )}
@@ -6285,7 +6285,7 @@ var require_compile = __commonJS({
       const schOrFunc = root2.refs[ref];
       if (schOrFunc)
         return schOrFunc;
-      let _sch = resolve16.call(this, root2, ref);
+      let _sch = resolve17.call(this, root2, ref);
       if (_sch === void 0) {
         const schema = (_a = root2.localRefs) === null || _a === void 0 ? void 0 : _a[ref];
         const { schemaId } = this.opts;
@@ -6312,7 +6312,7 @@ var require_compile = __commonJS({
     function sameSchemaEnv(s1, s2) {
       return s1.schema === s2.schema && s1.root === s2.root && s1.baseId === s2.baseId;
     }
-    function resolve16(root2, ref) {
+    function resolve17(root2, ref) {
       let sch;
       while (typeof (sch = this.refs[ref]) == "string")
         ref = sch;
@@ -7176,7 +7176,7 @@ var require_fast_uri = __commonJS({
       }
       return uri;
     }
-    function resolve16(baseURI, relativeURI, options) {
+    function resolve17(baseURI, relativeURI, options) {
       const schemelessOptions = options ? Object.assign({ scheme: "null" }, options) : { scheme: "null" };
       const {
         parsed: baseParsed,
@@ -7567,7 +7567,7 @@ var require_fast_uri = __commonJS({
     var fastUri = {
       SCHEMES,
       normalize,
-      resolve: resolve16,
+      resolve: resolve17,
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
@@ -10748,7 +10748,7 @@ var require__ = __commonJS({
     var discriminator_1 = require_discriminator();
     var json_schema_2020_12_1 = require_json_schema_2020_12();
     var META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema";
-    var Ajv20204 = class extends core_1.default {
+    var Ajv20205 = class extends core_1.default {
       constructor(opts = {}) {
         super({
           ...opts,
@@ -10775,11 +10775,11 @@ var require__ = __commonJS({
         return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
       }
     };
-    exports2.Ajv2020 = Ajv20204;
-    module.exports = exports2 = Ajv20204;
-    module.exports.Ajv2020 = Ajv20204;
+    exports2.Ajv2020 = Ajv20205;
+    module.exports = exports2 = Ajv20205;
+    module.exports.Ajv2020 = Ajv20205;
     Object.defineProperty(exports2, "__esModule", { value: true });
-    exports2.default = Ajv20204;
+    exports2.default = Ajv20205;
     var validate_1 = require_validate();
     Object.defineProperty(exports2, "KeywordCxt", { enumerable: true, get: function() {
       return validate_1.KeywordCxt;
@@ -13106,8 +13106,8 @@ var init_nested_types = __esm({
 });
 
 // node_modules/@bufbuild/protobuf/dist/esm/registry.js
-function createEmbeddedFileRegistry(fileDescriptorProto, resolve16) {
-  return buildFileRegistry([fileDescriptorProto, resolve16]);
+function createEmbeddedFileRegistry(fileDescriptorProto, resolve17) {
+  return buildFileRegistry([fileDescriptorProto, resolve17]);
 }
 function buildFileRegistry(args, check3) {
   const registry = createBaseRegistry();
@@ -13131,7 +13131,7 @@ function buildFileRegistry(args, check3) {
         if (seen.has(protoFileName)) {
           continue;
         }
-        const dep = resolve16(protoFileName);
+        const dep = resolve17(protoFileName);
         if (!dep) {
           throw new Error(`Unable to resolve ${protoFileName}, imported by ${file.name}`);
         }
@@ -13145,7 +13145,7 @@ function buildFileRegistry(args, check3) {
       return deps.concat(...deps.map(recurseDeps));
     };
     const input = args[0];
-    const resolve16 = args[1];
+    const resolve17 = args[1];
     const seen = /* @__PURE__ */ new Set();
     for (const file of [input, ...recurseDeps(input)].reverse()) {
       check3 === null || check3 === void 0 ? void 0 : check3(file);
@@ -16522,11 +16522,11 @@ function leastDivergence(bins) {
   const sums = prefixSums(bins);
   let best = Infinity;
   let winner = COUNTED;
-  for (let kept = LEVELS; kept <= COUNTED; kept++) {
-    const divergence = divergenceAt(bins, sums, kept);
+  for (let kept2 = LEVELS; kept2 <= COUNTED; kept2++) {
+    const divergence = divergenceAt(bins, sums, kept2);
     if (divergence <= best) {
       best = divergence;
-      winner = kept;
+      winner = kept2;
     }
   }
   return winner;
@@ -16545,16 +16545,16 @@ function prefixSums(bins) {
 function xLogX(x) {
   return x > 0 ? x * log(x) : 0;
 }
-function divergenceAt(bins, { mass, nLogN, filled }, kept) {
+function divergenceAt(bins, { mass, nLogN, filled }, kept2) {
   const total = mass[COUNTED];
-  const inside2 = mass[kept];
+  const inside2 = mass[kept2];
   const tail2 = total - inside2;
   if (inside2 === 0) return Infinity;
-  const last = bins[kept - 1];
+  const last = bins[kept2 - 1];
   let pLogQ = 0;
   let from = 0;
   for (let level = 1; level <= LEVELS; level++) {
-    const to = (level * kept + LEVELS - 1) / LEVELS | 0;
+    const to = (level * kept2 + LEVELS - 1) / LEVELS | 0;
     const count3 = filled[to] - filled[from];
     if (count3 > 0) {
       const inLevel = mass[to] - mass[from];
@@ -16564,7 +16564,7 @@ function divergenceAt(bins, { mass, nLogN, filled }, kept) {
     from = to;
   }
   if (last === 0) pLogQ += tail2 * log(NOTHING);
-  const pLogP = nLogN[kept] - xLogX(last) + xLogX(last + tail2) - total * log(total);
+  const pLogP = nLogN[kept2] - xLogX(last) + xLogX(last + tail2) - total * log(total);
   return (pLogP - pLogQ) / total;
 }
 var COUNTED, log, LEVELS, NOTHING;
@@ -17495,14 +17495,14 @@ function isQdq({ opType }) {
 function prune(nodes, outputs) {
   const wanted = new Set(outputs);
   const given = /* @__PURE__ */ new Set();
-  const kept = [];
+  const kept2 = [];
   for (const node of [...nodes].reverse()) {
     if (!node.output.some((name2) => name2 !== "" && wanted.has(name2) && !given.has(name2))) continue;
     for (const name2 of node.output) given.add(name2);
     for (const name2 of [...node.input, ...bodyReads2(node)]) wanted.add(name2);
-    kept.push(node);
+    kept2.push(node);
   }
-  return kept.reverse();
+  return kept2.reverse();
 }
 function bodyReads2(node) {
   return node.attribute.flatMap(
@@ -17542,11 +17542,11 @@ var init_explicit = __esm({
           return [...this.casts.splice(0), read2];
         });
         const outputs = graph.output.flatMap(({ name: name2 }) => this.leaving(name2));
-        const kept = prune([...nodes, ...outputs], new Set(graph.output.map(({ name: name2 }) => name2)));
-        const read = new Set(kept.flatMap(({ input }) => input));
+        const kept2 = prune([...nodes, ...outputs], new Set(graph.output.map(({ name: name2 }) => name2)));
+        const read = new Set(kept2.flatMap(({ input }) => input));
         return changed(source, {
           graph: changed(graph, {
-            node: kept,
+            node: kept2,
             initializer: [
               ...graph.initializer.filter(
                 ({ name: name2 }) => read.has(name2) || this.graph.consumersOf(name2).some(({ proto }) => proto.attribute.some(({ g }) => g))
@@ -17771,8 +17771,8 @@ function shiftBiases(proto, shifts) {
     return changed(one, { input: [data, weights, name2] });
   });
   const read = new Set(node.flatMap(({ input }) => input));
-  const kept = source.initializer.filter(({ name: name2 }) => !replaced.has(name2) || read.has(name2));
-  return changed(proto, { graph: changed(source, { node, initializer: [...kept, ...added] }) });
+  const kept2 = source.initializer.filter(({ name: name2 }) => !replaced.has(name2) || read.has(name2));
+  return changed(proto, { graph: changed(source, { node, initializer: [...kept2, ...added] }) });
 }
 var init_shift = __esm({
   "src/quantization/shift.ts"() {
@@ -17963,7 +17963,7 @@ var init_quantize = __esm({
       }
       write(source) {
         const before = /* @__PURE__ */ new Map();
-        const put = (index, nodes2) => void before.set(index, [...before.get(index) ?? [], ...nodes2]);
+        const put2 = (index, nodes2) => void before.set(index, [...before.get(index) ?? [], ...nodes2]);
         const renamed = /* @__PURE__ */ new Map();
         for (const [tensor, amax] of this.amax) {
           const leaves = this.placement.readers.get(tensor)?.has(LEAVES) === true;
@@ -17971,7 +17971,7 @@ var init_quantize = __esm({
           if (leaves) renamed.set(tensor, inner);
           const target = leaves ? tensor : `${tensor}${this.tag}_dq`;
           const producer = this.graph.producerOf(tensor);
-          put(
+          put2(
             producer === void 0 ? -1 : producer.index,
             this.pair(`${tensor}${this.tag}`, inner, target, Float32Array.of(scaleOf(amax)), void 0)
           );
@@ -17981,7 +17981,7 @@ var init_quantize = __esm({
           if (done.has(record.tensor)) continue;
           done.add(record.tensor);
           const producer = this.graph.producerOf(record.tensor);
-          put(
+          put2(
             producer === void 0 ? -1 : producer.index,
             this.pair(
               `${record.tensor}${this.tag}`,
@@ -18368,6 +18368,7 @@ var init_report = __esm({
   "src/report/index.ts"() {
     "use strict";
     init_types();
+    init_base_schema();
     init_schema();
     init_markdown();
     init_page();
@@ -23045,7 +23046,7 @@ async function writeDetections({
   return promisify2(gzip)(text3);
 }
 async function readDetections(bytes2, file) {
-  const broken2 = (what, cause) => new InputFault(
+  const broken3 = (what, cause) => new InputFault(
     { where: file, what, fix: "Take the whole folder that `int8-gate run` wrote, or the file away." },
     { cause }
   );
@@ -23054,18 +23055,18 @@ async function readDetections(bytes2, file) {
     const text3 = await promisify2(gunzip)(bytes2, { maxOutputLength: MOST_BYTES });
     value = JSON.parse(text3.toString("utf8"));
   } catch (cause) {
-    throw broken2(`cannot be unpacked: ${messageOf(cause)}`, cause);
+    throw broken3(`cannot be unpacked: ${messageOf(cause)}`, cause);
   }
   const record = value;
   if (typeof record !== "object" || record?.schema !== "int8-gate/detections" || record.version !== 1)
-    throw broken2("holds no detections of this version of int8-gate");
+    throw broken3("holds no detections of this version of int8-gate");
   const { count: count3, validation, candidate } = record;
   const image = ints(record.image);
   const category = ints(record.category);
   const bbox = floats(record.bbox);
   const score = floats(record.score);
   if (typeof validation !== "string" || candidate !== "mixed" && candidate !== "int8" || typeof count3 !== "number" || image?.length !== count3 || category?.length !== count3 || bbox?.length !== 4 * count3 || score?.length !== count3)
-    throw broken2("holds columns that do not fit together");
+    throw broken3("holds columns that do not fit together");
   return { validation, candidate, detections: { count: count3, image, category, bbox, score } };
 }
 function bytesOf(value) {
@@ -23257,8 +23258,8 @@ function expiredChecks({ list: list3, today }) {
 function commonWaivers(base, head) {
   const key = ({ metric, subject, against }) => JSON.stringify([metric, subject, against]);
   return base.flatMap((one) => {
-    const kept = head.filter((other) => key(other) === key(one));
-    return kept.map((other) => ({
+    const kept2 = head.filter((other) => key(other) === key(one));
+    return kept2.map((other) => ({
       ...one,
       allowedDrop: Math.min(one.allowedDrop, other.allowedDrop),
       expires: one.expires < other.expires ? one.expires : other.expires
@@ -32127,6 +32128,73 @@ var init_terms = __esm({
   }
 });
 
+// src/baseline/history.ts
+import { mkdir as mkdir2, readFile as readFile7, rename as rename3, rm as rm4, writeFile as writeFile2 } from "node:fs/promises";
+import { dirname as dirname8 } from "node:path";
+async function readHistory(file) {
+  let value;
+  try {
+    value = JSON.parse(await readFile7(file, "utf8"));
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return [];
+    throw broken2(file, `cannot be read: ${messageOf(cause)}`, cause);
+  }
+  const validate2 = new import__3.Ajv2020({ strict: false }).compile(
+    fileSchema
+  );
+  if (validate2(value)) return value.points;
+  const [error2] = validate2.errors ?? [];
+  throw broken2(file, `is no history: ${error2?.instancePath ?? ""} ${error2?.message ?? ""}`);
+}
+function broken2(file, what, cause) {
+  const fix = "Name another file with `--history`, or take this one away to begin anew.";
+  return new InputFault({ where: file, what, fix }, { cause });
+}
+function withPoint(points, point) {
+  const others = points.filter(({ commit }) => commit === void 0 || commit !== point.commit);
+  return [...others, point].slice(-MOST_POINTS);
+}
+async function writeHistory(file, points) {
+  const fresh = `${file}.${process.pid}.tmp`;
+  const text3 = JSON.stringify({ schema: "int8-gate/history", version: 1, points }, null, 1);
+  try {
+    await mkdir2(dirname8(file), { recursive: true });
+    await writeFile2(fresh, `${text3}
+`);
+    await rename3(fresh, file);
+  } catch (cause) {
+    await rm4(fresh, { force: true });
+    throw new SurroundingsFault(
+      {
+        where: file,
+        what: `the history cannot be written: ${messageOf(cause)}`,
+        fix: "Name another file with `--history`."
+      },
+      { cause }
+    );
+  }
+}
+var import__3, MOST_POINTS, fileSchema;
+var init_history = __esm({
+  "src/baseline/history.ts"() {
+    "use strict";
+    import__3 = __toESM(require__(), 1);
+    init_faults();
+    init_report();
+    MOST_POINTS = 800;
+    fileSchema = {
+      type: "object",
+      additionalProperties: false,
+      required: ["schema", "version", "points"],
+      properties: {
+        schema: { const: "int8-gate/history" },
+        version: { const: 1 },
+        points: historySchema
+      }
+    };
+  }
+});
+
 // src/baseline/index.ts
 var init_baseline = __esm({
   "src/baseline/index.ts"() {
@@ -32136,6 +32204,7 @@ var init_baseline = __esm({
     init_kept();
     init_settings_diff();
     init_terms();
+    init_history();
   }
 });
 
@@ -32202,7 +32271,7 @@ var init_sqnr = __esm({
 // src/store/store.ts
 import { createHash as createHash4 } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
-import { readFile as readFile7, readdir as readdir2, rm as rm4, stat as stat4, utimes } from "node:fs/promises";
+import { readFile as readFile8, readdir as readdir2, rm as rm5, stat as stat4, utimes } from "node:fs/promises";
 import { join as join5 } from "node:path";
 function keyOf(parts) {
   return createHash4("sha256").update(
@@ -32221,7 +32290,7 @@ async function readRecords(path4, header, onTrouble) {
   const records = /* @__PURE__ */ new Map();
   let text3;
   try {
-    text3 = await readFile7(path4, "utf8");
+    text3 = await readFile8(path4, "utf8");
     const now = /* @__PURE__ */ new Date();
     await utimes(path4, now, now);
   } catch (error2) {
@@ -32276,7 +32345,7 @@ var init_store = __esm({
         for (const { name: name2, size } of files) {
           if (this.total + coming <= this.options.maxBytes) return;
           if (this.open.has(name2)) continue;
-          await rm4(join5(this.folder, name2), { force: true }).then(
+          await rm5(join5(this.folder, name2), { force: true }).then(
             () => this.total -= size,
             (error2) => this.trouble("a file cannot be deleted", error2)
           );
@@ -32295,7 +32364,7 @@ var init_store = __esm({
           this.options.onTrouble(
             `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name2} left aside; measured again`
           );
-        if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
+        if (next === "anew") await rm5(path4, { force: true }).catch(() => void 0);
         let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
 `;
         let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
@@ -32974,7 +33043,7 @@ var init_annotations = __esm({
 });
 
 // src/dataset/files.ts
-import { open as open2, readFile as readFile8, readdir as readdir3, stat as stat5 } from "node:fs/promises";
+import { open as open2, readFile as readFile9, readdir as readdir3, stat as stat5 } from "node:fs/promises";
 import { join as join7 } from "node:path";
 function faultOf(error2, path4, kind) {
   const code = systemCode(error2);
@@ -33008,7 +33077,7 @@ function faultOf(error2, path4, kind) {
 }
 async function readBytes(path4, kind, most) {
   try {
-    return most === void 0 ? await readFile8(path4) : await readStart(path4, most);
+    return most === void 0 ? await readFile9(path4) : await readStart(path4, most);
   } catch (error2) {
     throw faultOf(error2, path4, kind);
   }
@@ -33936,7 +34005,7 @@ function limit(count3) {
   const waiting = [];
   return async (job2) => {
     if (running < count3) running++;
-    else await new Promise((resolve16) => waiting.push(resolve16));
+    else await new Promise((resolve17) => waiting.push(resolve17));
     try {
       return await job2();
     } finally {
@@ -34003,7 +34072,7 @@ var init_sizes = __esm({
 });
 
 // src/dataset/yolo-config.ts
-import { dirname as dirname8, resolve as resolve3 } from "node:path";
+import { dirname as dirname9, resolve as resolve3 } from "node:path";
 async function readYoloConfig(file, split2) {
   const yaml = parseYaml((await readBytes(file, "data.yaml")).toString("utf8"), file);
   const problems = new Problems();
@@ -34086,7 +34155,7 @@ async function findPlaces(yaml, file, split2) {
       problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show2(entry)}`);
       continue;
     }
-    const candidates = candidatesOf(dirname8(file), base, entry);
+    const candidates = candidatesOf(dirname9(file), base, entry);
     const there = await firstOf(candidates);
     if (there !== void 0) found.push(there);
     else
@@ -34191,7 +34260,7 @@ var init_yolo_labels = __esm({
 });
 
 // src/dataset/yolo.ts
-import { dirname as dirname9, extname as extname2, join as join11, relative as relative4, resolve as resolve4, sep as sep2 } from "node:path";
+import { dirname as dirname10, extname as extname2, join as join11, relative as relative4, resolve as resolve4, sep as sep2 } from "node:path";
 async function loadYolo(source) {
   const { names, images: files, repeated, labelsOf, labelFiles } = await layoutOf(source);
   const root2 = source.images ?? commonFolder(files);
@@ -34263,7 +34332,7 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images2 === void 0 ? split2 : void 0);
-    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname9(config));
+    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname10(config));
     return { names: names2, ...unique(listed4, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images2 === void 0)
@@ -34291,7 +34360,7 @@ async function configOf(annotations) {
   return void 0;
 }
 async function namesBeside(labels) {
-  for (const folder of [labels, dirname9(labels)])
+  for (const folder of [labels, dirname10(labels)])
     for (const name2 of NAME_FILES) {
       const text3 = await readTextIfThere(join11(folder, name2), "file of names");
       if (text3 === void 0) continue;
@@ -34327,7 +34396,7 @@ async function listFile(list3, root2) {
   for (const [i, line] of lines2.entries()) {
     const entry = line.trim();
     if (entry === "") continue;
-    const candidates = [.../* @__PURE__ */ new Set([resolve4(dirname9(list3), entry), resolve4(root2, entry)])];
+    const candidates = [.../* @__PURE__ */ new Set([resolve4(dirname10(list3), entry), resolve4(root2, entry)])];
     let there;
     for (const path4 of candidates) if (there === void 0 && await kindOf(path4) === "file") there = path4;
     if (there !== void 0) found.push(there);
@@ -34350,11 +34419,11 @@ function withTxt(path4) {
   return `${path4.slice(0, path4.length - extname2(path4).length)}.txt`;
 }
 function commonFolder(files) {
-  const folders = files.map((file) => dirname9(file));
+  const folders = files.map((file) => dirname10(file));
   let common = folders[0] ?? "";
   for (const folder of folders)
-    while (folder !== common && !folder.startsWith(`${common}${sep2}`) && common !== dirname9(common))
-      common = dirname9(common);
+    while (folder !== common && !folder.startsWith(`${common}${sep2}`) && common !== dirname10(common))
+      common = dirname10(common);
   return common;
 }
 var NAME_FILES;
@@ -36949,9 +37018,9 @@ var init_Matcher = __esm({
        * @returns {*} the value, or undefined if no ancestor kept this attribute
        */
       getAnyParentAttr(attrName) {
-        const kept = this._keptAttrs;
-        for (let i = kept.length - 1; i >= 0; i--) {
-          if (kept[i].name === attrName) return kept[i].value;
+        const kept2 = this._keptAttrs;
+        for (let i = kept2.length - 1; i >= 0; i--) {
+          if (kept2[i].name === attrName) return kept2[i].value;
         }
         return void 0;
       }
@@ -36962,9 +37031,9 @@ var init_Matcher = __esm({
        * @returns {boolean}
        */
       hasAnyParentAttr(attrName) {
-        const kept = this._keptAttrs;
-        for (let i = kept.length - 1; i >= 0; i--) {
-          if (kept[i].name === attrName) return true;
+        const kept2 = this._keptAttrs;
+        for (let i = kept2.length - 1; i >= 0; i--) {
+          if (kept2[i].name === attrName) return true;
         }
         return false;
       }
@@ -39006,7 +39075,7 @@ var init_voc_xml = __esm({
 });
 
 // src/dataset/voc.ts
-import { basename as basename6, dirname as dirname10, extname as extname4, join as join13, relative as relative5 } from "node:path";
+import { basename as basename6, dirname as dirname11, extname as extname4, join as join13, relative as relative5 } from "node:path";
 async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   const { folder, list: list3 } = await placesOf(annotations, split2);
   const all = (await filesBelow(folder, "folder of annotations")).filter((file) => /\.xml$/i.test(file));
@@ -39093,7 +39162,7 @@ function unused(present, images2) {
 }
 async function placesOf(annotations, split2) {
   if (await kindOf(annotations) === "file") {
-    const folder = join13(dirname10(annotations), "..", "..", "Annotations");
+    const folder = join13(dirname11(annotations), "..", "..", "Annotations");
     if (await kindOf(folder) === "folder") return { folder, list: annotations };
     throw new InputFault({
       where: annotations,
@@ -39123,7 +39192,7 @@ async function listed2(list3, folder, all) {
 }
 async function imagesBeside(annotations, images2) {
   if (images2 !== void 0) return images2;
-  const beside = join13(dirname10(annotations), "JPEGImages");
+  const beside = join13(dirname11(annotations), "JPEGImages");
   return await kindOf(beside) === "folder" ? beside : annotations;
 }
 function pairUp(files, found, { folder, place: place2, present }, problems) {
@@ -39133,7 +39202,7 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
   return files.flatMap((xml, i) => {
     const { filename, width, height } = found[i];
     const stem = withoutEnding(join13(place2, relative5(folder, xml)));
-    const named = filename === void 0 ? [] : [join13(dirname10(stem), filename), join13(place2, basename6(filename))];
+    const named = filename === void 0 ? [] : [join13(dirname11(stem), filename), join13(place2, basename6(filename))];
     const file = named.find((path4) => known2.has(path4)) ?? byStem.get(stem);
     if (file === void 0) {
       problems.add(
@@ -39170,9 +39239,9 @@ var init_voc = __esm({
 async function loadGroundTruth(source) {
   const whole = await loadWhole(source);
   if (source.limit === void 0 || source.limit >= whole.images.length) return whole;
-  const kept = stratify(whole, source.limit, source.seed ?? 0);
-  const skipped = { what: "images left out by the limit", count: whole.images.length - kept.length };
-  return { ...pickImages(whole, kept), skipped: [...whole.skipped, skipped] };
+  const kept2 = stratify(whole, source.limit, source.seed ?? 0);
+  const skipped = { what: "images left out by the limit", count: whole.images.length - kept2.length };
+  return { ...pickImages(whole, kept2), skipped: [...whole.skipped, skipped] };
 }
 async function loadWhole(source) {
   const { split: split2 = "val", exif = true } = source;
@@ -39237,15 +39306,15 @@ function oddBoxes({ images: images2, annotations }) {
     { what: "boxes that reach beyond the image, used as they are", count: beyond }
   ].filter((found) => found.count > 0);
 }
-function pickImages(truth, kept) {
-  const place2 = new Map(kept.map((index, i) => [index, i]));
+function pickImages(truth, kept2) {
+  const place2 = new Map(kept2.map((index, i) => [index, i]));
   const { annotations } = truth;
   const rows3 = Array.from(annotations.image.keys()).filter(
     (row3) => place2.has(annotations.image[row3])
   );
   return {
     ...truth,
-    images: kept.map((index) => truth.images[index]),
+    images: kept2.map((index) => truth.images[index]),
     annotations: {
       count: rows3.length,
       image: Int32Array.from(rows3, (row3) => place2.get(annotations.image[row3])),
@@ -40480,17 +40549,17 @@ var init_matching = __esm({
           if (this.end[image] === 0) this.first[image] = g;
           this.end[image] = g + 1;
         }
-        const kept = this.keep(found);
+        const kept2 = this.keep(found);
         const result = {
           category,
-          ...kept,
-          dropped: found.length - kept.count,
-          right: new Uint16Array(A * kept.count),
-          ignored: new Uint16Array(A * kept.count),
+          ...kept2,
+          dropped: found.length - kept2.count,
+          right: new Uint16Array(A * kept2.count),
+          ignored: new Uint16Array(A * kept2.count),
           totals: this.totals(from, to),
           boxes: this.rows.subarray(from, to)
         };
-        for (let i = 0; i < kept.count; i++) this.matchOne(kept.rows[i], i, result);
+        for (let i = 0; i < kept2.count; i++) this.matchOne(kept2.rows[i], i, result);
         for (let g = from; g < to; g++) {
           const image = this.image[this.rows[g]];
           this.first[image] = this.end[image] = 0;
@@ -41131,16 +41200,16 @@ var init_kernel2 = __esm({
 function compact(truth, one) {
   let end = one.count;
   while (end > 0 && one.right[end - 1] === 0) end--;
-  const kept = [];
-  for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept.push(i);
+  const kept2 = [];
+  for (let i = 0; i < end; i++) if (one.ignored[i] !== ALL3) kept2.push(i);
   const isEvent = (i) => (one.right[i] | one.ignored[i]) !== 0;
-  const events = kept.filter(isEvent);
+  const events = kept2.filter(isEvent);
   const right2 = byThreshold(events, one.right);
   const ignored = byThreshold(events, one.ignored);
   const counts2 = positives(truth, one.boxes, 0);
   const boxImage = Int32Array.from(counts2.keys()).filter((image) => counts2[image] !== 0);
   return {
-    detections: Int32Array.from(kept, (i) => 4 * one.image[i] + Number(isEvent(i))),
+    detections: Int32Array.from(kept2, (i) => 4 * one.image[i] + Number(isEvent(i))),
     right: right2,
     ignored,
     same: right2.map((_, t) => t > 0 && equal(right2, t) && equal(ignored, t)),
@@ -41197,13 +41266,13 @@ var init_weighted = __esm({
         this.needed = new Int32Array(R3);
       }
       place({ detections, right: right2, ignored, same, boxImage, boxCount }, layout) {
-        const put = (values) => {
+        const put2 = (values) => {
           const at2 = layout.put(values);
           return { at: at2, end: at2 + values.byteLength };
         };
-        const events = (lists) => lists.map((list3) => put(list3.map((e) => this.eventsAt + EVENT * e)));
+        const events = (lists) => lists.map((list3) => put2(list3.map((e) => this.eventsAt + EVENT * e)));
         return {
-          detections: put(detections),
+          detections: put2(detections),
           right: events(right2),
           ignored: events(ignored),
           same,
@@ -41854,7 +41923,7 @@ var init_memory = __esm({
 });
 
 // src/sensitivity/regions.ts
-function cutRegions(graph, layers3, work, kept) {
+function cutRegions(graph, layers3, work, kept2) {
   const live = dependent(graph);
   const cuts = cutPositions(graph, layers3, work, live);
   const regions = [];
@@ -41869,7 +41938,7 @@ function cutRegions(graph, layers3, work, kept) {
     const made = new Set(inside2.flatMap(({ outputs: outputs2 }) => outputs2));
     const inputs = inside2.flatMap((node) => node.inputs).filter((name2) => (isLive.has(name2) || graph.inputs.includes(name2)) && !made.has(name2));
     const outputs = [...made].filter(
-      (name2) => name2 !== "" && (kept.has(name2) || graph.outputs.includes(name2) || graph.consumersOf(name2).some(({ index }) => home.get(index) !== r))
+      (name2) => name2 !== "" && (kept2.has(name2) || graph.outputs.includes(name2) || graph.consumersOf(name2).some(({ index }) => home.get(index) !== r))
     );
     return { nodes, inputs: [...new Set(inputs)], outputs };
   });
@@ -42204,8 +42273,8 @@ var init_trials = __esm({
       entry(draft) {
         const float = new Set(draft.float.flat());
         const calibrators = Object.entries(draft.calibrators).filter(([name2]) => !float.has(name2));
-        const kept = keepFloat(this.input.basePlan, [...float]);
-        const plan = recalibrate(kept, Object.fromEntries(calibrators));
+        const kept2 = keepFloat(this.input.basePlan, [...float]);
+        const plan = recalibrate(kept2, Object.fromEntries(calibrators));
         const key = formatPlan({
           ...plan,
           layers: sorted2(plan.layers),
@@ -42487,16 +42556,16 @@ var init_search = __esm({
         const passing = full.filter((point) => of2(point).passes).sort((a, b) => compare3(a.price.cost, b.price.cost) || compare3(of2(b).score, of2(a).score));
         const best = passing[0] ?? full.reduce((a, b) => of2(b).score > of2(a).score ? b : a);
         const passes = passing.length > 0;
-        const kept = new Set(best.draft.float.flat());
+        const kept2 = new Set(best.draft.float.flat());
         const others = passes ? passing.slice(1) : full.filter((point) => point !== best).sort((a, b) => compare3(of2(b).score, of2(a).score));
         const blamed = this.units.filter(
-          ({ names, noise }) => noise > 0 && !names.some((name2) => kept.has(name2))
+          ({ names, noise }) => noise > 0 && !names.some((name2) => kept2.has(name2))
         );
         return {
           best,
           passes,
           ended,
-          kept: this.units.flatMap(({ names }) => names.filter((name2) => kept.has(name2))),
+          kept: this.units.flatMap(({ names }) => names.filter((name2) => kept2.has(name2))),
           alternatives: others.slice(0, 2),
           points,
           blame: passes ? [] : blamed.slice(0, 3).flatMap(({ names }) => names),
@@ -42748,13 +42817,13 @@ async function measureTrials(input, cut, groups, trials, [from, to]) {
 }
 function inFront(regions, heads2) {
   const wanted = new Set(heads2);
-  const kept = [...regions].reverse().flatMap((region) => {
+  const kept2 = [...regions].reverse().flatMap((region) => {
     const outputs = region.outputs.filter((name2) => wanted.has(name2));
     if (outputs.length === 0) return [];
     for (const name2 of region.inputs) wanted.add(name2);
     return [{ ...region, outputs }];
   });
-  return kept.reverse();
+  return kept2.reverse();
 }
 var SAME2, FIRST2, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
 var init_calibrators2 = __esm({
@@ -42936,8 +43005,8 @@ var init_pool = __esm({
       ask(request2) {
         if (this.dead !== void 0) return Promise.reject(this.dead);
         const id = this.next++;
-        return new Promise((resolve16, reject) => {
-          this.pending.set(id, { resolve: resolve16, reject });
+        return new Promise((resolve17, reject) => {
+          this.pending.set(id, { resolve: resolve17, reject });
           this.thread.ref();
           this.thread.postMessage({ ...request2, id });
         });
@@ -43282,10 +43351,10 @@ function floatToHalf2(value) {
   return sign + roundShift(exponent << 23 | mantissa, 13);
 }
 function roundShift(value, shift) {
-  const kept = value >>> shift;
+  const kept2 = value >>> shift;
   const rest = value & (1 << shift) - 1;
   const half = 1 << shift - 1;
-  return rest > half || rest === half && (kept & 1) === 1 ? kept + 1 : kept;
+  return rest > half || rest === half && (kept2 & 1) === 1 ? kept2 + 1 : kept2;
 }
 var floatView, bitsView;
 var init_canvas = __esm({
@@ -43314,11 +43383,11 @@ function parseMessage(line) {
 function isAnswer(operation, value) {
   return conforms(ANSWERS[operation], value);
 }
-var import__3, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled2;
+var import__4, PROTOCOL, text2, number2, flag2, shape, object2, list, FAILURES, placed, failure, ANSWERS, MESSAGE, ajv, compiled2;
 var init_protocol = __esm({
   "src/engine/tensorrt/protocol.ts"() {
     "use strict";
-    import__3 = __toESM(require__(), 1);
+    import__4 = __toESM(require__(), 1);
     init_types11();
     PROTOCOL = 1;
     text2 = { type: "string" };
@@ -43388,7 +43457,7 @@ var init_protocol = __esm({
         object2({ id: number2, error: object2(failure) })
       ]
     };
-    ajv = new import__3.Ajv2020({ strict: false });
+    ajv = new import__4.Ajv2020({ strict: false });
     compiled2 = /* @__PURE__ */ new Map();
   }
 });
@@ -43458,8 +43527,8 @@ var init_client = __esm({
         const worker2 = new _TensorRtWorker(child, options);
         let timer;
         try {
-          const hello = await new Promise((resolve16, reject) => {
-            worker2.greeting = { resolve: resolve16, reject };
+          const hello = await new Promise((resolve17, reject) => {
+            worker2.greeting = { resolve: resolve17, reject };
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -43495,7 +43564,7 @@ var init_client = __esm({
         const stop = () => this.die(new Interrupted());
         signal?.addEventListener("abort", stop, { once: true });
         try {
-          const answer2 = await new Promise((resolve16, reject) => {
+          const answer2 = await new Promise((resolve17, reject) => {
             const timer = setTimeout(
               () => this.die(
                 this.fault(
@@ -43505,7 +43574,7 @@ var init_client = __esm({
               ),
               timeoutMs
             );
-            this.pending.set(id, { operation, resolve: resolve16, reject, timer });
+            this.pending.set(id, { operation, resolve: resolve17, reject, timer });
             this.child.stdin.write(`${JSON.stringify({ ...request2, id, op: operation })}
 `);
           });
@@ -43592,7 +43661,7 @@ var init_client = __esm({
       async close() {
         const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === void 0;
         const closed = new Promise(
-          (resolve16) => gone ? resolve16() : this.child.once("close", () => resolve16())
+          (resolve17) => gone ? resolve17() : this.child.once("close", () => resolve17())
         );
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
@@ -43784,7 +43853,7 @@ var init_inspector = __esm({
 
 // src/engine/tensorrt/store.ts
 import { createHash as createHash10 } from "node:crypto";
-import { mkdir as mkdir2, readFile as readFile9, rename as rename3, stat as stat6, writeFile as writeFile2 } from "node:fs/promises";
+import { mkdir as mkdir3, readFile as readFile10, rename as rename4, stat as stat6, writeFile as writeFile3 } from "node:fs/promises";
 import { isAbsolute as isAbsolute3, join as join15, relative as relative6, resolve as resolve5 } from "node:path";
 async function openStore2(folder, workspace) {
   if (workspace !== void 0) {
@@ -43797,7 +43866,7 @@ async function openStore2(folder, workspace) {
       });
   }
   try {
-    await mkdir2(folder, { recursive: true, mode: 448 });
+    await mkdir3(folder, { recursive: true, mode: 448 });
     const { uid, mode } = await stat6(folder);
     if (process.getuid !== void 0 && (uid !== process.getuid() || (mode & 18) !== 0))
       throw new SurroundingsFault({
@@ -43838,7 +43907,7 @@ var init_store4 = __esm({
       /** The record of a kept engine; undefined when there is none or it is damaged. */
       async find(key) {
         try {
-          const value = JSON.parse(await readFile9(join15(this.folder, `${key}.json`), "utf8"));
+          const value = JSON.parse(await readFile10(join15(this.folder, `${key}.json`), "utf8"));
           const record = value;
           return typeof record.digest === "string" && typeof record.engineBytes === "number" && typeof record.seconds === "number" ? { digest: record.digest, engineBytes: record.engineBytes, seconds: record.seconds } : void 0;
         } catch (error2) {
@@ -43848,15 +43917,15 @@ var init_store4 = __esm({
       }
       async keep(key, record) {
         const path4 = join15(this.folder, `${key}.json`);
-        await writeFile2(`${path4}.tmp`, JSON.stringify(record));
-        await rename3(`${path4}.tmp`, path4);
+        await writeFile3(`${path4}.tmp`, JSON.stringify(record));
+        await rename4(`${path4}.tmp`, path4);
       }
     };
   }
 });
 
 // src/engine/tensorrt/engine.ts
-import { rm as rm5, writeFile as writeFile3 } from "node:fs/promises";
+import { rm as rm6, writeFile as writeFile4 } from "node:fs/promises";
 async function createTensorRtEngine(options) {
   const store = await openStore2(options.cache, options.workspace);
   const { worker: worker2, hello } = await TensorRtWorker.start({
@@ -43926,9 +43995,9 @@ var init_engine = __esm({
         const mode = this.modeOf(model);
         const { calibration, shapes } = model;
         const key = EngineStore.key(bytes2, { mode, calibration, shapes, ...this.circumstances() });
-        const kept = await this.store.find(key);
-        if (kept !== void 0) {
-          const known2 = await this.open(key, kept, model.name).catch((error2) => {
+        const kept2 = await this.store.find(key);
+        if (kept2 !== void 0) {
+          const known2 = await this.open(key, kept2, model.name).catch((error2) => {
             if (error2 instanceof InputFault) return void 0;
             throw error2;
           });
@@ -43959,8 +44028,8 @@ var init_engine = __esm({
         const onnx = this.store.path(key, "onnx");
         const { calibration, shapes = {} } = model;
         const cache = calibration === void 0 ? void 0 : this.store.path(key, "calibration");
-        await writeFile3(onnx, bytes2);
-        if (cache !== void 0) await writeFile3(cache, calibration);
+        await writeFile4(onnx, bytes2);
+        if (cache !== void 0) await writeFile4(cache, calibration);
         const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
         try {
           const { digest: digest2, engineBytes, seconds } = await this.worker.ask(
@@ -43984,8 +44053,8 @@ var init_engine = __esm({
           await this.store.keep(key, { digest: digest2, engineBytes, seconds });
           return { digest: digest2, engineBytes, seconds };
         } finally {
-          await rm5(onnx, { force: true });
-          if (cache !== void 0) await rm5(cache, { force: true });
+          await rm6(onnx, { force: true });
+          if (cache !== void 0) await rm6(cache, { force: true });
         }
       }
       /** A timing cache belongs to a library and a GPU, and is shared by all models. */
@@ -44216,13 +44285,13 @@ var init_gpu = __esm({
 });
 
 // src/engine/tensorrt/lock.ts
-import { open as open3, readFile as readFile10, rm as rm6, stat as stat7 } from "node:fs/promises";
+import { open as open3, readFile as readFile11, rm as rm7, stat as stat7 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path4)) return { release: () => rm6(path4, { force: true }) };
+    if (await take(path4)) return { release: () => rm7(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -44249,14 +44318,14 @@ async function take(path4) {
 }
 async function holderOf(path4) {
   try {
-    const [text3, { mtimeMs }] = [await readFile10(path4, "utf8"), await stat7(path4)];
+    const [text3, { mtimeMs }] = [await readFile11(path4, "utf8"), await stat7(path4)];
     const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm6(path4, { force: true });
+    await rm7(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -44328,17 +44397,17 @@ function nonMaximumSuppression({ corners, classes, scores }, iou, limit2, count3
   const boxes2 = corners instanceof Float32Array ? corners : Float32Array.from(corners);
   const order = byFallingScore2(scores, count3).subarray(0, considered);
   const keptOfClass = /* @__PURE__ */ new Map();
-  const kept = [];
+  const kept2 = [];
   for (const i of order) {
-    if (kept.length >= limit2) break;
+    if (kept2.length >= limit2) break;
     const cls = classes[i];
     const rivals = keptOfClass.get(cls);
     if (rivals === void 0) keptOfClass.set(cls, [i]);
     else if (covered(boxes2, i, rivals, iou)) continue;
     else rivals.push(i);
-    kept.push(i);
+    kept2.push(i);
   }
-  return kept;
+  return kept2;
 }
 function covered(boxes2, i, rivals, iou) {
   for (const j of rivals) if (overlap5(boxes2, j, i) > iou) return true;
@@ -44427,14 +44496,14 @@ function unscaled(g) {
   return { ...g, scaleX: 1, scaleY: 1, padX: 0, padY: 0 };
 }
 function emitKept(found, options, g, emit) {
-  const kept = nonMaximumSuppression(found, options.iou, options.maxDetections, found.count, BEFORE_NMS);
-  emitAll(found, kept, g, emit);
+  const kept2 = nonMaximumSuppression(found, options.iou, options.maxDetections, found.count, BEFORE_NMS);
+  emitAll(found, kept2, g, emit);
 }
 function emitTop(found, options, g, emit) {
   emitAll(found, byFallingScore2(found.scores, found.count).subarray(0, options.maxDetections), g, emit);
 }
-function emitAll({ corners, classes, scores }, kept, g, emit) {
-  for (const i of kept) {
+function emitAll({ corners, classes, scores }, kept2, g, emit) {
+  for (const i of kept2) {
     const at2 = (side) => corners[4 * i + side];
     emitCorners(g, emit, classes[i], scores[i], at2(0), at2(1), at2(2), at2(3));
   }
@@ -45341,18 +45410,18 @@ var init_paired = __esm({
 function single(sight, add4) {
   const output = onlyOutput(sight);
   if (output === void 0) return;
-  const put = (format, classCount, why, more = {}) => add4(format, {
+  const put2 = (format, classCount, why, more = {}) => add4(format, {
     outputs: { predictions: output.name },
     classCount: positive2(classCount),
     why: `${output === sight.outputs[0] ? "" : `output ${output.name}, `}${why}`,
     ...more
   });
-  if (sight.declared !== void 0) return declaredLayout(sight, sight.declared, output, put);
+  if (sight.declared !== void 0) return declaredLayout(sight, sight.declared, output, put2);
   const [, rows3 = -1, columns2 = -1] = output.dims;
-  if (fromMetadata(sight, rows3, columns2, put)) return;
-  if (rows3 < 0 || columns2 < 0) return freeCells(sight, rows3, columns2, put);
-  if (gridded(sight, output, put)) return;
-  few(sight, rows3, columns2, put);
+  if (fromMetadata(sight, rows3, columns2, put2)) return;
+  if (rows3 < 0 || columns2 < 0) return freeCells(sight, rows3, columns2, put2);
+  if (gridded(sight, output, put2)) return;
+  few(sight, rows3, columns2, put2);
 }
 function onlyOutput({ outputs, named }) {
   const floats2 = outputs.filter((output) => isFloat2(output) && output.dims.length === 3);
@@ -45364,11 +45433,11 @@ function onlyOutput({ outputs, named }) {
     return void 0;
   return floats2.at(-1);
 }
-function declaredLayout({ height, width, classes }, declared, { dims: [, rows3 = -1, columns2 = -1] }, put) {
+function declaredLayout({ height, width, classes }, declared, { dims: [, rows3 = -1, columns2 = -1] }, put2) {
   if (!(declared in EXTRA)) return;
   const why = "the layout that was declared";
   if (declared === "yolov10") {
-    if (columns2 < 0 || columns2 === 6) put(declared, classes?.count, why);
+    if (columns2 < 0 || columns2 === 6) put2(declared, classes?.count, why);
     return;
   }
   const extra = EXTRA[declared];
@@ -45377,128 +45446,128 @@ function declaredLayout({ height, width, classes }, declared, { dims: [, rows3 =
   if (declared === "yolox" && rows3 > 0 && stridesOf(rows3, height, width) === void 0) return;
   if (declared === "nanodet") {
     const known2 = DISTANCES.find((bins) => across === (classes?.count ?? -1) + bins) ?? extra;
-    return put(declared, across - known2, why);
+    return put2(declared, across - known2, why);
   }
-  put(declared, across > 0 ? across - extra : classes?.count, why);
+  put2(declared, across > 0 ? across - extra : classes?.count, why);
 }
-function fromMetadata({ view, classes }, rows3, columns2, put) {
+function fromMetadata({ view, classes }, rows3, columns2, put2) {
   if (columns2 !== 6 && columns2 >= 0) return false;
   const nms = /['"]nms['"]\s*:\s*[Tt]rue/.test(view.metadata.get("args") ?? "");
   const free = view.metadata.get("end2end") === "True";
   if (!nms && !free) return false;
-  put("yolov10", classes?.count, `rows of six numbers, and the metadata says ${nms ? "nms" : "end2end"}`);
+  put2("yolov10", classes?.count, `rows of six numbers, and the metadata says ${nms ? "nms" : "end2end"}`);
   return true;
 }
-function freeCells(sight, rows3, columns2, put) {
+function freeCells(sight, rows3, columns2, put2) {
   const { view } = sight;
   const count3 = likelyCount(sight, Math.max(rows3, columns2));
   const of2 = sight.classes === void 0 ? "" : `, ${sight.classes.count} classes by ${sight.classes.from}`;
-  if (byUltralytics(view)) return ultralyticsFree(sight, rows3, columns2, put);
+  if (byUltralytics(view)) return ultralyticsFree(sight, rows3, columns2, put2);
   if (rows3 > 0) {
     if (count3 !== void 0 && rows3 === 4 + count3)
-      put("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of2}`);
+      put2("yolov8", count3, `${rows3} numbers for each of a free number of boxes${of2}`);
     return;
   }
   if (columns2 < 0) return;
-  if (columns2 === 6) put("yolov10", sight.classes?.count, "a free number of rows of six");
+  if (columns2 === 6) put2("yolov10", sight.classes?.count, "a free number of rows of six");
   if (columns2 === 6 && count3 !== 1) return;
   if (count3 !== void 0 && columns2 === 4 + count3)
-    return put("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of2}`);
+    return put2("yolov8", count3, `transposed, ${columns2} numbers for each of a free number of boxes${of2}`);
   if (count3 === void 0 || columns2 !== 5 + count3) return;
-  put("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of2}`);
+  put2("yolov5", count3, `${columns2} numbers for each of a free number of boxes${of2}`);
   if (view.operators?.has("Exp") === true)
-    put("yolox-decoded", count3, "sizes raised by the model itself (Exp)");
+    put2("yolox-decoded", count3, "sizes raised by the model itself (Exp)");
 }
-function ultralyticsFree({ view, classes }, rows3, columns2, put) {
+function ultralyticsFree({ view, classes }, rows3, columns2, put2) {
   const { metadata, operators } = view;
   const count3 = classes?.count;
   const fits = (dim, extra) => dim < 0 || count3 === void 0 || dim === extra + count3;
   const of2 = `free axes${count3 === void 0 ? "" : `, ${count3} classes`}`;
   if (isDeformable(view)) {
-    if (fits(columns2, 4) || columns2 === 6) put("rtdetr-ultralytics", count3, `${of2}, deformable attention`);
+    if (fits(columns2, 4) || columns2 === 6) put2("rtdetr-ultralytics", count3, `${of2}, deformable attention`);
     return;
   }
   if (operators?.has("TopK") === true && (columns2 < 0 || columns2 === 6))
-    return put("yolov10", count3, `${of2}, the best boxes are chosen inside (TopK)`);
+    return put2("yolov10", count3, `${of2}, the best boxes are chosen inside (TopK)`);
   const later = metadata.has("task") || operators?.has("Softmax") === true;
   if (later ? fits(rows3, 4) && columns2 < 0 : rows3 > 0 && rows3 - 4 === count3)
-    return put(
+    return put2(
       "yolov8",
       count3,
       `${of2}, ${later ? "an exporter later than YOLOv5’s" : `${rows3} numbers for each box`}`
     );
-  if (columns2 > 0 && columns2 - 4 === count3) return put("yolov8", count3, `${of2}, transposed`);
+  if (columns2 > 0 && columns2 - 4 === count3) return put2("yolov8", count3, `${of2}, transposed`);
   if (rows3 < 0 && fits(columns2, 5))
-    put("yolov5", count3, `${of2}, ${later ? `${columns2} columns` : "YOLOv5’s exporter"}`);
+    put2("yolov5", count3, `${of2}, ${later ? `${columns2} columns` : "YOLOv5’s exporter"}`);
 }
 function likelyCount({ classes, view }, across) {
   const coco = [84, 85, ...DISTANCES.map((bins) => 80 + bins)].includes(across) ? 80 : void 0;
   return classes?.count ?? coco ?? view.categories;
 }
-function gridded(sight, output, put) {
+function gridded(sight, output, put2) {
   const { classes, height, width, view } = sight;
   const [, rows3 = -1, columns2 = -1] = output.dims;
   const count3 = classes?.count;
   const of2 = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
   const across = stridesOf(columns2, height, width) !== void 0;
   if (rows3 > 4 && across && (count3 === void 0 || rows3 === 4 + count3))
-    put("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of2}`);
+    put2("yolov8", rows3 - 4, `${rows3} numbers for each of ${columns2} cells, 4 for the box${of2}`);
   const anchored = rows3 % 3 === 0 && stridesOf(rows3 / 3, height, width) !== void 0;
   if (anchored && columns2 > 5 && (count3 === void 0 || columns2 === 5 + count3)) {
-    put("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of2}`);
+    put2("yolov5", columns2 - 5, `${columns2} numbers for each of 3 anchors on ${rows3 / 3} cells${of2}`);
     return true;
   }
   if (stridesOf(rows3, height, width) !== void 0 && columns2 > 4) {
     const paddle = view.inputs.some(({ name: name2 }) => name2 === "image") || hasInput(view, "scale_factor");
     const likely = likelyCount(sight, columns2);
     if (paddle && !byUltralytics(view) && (likely === void 0 || columns2 === 4 + likely))
-      put("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of2}`);
-    else cells3(sight, output, put);
+      put2("paddle-rows", columns2 - 4, `transposed, ${rows3} cells, and an input called image${of2}`);
+    else cells3(sight, output, put2);
     return true;
   }
   return across;
 }
-function few({ view, classes }, rows3, columns2, put) {
+function few({ view, classes }, rows3, columns2, put2) {
   const count3 = classes?.count;
   const of2 = classes === void 0 ? "" : `, ${classes.count} classes by ${classes.from}`;
   const byQuery = columns2 > 4 && (count3 === void 0 ? columns2 === 84 : columns2 === 4 + count3);
   const deformable = view.operators === void 0 ? void 0 : isDeformable(view);
   const detections = columns2 === 6;
   if (detections && !byQuery && byUltralytics(view) && isDeformable(view))
-    return put("rtdetr-ultralytics", count3, "rows of six numbers after deformable attention");
-  if (detections && !(byQuery && deformable === true)) put("yolov10", count3, "rows of six numbers");
+    return put2("rtdetr-ultralytics", count3, "rows of six numbers after deformable attention");
+  if (detections && !(byQuery && deformable === true)) put2("yolov10", count3, "rows of six numbers");
   if (byQuery && !(detections && deformable === false))
-    put("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of2}`);
+    put2("rtdetr-ultralytics", columns2 - 4, `${columns2} numbers for each of ${rows3} queries${of2}`);
 }
-function cells3(sight, { dims }, put) {
+function cells3(sight, { dims }, put2) {
   const { view, classes, height, width } = sight;
   const [, rows3 = -1, columns2 = -1] = dims;
   const likely = likelyCount(sight, columns2);
   const of2 = `, ${columns2} numbers for each of ${rows3} cells`;
   const fits = (extra) => likely !== void 0 && columns2 === likely + extra;
   const fourStrides = stridesOf(rows3, height, width)?.length === 4;
-  if (fits(4) || columns2 === 5) return put("yolov8", columns2 - 4, `transposed${of2}`);
+  if (fits(4) || columns2 === 5) return put2("yolov8", columns2 - 4, `transposed${of2}`);
   const distances = DISTANCES.find(fits);
   if (distances !== void 0)
-    return put("nanodet", columns2 - distances, `${distances} for distances${of2}`, {
+    return put2("nanodet", columns2 - distances, `${distances} for distances${of2}`, {
       // NanoDet-Plus has four strides and stretches; NanoDet before it has three and keeps the ratio.
       ...!fourStrides && { family: "nanodet-first" }
     });
   if (classes !== void 0 && !fits(5)) return;
   const { operators } = view;
   if (byUltralytics(view)) {
-    put("yolox", columns2 - 5, `one anchor a cell${of2}`);
-    put("yolov5", columns2 - 5, `metadata of Ultralytics${of2}`);
+    put2("yolox", columns2 - 5, `one anchor a cell${of2}`);
+    put2("yolov5", columns2 - 5, `metadata of Ultralytics${of2}`);
   } else if (operators?.has("Exp") === true)
-    put("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of2}`);
+    put2("yolox-decoded", columns2 - 5, `one anchor a cell, sizes raised by the model itself (Exp)${of2}`);
   else if (operators?.has("Sub") === true)
-    put("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of2}`);
-  else put("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of2}`);
+    put2("yolov5", columns2 - 5, `corners made by the model itself (Sub), as YOLOv6${of2}`);
+  else put2("yolox", columns2 - 5, `one anchor a cell, and no metadata of Ultralytics${of2}`);
   if (fits(5)) return;
   if (operators?.has("Softmax") !== false && operators?.has("Exp") !== true)
-    put("yolov8", columns2 - 4, `transposed, if it has ${columns2 - 4} classes${of2}`);
+    put2("yolov8", columns2 - 4, `transposed, if it has ${columns2 - 4} classes${of2}`);
   if (fourStrides && columns2 > 32)
-    put("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of2}`);
+    put2("nanodet", columns2 - 32, `four strides, perhaps 32 for distances${of2}`);
 }
 var EXTRA, DISTANCES;
 var init_single = __esm({
@@ -45991,7 +46060,7 @@ var init_detection = __esm({
 
 // src/pipeline/keys.ts
 import { createHash as createHash11 } from "node:crypto";
-import { readFile as readFile11 } from "node:fs/promises";
+import { readFile as readFile12 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress }) {
   const { enabled, folder, maxMiB } = settings2.cache;
@@ -46017,7 +46086,7 @@ function digestOf2(bytes2) {
   return createHash11("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
-  const bytes2 = await readFile11(record.file).catch(() => void 0);
+  const bytes2 = await readFile12(record.file).catch(() => void 0);
   if (bytes2 === void 0) return void 0;
   const { width, height } = record;
   const { versions } = sharp();
@@ -46032,7 +46101,7 @@ var init_keys = __esm({
 });
 
 // src/pipeline/prepare.ts
-import { readFile as readFile12 } from "node:fs/promises";
+import { readFile as readFile13 } from "node:fs/promises";
 async function prepare3(loaded2, context3, sound) {
   const { settings: settings2 } = loaded2;
   context3.progress.phase("Reading the model and the data");
@@ -46072,7 +46141,7 @@ async function prepare3(loaded2, context3, sound) {
     batch: settings2.engine.batch
   });
   try {
-    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile12(settings2.model));
+    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile13(settings2.model));
     const view = {
       ...await viewOf(engine, model, bytes2, graph),
       ...sizeOf(settings2),
@@ -46380,12 +46449,12 @@ async function sqnrOf2(bench, name2, bytes2, reference) {
 }
 function subsetScorer(bench, name2, geometries) {
   const table3 = new DetectionBuilder();
-  let broken2 = false;
+  let broken3 = false;
   return {
     add(i, outputs) {
-      broken2 ||= !tryDecode(bench, table3, name2, i, outputs, geometries[i]);
+      broken3 ||= !tryDecode(bench, table3, name2, i, outputs, geometries[i]);
     },
-    map: () => broken2 ? void 0 : evaluateCoco(bench.subsetTruth, table3.finish()).stats.AP
+    map: () => broken3 ? void 0 : evaluateCoco(bench.subsetTruth, table3.finish()).stats.AP
   };
 }
 var init_measure = __esm({
@@ -46404,8 +46473,8 @@ var init_measure = __esm({
 // src/pipeline/against.ts
 function compareBase(bench, found) {
   if (found?.kind !== "measured") return found;
-  const { report, detections: kept } = found.kept;
-  const detections = kept?.validation === bench.digests.validation ? kept.detections : void 0;
+  const { report, detections: kept2 } = found.kept;
+  const detections = kept2?.validation === bench.digests.validation ? kept2.detections : void 0;
   return {
     kind: "measured",
     found,
@@ -47433,7 +47502,7 @@ var init_corrections = __esm({
 });
 
 // src/pipeline/calibrate.ts
-import { readFile as readFile13 } from "node:fs/promises";
+import { readFile as readFile14 } from "node:fs/promises";
 import { basename as basename7 } from "node:path";
 async function calibrate(bench, plan, options = {}) {
   const { biasCorrection, equalization } = bench.settings.quantization;
@@ -47542,7 +47611,7 @@ function calibratorInWords({ calibrator, percentile, cache }) {
 async function readRanges(file, statistics) {
   let text3;
   try {
-    text3 = await readFile13(file, "utf8");
+    text3 = await readFile14(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
@@ -48011,13 +48080,13 @@ function searchSection({ found, int8 }) {
   const front = paretoFront(points);
   return points.map((point) => {
     const { draft, outcome, estimate, plan } = point;
-    const kept = draft.float.flat();
+    const kept2 = draft.float.flat();
     return {
-      floatLayers: kept.length,
+      floatLayers: kept2.length,
       passes: outcome?.passes ?? false,
       score: (outcome ?? estimate)?.score ?? 0,
       ...priceOf(point.price),
-      kept,
+      kept: kept2,
       recalibrated: recalibratedIn(plan, int8.plan),
       full: outcome !== void 0,
       images: (outcome ?? estimate)?.images ?? 0,
@@ -48095,10 +48164,10 @@ function recalibratedIn(plan, base) {
   );
 }
 function alternativeOf(point, best, base) {
-  const kept = point.draft.float.flat();
+  const kept2 = point.draft.float.flat();
   const own = new Set(best?.draft.float.flat());
-  const more = kept.filter((name2) => !own.has(name2));
-  const less = [...own].filter((name2) => !kept.includes(name2));
+  const more = kept2.filter((name2) => !own.has(name2));
+  const less = [...own].filter((name2) => !kept2.includes(name2));
   const words = [
     ...more.length > 0 ? [`${more.join(", ")} in float as well`] : [],
     ...less.length > 0 ? [`${less.join(", ")} in INT8`] : []
@@ -48108,7 +48177,7 @@ function alternativeOf(point, best, base) {
     passes: point.outcome?.passes ?? false,
     score: point.outcome?.score ?? 0,
     ...fallOf(point),
-    kept,
+    kept: kept2,
     recalibrated: recalibratedIn(point.plan, base),
     why: words === "" ? "other calibrators" : words
   };
@@ -48118,8 +48187,8 @@ function layersOf3(run5, plan) {
   const layers3 = withMacs(bench.layers, bench.graph, statistics);
   const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
   const precision2 = resolvePlan(plan, bench.layers);
-  const kept = found?.search.kept ?? [];
-  const place2 = (name2) => kept.includes(name2) ? kept.indexOf(name2) : kept.length;
+  const kept2 = found?.search.kept ?? [];
+  const place2 = (name2) => kept2.includes(name2) ? kept2.indexOf(name2) : kept2.length;
   return layers3.flatMap((layer) => {
     const own = precision2.get(layer.name) ?? plan.default;
     const calibrator = Object.entries(plan.calibrators ?? {}).findLast(
@@ -48304,9 +48373,9 @@ function whyOf2({ found, mixed, int8 }, verdict, candidate) {
   const search = found?.search;
   const engine = candidate === "mixed" ? "The mixed-precision engine" : "The INT8 engine";
   if (verdict.kind === "pass") {
-    const kept = search?.kept.length ?? 0;
+    const kept2 = search?.kept.length ?? 0;
     const float = (mixed ?? int8).model.floatLayers.length;
-    const how = candidate === "mixed" ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ", the head and what the settings name" : ""}` : "";
+    const how = candidate === "mixed" ? ` with ${float} layers in float${kept2 > 0 ? `, ${kept2} of them found by sensitivity` : float > 0 ? ", the head and what the settings name" : ""}` : "";
     return `${engine} holds every threshold${how}.`;
   }
   const failing = verdict.checks.find(({ kind }) => kind === "fail" || kind === "missing") ?? verdict.checks.find(({ kind }) => kind === "inconclusive");
@@ -48359,19 +48428,97 @@ var init_assemble = __esm({
   }
 });
 
+// src/pipeline/kept-base.ts
+import { readFile as readFile15 } from "node:fs/promises";
+import { cpus as cpus2 } from "node:os";
+async function shelfOf(loaded2, context3) {
+  const { settings: settings2 } = loaded2;
+  const model = await readModel(settings2.model);
+  if (model.inlined) return void 0;
+  const store = await storeOf(loaded2, context3);
+  const shelf = await store.shelf("base", keyOf(await dependencies(settings2, model.digest)));
+  return { get: () => kept(shelf, context3), put: (one) => put(shelf, one) };
+}
+async function dependencies(settings2, model) {
+  const { validation, calibration, quantization, sensitivity: sensitivity2, gate } = settings2;
+  const fileDigest = async (path4) => path4 === void 0 ? null : digestOf2(await readFile15(path4));
+  const truth = await loadGroundTruth({
+    ...validation,
+    images: validation.images,
+    limit: validation.limit,
+    seed: gate.seed,
+    exif: true
+  });
+  return {
+    program: codeDigest() ?? null,
+    machine: [process.platform, process.arch, [...new Set(cpus2().map((cpu) => cpu.model))].sort()],
+    model,
+    validation: await truthDigest(truth),
+    calibration: await imageDigests(await listImages(calibration.images)),
+    files: await Promise.all(
+      [quantization.plan, quantization.reference, calibration.cache, sensitivity2.profile].map(fileDigest)
+    ),
+    // Paths tell nothing: what they name is told above.
+    settings: {
+      ...settings2,
+      ...NO_PATHS,
+      cache: null,
+      report: null,
+      validation: null,
+      calibration: { ...calibration, images: "", cache: "" },
+      quantization: { ...quantization, plan: "", reference: "" },
+      sensitivity: { ...sensitivity2, profile: "" }
+    }
+  };
+}
+async function kept(shelf, { progress }) {
+  const [report, detections] = [shelf.get("report"), shelf.get("detections")];
+  if (typeof report !== "string" || typeof detections !== "string") return void 0;
+  try {
+    return {
+      report: parseReport(report, "kept base"),
+      detections: await readDetections(Buffer.from(detections, "base64"), "kept base")
+    };
+  } catch (error2) {
+    if (!(error2 instanceof InputFault)) throw error2;
+    progress.phase(`The kept base is left aside: ${error2.message}`);
+    return void 0;
+  }
+}
+async function put(shelf, { report, detections }) {
+  if (detections === void 0) return;
+  const packed = await writeDetections(detections);
+  shelf.put("report", JSON.stringify(report));
+  shelf.put("detections", packed.toString("base64"));
+}
+var NO_PATHS;
+var init_kept_base = __esm({
+  "src/pipeline/kept-base.ts"() {
+    "use strict";
+    init_baseline();
+    init_dataset();
+    init_faults();
+    init_onnx();
+    init_report();
+    init_store2();
+    init_keys();
+    NO_PATHS = { model: null };
+  }
+});
+
 // src/pipeline/base.ts
 import { existsSync as existsSync2 } from "node:fs";
-import { mkdtemp as mkdtemp2, rm as rm7 } from "node:fs/promises";
+import { mkdtemp as mkdtemp2, rm as rm8 } from "node:fs/promises";
 import { tmpdir as tmpdir3 } from "node:os";
-import { basename as basename11, dirname as dirname11, join as join16, relative as relative7, resolve as resolve6 } from "node:path";
+import { basename as basename11, dirname as dirname12, join as join16, relative as relative7, resolve as resolve6 } from "node:path";
 async function findBase(terms, request2, context3, run5) {
   if (request2 === void 0 || request2.kind === "none") return request2;
   const { repository, withoutBase } = terms;
   if (request2.kind === "report") {
-    const kept = await readKept(request2.file);
-    const { images: images2 } = kept.report.data.validation;
+    const kept2 = await readKept(request2.file);
+    const { images: images2 } = kept2.report.data.validation;
     const where = basename11(request2.file);
-    return { kind: "measured", source: "report", where, commit: repository?.commit, kept, images: images2 };
+    return { kind: "measured", source: "report", where, commit: repository?.commit, kept: kept2, images: images2 };
   }
   if (withoutBase !== void 0) return { kind: "missing", why: withoutBase };
   if (repository === void 0) throw new Error("a ref was named and no repository opened");
@@ -48383,15 +48530,16 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded2, repository);
       const images2 = await imagesOf(base);
-      await run5(onHeadsSet(base, loaded2), {
-        ...context3,
-        out,
-        base: { kind: "none" },
-        progress: of(ref, context3.progress)
-      });
-      const kept = await readKept(out);
-      const { commit } = repository;
-      return { kind: "measured", source: "computed", where: ref, commit, kept, images: images2 };
+      const measured = onHeadsSet(base, loaded2);
+      const shelf = await shelfOf(measured, context3);
+      const earlier = await shelf?.get();
+      const common = { kind: "measured", where: ref, commit: repository.commit, images: images2 };
+      if (earlier !== void 0) return { ...common, source: "cache", kept: earlier };
+      const progress = of(ref, context3.progress);
+      await run5(measured, { signal: context3.signal, out, base: { kind: "none" }, progress });
+      const kept2 = await readKept(out);
+      await shelf?.put(kept2);
+      return { ...common, source: "computed", kept: kept2 };
     });
   } catch (error2) {
     if (!(error2 instanceof InputFault)) throw error2;
@@ -48401,7 +48549,7 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
       why: `${ref} cannot be measured: ${problem === void 0 ? error2.message : describeProblem(problem)}`
     };
   } finally {
-    await rm7(out, { recursive: true, force: true });
+    await rm8(out, { recursive: true, force: true });
   }
 }
 async function settingsIn(folder, head, repository) {
@@ -48409,8 +48557,8 @@ async function settingsIn(folder, head, repository) {
   if (text3 === void 0) throw new Error("the base has no settings, which was found out before");
   const file = join16(folder, relative7(repository.root, head.file));
   const loaded2 = parseSettings(text3, file, (path4) => {
-    const checkedOut = resolve6(dirname11(file), path4);
-    const inWorkTree2 = resolve6(dirname11(head.file), path4);
+    const checkedOut = resolve6(dirname12(file), path4);
+    const inWorkTree2 = resolve6(dirname12(head.file), path4);
     return !existsSync2(checkedOut) && existsSync2(inWorkTree2) ? inWorkTree2 : checkedOut;
   });
   await checkInputs(loaded2);
@@ -48448,6 +48596,7 @@ var init_base3 = __esm({
     init_dataset();
     init_faults();
     init_settings();
+    init_kept_base();
   }
 });
 
@@ -48461,6 +48610,16 @@ function againstBase2(report, bench, terms, verdict, head) {
     ...waivers.length > 0 && { waivers },
     ...terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] },
     findings: [...report.findings, ...ownTerms(terms)]
+  };
+}
+function pointOf({ createdAt, variants: variants3 }, commit) {
+  const { fp32, int8, mixed } = variants3;
+  return {
+    createdAt,
+    ...commit !== void 0 && { commit },
+    fp32: fp32.stats.AP,
+    int8: int8.stats.AP,
+    mixed: mixed?.stats.AP ?? null
   };
 }
 function usedWaivers({ checks: checks2 }) {
@@ -48558,7 +48717,7 @@ function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan
   if (flavour === "weak") return { models: weak, kept: [] };
   const precision2 = resolvePlan(plan, layers3);
   const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
-  const { proto, kept } = toStrong(quantized.proto, {
+  const { proto, kept: kept2 } = toStrong(quantized.proto, {
     name: model.name,
     fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
     reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
@@ -48566,7 +48725,7 @@ function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan
   const strong = encodeModel(proto);
   return {
     models: flavour === "strong" ? { [`${name2}.onnx`]: strong } : { ...weak, [`${name2}-strong.onnx`]: strong },
-    kept
+    kept: kept2
   };
 }
 var init_flavours = __esm({
@@ -49005,7 +49164,7 @@ function numbers3({ stats, perClass }) {
     latencyMs: void 0
   };
 }
-async function shelfOf(bench) {
+async function shelfOf2(bench) {
   const { store, subset, validation, digests, referenceBytes } = bench;
   const { thresholds, confidence, seed } = bench.settings.gate;
   const images2 = await Promise.all(
@@ -49071,7 +49230,7 @@ var init_subset_estimate = __esm({
         const geometries = await Promise.all(
           bench.subset.map(async (i) => (await bench.validation.get(i)).geometry)
         );
-        return new _Subset(basis, geometries, await shelfOf(bench));
+        return new _Subset(basis, geometries, await shelfOf2(bench));
       }
       async estimate(bytes2) {
         const images2 = this.basis.bench.subset.length;
@@ -49091,16 +49250,16 @@ var init_subset_estimate = __esm({
         try {
           const meter = new SqnrMeter(reference.outputs);
           const table3 = new DetectionBuilder();
-          let broken2 = false;
+          let broken3 = false;
           await session.run(
             feedOf(bench, bench.validation, bench.subset),
             (i, outputs) => {
               meter.add(i, outputs);
-              broken2 ||= !tryDecode(bench, table3, "plan", i, outputs, this.geometries[i]);
+              broken3 ||= !tryDecode(bench, table3, "plan", i, outputs, this.geometries[i]);
             },
             { signal: bench.context.signal }
           );
-          if (broken2) return { ...this.steer(meter.sqnr(), 0), hopeless: true };
+          if (broken3) return { ...this.steer(meter.sqnr(), 0), hopeless: true };
           const after2 = table3.finish();
           const found = evaluateCoco(bench.subsetTruth, after2);
           return { ...this.steer(meter.sqnr(), found.stats.AP), hopeless: this.hopeless(after2, found) };
@@ -49230,11 +49389,11 @@ var init_half_check = __esm({
 });
 
 // src/pipeline/profile.ts
-import { readFile as readFile14 } from "node:fs/promises";
+import { readFile as readFile16 } from "node:fs/promises";
 async function readProfile(file) {
   let value;
   try {
-    value = JSON.parse(await readFile14(file, "utf8"));
+    value = JSON.parse(await readFile16(file, "utf8"));
   } catch (cause) {
     throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix: FIX2 }, { cause });
   }
@@ -49396,10 +49555,10 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
   const { settings: settings2, context: context3, layers: layers3 } = bench;
   const started = Date.now();
   const { maxFloatLayers, minInt8Share, maxMinutes } = settings2.sensitivity;
-  let kept = int8;
+  let kept2 = int8;
   const build2 = (plan) => {
     if (formatPlan(plan) === formatPlan(int8.plan)) return int8;
-    if (formatPlan(plan) === formatPlan(kept.plan)) return kept;
+    if (formatPlan(plan) === formatPlan(kept2.plan)) return kept2;
     const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
     return buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
   };
@@ -49419,8 +49578,8 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
       told = false;
       const variant3 = await build2(plan);
       const outcome = outcomeOf(basis, variant3);
-      const better = best === void 0 || (outcome.passes ? !best.passes || price2(plan).cost <= price2(kept.plan).cost : !best.passes && outcome.score > best.score);
-      if (better) [best, kept] = [outcome, variant3];
+      const better = best === void 0 || (outcome.passes ? !best.passes || price2(plan).cost <= price2(kept2.plan).cost : !best.passes && outcome.score > best.score);
+      if (better) [best, kept2] = [outcome, variant3];
       return outcome;
     },
     estimatePlan: subsetEstimator(basis, steering),
@@ -49523,7 +49682,7 @@ var init_report_files = __esm({
 });
 
 // src/pipeline/gpu.ts
-import { mkdir as mkdir3 } from "node:fs/promises";
+import { mkdir as mkdir4 } from "node:fs/promises";
 import { join as join17 } from "node:path";
 async function probeGpu(settings2, context3) {
   if (settings2.engine.name !== "tensorrt") return;
@@ -49536,7 +49695,7 @@ async function openGpu(settings2, context3) {
   if (engine.name !== "tensorrt") return void 0;
   const { gpu, waitMinutes } = engine.tensorrt;
   const cache = cacheOf(settings2);
-  await mkdir3(cache, { recursive: true, mode: 448 });
+  await mkdir4(cache, { recursive: true, mode: 448 });
   const lock = await lockGpu(join17(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
@@ -49945,6 +50104,7 @@ async function runGate(loaded2, context3, how = {}) {
   await checkReportFolder(context3.out);
   const asked = how.anew === true ? withoutPlan(loaded2) : loaded2;
   const terms = await settleTerms(asked, context3.base, new Date(startedAt).toISOString().slice(0, 10));
+  const past2 = context3.history === void 0 ? void 0 : await readHistory(context3.history);
   const base = await findBase(terms, context3.base, context3, runGate);
   return withBench(terms.loaded, context3, async (prepared2) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared2, base) };
@@ -49984,7 +50144,9 @@ async function runGate(loaded2, context3, how = {}) {
     ];
     const judged = judgedDetections(found, candidate);
     const assembled = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
-    const report = againstBase2(assembled, bench, terms, verdict, judged);
+    const judgedReport = againstBase2(assembled, bench, terms, verdict, judged);
+    const history = past2 === void 0 ? void 0 : withPoint(past2, pointOf(judgedReport, context3.commit));
+    const report = { ...judgedReport, ...history !== void 0 && { history: [...history] } };
     context3.progress.phase("Writing the report");
     await writeReport(report, context3.out, {
       ...filesOf(found, candidate),
@@ -49994,6 +50156,7 @@ async function runGate(loaded2, context3, how = {}) {
         detections: judged
       })
     });
+    if (context3.history !== void 0 && history !== void 0) await writeHistory(context3.history, history);
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context3.out, plan: candidate.plan };
   });
 }
@@ -50114,7 +50277,7 @@ var init_run = __esm({
 });
 
 // src/pipeline/write-together.ts
-import { mkdir as mkdir4, rename as rename4, rm as rm8, writeFile as writeFile4 } from "node:fs/promises";
+import { mkdir as mkdir5, rename as rename5, rm as rm9, writeFile as writeFile5 } from "node:fs/promises";
 import { join as join18 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name2, content]) => {
@@ -50122,11 +50285,11 @@ async function writeTogether(folder, files) {
     return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
   });
   try {
-    await mkdir4(folder, { recursive: true });
-    for (const { temporary, content } of places2) await writeFile4(temporary, content);
-    for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
+    await mkdir5(folder, { recursive: true });
+    for (const { temporary, content } of places2) await writeFile5(temporary, content);
+    for (const { path: path4, temporary } of places2) await rename5(temporary, path4);
   } catch (cause) {
-    for (const { temporary } of places2) await rm8(temporary, { force: true });
+    for (const { temporary } of places2) await rm9(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -50150,17 +50313,17 @@ var init_write_together = __esm({
 
 // src/pipeline/audit.ts
 import { createHash as createHash12 } from "node:crypto";
-import { readFile as readFile15 } from "node:fs/promises";
+import { readFile as readFile17 } from "node:fs/promises";
 import { basename as basename12 } from "node:path";
 async function runAudit(loaded2, context3) {
   const { settings: settings2 } = loaded2;
   const listed4 = await listImages(settings2.calibration.images);
-  const { features, broken: broken2 } = await lookAt(listed4, loaded2, context3, "calibration");
+  const { features, broken: broken3 } = await lookAt(listed4, loaded2, context3, "calibration");
   const sound = new Set(features.map(({ name: name2 }) => name2));
   if (sound.size === 0)
     throw new InputFault({
       where: loaded2.place("/calibration/images"),
-      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken2[0]?.reason ?? ""}`,
+      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken3[0]?.reason ?? ""}`,
       fix: "Name a folder of photographs."
     });
   const bench = await prepare3(
@@ -50169,7 +50332,7 @@ async function runAudit(loaded2, context3) {
     listed4.filter(({ name: name2 }) => sound.has(name2))
   );
   try {
-    const audit = await auditBench(bench, features, broken2);
+    const audit = await auditBench(bench, features, broken3);
     const text3 = `${JSON.stringify(audit, null, 1)}
 `;
     await writeTogether(context3.out, { "audit.json": text3, "audit.md": formatAuditMarkdown(audit) });
@@ -50183,23 +50346,23 @@ async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, 
   progress.phase(`Looking at ${records.length} ${set} images`);
   const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
   const features = [];
-  const broken2 = [];
+  const broken3 = [];
   for (const [i, { file, name: name2 }] of records.entries()) {
     signal.throwIfAborted();
     try {
       const image = await decodeImage(file, exif);
-      const digest2 = createHash12("sha256").update(await readFile15(file)).digest("hex");
+      const digest2 = createHash12("sha256").update(await readFile17(file)).digest("hex");
       features.push(featuresOf(image, name2, digest2));
     } catch (error2) {
       if (!(error2 instanceof InputFault)) throw error2;
-      broken2.push({ name: name2, reason: error2.problems[0]?.what ?? "cannot be read" });
+      broken3.push({ name: name2, reason: error2.problems[0]?.what ?? "cannot be read" });
     }
     progress.update(i + 1, records.length);
   }
   progress.end();
-  return { features, broken: broken2 };
+  return { features, broken: broken3 };
 }
-async function auditBench(bench, features, broken2) {
+async function auditBench(bench, features, broken3) {
   const { settings: settings2, context: context3, truth, loaded: loaded2, model } = bench;
   const { features: shown3, broken: unread } = await lookAt(truth.images, loaded2, context3, "validation");
   if (unread.length > 0)
@@ -50244,7 +50407,7 @@ async function auditBench(bench, features, broken2) {
   const checks2 = judgeAudit(
     {
       images: images2,
-      broken: broken2,
+      broken: broken3,
       copies,
       overlap: overlap6,
       gaps: gaps2,
@@ -50282,7 +50445,7 @@ async function auditBench(bench, features, broken2) {
       why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
     },
     checks: checks2,
-    broken: broken2,
+    broken: broken3,
     duplicates: copies.pairs,
     overlap: overlap6,
     gaps: gaps2,
@@ -50373,7 +50536,7 @@ var init_audit2 = __esm({
 });
 
 // src/pipeline/plan-job.ts
-import { basename as basename13, dirname as dirname12, join as join19, relative as relative8, resolve as resolve7 } from "node:path";
+import { basename as basename13, dirname as dirname13, join as join19, relative as relative8, resolve as resolve7 } from "node:path";
 import { stat as stat8 } from "node:fs/promises";
 async function runPlan(loaded2, context3, write) {
   const { settings: settings2, place: place2 } = loaded2;
@@ -50390,17 +50553,17 @@ async function runPlan(loaded2, context3, write) {
       fix: "Take the line out, or write a plan by hand."
     });
   const named = settings2.quantization.plan;
-  const target = typeof write === "string" ? resolve7(write) : named ?? join19(dirname12(loaded2.file), DEFAULT_FILE);
-  if (write !== void 0) await checkFolder(dirname12(target));
+  const target = typeof write === "string" ? resolve7(write) : named ?? join19(dirname13(loaded2.file), DEFAULT_FILE);
+  if (write !== void 0) await checkFolder(dirname13(target));
   const result = await runGate(loaded2, context3, { anew: true });
   const found = join19(result.reportFolder, "plan.json");
-  const where = relative8(dirname12(loaded2.file), target);
+  const where = relative8(dirname13(loaded2.file), target);
   if (result.exitStatus !== 0)
     return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
   const hint = named === target ? [] : [`In the settings: quantization: { plan: ${where} }`];
   if (write === void 0)
     return { ...result, written: [`Plan: ${found}`, "With --write it goes where you commit it.", ...hint] };
-  await writeTogether(dirname12(target), {
+  await writeTogether(dirname13(target), {
     [basename13(target)]: formatPlan(result.plan)
   });
   return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
@@ -50434,7 +50597,7 @@ function runQuantize(loaded2, context3) {
     const { bench, ranges, statistics } = await calibrate(opened, plan);
     const { batch } = bench.settings.calibration;
     const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
-    const { models, kept } = flavoursOf(bench, plan, quantized, statistics);
+    const { models, kept: kept2 } = flavoursOf(bench, plan, quantized, statistics);
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context3.out, files);
@@ -50446,7 +50609,7 @@ function runQuantize(loaded2, context3) {
       cache: join20(context3.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
-      fp32: kept
+      fp32: kept2
     };
   });
 }
@@ -50622,7 +50785,7 @@ var init_doctor = __esm({
 });
 
 // src/commands/diff.ts
-import { readFile as readFile16 } from "node:fs/promises";
+import { readFile as readFile18 } from "node:fs/promises";
 async function diffFiles(base, head, json2) {
   const [before, after2] = [await readText(base), await readText(head)];
   const [one, other] = [isPlan(before), isPlan(after2)];
@@ -50641,7 +50804,7 @@ async function diffFiles(base, head, json2) {
 }
 async function readText(file) {
   try {
-    return await readFile16(file, "utf8");
+    return await readFile18(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -50798,7 +50961,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, readdir as readdir4, readFile as readFile17, realpath as realpath3, stat as stat9 } from "node:fs/promises";
+import { access, readdir as readdir4, readFile as readFile19, realpath as realpath3, stat as stat9 } from "node:fs/promises";
 import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
@@ -50826,7 +50989,7 @@ async function look(folder, depth, found, seen) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile17(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile19(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 async function leadsToFolder(entry, path4) {
@@ -50912,16 +51075,16 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access2, mkdir as mkdir5, readFile as readFile18, writeFile as writeFile5 } from "node:fs/promises";
-import { dirname as dirname13, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
+import { access as access2, mkdir as mkdir6, readFile as readFile20, writeFile as writeFile6 } from "node:fs/promises";
+import { dirname as dirname14, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
 async function repositoryOf(folder) {
   if (await exists(join22(folder, ".git"))) return folder;
-  const parent = dirname13(folder);
+  const parent = dirname14(folder);
   return parent === folder ? void 0 : repositoryOf(parent);
 }
 async function writeWorkflows(root2, config, force) {
   const below = relative10(root2, resolve9(config)).split(sep4).join("/");
-  const lfs = /filter=lfs/.test(await readFile18(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const lfs = /filter=lfs/.test(await readFile20(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
   const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
   const lines2 = [];
   for (const [i, path4] of WORKFLOWS.entries()) {
@@ -50930,8 +51093,8 @@ async function writeWorkflows(root2, config, force) {
       lines2.push(`Kept ${path4}, which was there`);
       continue;
     }
-    await mkdir5(dirname13(file), { recursive: true });
-    await writeFile5(file, texts2[i]);
+    await mkdir6(dirname14(file), { recursive: true });
+    await writeFile6(file, texts2[i]);
     lines2.push(`Wrote ${path4}`);
   }
   return lines2;
@@ -51000,8 +51163,8 @@ var init_workflows = __esm({
 });
 
 // src/commands/init.ts
-import { access as access3, rename as rename5, writeFile as writeFile6 } from "node:fs/promises";
-import { dirname as dirname14, relative as relative11, resolve as resolve10 } from "node:path";
+import { access as access3, rename as rename6, writeFile as writeFile7 } from "node:fs/promises";
+import { dirname as dirname15, relative as relative11, resolve as resolve10 } from "node:path";
 async function init(options, ask2) {
   const file = resolve10(options.config);
   if (options.force !== true && await access3(file).then(
@@ -51019,12 +51182,12 @@ async function init(options, ask2) {
   const annotations = options.annotations ?? await one(() => annotationsIn(found));
   const images2 = options.images ?? await imagesOf2(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
-  const validation = new Set(truth.images.map((image) => dirname14(resolve10(image.file))));
+  const validation = new Set(truth.images.map((image) => dirname15(resolve10(image.file))));
   const calibration = options.calibration ?? await one(() => calibrationOf(found, validation));
   const records = await listImages(calibration);
   const said = await inspect(model, truth, calibration, records.length);
   const maxDrop = options.maxDrop ?? await ask2?.fraction("Fall of mAP50-95 below FP32 that may pass", MAX_DROP) ?? MAX_DROP;
-  const to = (path4) => JSON.stringify(relative11(dirname14(file), resolve10(path4)) || ".");
+  const to = (path4) => JSON.stringify(relative11(dirname15(file), resolve10(path4)) || ".");
   const temporary = `${file}.${process.pid}.tmp`;
   const paths = {
     model: to(model),
@@ -51032,8 +51195,8 @@ async function init(options, ask2) {
     ...images2 !== void 0 && { images: to(images2) },
     calibration: to(calibration)
   };
-  await writeFile6(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
-  await rename5(temporary, file);
+  await writeFile7(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
+  await rename6(temporary, file);
   await loadSettings(file);
   return [
     `Wrote ${options.config}`,
@@ -51054,7 +51217,7 @@ async function chosen(find4, ask2) {
 }
 async function workflows(file, options) {
   if (options.workflows === false) return [];
-  const root2 = await repositoryOf(dirname14(file));
+  const root2 = await repositoryOf(dirname15(file));
   return root2 === void 0 ? ["No workflows: this is no git repository"] : writeWorkflows(root2, file, options.force === true);
 }
 async function inspect(path4, truth, calibration, calibrationImages2) {
@@ -51208,15 +51371,15 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir6, readFile as readFile19, writeFile as writeFile7 } from "node:fs/promises";
+import { mkdir as mkdir7, readFile as readFile21, writeFile as writeFile8 } from "node:fs/promises";
 import { join as join23, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(parseReport(await textOf4(file), file));
   const folder = resolve11(out);
   const target = join23(folder, "report.html");
   try {
-    await mkdir6(folder, { recursive: true });
-    await writeFile7(target, page);
+    await mkdir7(folder, { recursive: true });
+    await writeFile8(target, page);
   } catch (cause) {
     throw new InputFault(
       {
@@ -51231,7 +51394,7 @@ async function reportPage(file, out) {
 }
 async function textOf4(file) {
   try {
-    return await readFile19(file, "utf8");
+    return await readFile21(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -51300,12 +51463,14 @@ function build(signal, end) {
   ).option(
     "--base-ref <ref>",
     "branch or commit whose settings judge, and that is measured where no --base is named"
-  ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").action(async (options) => {
+  ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").option("--history <file>", "file of earlier runs, to which this one is added").option("--commit <sha>", "commit that the run is of, for the history").action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const base = baseOf(options);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       ...context3,
-      ...base !== void 0 && { base }
+      base,
+      history: options.history === void 0 ? void 0 : resolve12(options.history),
+      commit: options.commit
     });
     print(
       options.json === true ? JSON.stringify(report) : `
@@ -53728,9 +53893,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve16, reject) => {
+          return new Promise((resolve17, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve16(data);
+              return err ? reject(err) : resolve17(data);
             });
           });
         }
@@ -53768,12 +53933,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve16, reject) => {
+          return new Promise((resolve17, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve16(data);
+              ) : resolve17(data);
             });
           });
         }
@@ -56040,8 +56205,8 @@ var require_util3 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise = new Promise((resolve16, reject) => {
-        res = resolve16;
+      const promise = new Promise((resolve17, reject) => {
+        res = resolve17;
         rej = reject;
       });
       return { promise, resolve: res, reject: rej };
@@ -58292,12 +58457,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve16, reject) => {
+      const waitForDrain = () => new Promise((resolve17, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve16;
+          callback = resolve17;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -58967,12 +59132,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve16, reject) => {
+      const waitForDrain = () => new Promise((resolve17, reject) => {
         assert2(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve16;
+          callback = resolve17;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -59451,16 +59616,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve16) => {
+        return new Promise((resolve17) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve16;
+            this[kClosedResolve] = resolve17;
           } else {
-            resolve16(null);
+            resolve17(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve16) => {
+        return new Promise((resolve17) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request2 = requests[i];
@@ -59471,7 +59636,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve16(null);
+            resolve17(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -59522,7 +59687,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve16, reject) => {
+        const socket = await new Promise((resolve17, reject) => {
           client[kConnector]({
             host,
             hostname,
@@ -59534,7 +59699,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve16(socket2);
+              resolve17(socket2);
             }
           });
         });
@@ -59870,8 +60035,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve16) => {
-            this[kClosedResolve] = resolve16;
+          await new Promise((resolve17) => {
+            this[kClosedResolve] = resolve17;
           });
         }
       }
@@ -61140,7 +61305,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve16, reject) => {
+        return await new Promise((resolve17, reject) => {
           if (this[kContentLength] > limit2) {
             this.destroy(new AbortError());
           }
@@ -61153,7 +61318,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve16(null);
+              resolve17(null);
             }
           }).on("error", noop3).on("data", function(chunk) {
             limit2 -= chunk.length;
@@ -61172,7 +61337,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert2(!stream[kConsume]);
-      return new Promise((resolve16, reject) => {
+      return new Promise((resolve17, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -61189,7 +61354,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve16,
+              resolve: resolve17,
               reject,
               length: 0,
               body: []
@@ -61259,18 +61424,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve16, stream, length } = consume2;
+      const { type, body, resolve: resolve17, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve16(chunksDecode(body, length));
+          resolve17(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve16(JSON.parse(chunksDecode(body, length)));
+          resolve17(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve16(chunksConcat(body, length).buffer);
+          resolve17(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve16(new Blob(body, { type: stream[kContentType] }));
+          resolve17(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve16(chunksConcat(body, length));
+          resolve17(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -61527,9 +61692,9 @@ var require_api_request = __commonJS({
     };
     function request2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve16, reject) => {
+        return new Promise((resolve17, reject) => {
           request2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve16(data);
+            return err ? reject(err) : resolve17(data);
           });
         });
       }
@@ -61752,9 +61917,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve16, reject) => {
+        return new Promise((resolve17, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve16(data);
+            return err ? reject(err) : resolve17(data);
           });
         });
       }
@@ -62039,9 +62204,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve16, reject) => {
+        return new Promise((resolve17, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve16(data);
+            return err ? reject(err) : resolve17(data);
           });
         });
       }
@@ -62133,9 +62298,9 @@ var require_api_connect = __commonJS({
     };
     function connect2(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve16, reject) => {
+        return new Promise((resolve17, reject) => {
           connect2.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve16(data);
+            return err ? reject(err) : resolve17(data);
           });
         });
       }
@@ -65998,7 +66163,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url = requestCurrentURL(request2);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve16, reject) => agent.dispatch(
+        return new Promise((resolve17, reject) => agent.dispatch(
           {
             path: url.pathname + url.search,
             origin: url.origin,
@@ -66074,7 +66239,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable({ read: resume });
               const onError = this.onError.bind(this);
-              resolve16({
+              resolve17({
                 status,
                 statusText,
                 headersList,
@@ -66117,7 +66282,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve16({
+              resolve17({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -69858,8 +70023,8 @@ var require_util9 = __commonJS({
       return true;
     }
     function delay(ms) {
-      return new Promise((resolve16) => {
-        setTimeout(resolve16, ms).unref();
+      return new Promise((resolve17) => {
+        setTimeout(resolve17, ms).unref();
       });
     }
     module.exports = {
@@ -70793,16 +70958,16 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access4, appendFile, writeFile8, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access4, appendFile, writeFile9, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -70818,12 +70983,12 @@ var init_summary = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access4, appendFile, writeFile: writeFile8 } = promises);
+    ({ access: access4, appendFile, writeFile: writeFile9 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -70880,7 +71045,7 @@ var init_summary = __esm({
         return __awaiter(this, void 0, void 0, function* () {
           const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
           const filePath = yield this.filePath();
-          const writeFunc = overwrite ? writeFile8 : appendFile;
+          const writeFunc = overwrite ? writeFile9 : appendFile;
           yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
           return this.emptyBuffer();
         });
@@ -71110,16 +71275,16 @@ function exists2(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir7, open5, readdir5, rename6, rm9, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir8, open5, readdir5, rename7, rm10, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71135,12 +71300,12 @@ var init_io_util = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir7, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open5, readdir: readdir5, rename: rename7, rm: rm10, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -71183,7 +71348,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm9(inputPath, {
+      yield rm10(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -71197,7 +71362,7 @@ function rmRF(inputPath) {
 function mkdirP(fsPath) {
   return __awaiter3(this, void 0, void 0, function* () {
     ok(fsPath, "a path argument must be provided");
-    yield mkdir7(fsPath, { recursive: true });
+    yield mkdir8(fsPath, { recursive: true });
   });
 }
 function readCopyOptions(options) {
@@ -71251,11 +71416,11 @@ var init_io = __esm({
     init_io_util();
     __awaiter3 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71271,7 +71436,7 @@ var init_io = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -71670,11 +71835,11 @@ var require_lib = __commonJS({
     })();
     var __awaiter6 = exports2 && exports2.__awaiter || function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -71690,7 +71855,7 @@ var require_lib = __commonJS({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -71777,26 +71942,26 @@ var require_lib = __commonJS({
       }
       readBody() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve16) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve17) => __awaiter6(this, void 0, void 0, function* () {
             let output = Buffer.alloc(0);
             this.message.on("data", (chunk) => {
               output = Buffer.concat([output, chunk]);
             });
             this.message.on("end", () => {
-              resolve16(output.toString());
+              resolve17(output.toString());
             });
           }));
         });
       }
       readBodyBuffer() {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve16) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve17) => __awaiter6(this, void 0, void 0, function* () {
             const chunks = [];
             this.message.on("data", (chunk) => {
               chunks.push(chunk);
             });
             this.message.on("end", () => {
-              resolve16(Buffer.concat(chunks));
+              resolve17(Buffer.concat(chunks));
             });
           }));
         });
@@ -72004,14 +72169,14 @@ var require_lib = __commonJS({
        */
       requestRaw(info2, data) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve16, reject) => {
+          return new Promise((resolve17, reject) => {
             function callbackForResult(err, res) {
               if (err) {
                 reject(err);
               } else if (!res) {
                 reject(new Error("Unknown error"));
               } else {
-                resolve16(res);
+                resolve17(res);
               }
             }
             this.requestRawWithCallback(info2, data, callbackForResult);
@@ -72255,12 +72420,12 @@ var require_lib = __commonJS({
         return __awaiter6(this, void 0, void 0, function* () {
           retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
           const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-          return new Promise((resolve16) => setTimeout(() => resolve16(), ms));
+          return new Promise((resolve17) => setTimeout(() => resolve17(), ms));
         });
       }
       _processResponse(res, options) {
         return __awaiter6(this, void 0, void 0, function* () {
-          return new Promise((resolve16, reject) => __awaiter6(this, void 0, void 0, function* () {
+          return new Promise((resolve17, reject) => __awaiter6(this, void 0, void 0, function* () {
             const statusCode = res.message.statusCode || 0;
             const response = {
               statusCode,
@@ -72268,7 +72433,7 @@ var require_lib = __commonJS({
               headers: {}
             };
             if (statusCode === HttpCodes2.NotFound) {
-              resolve16(response);
+              resolve17(response);
             }
             function dateTimeDeserializer(key, value) {
               if (typeof value === "string") {
@@ -72307,7 +72472,7 @@ var require_lib = __commonJS({
               err.result = response.result;
               reject(err);
             } else {
-              resolve16(response);
+              resolve17(response);
             }
           }));
         });
@@ -72365,11 +72530,11 @@ var init_utils2 = __esm({
     import_undici2 = __toESM(require_undici(), 1);
     __awaiter4 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -72385,7 +72550,7 @@ var init_utils2 = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -77004,18 +77169,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile20, stat as stat11 } from "node:fs/promises";
+import { readFile as readFile22, stat as stat11 } from "node:fs/promises";
 import { relative as relative14, sep as sep8 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
   const about = await stat11(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile20(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile22(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile20(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile22(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -79581,11 +79746,11 @@ var init_tool_cache = __esm({
     init_retry_helper();
     __awaiter5 = function(thisArg, _arguments, P, generator) {
       function adopt(value) {
-        return value instanceof P ? value : new P(function(resolve16) {
-          resolve16(value);
+        return value instanceof P ? value : new P(function(resolve17) {
+          resolve17(value);
         });
       }
-      return new (P || (P = Promise))(function(resolve16, reject) {
+      return new (P || (P = Promise))(function(resolve17, reject) {
         function fulfilled(value) {
           try {
             step2(generator.next(value));
@@ -79601,7 +79766,7 @@ var init_tool_cache = __esm({
           }
         }
         function step2(result) {
-          result.done ? resolve16(result.value) : adopt(result.value).then(fulfilled, rejected);
+          result.done ? resolve17(result.value) : adopt(result.value).then(fulfilled, rejected);
         }
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -79614,10 +79779,10 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash14 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir8, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm10 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile23, readdir as readdir6, rm as rm11 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
-import { dirname as dirname17, join as join28 } from "node:path";
+import { dirname as dirname18, join as join28 } from "node:path";
 import { promisify as promisify5 } from "node:util";
 async function ensureNativePackages(actionRoot2, say) {
   if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
@@ -79629,9 +79794,9 @@ async function ensureNativePackages(actionRoot2, say) {
   try {
     await install(actionRoot2, staging);
     await prune2(staging);
-    const kept = await cacheDir(staging, TOOL, version, process.arch);
-    if (!resolves(kept)) throw new Error("the packages were installed and still cannot be found");
-    setNativeRoot(kept);
+    const kept2 = await cacheDir(staging, TOOL, version, process.arch);
+    if (!resolves(kept2)) throw new Error("the packages were installed and still cannot be found");
+    setNativeRoot(kept2);
   } catch (cause) {
     throw new SurroundingsFault(
       {
@@ -79642,7 +79807,7 @@ async function ensureNativePackages(actionRoot2, say) {
       { cause }
     );
   } finally {
-    await rm10(staging, { recursive: true, force: true });
+    await rm11(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
@@ -79657,7 +79822,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile21(join28(actionRoot2, "package-lock.json"));
+  const lock = await readFile23(join28(actionRoot2, "package-lock.json"));
   const hash = createHash14("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -79666,7 +79831,7 @@ async function install(actionRoot2, staging) {
     await copyFile3(join28(actionRoot2, name2), join28(staging, name2));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join28(dirname17(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join28(dirname18(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -79684,12 +79849,12 @@ async function prune2(staging) {
   for (const api of await readdir6(binaries))
     for (const platform2 of await readdir6(join28(binaries, api))) {
       const folder = join28(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
+      if (platform2 !== process.platform) await rm11(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm10(join28(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm11(join28(folder, arch3), { recursive: true, force: true });
     }
-  await mkdir8(staging, { recursive: true });
+  await mkdir9(staging, { recursive: true });
 }
 var run4, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
@@ -79706,7 +79871,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile22 } from "node:fs/promises";
+import { readFile as readFile24 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -79731,7 +79896,7 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile22(path4, "utf8"));
+    return JSON.parse(await readFile24(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
       { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },
@@ -79823,6 +79988,41 @@ var init_patience = __esm({
   }
 });
 
+// src/github/comparison.ts
+import { resolve as resolve15 } from "node:path";
+function readComparison(workingDirectory, environment) {
+  const workspace = resolve15(environment.GITHUB_WORKSPACE ?? process.cwd());
+  const path4 = (input) => {
+    const text3 = getInput(input);
+    return text3 === "" ? void 0 : inside(workspace, resolve15(workingDirectory, text3), input);
+  };
+  return {
+    base: baseOf2(getInput("base"), getInput("base-ref"), path4, environment.GITHUB_EVENT_NAME ?? ""),
+    history: path4("history"),
+    commit: environment.GITHUB_SHA
+  };
+}
+function baseOf2(base, ref, path4, event) {
+  if (base === "none") {
+    if (ref === "") return { kind: "none" };
+    throw new InputFault({ where: "input base", what: "`none` contradicts base-ref", fix: "Give one." });
+  }
+  const file = path4("base");
+  if (file !== void 0) return { kind: "report", file, ...ref !== "" && { ref } };
+  if (ref !== "") return { kind: "ref", ref };
+  return COMPARED.has(event) ? void 0 : { kind: "none" };
+}
+var COMPARED;
+var init_comparison = __esm({
+  "src/github/comparison.ts"() {
+    "use strict";
+    init_core();
+    init_faults();
+    init_action();
+    COMPARED = /* @__PURE__ */ new Set(["pull_request", "pull_request_target", "merge_group"]);
+  }
+});
+
 // src/github/index.ts
 var init_github2 = __esm({
   "src/github/index.ts"() {
@@ -79835,6 +80035,7 @@ var init_github2 = __esm({
     init_occasion();
     init_patience();
     init_places();
+    init_comparison();
   }
 });
 
@@ -79844,7 +80045,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname18, join as join29, relative as relative17, resolve as resolve15 } from "node:path";
+import { dirname as dirname19, join as join29, relative as relative17, resolve as resolve16 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -79858,13 +80059,13 @@ async function prepareRunner() {
   }
 }
 function actionRoot() {
-  return join29(dirname18(fileURLToPath3(import.meta.url)), "..");
+  return join29(dirname19(fileURLToPath3(import.meta.url)), "..");
 }
 async function runAction() {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const workspace = resolve15(process.env.GITHUB_WORKSPACE ?? process.cwd());
+  const workspace = resolve16(process.env.GITHUB_WORKSPACE ?? process.cwd());
   let config = "";
   let post2 = () => Promise.resolve();
   try {
@@ -79896,8 +80097,13 @@ async function judge2(inputs, workspace, signal, post2) {
   await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
   const loaded2 = await loadSettings(inputs.config);
   await confine(loaded2, workspace, inputs.dataFolders);
-  const out = inputs.reportFolder ?? resolve15(inputs.workingDirectory, loaded2.settings.report.folder);
-  const { report, exitStatus, reportFolder } = await runGate(loaded2, { signal, out, progress });
+  const out = inputs.reportFolder ?? resolve16(inputs.workingDirectory, loaded2.settings.report.folder);
+  const { report, exitStatus, reportFolder } = await runGate(loaded2, {
+    signal,
+    out,
+    progress,
+    ...readComparison(inputs.workingDirectory, process.env)
+  });
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);
   const annotations = annotationsOf(report, await sourcesOf(loaded2, workspace));

@@ -11,6 +11,7 @@ import {
   mannersOf,
   passOn,
   publish,
+  readComparison,
   readInputs,
   readOccasion,
   readSurroundings,
@@ -83,7 +84,12 @@ async function judge(
   const loaded = await loadSettings(inputs.config);
   await confine(loaded, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
-  const { report, exitStatus, reportFolder } = await runGate(loaded, { signal, out, progress });
+  const { report, exitStatus, reportFolder } = await runGate(loaded, {
+    signal,
+    out,
+    progress,
+    ...readComparison(inputs.workingDirectory, process.env),
+  });
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);
   const annotations = annotationsOf(report, await sourcesOf(loaded, workspace));

@@ -4,3 +4,4 @@ export { readDetections, writeDetections, DETECTIONS_FILE } from './detections.j
 export { readKept, type Kept } from './kept.js';
 export { diffSettings } from './settings-diff.js';
 export { settleTerms, type BaseRequest, type Terms } from './terms.js';
+export { readHistory, withPoint, writeHistory } from './history.js';

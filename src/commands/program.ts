@@ -41,6 +41,8 @@ interface PlanOptions extends JobOptions {
 interface RunOptions extends JobOptions {
   readonly base?: string | false;
   readonly baseRef?: string;
+  readonly history?: string;
+  readonly commit?: string;
 }
 
 interface EvaluateOptions extends JobOptions, FileOptions {
@@ -112,12 +114,16 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       'branch or commit whose settings judge, and that is measured where no --base is named',
     )
     .option('--no-base', 'there is no base, and limits on what is lost against it judge nothing')
+    .option('--history <file>', 'file of earlier runs, to which this one is added')
+    .option('--commit <sha>', 'commit that the run is of, for the history')
     .action(async (options: RunOptions) => {
       const { loaded, context } = await open(options, signal);
       const base = baseOf(options);
       const { report, exitStatus, reportFolder } = await runGate(loaded, {
         ...context,
-        ...(base !== undefined && { base }),
+        base,
+        history: options.history === undefined ? undefined : resolve(options.history),
+        commit: options.commit,
       });
       print(
         options.json === true

@@ -104,7 +104,8 @@ export function refuseHeadCode(occasion: Occasion, mode: ActionInputs['mode']): 
   });
 }
 
-function inside(workspace: string, path: string, input: string): string {
+/** A path that an input names. @throws InputFault when it leaves the workspace. */
+export function inside(workspace: string, path: string, input: string): string {
   const away = relative(workspace, path);
   if (!away.startsWith('..') && !isAbsolute(away)) return path;
   throw new InputFault({

@@ -6,6 +6,7 @@ import {
   diffReports,
   type BaseSection,
   type Finding,
+  type HistoryPoint,
   type Report,
   type UsedWaiver,
 } from '../report/index.js';
@@ -29,6 +30,18 @@ export function againstBase(
     ...(waivers.length > 0 && { waivers }),
     ...(terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] }),
     findings: [...report.findings, ...ownTerms(terms)],
+  };
+}
+
+/** A run as a point of the history. */
+export function pointOf({ createdAt, variants }: Report, commit: string | undefined): HistoryPoint {
+  const { fp32, int8, mixed } = variants;
+  return {
+    createdAt,
+    ...(commit !== undefined && { commit }),
+    fp32: fp32.stats.AP,
+    int8: int8.stats.AP,
+    mixed: mixed?.stats.AP ?? null,
   };
 }
 

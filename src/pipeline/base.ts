@@ -8,6 +8,7 @@ import { loadGroundTruth } from '../dataset/index.js';
 import { InputFault, describeProblem } from '../faults/index.js';
 import { checkInputs, parseSettings, type LoadedSettings } from '../settings/index.js';
 import type { Context, Progress } from './context.js';
+import { shelfOf } from './kept-base.js';
 
 /** The base, before it is held against the head. */
 export type FoundBase =
@@ -63,15 +64,17 @@ async function measureBase(
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded, repository);
       const images = await imagesOf(base);
-      await run(onHeadsSet(base, loaded), {
-        ...context,
-        out,
-        base: { kind: 'none' },
-        progress: of(ref, context.progress),
-      });
+      const measured = onHeadsSet(base, loaded);
+      const shelf = await shelfOf(measured, context);
+      const earlier = await shelf?.get();
+      const common = { kind: 'measured', where: ref, commit: repository.commit, images } as const;
+      if (earlier !== undefined) return { ...common, source: 'cache', kept: earlier } as const;
+      const progress = of(ref, context.progress);
+      // The base is measured and not judged, and no history is its own.
+      await run(measured, { signal: context.signal, out, base: { kind: 'none' }, progress });
       const kept = await readKept(out);
-      const { commit } = repository;
-      return { kind: 'measured', source: 'computed', where: ref, commit, kept, images } as const;
+      await shelf?.put(kept);
+      return { ...common, source: 'computed', kept } as const;
     });
   } catch (error) {
     if (!(error instanceof InputFault)) throw error;

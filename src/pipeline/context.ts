@@ -8,6 +8,10 @@ export interface Context {
   readonly progress: Progress;
   /** What the head is compared with; undefined where nobody said. */
   readonly base?: BaseRequest | undefined;
+  /** File of earlier runs' mAP, to which this run is added. */
+  readonly history?: string | undefined;
+  /** Commit that the run is of, for the history. */
+  readonly commit?: string | undefined;
 }
 
 /** Where long work shows how far it is. */

@@ -1,6 +1,13 @@
 import type { Ranges, TensorStatistics } from '../calibration/index.js';
 import type { BootstrapResult } from '../evaluation/index.js';
-import { DETECTIONS_FILE, settleTerms, writeDetections } from '../baseline/index.js';
+import {
+  DETECTIONS_FILE,
+  readHistory,
+  settleTerms,
+  withPoint,
+  writeDetections,
+  writeHistory,
+} from '../baseline/index.js';
 import type { DetectionTable } from '../dataset/index.js';
 import type { ExitStatus } from '../faults/index.js';
 import { exitStatusOf, type Verdict } from '../gate/index.js';
@@ -19,7 +26,7 @@ import type { LoadedSettings } from '../settings/index.js';
 import { compareBase } from './against.js';
 import { assembleReport } from './assemble.js';
 import { findBase } from './base.js';
-import { againstBase } from './base-section.js';
+import { againstBase, pointOf } from './base-section.js';
 import { stalePlan, startPlan } from './committed-plan.js';
 import { confirmOnGpu, type Confirmation } from './confirm.js';
 import { calibrate, type Calibrated } from './calibrate.js';
@@ -95,6 +102,7 @@ export async function runGate(
   await checkReportFolder(context.out);
   const asked = how.anew === true ? withoutPlan(loaded) : loaded;
   const terms = await settleTerms(asked, context.base, new Date(startedAt).toISOString().slice(0, 10));
+  const past = context.history === undefined ? undefined : await readHistory(context.history);
   const base = await findBase(terms, context.base, context, runGate);
   return withBench(terms.loaded, context, async (prepared) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared, base) };
@@ -137,7 +145,9 @@ export async function runGate(
     ];
     const judged = judgedDetections(found, candidate);
     const assembled = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
-    const report = againstBase(assembled, bench, terms, verdict, judged);
+    const judgedReport = againstBase(assembled, bench, terms, verdict, judged);
+    const history = past === undefined ? undefined : withPoint(past, pointOf(judgedReport, context.commit));
+    const report = { ...judgedReport, ...(history !== undefined && { history: [...history] }) };
     context.progress.phase('Writing the report');
     await writeReport(report, context.out, {
       ...filesOf(found, candidate),
@@ -147,6 +157,7 @@ export async function runGate(
         detections: judged,
       }),
     });
+    if (context.history !== undefined && history !== undefined) await writeHistory(context.history, history);
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });
 }

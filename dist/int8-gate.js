@@ -16338,8 +16338,8 @@ var init_collector = __esm({
       /** Adds what another collector saw. */
       merge(other) {
         for (const [name2, theirs] of other.tensors) {
-          const ours2 = this.tensors.get(name2);
-          if (ours2 === void 0) {
+          const ours3 = this.tensors.get(name2);
+          if (ours3 === void 0) {
             this.tensors.set(name2, {
               ...theirs,
               bins: theirs.bins.slice(),
@@ -16350,21 +16350,21 @@ var init_collector = __esm({
           }
           const bins = theirs.bins.slice();
           const copy = { ...theirs, bins };
-          if (copy.limit > ours2.limit) grow(ours2, copy.limit);
-          else if (ours2.limit > copy.limit) grow(copy, ours2.limit);
-          for (let i = 0; i < BINS; i++) ours2.bins[i] = ours2.bins[i] + bins[i];
-          ours2.count += copy.count;
-          ours2.zeros += copy.zeros;
-          ours2.nonFinite += copy.nonFinite;
-          ours2.images += copy.images;
-          reserve(ours2, theirs.minByImage.length);
+          if (copy.limit > ours3.limit) grow(ours3, copy.limit);
+          else if (ours3.limit > copy.limit) grow(copy, ours3.limit);
+          for (let i = 0; i < BINS; i++) ours3.bins[i] = ours3.bins[i] + bins[i];
+          ours3.count += copy.count;
+          ours3.zeros += copy.zeros;
+          ours3.nonFinite += copy.nonFinite;
+          ours3.images += copy.images;
+          reserve(ours3, theirs.minByImage.length);
           theirs.minByImage.forEach((low, i) => {
             if (Number.isNaN(low)) return;
-            ours2.minByImage[i] = low;
-            ours2.maxByImage[i] = theirs.maxByImage[i];
+            ours3.minByImage[i] = low;
+            ours3.maxByImage[i] = theirs.maxByImage[i];
           });
-          ours2.min = Math.min(ours2.min, copy.min);
-          ours2.max = Math.max(ours2.max, copy.max);
+          ours3.min = Math.min(ours3.min, copy.min);
+          ours3.max = Math.max(ours3.max, copy.max);
         }
       }
       /** Statistics by tensor name. */
@@ -16387,8 +16387,8 @@ var init_collector = __esm({
 
 // src/calibration/extremes.ts
 function above(value, image, peak) {
-  const [ours2, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours2 > theirs || ours2 === theirs && image < peak.image;
+  const [ours3, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours3 > theirs || ours3 === theirs && image < peak.image;
 }
 function reserve2(running, count3) {
   if (running.min.length >= count3) return;
@@ -16459,19 +16459,19 @@ var init_extremes = __esm({
       /** Adds what another observer saw of other images. */
       merge(other) {
         for (const [name2, theirs] of other.tensors) {
-          const ours2 = this.tensors.get(name2) ?? this.start(name2, theirs.shape);
-          reserve2(ours2, theirs.min.length);
+          const ours3 = this.tensors.get(name2) ?? this.start(name2, theirs.shape);
+          reserve2(ours3, theirs.min.length);
           theirs.min.forEach((value, i) => {
             if (Number.isNaN(value)) return;
-            ours2.min[i] = value;
-            ours2.max[i] = theirs.max[i];
+            ours3.min[i] = value;
+            ours3.max[i] = theirs.max[i];
           });
           theirs.channelMin.forEach((low, c) => {
-            ours2.channelMin[c] = Math.min(ours2.channelMin[c], low);
-            ours2.channelMax[c] = Math.max(ours2.channelMax[c], theirs.channelMax[c]);
+            ours3.channelMin[c] = Math.min(ours3.channelMin[c], low);
+            ours3.channelMax[c] = Math.max(ours3.channelMax[c], theirs.channelMax[c]);
           });
-          if (theirs.peak !== void 0 && (ours2.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours2.peak)))
-            ours2.peak = theirs.peak;
+          if (theirs.peak !== void 0 && (ours3.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours3.peak)))
+            ours3.peak = theirs.peak;
         }
       }
       /** Extremes by tensor name. */
@@ -16508,11 +16508,11 @@ function limitOf2({ min, max, minByImage, maxByImage }, batch) {
   while (limit2 > 0 && limit2 < amax) limit2 *= 2;
   return limit2;
 }
-function rebinned({ bins, limit: ours2 }, limit2) {
+function rebinned({ bins, limit: ours3 }, limit2) {
   const below = new Float64Array(BINS + 1);
   for (let i = 0; i < BINS; i++) below[i + 1] = below[i] + bins[i];
   const at2 = (edge) => {
-    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours2));
+    const place2 = Math.min(BINS, edge * limit2 * BINS / (COUNTED * ours3));
     const whole = Math.floor(place2);
     return below[whole] + (place2 - whole) * (bins[whole] ?? 0);
   };
@@ -42354,9 +42354,9 @@ var init_search = __esm({
           return "cheapest";
         }
         const start = await this.recalibrated(base);
-        const cut = start !== base && await this.passes(start, true) ? start : await this.cut(start);
-        if (cut === void 0) return this.limit();
-        const lean = await this.revert(cut);
+        const cut2 = start !== base && await this.passes(start, true) ? start : await this.cut(start);
+        if (cut2 === void 0) return this.limit();
+        const lean = await this.revert(cut2);
         const best = await this.cheaper(start, lean);
         if (this.input.alternatives === true) await this.widen(best);
         return "cheapest";
@@ -42459,9 +42459,9 @@ var init_search = __esm({
         return Math.max(0, this.trials.price(withFloat2(draft, [unit])).cost - this.trials.price(draft).cost);
       }
       /** Gives back to INT8 what is not needed: chunks from the least sensitive on, then single groups, dearest first. */
-      async revert(cut) {
-        let now = cut;
-        for (let size = cut.float.length >> 1; size > 1; size >>= 1)
+      async revert(cut2) {
+        let now = cut2;
+        for (let size = cut2.float.length >> 1; size > 1; size >>= 1)
           for (let end = now.float.length; end > 0; end -= size) {
             const draft = { ...now, float: now.float.filter((_, i) => i < end - size || i >= end) };
             if (draft.float.length > 0 && await this.worthwhile(draft)) now = draft;
@@ -42725,11 +42725,11 @@ async function chooseCalibrators(input) {
   const trials = canSweepStored(input) ? measured.flatMap(
     (firsts, group) => [...new Set(firsts)].map((candidate) => new Trial(group, candidate))
   ) : [];
-  const cut = trials.length === 0 ? void 0 : await cutOf(input);
-  if (cut !== void 0) {
+  const cut2 = trials.length === 0 ? void 0 : await cutOf(input);
+  if (cut2 !== void 0) {
     const few2 = Math.min(FIRST2, input.feed.count);
-    await measureTrials(input, cut, groups, trials, [0, few2]);
-    await measureTrials(input, cut, groups, promising(trials), [few2, input.feed.count]);
+    await measureTrials(input, cut2, groups, trials, [0, few2]);
+    await measureTrials(input, cut2, groups, promising(trials), [few2, input.feed.count]);
   }
   const sqnr = new Map(trials.map((trial) => [`${trial.group} ${trial.candidate}`, trial]));
   return groups.map((group, g) => {
@@ -42789,17 +42789,17 @@ async function cutOf(input) {
     quantized: input.candidates.map(({ ranges }) => quantize(input.model, everything, ranges).proto)
   };
 }
-async function measureTrials(input, cut, groups, trials, [from, to]) {
+async function measureTrials(input, cut2, groups, trials, [from, to]) {
   if (from >= to) return;
   const { engine, feed, signal, onProgress } = input;
   const later = { ...feed, count: to - from, image: (i) => feed.image(from + i) };
   for (let start = 0; start < trials.length; start += CASES) {
     const some = trials.slice(start, start + CASES);
-    const writer = new CaseWriter(cut, input.model);
+    const writer = new CaseWriter(cut2, input.model);
     for (const { group, candidate } of some) {
       if (signal.aborted) throw new Interrupted();
       const own = new Set(groups[group]?.tensors);
-      writer.add(bypassWhere(cut.quantized[candidate], (tensor) => !own.has(tensor)));
+      writer.add(bypassWhere(cut2.quantized[candidate], (tensor) => !own.has(tensor)));
     }
     const probe2 = await engine.probe.call(engine, writer.program());
     try {
@@ -42860,12 +42860,12 @@ var init_calibrators2 = __esm({
       }
     };
     CaseWriter = class {
-      constructor(cut, model) {
-        this.cut = cut;
+      constructor(cut2, model) {
+        this.cut = cut2;
         this.model = model;
         this.shared = new Set(model.proto.graph?.initializer);
-        const finder = new PartFinder(bypassWhere(cut.quantized[0], () => true));
-        const parts = cut.regions.map((region) => finder.part(region));
+        const finder = new PartFinder(bypassWhere(cut2.quantized[0], () => true));
+        const parts = cut2.regions.map((region) => finder.part(region));
         this.digests = parts.map((part) => partDigest(part, this.shared));
         this.plain = parts.map((part) => this.write(finder, part));
       }
@@ -44214,21 +44214,21 @@ var init_engine = __esm({
 // src/engine/tensorrt/gpu.ts
 import { execFile as execFile2 } from "node:child_process";
 import { promisify as promisify3 } from "node:util";
-async function gpuState(bus, ours2, program3 = "nvidia-smi") {
+async function gpuState(bus, ours3, program3 = "nvidia-smi") {
   const ask2 = async (args) => (await run2(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
   try {
     const [line, apps] = await Promise.all([
       ask2([`--query-gpu=${FIELDS2.join(",")}`]),
       ask2(["--query-compute-apps=pid,process_name"])
     ]);
-    return stateOf(line.trim().split("\n")[0] ?? "", apps, ours2);
+    return stateOf(line.trim().split("\n")[0] ?? "", apps, ours3);
   } catch (error2) {
     return {
       unknown: systemCode(error2) === "ENOENT" ? `${program3} is not installed` : messageOf(error2).split("\n")[0] ?? ""
     };
   }
 }
-function stateOf(line, apps, ours2) {
+function stateOf(line, apps, ours3) {
   const cells4 = line.split(",").map((cell) => cell.trim());
   const at2 = (field) => cells4[FIELDS2.indexOf(field)] ?? "";
   const number3 = (field) => {
@@ -44248,7 +44248,7 @@ function stateOf(line, apps, ours2) {
     others: apps.split("\n").flatMap((row3) => {
       const [, pid, name2] = /^\s*(\d+)\s*,\s*(.*?)\s*$/.exec(row3) ?? [];
       return pid === void 0 ? [] : [{ pid: Number(pid), name: name2 ?? "" }];
-    }).filter(({ pid }) => !ours2.includes(pid))
+    }).filter(({ pid }) => !ours3.includes(pid))
   };
 }
 function noiseOf2(state) {
@@ -47945,17 +47945,17 @@ function doesNotPay({ variant: variant2, details }, fp16) {
 }
 function slowerThanImplicit(engines3) {
   const of2 = (name2) => engines3.find(({ variant: variant2 }) => variant2 === name2);
-  const [implicit, ours2] = [of2("implicit"), of2("mixed") ?? of2("int8")];
-  if (implicit === void 0 || ours2 === void 0) return [];
+  const [implicit, ours3] = [of2("implicit"), of2("mixed") ?? of2("int8")];
+  if (implicit === void 0 || ours3 === void 0) return [];
   const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const ratio = ms(ours2.details) / ms(implicit.details);
+  const ratio = ms(ours3.details) / ms(implicit.details);
   if (ratio <= SLOWER) return [];
   return [
     {
       kind: "slower-than-implicit",
       severity: "info",
-      subject: ours2.variant,
-      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours2.measured.evaluation.stats.AP.toFixed(3)}.`,
+      subject: ours3.variant,
+      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours3.measured.evaluation.stats.AP.toFixed(3)}.`,
       advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
     }
   ];
@@ -71548,7 +71548,8 @@ function readInputs() {
     "config"
   );
   return {
-    mode: oneOf("mode", ["gate", "comment"], "gate"),
+    mode: oneOf("mode", ["gate", "comment", "audit"], "gate"),
+    issue: oneOf("issue", ["true", "false"], "true") === "true",
     config,
     workingDirectory,
     reportFolder: folder === "" ? void 0 : inside(workspace, resolve13(workingDirectory, folder), "report-folder"),
@@ -76782,6 +76783,17 @@ function connect(token, where, patience) {
     createComment: async (issue2, body) => void await rest.issues.createComment({ ...place2, issue_number: issue2, body }),
     updateComment: async (id, body) => void await rest.issues.updateComment({ ...place2, comment_id: id, body }),
     deleteComment: async (id) => void await rest.issues.deleteComment({ ...place2, comment_id: id }),
+    openIssues: (creator) => read(async () => {
+      const all = await octokit.paginate(rest.issues.listForRepo, {
+        ...place2,
+        creator,
+        state: "open",
+        per_page: 100
+      });
+      return all.filter((one) => one.pull_request === void 0).map(({ number: number3, body }) => ({ number: number3, body: body ?? "" })).sort((a, b) => a.number - b.number);
+    }),
+    createIssue: async (title, body) => void await rest.issues.create({ ...place2, title, body }),
+    updateIssue: async (number3, change3) => void await rest.issues.update({ ...place2, issue_number: number3, ...change3 }),
     checkRuns: (sha, name2) => read(async () => {
       const { data } = await rest.checks.listForRef({
         ...place2,
@@ -76849,51 +76861,6 @@ var init_client2 = __esm({
     };
     nothing2 = () => void 0;
     QUIET2 = { debug: nothing2, info: nothing2, warn: nothing2, error: nothing2 };
-  }
-});
-
-// src/github/check.ts
-async function postCheck(github, sha, content, annotations, patience) {
-  const all = annotations.slice(0, MOST_ANNOTATIONS);
-  let id;
-  let [failures, done, unclear] = [0, 0, false];
-  for (; ; ) {
-    try {
-      if (unclear) {
-        const run5 = await find2(github, sha, content);
-        id = run5?.id;
-        done = run5?.annotations ?? 0;
-        unclear = false;
-      }
-      if (id !== void 0 && done >= all.length) return { kind: "written" };
-      const batch = all.slice(done, done + PER_REQUEST);
-      unclear = true;
-      if (id === void 0) id = await github.createCheck(sha, content, batch);
-      else await github.addAnnotations(id, content, batch);
-      unclear = false;
-      done += batch.length;
-      failures = 0;
-    } catch (error2) {
-      if (!(error2 instanceof GitHubRefusal)) throw error2;
-      const { refusal } = error2;
-      if (refusal.kind === "denied") return { kind: "denied", why: refusal.why };
-      if (refusal.kind !== "unclear" || ++failures >= patience.tries)
-        return { kind: "failed", why: refusal.why };
-      await waitBefore(patience, failures, refusal.waitMs);
-    }
-  }
-}
-async function find2(github, sha, content) {
-  const runs = await github.checkRuns(sha, content.name);
-  return runs.find(({ externalId }) => externalId === content.externalId);
-}
-var PER_REQUEST, MOST_ANNOTATIONS;
-var init_check = __esm({
-  "src/github/check.ts"() {
-    "use strict";
-    init_client2();
-    PER_REQUEST = 50;
-    MOST_ANNOTATIONS = 200;
   }
 });
 
@@ -76998,6 +76965,177 @@ var init_sticky = __esm({
     MARK = /^<!-- int8-gate:([0-9a-f]{12}) head=([0-9a-f]{40,64}) run=(\d{1,15})\.(\d{1,6}) says=([0-9a-f]{16}) -->/;
     MOST_STEPS = 25;
     ACTIONS = "github-actions[bot]";
+  }
+});
+
+// src/github/issue.ts
+function formatIssueMark(key, says) {
+  return `<!-- int8-gate-audit:${key} says=${digestOf3(says)} -->`;
+}
+function nextIssueStep(open7, { problem }) {
+  const [first2, ...others] = open7;
+  if (problem === void 0)
+    return first2 === void 0 ? { kind: "rest" } : { kind: "close", number: first2.number, why: "solved" };
+  if (first2 === void 0) return { kind: "create" };
+  const extra = others.at(-1);
+  if (extra !== void 0) return { kind: "close", number: extra.number, why: "double" };
+  const says = MARK2.exec(first2.body)?.[2];
+  return says === digestOf3(problem) ? { kind: "rest" } : { kind: "update", number: first2.number };
+}
+async function keepIssue(github, input, patience) {
+  let failures = 0;
+  let done = "Its issue says this already.";
+  for (let taken = 0; taken < MOST_STEPS2; taken++) {
+    try {
+      const step2 = nextIssueStep(await ours2(github, input), input);
+      if (step2.kind === "rest")
+        return input.problem === void 0 && taken === 0 ? "No issue is open." : done;
+      done = await take3(github, step2, input);
+      failures = 0;
+    } catch (error2) {
+      if (!(error2 instanceof GitHubRefusal)) throw error2;
+      const { refusal } = error2;
+      if (refusal.kind === "denied")
+        return `The issue could not be written: the token may not (${refusal.why}). It needs \`issues: write\`.`;
+      if (refusal.kind === "refused") return `The issue could not be written: ${refusal.why}.`;
+      if (++failures >= patience.tries) return `The issue could not be written: ${refusal.why}.`;
+      await waitBefore(patience, failures, refusal.kind === "unclear" ? refusal.waitMs : void 0);
+    }
+  }
+  return "The issue could not be written: other runs kept changing it.";
+}
+async function take3(github, step2, { key, title, problem = "", solved }) {
+  const body = `${formatIssueMark(key, problem)}
+${problem}`;
+  switch (step2.kind) {
+    case "create":
+      await github.createIssue(title, body);
+      return "An issue was opened.";
+    case "update":
+      await github.updateIssue(step2.number, { body });
+      return "The issue was brought up to date.";
+    case "close":
+      if (step2.why === "solved") await github.createComment(step2.number, solved);
+      await github.updateIssue(step2.number, { state: "closed" });
+      return step2.why === "solved" ? "The issue was closed." : "The issue is there once.";
+  }
+}
+async function ours2(github, { key }) {
+  const login = await github.whoami().catch((error2) => {
+    if (error2 instanceof GitHubRefusal) return "github-actions[bot]";
+    throw error2;
+  });
+  const all = await github.openIssues(login);
+  return all.filter(({ body }) => MARK2.exec(body)?.[1] === key);
+}
+var MARK2, MOST_STEPS2;
+var init_issue = __esm({
+  "src/github/issue.ts"() {
+    "use strict";
+    init_client2();
+    init_sticky();
+    MARK2 = /^<!-- int8-gate-audit:([0-9a-f]{12}) says=([0-9a-f]{16}) -->/;
+    MOST_STEPS2 = 20;
+  }
+});
+
+// src/github/audit.ts
+async function tellAudit(audit, folder, occasion, where, { token, name: name2 }, issue2, manners) {
+  setOutput("verdict", audit.verdict.kind);
+  setOutput("why", audit.verdict.why);
+  setOutput("report-path", folder);
+  process.stdout.write(`${formatAuditTerminal(audit)}
+
+Report: ${terminalText(folder)}
+`);
+  const markdown = formatAuditMarkdown(audit);
+  await summarize(markdown);
+  if (audit.verdict.kind === "fail")
+    error(terminalText(audit.verdict.why), { title: "int8-gate: calibration audit" });
+  const { repository } = where;
+  if (!issue2 || token === "" || repository === void 0 || occasion.kind !== "commit") return;
+  const said = await keepIssue(
+    connect(token, { ...where, repository }, manners),
+    {
+      key: keyOf2(`audit ${name2}`),
+      title: `${name2}: the calibration images need a look`,
+      problem: audit.verdict.kind === "fail" ? cut(markdown) : void 0,
+      solved: `The audit passes again. ${runOf(where)}`
+    },
+    manners
+  );
+  info(terminalText(said));
+}
+function cut(markdown) {
+  if (Buffer.byteLength(markdown) <= MOST_BYTES3) return markdown;
+  const lines2 = markdown.split("\n");
+  let bytes2 = 0;
+  const kept2 = lines2.filter((line) => (bytes2 += Buffer.byteLength(line) + 1) <= MOST_BYTES3);
+  return `${kept2.join("\n")}
+
+${lines2.length - kept2.length} more lines in audit.md.
+`;
+}
+function runOf({ serverUrl, repository, runId }) {
+  return `${serverUrl}/${repository ?? ""}/actions/runs/${runId}`;
+}
+var MOST_BYTES3;
+var init_audit3 = __esm({
+  "src/github/audit.ts"() {
+    "use strict";
+    init_core();
+    init_audit();
+    init_report();
+    init_action();
+    init_client2();
+    init_issue();
+    init_sticky();
+    MOST_BYTES3 = 6e4;
+  }
+});
+
+// src/github/check.ts
+async function postCheck(github, sha, content, annotations, patience) {
+  const all = annotations.slice(0, MOST_ANNOTATIONS);
+  let id;
+  let [failures, done, unclear] = [0, 0, false];
+  for (; ; ) {
+    try {
+      if (unclear) {
+        const run5 = await find2(github, sha, content);
+        id = run5?.id;
+        done = run5?.annotations ?? 0;
+        unclear = false;
+      }
+      if (id !== void 0 && done >= all.length) return { kind: "written" };
+      const batch = all.slice(done, done + PER_REQUEST);
+      unclear = true;
+      if (id === void 0) id = await github.createCheck(sha, content, batch);
+      else await github.addAnnotations(id, content, batch);
+      unclear = false;
+      done += batch.length;
+      failures = 0;
+    } catch (error2) {
+      if (!(error2 instanceof GitHubRefusal)) throw error2;
+      const { refusal } = error2;
+      if (refusal.kind === "denied") return { kind: "denied", why: refusal.why };
+      if (refusal.kind !== "unclear" || ++failures >= patience.tries)
+        return { kind: "failed", why: refusal.why };
+      await waitBefore(patience, failures, refusal.waitMs);
+    }
+  }
+}
+async function find2(github, sha, content) {
+  const runs = await github.checkRuns(sha, content.name);
+  return runs.find(({ externalId }) => externalId === content.externalId);
+}
+var PER_REQUEST, MOST_ANNOTATIONS;
+var init_check = __esm({
+  "src/github/check.ts"() {
+    "use strict";
+    init_client2();
+    PER_REQUEST = 50;
+    MOST_ANNOTATIONS = 200;
   }
 });
 
@@ -77269,8 +77407,8 @@ async function readForeignReport(folder, workspace) {
     try {
       const about = await handle.stat();
       if (!about.isFile()) throw new InputFault({ where, what: "is no regular file" });
-      if (about.size > MOST_BYTES3)
-        throw new InputFault({ where, what: `has ${about.size} bytes; at most ${MOST_BYTES3} are read` });
+      if (about.size > MOST_BYTES4)
+        throw new InputFault({ where, what: `has ${about.size} bytes; at most ${MOST_BYTES4} are read` });
       text3 = await handle.readFile("utf8");
     } finally {
       await handle.close();
@@ -77321,7 +77459,7 @@ async function passOn(folder, config, workspace, occasion, where, posting, manne
   await announce({ kind: "report", report, annotations }, occasion, where, posting, manners, caution);
   return occasion.kind !== "workflow-run" && report.verdict.blocks ? EXIT.fail : EXIT.pass;
 }
-var MOST_BYTES3;
+var MOST_BYTES4;
 var init_companion = __esm({
   "src/github/companion.ts"() {
     "use strict";
@@ -77331,7 +77469,7 @@ var init_companion = __esm({
     init_action();
     init_announce();
     init_places();
-    MOST_BYTES3 = 32 * 2 ** 20;
+    MOST_BYTES4 = 32 * 2 ** 20;
   }
 });
 
@@ -80028,6 +80166,7 @@ var init_github2 = __esm({
   "src/github/index.ts"() {
     "use strict";
     init_action();
+    init_audit3();
     init_announce();
     init_companion();
     init_confine();
@@ -80081,6 +80220,13 @@ async function runAction() {
       return;
     }
     post2 = (news) => announce(news, occasion, where, inputs.posting, manners);
+    if (inputs.mode === "audit") {
+      post2 = () => Promise.resolve();
+      const { audit, exitStatus, out } = await auditImages(inputs, workspace, abort.signal);
+      process.exitCode = exitStatus;
+      await tellAudit(audit, out, occasion, where, inputs.posting, inputs.issue, manners);
+      return;
+    }
     await judge2(inputs, workspace, abort.signal, post2);
   } catch (error2) {
     const ending = endingOf(error2);
@@ -80091,6 +80237,14 @@ async function runAction() {
 `);
     if (ending.exitStatus !== EXIT.interrupted) await post2({ kind: "problems", problems: ending.problems });
   }
+}
+async function auditImages(inputs, workspace, signal) {
+  const progress = createProgress(process.stdout, process.env);
+  await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
+  const loaded2 = await loadSettings(inputs.config);
+  await confine(loaded2, workspace, inputs.dataFolders);
+  const out = inputs.reportFolder ?? resolve16(inputs.workingDirectory, loaded2.settings.report.folder);
+  return { ...await runAudit(loaded2, { signal, out, progress }), out };
 }
 async function judge2(inputs, workspace, signal, post2) {
   const progress = createProgress(process.stdout, process.env);

@@ -17,10 +17,11 @@ import {
   readSurroundings,
   refuseHeadCode,
   sourcesOf,
+  tellAudit,
   type ActionInputs,
   type News,
 } from './github/index.js';
-import { runGate } from './pipeline/index.js';
+import { runAudit, runGate, type AuditResult } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
 
 /** Fills the runner's tool cache ($RUNNER_TOOL_CACHE), so that no job has to install anything. */
@@ -61,6 +62,13 @@ export async function runAction(): Promise<void> {
       return;
     }
     post = (news) => announce(news, occasion, where, inputs.posting, manners);
+    if (inputs.mode === 'audit') {
+      post = () => Promise.resolve();
+      const { audit, exitStatus, out } = await auditImages(inputs, workspace, abort.signal);
+      process.exitCode = exitStatus;
+      await tellAudit(audit, out, occasion, where, inputs.posting, inputs.issue, manners);
+      return;
+    }
     await judge(inputs, workspace, abort.signal, post);
   } catch (error) {
     const ending = endingOf(error);
@@ -71,6 +79,19 @@ export async function runAction(): Promise<void> {
     // Who cancels does so for a newer run, which will speak.
     if (ending.exitStatus !== EXIT.interrupted) await post({ kind: 'problems', problems: ending.problems });
   }
+}
+
+async function auditImages(
+  inputs: ActionInputs,
+  workspace: string,
+  signal: AbortSignal,
+): Promise<AuditResult & { readonly out: string }> {
+  const progress = createProgress(process.stdout, process.env);
+  await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
+  const loaded = await loadSettings(inputs.config);
+  await confine(loaded, workspace, inputs.dataFolders);
+  const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
+  return { ...(await runAudit(loaded, { signal, out, progress })), out };
 }
 
 async function judge(

@@ -21,8 +21,10 @@ import type { Posting } from './tell.js';
 
 /** The action's inputs. */
 export interface ActionInputs {
-  /** `gate` judges; `comment` posts a report that an earlier job or run left. */
-  readonly mode: 'gate' | 'comment';
+  /** `gate` judges; `comment` posts a report that an earlier job or run left; `audit` looks at the calibration images. */
+  readonly mode: 'gate' | 'comment' | 'audit';
+  /** Whether an audit keeps an issue. */
+  readonly issue: boolean;
   readonly config: string;
   readonly workingDirectory: string;
   readonly reportFolder: string | undefined;
@@ -46,7 +48,8 @@ export function readInputs(): ActionInputs {
     'config',
   );
   return {
-    mode: oneOf('mode', ['gate', 'comment'], 'gate'),
+    mode: oneOf('mode', ['gate', 'comment', 'audit'], 'gate'),
+    issue: oneOf('issue', ['true', 'false'], 'true') === 'true',
     config,
     workingDirectory,
     reportFolder:

@@ -30,6 +30,11 @@ export interface Comment {
   readonly body: string;
 }
 
+export interface Issue {
+  readonly number: number;
+  readonly body: string;
+}
+
 export interface Annotation {
   readonly path: string;
   readonly start_line: number;
@@ -66,6 +71,10 @@ export interface GitHub {
   createComment(issue: number, body: string): Promise<void>;
   updateComment(id: number, body: string): Promise<void>;
   deleteComment(id: number): Promise<void>;
+  /** Open issues (no pull requests) that a login opened, oldest first. */
+  openIssues(creator: string): Promise<readonly Issue[]>;
+  createIssue(title: string, body: string): Promise<void>;
+  updateIssue(number: number, change: { readonly body?: string; readonly state?: 'closed' }): Promise<void>;
   checkRuns(sha: string, name: string): Promise<readonly CheckRun[]>;
   /** Answers the check run's id. */
   createCheck(sha: string, content: CheckContent, annotations: readonly Annotation[]): Promise<number>;
@@ -157,6 +166,22 @@ export function connect(
     updateComment: async (id, body) =>
       void (await rest.issues.updateComment({ ...place, comment_id: id, body })),
     deleteComment: async (id) => void (await rest.issues.deleteComment({ ...place, comment_id: id })),
+    openIssues: (creator) =>
+      read(async () => {
+        const all = await octokit.paginate(rest.issues.listForRepo, {
+          ...place,
+          creator,
+          state: 'open',
+          per_page: 100,
+        });
+        return all
+          .filter((one) => one.pull_request === undefined)
+          .map(({ number, body }) => ({ number, body: body ?? '' }))
+          .sort((a, b) => a.number - b.number);
+      }),
+    createIssue: async (title, body) => void (await rest.issues.create({ ...place, title, body })),
+    updateIssue: async (number, change) =>
+      void (await rest.issues.update({ ...place, issue_number: number, ...change })),
     checkRuns: (sha, name) =>
       read(async () => {
         const { data } = await rest.checks.listForRef({

@@ -2,31 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-
-export interface FakeComment {
-  readonly id: number;
-  readonly issue: number;
-  author: string;
-  body: string;
-}
-export interface FakeCheck {
-  readonly id: number;
-  readonly sha: string;
-  name: string;
-  externalId: string;
-  conclusion: string;
-  title: string;
-  summary: string;
-  detailsUrl: string | undefined;
-  annotations: { path: string; start_line: number; annotation_level: string; message: string }[];
-}
-export interface FakePull {
-  number: number;
-  head: string;
-  /** `owner:branch` */
-  from: string;
-  open: boolean;
-}
+import type { FakeCheck, FakeComment, FakeIssue, FakePull } from './fake-state.js';
 
 /** A request as it came in and how it was answered. */
 export interface Seen {
@@ -104,13 +80,14 @@ export class FakeGitHub {
   readonly comments = new Map<number, FakeComment>();
   readonly checks = new Map<number, FakeCheck>();
   readonly pulls = new Map<number, FakePull>();
+  readonly issues = new Map<number, FakeIssue>();
   readonly seen: Seen[] = [];
   /** What int8-gate asked that GitHub's description does not allow. */
   readonly violations: string[] = [];
   faults: Fault[] = [];
   login = 'github-actions[bot]';
   /** Scopes that the token has. */
-  scopes = { comments: true, checks: true, graphql: true, pulls: true };
+  scopes = { comments: true, checks: true, graphql: true, pulls: true, issues: true };
   /** Requests left before the primary limit. */
   remaining = Infinity;
   prefix = '';
@@ -288,6 +265,10 @@ function bodyProblem(body: unknown): ReturnType<Operate> | undefined {
     : undefined;
 }
 
+function issueJson({ number, author, title, body, state }: FakeIssue): object {
+  return { id: number, number, title, body, state, user: { login: author } };
+}
+
 function outputOf(body: Record<string, unknown>): {
   readonly title: string;
   readonly summary: string;
@@ -327,6 +308,30 @@ const HANDLERS: Readonly<
   'DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}'({ params }) {
     if (!this.scopes.comments) return DENIED;
     return this.comments.delete(Number(params.comment_id)) ? { status: 204 } : MISSING;
+  },
+  'GET /repos/{owner}/{repo}/issues'({ query }) {
+    const all = [...this.issues.values()].filter(
+      ({ author, state }) => state === query.get('state') && (query.get('creator') ?? author) === author,
+    );
+    const { rows, link } = page(all, query);
+    return { status: 200, data: rows.map(issueJson), ...(link !== undefined && { link }) };
+  },
+  'POST /repos/{owner}/{repo}/issues'({ body }) {
+    if (!this.scopes.issues) return DENIED;
+    const problem = bodyProblem(body.body);
+    if (problem !== undefined) return problem;
+    const made = { number: this.nextId(), author: this.login, state: 'open' };
+    const issue = { ...made, title: String(body.title), body: String(body.body) };
+    this.issues.set(issue.number, issue);
+    return { status: 201, data: issueJson(issue) };
+  },
+  'PATCH /repos/{owner}/{repo}/issues/{issue_number}'({ params, body }) {
+    if (!this.scopes.issues) return DENIED;
+    const issue = this.issues.get(Number(params.issue_number));
+    if (issue === undefined) return MISSING;
+    if (typeof body.body === 'string') issue.body = body.body;
+    if (typeof body.state === 'string') issue.state = body.state;
+    return { status: 200, data: issueJson(issue) };
   },
   'GET /repos/{owner}/{repo}/pulls/{pull_number}'({ params }) {
     const pull = this.pulls.get(Number(params.pull_number));

@@ -57,7 +57,7 @@ permissions:
 concurrency:
   group: int8-gate-\${{ github.ref }}
   cancel-in-progress: true
-${job(config, lfs, 14, '')}`;
+${job(config, lfs, 14, PULL_REQUEST)}`;
 }
 
 function nightly(config: string, lfs: boolean): string {
@@ -69,10 +69,38 @@ on:
   workflow_dispatch:
 permissions:
   contents: read
-${job(config, lfs, 90, "\n          check: 'false'")}`;
+  issues: write # one issue while the audit of the calibration images fails
+${job(config, lfs, 90, nightParts(config))}`;
 }
 
-function job(config: string, lfs: boolean, days: number, more: string): string {
+/** What a workflow's job has beside the common steps. */
+interface Parts {
+  readonly checkout: string;
+  readonly before: string;
+  readonly inputs: string;
+}
+
+/** The base judges, so its commit must be there. */
+const PULL_REQUEST: Parts = {
+  checkout: '\n          fetch-depth: 0',
+  before: '',
+  inputs: '\n          base-ref: ${{ github.event.pull_request.base.sha }}',
+};
+
+function nightParts(config: string): Parts {
+  return {
+    checkout: '',
+    before: `
+      - uses: int8-gate/int8-gate@v0
+        with:
+          mode: audit
+          config: ${JSON.stringify(config)}
+          report-folder: int8-gate-audit`,
+    inputs: "\n          check: 'false'",
+  };
+}
+
+function job(config: string, lfs: boolean, days: number, { checkout, before, inputs }: Parts): string {
   return `jobs:
   int8:
     runs-on: ubuntu-latest
@@ -80,11 +108,11 @@ function job(config: string, lfs: boolean, days: number, more: string): string {
     steps:
       - uses: actions/checkout@v4
         with:
-          persist-credentials: false${lfs ? '\n          lfs: true' : ''}
-      - uses: int8-gate/int8-gate@v0
+          persist-credentials: false${checkout}${lfs ? '\n          lfs: true' : ''}${before}
+      - uses: int8-gate/int8-gate@v0${before === '' ? '' : '\n        if: always()'}
         id: gate
         with:
-          config: ${JSON.stringify(config)}${more}
+          config: ${JSON.stringify(config)}${inputs}
       - uses: actions/upload-artifact@v4
         if: always() && steps.gate.outputs.report-path != ''
         with:

@@ -65,14 +65,24 @@ describe('workflows', () => {
       await writeWorkflows(root, join(root, 'detectors', 'int8-gate.yml'), false);
       const { inputs, outputs } = parse(await readFile('action.yml', 'utf8')) as Record<string, object>;
       for (const [i, { jobs, permissions }] of (await read(root)).entries()) {
-        const [checkout, gate, upload] = jobs.int8!.steps;
-        expect(checkout!.with).toEqual({ 'persist-credentials': false });
-        expect(gate!.with).toEqual({ config: 'detectors/int8-gate.yml', ...(i === 1 && { check: 'false' }) });
+        const [checkout, ...rest] = jobs.int8!.steps;
+        const [gate, upload] = rest.slice(-2);
+        const config = 'detectors/int8-gate.yml';
+        expect(checkout!.with).toEqual({
+          'persist-credentials': false,
+          ...(i === 0 && { 'fetch-depth': 0 }),
+        });
+        // The base judges a pull request; at night the calibration images are looked at first.
+        const base = '${{ github.event.pull_request.base.sha }}';
+        expect(gate!.with).toEqual({ config, ...(i === 0 ? { 'base-ref': base } : { check: 'false' }) });
+        expect(rest.slice(0, -2).map((step) => step.with)).toEqual(
+          i === 0 ? [] : [{ mode: 'audit', config, 'report-folder': 'int8-gate-audit' }],
+        );
         expect(Object.keys(inputs!)).toEqual(expect.arrayContaining(Object.keys(gate!.with!)));
         expect(Object.keys(outputs!)).toContain(/outputs\.([\w-]+)/.exec(upload!.with!.path!)![1]);
         expect(permissions).toEqual({
           contents: 'read',
-          ...(i === 0 && { 'pull-requests': 'write', checks: 'write' }),
+          ...(i === 0 ? { 'pull-requests': 'write', checks: 'write' } : { issues: 'write' }),
         });
       }
     }));

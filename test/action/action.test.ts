@@ -64,6 +64,7 @@ describe('the action, started as the runner starts it', () => {
       expect(Number(outputs['map-fp32'])).toBeGreaterThan(0.7);
       expect(await readFile(env.GITHUB_STEP_SUMMARY as string, 'utf8')).toMatch(/^## ✅ int8-gate: PASS/);
       expect((await readdir(join(folder, 'out'))).sort()).toEqual([
+        'detections.json.gz',
         'plan.json',
         'report.html',
         'report.json',

@@ -19,13 +19,13 @@ function shown(environment: NodeJS.ProcessEnv, isTTY: boolean): string {
 describe('progress', () => {
   test('is plain lines in a log', () => {
     expect(shown({}, false)).toBe(
-      'Calibrating\n  25 %\n  50 %\n  75 %\nEvaluating ::error::x�::set-output\n  25 %\n  50 %\n  75 %\n',
+      'Calibrating\n  25 %\n  50 %\n  75 %\nEvaluating : :error::x�::set-output\n  25 %\n  50 %\n  75 %\n',
     );
   });
 
   test('is foldable groups on Actions, and no name can start a command of its own', () => {
     expect(shown({ GITHUB_ACTIONS: 'true' }, false)).toBe(
-      '::group::Calibrating\n  25 %\n  50 %\n  75 %\n::endgroup::\n::group::Evaluating ::error::x�::set-output\n  25 %\n  50 %\n  75 %\n::endgroup::\n',
+      '::group::Calibrating\n  25 %\n  50 %\n  75 %\n::endgroup::\n::group::Evaluating : :error::x�::set-output\n  25 %\n  50 %\n  75 %\n::endgroup::\n',
     );
   });
 

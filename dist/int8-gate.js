@@ -80567,7 +80567,8 @@ function halfTensor(floats2, dims) {
   const { Tensor: OrtTensor } = onnxruntime();
   const bits = Uint16Array.from(floats2, floatToHalf2);
   const Half = globalThis.Float16Array;
-  return new OrtTensor("float16", Half === void 0 ? bits : new Half(bits.buffer), dims);
+  const tensor = new OrtTensor("float16", Half === void 0 ? bits : new Half(bits.buffer), dims);
+  return Object.defineProperty(tensor, "data", { value: bits });
 }
 function joined(images2, name2, batch) {
   const { Tensor: OrtTensor } = onnxruntime();

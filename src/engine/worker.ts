@@ -222,9 +222,11 @@ function inputsOf(
 function halfTensor(floats: Float32Array, dims: readonly number[]): Tensor {
   const { Tensor: OrtTensor } = onnxruntime();
   const bits = Uint16Array.from(floats, floatToHalf);
-  // Node 24 has Float16Array and onnxruntime insists on it; Node 20 wants the bits.
+  // Node 24 has Float16Array and the tensor insists on it, but onnxruntime's native side knows no such array and would read
+  // nothing of it: it is given the bits, as in Node 20.
   const Half = (globalThis as { Float16Array?: new (buffer: ArrayBufferLike) => Uint16Array }).Float16Array;
-  return new OrtTensor('float16', Half === undefined ? bits : new Half(bits.buffer), dims);
+  const tensor = new OrtTensor('float16', Half === undefined ? bits : new Half(bits.buffer), dims);
+  return Object.defineProperty(tensor, 'data', { value: bits });
 }
 
 /** A further input of all images, joined along the batch. */

@@ -47146,12 +47146,12 @@ function fp16Overflow({
   floatLayers,
   tensors
 }) {
-  const reachOf = (name2) => Math.max(
+  const reachOf2 = (name2) => Math.max(
     ...[calibration.get(name2), validation.get(name2)].map(
       (one) => one ? amaxOf2(one) : 0
     )
   );
-  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name2) => ({ name: name2, amax: reachOf(name2) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
+  const over = [.../* @__PURE__ */ new Set([...calibration.keys(), ...validation.keys()])].map((name2) => ({ name: name2, amax: reachOf2(name2) })).filter(({ amax }) => amax > FP16_MAX).sort((a, b) => b.amax - a.amax);
   const heavy = weights.filter(({ amax }) => amax > FP16_MAX);
   const worst = over[0] ?? heavy.map(({ layer, amax }) => ({ name: `the weights of ${layer}`, amax }))[0];
   if (worst === void 0) return [];
@@ -47880,7 +47880,7 @@ function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, a
     medianMs: details.timing.medianMs,
     p99Ms: details.timing.p99Ms,
     graphMedianMs: details.graphTiming?.medianMs ?? null,
-    imagesPerSecond: 1e3 * details.batch / (details.graphTiming ?? details.timing).medianMs,
+    imagesPerSecond: 1e3 * details.batch / batchMs(details),
     engineBytes: details.engineBytes,
     deviceBytes: details.deviceBytes,
     buildSeconds: details.buildSeconds,
@@ -47898,6 +47898,9 @@ function countsOf(layers3) {
     fp32: count3(working("fp32")),
     reformats: count3(({ reformat }) => reformat)
   };
+}
+function batchMs({ graphTiming, timing }) {
+  return (graphTiming ?? timing).medianMs;
 }
 function sumMs(layers3) {
   return layers3.reduce((sum2, { ms }) => sum2 + (ms ?? 0), 0);
@@ -47927,8 +47930,7 @@ function engineFindings(confirmation) {
   ];
 }
 function doesNotPay({ variant: variant2, details }, fp16) {
-  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const [own, other] = [ms(details), ms(fp16.details)];
+  const [own, other] = [batchMs(details), batchMs(fp16.details)];
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
   const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED4);
@@ -47947,15 +47949,14 @@ function slowerThanImplicit(engines3) {
   const of2 = (name2) => engines3.find(({ variant: variant2 }) => variant2 === name2);
   const [implicit, ours3] = [of2("implicit"), of2("mixed") ?? of2("int8")];
   if (implicit === void 0 || ours3 === void 0) return [];
-  const ms = ({ graphTiming, timing }) => (graphTiming ?? timing).medianMs;
-  const ratio = ms(ours3.details) / ms(implicit.details);
+  const ratio = batchMs(ours3.details) / batchMs(implicit.details);
   if (ratio <= SLOWER) return [];
   return [
     {
       kind: "slower-than-implicit",
       severity: "info",
       subject: ours3.variant,
-      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours3.measured.evaluation.stats.AP.toFixed(3)}.`,
+      sentence: `TensorRT's own INT8 takes ${batchMs(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours3.measured.evaluation.stats.AP.toFixed(3)}.`,
       advice: "Layers kept float, and reformats around them, are what it pays for; see the times by layer."
     }
   ];
@@ -48720,13 +48721,16 @@ function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan
   const { proto, kept: kept2 } = toStrong(quantized.proto, {
     name: model.name,
     fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
-    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]))
+    reach: reachOf(statistics)
   });
   const strong = encodeModel(proto);
   return {
     models: flavour === "strong" ? { [`${name2}.onnx`]: strong } : { ...weak, [`${name2}-strong.onnx`]: strong },
     kept: kept2
   };
+}
+function reachOf(statistics) {
+  return new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]));
 }
 var init_flavours = __esm({
   "src/pipeline/flavours.ts"() {
@@ -48745,7 +48749,7 @@ async function confirmOnGpu(basis, gpu, int8, mixed) {
   return { gpu, engines: engines3 };
 }
 function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
-  const reach3 = new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]));
+  const reach3 = reachOf(statistics);
   const half = () => typing === "weak" ? bench.bytes : encodeModel(toStrong(bench.model.proto, { name: bench.model.name, fp32: /* @__PURE__ */ new Set(), reach: reach3 }).proto);
   const quantized = (variant2, one) => ({
     variant: variant2,
@@ -50384,7 +50388,8 @@ async function auditBench(bench, features, broken3) {
     }
   );
   const seen = await detectBoth(bench);
-  const drift2 = driftOf(statistics, validation).map(({ name: name2, ...reach3 }) => {
+  const reaches = driftOf(statistics, validation);
+  const drift2 = reaches.map(({ name: name2, ...reach3 }) => {
     const amax = ranges.get(name2)?.amax;
     const beyond2 = (set) => {
       const one = set.get(name2);
@@ -50392,7 +50397,7 @@ async function auditBench(bench, features, broken3) {
     };
     return { tensor: name2, ...reach3, saturated: Math.max(0, beyond2(validation) - beyond2(statistics)) };
   });
-  const beyond = beyondCalibration(driftOf(statistics, validation));
+  const beyond = beyondCalibration(reaches);
   const [worst] = beyond;
   const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
   const amaxes = extremes2.map(amaxByImage);
@@ -50784,10 +50789,25 @@ var init_doctor = __esm({
   }
 });
 
-// src/commands/diff.ts
+// src/commands/read-text.ts
 import { readFile as readFile18 } from "node:fs/promises";
+async function readText(file, fix) {
+  try {
+    return await readFile18(file, "utf8");
+  } catch (cause) {
+    throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix }, { cause });
+  }
+}
+var init_read_text = __esm({
+  "src/commands/read-text.ts"() {
+    "use strict";
+    init_faults();
+  }
+});
+
+// src/commands/diff.ts
 async function diffFiles(base, head, json2) {
-  const [before, after2] = [await readText(base), await readText(head)];
+  const [before, after2] = [await readText(base, FIX3), await readText(head, FIX3)];
   const [one, other] = [isPlan(before), isPlan(after2)];
   if (one !== other)
     throw new InputFault({
@@ -50801,20 +50821,6 @@ async function diffFiles(base, head, json2) {
   }
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after2, head), head)];
   return json2 ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
-}
-async function readText(file) {
-  try {
-    return await readFile18(file, "utf8");
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: file,
-        what: `cannot be read: ${messageOf(cause)}`,
-        fix: "Name the report.json, or the plan.json, that `int8-gate run` wrote."
-      },
-      { cause }
-    );
-  }
 }
 function isPlan(text3) {
   try {
@@ -50833,12 +50839,15 @@ function ranked(report, file) {
     });
   return report;
 }
+var FIX3;
 var init_diff2 = __esm({
   "src/commands/diff.ts"() {
     "use strict";
     init_faults();
     init_quantization();
     init_report();
+    init_read_text();
+    FIX3 = "Name the report.json, or the plan.json, that `int8-gate run` wrote.";
   }
 });
 
@@ -51390,10 +51399,12 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir7, readFile as readFile21, writeFile as writeFile8 } from "node:fs/promises";
+import { mkdir as mkdir7, writeFile as writeFile8 } from "node:fs/promises";
 import { join as join23, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
-  const page = formatHtml(parseReport(await textOf4(file), file));
+  const page = formatHtml(
+    parseReport(await readText(file, "Name the report.json that `int8-gate run` wrote."), file)
+  );
   const folder = resolve11(out);
   const target = join23(folder, "report.html");
   try {
@@ -51411,25 +51422,12 @@ async function reportPage(file, out) {
   }
   return `Wrote ${terminalText(target)}`;
 }
-async function textOf4(file) {
-  try {
-    return await readFile21(file, "utf8");
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: file,
-        what: `cannot be read: ${messageOf(cause)}`,
-        fix: "Name the report.json that `int8-gate run` wrote."
-      },
-      { cause }
-    );
-  }
-}
 var init_report2 = __esm({
   "src/commands/report.ts"() {
     "use strict";
     init_faults();
     init_report();
+    init_read_text();
   }
 });
 
@@ -77326,18 +77324,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile22, stat as stat11 } from "node:fs/promises";
+import { readFile as readFile21, stat as stat11 } from "node:fs/promises";
 import { relative as relative14, sep as sep8 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
   const about = await stat11(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile22(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile21(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile22(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile21(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -79936,7 +79934,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash14 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile23, readdir as readdir6, rm as rm11 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile22, readdir as readdir6, rm as rm11 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname18, join as join28 } from "node:path";
@@ -79979,7 +79977,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile23(join28(actionRoot2, "package-lock.json"));
+  const lock = await readFile22(join28(actionRoot2, "package-lock.json"));
   const hash = createHash14("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -80028,7 +80026,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile24 } from "node:fs/promises";
+import { readFile as readFile23 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -80053,7 +80051,7 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile24(path4, "utf8"));
+    return JSON.parse(await readFile23(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
       { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { InputFault, messageOf } from '../faults/index.js';
+import { InputFault } from '../faults/index.js';
 import { parsePlan } from '../quantization/index.js';
 import {
   diffPlans,
@@ -9,10 +8,13 @@ import {
   parseReport,
   type Report,
 } from '../report/index.js';
+import { readText } from './read-text.js';
+
+const FIX = 'Name the report.json, or the plan.json, that `int8-gate run` wrote.';
 
 /** Compares two report.json files, or two plan files. @throws InputFault when one is missing, or they are of two kinds. */
 export async function diffFiles(base: string, head: string, json: boolean): Promise<string> {
-  const [before, after] = [await readText(base), await readText(head)];
+  const [before, after] = [await readText(base, FIX), await readText(head, FIX)];
   const [one, other] = [isPlan(before), isPlan(after)];
   if (one !== other)
     throw new InputFault({
@@ -26,21 +28,6 @@ export async function diffFiles(base: string, head: string, json: boolean): Prom
   }
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after, head), head)] as const;
   return json ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: file,
-        what: `cannot be read: ${messageOf(cause)}`,
-        fix: 'Name the report.json, or the plan.json, that `int8-gate run` wrote.',
-      },
-      { cause },
-    );
-  }
 }
 
 /** A plan says no `schema`, and has layers by name. */

@@ -1,14 +1,17 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputFault, messageOf } from '../faults/index.js';
 import { formatHtml, parseReport, terminalText } from '../report/index.js';
+import { readText } from './read-text.js';
 
 /**
  * Makes report.html from report.json alone; answers what was written.
  * @throws InputFault when the file is no report, or the folder cannot be written
  */
 export async function reportPage(file: string, out: string): Promise<string> {
-  const page = formatHtml(parseReport(await textOf(file), file));
+  const page = formatHtml(
+    parseReport(await readText(file, 'Name the report.json that `int8-gate run` wrote.'), file),
+  );
   const folder = resolve(out);
   const target = join(folder, 'report.html');
   try {
@@ -25,19 +28,4 @@ export async function reportPage(file: string, out: string): Promise<string> {
     );
   }
   return `Wrote ${terminalText(target)}`;
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new InputFault(
-      {
-        where: file,
-        what: `cannot be read: ${messageOf(cause)}`,
-        fix: 'Name the report.json that `int8-gate run` wrote.',
-      },
-      { cause },
-    );
-  }
 }

@@ -126,7 +126,8 @@ async function auditBench(
     },
   );
   const seen = await detectBoth(bench);
-  const drift = driftOf(statistics, validation).map(({ name, ...reach }) => {
+  const reaches = driftOf(statistics, validation);
+  const drift = reaches.map(({ name, ...reach }) => {
     const amax = ranges.get(name)?.amax;
     const beyond = (set: typeof statistics): number => {
       const one = set.get(name);
@@ -135,7 +136,7 @@ async function auditBench(
     // A calibrator that clips does so on its own images too: only what lies further out is the images' fault.
     return { tensor: name, ...reach, saturated: Math.max(0, beyond(validation) - beyond(statistics)) };
   });
-  const beyond = beyondCalibration(driftOf(statistics, validation));
+  const beyond = beyondCalibration(reaches);
   const [worst] = beyond;
   const [most] = [...drift].sort((a, b) => b.saturated - a.saturated);
   const amaxes = extremes.map(amaxByImage);

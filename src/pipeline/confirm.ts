@@ -10,7 +10,7 @@ import { evaluateCoco, outputDistances, type BootstrapResult } from '../evaluati
 import { InputFault } from '../faults/index.js';
 import { buildGraph, encodeModel, parseModel } from '../onnx/index.js';
 import { toStrong } from '../quantization/index.js';
-import { flavoursOf } from './flavours.js';
+import { flavoursOf, reachOf } from './flavours.js';
 import type { Gpu } from './gpu.js';
 import { detect, dropBetween, modelOf, type Measured } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
@@ -70,7 +70,7 @@ function jobsOf(
   int8: Variant,
   mixed: Variant | undefined,
 ): readonly Job[] {
-  const reach = new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]));
+  const reach = reachOf(statistics);
   const half = (): Uint8Array =>
     typing === 'weak'
       ? bench.bytes

@@ -38,7 +38,7 @@ function rowOf({ variant, measured, details, drop, simulated, asked }: Confirmed
     medianMs: details.timing.medianMs,
     p99Ms: details.timing.p99Ms,
     graphMedianMs: details.graphTiming?.medianMs ?? null,
-    imagesPerSecond: (1000 * details.batch) / (details.graphTiming ?? details.timing).medianMs,
+    imagesPerSecond: (1000 * details.batch) / batchMs(details),
     engineBytes: details.engineBytes,
     deviceBytes: details.deviceBytes,
     buildSeconds: details.buildSeconds,
@@ -58,6 +58,11 @@ function countsOf(layers: readonly EngineLayer[]): NonNullable<EngineRow['layers
     fp32: count(working('fp32')),
     reformats: count(({ reformat }) => reformat),
   };
+}
+
+/** Milliseconds of a batch: with a CUDA graph where the engine could be captured. */
+function batchMs({ graphTiming, timing }: Confirmed['details']): number {
+  return (graphTiming ?? timing).medianMs;
 }
 
 function sumMs(layers: readonly EngineLayer[]): number {
@@ -99,8 +104,7 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
 
 /** INT8 that is not faster than FP16 costs accuracy for nothing. */
 function doesNotPay({ variant, details }: Confirmed, fp16: Confirmed): readonly Finding[] {
-  const ms = ({ graphTiming, timing }: Confirmed['details']): number => (graphTiming ?? timing).medianMs;
-  const [own, other] = [ms(details), ms(fp16.details)];
+  const [own, other] = [batchMs(details), batchMs(fp16.details)];
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
   const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED);
@@ -125,15 +129,14 @@ function slowerThanImplicit(engines: readonly Confirmed[]): readonly Finding[] {
   const of = (name: EngineVariant): Confirmed | undefined => engines.find(({ variant }) => variant === name);
   const [implicit, ours] = [of('implicit'), of('mixed') ?? of('int8')];
   if (implicit === undefined || ours === undefined) return [];
-  const ms = ({ graphTiming, timing }: Confirmed['details']): number => (graphTiming ?? timing).medianMs;
-  const ratio = ms(ours.details) / ms(implicit.details);
+  const ratio = batchMs(ours.details) / batchMs(implicit.details);
   if (ratio <= SLOWER) return [];
   return [
     {
       kind: 'slower-than-implicit',
       severity: 'info',
       subject: ours.variant,
-      sentence: `TensorRT's own INT8 takes ${ms(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
+      sentence: `TensorRT's own INT8 takes ${batchMs(implicit.details).toFixed(3)} ms a batch at mAP50-95 ${implicit.measured.evaluation.stats.AP.toFixed(3)}, ours takes ${ratio.toFixed(2)} times as long at ${ours.measured.evaluation.stats.AP.toFixed(3)}.`,
       advice: 'Layers kept float, and reformats around them, are what it pays for; see the times by layer.',
     },
   ];

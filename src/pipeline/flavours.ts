@@ -33,7 +33,7 @@ export function flavoursOf(
   const { proto, kept } = toStrong(quantized.proto, {
     name: model.name,
     fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ''))),
-    reach: new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)])),
+    reach: reachOf(statistics),
   });
   const strong = encodeModel(proto);
   return {
@@ -41,4 +41,9 @@ export function flavoursOf(
       flavour === 'strong' ? { [`${name}.onnx`]: strong } : { ...weak, [`${name}-strong.onnx`]: strong },
     kept,
   };
+}
+
+/** Largest |x| of each tensor: what must fit into FP16. */
+export function reachOf(statistics: ReadonlyMap<string, TensorStatistics>): ReadonlyMap<string, number> {
+  return new Map([...statistics].map(([tensor, { min, max }]) => [tensor, Math.max(-min, max)]));
 }

@@ -220,6 +220,157 @@ var init_base_schema = __esm({
   }
 });
 
+// src/report/audit-schema.ts
+var imageSet, pairs, auditSchema;
+var init_audit_schema = __esm({
+  "src/report/audit-schema.ts"() {
+    "use strict";
+    init_schema_parts();
+    imageSet = { enum: ["calibration", "validation"] };
+    pairs = {
+      type: "array",
+      items: object({ first: text, second: text, exact: { type: "boolean" } }, ["first", "second", "exact"])
+    };
+    auditSchema = object(
+      {
+        calibration: object({ source: text, images: number, calibrator: text }, [
+          "source",
+          "images",
+          "calibrator"
+        ]),
+        validation: object(
+          {
+            source: text,
+            images: number,
+            /** Images on which tensors were observed, for drift and saturation. */
+            observed: number
+          },
+          ["source", "images"]
+        ),
+        verdict: object({ kind: { enum: ["pass", "fail"] }, why: text }, ["kind", "why"]),
+        /** One question of the audit each, answered. */
+        checks: {
+          type: "array",
+          items: object(
+            {
+              /** `warn` does not fail the audit. */
+              kind: { enum: ["pass", "warn", "fail"] },
+              metric: {
+                enum: [
+                  "images",
+                  "broken",
+                  "duplicates",
+                  "overlap",
+                  "blank",
+                  "coverage",
+                  "dominance",
+                  "growth",
+                  "saturation",
+                  "drift"
+                ]
+              },
+              value: number,
+              /** In words, `at most 0.1`. */
+              limit: text,
+              sentence: text,
+              /** What to do; empty when it passes. */
+              advice: text,
+              /** Images concerned, worst first. */
+              images: texts
+            },
+            ["kind", "metric", "value", "limit", "sentence", "advice", "images"]
+          )
+        },
+        /** Images that cannot be read, and why. */
+        broken: { type: "array", items: object({ name: text, reason: text }, ["name", "reason"]) },
+        /** Calibration images that look alike. */
+        duplicates: pairs,
+        /** A calibration image, and the validation image that looks like it. */
+        overlap: pairs,
+        /** Kinds of images that validation has and calibration lacks. */
+        gaps: {
+          type: "array",
+          items: object(
+            {
+              /** `brightness`, `contrast`, …, or `class`. */
+              attribute: text,
+              /** The kind in words, `brightness 12…48 (the lowest fifth)`. */
+              kind: text,
+              /** Images of the kind in each set. */
+              validation: number,
+              calibration: number,
+              /** Some validation images of the kind. */
+              examples: texts
+            },
+            ["attribute", "kind", "validation", "calibration"]
+          )
+        },
+        /** What the ranges owe to one calibration image. */
+        dominating: {
+          type: "array",
+          items: object(
+            {
+              name: text,
+              /** Share of tensors whose range would fall by more than a fifth without it, 0…1. */
+              tensors: number,
+              /** Mean over tensors of the share of the range that would be lost. */
+              loss: number
+            },
+            ["name", "tensors", "loss"]
+          )
+        },
+        /** Mean over tensors of the range that so many images give, as a share of the range of all. */
+        growth: { type: "array", items: object({ images: number, range: number }, ["images", "range"]) },
+        /** Images from which on nothing changed any more; null when only all give the range. */
+        settledAt: nullable,
+        /** Tensors by how much further they reach on validation (99.9th percentile of |x|), worst first. */
+        drift: {
+          type: "array",
+          items: object(
+            {
+              tensor: text,
+              calibration: number,
+              validation: number,
+              ratio: number,
+              /** Share of validation values beyond the calibrated range, less that of calibration. */
+              saturated: number
+            },
+            ["tensor", "calibration", "validation", "ratio", "saturated"]
+          )
+        },
+        /** Small pictures of images that are named above. */
+        pictures: {
+          type: "array",
+          maxItems: 64,
+          items: object(
+            {
+              set: imageSet,
+              name: text,
+              /** JPEG, base64. */
+              thumbnail: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$", maxLength: 2e4 }
+            },
+            ["set", "name", "thumbnail"]
+          )
+        }
+      },
+      [
+        "calibration",
+        "validation",
+        "verdict",
+        "checks",
+        "broken",
+        "duplicates",
+        "overlap",
+        "gaps",
+        "dominating",
+        "growth",
+        "settledAt",
+        "drift"
+      ]
+    );
+  }
+});
+
 // src/report/picture-schema.ts
 var variantName, boxes, pictureSections;
 var init_picture_schema = __esm({
@@ -486,6 +637,7 @@ var drop2, variant, check, reportSchema;
 var init_schema = __esm({
   "src/report/schema.ts"() {
     "use strict";
+    init_audit_schema();
     init_base_schema();
     init_picture_schema();
     init_plan_schema();
@@ -808,6 +960,7 @@ var init_schema = __esm({
           search: searchPoints,
           plan: planSection,
           ...pictureSections,
+          audit: auditSchema,
           findings: {
             type: "array",
             items: object(
@@ -1010,18 +1163,18 @@ var init_markdown_table = __esm({
 function factorMoved(factor) {
   return factor !== void 0 && Math.max(factor, 1 / factor) >= STAYED.factor;
 }
-function causesOf(base, head, pairs) {
+function causesOf(base, head, pairs2) {
   const calibration = calibrationChange(base, head);
   const everywhere = [calibration, calibratorChange(base, head), preprocessingChange(base, head)].filter(
     (one) => one !== void 0
   );
-  const changed2 = pairs.filter(([a, b]) => weightsChanged(a, b) || structureChanged(a, b));
-  const added = (head.sensitivity?.layers ?? []).filter((one) => !pairs.some(([, b]) => b === one));
-  const weights = pairs.filter(([a, b]) => weightsChanged(a, b)).length;
+  const changed2 = pairs2.filter(([a, b]) => weightsChanged(a, b) || structureChanged(a, b));
+  const added = (head.sensitivity?.layers ?? []).filter((one) => !pairs2.some(([, b]) => b === one));
+  const weights = pairs2.filter(([a, b]) => weightsChanged(a, b)).length;
   return {
     sentences: [
       ...everywhere,
-      ...weights === 0 ? [] : [`weights changed in ${weights} of ${pairs.length} layers`],
+      ...weights === 0 ? [] : [`weights changed in ${weights} of ${pairs2.length} layers`],
       ...base.model.structure === head.model.structure ? [] : ["the network has another structure"],
       ...versionChange(base, head)
     ],
@@ -1036,10 +1189,10 @@ function causeOfLayer(a, b, range, known2) {
     ...known2.everywhere,
     ...known2.firstChanged < b.depth && !weightsChanged(a, b) ? ["layers before it changed"] : []
   ];
-  const moved2 = factorMoved(range) ? [rangeWords(b, range)] : [];
-  if (causes.length > 0) return [causes.join(" and "), ...moved2].join(", ");
+  const moved3 = factorMoved(range) ? [rangeWords(b, range)] : [];
+  if (causes.length > 0) return [causes.join(" and "), ...moved3].join(", ");
   if (a.precision !== b.precision && !factorMoved(range) && a.sqnr === b.sqnr) return void 0;
-  return [...moved2, ...b.cause === void 0 ? [] : [b.cause]].join(", ") || void 0;
+  return [...moved3, ...b.cause === void 0 ? [] : [b.cause]].join(", ") || void 0;
 }
 function rangeWords({ name: name2, reads }, factor) {
   const of2 = (reads?.length ?? 0) > 1 ? `a range that \`${name2}\` reads` : `range of \`${name2}\``;
@@ -1112,11 +1265,11 @@ var init_diff_causes = __esm({
 // src/report/diff.ts
 function diffReports(base, head) {
   const [before, after2] = [byDepth(base), byDepth(head)];
-  const pairs = match(before, after2);
-  const known2 = causesOf(base, head, pairs);
-  const [matched, kept2] = [new Set(pairs.map(([a]) => a)), new Set(pairs.map(([, b]) => b))];
+  const pairs2 = match(before, after2);
+  const known2 = causesOf(base, head, pairs2);
+  const [matched, kept2] = [new Set(pairs2.map(([a]) => a)), new Set(pairs2.map(([, b]) => b))];
   const layers3 = [
-    ...pairs.map(([a, b]) => compare(a, b, known2)),
+    ...pairs2.map(([a, b]) => compare(a, b, known2)),
     ...after2.filter((one) => !kept2.has(one)).map((one) => alone("added", one)),
     ...before.filter((one) => !matched.has(one)).map((one) => alone("removed", one))
   ].filter((one) => one !== void 0);
@@ -1126,14 +1279,14 @@ function byDepth({ sensitivity: sensitivity2 }) {
   return [...sensitivity2?.layers ?? []].sort((a, b) => a.depth - b.depth);
 }
 function match(before, after2) {
-  const pairs = alongStructure(before, after2);
-  const used = new Set(pairs.flat());
+  const pairs2 = alongStructure(before, after2);
+  const used = new Set(pairs2.flat());
   const names = new Map(after2.filter((one) => !used.has(one)).map((one) => [one.name, one]));
   const rest = before.flatMap((one) => {
     const same = used.has(one) ? void 0 : names.get(one.name);
     return same === void 0 ? [] : [[one, same]];
   });
-  return [...pairs, ...rest];
+  return [...pairs2, ...rest];
 }
 function alongStructure(before, after2) {
   const width = after2.length + 1;
@@ -1145,18 +1298,18 @@ function alongStructure(before, after2) {
       const one = gain(before[i], after2[j]);
       best[i * width + j] = Math.max(at2(i + 1, j), at2(i, j + 1), one === 0 ? 0 : one + at2(i + 1, j + 1));
     }
-  const pairs = [];
+  const pairs2 = [];
   for (let [i, j] = [0, 0]; i < before.length && j < after2.length; ) {
     const [a, b] = [before[i], after2[j]];
     const one = gain(a, b);
     if (one > 0 && at2(i, j) === one + at2(i + 1, j + 1)) {
-      pairs.push([a, b]);
+      pairs2.push([a, b]);
       i++;
       j++;
     } else if (at2(i, j) === at2(i + 1, j)) i++;
     else j++;
   }
-  return pairs;
+  return pairs2;
 }
 function alone(kind, one) {
   const both = (value) => kind === "added" ? [null, value] : [value, null];
@@ -1173,11 +1326,11 @@ function alone(kind, one) {
 function compare(a, b, known2) {
   const [range, scale] = [movedMost(a, b, "amax"), movedMost(a, b, "scale")];
   const renamed = a.name !== b.name;
-  const moved2 = sqnrMoved(a, b) || a.precision !== b.precision || factorMoved(range) || factorMoved(scale);
-  if (!moved2 && !renamed) return void 0;
-  const cause = moved2 ? causeOfLayer(a, b, range, known2) : void 0;
+  const moved3 = sqnrMoved(a, b) || a.precision !== b.precision || factorMoved(range) || factorMoved(scale);
+  if (!moved3 && !renamed) return void 0;
+  const cause = moved3 ? causeOfLayer(a, b, range, known2) : void 0;
   return {
-    kind: moved2 ? "changed" : "renamed",
+    kind: moved3 ? "changed" : "renamed",
     name: b.name,
     ...renamed && { before: a.name },
     opType: b.opType,
@@ -1275,10 +1428,10 @@ var init_escape = __esm({
 function rate(value) {
   return value < 0 ? "n/a" : value.toFixed(3);
 }
-function change(drop3, spread4 = true) {
+function change(drop3, spread5 = true) {
   if (drop3 === void 0) return "";
   const point = signed(-drop3.drop);
-  return !spread4 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
+  return !spread5 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
 }
 function signed(value) {
   const text3 = Math.abs(value).toFixed(3);
@@ -1288,10 +1441,13 @@ function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
 }
 function decibels(sqnr) {
-  return sqnr === null ? "–" : sqnr.toFixed(1);
+  return sqnr === null ? "–" : sqnr.toFixed(1).replace(/^-0\.0$/, "0.0").replace("-", "−");
 }
 function percent(share2) {
   return share2 === null ? "–" : `${(share2 * 100).toFixed(1)} %`;
+}
+function counted(number3, noun) {
+  return `${number3} ${noun}${number3 === 1 ? "" : "s"}`;
 }
 function variantsOf(report) {
   const { fp32, int8, mixed } = report.variants;
@@ -1368,8 +1524,8 @@ function accuracy2(base, head) {
   return ["fp32", "int8", "mixed"].flatMap((name2) => {
     const [a, b] = [base.variants[name2], head.variants[name2]];
     if (a === void 0 || b === void 0) return [];
-    const against = name2 === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`;
-    return [`${name2.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${against}`];
+    const against2 = name2 === "fp32" ? "" : `, against FP32 ${change(a.drop)} → ${change(b.drop)}`;
+    return [`${name2.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${against2}`];
   });
 }
 function layerTable(changes) {
@@ -1755,9 +1911,72 @@ import { createHash } from "node:crypto";
 function sha256(text3) {
   return createHash("sha256").update(text3, "utf8").digest("base64");
 }
+function digestOf(digests) {
+  return createHash("sha256").update(digests.join("\n"), "utf8").digest("hex");
+}
 var init_digest = __esm({
   "src/report/digest.ts"() {
     "use strict";
+  }
+});
+
+// src/report/contact-sheet.ts
+function contactSheet(audit) {
+  const { dominating, duplicates: duplicates2, overlap: overlap6, gaps: gaps2 } = audit;
+  const groups = [
+    ...gaps2.slice(0, KINDS).map(({ kind, validation, calibration, examples = [] }) => ({
+      kind: "missing",
+      title: kind,
+      sentence: `${validation} validation images, ${calibration} in calibration`,
+      layout: "single",
+      images: examples.map((name2) => ({ set: "validation", name: name2, words: "" }))
+    })),
+    {
+      kind: "dominating",
+      title: "Images that ranges hang on",
+      sentence: "Without the image, so many tensors would lose more than a fifth of their range. Where it is nothing that production shows, drop it; else add more like it.",
+      layout: "single",
+      images: dominating.slice(0, DOMINATING).map(({ name: name2, tensors }) => ({ set: "calibration", name: name2, words: `${percent(tensors)} of tensors` }))
+    },
+    {
+      kind: "copies",
+      title: "Images that repeat another",
+      sentence: "A copy adds nothing and weighs on averages: one of each pair can go.",
+      layout: "pairs",
+      images: pairsOf(duplicates2, "calibration")
+    },
+    {
+      kind: "overlap",
+      title: "Calibration images in the validation set",
+      sentence: "What is calibrated on must not be validated on: mAP looks better than it will be.",
+      layout: "pairs",
+      images: pairsOf(overlap6, "validation")
+    },
+    {
+      kind: "blank",
+      title: "Blank images",
+      sentence: "One colour without anything in it: drop them.",
+      layout: "single",
+      images: (audit.checks.find(({ metric }) => metric === "blank")?.images ?? []).slice(0, BLANK).map((name2) => ({ set: "calibration", name: name2, words: "" }))
+    }
+  ];
+  return groups.filter(({ images: images2 }) => images2.length > 0);
+}
+function pairsOf(pairs2, second) {
+  return pairs2.slice(0, PAIRS).flatMap(({ first: first2, second: other, exact }) => [
+    { set: "calibration", name: first2, words: "calibration" },
+    { set: second, name: other, words: `${second}, ${exact ? "the same file" : "nearly the same"}` }
+  ]);
+}
+var DOMINATING, PAIRS, KINDS, BLANK;
+var init_contact_sheet = __esm({
+  "src/report/contact-sheet.ts"() {
+    "use strict";
+    init_numbers();
+    DOMINATING = 6;
+    PAIRS = 5;
+    KINDS = 6;
+    BLANK = 4;
   }
 });
 
@@ -1897,6 +2116,178 @@ var init_axes = __esm({
   }
 });
 
+// src/report/html/audit.ts
+function auditSection({ audit }) {
+  if (audit === void 0) return void 0;
+  const { verdict, calibration, validation } = audit;
+  const sorted3 = [...audit.checks].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
+  const open7 = sorted3.filter(({ kind }) => kind !== "pass");
+  const held2 = sorted3.filter(({ kind }) => kind === "pass");
+  const failed = verdict.kind === "fail";
+  const observed = validation.observed === void 0 || validation.observed === validation.images ? "" : ` Tensors were observed on ${validation.observed} of them.`;
+  return {
+    id: "calibration",
+    title: "Calibration images",
+    body: html`<p>
+        <span class="badge ${failed ? "fail" : "pass"}">${failed ? "✗ fail" : "✓ pass"}</span>
+        ${open7.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
+      </p>
+      <p class="quiet">
+        ${calibration.images} calibration images (${calibration.source}, ${calibration.calibrator}) beside
+        ${validation.images} validation images (${validation.source}).${observed}
+      </p>
+      ${open7.length === 0 ? void 0 : answers(open7)}${held2.length === 0 ? void 0 : html`<details>
+              <summary>Questions that hold (${held2.length})</summary>
+              ${answers(held2)}
+            </details>`}${sheet(audit)}
+      <div class="grid2">${growthChart(audit)}${driftTable(audit)}</div>`
+  };
+}
+function answers(checks2) {
+  return html`<ul class="checks">
+    ${checks2.map(({ kind, metric, sentence: sentence3, advice, limit: limit2 }) => {
+    const [tone, words] = BADGES[kind];
+    return html`<li class="${tone}">
+        <span class="badge ${tone}">${words}</span> <b>${metric}</b> ${sentence3}
+        <small>(${limit2})</small
+        >${advice === "" ? void 0 : html` <br /><span class="advice">→ ${advice}</span>`}
+      </li>`;
+  })}
+  </ul>`;
+}
+function sheet(audit) {
+  const pictures2 = new Map(
+    (audit.pictures ?? []).map(({ set, name: name2, thumbnail: thumbnail2 }) => [`${set} ${name2}`, thumbnail2])
+  );
+  const groups = contactSheet(audit);
+  const row3 = (group) => html`<div class="sheet">${tiles(group).map((tile) => tileOf(tile, pictures2))}</div>`;
+  const missing = groups.filter(({ kind }) => kind === "missing");
+  return [
+    missing.length === 0 ? void 0 : html`<h3>Kinds of images that calibration lacks</h3>
+          <p>
+            Validation images of each kind. Calibrate on some like these, but not on these: mAP would look
+            better than it will be.
+          </p>
+          <div class="grid2">
+            ${missing.map(
+      (group) => html`<div>
+                  <p><b>${group.title}</b><br /><small>${group.sentence}</small></p>
+                  ${row3(group)}
+                </div>`
+    )}
+          </div>`,
+    ...groups.filter(({ kind }) => kind !== "missing").map(
+      (group) => html`<h3>${group.title}</h3>
+            <p>${group.sentence}</p>
+            ${row3(group)}`
+    )
+  ];
+}
+function tiles({ layout, images: images2 }) {
+  if (layout === "single") return images2.map((one) => [one]);
+  return Array.from({ length: images2.length >> 1 }, (_, i) => images2.slice(2 * i, 2 * i + 2));
+}
+function tileOf(images2, pictures2) {
+  return html`<div class="tile">
+    ${images2.map(({ set, name: name2, words }) => {
+    const thumbnail2 = pictures2.get(`${set} ${name2}`);
+    return html`<figure>
+        <svg class="thumb" viewBox="0 0 ${SIDE} ${SIDE}" role="img" aria-label="${name2}">
+          ${thumbnail2 === void 0 ? html`<rect class="ground" width="${SIDE}" height="${SIDE}" />` : html`<image href="data:image/jpeg;base64,${thumbnail2}" width="${SIDE}" height="${SIDE}" />`}
+        </svg>
+        <figcaption>
+          <span class="name">${name2}</span>${words === "" ? void 0 : html`<br /><small>${words}</small>`}
+        </figcaption>
+      </figure>`;
+  })}
+  </div>`;
+}
+function growthChart({ growth: growth2 }) {
+  const all = growth2.at(-1)?.images ?? 0;
+  if (growth2.length < 3 || all < 2) return void 0;
+  const [from, to] = [Math.max(0, Math.min(...growth2.map(({ range }) => range)) - 0.05), 1.02];
+  const half = growth2.find(({ images: images2 }) => images2 >= all / 2)?.range ?? 1;
+  const log2 = Math.log2;
+  return html`<figure>
+    <figcaption>
+      Range by number of images: half of them give ${percent(half)} of it, so
+      ${half < SETTLED ? "more images would still widen it" : "more of the same kind would change little"}.
+    </figcaption>
+    ${chart(
+    {
+      title: "Range that so many calibration images give, as a share of the range of all",
+      width: 420,
+      height: 220,
+      x: {
+        label: "calibration images",
+        from: 0,
+        to: log2(all),
+        ticks: growth2.filter(({ images: images2 }) => Number.isInteger(log2(images2))).map(({ images: images2 }) => [log2(images2), String(images2)])
+      },
+      y: { label: "share of the range", from, to, ticks: steps(from, 1, 5) }
+    },
+    (x, y) => html`<path
+            class="line fp32"
+            d="${path(growth2.map(({ images: images2, range }) => [x(log2(images2)), y(range)]))}"
+          />${growth2.map(
+      ({ images: images2, range }) => html`<circle class="point fp32" r="3" cx="${px(x(log2(images2)))}" cy="${px(y(range))}"
+                ><title>${images2} images: ${percent(range)}</title></circle
+              >`
+    )}`
+  )}
+  </figure>`;
+}
+function driftTable({ drift: drift2 }) {
+  const worst = drift2.filter(({ ratio }) => ratio > FURTHER).slice(0, DRIFTED);
+  if (worst.length === 0) return void 0;
+  return html`<figure>
+    <figcaption>
+      Tensors that reach further on validation (99.9th percentile of |x|): what lies beyond the range is cut
+      off in INT8.
+    </figcaption>
+    <div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th>tensor</th>
+            <th class="n">calibration</th>
+            <th class="n">validation</th>
+            <th class="n">ratio</th>
+            <th class="n">cut off more</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${worst.map(
+    ({ tensor, calibration, validation, ratio, saturated }) => html`<tr>
+                <td class="name">${tensor}</td>
+                <td class="n">${shortNumber(calibration)}</td>
+                <td class="n">${shortNumber(validation)}</td>
+                <td class="n">×${ratio.toFixed(2)}</td>
+                <td class="n">${percent(saturated)}</td>
+              </tr>`
+  )}
+        </tbody>
+      </table>
+    </div>
+  </figure>`;
+}
+var ORDER, BADGES, DRIFTED, SETTLED, FURTHER, SIDE;
+var init_audit = __esm({
+  "src/report/html/audit.ts"() {
+    "use strict";
+    init_contact_sheet();
+    init_numbers();
+    init_axes();
+    init_markup();
+    ORDER = { fail: 0, warn: 1, pass: 2 };
+    BADGES = { pass: ["pass", "✓ pass"], warn: ["warning", "? look"], fail: ["fail", "✗ fail"] };
+    DRIFTED = 12;
+    SETTLED = 0.9;
+    FURTHER = 1.1;
+    SIDE = 112;
+  }
+});
+
 // src/report/html/precision.ts
 function precisionSection(report) {
   const variants3 = variantsOf(report);
@@ -1943,12 +2334,23 @@ function precisionSection(report) {
               ${head}
             </thead>
             <tbody>
-              ${rows3}
+              ${rows3}${baseRow(report, head.text.split("</th>").length - 1)}
             </tbody>`}
         </table>
       </div>
-      ${intervals(variants3)}`
+      ${intervals(report)}`
   };
+}
+function baseRow({ base }, columns2) {
+  const before = base?.variants[base.candidate];
+  if (base === void 0 || before === void 0) return void 0;
+  return html`<tr>
+    <th scope="row"><i class="dot base"></i> base, ${base.candidate === "int8" ? "INT8" : "mixed"}</th>
+    <td class="n">${rate(before.AP)}</td>
+    <td class="n">${signed(before.AP - base.variants.fp32.AP)} <small>of its FP32</small></td>
+    <td class="n">${rate(before.AP50)}</td>
+    ${Array.from({ length: Math.max(0, columns2 - 4) }, () => html`<td class="n">–</td>`)}
+  </tr>`;
 }
 function classOf(name2) {
   return name2.toLowerCase();
@@ -1961,45 +2363,69 @@ function dropText(drop3) {
   if (drop3.low === null || drop3.high === null) return signed(-drop3.drop);
   return html`${signed(-drop3.drop)} <small>(${signed(-drop3.high)}…${signed(-drop3.low)})</small>`;
 }
-function intervals(variants3) {
-  const rows3 = variants3.flatMap(
-    ([name2, { drop: drop3, drop50 }]) => [
-      ["mAP50-95", drop3],
-      ["mAP50", drop50]
-    ].flatMap(
-      ([metric, one]) => one === void 0 || one.low === null || one.high === null ? [] : [{ name: name2, metric, point: -one.drop, low: -one.high, high: -one.low }]
-    )
-  );
+function changesOf(report) {
+  const { base, verdict } = report;
+  const row3 = (kind, words, drop3, allowed2) => drop3 === void 0 || drop3.low === null || drop3.high === null ? [] : [{ kind, words, point: -drop3.drop, low: -drop3.high, high: -drop3.low, allowed: allowed2 }];
+  const judged = (name2) => name2.toLowerCase() === verdict.candidate;
+  const allowed = (metric, against2) => allowedDrop(report, metric, against2);
+  return [
+    ...variantsOf(report).flatMap(([name2, { drop: drop3, drop50 }]) => [
+      ...row3(classOf(name2), `${name2} mAP50-95`, drop3, judged(name2) ? allowed("mAP50-95", "fp32") : void 0),
+      ...row3(classOf(name2), `${name2} mAP50`, drop50, judged(name2) ? allowed("mAP50", "fp32") : void 0)
+    ]),
+    ...against(base).flatMap(({ words, drop: drop3, metric }) => row3("base", words, drop3, allowed(metric, "base")))
+  ];
+}
+function against(base) {
+  if (base === void 0) return [];
+  const name2 = base.candidate === "int8" ? "INT8" : "mixed";
+  return [
+    { words: `${name2} mAP50-95, against the base`, drop: base.drop, metric: "mAP50-95" },
+    { words: `${name2} mAP50, against the base`, drop: base.drop50, metric: "mAP50" }
+  ];
+}
+function allowedDrop({ verdict }, metric, against2) {
+  const limits2 = verdict.checks.flatMap((check3) => {
+    const words = /^drop ≤ ([0-9.]+)$/.exec(check3.limit)?.[1];
+    const same = check3.metric === metric && check3.subject === void 0 && (check3.against ?? "fp32") === against2;
+    return same && words !== void 0 ? [-Number(words)] : [];
+  });
+  return limits2.length === 0 ? void 0 : Math.max(...limits2);
+}
+function intervals(report) {
+  const rows3 = changesOf(report);
   if (rows3.length === 0) return void 0;
-  const least2 = Math.min(-0.01, ...rows3.map(({ low }) => low));
+  const limits2 = rows3.flatMap(({ allowed }) => allowed ?? []);
+  const least2 = Math.min(-0.01, ...rows3.map(({ low }) => low), ...limits2);
   const most = Math.max(0.01, ...rows3.map(({ high }) => high));
   const room = (most - least2) * 0.08;
-  const [from, to] = [least2 - room, most + room];
-  const height = 60 + 24 * rows3.length;
-  const label = (i) => rows3.length - i - 0.5;
+  const [from, to] = [least2 - room - 0.3 * (most - least2), most + room];
+  const step2 = 30;
+  const y = (i) => rows3.length - i - 0.6;
   return html`<figure>
     ${chart(
     {
-      title: "Change of mAP against FP32 with its interval",
+      title: "Change of mAP with its interval",
       width: 560,
-      height,
-      x: { label: "change against FP32 (0 = none)", from, to, ticks: steps(from, to, 6) },
+      height: 60 + step2 * rows3.length,
+      x: { label: "change of mAP (0 = none)", from, to, ticks: steps(least2 - room, to, 6) },
       y: { label: "", from: 0, to: rows3.length, ticks: [] }
     },
-    (x, y) => html`<path class="zero" d="M${px(x(0))} ${px(y(0))}V${px(y(rows3.length))}" />${rows3.map(
-      ({ name: name2, metric, point, low, high }, i) => html`<g class="${classOf(name2)}"
-                  ><title>${name2} ${metric}: ${signed(point)} (${signed(low)}…${signed(high)})</title
-                  ><path class="line" d="M${px(x(low))} ${px(y(label(i)))}H${px(x(high))}" /><circle
+    (across, up) => html`<path class="zero" d="M${px(across(0))} ${px(up(0))}V${px(up(rows3.length))}" />${rows3.map(
+      ({ kind, words, point, low, high, allowed }, i) => html`<g class="${kind}"
+                  ><title>${words}: ${signed(point)} (${signed(low)}…${signed(high)})</title
+                  ><path class="line" d="M${px(across(low))} ${px(up(y(i)))}H${px(across(high))}" /><circle
                     class="point"
                     r="4.5"
-                    cx="${px(x(point))}"
-                    cy="${px(y(label(i)))}" /></g
-                ><text class="tick" x="4" y="${px(y(label(i)) - 8)}">${name2} ${metric}</text>`
+                    cx="${px(across(point))}"
+                    cy="${px(up(y(i)))}" /></g
+                ><text class="tick" x="4" y="${px(up(y(i)) - 9)}">${words}</text
+                >${allowed === void 0 ? void 0 : html`<path class="allowed" d="M${px(across(allowed))} ${px(up(y(i)) - 8)}v16"><title>largest drop allowed: ${signed(allowed)}</title></path>`}`
     )}`
   )}
     <figcaption>
-      A dot is the measured change, its line the interval from resampled images. Where a line crosses an
-      allowed drop, the images cannot decide.
+      A dot is the measured change, its line the interval from resampled
+      images.${limits2.length === 0 ? "" : " The red bar is the largest drop allowed: a line wholly to its right holds, one that crosses it cannot be decided by these images."}
     </figcaption>
   </figure>`;
 }
@@ -2200,9 +2626,9 @@ function waived(waivers) {
   return html`<h3>Waivers that were used</h3>
     <ul>
       ${waivers.map(
-    ({ metric, subject, allowedDrop, drop: drop3, reason, owner, expires }) => html`<li>
+    ({ metric, subject, allowedDrop: allowedDrop2, drop: drop3, reason, owner, expires }) => html`<li>
             ${metric}${subject === void 0 ? "" : ` of ${subject}`}: a drop of ${drop3.toFixed(3)} where
-            ${allowedDrop} is allowed until ${expires}, by ${owner}: ${reason}
+            ${allowedDrop2} is allowed until ${expires}, by ${owner}: ${reason}
           </li>`
   )}
     </ul>`;
@@ -2393,8 +2819,8 @@ var SCRIPT, STYLE;
 var init_assets = __esm({
   "src/report/html/generated/assets.ts"() {
     "use strict";
-    SCRIPT = '"use strict";(()=>{function E(t){let e=t.dataset.filter??"",n=document.querySelector(`#${e}`)?.tBodies[0],o=document.querySelector(`output[data-count="${e}"]`);if(n===void 0)return;let r=[...n.rows].map(s=>({row:s,text:(s.textContent??"").toLowerCase()}));t.hidden=!1,t.addEventListener("input",()=>{let s=t.value.toLowerCase().split(/\\s+/).filter(Boolean),a=0;for(let{row:i,text:c}of r)i.hidden=!s.every(u=>c.includes(u)),i.hidden||a++;o!==null&&(o.value=s.length===0?"":`${a} of ${r.length}`)})}function S(t){let e=[...t.tHead?.rows[0]?.cells??[]];e.forEach((n,o)=>{if("fixed"in n.dataset)return;let r=document.createElement("button");r.type="button",r.append(...n.childNodes),r.title=n.title,n.append(r),r.addEventListener("click",()=>{let s=n.ariaSort==="ascending";for(let a of e)a.ariaSort=null;n.ariaSort=s?"descending":"ascending",K(t,o,s)})})}function K(t,e,n){let o=t.tBodies[0];if(o===void 0)return;let r=[...o.rows].map(a=>({row:a,key:R(a.cells[e])})),s=new Intl.Collator("en",{numeric:!0}).compare;r.sort(({key:a},{key:i})=>{let c=typeof a=="number"&&typeof i=="number"?a-i:s(String(a),String(i));return n?-c:c}),o.append(...r.map(({row:a})=>a))}function R(t){let e=t?.dataset.v;if(e!==void 0)return Number(e);let n=t?.textContent??"";return n===""||Number.isNaN(Number(n))?n:Number(n)}var V=new RegExp("[\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u00ad\\\\u061c\\\\u180e\\\\u200b-\\\\u200f\\\\u2028-\\\\u202e\\\\u2060-\\\\u206f\\\\ufeff\\\\ufff9-\\\\ufffb\\\\u{e0000}-\\\\u{e007f}]|\\\\p{Surrogate}","gu");var j={"&":"&amp;","<":"&lt;",">":"&gt;",\'"\':"&quot;","\'":"&#39;","|":"&#124;","`":"&#96;","*":"&#42;",_:"&#95;","~":"&#126;","[":"&#91;","]":"&#93;","(":"&#40;",")":"&#41;","!":"&#33;","#":"&#35;&#8203;","@":"&#64;&#8203;","\\\\":"&#92;",$:"&#36;",":":"&#58;"};function w(t){return t.replace(V,"�").replace(/[&<>"\']/g,e=>j[e])}var x=class{constructor(e){this.text=e}text};function f(t,...e){return new x(t.reduce((n,o,r)=>n+L(e[r-1])+o.replace(/\\n\\s*/g,`\n`),""))}function L(t){return t===void 0?"":t instanceof x?t.text:typeof t=="number"?String(t):typeof t=="string"?w(t):t.map(L).join("")}function l(t){return String(Math.round(t*10)/10)}var $=46,M=10,H=10,y=36;function v({title:t,width:e,height:n,x:o,y:r},s){let a=N(o,$,e-M),i=N(r,n-y,H),c=r.ticks.map(([d,p])=>f`<path class="grid" d="M${$} ${l(i(d))}H${e-M}" /><text\n          class="tick end"\n          x="${$-5}"\n          y="${l(i(d)+4)}"\n          >${p}</text\n        >`),u=o.ticks.map(([d,p])=>f`<path class="notch" d="M${l(a(d))} ${n-y}v4" /><text\n          class="tick middle"\n          x="${l(a(d))}"\n          y="${n-y+16}"\n          >${p}</text\n        >`);return f`<svg class="chart" viewBox="0 0 ${e} ${n}" role="img" aria-label="${t}">\n    ${c}${u}\n    <path class="axis" d="M${$} ${n-y}H${e-M}" />\n    <text class="label middle" x="${l(($+e-M)/2)}" y="${n-4}">${o.label}</text>\n    <text class="label middle" transform="rotate(-90)" x="${l(-(H+n-y)/2)}" y="11">\n      ${r.label}\n    </text>\n    ${s(a,i)}\n  </svg>`}function N({from:t,to:e},n,o){let r=e-t||1;return s=>n+(s-t)/r*(o-n)}function I(t,e,n=5){let o=Math.abs(e-t);if(!(o>0)||!Number.isFinite(o))return[[t,g(t)]];let r=o/n,s=10**Math.floor(Math.log10(r)),a=s*([1,2,5,10].find(d=>d*s>=r*.999)??10),i=Math.min(t,e),c=Math.ceil(i/a-1e-9),u=Math.floor(Math.max(t,e)/a+1e-9);return Array.from({length:u-c+1},(d,p)=>{let m=(c+p)*a;return[m,g(Number(m.toPrecision(10)))]})}function C(t){let e=Math.max(1,Math.floor(Math.log10(Math.max(1,t)))),n=Math.ceil(e/4),o=Array.from({length:Math.floor(e/n)},(s,a)=>10**((a+1)*n)),r=t<10?[t]:o;return[[0,"0"],...r.map(s=>[T(s),g(s)])]}function T(t){return Math.log10(1+t)}function g(t){let e=Math.abs(t),n=e===0?"0":e>=1e9?k(e,1e9,"G"):e>=1e6?k(e,1e6,"M"):e>=1e4?k(e,1e3,"k"):e>=.001?String(Number(e.toPrecision(3))):e.toExponential(0);return`${t<0?"−":""}${n}`}function k(t,e,n){return`${Number((t/e).toPrecision(3))}${n}`}var A=8;function O({tensor:t,layers:e,counts:n,binWidth:o,amax:r,sqnr:s,clips:a,min:i,max:c}){let u=Math.max(o*n.length,Number.MIN_VALUE),d=Math.max(1,...n),p=r>u;return f`<figure class="tensor">\n    <figcaption>\n      <span class="name">${t}</span><br /><small\n        >${i.toPrecision(3)}…${c.toPrecision(3)}, read by\n        ${e[0]??"no INT8 layer"}${e.length>1?` and ${e.length-1} more`:""}</small\n      >\n    </figcaption>\n    ${v({title:`Values of ${t} and its clipping ranges`,width:420,height:210,x:{label:"|x|",from:0,to:u,ticks:I(0,u,5)},y:{label:"values",from:0,to:T(d)*1.05,ticks:C(d)}},(m,h)=>f`<path\n            class="hist"\n            d="${G(n,b=>m(b*o),b=>h(T(b)),h(0))}"\n          />${a.map((b,F)=>f`<path class="clip c${F%A}" d="M${l(m(Math.min(b.amax,u)))} ${l(h(0))}V10"\n                ><title>${b.calibrator}: ${g(b.amax)}</title></path\n              >`)}<path\n            class="force"\n            d="M${l(m(Math.min(r,u)))} ${l(h(0))}V10${p?"m0 4l6 -4l-6 -4":""}"\n            ><title>in force: ${g(r)}</title></path\n          >`)}\n    <table class="clips">\n      <tbody>\n        <tr>\n          <td>\n            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>\n          </td>\n          <th scope="row">in force</th>\n          <td class="n">${g(r)}${p?" →":""}</td>\n          <td class="n">${B(s)}</td>\n        </tr>\n        ${a.map((m,h)=>f`<tr>\n              <td>\n                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">\n                  <path class="clip c${h%A}" d="M1 5H21" />\n                </svg>\n              </td>\n              <th scope="row">${m.calibrator}</th>\n              <td class="n">${g(m.amax)}</td>\n              <td class="n">${B(m.sqnr)}</td>\n            </tr>`)}\n      </tbody>\n    </table>\n  </figure>`}function B(t){return t===null?"lossless":`${t.toFixed(1)} dB`}function G(t,e,n,o){let r=t.map((s,a)=>`V${l(n(s))}H${l(e(a+1))}`);return`M${l(e(0))} ${l(o)}${r.join("")}V${l(o)}Z`}function P(){let t=document.getElementById("tensor-data"),e=document.querySelector("#tensor"),n=document.getElementById("chosen-tensor"),o=document.getElementById("more-tensors");if(t===null||e===null||n===null||o===null)return;let r=JSON.parse(t.textContent??"[]");o.hidden=!1,r.forEach(({tensor:s},a)=>e.append(new Option(s,String(a)))),e.addEventListener("change",()=>{let s=r[Number(e.value)];n.innerHTML=e.value===""||s===void 0?"":O(s).text})}var q="int8-gate-theme";function _(){let t=document.documentElement,e=document.getElementById("theme");if(e===null)return;let n=z();(n==="light"||n==="dark")&&(t.dataset.theme=n),e.hidden=!1,e.addEventListener("click",()=>{let o=t.dataset.theme===void 0?matchMedia("(prefers-color-scheme: dark)").matches:t.dataset.theme==="dark";t.dataset.theme=o?"light":"dark";try{localStorage.setItem(q,t.dataset.theme)}catch{}})}function z(){try{return localStorage.getItem(q)}catch{return null}}_();for(let t of document.querySelectorAll("table.sortable"))S(t);for(let t of document.querySelectorAll("input[data-filter]"))E(t);P();addEventListener("keydown",t=>{t.ctrlKey||t.metaKey||t.altKey||t.target instanceof HTMLInputElement||(t.key==="t"&&document.getElementById("theme")?.click(),t.key==="/"&&(t.preventDefault(),document.querySelector("input[data-filter]")?.focus()))});addEventListener("beforeprint",()=>{for(let t of document.querySelectorAll("details"))t.open=!0});})();';
-    STYLE = ':root{color-scheme:light dark;--ground: light-dark(#ffffff, #0f141a);--raised: light-dark(#f5f7f9, #182029);--edge: light-dark(#d8dee4, #2f3b47);--ink: light-dark(#1a2027, #e4eaf0);--quiet: light-dark(#57626d, #9aa7b4);--link: light-dark(#0a58b0, #7ab8ff);--pass: light-dark(#0f7b3f, #4cc383);--fail: light-dark(#c0272d, #ff7b72);--unsure: light-dark(#8a5a00, #e0a83c);--fp32: light-dark(#0064a8, #6bb5ee);--int8: light-dark(#c85200, #ff9b57);--mixed: light-dark(#00805c, #3fcf9f);--base: light-dark(#a0478a, #e39bd0);--truth: light-dark(#0f7b3f, #5fe39b)}:root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}*{box-sizing:border-box}html{scroll-padding-top:4rem}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,Segoe UI,Roboto,Liberation Sans,sans-serif}a{color:var(--link)}:focus-visible{outline:2px solid var(--link);outline-offset:2px}p,li,dd,h1,h3,figcaption{overflow-wrap:anywhere}[hidden]{display:none!important}.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;z-index:3;background:var(--ground)}.bar{position:sticky;top:0;z-index:2;display:flex;align-items:center;gap:.5rem 1.25rem;padding:.5rem max(1rem,calc((100% - 76rem)/2));background:var(--ground);border-bottom:1px solid var(--edge)}.bar nav{display:flex;gap:.25rem 1rem;overflow-x:auto;white-space:nowrap;flex:1;font-size:.9rem}.bar a{text-decoration:none}main{max-width:78rem;margin:0 auto;padding:0 1rem 4rem}section{margin-top:2.25rem}#layers,#classes,#tensors,#images{content-visibility:auto;contain-intrinsic-height:auto 40rem}h1,h2,h3{line-height:1.25}h1{margin:0;font-size:1.7rem}h2{margin:0 0 .6rem;font-size:1.25rem}h3{margin:1.25rem 0 .5rem;font-size:1rem}p{margin:.4rem 0;max-width:90ch}small,.quiet{color:var(--quiet);font-weight:400;font-size:.85em}code,.name,.names{font-family:ui-monospace,SFMono-Regular,Menlo,Liberation Mono,monospace;font-size:.88em;overflow-wrap:anywhere}.verdict{padding:1.1rem 1.3rem .9rem;border:1px solid var(--edge);border-left:.5rem solid var(--tone);border-radius:.4rem;background:var(--raised)}.pass{--tone: var(--pass)}.fail,.missing,.error{--tone: var(--fail)}.inconclusive,.warning{--tone: var(--unsure)}.info{--tone: var(--quiet)}.verdict h1{color:var(--tone)}.verdict h1 small{overflow-wrap:anywhere}.verdict .why{font-size:1.1rem}.verdict h2{margin:.9rem 0 .2rem;font-size:1rem}.verdict ol{margin:0;padding-left:1.4rem;max-width:80ch}.checks{list-style:none;margin:0;padding:0}.checks li{padding:.3rem 0}.badge,.chip{display:inline-block;padding:0 .45em;border:1px solid currentColor;border-radius:.3em;color:var(--tone);font-size:.82em;font-weight:600;white-space:nowrap}.chip{border-color:transparent;padding:0}.cause{margin:.6rem 0;padding:.5rem .9rem;border-left:.3rem solid var(--tone);background:var(--raised)}.advice{color:var(--quiet)}.numbers{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.3rem 0;font-size:.88em}.numbers div{display:flex;gap:.5em}.numbers dd{margin:0;font-weight:600}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.tall{max-height:34rem;overflow-y:auto;border:1px solid var(--edge);border-radius:.3rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}.tall table{min-width:100%}th,td{padding:.28rem .6rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--edge)}thead th{color:var(--quiet);font-weight:600;vertical-align:bottom}tbody th,.tall thead th{white-space:nowrap}thead th.n{white-space:normal}.tall thead th{position:sticky;top:0;z-index:1;background:var(--raised)}.n{text-align:right;white-space:nowrap}td.name,td .name,.tall td{overflow-wrap:normal;white-space:nowrap}tr:target>td{background:color-mix(in srgb,var(--unsure) 22%,transparent)}button,input,select{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--edge);border-radius:.3rem;padding:.2rem .55rem;max-width:100%}th button{border:0;padding:0;background:none;color:inherit;font-weight:inherit;cursor:pointer}th[aria-sort=ascending] button:after{content:" ▲"}th[aria-sort=descending] button:after{content:" ▼"}.tools{margin:.6rem 0}.tools label{display:inline-block;max-width:100%}figure{margin:.8rem 0}figcaption{font-size:.9rem;margin-bottom:.2rem}.chart,.photo{display:block;width:100%;height:auto}figure>.chart{max-width:42rem}.broad{min-width:46rem}.grid2,.grid3,.grid4{display:grid;gap:.5rem 1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),1fr))}.grid2{--cell: 26rem}.grid3{--cell: 19rem}.grid4{--cell: 18rem}.grid3 figure,.grid4 figure{margin:.3rem 0;min-width:0}.hidden{position:absolute;width:0;height:0}svg text{fill:var(--quiet);font-size:11px}.grid4 svg text{font-size:13px}.middle{text-anchor:middle}.end{text-anchor:end}.grid,.axis,.notch,.zero{stroke:var(--edge);fill:none}.axis,.zero{stroke:var(--quiet)}.zero{stroke-dasharray:3 3}.line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.line.int8{stroke-dasharray:6 3}.line.mixed{stroke-dasharray:2 2}.fp32{--c: var(--fp32)}.int8{--c: var(--int8)}.mixed,.float,.passes,.fp16{--c: var(--mixed)}.base{--c: var(--base)}.truth{--c: var(--truth)}.fails{--c: var(--fail)}g .line{stroke-dasharray:none}.point{fill:var(--c);stroke:var(--ground)}.float.point{fill:var(--ground);stroke:var(--c);stroke-width:2}.stem{stroke:var(--c);opacity:.75;fill:none}.front{fill:none;stroke:var(--quiet)}.cross{stroke:var(--c);stroke-width:2;fill:none}.bar rect,rect.bar{fill:var(--c)}.bars{display:block;width:10rem}.chip{color:var(--c)}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;background:var(--c)}.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.88rem}.key{width:22px;height:10px;vertical-align:middle;margin-right:.4em}.hist{fill:color-mix(in srgb,var(--fp32) 35%,transparent);stroke:var(--fp32);stroke-width:.75}.clip{fill:none;stroke-width:1.5;stroke-dasharray:4 2}.c0{stroke:light-dark(#7a3fc8,#c2a3ff)}.c1{stroke:light-dark(#c2187a,#ff8fce);stroke-dasharray:1.5 2}.c2{stroke:light-dark(#00805c,#3fcf9f)}.c3{stroke:light-dark(#7d6200,#f0d050);stroke-dasharray:7 2}.c4{stroke:light-dark(#222b34,#ffffff);stroke-dasharray:7 2 1.5 2}.c5{stroke:light-dark(#b3261e,#ff9d8c);stroke-dasharray:1.5 2}.c6{stroke:light-dark(#1f7a8c,#7fe0f0);stroke-dasharray:7 2}.c7{stroke:light-dark(#66717c,#aab6c2);stroke-dasharray:none}.force{fill:none;stroke:var(--int8);stroke-width:3}.clips{font-size:.8rem}.clips th,.clips td{padding:0 .4rem 0 0;border:0;font-weight:400}.ground{fill:var(--raised)}.box{fill:none;stroke:var(--c);stroke-width:2px;vector-effect:non-scaling-stroke}.box.alone{stroke-width:3px;stroke-dasharray:6 4}.photo .fp32{--c: #56b4ff}.photo .int8{--c: #ff9b57}.photo .truth{--c: #5fe39b}svg .tag{fill:var(--c);font-size:inherit;font-weight:600;stroke:#000;stroke-width:.2em;paint-order:stroke}.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem}.facts dt{color:var(--quiet)}.facts dd{margin:0;overflow-wrap:anywhere}@media(max-width:36rem){body{font-size:14px}svg text{font-size:15px}.broad svg text{font-size:12px}.hint{display:none}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.35rem}}@media print{:root{color-scheme:light!important}.bar,.tools,.skip{display:none}.tall{max-height:none;overflow:visible}.wide{overflow:visible}figure,article,tr{break-inside:avoid}main{max-width:none}table{font-size:.7rem}}';
+    SCRIPT = '"use strict";(()=>{function E(t){let e=t.dataset.filter??"",n=document.querySelector(`#${e}`)?.tBodies[0],o=document.querySelector(`output[data-count="${e}"]`);if(n===void 0)return;let r=[...n.rows].map(s=>({row:s,text:(s.textContent??"").toLowerCase()}));t.hidden=!1,t.addEventListener("input",()=>{let s=t.value.toLowerCase().split(/\\s+/).filter(Boolean),a=0;for(let{row:i,text:c}of r)i.hidden=!s.every(u=>c.includes(u)),i.hidden||a++;o!==null&&(o.value=s.length===0?"":`${a} of ${r.length}`)})}function S(t){let e=[...t.tHead?.rows[0]?.cells??[]];e.forEach((n,o)=>{if("fixed"in n.dataset)return;let r=document.createElement("button");r.type="button",r.append(...n.childNodes),r.title=n.title,n.append(r),r.addEventListener("click",()=>{let s=n.ariaSort==="ascending";for(let a of e)a.ariaSort=null;n.ariaSort=s?"descending":"ascending",F(t,o,s)})})}function F(t,e,n){let o=t.tBodies[0];if(o===void 0)return;let r=[...o.rows].map(a=>({row:a,key:K(a.cells[e])})),s=new Intl.Collator("en",{numeric:!0}).compare;r.sort(({key:a},{key:i})=>{let c=typeof a=="number"&&typeof i=="number"?a-i:s(String(a),String(i));return n?-c:c}),o.append(...r.map(({row:a})=>a))}function K(t){let e=t?.dataset.v;if(e!==void 0)return Number(e);let n=t?.textContent??"";return n===""||Number.isNaN(Number(n))?n:Number(n)}var R=new RegExp("[\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u00ad\\\\u061c\\\\u180e\\\\u200b-\\\\u200f\\\\u2028-\\\\u202e\\\\u2060-\\\\u206f\\\\ufeff\\\\ufff9-\\\\ufffb\\\\u{e0000}-\\\\u{e007f}]|\\\\p{Surrogate}","gu");var V={"&":"&amp;","<":"&lt;",">":"&gt;",\'"\':"&quot;","\'":"&#39;","|":"&#124;","`":"&#96;","*":"&#42;",_:"&#95;","~":"&#126;","[":"&#91;","]":"&#93;","(":"&#40;",")":"&#41;","!":"&#33;","#":"&#35;&#8203;","@":"&#64;&#8203;","\\\\":"&#92;",$:"&#36;",":":"&#58;"};function w(t){return t.replace(R,"�").replace(/[&<>"\']/g,e=>V[e])}var x=class{constructor(e){this.text=e}text};function p(t,...e){return new x(t.reduce((n,o,r)=>n+L(e[r-1])+o.replace(/\\n\\s*/g,`\n`),""))}function L(t){return t===void 0?"":t instanceof x?t.text:typeof t=="number"?String(t):typeof t=="string"?w(t):t.map(L).join("")}function l(t){return String(Math.round(t*10)/10)}var $=46,M=10,H=10,y=36;function v({title:t,width:e,height:n,x:o,y:r},s){let a=N(o,$,e-M),i=N(r,n-y,H),c=r.ticks.map(([d,g])=>p`<path class="grid" d="M${$} ${l(i(d))}H${e-M}" /><text\n          class="tick end"\n          x="${$-5}"\n          y="${l(i(d)+4)}"\n          >${g}</text\n        >`),u=o.ticks.map(([d,g])=>p`<path class="notch" d="M${l(a(d))} ${n-y}v4" /><text\n          class="tick middle"\n          x="${l(a(d))}"\n          y="${n-y+16}"\n          >${g}</text\n        >`);return p`<svg class="chart" viewBox="0 0 ${e} ${n}" role="img" aria-label="${t}">\n    ${c}${u}\n    <path class="axis" d="M${$} ${n-y}H${e-M}" />\n    <text class="label middle" x="${l(($+e-M)/2)}" y="${n-4}">${o.label}</text>\n    <text class="label middle" transform="rotate(-90)" x="${l(-(H+n-y)/2)}" y="11">\n      ${r.label}\n    </text>\n    ${s(a,i)}\n  </svg>`}function N({from:t,to:e},n,o){let r=e-t||1;return s=>n+(s-t)/r*(o-n)}function I(t,e,n=5){let o=Math.abs(e-t);if(!(o>0)||!Number.isFinite(o))return[[t,f(t)]];let r=o/n,s=10**Math.floor(Math.log10(r)),a=s*([1,2,5,10].find(d=>d*s>=r*.999)??10),i=Math.min(t,e),c=Math.ceil(i/a-1e-9),u=Math.floor(Math.max(t,e)/a+1e-9);return Array.from({length:u-c+1},(d,g)=>{let m=(c+g)*a;return[m,f(Number(m.toPrecision(10)))]})}function C(t){let e=Math.max(1,Math.floor(Math.log10(Math.max(1,t)))),n=Math.ceil(e/4),o=Array.from({length:Math.floor(e/n)},(s,a)=>10**((a+1)*n)),r=t<10?[t]:o;return[[0,"0"],...r.map(s=>[T(s),f(s)])]}function T(t){return Math.log10(1+t)}function f(t){let e=Math.abs(t),n=e===0?"0":e>=1e9?k(e,1e9,"G"):e>=1e6?k(e,1e6,"M"):e>=1e4?k(e,1e3,"k"):e>=.001?String(Number(e.toPrecision(3))):e.toExponential(0);return`${t<0?"−":""}${n}`}function k(t,e,n){return`${Number((t/e).toPrecision(3))}${n}`}var A=8;function O({tensor:t,layers:e,counts:n,binWidth:o,amax:r,sqnr:s,clips:a,min:i,max:c}){let u=Math.max(o*n.length,Number.MIN_VALUE),d=Math.max(1,...n),g=r>u;return p`<figure class="tensor">\n    <figcaption>\n      <span class="name" title="${t}">${t}</span>\n      <small title="read by ${e.join(", ")}"\n        >${f(i)}…${f(c)}, read by\n        ${e[0]??"no INT8 layer"}${e.length>1?` and ${e.length-1} more`:""}</small\n      >\n    </figcaption>\n    ${v({title:`Values of ${t} and its clipping ranges`,width:420,height:210,x:{label:"|x|",from:0,to:u,ticks:I(0,u,5)},y:{label:"values",from:0,to:T(d)*1.05,ticks:C(d)}},(m,h)=>p`<path\n            class="hist"\n            d="${G(n,b=>m(b*o),b=>h(T(b)),h(0))}"\n          />${a.map((b,j)=>p`<path class="clip c${j%A}" d="M${l(m(Math.min(b.amax,u)))} ${l(h(0))}V10"\n                ><title>${b.calibrator}: ${f(b.amax)}</title></path\n              >`)}<path\n            class="force"\n            d="M${l(m(Math.min(r,u)))} ${l(h(0))}V10${g?"m0 4l6 -4l-6 -4":""}"\n            ><title>in force: ${f(r)}</title></path\n          >`)}\n    <table class="clips">\n      <tbody>\n        <tr>\n          <td>\n            <svg class="key" viewBox="0 0 22 10" aria-hidden="true"><path class="force" d="M1 5H21" /></svg>\n          </td>\n          <th scope="row">in force</th>\n          <td class="n">${f(r)}${g?" →":""}</td>\n          <td class="n">${B(s)}</td>\n        </tr>\n        ${a.map((m,h)=>p`<tr>\n              <td>\n                <svg class="key" viewBox="0 0 22 10" aria-hidden="true">\n                  <path class="clip c${h%A}" d="M1 5H21" />\n                </svg>\n              </td>\n              <th scope="row">${m.calibrator}</th>\n              <td class="n">${f(m.amax)}</td>\n              <td class="n">${B(m.sqnr)}</td>\n            </tr>`)}\n      </tbody>\n    </table>\n  </figure>`}function B(t){return t===null?"lossless":`${t.toFixed(1)} dB`}function G(t,e,n,o){let r=t.map((s,a)=>`V${l(n(s))}H${l(e(a+1))}`);return`M${l(e(0))} ${l(o)}${r.join("")}V${l(o)}Z`}function P(){let t=document.getElementById("tensor-data"),e=document.querySelector("#tensor"),n=document.getElementById("chosen-tensor"),o=document.getElementById("more-tensors");if(t===null||e===null||n===null||o===null)return;let r=JSON.parse(t.textContent??"[]");o.hidden=!1,r.forEach(({tensor:s},a)=>e.append(new Option(s,String(a)))),e.addEventListener("change",()=>{let s=r[Number(e.value)];n.innerHTML=e.value===""||s===void 0?"":O(s).text})}var q="int8-gate-theme";function _(){let t=document.documentElement,e=document.getElementById("theme");if(e===null)return;let n=z();(n==="light"||n==="dark")&&(t.dataset.theme=n),e.hidden=!1,e.addEventListener("click",()=>{let o=t.dataset.theme===void 0?matchMedia("(prefers-color-scheme: dark)").matches:t.dataset.theme==="dark";t.dataset.theme=o?"light":"dark";try{localStorage.setItem(q,t.dataset.theme)}catch{}})}function z(){try{return localStorage.getItem(q)}catch{return null}}_();for(let t of document.querySelectorAll("table.sortable"))S(t);for(let t of document.querySelectorAll("input[data-filter]"))E(t);P();addEventListener("keydown",t=>{t.ctrlKey||t.metaKey||t.altKey||t.target instanceof HTMLInputElement||(t.key==="t"&&document.getElementById("theme")?.click(),t.key==="/"&&(t.preventDefault(),document.querySelector("input[data-filter]")?.focus()))});addEventListener("beforeprint",()=>{for(let t of document.querySelectorAll("details"))t.open=!0});})();';
+    STYLE = ':root{color-scheme:light dark;--ground: light-dark(#ffffff, #0f141a);--raised: light-dark(#f5f7f9, #182029);--edge: light-dark(#d8dee4, #2f3b47);--ink: light-dark(#1a2027, #e4eaf0);--quiet: light-dark(#57626d, #9aa7b4);--link: light-dark(#0a58b0, #7ab8ff);--pass: light-dark(#0f7b3f, #4cc383);--fail: light-dark(#c0272d, #ff7b72);--unsure: light-dark(#8a5a00, #e0a83c);--fp32: light-dark(#0064a8, #6bb5ee);--int8: light-dark(#c85200, #ff9b57);--mixed: light-dark(#00805c, #3fcf9f);--base: light-dark(#a0478a, #e39bd0);--truth: light-dark(#0f7b3f, #5fe39b)}:root[data-theme=light]{color-scheme:light}:root[data-theme=dark]{color-scheme:dark}*{box-sizing:border-box}html{scroll-padding-top:4rem}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,Segoe UI,Roboto,Liberation Sans,sans-serif}a{color:var(--link)}:focus-visible{outline:2px solid var(--link);outline-offset:2px}p,li,dd,h1,h3,figcaption{overflow-wrap:anywhere}[hidden]{display:none!important}.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;z-index:3;background:var(--ground)}.bar{position:sticky;top:0;z-index:2;display:flex;align-items:center;gap:.5rem 1.25rem;padding:.5rem max(1rem,calc((100% - 76rem)/2));background:var(--ground);border-bottom:1px solid var(--edge)}.bar nav{display:flex;gap:.25rem 1rem;overflow-x:auto;white-space:nowrap;flex:1;font-size:.9rem}.bar a{text-decoration:none}main{max-width:78rem;margin:0 auto;padding:0 1rem 4rem}section{margin-top:2.25rem}#layers,#classes,#tensors,#calibration,#images{content-visibility:auto;contain-intrinsic-height:auto 40rem}h1,h2,h3{line-height:1.25}h1{margin:0;font-size:1.7rem}h2{margin:0 0 .6rem;font-size:1.25rem}h3{margin:1.25rem 0 .5rem;font-size:1rem}p{margin:.4rem 0;max-width:90ch}small,.quiet{color:var(--quiet);font-weight:400;font-size:.85em}code,.name,.names{font-family:ui-monospace,SFMono-Regular,Menlo,Liberation Mono,monospace;font-size:.88em;overflow-wrap:anywhere}.verdict{padding:1.1rem 1.3rem .9rem;border:1px solid var(--edge);border-left:.5rem solid var(--tone);border-radius:.4rem;background:var(--raised)}.pass{--tone: var(--pass)}.fail,.missing,.error{--tone: var(--fail)}.inconclusive,.warning{--tone: var(--unsure)}.info{--tone: var(--quiet)}.verdict h1{color:var(--tone)}.verdict h1 small{overflow-wrap:anywhere}.verdict .why{font-size:1.1rem}.verdict h2{margin:.9rem 0 .2rem;font-size:1rem}.verdict ol{margin:0;padding-left:1.4rem;max-width:80ch}.checks{list-style:none;margin:0;padding:0}.checks li{padding:.3rem 0}.badge,.chip{display:inline-block;padding:0 .45em;border:1px solid currentColor;border-radius:.3em;color:var(--tone);font-size:.82em;font-weight:600;white-space:nowrap}.chip{border-color:transparent;padding:0}.cause{margin:.6rem 0;padding:.5rem .9rem;border-left:.3rem solid var(--tone);background:var(--raised)}.advice{color:var(--quiet)}.numbers{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.3rem 0;font-size:.88em}.numbers div{display:flex;gap:.5em}.numbers dd{margin:0;font-weight:600}summary{cursor:pointer;color:var(--link)}.wide{overflow-x:auto}.tall{max-height:34rem;overflow-y:auto;border:1px solid var(--edge);border-radius:.3rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}.tall table{min-width:100%}th,td{padding:.28rem .6rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--edge)}thead th{color:var(--quiet);font-weight:600;vertical-align:bottom}tbody th,.tall thead th{white-space:nowrap}thead th.n{white-space:normal}.tall thead th{position:sticky;top:0;z-index:1;background:var(--raised)}.n{text-align:right;white-space:nowrap}td.name,td .name,.tall td{overflow-wrap:normal;white-space:nowrap}tr:target>td{background:color-mix(in srgb,var(--unsure) 22%,transparent)}button,input,select{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--edge);border-radius:.3rem;padding:.2rem .55rem;max-width:100%}th button{border:0;padding:0;background:none;color:inherit;font-weight:inherit;cursor:pointer}th[aria-sort=ascending] button:after{content:" ▲"}th[aria-sort=descending] button:after{content:" ▼"}.tools{margin:.6rem 0}.tools label{display:inline-block;max-width:100%}figure{margin:.8rem 0}figcaption{font-size:.9rem;margin-bottom:.2rem}.chart,.photo{display:block;width:100%;height:auto}.chart{overflow:visible}figure>.chart{max-width:42rem}.broad{min-width:46rem}.grid2,.grid3,.grid4{display:grid;gap:.5rem 1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--cell)),1fr))}.grid2{--cell: 26rem}.grid3{--cell: 19rem}.grid4{--cell: 18rem}.grid3 figure,.grid4 figure{margin:.3rem 0;min-width:0}.hidden{position:absolute;width:0;height:0}svg text{fill:var(--quiet);font-size:11px}.grid4 svg text{font-size:13px}.middle{text-anchor:middle}.end{text-anchor:end}.grid,.axis,.notch,.zero{stroke:var(--edge);fill:none}.axis,.zero{stroke:var(--quiet)}.zero{stroke-dasharray:3 3}.line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.line.int8{stroke-dasharray:6 3}.line.mixed{stroke-dasharray:2 2}.fp32{--c: var(--fp32)}.int8{--c: var(--int8)}.mixed,.float,.passes,.fp16{--c: var(--mixed)}.base{--c: var(--base)}.truth{--c: var(--truth)}.fails{--c: var(--fail)}g .line{stroke-dasharray:none}.point{fill:var(--c);stroke:var(--ground)}.float.point{fill:var(--ground);stroke:var(--c);stroke-width:2}.stem{stroke:var(--c);opacity:.75;fill:none}.front{fill:none;stroke:var(--quiet)}.cross{stroke:var(--c);stroke-width:2;fill:none}.bar rect,rect.bar{fill:var(--c)}.bars{display:block;width:10rem}.chip{color:var(--c)}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;background:var(--c)}.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.88rem}.key{width:22px;height:10px;vertical-align:middle;margin-right:.4em}.hist{fill:color-mix(in srgb,var(--fp32) 35%,transparent);stroke:var(--fp32);stroke-width:.75}.clip{fill:none;stroke-width:1.5;stroke-dasharray:4 2}.c0{stroke:light-dark(#7a3fc8,#c2a3ff)}.c1{stroke:light-dark(#c2187a,#ff8fce);stroke-dasharray:1.5 2}.c2{stroke:light-dark(#00805c,#3fcf9f)}.c3{stroke:light-dark(#7d6200,#f0d050);stroke-dasharray:7 2}.c4{stroke:light-dark(#222b34,#ffffff);stroke-dasharray:7 2 1.5 2}.c5{stroke:light-dark(#b3261e,#ff9d8c);stroke-dasharray:1.5 2}.c6{stroke:light-dark(#1f7a8c,#7fe0f0);stroke-dasharray:7 2}.c7{stroke:light-dark(#66717c,#aab6c2);stroke-dasharray:none}.allowed{stroke:var(--fail);stroke-width:2;fill:none}.tensor figcaption>*{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.force{fill:none;stroke:var(--int8);stroke-width:3}.clips{font-size:.8rem}.clips th,.clips td{padding:0 .4rem 0 0;border:0;font-weight:400}.clips .n{padding-left:.6rem}.ground{fill:var(--raised)}.box{fill:none;stroke:var(--c);stroke-width:2px;vector-effect:non-scaling-stroke}.box.alone{stroke-width:3px;stroke-dasharray:6 4}.photo .fp32{--c: #56b4ff}.photo .int8{--c: #ff9b57}.photo .truth{--c: #5fe39b}svg .tag{fill:var(--c);font-size:inherit;font-weight:600;stroke:#000;stroke-width:.16em;paint-order:stroke}.sheet{display:flex;flex-wrap:wrap;gap:.6rem 1rem}.tile{display:flex;gap:.3rem}.tile+.tile{max-width:100%}.tile figure{width:7.5rem;margin:0}.tile figcaption{font-size:.8rem;line-height:1.3}.thumb{display:block;width:7.5rem;height:7.5rem;border-radius:.3rem;background:var(--raised)}.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem}.facts dt{color:var(--quiet)}.facts dd{margin:0;overflow-wrap:anywhere}@media(max-width:36rem){body{font-size:14px}svg text{font-size:15px}.broad svg text{font-size:12px}.hint{display:none}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.35rem}}@media print{:root{color-scheme:light!important}.bar,.tools,.skip{display:none}.tall{max-height:none;overflow:visible}.wide{overflow:visible}figure,article,tr{break-inside:avoid}main{max-width:none}table{font-size:.7rem}}';
   }
 });
 
@@ -2406,7 +2832,7 @@ function imagesSection({ worstImages: worstImages2, data }) {
     id: "images",
     title: "Images",
     body: html`<p>
-        ${affected === 0 ? `On none of ${data.validation.images} images does INT8 lose an object that FP32 finds, or show more that is not there.` : `${affected} of ${data.validation.images} images lose an object in INT8 or gain a false one (score ${score} or more, IoU 0.5). ${images2.length === 0 ? "Pictures were not asked for (report.images)." : `The worst ${images2.length}; dashed boxes have no partner on the other side.`}`}
+        ${affected === 0 ? `On none of ${data.validation.images} images does INT8 lose an object that FP32 finds, or show more that is not there.` : `${affected} of ${data.validation.images} images lose an object in INT8 or gain a false one (score ${score} or more, IoU 0.5). ${images2.length === 0 ? "Pictures were not asked for (report.images)." : `The worst ${images2.length} are shown; a dashed box is one that the other precision does not find (in INT8: a new one).`}`}
       </p>
       ${images2.map(picture)}`
   };
@@ -2420,9 +2846,9 @@ function picture(image, i) {
     ["truth", "truth", truth, truth]
   ];
   const words = [
-    `${objects} objects`,
+    `${objects} ${objects === 1 ? "object" : "objects"}`,
     ...lost > 0 ? [`${lost} lost in INT8`] : [],
-    ...added > 0 ? [`${added} false ones more`] : []
+    ...added > 0 ? [`${added} more false ${added === 1 ? "detection" : "detections"}`] : []
   ].join(", ");
   return html`<article class="picture">
     <h3><span class="name">${name2}</span> <small>${words}</small></h3>
@@ -2447,19 +2873,20 @@ function picture(image, i) {
               aria-label="${title}: ${boxes2.length} boxes on ${name2}"
             >
               <rect class="ground" width="${width}" height="${height}" />
-              ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, Math.max(width, height)))}
+              ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, Math.max(width, height), width))}
             </svg>
           </figure>`
   )}
     </div>
   </article>`;
 }
-function drawn(box, kind, partners, side) {
+function drawn(box, kind, partners, side, frame) {
   const [x, y, width, height] = box.box;
   const alone2 = !partners.some((other) => other.class === box.class && overlap(box.box, other.box) >= SAME);
-  const size = side / 28;
+  const size = side / 26;
+  const right2 = x > 0.7 * frame;
   const label = `${box.class}${box.score === void 0 ? "" : ` ${box.score.toFixed(2)}`}`;
-  return html`<g class="${kind}"
+  return html`<g class="${kind}" font-size="${px(size)}"
     ><rect
       class="box${alone2 ? " alone" : ""}"
       x="${px(x)}"
@@ -2468,10 +2895,9 @@ function drawn(box, kind, partners, side) {
       height="${px(height)}"
       ><title>${label}</title></rect
     ><text
-      class="tag"
-      font-size="${px(size)}"
-      x="${px(Math.max(0, x))}"
-      y="${px(y < size ? y + size : y - size / 4)}"
+      class="tag${right2 ? " end" : ""}"
+      x="${px(right2 ? Math.min(frame, x + width) : Math.max(0, x))}"
+      y="${px(y < 1.2 * size ? y + size : y - size / 4)}"
       >${label}</text
     ></g
   >`;
@@ -2509,7 +2935,7 @@ function depthChart(layers3) {
       width: WIDTH,
       height: HEIGHT,
       x: { label: "layers from input to output", from: 0, to: along3.length, ticks: [] },
-      y: { label: "SQNR dB (worse ↑)", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
+      y: { label: "SQNR dB, worse upwards", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
     },
     (x, y) => {
       const stems = (chosen2) => along3.filter(chosen2).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
@@ -2560,8 +2986,9 @@ function layersSection({ sensitivity: sensitivity2 }) {
     id: "layers",
     title: "Layers",
     body: html`<p>
-        Each layer alone in INT8 on ${images2} images, most harmful first. Float layers of the judged plan are
-        marked.
+        Each layer alone in INT8 on ${images2} images, most harmful first. The higher a bar, the less signal is
+        left at the output; what is high and still in INT8 is where mAP is lost. A mark leads to the layer's
+        row.
       </p>
       <figure class="wide"><div class="broad">${depthChart(layers3)}</div></figure>
       ${legend([
@@ -2686,18 +3113,38 @@ var init_layers = __esm({
 });
 
 // src/report/html/outputs.ts
-function outputsSection({ curves = [], distributions }) {
+function outputsSection({ curves = [], distributions, variants: variants3 }) {
   if (curves.length === 0 && distributions === void 0) return void 0;
   const names = [...new Set([...curves, ...distributions?.variants ?? []].map(({ variant: variant2 }) => variant2))];
   return {
     id: "outputs",
     title: "Outputs",
-    body: html`${variantLegend(names)}
+    body: html`${moved2(variants3)}${variantLegend(names)}
       <div class="grid2">
         ${meanCurves(curves)}${distributions === void 0 ? void 0 : spreads(distributions)}
       </div>
       ${classCurves(curves)}`
   };
+}
+function moved2({ fp32, int8, mixed }) {
+  const before = fp32.detections;
+  const words = [
+    ["INT8", int8],
+    ["mixed", mixed]
+  ].flatMap(([name2, one]) => {
+    if (one?.distances === void 0) return [];
+    const { boxShift, scoreShift, unmatched } = one.distances;
+    return [
+      html`<li>
+        ${name2} shows ${one.detections} detections of score 0.25 or more, FP32 ${before}. Boxes that both show
+        overlap by an IoU of ${(1 - boxShift).toFixed(3)} on average, and their scores move by
+        ${signed(scoreShift)}; ${percent(unmatched)} of FP32's have no partner.
+      </li>`
+    ];
+  });
+  return words.length === 0 ? void 0 : html`<ul>
+        ${words}
+      </ul>`;
 }
 function meanCurves(curves) {
   const means = curves.filter((one) => one.class === void 0);
@@ -2713,10 +3160,10 @@ function classCurves(curves) {
   const classes = /* @__PURE__ */ new Map();
   for (const one of curves)
     if (one.class !== void 0) classes.set(one.class, [...classes.get(one.class) ?? [], one]);
-  const moved2 = [...classes].map(([name2, of2]) => ({ name: name2, of: of2, by: distance(of2) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
-  if (moved2.length === 0) return void 0;
+  const furthest = [...classes].map(([name2, of2]) => ({ name: name2, of: of2, by: distance(of2) })).filter(({ by }) => by > 0).sort((a, b) => b.by - a.by).slice(0, CLASSES);
+  if (furthest.length === 0) return void 0;
   return html`<h3>Classes whose curve moved most, IoU 0.5</h3>
-    <div class="grid4">${moved2.map(({ name: name2, of: of2 }) => figure(name2, of2, [300, 200]))}</div>`;
+    <div class="grid4">${furthest.map(({ name: name2, of: of2 }) => figure(name2, of2, [300, 200]))}</div>`;
 }
 function distance(curves) {
   const [a, b] = ["fp32", "int8"].map(
@@ -2744,7 +3191,7 @@ function spreads({ scoreEdges, sizeEdges, variants: variants3 }) {
   const shown3 = sizeEdges.slice(Math.max(0, first2), last + 2);
   return [
     spread(
-      "Scores of all detections",
+      "Scores of all detections (counts rise by powers of ten)",
       "score",
       scoreEdges,
       steps(0, 1, 5).map(([value, text3]) => [value * (scoreEdges.length - 1), text3]),
@@ -2789,6 +3236,7 @@ var CLASSES, UNIT;
 var init_outputs = __esm({
   "src/report/html/outputs.ts"() {
     "use strict";
+    init_numbers();
     init_axes();
     init_markup();
     init_precision();
@@ -2815,7 +3263,7 @@ function planText(plan) {
       float${latencyMs === null ? "" : `, ${latencyMs.toFixed(2)} ms an image by the profile`}.
       ${SOURCES2[source]}${source === "committed" ? ` as ${file ?? "a file"}.` : ""}
     </p>
-    ${search === void 0 ? void 0 : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${search.fullEvaluations} plans on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
+    ${search === void 0 ? void 0 : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${counted(search.fullEvaluations, "plan")} on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
     ${stale === void 0 ? void 0 : html`<p><span class="badge warning">stale</span> ${stale.sentence}</p>`}
     ${blame.length === 0 ? void 0 : html`<p>No plan passes. What costs most: <span class="names">${blame.join(", ")}</span></p>`}`;
 }
@@ -2861,11 +3309,11 @@ function curve({ variants: variants3 }, search) {
   ])}`;
 }
 function mark({ floatLayers, passes, score, kept: kept2 = [], low, high, drop: drop3 }, x, y) {
-  const spread4 = drop3 === void 0 || drop3 === null ? "" : `, change ${signed(-drop3)}${low === void 0 || low === null || high === void 0 || high === null ? "" : ` (${signed(-high)}…${signed(-low)})`}`;
+  const spread5 = drop3 === void 0 || drop3 === null ? "" : `, change ${signed(-drop3)}${low === void 0 || low === null || high === void 0 || high === null ? "" : ` (${signed(-high)}…${signed(-low)})`}`;
   const names = kept2.length === 0 ? "" : `: ${kept2.slice(0, 6).join(", ")}${kept2.length > 6 ? ", …" : ""}`;
   return html`<g class="${passes ? "passes" : "fails"}"
     ><title>
-      mAP50-95 ${rate(score)}${spread4}, ${passes ? "passes" : "does not pass"}; ${floatLayers} more layers in
+      mAP50-95 ${rate(score)}${spread5}, ${passes ? "passes" : "does not pass"}; ${floatLayers} more layers in
       float${names}</title
     >${passes ? html`<circle class="point" r="5" cx="${px(x)}" cy="${px(y)}" />` : html`<path class="cross" d="M${px(x - 4)} ${px(y - 4)}l8 8m0 -8l-8 8" />`}</g
   >`;
@@ -2927,7 +3375,7 @@ function surroundingsSection(report) {
     ["made", `${createdAt}, in ${(durationMs / 1e3).toFixed(0)} s`],
     ["engine", `${engine.name} ${engine.version}, ${engine.threads} threads`],
     ["model", `${model.file}, ${mebibytes(model.sizeBytes)}, opset ${model.opset}`],
-    ["digest", html`<code>${model.digest}</code>`],
+    ["model digest", html`<code>${model.digest}</code>`],
     ["structure", html`<code>${model.structure}</code>`],
     ["layers", `${model.layers}${model.macs === null ? "" : `, ${shortNumber(model.macs)} MACs an image`}`],
     ["inputs", model.inputs.join(", ")],
@@ -2941,7 +3389,9 @@ function surroundingsSection(report) {
       "validation",
       `${validation.source}: ${validation.images} images, ${validation.boxes} boxes, ${validation.categories.length} classes${validation.skipped.map(({ what, count: count3 }) => `; ${count3} ${what}`).join("")}`
     ],
-    ["calibration", `${calibration.source}: ${calibration.images} images, ${calibration.calibrator}`]
+    ...validation.digest === void 0 ? [] : [["validation digest", html`<code>${validation.digest}</code>`]],
+    ["calibration", `${calibration.source}: ${calibration.images} images, ${calibration.calibrator}`],
+    ...calibration.digests === void 0 || calibration.digests.length === 0 ? [] : [["calibration digest", html`<code>${digestOf(calibration.digests)}</code>`]]
   ];
   return {
     id: "surroundings",
@@ -2957,6 +3407,7 @@ function surroundingsSection(report) {
 var init_surroundings = __esm({
   "src/report/html/surroundings.ts"() {
     "use strict";
+    init_digest();
     init_numbers();
     init_axes();
     init_markup();
@@ -2980,8 +3431,9 @@ function histogramFigure({
   const beyond = amax > reach3;
   return html`<figure class="tensor">
     <figcaption>
-      <span class="name">${tensor}</span><br /><small
-        >${min.toPrecision(3)}…${max.toPrecision(3)}, read by
+      <span class="name" title="${tensor}">${tensor}</span>
+      <small title="read by ${layers3.join(", ")}"
+        >${shortNumber(min)}…${shortNumber(max)}, read by
         ${layers3[0] ?? "no INT8 layer"}${layers3.length > 1 ? ` and ${layers3.length - 1} more` : ""}</small
       >
     </figcaption>
@@ -3133,8 +3585,27 @@ var init_verdict = __esm({
 
 // src/report/html/page.ts
 function formatHtml(report) {
-  const sections = SECTIONS.flatMap((make) => make(report) ?? []);
-  const title = `int8-gate: ${VERDICTS[report.verdict.kind]} – ${report.model.file}`;
+  return pageOf(
+    `int8-gate: ${VERDICTS[report.verdict.kind]} – ${report.model.file}`,
+    verdictSection(report),
+    SECTIONS.flatMap((make) => make(report) ?? [])
+  );
+}
+function formatAuditHtml(audit, { model, createdAt, tool }) {
+  const verdict = audit.verdict.kind.toUpperCase();
+  return pageOf(
+    `int8-gate audit: ${verdict} – ${model}`,
+    html`<section class="verdict ${audit.verdict.kind}" id="verdict">
+      <h1>
+        Calibration audit: ${verdict}
+        <small>${model}, ${createdAt.slice(0, 10)}, ${tool.name} ${tool.version}</small>
+      </h1>
+      <p class="why">${audit.verdict.why}</p>
+    </section>`,
+    [auditSection({ audit })].flatMap((section) => section ?? [])
+  );
+}
+function pageOf(title, top2, sections) {
   return `<!doctype html>
 ${html`<html lang="en">
       <head>
@@ -3158,7 +3629,7 @@ ${html`<html lang="en">
           </button>
         </header>
         <main id="main">
-          ${verdictSection(report)}
+          ${top2}
           ${sections.map(
     ({ id, title: words, body }) => html`<section id="${id}">
                 <h2>${words}</h2>
@@ -3190,6 +3661,7 @@ var init_page = __esm({
     "use strict";
     init_digest();
     init_numbers();
+    init_audit();
     init_base();
     init_classes();
     init_findings();
@@ -3213,6 +3685,7 @@ var init_page = __esm({
       classesSection,
       outputsSection,
       tensorsSection,
+      auditSection,
       imagesSection,
       surroundingsSection
     ];
@@ -10868,11 +11341,11 @@ function valueOf({ metric, value }) {
   if (value === null) return "not measured";
   return /AP|AR/.test(metric) ? rate(value) : String(Number(value.toPrecision(4)));
 }
-function dropOf({ drop: drop3, interval, against }) {
+function dropOf({ drop: drop3, interval, against: against2 }) {
   if (drop3 === void 0) return "";
   const [low, high] = interval ?? [];
-  const spread4 = low === void 0 || high === void 0 ? "" : ` (${signed(-high)}…${signed(-low)})`;
-  return `${signed(-drop3)}${spread4}${against === "base" ? " against base" : ""}`;
+  const spread5 = low === void 0 || high === void 0 ? "" : ` (${signed(-high)}…${signed(-low)})`;
+  return `${signed(-drop3)}${spread5}${against2 === "base" ? " against base" : ""}`;
 }
 function limitOf({ limit: limit2, imagesToDecide, waived: waived3 }) {
   const decide = imagesToDecide === void 0 ? "" : `; about ${imagesToDecide} images would decide`;
@@ -10911,7 +11384,7 @@ function bar(sqnr, all) {
 }
 function allowedRows(waivers) {
   return waivers.map(
-    ({ metric, subject, allowedDrop, drop: drop3, reason, owner, expires }) => `${name(metric)}${subject === void 0 ? "" : ` of ${name(subject)}`}: a drop of ${drop3.toFixed(3)} is allowed up to ${allowedDrop.toFixed(3)} until ${name(expires)} by ${name(owner)}: ${markdownSentence(shortened(reason, 300))}`
+    ({ metric, subject, allowedDrop: allowedDrop2, drop: drop3, reason, owner, expires }) => `${name(metric)}${subject === void 0 ? "" : ` of ${name(subject)}`}: a drop of ${drop3.toFixed(3)} is allowed up to ${allowedDrop2.toFixed(3)} until ${name(expires)} by ${name(owner)}: ${markdownSentence(shortened(reason, 300))}`
   );
 }
 function changedSettings(changes) {
@@ -17114,8 +17587,8 @@ function fitPlan(plan, now) {
       if (lost.has(pattern)) return [];
       const then = before.some(([name2]) => planMatches(pattern, name2));
       const still = now.layers.some(({ name: name2 }) => planMatches(pattern, name2));
-      const moved2 = renames.get(pattern);
-      if (moved2 !== void 0) return [[moved2, value]];
+      const moved3 = renames.get(pattern);
+      if (moved3 !== void 0) return [[moved3, value]];
       if (!pattern.includes("*") || still || !then) return [[pattern, value]];
       return before.flatMap(([name2]) => {
         const to = planMatches(pattern, name2) ? renames.get(name2) : void 0;
@@ -17469,8 +17942,8 @@ function planOfFile(model, layers3, operators) {
 function quantizedLayers(graph) {
   const dequantized = /* @__PURE__ */ new Set();
   for (const node of graph.nodes) {
-    const moved2 = movedInputs(node);
-    if (node.opType === "DequantizeLinear" || moved2.length > 0 && moved2.every((name2) => dequantized.has(name2)))
+    const moved3 = movedInputs(node);
+    if (node.opType === "DequantizeLinear" || moved3.length > 0 && moved3.every((name2) => dequantized.has(name2)))
       for (const name2 of node.outputs) dequantized.add(name2);
   }
   return graph.nodes.filter((node) => isCompute(node) && node.inputs.slice(0, 2).every((name2) => dequantized.has(name2))).map(({ name: name2 }) => name2);
@@ -18102,15 +18575,15 @@ var init_bias = __esm({
 
 // src/quantization/equalize.ts
 function equalizationPairs(graph) {
-  const pairs = [];
+  const pairs2 = [];
   const reasons = /* @__PURE__ */ new Map();
   for (const first2 of graph.nodes.filter(({ opType }) => opType === "Conv")) {
     const found = pairOf(graph, first2);
     if (typeof found === "string") reasons.set(found, (reasons.get(found) ?? 0) + 1);
-    else pairs.push(found);
+    else pairs2.push(found);
   }
   const refused2 = [...reasons].sort(([, m], [, n]) => n - m).map(([reason, convolutions]) => ({ reason, convolutions }));
-  return { pairs, refused: refused2 };
+  return { pairs: pairs2, refused: refused2 };
 }
 function pairOf(graph, first2) {
   if (!ownsWeights(graph, first2)) return "weights that are computed, or shared with another layer";
@@ -18141,7 +18614,7 @@ function channelsOf(graph, node) {
   const dims = weightValues(graph, node.inputs[1] ?? "")?.dims.map(Number) ?? [];
   return dims[0] === group && dims[1] === 1 ? "depthwise" : void 0;
 }
-function equalize(model, graph, pairs) {
+function equalize(model, graph, pairs2) {
   const values = /* @__PURE__ */ new Map();
   const get = (name2) => {
     const known2 = values.get(name2) ?? tensorToFloats(graph.initializer(name2)).slice();
@@ -18149,7 +18622,7 @@ function equalize(model, graph, pairs) {
     return known2;
   };
   for (let round = 0; round < ROUNDS; round++)
-    for (const { first: first2, second } of pairs) balance(graph, first2, second, get);
+    for (const { first: first2, second } of pairs2) balance(graph, first2, second, get);
   const source = model.proto.graph;
   const initializer = source.initializer.map((tensor) => {
     const now = values.get(tensor.name);
@@ -18372,6 +18845,7 @@ var init_report = __esm({
     init_schema();
     init_markdown();
     init_page();
+    init_contact_sheet();
     init_terminal();
     init_read();
     init_comment();
@@ -21926,14 +22400,14 @@ var init_features = __esm({
 
 // src/audit/copies.ts
 function findCopies(images2) {
-  const pairs = [];
+  const pairs2 = [];
   const spare = /* @__PURE__ */ new Set();
   const first2 = /* @__PURE__ */ new Map();
   images2.forEach((image, i) => {
     const known2 = first2.get(image.digest);
     if (known2 === void 0) first2.set(image.digest, i);
     else {
-      pairs.push(pairOf2(images2[known2], image, true));
+      pairs2.push(pairOf2(images2[known2], image, true));
       spare.add(i);
     }
   });
@@ -21942,11 +22416,11 @@ function findCopies(images2) {
     for (let j = i + 1; j < images2.length; j++) {
       const [a, b] = [images2[i], images2[j]];
       if (spare.has(j) || !alike(a, b)) continue;
-      pairs.push(pairOf2(a, b, false));
+      pairs2.push(pairOf2(a, b, false));
       spare.add(j);
     }
   }
-  return { pairs, spare: [...spare].sort((a, b) => a - b).map((i) => images2[i].name) };
+  return { pairs: pairs2, spare: [...spare].sort((a, b) => a - b).map((i) => images2[i].name) };
 }
 function findOverlap(calibration, validation) {
   const byDigest = new Map(validation.map((image) => [image.digest, image]));
@@ -21996,10 +22470,10 @@ var init_copies = __esm({
 });
 
 // src/audit/coverage.ts
-function findGaps(attributes2, classes) {
-  return [...attributes2.flatMap(gapsOf), ...classes.flatMap(classGap)];
+function findGaps(attributes2, classes, names = []) {
+  return [...attributes2.flatMap((one) => gapsOf(one, names)), ...classes.flatMap(classGap)];
 }
-function gapsOf({ name: name2, unit, validation, calibration }) {
+function gapsOf({ name: name2, unit, validation, calibration }, names) {
   const sorted3 = validation.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const known2 = calibration.filter((value) => !Number.isNaN(value));
   if (sorted3.length < PARTS * FEW || known2.length === 0) return [];
@@ -22015,7 +22489,8 @@ function gapsOf({ name: name2, unit, validation, calibration }) {
     if (here.length < FEW || !lacks(there, known2.length, here.length / sorted3.length)) return [];
     const show3 = (value) => `${Number(value.toPrecision(3))}`;
     const kind = `${name2} ${show3(here[0])}…${show3(here.at(-1))}${unit} (the ${words} fifth)`;
-    return [{ attribute: name2, kind, validation: here.length, calibration: there }];
+    const examples = spread2(names.filter((_, image) => inside2(validation[image] ?? NaN)));
+    return [{ attribute: name2, kind, validation: here.length, calibration: there, examples }];
   });
 }
 function classGap({ name: name2, validation, calibration }) {
@@ -22026,9 +22501,14 @@ function classGap({ name: name2, validation, calibration }) {
       attribute: "class",
       kind: `class ${name2}`,
       validation: validation.shown,
-      calibration: calibration.shown
+      calibration: calibration.shown,
+      examples: spread2(validation.examples ?? [])
     }
   ];
+}
+function spread2(names) {
+  const count3 = Math.min(EXAMPLES, names.length);
+  return Array.from({ length: count3 }, (_, i) => names[Math.floor(i * names.length / count3)]);
 }
 function lacks(count3, total, share2) {
   return count3 < LACKING * share2 * total && atMost(count3, total, share2) < CHANCE;
@@ -22043,7 +22523,7 @@ function atMost(k, n, p) {
   }
   return sum2;
 }
-var PARTS, PART_WORDS, LACKING, CHANCE, FEW;
+var PARTS, PART_WORDS, LACKING, CHANCE, FEW, EXAMPLES;
 var init_coverage = __esm({
   "src/audit/coverage.ts"() {
     "use strict";
@@ -22052,6 +22532,7 @@ var init_coverage = __esm({
     LACKING = 0.25;
     CHANCE = 1e-4;
     FEW = 5;
+    EXAMPLES = 4;
   }
 });
 
@@ -22059,7 +22540,7 @@ var init_coverage = __esm({
 function findDominating(names, tensors) {
   const hanging = new Float64Array(names.length);
   const losses = new Float64Array(names.length);
-  let counted3 = 0;
+  let counted4 = 0;
   for (const amax of tensors) {
     let [first2, second, at2] = [0, 0, -1];
     amax.forEach((value, image) => {
@@ -22067,15 +22548,15 @@ function findDominating(names, tensors) {
       else if (value > second) second = value;
     });
     if (at2 < 0) continue;
-    counted3++;
+    counted4++;
     const loss = 1 - second / first2;
     losses[at2] = losses[at2] + loss;
     if (loss > HANGS) hanging[at2] = hanging[at2] + 1;
   }
   return names.map((name2, i) => ({
     name: name2,
-    tensors: hanging[i] / Math.max(1, counted3),
-    loss: losses[i] / Math.max(1, counted3)
+    tensors: hanging[i] / Math.max(1, counted4),
+    loss: losses[i] / Math.max(1, counted4)
   })).filter(({ tensors: share2 }) => share2 > 0).sort((a, b) => b.tensors - a.tensors || b.loss - a.loss);
 }
 var HANGS;
@@ -22102,7 +22583,7 @@ function judgeAudit(evidence, limits2) {
   ];
 }
 function check2(metric, badKind, { bad, advice, images: images2 = [], ...rest }) {
-  return { kind: bad ? badKind : "pass", metric, ...rest, advice: bad ? advice : "", images: images2 };
+  return { kind: bad ? badKind : "pass", metric, ...rest, advice: bad ? advice : "", images: [...images2] };
 }
 function lighting({ brightness: { calibration, validation } }) {
   if (Math.abs(calibration - validation) <= LIGHTING) return void 0;
@@ -22131,15 +22612,15 @@ function saturation({ drift: { saturation: share2, saturated } }, { maxSaturatio
     advice: "What lies beyond is cut off in INT8: calibrate on images that reach as far, or clip less (a higher percentile)."
   });
 }
-function overlap2({ overlap: pairs, images: images2 }, { maxOverlap }) {
-  const share2 = pairs.length / Math.max(1, images2.length);
+function overlap2({ overlap: pairs2, images: images2 }, { maxOverlap }) {
+  const share2 = pairs2.length / Math.max(1, images2.length);
   return check2("overlap", "fail", {
     bad: share2 > maxOverlap,
     value: share2,
     limit: `at most ${maxOverlap}`,
-    sentence: pairs.length === 0 ? "No calibration image is in the validation set." : `${counted(pairs.length, "calibration image")} ${pairs.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
+    sentence: pairs2.length === 0 ? "No calibration image is in the validation set." : `${counted2(pairs2.length, "calibration image")} ${pairs2.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
     advice: "Take them out of the calibration images.",
-    images: pairs.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
+    images: pairs2.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
   });
 }
 function broken({ broken: found }, { maxBroken }) {
@@ -22147,7 +22628,7 @@ function broken({ broken: found }, { maxBroken }) {
     bad: found.length > maxBroken,
     value: found.length,
     limit: `at most ${maxBroken}`,
-    sentence: found.length === 0 ? "Every image can be read." : `${counted(found.length, "calibration image")} cannot be read.`,
+    sentence: found.length === 0 ? "Every image can be read." : `${counted2(found.length, "calibration image")} cannot be read.`,
     advice: "Replace or remove them.",
     images: found.map(({ name: name2, reason }) => `${name2}: ${reason}`)
   });
@@ -22158,7 +22639,7 @@ function count({ images: images2, copies }, { minImages }) {
     bad: different < minImages,
     value: different,
     limit: `at least ${minImages}`,
-    sentence: `${counted(different, "different image")} can be calibrated on.`,
+    sentence: `${counted2(different, "different image")} can be calibrated on.`,
     advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
   });
 }
@@ -22169,7 +22650,7 @@ function duplicates({ images: images2, copies }, { maxDuplicates }) {
     bad: share2 > maxDuplicates,
     value: share2,
     limit: `at most ${maxDuplicates}`,
-    sentence: copies.spare.length === 0 ? "No image repeats another." : `${counted(copies.spare.length, "image")} ${copies.spare.length === 1 ? "repeats" : "repeat"} another (${exact} exactly): ${copies.spare.length === 1 ? "it adds" : "they add"} nothing and ${copies.spare.length === 1 ? "weighs" : "weigh"} on averages.`,
+    sentence: copies.spare.length === 0 ? "No image repeats another." : `${counted2(copies.spare.length, "image")} ${copies.spare.length === 1 ? "repeats" : "repeat"} another (${exact} exactly): ${copies.spare.length === 1 ? "it adds" : "they add"} nothing and ${copies.spare.length === 1 ? "weighs" : "weigh"} on averages.`,
     advice: "Drop the repeated images, or take frames further apart.",
     images: copies.pairs.map(({ first: first2, second }) => `${second} = ${first2}`)
   });
@@ -22182,7 +22663,7 @@ function gaps({ gaps: found }, { gaps: kind }) {
     bad: found.length > 0,
     value: found.length,
     limit: "none",
-    sentence: found.length === 0 ? "Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class." : `Calibration lacks ${counted(found.length, "kind")} of images: ${words.slice(0, 4).join("; ")}${found.length > 4 ? "; …" : ""}.`,
+    sentence: found.length === 0 ? "Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class." : `Calibration lacks ${counted2(found.length, "kind")} of images: ${words.slice(0, 4).join("; ")}${found.length > 4 ? "; …" : ""}.`,
     advice: `Add images of ${found.length === 1 ? "this kind" : "these kinds"}.`
   });
 }
@@ -22200,43 +22681,43 @@ function dominance({ dominating }, { maxDominance }) {
 }
 function growth({ growth: { atHalf, settledAt }, images: images2 }) {
   return check2("growth", "warn", {
-    bad: atHalf < SETTLED,
+    bad: atHalf < SETTLED2,
     value: atHalf,
-    limit: `at least ${SETTLED}`,
+    limit: `at least ${SETTLED2}`,
     sentence: `Half of the images give ${percent2(atHalf)} of the range that all ${images2.length} give${settledAt === void 0 ? "" : `; from ${settledAt} on nothing changes any more`}.`,
     advice: `Use about ${2 * images2.length} images: the ranges are not settled.`
   });
 }
 function blank({ images: images2 }) {
-  const found = images2.filter(({ contrast }) => contrast < BLANK);
+  const found = images2.filter(({ contrast }) => contrast < BLANK2);
   return check2("blank", "warn", {
     bad: found.length > 0,
     value: found.length,
     limit: "none",
-    sentence: found.length === 0 ? "No image is blank." : `${counted(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
+    sentence: found.length === 0 ? "No image is blank." : `${counted2(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
     advice: "Drop them.",
     images: found.map(({ name: name2 }) => name2)
   });
 }
-function counted(number3, noun) {
+function counted2(number3, noun) {
   return `${number3} ${noun}${number3 === 1 ? "" : "s"}`;
 }
 function percent2(share2) {
   return `${(100 * share2).toFixed(0)} %`;
 }
-var SETTLED, BLANK, LIGHTING;
+var SETTLED2, BLANK2, LIGHTING;
 var init_judge = __esm({
   "src/audit/judge.ts"() {
     "use strict";
-    SETTLED = 0.9;
-    BLANK = 2;
+    SETTLED2 = 0.9;
+    BLANK2 = 2;
     LIGHTING = 25;
   }
 });
 
 // src/audit/text.ts
 function sorted({ checks: checks2 }) {
-  return [...checks2].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
+  return [...checks2].sort((a, b) => ORDER2[a.kind] - ORDER2[b.kind]);
 }
 function formatAuditMarkdown(audit) {
   const { verdict, calibration, validation, drift: drift2, dominating, growth: growth2 } = audit;
@@ -22290,21 +22771,21 @@ function formatAuditTerminal(audit) {
   ]);
   return [...lines2, "", `${audit.verdict.kind.toUpperCase()}  ${terminalText(audit.verdict.why)}`].join("\n");
 }
-var SIGNS4, ORDER, NAMED2, ROWS2;
+var SIGNS4, ORDER2, NAMED2, ROWS2;
 var init_text = __esm({
   "src/audit/text.ts"() {
     "use strict";
     init_markdown_table();
     init_report();
     SIGNS4 = { pass: "✅", warn: "⚠️", fail: "❌" };
-    ORDER = { fail: 0, warn: 1, pass: 2 };
+    ORDER2 = { fail: 0, warn: 1, pass: 2 };
     NAMED2 = 8;
     ROWS2 = 10;
   }
 });
 
 // src/audit/index.ts
-var init_audit = __esm({
+var init_audit2 = __esm({
   "src/audit/index.ts"() {
     "use strict";
     init_types7();
@@ -22475,8 +22956,8 @@ function* places(view, one) {
 function reachesWeight({ graph }, output) {
   return graph.consumersOf(output).every((node) => {
     if (isCompute(node)) return node.inputs[1] === output || node.opType === "MatMul";
-    const moved2 = node.outputs[0] ?? "";
-    return ["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze"].includes(node.opType) ? graph.consumersOf(moved2).every((next) => isCompute(next) && next.inputs[1] === moved2) : false;
+    const moved3 = node.outputs[0] ?? "";
+    return ["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze"].includes(node.opType) ? graph.consumersOf(moved3).every((next) => isCompute(next) && next.inputs[1] === moved3) : false;
   });
 }
 var FLOAT4, FLOAT163, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
@@ -22798,9 +23279,9 @@ function dequantizedIn(graph, quantizers) {
   const found = /* @__PURE__ */ new Map();
   for (const node of graph.nodes) {
     const own = quantizers.get(node.outputs[0] ?? "");
-    const moved2 = node.opType === "Concat" ? [] : movedInputs(node);
-    const source = own?.kind === "DQ" ? own : found.get(moved2[0] ?? "");
-    if (source !== void 0 && (own?.kind === "DQ" || moved2.length > 0))
+    const moved3 = node.opType === "Concat" ? [] : movedInputs(node);
+    const source = own?.kind === "DQ" ? own : found.get(moved3[0] ?? "");
+    if (source !== void 0 && (own?.kind === "DQ" || moved3.length > 0))
       for (const name2 of node.outputs) found.set(name2, source);
   }
   return found;
@@ -23237,9 +23718,9 @@ var init_decision = __esm({
 function isExpired({ expires }, today) {
   return expires < today;
 }
-function waiverFor({ list: list3, today }, metric, subject, against) {
+function waiverFor({ list: list3, today }, metric, subject, against2) {
   return list3.filter(
-    (one) => one.metric === metric && (one.subject === void 0 || one.subject === subject) && (one.against === void 0 || one.against === against) && !isExpired(one, today)
+    (one) => one.metric === metric && (one.subject === void 0 || one.subject === subject) && (one.against === void 0 || one.against === against2) && !isExpired(one, today)
   ).reduce(
     (a, b) => a === void 0 || b.allowedDrop > a.allowedDrop ? b : a,
     void 0
@@ -23256,7 +23737,7 @@ function expiredChecks({ list: list3, today }) {
   }));
 }
 function commonWaivers(base, head) {
-  const key = ({ metric, subject, against }) => JSON.stringify([metric, subject, against]);
+  const key = ({ metric, subject, against: against2 }) => JSON.stringify([metric, subject, against2]);
   return base.flatMap((one) => {
     const kept2 = head.filter((other) => key(other) === key(one));
     return kept2.map((other) => ({
@@ -23367,27 +23848,27 @@ function limitChecks(held2) {
 function known(value) {
   return Number.isFinite(value) && value >= 0;
 }
-function tag({ against }) {
-  return against === "fp32" ? {} : { against };
+function tag({ against: against2 }) {
+  return against2 === "fp32" ? {} : { against: against2 };
 }
 function waivable(name2, allowed, held2) {
   const check3 = dropCheck(name2, allowed, held2);
   const { side, metric, subject, before, after: after2 } = held2;
   const waiver = check3.kind === "pass" ? void 0 : waiverFor(side.waivers, metric, subject, side.against);
   if (waiver === void 0 || waiver.allowedDrop <= allowed) return check3;
-  const { owner, expires, reason, allowedDrop } = waiver;
-  const passed = dropCheck(name2, allowedDrop, held2);
+  const { owner, expires, reason, allowedDrop: allowedDrop2 } = waiver;
+  const passed = dropCheck(name2, allowedDrop2, held2);
   if (passed.kind !== "pass")
     return {
       ...check3,
-      sentence: `${check3.sentence} A waiver of ${owner} allows ${fixed(allowedDrop)}, which is not surely held either.`
+      sentence: `${check3.sentence} A waiver of ${owner} allows ${fixed(allowedDrop2)}, which is not surely held either.`
     };
   return {
     ...passed,
     limit: check3.limit,
     waived: true,
     waiver: { ...waiver, drop: before - after2 },
-    sentence: `${dropWords(name2, allowed, held2)} Waived up to ${fixed(allowedDrop)} by ${owner} until ${expires}: ${reason}.`
+    sentence: `${dropWords(name2, allowed, held2)} Waived up to ${fixed(allowedDrop2)} by ${owner} until ${expires}: ${reason}.`
   };
 }
 function dropCheck(name2, allowed, held2) {
@@ -23416,11 +23897,11 @@ function decided(allowed, { before, after: after2, interval, side }) {
 function dropWords(name2, allowed, held2) {
   const { before, after: after2, side } = held2;
   const drop3 = before - after2;
-  const moved2 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
+  const moved3 = drop3 >= 0 ? `fell by ${fixed(drop3)}` : `rose by ${fixed(-drop3)}`;
   const { interval } = decided(allowed, held2);
-  const spread4 = interval === void 0 ? "" : ` (drop between ${fixed(interval[0])} and ${fixed(interval[1])})`;
+  const spread5 = interval === void 0 ? "" : ` (drop between ${fixed(interval[0])} and ${fixed(interval[1])})`;
   const from = side.against === "fp32" ? "from" : "from the base,";
-  return `${name2} ${moved2}${spread4} ${from} ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.`;
+  return `${name2} ${moved3}${spread5} ${from} ${fixed(before)} to ${fixed(after2)}; a drop of at most ${fixed(allowed)} is allowed.`;
 }
 var ACCURACY;
 var init_drops = __esm({
@@ -23744,12 +24225,12 @@ var init_decoder_schema = __esm({
 });
 
 // src/settings/audit-schema.ts
-var fraction, auditSchema;
-var init_audit_schema = __esm({
+var fraction, auditSchema2;
+var init_audit_schema2 = __esm({
   "src/settings/audit-schema.ts"() {
     "use strict";
     fraction = (description) => ({ type: "number", minimum: 0, maximum: 1, description });
-    auditSchema = {
+    auditSchema2 = {
       type: "object",
       description: "What `int8-gate audit` asks of the calibration images.",
       additionalProperties: false,
@@ -24076,7 +24557,7 @@ var init_schema2 = __esm({
   "src/settings/schema.ts"() {
     "use strict";
     init_decoder_schema();
-    init_audit_schema();
+    init_audit_schema2();
     init_engine_schema();
     init_sensitivity_schema();
     init_threshold_schema();
@@ -24358,7 +24839,7 @@ var init_schema2 = __esm({
             }
           }
         },
-        audit: auditSchema,
+        audit: auditSchema2,
         report: {
           type: "object",
           description: "What is written.",
@@ -24382,6 +24863,11 @@ var init_schema2 = __esm({
               maximum: 24,
               default: 8,
               description: "Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report."
+            },
+            audit: {
+              type: "boolean",
+              default: true,
+              description: "Audit the calibration images in every run and show it in report.html; it takes one more pass of FP32 over them and changes no verdict."
             }
           }
         }
@@ -27043,8 +27529,8 @@ ${cn.comment}` : item.comment;
     }
     function createPairs(schema, iterable, ctx) {
       const { replacer } = ctx;
-      const pairs2 = new YAMLSeq.YAMLSeq(schema);
-      pairs2.tag = "tag:yaml.org,2002:pairs";
+      const pairs3 = new YAMLSeq.YAMLSeq(schema);
+      pairs3.tag = "tag:yaml.org,2002:pairs";
       let i = 0;
       if (iterable && Symbol.iterator in Object(iterable))
         for (let it of iterable) {
@@ -27068,11 +27554,11 @@ ${cn.comment}` : item.comment;
           } else {
             key = it;
           }
-          pairs2.items.push(Pair2.createPair(key, value, ctx));
+          pairs3.items.push(Pair2.createPair(key, value, ctx));
         }
-      return pairs2;
+      return pairs3;
     }
-    var pairs = {
+    var pairs2 = {
       collection: "seq",
       default: false,
       tag: "tag:yaml.org,2002:pairs",
@@ -27080,7 +27566,7 @@ ${cn.comment}` : item.comment;
       createNode: createPairs
     };
     exports2.createPairs = createPairs;
-    exports2.pairs = pairs;
+    exports2.pairs = pairs2;
     exports2.resolvePairs = resolvePairs;
   }
 });
@@ -27093,7 +27579,7 @@ var require_omap = __commonJS({
     var toJS = require_toJS();
     var YAMLMap = require_YAMLMap();
     var YAMLSeq = require_YAMLSeq();
-    var pairs = require_pairs();
+    var pairs2 = require_pairs();
     var YAMLOMap = class _YAMLOMap extends YAMLSeq.YAMLSeq {
       constructor() {
         super();
@@ -27129,7 +27615,7 @@ var require_omap = __commonJS({
         return map;
       }
       static from(schema, iterable, ctx) {
-        const pairs$1 = pairs.createPairs(schema, iterable, ctx);
+        const pairs$1 = pairs2.createPairs(schema, iterable, ctx);
         const omap2 = new this();
         omap2.items = pairs$1.items;
         return omap2;
@@ -27143,7 +27629,7 @@ var require_omap = __commonJS({
       default: false,
       tag: "tag:yaml.org,2002:omap",
       resolve(seq, onError) {
-        const pairs$1 = pairs.resolvePairs(seq, onError);
+        const pairs$1 = pairs2.resolvePairs(seq, onError);
         const seenKeys = [];
         for (const { key } of pairs$1.items) {
           if (identity.isScalar(key)) {
@@ -27514,7 +28000,7 @@ var require_schema4 = __commonJS({
     var int = require_int2();
     var merge2 = require_merge();
     var omap = require_omap();
-    var pairs = require_pairs();
+    var pairs2 = require_pairs();
     var set = require_set();
     var timestamp = require_timestamp();
     var schema = [
@@ -27534,7 +28020,7 @@ var require_schema4 = __commonJS({
       binary.binary,
       merge2.merge,
       omap.omap,
-      pairs.pairs,
+      pairs2.pairs,
       set.set,
       timestamp.intTime,
       timestamp.floatTime,
@@ -27560,7 +28046,7 @@ var require_tags = __commonJS({
     var binary = require_binary();
     var merge2 = require_merge();
     var omap = require_omap();
-    var pairs = require_pairs();
+    var pairs2 = require_pairs();
     var schema$2 = require_schema4();
     var set = require_set();
     var timestamp = require_timestamp();
@@ -27586,7 +28072,7 @@ var require_tags = __commonJS({
       merge: merge2.merge,
       null: _null.nullTag,
       omap: omap.omap,
-      pairs: pairs.pairs,
+      pairs: pairs2.pairs,
       seq: seq.seq,
       set: set.set,
       timestamp: timestamp.timestamp
@@ -27595,7 +28081,7 @@ var require_tags = __commonJS({
       "tag:yaml.org,2002:binary": binary.binary,
       "tag:yaml.org,2002:merge": merge2.merge,
       "tag:yaml.org,2002:omap": omap.omap,
-      "tag:yaml.org,2002:pairs": pairs.pairs,
+      "tag:yaml.org,2002:pairs": pairs2.pairs,
       "tag:yaml.org,2002:set": set.set,
       "tag:yaml.org,2002:timestamp": timestamp.timestamp
     };
@@ -33227,8 +33713,8 @@ var init_decimal = __esm({
         const word = this.view.getInt32(at2, true);
         const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
         if (highs !== 858993459) return -1;
-        const pairs = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
-        return Math.imul(pairs, 6553601) >>> 16;
+        const pairs2 = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
+        return Math.imul(pairs2, 6553601) >>> 16;
       }
       /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
       pass(start) {
@@ -33877,8 +34363,16 @@ var init_bmp = __esm({
 });
 
 // src/dataset/decode.ts
+import { createHash as createHash7 } from "node:crypto";
 async function decodeImage(file, exif, like = "opencv") {
+  return decodeBytes(await imageBytes(file), file, exif, like);
+}
+async function decodeAndDigest(file, exif) {
   const bytes2 = await imageBytes(file);
+  const image = await decodeBytes(bytes2, file, exif, "opencv");
+  return { ...image, digest: createHash7("sha256").update(bytes2).digest("hex") };
+}
+async function decodeBytes(bytes2, file, exif, like) {
   try {
     if (isBmp(bytes2)) {
       const header = bmpHeader(bytes2);
@@ -39439,9 +39933,9 @@ var init_detections2 = __esm({
 });
 
 // src/dataset/thumbnail.ts
-async function thumbnail(file, { side, exif }) {
+async function thumbnail(file, { side, exif, quality = 70 }) {
   const { data, width, height } = await decodeImage(file, exif);
-  const jpeg = await sharp()(data, { raw: { width, height, channels: 3 } }).resize({ width: side, height: side, fit: "inside", withoutEnlargement: true }).jpeg({ quality: 70 }).toBuffer();
+  const jpeg = await sharp()(data, { raw: { width, height, channels: 3 } }).resize({ width: side, height: side, fit: "inside", withoutEnlargement: true }).jpeg({ quality }).toBuffer();
   return { jpeg, width, height };
 }
 var init_thumbnail = __esm({
@@ -39864,15 +40358,15 @@ var init_class_names = __esm({
 });
 
 // src/dataset/digests.ts
-import { createHash as createHash7 } from "node:crypto";
+import { createHash as createHash8 } from "node:crypto";
 async function imageDigests(records) {
   return eachOf(
     records,
-    async ({ file }) => createHash7("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
+    async ({ file }) => createHash8("sha256").update(await readBytes(file, "image")).digest("hex").slice(0, DIGITS)
   );
 }
 async function truthDigest({ images: images2, categories, annotations }) {
-  const hash = createHash7("sha256");
+  const hash = createHash8("sha256");
   const files = await imageDigests(images2);
   hash.update(JSON.stringify(categories.map(({ id, name: name2 }) => [id, name2])));
   hash.update(JSON.stringify(images2.map(({ id, name: name2 }, i) => [id, name2, files[i]])));
@@ -39944,7 +40438,7 @@ var init_dataset = __esm({
 });
 
 // src/sensitivity/parts.ts
-import { createHash as createHash8 } from "node:crypto";
+import { createHash as createHash9 } from "node:crypto";
 function boundaryInfo(name2, elemType, dims) {
   return create(ValueInfoProtoSchema, {
     name: name2,
@@ -39960,7 +40454,7 @@ function boundaryInfo(name2, elemType, dims) {
   });
 }
 function partDigest(part, shared) {
-  const hash = createHash8("sha256");
+  const hash = createHash9("sha256");
   for (const node of part.nodes)
     hash.update(`${node.opType}(${node.input.join(",")})->${node.output.join(",")}
 `);
@@ -40119,7 +40613,7 @@ var init_bypass = __esm({
 });
 
 // src/sensitivity/candidates.ts
-import { createHash as createHash9 } from "node:crypto";
+import { createHash as createHash10 } from "node:crypto";
 function planCandidates(input) {
   const { model, graph, groups, regions, questions } = input;
   const writer = new ProgramWriter(input);
@@ -40167,8 +40661,8 @@ function planFor({ scope }, otherwise, names = []) {
     layers: Object.fromEntries(names.map((name2) => [name2, switched]))
   };
 }
-function digestOf(parts) {
-  return createHash9("sha256").update(JSON.stringify(parts)).digest("hex");
+function digestOf2(parts) {
+  return createHash10("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 var ProgramWriter;
 var init_candidates = __esm({
@@ -40208,7 +40702,7 @@ var init_candidates = __esm({
         return {
           index: this.bases++,
           digests,
-          digest: digestOf([...plain2.map((model) => this.contents[model]), heads2, graph.outputs, ends]),
+          digest: digestOf2([...plain2.map((model) => this.contents[model]), heads2, graph.outputs, ends]),
           plain: plain2,
           observing: observing.map((part) => this.model(finder, part))
         };
@@ -40226,7 +40720,7 @@ var init_candidates = __esm({
         const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
         this.cases.push({ base: base.index, replaced, local: measured ? local : void 0 });
         const changed2 = replaced.map(({ region, model }) => [region, this.contents[model]]);
-        return { index: this.cases.length - 1, digest: digestOf([base.digest, changed2, local ?? null]) };
+        return { index: this.cases.length - 1, digest: digestOf2([base.digest, changed2, local ?? null]) };
       }
       model(finder, part) {
         const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
@@ -40235,7 +40729,7 @@ var init_candidates = __esm({
         const bytes2 = encodeModel(finder.model(part, this.input.boundary));
         const index = this.models.push({ name: this.input.model.name, bytes: bytes2 }) - 1;
         this.known.set(digest2, index);
-        this.contents.push(createHash9("sha256").update(bytes2).digest("hex"));
+        this.contents.push(createHash10("sha256").update(bytes2).digest("hex"));
         return index;
       }
     };
@@ -40679,7 +41173,7 @@ var init_matching = __esm({
 });
 
 // src/evaluation/matches.ts
-function spread2(truth, classes) {
+function spread3(truth, classes) {
   return {
     truth,
     classes: AREAS.map((_, area) => classes.map((one) => classMatches(truth, one, area)))
@@ -40885,7 +41379,7 @@ var init_coco2 = __esm({
       }
       /** The matches behind the numbers, one byte an outcome. */
       get matches() {
-        return spread2(this.truth, this.classes);
+        return spread3(this.truth, this.classes);
       }
       /** Detections that had no part because their image has 100 stronger ones of their class. */
       get dropped() {
@@ -41456,13 +41950,13 @@ var init_bootstrap = __esm({
 function outputDistances(reference, candidate) {
   const before = confident(reference);
   const after2 = confident(candidate);
-  const pairs = matchPairs(reference, candidate, before, after2);
+  const pairs2 = matchPairs(reference, candidate, before, after2);
   return {
     scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
     detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
-    boxShift: pairs.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs.map(({ iou }) => 1 - iou)),
-    scoreShift: pairs.length === 0 ? 0 : mean(pairs.map(({ a, b }) => candidate.score[b] - reference.score[a])),
-    unmatched: before.length === 0 ? 0 : 1 - pairs.length / before.length
+    boxShift: pairs2.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs2.map(({ iou }) => 1 - iou)),
+    scoreShift: pairs2.length === 0 ? 0 : mean(pairs2.map(({ a, b }) => candidate.score[b] - reference.score[a])),
+    unmatched: before.length === 0 ? 0 : 1 - pairs2.length / before.length
   };
 }
 function mean(values) {
@@ -41498,7 +41992,7 @@ function matchPairs(reference, candidate, before, after2) {
   const key = (table3, i) => `${table3.image[i]}/${table3.category[i]}`;
   const partners = /* @__PURE__ */ new Map();
   for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
-  const pairs = [];
+  const pairs2 = [];
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
@@ -41510,9 +42004,9 @@ function matchPairs(reference, candidate, before, after2) {
     }
     if (best === void 0) continue;
     open7.splice(open7.indexOf(best.b), 1);
-    pairs.push(best);
+    pairs2.push(best);
   }
-  return pairs;
+  return pairs2;
 }
 function overlap4(p, i, q, j) {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
@@ -43793,9 +44287,9 @@ function parseInspector(json2) {
   return read.includes(void 0) ? void 0 : read;
 }
 function withTimes(layers3, times) {
-  const byName2 = new Map(times.map(({ name: name2, ms }) => [name2, ms]));
+  const byName3 = new Map(times.map(({ name: name2, ms }) => [name2, ms]));
   return layers3.map((layer) => {
-    const ms = byName2.get(layer.name);
+    const ms = byName3.get(layer.name);
     return ms === void 0 ? layer : { ...layer, ms };
   });
 }
@@ -43852,7 +44346,7 @@ var init_inspector = __esm({
 });
 
 // src/engine/tensorrt/store.ts
-import { createHash as createHash10 } from "node:crypto";
+import { createHash as createHash11 } from "node:crypto";
 import { mkdir as mkdir3, readFile as readFile10, rename as rename4, stat as stat6, writeFile as writeFile3 } from "node:fs/promises";
 import { isAbsolute as isAbsolute3, join as join15, relative as relative6, resolve as resolve5 } from "node:path";
 async function openStore2(folder, workspace) {
@@ -43899,7 +44393,7 @@ var init_store4 = __esm({
       folder;
       /** Digest of model, options, library and GPU: engines of others are never mistaken for this one. */
       static key(model, circumstances) {
-        return createHash10("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
+        return createHash11("sha256").update(model).update(JSON.stringify(circumstances)).digest("hex").slice(0, 32);
       }
       path(key, ending) {
         return join15(this.folder, `${key}.${ending}`);
@@ -44796,9 +45290,9 @@ function pushDistances(found, [x, y, stride], centre, { scores, scoresAt, distan
     if (score <= confidence) continue;
     corners ??= [0, 1, 2, 3].map((side) => {
       const origin = ((side % 2 === 0 ? x : y) + centre) * stride;
-      const moved2 = distance5(distances, distancesAt, side, bins) * stride;
+      const moved3 = distance5(distances, distancesAt, side, bins) * stride;
       const most = side % 2 === 0 ? inputWidth : inputHeight;
-      return Math.min(Math.max(side < 2 ? origin - moved2 : origin + moved2, 0), most);
+      return Math.min(Math.max(side < 2 ? origin - moved3 : origin + moved3, 0), most);
     });
     found.push(cls, score, ...corners);
   }
@@ -45320,11 +45814,11 @@ function distanceHeads({ outputs, classes, height, width }, add4) {
   const floats2 = outputs.filter(isFloat2);
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
   const at2 = (cells4, box) => floats2.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
-  const pairs = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
-  if (outputs.length === 8 && pairs.every((pair3) => !pair3.includes(void 0)))
+  const pairs2 = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
+  if (outputs.length === 8 && pairs2.every((pair3) => !pair3.includes(void 0)))
     add4("picodet-heads", {
       outputs: {},
-      heads: pairs,
+      heads: pairs2,
       classCount: positive2(at2(levels[0], false)?.dims[2]) ?? classes?.count,
       why: "four levels of scores and of 32 distances"
     });
@@ -45340,7 +45834,7 @@ var init_heads = __esm({
 // src/detection/paired.ts
 function paired(sight, add4) {
   const { view, declared, height, width } = sight;
-  if (declared !== void 0 && !PAIRS.includes(declared)) return;
+  if (declared !== void 0 && !PAIRS2.includes(declared)) return;
   const [boxes2, scores] = pairOf3(sight) ?? [];
   if (boxes2?.dims[2] !== 4 || scores === void 0) return;
   const [, rows3 = -1, columns2 = -1] = scores.dims;
@@ -45396,13 +45890,13 @@ function transformer({ view, classes, declared }, add4, columns2, match2, dets) 
   asQueries(`${columns2} logits each`);
   asDetr("the last class may mean no object");
 }
-var PAIRS;
+var PAIRS2;
 var init_paired = __esm({
   "src/detection/paired.ts"() {
     "use strict";
     init_grid();
     init_sight();
-    PAIRS = ["paddle-raw", "yolo-nas", "rtdetr", "rf-detr", "detr"];
+    PAIRS2 = ["paddle-raw", "yolo-nas", "rtdetr", "rf-detr", "detr"];
   }
 });
 
@@ -46059,7 +46553,7 @@ var init_detection = __esm({
 });
 
 // src/pipeline/keys.ts
-import { createHash as createHash11 } from "node:crypto";
+import { createHash as createHash12 } from "node:crypto";
 import { readFile as readFile12 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress }) {
@@ -46082,15 +46576,15 @@ function identityOf(bench) {
     categories: bench.truth.categories.map(({ id }) => id)
   };
 }
-function digestOf2(bytes2) {
-  return createHash11("sha256").update(bytes2).digest("hex");
+function digestOf3(bytes2) {
+  return createHash12("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
   const bytes2 = await readFile12(record.file).catch(() => void 0);
   if (bytes2 === void 0) return void 0;
   const { width, height } = record;
   const { versions } = sharp();
-  return keyOf({ file: digestOf2(bytes2), width, height, spec, versions });
+  return keyOf({ file: digestOf3(bytes2), width, height, spec, versions });
 }
 var init_keys = __esm({
   "src/pipeline/keys.ts"() {
@@ -46225,13 +46719,13 @@ function calibratedTensors(graph, layers3, { quantization }) {
 async function calibrationImages(settings2, sound) {
   const records = sound ?? await listImages(settings2.calibration.images);
   const { count: count3, images: images2 } = settings2.calibration;
-  const used = count3 === void 0 || count3 >= records.length ? records : spread3(records, count3);
+  const used = count3 === void 0 || count3 >= records.length ? records : spread4(records, count3);
   return checkImages(used, followsExif(settings2), images2);
 }
 function followsExif({ preprocessing: preprocessing2 }) {
   return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
 }
-function spread3(records, count3) {
+function spread4(records, count3) {
   return Array.from({ length: count3 }, (_, i) => records[Math.floor(i * records.length / count3)]);
 }
 function boxesByCategory({ categories, annotations }) {
@@ -46353,7 +46847,7 @@ var init_detect = __esm({
 async function detectKnown(bench, session, name2, bytes2) {
   const { store, validation, settings: settings2 } = bench;
   if (store === NO_STORE) return detect(bench, session, name2, feedOf(bench, validation));
-  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf2(bytes2) }));
+  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf3(bytes2) }));
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
@@ -46581,7 +47075,7 @@ function listed3(names, most = 3) {
   if (names.length <= most) return names.join(", ");
   return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
-function counted2(count3, noun) {
+function counted3(count3, noun) {
   return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
 }
 function layersOf2(tensors) {
@@ -46610,9 +47104,9 @@ function unequalChannels({
   tensors,
   weights
 }) {
-  const byName2 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
+  const byName3 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
   const found = weights.flatMap((one2) => {
-    const tensor2 = byName2.get(one2.input);
+    const tensor2 = byName3.get(one2.input);
     if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
     const reaches = channelReach(tensor2.extremes);
     if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
@@ -46660,7 +47154,7 @@ function deadChannels({ tensors }) {
       kind: "dead-channels",
       severity: all ? "warning" : "info",
       subject: worst.tensor.name,
-      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted2(found.length, "tensor")} have such channels` : ""}.`,
+      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted3(found.length, "tensor")} have such channels` : ""}.`,
       advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
       layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
@@ -46908,7 +47402,7 @@ function growthCurve(extremes2) {
   for (const share2 of [0.5, 0.75, 0.9]) counts2.add(Math.max(1, Math.round(total * share2)));
   counts2.add(total);
   const points = [...counts2].filter((n) => n > 0).sort((a, b) => a - b).map((n) => ({ images: n, range: expectedRange(images2, n) }));
-  return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED2)?.images };
+  return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED3)?.images };
 }
 function calibrationSize({
   tensors,
@@ -46933,14 +47427,14 @@ function calibrationSize({
     }
   ];
 }
-var FEW_IMAGES2, STILL_GROWING, SETTLED2;
+var FEW_IMAGES2, STILL_GROWING, SETTLED3;
 var init_growth = __esm({
   "src/diagnosis/growth.ts"() {
     "use strict";
     init_words2();
     FEW_IMAGES2 = 32;
     STILL_GROWING = 0.9;
-    SETTLED2 = 0.99;
+    SETTLED3 = 0.99;
   }
 });
 
@@ -46982,7 +47476,7 @@ function clippable(evidence) {
   const { calibration, ownAmax, name: name2 } = worst.tensor;
   const inside2 = reach2(calibration, 99.99);
   const sigmas = ownAmax / rootMeanSquare(calibration);
-  const many = found.length === 1 ? "" : ` So it is with ${counted2(found.length, "tensor")} in all; this one gains most.`;
+  const many = found.length === 1 ? "" : ` So it is with ${counted3(found.length, "tensor")} in all; this one gains most.`;
   const { sentence: sentence3, advice, helps } = tried(evidence);
   return [
     {
@@ -47045,7 +47539,7 @@ function heavyTails({ tensors }) {
       kind: "range-outlier",
       severity: "warning",
       subject: name2,
-      sentence: `No range serves ${name2}${found.length > 1 ? ` and ${counted2(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      sentence: `No range serves ${name2}${found.length > 1 ? ` and ${counted3(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
       advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
       layers: layers3,
       evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
@@ -47078,7 +47572,7 @@ function saturation2(evidence) {
       kind: "saturation",
       severity: trial.helps ? "error" : "info",
       subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted2(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted3(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
       layers: layersOf2(found.map((one) => one.tensor)),
       evidence: {
@@ -47132,7 +47626,7 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "info",
       subject: first2.name,
-      sentence: `${counted2(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      sentence: `${counted3(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
       advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
       layers: layersOf2(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
@@ -47166,7 +47660,7 @@ function fp16Overflow({
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted2(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name: name2 }) => name2))} would run in FP16.` : ""}`,
+      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted3(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name: name2 }) => name2))} would run in FP16.` : ""}`,
       advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
       layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
@@ -47310,9 +47804,9 @@ var init_weights = __esm({
 
 // src/diagnosis/diagnose.ts
 function diagnose(evidence) {
-  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER2[a.severity] - ORDER2[b.severity]);
+  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER3[a.severity] - ORDER3[b.severity]);
 }
-var RULES, ORDER2;
+var RULES, ORDER3;
 var init_diagnose = __esm({
   "src/diagnosis/diagnose.ts"() {
     "use strict";
@@ -47338,7 +47832,7 @@ var init_diagnose = __esm({
       oneSidedRanges,
       deadChannels
     ];
-    ORDER2 = { error: 0, warning: 1, info: 2 };
+    ORDER3 = { error: 0, warning: 1, info: 2 };
   }
 });
 
@@ -47476,12 +47970,12 @@ function refusedEqualization({ refused: refused2 }) {
     reason: `the network has no pair of convolutions with only operators between them that commute with factors of channels: ${words.join(", ")}`
   };
 }
-function judgeEqualization(pairs, before, after2) {
+function judgeEqualization(pairs2, before, after2) {
   const applied = after2 - before >= WORTH_DB2;
   return {
     kind: "equalization",
     applied,
-    count: pairs,
+    count: pairs2,
     before,
     after: after2,
     reason: applied ? void 0 : "the output gains nothing from it on images held back"
@@ -47554,14 +48048,14 @@ async function tryEqualization(seen, plan, options, begin) {
   const changed2 = equalizeModel(bench);
   if ("kind" in changed2) return { seen, correction: changed2 };
   begin();
-  const { model, pairs } = changed2;
+  const { model, pairs: pairs2 } = changed2;
   const other = await see(
     { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) },
     options
   );
   const meter = await heldBackMeter(bench, plan);
   const rated2 = (one) => meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));
-  const correction = judgeEqualization(pairs, await rated2(seen), await rated2(other));
+  const correction = judgeEqualization(pairs2, await rated2(seen), await rated2(other));
   return { seen: correction.applied ? other : seen, correction };
 }
 function planned({ bench, statistics }, plan, ranges) {
@@ -47635,6 +48129,414 @@ var init_calibrate = __esm({
   }
 });
 
+// src/pipeline/version.ts
+var VERSION2;
+var init_version = __esm({
+  "src/pipeline/version.ts"() {
+    "use strict";
+    VERSION2 = true ? "0.1.0" : "0.0.0-source";
+  }
+});
+
+// src/pipeline/write-together.ts
+import { mkdir as mkdir4, rename as rename5, rm as rm8, writeFile as writeFile5 } from "node:fs/promises";
+import { join as join16 } from "node:path";
+async function writeTogether(folder, files) {
+  const places2 = Object.entries(files).map(([name2, content]) => {
+    const path4 = join16(folder, name2);
+    return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
+  });
+  try {
+    await mkdir4(folder, { recursive: true });
+    for (const { temporary, content } of places2) await writeFile5(temporary, content);
+    for (const { path: path4, temporary } of places2) await rename5(temporary, path4);
+  } catch (cause) {
+    for (const { temporary } of places2) await rm8(temporary, { force: true });
+    const full = FULL.has(systemCode(cause) ?? "");
+    const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
+    throw new SurroundingsFault(
+      {
+        where: folder,
+        what: full ? `the disk (or a limit on file sizes) is full: ${messageOf(cause)}` : `cannot be written: ${messageOf(cause)}`,
+        fix: full ? `Make room for ${Math.ceil(bytes2 / 2 ** 20)} MiB, or name another folder with \`--out\`.` : "Name another folder with `--out`."
+      },
+      { cause }
+    );
+  }
+}
+var FULL;
+var init_write_together = __esm({
+  "src/pipeline/write-together.ts"() {
+    "use strict";
+    init_faults();
+    FULL = /* @__PURE__ */ new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+  }
+});
+
+// src/pipeline/audit/look.ts
+async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, { progress, signal }, set) {
+  progress.phase(`Looking at ${records.length} ${set} images`);
+  const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
+  const features = [];
+  const broken3 = [];
+  for (const [i, { file, name: name2 }] of records.entries()) {
+    signal.throwIfAborted();
+    try {
+      const image = await decodeAndDigest(file, exif);
+      features.push(featuresOf(image, name2, image.digest));
+    } catch (error2) {
+      if (!(error2 instanceof InputFault)) throw error2;
+      broken3.push({ name: name2, reason: error2.problems[0]?.what ?? "cannot be read" });
+    }
+    progress.update(i + 1, records.length);
+  }
+  progress.end();
+  return { features, broken: broken3 };
+}
+async function lookAtValidation(records, loaded2, context3) {
+  const { features, broken: broken3 } = await lookAt(records, loaded2, context3, "validation");
+  if (broken3.length > 0)
+    throw new InputFault(
+      broken3.map(({ name: name2, reason }) => ({ where: name2, what: reason, fix: "Replace the validation image." }))
+    );
+  return features;
+}
+var init_look = __esm({
+  "src/pipeline/audit/look.ts"() {
+    "use strict";
+    init_audit2();
+    init_dataset();
+    init_faults();
+  }
+});
+
+// src/pipeline/audit/contact-sheet.ts
+async function pictured(section, { calibrationRecords, truth, spec }) {
+  const records = {
+    calibration: byName2(calibrationRecords),
+    validation: byName2(truth.images)
+  };
+  const pictures2 = [];
+  const taken = /* @__PURE__ */ new Set();
+  for (const { set, name: name2 } of contactSheet(section).flatMap(({ images: images2 }) => images2)) {
+    const record = records[set].get(name2);
+    const key = `${set} ${name2}`;
+    if (record === void 0 || taken.has(key)) continue;
+    taken.add(key);
+    const { jpeg } = await thumbnail(record.file, { side: SIDE2, exif: spec.exif, quality: QUALITY });
+    if (jpeg.length <= BYTES) pictures2.push({ set, name: name2, thumbnail: Buffer.from(jpeg).toString("base64") });
+  }
+  return pictures2;
+}
+function byName2(records) {
+  return new Map(records.map((record) => [record.name, record]));
+}
+var SIDE2, BYTES, QUALITY;
+var init_contact_sheet2 = __esm({
+  "src/pipeline/audit/contact-sheet.ts"() {
+    "use strict";
+    init_dataset();
+    init_report();
+    SIDE2 = 112;
+    BYTES = 12e3;
+    QUALITY = 60;
+  }
+});
+
+// src/pipeline/audit/kinds.ts
+function attributesOf(calibration, validation, seen) {
+  const of2 = (name2, unit, pick2) => ({
+    name: name2,
+    unit,
+    validation: validation.map(pick2),
+    calibration: calibration.map(pick2)
+  });
+  const pixels = ({ width, height }) => width * height;
+  return [
+    of2("brightness", "", ({ brightness }) => brightness),
+    of2("contrast", "", ({ contrast }) => contrast),
+    of2("colour", "", ({ colour }) => colour),
+    of2("aspect ratio", "", ({ width, height }) => width / height),
+    {
+      name: "object size",
+      unit: " of the image",
+      validation: objectSizes(seen.validation, validation.map(pixels)),
+      calibration: objectSizes(seen.calibration, calibration.map(pixels))
+    }
+  ];
+}
+function objectSizes({ count: count3, image, score, bbox }, pixels) {
+  const sides = pixels.map(() => []);
+  for (let k = 0; k < count3; k++)
+    if (score[k] >= SEEN) {
+      const at2 = image[k];
+      sides[at2]?.push(
+        Math.sqrt(bbox[4 * k + 2] * bbox[4 * k + 3] / pixels[at2])
+      );
+    }
+  return sides.map((all) => all.sort((a, b) => a - b)[all.length >> 1] ?? NaN);
+}
+function classesOf({ calibration, validation }, { truth, calibrationRecords }) {
+  const shownIn = ({ count: count3, image, score, category }) => {
+    const images2 = truth.categories.map(() => /* @__PURE__ */ new Set());
+    for (let k = 0; k < count3; k++)
+      if (score[k] >= SEEN) images2[category[k]]?.add(image[k]);
+    return images2;
+  };
+  const [before, now] = [shownIn(calibration), shownIn(validation)];
+  return truth.categories.map(({ name: name2 }, i) => {
+    const shown3 = [...now[i]].sort((a, b) => a - b);
+    return {
+      name: name2,
+      validation: {
+        shown: shown3.length,
+        of: truth.images.length,
+        examples: shown3.flatMap((at2) => truth.images[at2]?.name ?? [])
+      },
+      calibration: { shown: before[i].size, of: calibrationRecords.length }
+    };
+  });
+}
+var SEEN;
+var init_kinds = __esm({
+  "src/pipeline/audit/kinds.ts"() {
+    "use strict";
+    SEEN = 0.25;
+  }
+});
+
+// src/pipeline/audit/section.ts
+import { basename as basename8 } from "node:path";
+async function auditSection2(material) {
+  const { bench, extremes: byName3, images: images2, shown: shown3, broken: broken3, observed, seen } = material;
+  const { settings: settings2, truth, calibrationRecords } = bench;
+  const extremes2 = [...byName3.values()];
+  const reaches = driftOf(material.statistics, material.validation);
+  const drift2 = withSaturation(reaches, material);
+  const beyond = beyondCalibration(reaches);
+  const [worst] = beyond;
+  const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
+  const amaxes = extremes2.map(amaxByImage);
+  const copies = findCopies(images2);
+  const overlap6 = findOverlap(images2, shown3);
+  const gaps2 = findGaps(
+    attributesOf(images2, shown3, seen),
+    classesOf(seen, bench),
+    shown3.map(({ name: name2 }) => name2)
+  );
+  const dominating = findDominating(
+    calibrationRecords.map(({ name: name2 }) => name2),
+    amaxes
+  );
+  const growth2 = growthCurve(extremes2);
+  const checks2 = judgeAudit(
+    {
+      images: images2,
+      broken: broken3,
+      copies,
+      overlap: overlap6,
+      gaps: gaps2,
+      dominating,
+      growth: {
+        atHalf: expectedRange(amaxes, Math.max(1, Math.floor(images2.length / 2))),
+        settledAt: growth2.settledAt
+      },
+      drift: {
+        tensors: drift2.length,
+        beyond: beyond.length,
+        worst: worst && `${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}`,
+        saturation: most?.saturated ?? 0,
+        saturated: most === void 0 || most.saturated === 0 ? void 0 : most.tensor
+      },
+      brightness: { calibration: meanOf(images2), validation: meanOf(shown3) }
+    },
+    settings2.audit
+  );
+  const failed = checks2.filter(({ kind }) => kind === "fail");
+  const section = {
+    calibration: {
+      source: basename8(settings2.calibration.images),
+      images: images2.length,
+      calibrator: calibratorInWords(settings2.calibration)
+    },
+    validation: { source: basename8(truth.source), images: truth.images.length, observed },
+    verdict: {
+      kind: failed.length > 0 ? "fail" : "pass",
+      why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
+    },
+    checks: [...checks2],
+    broken: [...broken3],
+    duplicates: copies.pairs.slice(0, PAIRS3),
+    overlap: overlap6.slice(0, PAIRS3),
+    gaps: [...gaps2],
+    dominating: dominating.slice(0, NAMED4),
+    growth: [...growth2.points],
+    settledAt: growth2.settledAt ?? null,
+    drift: drift2
+  };
+  return { ...section, ...settings2.report.images > 0 && { pictures: await pictured(section, bench) } };
+}
+function withSaturation(reaches, { statistics, validation, ranges }) {
+  return reaches.map(({ name: name2, ...reach3 }) => {
+    const amax = ranges.get(name2)?.amax;
+    const beyond = (set) => {
+      const one = set.get(name2);
+      return amax === void 0 || one === void 0 || amaxOf2(one) === 0 ? 0 : shareBeyond(one, amax);
+    };
+    return { tensor: name2, ...reach3, saturated: Math.max(0, beyond(validation) - beyond(statistics)) };
+  });
+}
+function meanOf(images2) {
+  return images2.reduce((sum2, { brightness }) => sum2 + brightness, 0) / Math.max(1, images2.length);
+}
+var NAMED4, PAIRS3;
+var init_section = __esm({
+  "src/pipeline/audit/section.ts"() {
+    "use strict";
+    init_audit2();
+    init_diagnosis();
+    init_calibrate();
+    init_contact_sheet2();
+    init_kinds();
+    NAMED4 = 50;
+    PAIRS3 = 200;
+  }
+});
+
+// src/pipeline/audit/job.ts
+async function runAudit(loaded2, context3) {
+  const { settings: settings2 } = loaded2;
+  const listed4 = await listImages(settings2.calibration.images);
+  const { features, broken: broken3 } = await lookAt(listed4, loaded2, context3, "calibration");
+  const sound = new Set(features.map(({ name: name2 }) => name2));
+  if (sound.size === 0)
+    throw new InputFault({
+      where: loaded2.place("/calibration/images"),
+      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken3[0]?.reason ?? ""}`,
+      fix: "Name a folder of photographs."
+    });
+  const bench = await prepare3(
+    loaded2,
+    context3,
+    listed4.filter(({ name: name2 }) => sound.has(name2))
+  );
+  try {
+    const section = await auditSection2(await materialOf(bench, features, broken3));
+    const audit = {
+      schema: "int8-gate/audit",
+      version: 1,
+      tool: { name: "int8-gate", version: VERSION2 },
+      createdAt: (/* @__PURE__ */ new Date()).toISOString(),
+      model: bench.model.name,
+      ...section
+    };
+    await writeTogether(context3.out, {
+      "audit.json": `${JSON.stringify(audit, null, 1)}
+`,
+      "audit.md": formatAuditMarkdown(audit),
+      "audit.html": formatAuditHtml(audit, audit)
+    });
+    return { audit, exitStatus: audit.verdict.kind === "pass" ? EXIT.pass : EXIT.fail };
+  } finally {
+    context3.progress.end();
+    await bench.engine.close();
+  }
+}
+async function materialOf(bench, features, broken3) {
+  const { context: context3, truth, loaded: loaded2 } = bench;
+  const shown3 = await lookAtValidation(truth.images, loaded2, context3);
+  const byName3 = new Map(features.map((image) => [image.name, image]));
+  const images2 = bench.calibrationRecords.flatMap(({ name: name2 }) => byName3.get(name2) ?? []);
+  const calibrated = await calibrateAsIs(bench, { extremes: true });
+  context3.progress.phase(`Observing ${truth.images.length} validation images`);
+  const validation = await bench.engine.collect(
+    modelOf(bench, "FP32", bench.bytes),
+    bench.tensors,
+    feedOf(bench, bench.validation),
+    {
+      signal: context3.signal,
+      onProgress: (done, total) => context3.progress.update(done, total)
+    }
+  );
+  const seen = await detectBoth(bench);
+  return { ...calibrated, images: images2, shown: shown3, broken: broken3, validation, observed: truth.images.length, seen };
+}
+async function detectBoth(bench) {
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
+  try {
+    bench.context.progress.phase("Detecting on both sets");
+    return {
+      calibration: await detect(bench, session, "FP32", feedOf(bench, bench.calibration)),
+      validation: await detect(bench, session, "FP32", feedOf(bench, bench.validation))
+    };
+  } finally {
+    await session.release();
+  }
+}
+var init_job = __esm({
+  "src/pipeline/audit/job.ts"() {
+    "use strict";
+    init_audit2();
+    init_dataset();
+    init_faults();
+    init_report();
+    init_calibrate();
+    init_measure();
+    init_prepare();
+    init_version();
+    init_write_together();
+    init_look();
+    init_section();
+  }
+});
+
+// src/pipeline/audit/of-run.ts
+async function auditOfRun({ bench, fp32, statistics, extremes: extremes2, ranges }, validation) {
+  const { loaded: loaded2, context: context3, truth, calibrationRecords, subset } = bench;
+  const { features: images2, broken: broken3 } = await lookAt(calibrationRecords, loaded2, context3, "calibration");
+  const shown3 = await lookAtValidation(truth.images, loaded2, context3);
+  return auditSection2({
+    bench,
+    statistics,
+    extremes: extremes2,
+    ranges,
+    images: images2,
+    shown: shown3,
+    broken: broken3,
+    validation,
+    observed: subset.length,
+    seen: { calibration: await detectOnCalibration(bench), validation: fp32.detections }
+  });
+}
+async function detectOnCalibration(bench) {
+  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
+  try {
+    bench.context.progress.phase(`FP32 on ${bench.calibration.count} calibration images`);
+    return await detect(bench, session, "FP32", feedOf(bench, bench.calibration));
+  } finally {
+    bench.context.progress.end();
+    await session.release();
+  }
+}
+var init_of_run = __esm({
+  "src/pipeline/audit/of-run.ts"() {
+    "use strict";
+    init_measure();
+    init_prepare();
+    init_look();
+    init_section();
+  }
+});
+
+// src/pipeline/audit/index.ts
+var init_audit3 = __esm({
+  "src/pipeline/audit/index.ts"() {
+    "use strict";
+    init_job();
+    init_of_run();
+  }
+});
+
 // src/pipeline/engine-times.ts
 function layerTimes(engine, planned2) {
   const owner = new Map(planned2.flatMap((layer) => layer.nodes.map((node) => [node, layer])));
@@ -47670,17 +48572,17 @@ function layerRows(source, findings2) {
   const { bench, rows: rows3 = [], int8, mixed, statistics } = source;
   const layers3 = new Map(withMacs(bench.layers, bench.graph, statistics).map((layer) => [layer.name, layer]));
   const total = [...layers3.values()].reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
-  const moved2 = new Map(
+  const moved3 = new Map(
     [...layers3.values()].map((layer) => [layer.name, elementsMoved(layer, bench.graph, statistics)])
   );
-  const allBytes = [...moved2.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
+  const allBytes = [...moved3.values()].reduce((sum2, one) => sum2 + (one ?? 0), 0);
   const precision2 = resolvePlan((mixed ?? int8).plan, bench.layers);
   const timeOf = engineTimes2(source, [...layers3.values()]);
   return rows3.map((row3, i) => {
     const { layer, sqnr, mapDrop, detail } = row3;
     const members = detail?.group.layers ?? [layer];
     const macs = members.reduce((sum2, { name: name2 }) => add2(sum2, layers3.get(name2)?.macs), 0);
-    const bytes2 = members.reduce((sum2, { name: name2 }) => add2(sum2, moved2.get(name2)), 0);
+    const bytes2 = members.reduce((sum2, { name: name2 }) => add2(sum2, moved3.get(name2)), 0);
     const cause = causeOf(members, detail, findings2);
     return {
       rank: i + 1,
@@ -47933,7 +48835,7 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   const [own, other] = [batchMs(details), batchMs(fp16.details)];
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
-  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED4);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED5);
   const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name: name2, ms: each }) => `${name2} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
   return [
     {
@@ -47977,29 +48879,29 @@ function parted({ variant: variant2, measured, simulated }) {
 function fallenBack({ variant: variant2, details, asked }) {
   const found = notInt8(details.layers ?? [], asked);
   if (found.length === 0) return [];
-  const names = found.slice(0, NAMED4).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  const names = found.slice(0, NAMED5).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
   return [
     {
       kind: "not-int8",
       severity: "info",
       subject: variant2,
-      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED4 ? ", …" : ""}.`,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED5 ? ", …" : ""}.`,
       advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
     }
   ];
 }
-var PARTED, SLOWER, NAMED4;
+var PARTED, SLOWER, NAMED5;
 var init_engine_report = __esm({
   "src/pipeline/engine-report.ts"() {
     "use strict";
     PARTED = 0.01;
     SLOWER = 1.1;
-    NAMED4 = 5;
+    NAMED5 = 5;
   }
 });
 
 // src/pipeline/committed-plan.ts
-import { basename as basename8 } from "node:path";
+import { basename as basename9 } from "node:path";
 function networkOf({ model, graph, layers: layers3, settings: settings2 }) {
   return {
     structure: model.structure,
@@ -48033,7 +48935,7 @@ function rulePlan({ model, layers: layers3, settings: { quantization } }) {
 }
 function ageSentence(file, model, plan, age) {
   const { structure, gone, fresh, renamed, calibrator } = age;
-  const list3 = (names) => `${names.slice(0, NAMED5).join(", ")}${names.length > NAMED5 ? ` and ${names.length - NAMED5} more` : ""}`;
+  const list3 = (names) => `${names.slice(0, NAMED6).join(", ")}${names.length > NAMED6 ? ` and ${names.length - NAMED6} more` : ""}`;
   const parts = [
     ...gone.length > 0 ? [`it speaks of ${list3(gone)}, which ${gone.length === 1 ? "is" : "are"} gone`] : [],
     ...fresh.length > 0 ? [
@@ -48050,7 +48952,7 @@ function stalePlan({
   model
 }, plan, age) {
   if (age === void 0 || settings2.quantization.plan === void 0) return [];
-  const file = basename8(settings2.quantization.plan);
+  const file = basename9(settings2.quantization.plan);
   const { structure, gone, fresh, calibrator } = age;
   const renamedOnly = !structure && gone.length + fresh.length === 0 && calibrator === void 0;
   return [
@@ -48063,18 +48965,18 @@ function stalePlan({
     }
   ];
 }
-var NAMED5;
+var NAMED6;
 var init_committed_plan = __esm({
   "src/pipeline/committed-plan.ts"() {
     "use strict";
     init_onnx();
     init_quantization();
-    NAMED5 = 5;
+    NAMED6 = 5;
   }
 });
 
 // src/pipeline/plan-section.ts
-import { basename as basename9 } from "node:path";
+import { basename as basename10 } from "node:path";
 function searchSection({ found, int8 }) {
   if (found === void 0) return void 0;
   const { points } = found.search;
@@ -48105,7 +49007,7 @@ function planSectionOf(run5) {
   const search = found?.search;
   return {
     source: committed !== void 0 ? "committed" : search !== void 0 && judged === mixed ? "found" : "default",
-    ...committed !== void 0 && { file: basename9(committed) },
+    ...committed !== void 0 && { file: basename10(committed) },
     ...priceOf(price2(judged.plan)),
     costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
     layers: layersOf3(run5, judged.plan),
@@ -48129,7 +49031,7 @@ function planSectionOf(run5) {
         fresh: [...age.fresh],
         renamed: age.renamed.map((one) => ({ ...one })),
         ...age.calibrator !== void 0 && { calibrator: { ...age.calibrator } },
-        sentence: ageSentence(basename9(committed), model.name, judged.plan, age)
+        sentence: ageSentence(basename10(committed), model.name, judged.plan, age)
       }
     }
   };
@@ -48229,17 +49131,8 @@ var init_plan_section = __esm({
   }
 });
 
-// src/pipeline/version.ts
-var VERSION2;
-var init_version = __esm({
-  "src/pipeline/version.ts"() {
-    "use strict";
-    VERSION2 = true ? "0.1.0" : "0.0.0-source";
-  }
-});
-
 // src/pipeline/assemble.ts
-import { basename as basename10 } from "node:path";
+import { basename as basename11 } from "node:path";
 function assembleReport(found, findings2) {
   const { bench, fp32, int8, mixed, startedAt } = found;
   const search = searchSection(found);
@@ -48294,7 +49187,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
   const { images: images2 } = settings2.calibration;
   return {
     validation: {
-      source: basename10(truth.source),
+      source: basename11(truth.source),
       images: truth.images.length,
       boxes: truth.annotations.count,
       categories: truth.categories.map(({ name: name2 }) => name2),
@@ -48302,7 +49195,7 @@ function dataSection({ truth, calibration, heldBack, settings: settings2, digest
       digest: digests.validation
     },
     calibration: {
-      source: basename10(images2),
+      source: basename11(images2),
       images: calibration.count,
       calibrator: calibratorInWords(settings2.calibration),
       digests: [...digests.calibration],
@@ -48442,7 +49335,7 @@ async function shelfOf(loaded2, context3) {
 }
 async function dependencies(settings2, model) {
   const { validation, calibration, quantization, sensitivity: sensitivity2, gate } = settings2;
-  const fileDigest = async (path4) => path4 === void 0 ? null : digestOf2(await readFile15(path4));
+  const fileDigest = async (path4) => path4 === void 0 ? null : digestOf3(await readFile15(path4));
   const truth = await loadGroundTruth({
     ...validation,
     images: validation.images,
@@ -48509,16 +49402,16 @@ var init_kept_base = __esm({
 
 // src/pipeline/base.ts
 import { existsSync as existsSync2 } from "node:fs";
-import { mkdtemp as mkdtemp2, rm as rm8 } from "node:fs/promises";
+import { mkdtemp as mkdtemp2, rm as rm9 } from "node:fs/promises";
 import { tmpdir as tmpdir3 } from "node:os";
-import { basename as basename11, dirname as dirname12, join as join16, relative as relative7, resolve as resolve6 } from "node:path";
+import { basename as basename12, dirname as dirname12, join as join17, relative as relative7, resolve as resolve6 } from "node:path";
 async function findBase(terms, request2, context3, run5) {
   if (request2 === void 0 || request2.kind === "none") return request2;
   const { repository, withoutBase } = terms;
   if (request2.kind === "report") {
     const kept2 = await readKept(request2.file);
     const { images: images2 } = kept2.report.data.validation;
-    const where = basename11(request2.file);
+    const where = basename12(request2.file);
     return { kind: "measured", source: "report", where, commit: repository?.commit, kept: kept2, images: images2 };
   }
   if (withoutBase !== void 0) return { kind: "missing", why: withoutBase };
@@ -48526,7 +49419,7 @@ async function findBase(terms, request2, context3, run5) {
   return measureBase(terms, repository, request2.ref, context3, run5);
 }
 async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5) {
-  const out = await mkdtemp2(join16(tmpdir3(), "int8-gate-base-report-"));
+  const out = await mkdtemp2(join17(tmpdir3(), "int8-gate-base-report-"));
   try {
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded2, repository);
@@ -48550,13 +49443,13 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
       why: `${ref} cannot be measured: ${problem === void 0 ? error2.message : describeProblem(problem)}`
     };
   } finally {
-    await rm8(out, { recursive: true, force: true });
+    await rm9(out, { recursive: true, force: true });
   }
 }
 async function settingsIn(folder, head, repository) {
   const text3 = await repository.read(head.file);
   if (text3 === void 0) throw new Error("the base has no settings, which was found out before");
-  const file = join16(folder, relative7(repository.root, head.file));
+  const file = join17(folder, relative7(repository.root, head.file));
   const loaded2 = parseSettings(text3, file, (path4) => {
     const checkedOut = resolve6(dirname12(file), path4);
     const inWorkTree2 = resolve6(dirname12(head.file), path4);
@@ -48626,8 +49519,8 @@ function pointOf({ createdAt, variants: variants3 }, commit) {
 function usedWaivers({ checks: checks2 }) {
   return checks2.flatMap(({ waiver, subject }) => {
     if (waiver === void 0) return [];
-    const { metric, allowedDrop, drop: drop3, reason, owner, expires } = waiver;
-    return [{ metric, ...subject !== void 0 && { subject }, allowedDrop, drop: drop3, reason, owner, expires }];
+    const { metric, allowedDrop: allowedDrop2, drop: drop3, reason, owner, expires } = waiver;
+    return [{ metric, ...subject !== void 0 && { subject }, allowedDrop: allowedDrop2, drop: drop3, reason, owner, expires }];
   });
 }
 function ownTerms({ withoutBase }) {
@@ -48698,9 +49591,9 @@ function sentenceOf({ where, commit }, drop3, incomparable, changed2) {
   if (drop3 === void 0)
     return `Against ${named}: accuracy cannot be compared, ${incomparable ?? "it was not measured"}; ${layers3}`;
   const { low, high } = drop3;
-  const spread4 = low === null || high === null ? "" : `, the drop between ${low.toFixed(3)} and ${high.toFixed(3)}`;
-  const moved2 = drop3.drop === 0 ? "mAP50-95 is the same" : `mAP50-95 ${drop3.drop > 0 ? "fell" : "rose"} by ${Math.abs(drop3.drop).toFixed(3)}`;
-  return `Against ${named}: ${moved2}${spread4}; ${layers3}`;
+  const spread5 = low === null || high === null ? "" : `, the drop between ${low.toFixed(3)} and ${high.toFixed(3)}`;
+  const moved3 = drop3.drop === 0 ? "mAP50-95 is the same" : `mAP50-95 ${drop3.drop > 0 ? "fell" : "rose"} by ${Math.abs(drop3.drop).toFixed(3)}`;
+  return `Against ${named}: ${moved3}${spread5}; ${layers3}`;
 }
 var init_base_section = __esm({
   "src/pipeline/base-section.ts"() {
@@ -48899,11 +49792,10 @@ var init_pixels = __esm({
 });
 
 // src/pipeline/evidence.ts
-async function collectFindings(basis, int8) {
+async function collectFindings(basis, int8, validation) {
   const { bench, fp32, statistics } = basis;
   const { context: context3, graph, settings: settings2 } = bench;
   context3.progress.phase("Looking for causes");
-  const validation = await observeValidation(bench);
   const tensors = quantizedTensors(basis, int8);
   const evidence = {
     graph,
@@ -49183,7 +50075,7 @@ async function shelfOf2(bench) {
       ...identityOf(bench),
       images: images2,
       truth: digests.validation,
-      reference: digestOf2(referenceBytes),
+      reference: digestOf3(referenceBytes),
       gate: [fallLimits(thresholds), confidence, seed]
     })
   );
@@ -49238,7 +50130,7 @@ var init_subset_estimate = __esm({
       }
       async estimate(bytes2) {
         const images2 = this.basis.bench.subset.length;
-        const name2 = digestOf2(bytes2);
+        const name2 = digestOf3(bytes2);
         const known2 = unpackNumbers(this.shelf.get(name2));
         if (known2?.length === 3) {
           const [sqnr, score, hopeless] = known2;
@@ -49686,8 +50578,8 @@ var init_report_files = __esm({
 });
 
 // src/pipeline/gpu.ts
-import { mkdir as mkdir4 } from "node:fs/promises";
-import { join as join17 } from "node:path";
+import { mkdir as mkdir5 } from "node:fs/promises";
+import { join as join18 } from "node:path";
 async function probeGpu(settings2, context3) {
   if (settings2.engine.name !== "tensorrt") return;
   context3.progress.phase("Looking for TensorRT");
@@ -49699,8 +50591,8 @@ async function openGpu(settings2, context3) {
   if (engine.name !== "tensorrt") return void 0;
   const { gpu, waitMinutes } = engine.tensorrt;
   const cache = cacheOf(settings2);
-  await mkdir4(cache, { recursive: true, mode: 448 });
-  const lock = await lockGpu(join17(cache, `gpu-${gpu}.lock`), {
+  await mkdir5(cache, { recursive: true, mode: 448 });
+  const lock = await lockGpu(join18(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
     signal: context3.signal,
@@ -49732,7 +50624,7 @@ async function openGpu(settings2, context3) {
   }
 }
 function cacheOf({ engine }) {
-  return engine.tensorrt.cache ?? join17(userCacheFolder(), "engines");
+  return engine.tensorrt.cache ?? join18(userCacheFolder(), "engines");
 }
 async function startEngine(settings2) {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
@@ -49765,20 +50657,20 @@ var init_gpu2 = __esm({
 function curvesOf(variants3) {
   return variants3.flatMap(({ variant: variant2, evaluation }) => {
     const { precision: precision2, perClass } = evaluation;
-    const counted3 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
-    const most = [...counted3].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
+    const counted4 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
+    const most = [...counted4].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
     const read = (t, categories) => Array.from(RECALL_POINTS, (_, r) => {
       const sum2 = categories.reduce((total, k) => total + at(precision2, perClass.length, t, r, k), 0);
       return Math.round(sum2 / categories.length * 1e4) / 1e4;
     });
-    const means = counted3.length === 0 ? [] : MEANS;
+    const means = counted4.length === 0 ? [] : MEANS;
     return [
       ...means.map((t) => ({
         variant: variant2,
         iou: IOU_THRESHOLDS[t],
         precision: read(
           t,
-          counted3.map(({ category }) => category)
+          counted4.map(({ category }) => category)
         )
       })),
       ...most.map(({ name: name2, category }) => ({
@@ -49979,7 +50871,7 @@ async function worstImages(bench, fp32, int8) {
   const images2 = [];
   for (const { image, lost, added } of losses.slice(0, bench.settings.report.images)) {
     const record = bench.truth.images[image];
-    const { jpeg, width, height } = await thumbnail(record.file, { side: SIDE, exif: bench.spec.exif });
+    const { jpeg, width, height } = await thumbnail(record.file, { side: SIDE3, exif: bench.spec.exif });
     const boxes2 = boxesOf(bench.truth, fp32.detections, int8.detections, image);
     images2.push({
       name: record.name,
@@ -49989,12 +50881,12 @@ async function worstImages(bench, fp32, int8) {
       lost,
       added,
       ...boxes2,
-      ...jpeg.length <= BYTES && { thumbnail: Buffer.from(jpeg).toString("base64") }
+      ...jpeg.length <= BYTES2 && { thumbnail: Buffer.from(jpeg).toString("base64") }
     });
   }
   return { affected: losses.length, score: CONFIDENT2, images: images2 };
 }
-var SIDE, BYTES;
+var SIDE3, BYTES2;
 var init_pictures = __esm({
   "src/pipeline/pictures/index.ts"() {
     "use strict";
@@ -50004,8 +50896,8 @@ var init_pictures = __esm({
     init_distributions();
     init_histograms();
     init_worst_images();
-    SIDE = 360;
-    BYTES = 7e4;
+    SIDE3 = 360;
+    BYTES2 = 7e4;
   }
 });
 
@@ -50074,7 +50966,7 @@ async function wholeShelf({ memory, reference }, { truth, subsetTruth, reference
   };
   return store.shelf(
     "sweep-whole",
-    keyOf({ identity, images: images2, ...rest, reference: digestOf2(referenceBytes) })
+    keyOf({ identity, images: images2, ...rest, reference: digestOf3(referenceBytes) })
   );
 }
 async function baselineOf(bench, geometries) {
@@ -50109,10 +51001,11 @@ async function runGate(loaded2, context3, how = {}) {
   const asked = how.anew === true ? withoutPlan(loaded2) : loaded2;
   const terms = await settleTerms(asked, context3.base, new Date(startedAt).toISOString().slice(0, 10));
   const past2 = context3.history === void 0 ? void 0 : await readHistory(context3.history);
-  const base = await findBase(terms, context3.base, context3, runGate);
+  const measureBase2 = (base2, where) => runGate(base2, where, { audit: false });
+  const base = await findBase(terms, context3.base, context3, measureBase2);
   return withBench(terms.loaded, context3, async (prepared2) => {
-    const against = { waivers: terms.waivers, base: compareBase(prepared2, base) };
-    const opened = { ...prepared2, against };
+    const against2 = { waivers: terms.waivers, base: compareBase(prepared2, base) };
+    const opened = { ...prepared2, against: against2 };
     await probeGpu(opened.settings, context3);
     const basis = await basisOf(opened);
     const { bench, fp32, statistics, ranges, choices, corrections } = basis;
@@ -50140,14 +51033,20 @@ async function runGate(loaded2, context3, how = {}) {
       startedAt,
       ...confirmation !== void 0 && { confirmation }
     };
+    const onValidation = await observeValidation(bench);
     const findings2 = [
-      ...await collectFindings(basis, int8),
+      ...await collectFindings(basis, int8, onValidation),
       ...stalePlan(bench, int8.plan, age),
       ...await fileFindings(basis, int8),
       ...confirmation === void 0 ? [] : engineFindings(confirmation)
     ];
     const judged = judgedDetections(found, candidate);
-    const assembled = { ...assembleReport(found, findings2), ...await pictures(basis, int8, mixed) };
+    const audited = how.audit !== false && bench.settings.report.audit;
+    const assembled = {
+      ...assembleReport(found, findings2),
+      ...await pictures(basis, int8, mixed),
+      ...audited && { audit: await auditOfRun(basis, onValidation) }
+    };
     const judgedReport = againstBase2(assembled, bench, terms, verdict, judged);
     const history = past2 === void 0 ? void 0 : withPoint(past2, pointOf(judgedReport, context3.commit));
     const report = { ...judgedReport, ...history !== void 0 && { history: [...history] } };
@@ -50259,6 +51158,7 @@ var init_run = __esm({
     init_report();
     init_sensitivity();
     init_against();
+    init_audit3();
     init_assemble();
     init_base3();
     init_base_section();
@@ -50277,266 +51177,6 @@ var init_run = __esm({
     init_prepare();
     init_rank();
     init_rank();
-  }
-});
-
-// src/pipeline/write-together.ts
-import { mkdir as mkdir5, rename as rename5, rm as rm9, writeFile as writeFile5 } from "node:fs/promises";
-import { join as join18 } from "node:path";
-async function writeTogether(folder, files) {
-  const places2 = Object.entries(files).map(([name2, content]) => {
-    const path4 = join18(folder, name2);
-    return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
-  });
-  try {
-    await mkdir5(folder, { recursive: true });
-    for (const { temporary, content } of places2) await writeFile5(temporary, content);
-    for (const { path: path4, temporary } of places2) await rename5(temporary, path4);
-  } catch (cause) {
-    for (const { temporary } of places2) await rm9(temporary, { force: true });
-    const full = FULL.has(systemCode(cause) ?? "");
-    const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
-    throw new SurroundingsFault(
-      {
-        where: folder,
-        what: full ? `the disk (or a limit on file sizes) is full: ${messageOf(cause)}` : `cannot be written: ${messageOf(cause)}`,
-        fix: full ? `Make room for ${Math.ceil(bytes2 / 2 ** 20)} MiB, or name another folder with \`--out\`.` : "Name another folder with `--out`."
-      },
-      { cause }
-    );
-  }
-}
-var FULL;
-var init_write_together = __esm({
-  "src/pipeline/write-together.ts"() {
-    "use strict";
-    init_faults();
-    FULL = /* @__PURE__ */ new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-  }
-});
-
-// src/pipeline/audit.ts
-import { createHash as createHash12 } from "node:crypto";
-import { readFile as readFile17 } from "node:fs/promises";
-import { basename as basename12 } from "node:path";
-async function runAudit(loaded2, context3) {
-  const { settings: settings2 } = loaded2;
-  const listed4 = await listImages(settings2.calibration.images);
-  const { features, broken: broken3 } = await lookAt(listed4, loaded2, context3, "calibration");
-  const sound = new Set(features.map(({ name: name2 }) => name2));
-  if (sound.size === 0)
-    throw new InputFault({
-      where: loaded2.place("/calibration/images"),
-      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken3[0]?.reason ?? ""}`,
-      fix: "Name a folder of photographs."
-    });
-  const bench = await prepare3(
-    loaded2,
-    context3,
-    listed4.filter(({ name: name2 }) => sound.has(name2))
-  );
-  try {
-    const audit = await auditBench(bench, features, broken3);
-    const text3 = `${JSON.stringify(audit, null, 1)}
-`;
-    await writeTogether(context3.out, { "audit.json": text3, "audit.md": formatAuditMarkdown(audit) });
-    return { audit, exitStatus: audit.verdict.kind === "pass" ? EXIT.pass : EXIT.fail };
-  } finally {
-    context3.progress.end();
-    await bench.engine.close();
-  }
-}
-async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, { progress, signal }, set) {
-  progress.phase(`Looking at ${records.length} ${set} images`);
-  const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
-  const features = [];
-  const broken3 = [];
-  for (const [i, { file, name: name2 }] of records.entries()) {
-    signal.throwIfAborted();
-    try {
-      const image = await decodeImage(file, exif);
-      const digest2 = createHash12("sha256").update(await readFile17(file)).digest("hex");
-      features.push(featuresOf(image, name2, digest2));
-    } catch (error2) {
-      if (!(error2 instanceof InputFault)) throw error2;
-      broken3.push({ name: name2, reason: error2.problems[0]?.what ?? "cannot be read" });
-    }
-    progress.update(i + 1, records.length);
-  }
-  progress.end();
-  return { features, broken: broken3 };
-}
-async function auditBench(bench, features, broken3) {
-  const { settings: settings2, context: context3, truth, loaded: loaded2, model } = bench;
-  const { features: shown3, broken: unread } = await lookAt(truth.images, loaded2, context3, "validation");
-  if (unread.length > 0)
-    throw new InputFault(
-      unread.map(({ name: name2, reason }) => ({ where: name2, what: reason, fix: "Replace the validation image." }))
-    );
-  const used = new Set(bench.calibrationRecords.map(({ name: name2 }) => name2));
-  const images2 = features.filter(({ name: name2 }) => used.has(name2));
-  const { statistics, ranges, extremes: byName2 } = await calibrateAsIs(bench, { extremes: true });
-  const extremes2 = [...byName2.values()];
-  context3.progress.phase(`Observing ${truth.images.length} validation images`);
-  const validation = await bench.engine.collect(
-    modelOf(bench, "FP32", bench.bytes),
-    bench.tensors,
-    feedOf(bench, bench.validation),
-    {
-      signal: context3.signal,
-      onProgress: (done, total) => context3.progress.update(done, total)
-    }
-  );
-  const seen = await detectBoth(bench);
-  const reaches = driftOf(statistics, validation);
-  const drift2 = reaches.map(({ name: name2, ...reach3 }) => {
-    const amax = ranges.get(name2)?.amax;
-    const beyond2 = (set) => {
-      const one = set.get(name2);
-      return amax === void 0 || one === void 0 || amaxOf2(one) === 0 ? 0 : shareBeyond(one, amax);
-    };
-    return { tensor: name2, ...reach3, saturated: Math.max(0, beyond2(validation) - beyond2(statistics)) };
-  });
-  const beyond = beyondCalibration(reaches);
-  const [worst] = beyond;
-  const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
-  const amaxes = extremes2.map(amaxByImage);
-  const copies = findCopies(images2);
-  const overlap6 = findOverlap(images2, shown3);
-  const gaps2 = findGaps(attributesOf(images2, shown3, seen, bench), classesOf(seen, bench));
-  const dominating = findDominating(
-    bench.calibrationRecords.map(({ name: name2 }) => name2),
-    amaxes
-  );
-  const growth2 = growthCurve(extremes2);
-  const checks2 = judgeAudit(
-    {
-      images: images2,
-      broken: broken3,
-      copies,
-      overlap: overlap6,
-      gaps: gaps2,
-      dominating,
-      growth: {
-        atHalf: expectedRange(amaxes, Math.max(1, Math.floor(images2.length / 2))),
-        settledAt: growth2.settledAt
-      },
-      drift: {
-        tensors: drift2.length,
-        beyond: beyond.length,
-        worst: worst && `${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}`,
-        saturation: most?.saturated ?? 0,
-        saturated: most === void 0 || most.saturated === 0 ? void 0 : most.tensor
-      },
-      brightness: { calibration: meanOf(images2), validation: meanOf(shown3) }
-    },
-    settings2.audit
-  );
-  const failed = checks2.filter(({ kind }) => kind === "fail");
-  return {
-    schema: "int8-gate/audit",
-    version: 1,
-    tool: { name: "int8-gate", version: VERSION2 },
-    createdAt: (/* @__PURE__ */ new Date()).toISOString(),
-    model: model.name,
-    calibration: {
-      source: basename12(settings2.calibration.images),
-      images: images2.length,
-      calibrator: calibratorInWords(settings2.calibration)
-    },
-    validation: { source: basename12(truth.source), images: truth.images.length },
-    verdict: {
-      kind: failed.length > 0 ? "fail" : "pass",
-      why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
-    },
-    checks: checks2,
-    broken: broken3,
-    duplicates: copies.pairs,
-    overlap: overlap6,
-    gaps: gaps2,
-    dominating: dominating.slice(0, 50),
-    growth: growth2.points,
-    settledAt: growth2.settledAt ?? null,
-    drift: drift2
-  };
-}
-function meanOf(images2) {
-  return images2.reduce((sum2, { brightness }) => sum2 + brightness, 0) / Math.max(1, images2.length);
-}
-async function detectBoth(bench) {
-  const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes));
-  try {
-    bench.context.progress.phase("Detecting on both sets");
-    return {
-      calibration: await detect(bench, session, "FP32", feedOf(bench, bench.calibration)),
-      validation: await detect(bench, session, "FP32", feedOf(bench, bench.validation))
-    };
-  } finally {
-    await session.release();
-  }
-}
-function attributesOf(calibration, validation, seen, { calibrationRecords }) {
-  const of2 = (name2, unit, pick2) => ({
-    name: name2,
-    unit,
-    validation: validation.map(pick2),
-    calibration: calibration.map(pick2)
-  });
-  const byName2 = new Map(calibration.map((image) => [image.name, image]));
-  const ordered = calibrationRecords.map(({ name: name2 }) => byName2.get(name2));
-  const pixels = ({ width, height }) => width * height;
-  return [
-    of2("brightness", "", ({ brightness }) => brightness),
-    of2("contrast", "", ({ contrast }) => contrast),
-    of2("colour", "", ({ colour }) => colour),
-    of2("aspect ratio", "", ({ width, height }) => width / height),
-    {
-      name: "object size",
-      unit: " of the image",
-      validation: objectSizes(seen.validation, validation.map(pixels)),
-      calibration: objectSizes(seen.calibration, ordered.map(pixels))
-    }
-  ];
-}
-function objectSizes({ count: count3, image, score, bbox }, pixels) {
-  const sides = pixels.map(() => []);
-  for (let k = 0; k < count3; k++)
-    if (score[k] >= SEEN) {
-      const at2 = image[k];
-      sides[at2]?.push(
-        Math.sqrt(bbox[4 * k + 2] * bbox[4 * k + 3] / pixels[at2])
-      );
-    }
-  return sides.map((all) => all.sort((a, b) => a - b)[all.length >> 1] ?? NaN);
-}
-function classesOf({ calibration, validation }, { truth, calibrationRecords }) {
-  const shownIn = ({ count: count3, image, score, category }) => {
-    const images2 = truth.categories.map(() => /* @__PURE__ */ new Set());
-    for (let k = 0; k < count3; k++)
-      if (score[k] >= SEEN) images2[category[k]]?.add(image[k]);
-    return images2;
-  };
-  const [before, now] = [shownIn(calibration), shownIn(validation)];
-  return truth.categories.map(({ name: name2 }, i) => ({
-    name: name2,
-    validation: { shown: now[i].size, of: truth.images.length },
-    calibration: { shown: before[i].size, of: calibrationRecords.length }
-  }));
-}
-var SEEN;
-var init_audit2 = __esm({
-  "src/pipeline/audit.ts"() {
-    "use strict";
-    init_audit();
-    init_dataset();
-    init_diagnosis();
-    init_faults();
-    init_calibrate();
-    init_measure();
-    init_prepare();
-    init_version();
-    init_write_together();
-    SEEN = 0.25;
   }
 });
 
@@ -50657,7 +51297,7 @@ var init_pipeline = __esm({
   "src/pipeline/index.ts"() {
     "use strict";
     init_run();
-    init_audit2();
+    init_audit3();
     init_plan_job();
     init_jobs();
     init_version();
@@ -50790,10 +51430,10 @@ var init_doctor = __esm({
 });
 
 // src/commands/read-text.ts
-import { readFile as readFile18 } from "node:fs/promises";
+import { readFile as readFile17 } from "node:fs/promises";
 async function readText(file, fix) {
   try {
-    return await readFile18(file, "utf8");
+    return await readFile17(file, "utf8");
   } catch (cause) {
     throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix }, { cause });
   }
@@ -50970,7 +51610,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, readdir as readdir4, readFile as readFile19, realpath as realpath3, stat as stat9 } from "node:fs/promises";
+import { access, readdir as readdir4, readFile as readFile18, realpath as realpath3, stat as stat9 } from "node:fs/promises";
 import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
@@ -50998,7 +51638,7 @@ async function look(folder, depth, found, seen) {
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile19(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await readFile18(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
 }
 async function leadsToFolder(entry, path4) {
@@ -51084,7 +51724,7 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access2, mkdir as mkdir6, readFile as readFile20, writeFile as writeFile6 } from "node:fs/promises";
+import { access as access2, mkdir as mkdir6, readFile as readFile19, writeFile as writeFile6 } from "node:fs/promises";
 import { dirname as dirname14, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
 async function repositoryOf(folder) {
   if (await exists(join22(folder, ".git"))) return folder;
@@ -51093,7 +51733,7 @@ async function repositoryOf(folder) {
 }
 async function writeWorkflows(root2, config, force) {
   const below = relative10(root2, resolve9(config)).split(sep4).join("/");
-  const lfs = /filter=lfs/.test(await readFile20(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const lfs = /filter=lfs/.test(await readFile19(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
   const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
   const lines2 = [];
   for (const [i, path4] of WORKFLOWS.entries()) {
@@ -51639,7 +52279,7 @@ var init_program = __esm({
     "use strict";
     init_esm2();
     init_faults();
-    init_audit();
+    init_audit2();
     init_lint2();
     init_onnx();
     init_pipeline();
@@ -76884,9 +77524,9 @@ var init_client2 = __esm({
 // src/github/sticky.ts
 import { createHash as createHash13 } from "node:crypto";
 function keyOf2(name2) {
-  return digestOf3(name2).slice(0, 12);
+  return digestOf4(name2).slice(0, 12);
 }
-function digestOf3(text3) {
+function digestOf4(text3) {
   return createHash13("sha256").update(text3).digest("hex").slice(0, 16);
 }
 function formatMark({ key, head, run: run5, attempt, digest: digest2 }) {
@@ -76987,7 +77627,7 @@ var init_sticky = __esm({
 
 // src/github/issue.ts
 function formatIssueMark(key, says) {
-  return `<!-- int8-gate-audit:${key} says=${digestOf3(says)} -->`;
+  return `<!-- int8-gate-audit:${key} says=${digestOf4(says)} -->`;
 }
 function nextIssueStep(open7, { problem }) {
   const [first2, ...others] = open7;
@@ -76997,7 +77637,7 @@ function nextIssueStep(open7, { problem }) {
   const extra = others.at(-1);
   if (extra !== void 0) return { kind: "close", number: extra.number, why: "double" };
   const says = MARK2.exec(first2.body)?.[2];
-  return says === digestOf3(problem) ? { kind: "rest" } : { kind: "update", number: first2.number };
+  return says === digestOf4(problem) ? { kind: "rest" } : { kind: "update", number: first2.number };
 }
 async function keepIssue(github, input, patience) {
   let failures = 0;
@@ -77097,11 +77737,11 @@ function runOf({ serverUrl, repository, runId }) {
   return `${serverUrl}/${repository ?? ""}/actions/runs/${runId}`;
 }
 var MOST_BYTES3;
-var init_audit3 = __esm({
+var init_audit4 = __esm({
   "src/github/audit.ts"() {
     "use strict";
     init_core();
-    init_audit();
+    init_audit2();
     init_report();
     init_action();
     init_client2();
@@ -77211,7 +77851,7 @@ async function tellComments(github, news, occasion, where, posting, manners, cau
       head: occasion.headSha,
       run: where.runId,
       attempt: where.attempt,
-      digest: digestOf3(bodyOf(news, { ...PLAIN, ...caution }))
+      digest: digestOf4(bodyOf(news, { ...PLAIN, ...caution }))
     };
     const body = bodyOf(news, {
       ...PLAIN,
@@ -77324,18 +77964,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile21, stat as stat11 } from "node:fs/promises";
+import { readFile as readFile20, stat as stat11 } from "node:fs/promises";
 import { relative as relative14, sep as sep8 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
   const about = await stat11(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile21(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile20(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile21(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile20(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -79934,7 +80574,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash14 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile22, readdir as readdir6, rm as rm11 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm11 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname18, join as join28 } from "node:path";
@@ -79977,7 +80617,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile22(join28(actionRoot2, "package-lock.json"));
+  const lock = await readFile21(join28(actionRoot2, "package-lock.json"));
   const hash = createHash14("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -80026,7 +80666,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile23 } from "node:fs/promises";
+import { readFile as readFile22 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -80051,7 +80691,7 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile23(path4, "utf8"));
+    return JSON.parse(await readFile22(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
       { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },
@@ -80183,7 +80823,7 @@ var init_github2 = __esm({
   "src/github/index.ts"() {
     "use strict";
     init_action();
-    init_audit3();
+    init_audit4();
     init_announce();
     init_companion();
     init_confine();

@@ -10,6 +10,9 @@ const CHANCE = 1e-4;
 /** Fewer validation images of a kind than this say nothing. */
 const FEW = 5;
 
+/** Validation images named as examples of a kind. */
+const EXAMPLES = 4;
+
 /** A number of every image: NaN where an image has none. */
 export interface Attribute {
   readonly name: string;
@@ -22,7 +25,7 @@ export interface Attribute {
 export interface ClassPresence {
   readonly name: string;
   /** Images that show it, and images in all. */
-  readonly validation: { readonly shown: number; readonly of: number };
+  readonly validation: { readonly shown: number; readonly of: number; readonly examples?: readonly string[] };
   readonly calibration: { readonly shown: number; readonly of: number };
 }
 
@@ -30,15 +33,20 @@ export interface ClassPresence {
  * Kinds of images that validation has and calibration lacks: each fifth of validation by each attribute, and each class.
  * A kind counts as lacking when calibration has less than a quarter of what a draw from validation would give it, and
  * chance would give so few in less than 1 of 10,000 cases (binomial).
+ * @param names - of the validation images, in the order of the attributes; without them a gap has no examples
  */
 export function findGaps(
   attributes: readonly Attribute[],
   classes: readonly ClassPresence[],
+  names: readonly string[] = [],
 ): readonly Gap[] {
-  return [...attributes.flatMap(gapsOf), ...classes.flatMap(classGap)];
+  return [...attributes.flatMap((one) => gapsOf(one, names)), ...classes.flatMap(classGap)];
 }
 
-function gapsOf({ name, unit, validation, calibration }: Attribute): readonly Gap[] {
+function gapsOf(
+  { name, unit, validation, calibration }: Attribute,
+  names: readonly string[],
+): readonly Gap[] {
   const sorted = validation.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const known = calibration.filter((value) => !Number.isNaN(value));
   if (sorted.length < PARTS * FEW || known.length === 0) return [];
@@ -57,7 +65,8 @@ function gapsOf({ name, unit, validation, calibration }: Attribute): readonly Ga
     if (here.length < FEW || !lacks(there, known.length, here.length / sorted.length)) return [];
     const show = (value: number): string => `${Number(value.toPrecision(3))}`;
     const kind = `${name} ${show(here[0] as number)}…${show(here.at(-1) as number)}${unit} (the ${words} fifth)`;
-    return [{ attribute: name, kind, validation: here.length, calibration: there }];
+    const examples = spread(names.filter((_, image) => inside(validation[image] ?? NaN)));
+    return [{ attribute: name, kind, validation: here.length, calibration: there, examples }];
   });
 }
 
@@ -70,8 +79,15 @@ function classGap({ name, validation, calibration }: ClassPresence): readonly Ga
       kind: `class ${name}`,
       validation: validation.shown,
       calibration: calibration.shown,
+      examples: spread(validation.examples ?? []),
     },
   ];
+}
+
+/** A few of the names, from all over the list. */
+function spread(names: readonly string[]): string[] {
+  const count = Math.min(EXAMPLES, names.length);
+  return Array.from({ length: count }, (_, i) => names[Math.floor((i * names.length) / count)] as string);
 }
 
 /** Whether `count` of `total` is surely and clearly less than the share asks for. */

@@ -73,7 +73,7 @@ function check(
   badKind: 'warn' | 'fail',
   { bad, advice, images = [], ...rest }: Answer,
 ): AuditCheck {
-  return { kind: bad ? badKind : 'pass', metric, ...rest, advice: bad ? advice : '', images };
+  return { kind: bad ? badKind : 'pass', metric, ...rest, advice: bad ? advice : '', images: [...images] };
 }
 
 function lighting({ brightness: { calibration, validation } }: AuditEvidence): string | undefined {

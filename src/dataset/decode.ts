@@ -1,4 +1,5 @@
 /** Image files to 8-bit RGB. sharp only decodes; resizing is our own, to match OpenCV and Pillow. */
+import { createHash } from 'node:crypto';
 import type { Metadata, Sharp } from 'sharp';
 import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { sharp as loadSharp } from '../native/index.js';
@@ -42,7 +43,29 @@ export async function decodeImage(
   exif: boolean,
   like: PreprocessingSpec['interpolation'] = 'opencv',
 ): Promise<DecodedImage> {
+  return decodeBytes(await imageBytes(file), file, exif, like);
+}
+
+/**
+ * Decodes an image, and digests its file, which is read once.
+ * @returns `digest`: SHA-256 of the file, hexadecimal digits
+ * @throws InputFault as {@link decodeImage}
+ */
+export async function decodeAndDigest(
+  file: string,
+  exif: boolean,
+): Promise<DecodedImage & { readonly digest: string }> {
   const bytes = await imageBytes(file);
+  const image = await decodeBytes(bytes, file, exif, 'opencv');
+  return { ...image, digest: createHash('sha256').update(bytes).digest('hex') };
+}
+
+async function decodeBytes(
+  bytes: Buffer,
+  file: string,
+  exif: boolean,
+  like: PreprocessingSpec['interpolation'],
+): Promise<DecodedImage> {
   try {
     if (isBmp(bytes)) {
       const header = bmpHeader(bytes);

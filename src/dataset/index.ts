@@ -5,7 +5,14 @@ export { parseCoco } from './coco.js';
 export { loadDetections, parseDetections } from './detections.js';
 export { DetectionBuilder } from './table.js';
 export { listImages, looksLikeImage } from './list.js';
-export { decodeImage, readImageHeader, shownSize, type DecodedImage, type ImageHeader } from './decode.js';
+export {
+  decodeAndDigest,
+  decodeImage,
+  readImageHeader,
+  shownSize,
+  type DecodedImage,
+  type ImageHeader,
+} from './decode.js';
 export { thumbnail } from './thumbnail.js';
 export { place, prepareImage } from './preprocess.js';
 export { resizeOpenCvCubic } from './resize-cubic.js';

@@ -34,12 +34,18 @@ const TRIALS = 2;
 /** FP32 below this mAP on the subset may have the wrong scale of its input. */
 const POOR_MAP = 0.2;
 
-/** Causes with evidence, most telling first. */
-export async function collectFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
+/**
+ * Causes with evidence, most telling first.
+ * @param validation - tensors on the images of the subset
+ */
+export async function collectFindings(
+  basis: Basis,
+  int8: Variant,
+  validation: ReadonlyMap<string, TensorStatistics>,
+): Promise<readonly Finding[]> {
   const { bench, fp32, statistics } = basis;
   const { context, graph, settings } = bench;
   context.progress.phase('Looking for causes');
-  const validation = await observeValidation(bench);
   const tensors = quantizedTensors(basis, int8);
   const evidence: Evidence = {
     graph,

@@ -24,6 +24,7 @@ import { checkReportFolder, writeReport, type Report } from '../report/index.js'
 import { headTensors, referenceOutputs, type Price, type SweepRow } from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { compareBase } from './against.js';
+import { auditOfRun } from './audit/index.js';
 import { assembleReport } from './assemble.js';
 import { findBase } from './base.js';
 import { againstBase, pointOf } from './base-section.js';
@@ -32,7 +33,7 @@ import { confirmOnGpu, type Confirmation } from './confirm.js';
 import { calibrate, type Calibrated } from './calibrate.js';
 import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
-import { collectFindings } from './evidence.js';
+import { collectFindings, observeValidation } from './evidence.js';
 import { fileFindings } from './file-findings.js';
 import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
 import { filesOf } from './report-files.js';
@@ -103,7 +104,9 @@ export async function runGate(
   const asked = how.anew === true ? withoutPlan(loaded) : loaded;
   const terms = await settleTerms(asked, context.base, new Date(startedAt).toISOString().slice(0, 10));
   const past = context.history === undefined ? undefined : await readHistory(context.history);
-  const base = await findBase(terms, context.base, context, runGate);
+  // Nobody looks at the base's images for the head's sake.
+  const measureBase: typeof runGate = (base, where) => runGate(base, where, { audit: false });
+  const base = await findBase(terms, context.base, context, measureBase);
   return withBench(terms.loaded, context, async (prepared) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared, base) };
     const opened: Bench = { ...prepared, against };
@@ -137,14 +140,20 @@ export async function runGate(
       startedAt,
       ...(confirmation !== undefined && { confirmation }),
     };
+    const onValidation = await observeValidation(bench);
     const findings = [
-      ...(await collectFindings(basis, int8)),
+      ...(await collectFindings(basis, int8, onValidation)),
       ...stalePlan(bench, int8.plan, age),
       ...(await fileFindings(basis, int8)),
       ...(confirmation === undefined ? [] : engineFindings(confirmation)),
     ];
     const judged = judgedDetections(found, candidate);
-    const assembled = { ...assembleReport(found, findings), ...(await pictures(basis, int8, mixed)) };
+    const audited = how.audit !== false && bench.settings.report.audit;
+    const assembled = {
+      ...assembleReport(found, findings),
+      ...(await pictures(basis, int8, mixed)),
+      ...(audited && { audit: await auditOfRun(basis, onValidation) }),
+    };
     const judgedReport = againstBase(assembled, bench, terms, verdict, judged);
     const history = past === undefined ? undefined : withPoint(past, pointOf(judgedReport, context.commit));
     const report = { ...judgedReport, ...(history !== undefined && { history: [...history] }) };
@@ -166,6 +175,8 @@ export async function runGate(
 export interface GateOptions {
   /** Look for a plan though the settings name a committed one, and for dearer ones beside it. */
   readonly anew?: boolean;
+  /** `false`: leave the calibration images alone, whatever the settings say. */
+  readonly audit?: boolean;
 }
 
 function withoutPlan(loaded: LoadedSettings): LoadedSettings {

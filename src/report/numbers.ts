@@ -29,11 +29,21 @@ export function mebibytes(bytes: number): string {
 
 /** dB of a layer; null stands for an output that did not change. */
 export function decibels(sqnr: number | null): string {
-  return sqnr === null ? '–' : sqnr.toFixed(1);
+  return sqnr === null
+    ? '–'
+    : sqnr
+        .toFixed(1)
+        .replace(/^-0\.0$/, '0.0')
+        .replace('-', '−');
 }
 
 export function percent(share: number | null): string {
   return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
+}
+
+/** A number with its noun: `1 plan`, `2 plans`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** The variants that a report holds, with the names of their columns. */

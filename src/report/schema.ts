@@ -1,4 +1,5 @@
 /** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
+import { auditSchema } from './audit-schema.js';
 import { baseSchema, historySchema, settingsChangesSchema, waiversSchema } from './base-schema.js';
 import { pictureSections } from './picture-schema.js';
 import { planSection, searchPoints } from './plan-schema.js';
@@ -326,6 +327,7 @@ export const reportSchema = {
       search: searchPoints,
       plan: planSection,
       ...pictureSections,
+      audit: auditSchema,
       findings: {
         type: 'array',
         items: object(

@@ -20,3 +20,5 @@ export type SearchPoint = NonNullable<Report['search']>[number];
 export type PictureSections = Pick<Report, 'curves' | 'distributions' | 'histograms' | 'worstImages'>;
 export type TensorHistogram = NonNullable<Report['histograms']>[number];
 export type WorstImage = NonNullable<Report['worstImages']>['images'][number];
+/** What the calibration images are worth. */
+export type AuditSection = NonNullable<Report['audit']>;

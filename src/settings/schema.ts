@@ -330,6 +330,12 @@ export const settingsSchema = {
           description:
             'Validation images that report.html shows, those that lose most in INT8, as small pictures inside report.json. 0 keeps pictures out of the report.',
         },
+        audit: {
+          type: 'boolean',
+          default: true,
+          description:
+            'Audit the calibration images in every run and show it in report.html; it takes one more pass of FP32 over them and changes no verdict.',
+        },
       },
     },
   },

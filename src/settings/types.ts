@@ -42,7 +42,7 @@ export type Settings = Omit<
   readonly sensitivity: Filled<Deep['sensitivity'], 'enabled' | 'images' | 'calibrators' | 'always'>;
   readonly cache: Filled<Deep['cache'], 'enabled' | 'maxMiB'>;
   readonly audit: Required<NonNullable<Deep['audit']>>;
-  readonly report: Filled<Deep['report'], 'folder' | 'keepModels'>;
+  readonly report: Filled<Deep['report'], 'folder' | 'keepModels' | 'images' | 'audit'>;
 };
 
 export type Thresholds = Settings['gate']['thresholds'];

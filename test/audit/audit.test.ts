@@ -110,6 +110,16 @@ describe('kinds of images that calibration lacks', () => {
     expect(found.map(({ kind }) => /the (\w+) fifth/.exec(kind)?.[1])).toEqual(parts);
   });
 
+  test('names some of the validation images that are meant, from all over the set', () => {
+    const [gap] = findGaps(
+      brightness(spread(10, 80, 64)),
+      [],
+      Array.from({ length: 100 }, (_, i) => `${i}.jpg`),
+    );
+    expect(gap).toMatchObject({ attribute: 'brightness', validation: 20 });
+    expect(gap?.examples).toEqual(['40.jpg', '45.jpg', '50.jpg', '55.jpg']);
+  });
+
   test.each<[string, [number, number], [number, number], boolean]>([
     ['a class that validation often shows', [40, 100], [0, 64], true],
     ['a class that calibration shows too', [40, 100], [20, 64], false],
@@ -259,7 +269,7 @@ test('is read as text and as Markdown, and no name does harm', () => {
     calibration: { source: 'calib', images: 4, calibrator: 'percentile 99.999' },
     validation: { source: 'val.json', images: 100 },
     verdict: { kind: 'fail', why: checks[0]?.sentence ?? '' },
-    checks,
+    checks: [...checks],
     broken: [],
     duplicates: [],
     overlap: [],

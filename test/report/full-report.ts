@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Report } from '../../src/report/index.js';
+import type { AuditSection, Report } from '../../src/report/index.js';
 
 /** The committed sample: a report as a run without pictures gives it. */
 export const sample = JSON.parse(readFileSync('test/report/golden/report.json', 'utf8')) as Report;
@@ -117,6 +117,7 @@ export function fullReport({
         sqnr: 24 + k,
       })),
     })),
+    audit: auditOf(name),
     worstImages: {
       affected: 3,
       score: 0.25,
@@ -135,6 +136,66 @@ export function fullReport({
         },
       ],
     },
+  };
+}
+
+/** An audit in which every kind of image is found. */
+function auditOf(name: (i: number) => string): AuditSection {
+  const pictured = (set: 'calibration' | 'validation', i: number) => ({
+    set,
+    name: name(i),
+    thumbnail: JPEG,
+  });
+  return {
+    calibration: { source: name(20), images: 64, calibrator: 'percentile 99.999' },
+    validation: { source: name(21), images: 100, observed: 32 },
+    verdict: { kind: 'fail', why: `3 of 64 calibration images are like ${name(22)}.` },
+    checks: [
+      {
+        kind: 'pass',
+        metric: 'images',
+        value: 64,
+        limit: 'at least 32',
+        sentence: '64 different images can be calibrated on.',
+        advice: '',
+        images: [],
+      },
+      {
+        kind: 'fail',
+        metric: 'overlap',
+        value: 0.02,
+        limit: 'at most 0',
+        sentence: `1 calibration image, ${name(24)}, is in the validation set too.`,
+        advice: 'Take it out of the calibration images.',
+        images: [name(24)],
+      },
+      {
+        kind: 'warn',
+        metric: 'blank',
+        value: 1,
+        limit: 'none',
+        sentence: '1 image is blank: one colour without anything in it.',
+        advice: 'Drop it.',
+        images: [name(27)],
+      },
+    ],
+    broken: [],
+    duplicates: [{ first: name(23), second: name(25), exact: true }],
+    overlap: [{ first: name(24), second: name(26), exact: false }],
+    gaps: [
+      {
+        attribute: 'class',
+        kind: `class ${name(28)}`,
+        validation: 30,
+        calibration: 0,
+        examples: [name(29), name(30)],
+      },
+    ],
+    dominating: [{ name: name(23), tensors: 0.4, loss: 0.1 }],
+    growth: [1, 2, 4, 8, 16, 32, 64].map((images) => ({ images, range: 1 - 0.5 / images })),
+    settledAt: 32,
+    drift: [{ tensor: name(31), calibration: 0.5, validation: 0.9, ratio: 1.8, saturated: 0.04 }],
+    pictures: [pictured('calibration', 23), pictured('validation', 29), pictured('calibration', 24)],
   };
 }
 

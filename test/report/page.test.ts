@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'puppeteer-core';
-import { formatHtml, reportSchema, type Report } from '../../src/report/index.js';
+import {
+  contactSheet,
+  formatAuditHtml,
+  formatHtml,
+  reportSchema,
+  type Report,
+} from '../../src/report/index.js';
 import { openChromium } from './chromium.js';
 import { fullReport, sample } from './full-report.js';
 
@@ -41,6 +47,62 @@ describe('the text of the page', () => {
     expect(text).not.toContain('<img');
     expect(text).not.toContain('onload=window.hacked=1>');
     expect(text.match(/<script/g)).toHaveLength(1);
+  });
+});
+
+describe('the audit of calibration images', () => {
+  const { audit } = fullReport({ name: (i) => `image ${i}.jpg` });
+
+  test('shows each kind of image once, with the pictures that the report holds, and grey where it holds none', () => {
+    const text = formatHtml({ ...sample, audit: audit! });
+    const sheet = contactSheet(audit!);
+    expect(sheet.map(({ title }) => title)).toEqual([
+      'class image 28.jpg',
+      'Images that ranges hang on',
+      'Images that repeat another',
+      'Calibration images in the validation set',
+      'Blank images',
+    ]);
+    for (const { title, images } of sheet) {
+      expect(text).toContain(title);
+      for (const { name } of images) expect(text).toContain(`>${name}</span>`);
+    }
+    expect(text.match(/<svg class="thumb"[^>]*>\s*<image href="data:image\/jpeg;base64,/g)).toHaveLength(4);
+    expect(text.match(/<svg class="thumb"[^>]*>\s*<rect class="ground"/g)).toHaveLength(4);
+  });
+
+  test('stands without pictures, and is left out of a report that has none', () => {
+    const { pictures, ...plain } = audit!;
+    expect(pictures).not.toEqual([]);
+    const text = formatHtml({ ...sample, audit: plain });
+    expect(text).toContain('image 29.jpg');
+    expect(text).not.toContain('data:image/jpeg');
+    expect(formatHtml(sample)).not.toContain('Calibration images</h2>');
+  });
+
+  test('is a page of its own too', () => {
+    const text = formatAuditHtml(audit!, { ...sample, model: 'model.onnx' });
+    expect(text).toMatch(/<h1>\s*Calibration audit: FAIL/);
+    expect(text).toContain('class image 28.jpg');
+    expect(text).not.toContain('undefined');
+  });
+
+  test('the sheet names a bounded number of images, however many are found', () => {
+    const many = Array.from({ length: 300 }, (_, i) => `many ${i}`);
+    const images = contactSheet({
+      ...audit!,
+      duplicates: many.map((name) => ({ first: name, second: `${name} again`, exact: false })),
+      overlap: many.map((name) => ({ first: name, second: name, exact: true })),
+      dominating: many.map((name) => ({ name, tensors: 0.5, loss: 0.5 })),
+      gaps: many.map((kind) => ({
+        attribute: 'class',
+        kind,
+        validation: 9,
+        calibration: 0,
+        examples: many.slice(0, 4),
+      })),
+    }).flatMap(({ images: group }) => group);
+    expect(images.length).toBeLessThanOrEqual(reportSchema.properties.audit.properties.pictures.maxItems);
   });
 });
 
@@ -92,7 +154,7 @@ const browser = await openChromium();
         'Causes',
         'Layers',
       ],
-      ...['Plans', 'Classes', 'Outputs', 'Tensors', 'Images', 'To reproduce'],
+      ...['Plans', 'Classes', 'Outputs', 'Tensors', 'Calibration images', 'Images', 'To reproduce'],
     ]);
     expect(complaints).toEqual([]);
     await page.close();

@@ -25,7 +25,7 @@ export function depthChart(layers: readonly LayerRow[]): Markup {
       width: WIDTH,
       height: HEIGHT,
       x: { label: 'layers from input to output', from: 0, to: along.length, ticks: [] },
-      y: { label: 'SQNR dB (worse ↑)', from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) },
+      y: { label: 'SQNR dB, worse upwards', from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) },
     },
     (x, y) => {
       const stems = (chosen: (layer: LayerRow) => boolean): string =>

@@ -22,8 +22,9 @@ export function histogramFigure({
   const beyond = amax > reach;
   return html`<figure class="tensor">
     <figcaption>
-      <span class="name">${tensor}</span><br /><small
-        >${min.toPrecision(3)}…${max.toPrecision(3)}, read by
+      <span class="name" title="${tensor}">${tensor}</span>
+      <small title="read by ${layers.join(', ')}"
+        >${shortNumber(min)}…${shortNumber(max)}, read by
         ${layers[0] ?? 'no INT8 layer'}${layers.length > 1 ? ` and ${layers.length - 1} more` : ''}</small
       >
     </figcaption>

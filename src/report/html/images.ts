@@ -17,7 +17,7 @@ export function imagesSection({ worstImages, data }: Report): Section | undefine
         ${
           affected === 0
             ? `On none of ${data.validation.images} images does INT8 lose an object that FP32 finds, or show more that is not there.`
-            : `${affected} of ${data.validation.images} images lose an object in INT8 or gain a false one (score ${score} or more, IoU 0.5). ${images.length === 0 ? 'Pictures were not asked for (report.images).' : `The worst ${images.length}; dashed boxes have no partner on the other side.`}`
+            : `${affected} of ${data.validation.images} images lose an object in INT8 or gain a false one (score ${score} or more, IoU 0.5). ${images.length === 0 ? 'Pictures were not asked for (report.images).' : `The worst ${images.length} are shown; a dashed box is one that the other precision does not find (in INT8: a new one).`}`
         }
       </p>
       ${images.map(picture)}`,
@@ -33,9 +33,9 @@ function picture(image: WorstImage, i: number): Markup {
     ['truth', 'truth', truth, truth],
   ];
   const words = [
-    `${objects} objects`,
+    `${objects} ${objects === 1 ? 'object' : 'objects'}`,
     ...(lost > 0 ? [`${lost} lost in INT8`] : []),
-    ...(added > 0 ? [`${added} false ones more`] : []),
+    ...(added > 0 ? [`${added} more false ${added === 1 ? 'detection' : 'detections'}`] : []),
   ].join(', ');
   return html`<article class="picture">
     <h3><span class="name">${name}</span> <small>${words}</small></h3>
@@ -65,7 +65,7 @@ function picture(image: WorstImage, i: number): Markup {
               aria-label="${title}: ${boxes.length} boxes on ${name}"
             >
               <rect class="ground" width="${width}" height="${height}" />
-              ${thumbnail === undefined ? undefined : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes.map((box) => drawn(box, kind, partners, Math.max(width, height)))}
+              ${thumbnail === undefined ? undefined : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes.map((box) => drawn(box, kind, partners, Math.max(width, height), width))}
             </svg>
           </figure>`,
       )}
@@ -73,12 +73,15 @@ function picture(image: WorstImage, i: number): Markup {
   </article>`;
 }
 
-function drawn(box: Box, kind: string, partners: readonly Box[], side: number): Content {
+/** @param side - longer side of the image; @param frame - its width */
+function drawn(box: Box, kind: string, partners: readonly Box[], side: number, frame: number): Content {
   const [x, y, width, height] = box.box as [number, number, number, number];
   const alone = !partners.some((other) => other.class === box.class && overlap(box.box, other.box) >= SAME);
-  const size = side / 28;
+  const size = side / 26;
+  // A tag stands above its box, or inside where there is no room; near the right edge it grows to the left.
+  const right = x > 0.7 * frame;
   const label = `${box.class}${box.score === undefined ? '' : ` ${box.score.toFixed(2)}`}`;
-  return html`<g class="${kind}"
+  return html`<g class="${kind}" font-size="${px(size)}"
     ><rect
       class="box${alone ? ' alone' : ''}"
       x="${px(x)}"
@@ -87,10 +90,9 @@ function drawn(box: Box, kind: string, partners: readonly Box[], side: number): 
       height="${px(height)}"
       ><title>${label}</title></rect
     ><text
-      class="tag"
-      font-size="${px(size)}"
-      x="${px(Math.max(0, x))}"
-      y="${px(y < size ? y + size : y - size / 4)}"
+      class="tag${right ? ' end' : ''}"
+      x="${px(right ? Math.min(frame, x + width) : Math.max(0, x))}"
+      y="${px(y < 1.2 * size ? y + size : y - size / 4)}"
       >${label}</text
     ></g
   >`;

@@ -92,8 +92,9 @@ export function layersSection({ sensitivity }: Report): Section | undefined {
     id: 'layers',
     title: 'Layers',
     body: html`<p>
-        Each layer alone in INT8 on ${images} images, most harmful first. Float layers of the judged plan are
-        marked.
+        Each layer alone in INT8 on ${images} images, most harmful first. The higher a bar, the less signal is
+        left at the output; what is high and still in INT8 is where mAP is lost. A mark leads to the layer's
+        row.
       </p>
       <figure class="wide"><div class="broad">${depthChart(layers)}</div></figure>
       ${legend([

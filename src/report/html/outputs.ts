@@ -1,3 +1,4 @@
+import { percent, signed } from '../numbers.js';
 import type { PictureSections, Report } from '../types.js';
 import { chart, countPlace, countSteps, shortNumber, steps, type Axis } from './axes.js';
 import { html, path, type Content, type Markup } from './markup.js';
@@ -12,18 +13,44 @@ const CLASSES = 12;
 const UNIT: Axis = { label: '', from: 0, to: 1, ticks: steps(0, 1, 5) };
 
 /** Precision over recall, and how scores and sizes of boxes are spread. */
-export function outputsSection({ curves = [], distributions }: Report): Section | undefined {
+export function outputsSection({ curves = [], distributions, variants }: Report): Section | undefined {
   if (curves.length === 0 && distributions === undefined) return undefined;
   const names = [...new Set([...curves, ...(distributions?.variants ?? [])].map(({ variant }) => variant))];
   return {
     id: 'outputs',
     title: 'Outputs',
-    body: html`${variantLegend(names)}
+    body: html`${moved(variants)}${variantLegend(names)}
       <div class="grid2">
         ${meanCurves(curves)}${distributions === undefined ? undefined : spreads(distributions)}
       </div>
       ${classCurves(curves)}`,
   };
+}
+
+/** What the charts come to, in a sentence for each quantized variant. */
+function moved({ fp32, int8, mixed }: Report['variants']): Content {
+  const before = fp32.detections;
+  const words = (
+    [
+      ['INT8', int8],
+      ['mixed', mixed],
+    ] as const
+  ).flatMap(([name, one]) => {
+    if (one?.distances === undefined) return [];
+    const { boxShift, scoreShift, unmatched } = one.distances;
+    return [
+      html`<li>
+        ${name} shows ${one.detections} detections of score 0.25 or more, FP32 ${before}. Boxes that both show
+        overlap by an IoU of ${(1 - boxShift).toFixed(3)} on average, and their scores move by
+        ${signed(scoreShift)}; ${percent(unmatched)} of FP32's have no partner.
+      </li>`,
+    ];
+  });
+  return words.length === 0
+    ? undefined
+    : html`<ul>
+        ${words}
+      </ul>`;
 }
 
 function meanCurves(curves: readonly Curve[]): Content {
@@ -42,14 +69,14 @@ function classCurves(curves: readonly Curve[]): Content {
   const classes = new Map<string, Curve[]>();
   for (const one of curves)
     if (one.class !== undefined) classes.set(one.class, [...(classes.get(one.class) ?? []), one]);
-  const moved = [...classes]
+  const furthest = [...classes]
     .map(([name, of]) => ({ name, of, by: distance(of) }))
     .filter(({ by }) => by > 0)
     .sort((a, b) => b.by - a.by)
     .slice(0, CLASSES);
-  if (moved.length === 0) return undefined;
+  if (furthest.length === 0) return undefined;
   return html`<h3>Classes whose curve moved most, IoU 0.5</h3>
-    <div class="grid4">${moved.map(({ name, of }) => figure(name, of, [300, 200]))}</div>`;
+    <div class="grid4">${furthest.map(({ name, of }) => figure(name, of, [300, 200]))}</div>`;
 }
 
 function distance(curves: readonly Curve[]): number {
@@ -82,7 +109,7 @@ function spreads({ scoreEdges, sizeEdges, variants }: Distributions): Content {
   const shown = sizeEdges.slice(Math.max(0, first), last + 2);
   return [
     spread(
-      'Scores of all detections',
+      'Scores of all detections (counts rise by powers of ten)',
       'score',
       scoreEdges,
       steps(0, 1, 5).map(([value, text]) => [value * (scoreEdges.length - 1), text] as const),

@@ -1,6 +1,7 @@
 import { sha256 } from '../digest.js';
-import type { Report } from '../types.js';
+import type { AuditSection, Report } from '../types.js';
 import { VERDICTS } from '../numbers.js';
+import { auditSection } from './audit.js';
 import { baseSection } from './base.js';
 import { classesSection } from './classes.js';
 import { findingsSection } from './findings.js';
@@ -26,6 +27,7 @@ const SECTIONS: readonly ((report: Report) => Section | undefined)[] = [
   classesSection,
   outputsSection,
   tensorsSection,
+  auditSection,
   imagesSection,
   surroundingsSection,
 ];
@@ -35,8 +37,37 @@ const SECTIONS: readonly ((report: Report) => Section | undefined)[] = [
  * policy names by digest. Everything is readable without the script; it sorts, searches and draws on demand.
  */
 export function formatHtml(report: Report): string {
-  const sections = SECTIONS.flatMap((make) => make(report) ?? []);
-  const title = `int8-gate: ${VERDICTS[report.verdict.kind]} – ${report.model.file}`;
+  return pageOf(
+    `int8-gate: ${VERDICTS[report.verdict.kind]} – ${report.model.file}`,
+    verdictSection(report),
+    SECTIONS.flatMap((make) => make(report) ?? []),
+  );
+}
+
+/** What an audit is of. */
+export interface AuditHead {
+  readonly model: string;
+  readonly createdAt: string;
+  readonly tool: { readonly name: string; readonly version: string };
+}
+
+/** The audit of calibration images as a page of its own. */
+export function formatAuditHtml(audit: AuditSection, { model, createdAt, tool }: AuditHead): string {
+  const verdict = audit.verdict.kind.toUpperCase();
+  return pageOf(
+    `int8-gate audit: ${verdict} – ${model}`,
+    html`<section class="verdict ${audit.verdict.kind}" id="verdict">
+      <h1>
+        Calibration audit: ${verdict}
+        <small>${model}, ${createdAt.slice(0, 10)}, ${tool.name} ${tool.version}</small>
+      </h1>
+      <p class="why">${audit.verdict.why}</p>
+    </section>`,
+    [auditSection({ audit })].flatMap((section) => section ?? []),
+  );
+}
+
+function pageOf(title: string, top: Markup, sections: readonly Section[]): string {
   return `<!doctype html>\n${
     html`<html lang="en">
       <head>
@@ -60,7 +91,7 @@ export function formatHtml(report: Report): string {
           </button>
         </header>
         <main id="main">
-          ${verdictSection(report)}
+          ${top}
           ${sections.map(
             ({ id, title: words, body }) =>
               html`<section id="${id}">

@@ -1,4 +1,4 @@
-import { percent, rate, signed } from '../numbers.js';
+import { counted, percent, rate, signed } from '../numbers.js';
 import type { PlanSection, Report, SearchPoint } from '../types.js';
 import { chart, legend, steps, type Axis } from './axes.js';
 import { html, path, px, type Content, type Markup } from './markup.js';
@@ -37,7 +37,7 @@ function planText(plan: PlanSection): Markup {
       float${latencyMs === null ? '' : `, ${latencyMs.toFixed(2)} ms an image by the profile`}.
       ${SOURCES[source]}${source === 'committed' ? ` as ${file ?? 'a file'}.` : ''}
     </p>
-    ${search === undefined ? undefined : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${search.fullEvaluations} plans on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
+    ${search === undefined ? undefined : html`<p class="quiet">The search ended because ${ENDINGS[search.ended]}: ${counted(search.fullEvaluations, 'plan')} on all images, ${search.subsetEvaluations} on ${search.subsetImages}, ${search.cachedEvaluations} known from earlier, ${search.seconds.toFixed(0)} s.</p>`}
     ${stale === undefined ? undefined : html`<p><span class="badge warning">stale</span> ${stale.sentence}</p>`}
     ${blame.length === 0 ? undefined : html`<p>No plan passes. What costs most: <span class="names">${blame.join(', ')}</span></p>`}`;
 }

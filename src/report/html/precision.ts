@@ -1,10 +1,10 @@
 import { engineRows, mebibytes, rate, signed, variantsOf } from '../numbers.js';
-import type { Report, ReportVariant } from '../types.js';
+import type { BaseSection, Report, ReportVariant } from '../types.js';
 import { chart, legend, steps } from './axes.js';
 import { html, px, type Markup } from './markup.js';
 import type { Section } from './section.js';
 
-/** FP32 beside its quantized variants, with the interval of each drop. */
+/** FP32 beside its quantized variants and the base, with the interval of each drop. */
 export function precisionSection(report: Report): Section {
   const variants = variantsOf(report);
   const latency = variants.some(([, { latency: one }]) => one !== undefined);
@@ -51,12 +51,25 @@ export function precisionSection(report: Report): Section {
               ${head}
             </thead>
             <tbody>
-              ${rows}
+              ${rows}${baseRow(report, head.text.split('</th>').length - 1)}
             </tbody>`}
         </table>
       </div>
-      ${intervals(variants)}`,
+      ${intervals(report)}`,
   };
+}
+
+/** What the base's judged variant came to: of the rest its report tells nothing here. */
+function baseRow({ base }: Report, columns: number): Markup | undefined {
+  const before = base?.variants[base.candidate];
+  if (base === undefined || before === undefined) return undefined;
+  return html`<tr>
+    <th scope="row"><i class="dot base"></i> base, ${base.candidate === 'int8' ? 'INT8' : 'mixed'}</th>
+    <td class="n">${rate(before.AP)}</td>
+    <td class="n">${signed(before.AP - base.variants.fp32.AP)} <small>of its FP32</small></td>
+    <td class="n">${rate(before.AP50)}</td>
+    ${Array.from({ length: Math.max(0, columns - 4) }, () => html`<td class="n">–</td>`)}
+  </tr>`;
 }
 
 /** Name of a variant as classes of the style sheet have it. */
@@ -74,52 +87,98 @@ function dropText(drop: ReportVariant['drop']): Markup | string {
   return html`${signed(-drop.drop)} <small>(${signed(-drop.high)}…${signed(-drop.low)})</small>`;
 }
 
-/** Change of mAP50-95 and mAP50 against FP32 as points with their intervals. */
-function intervals(variants: readonly (readonly [string, ReportVariant])[]): Markup | undefined {
-  const rows = variants.flatMap(([name, { drop, drop50 }]) =>
-    (
-      [
-        ['mAP50-95', drop],
-        ['mAP50', drop50],
-      ] as const
-    ).flatMap(([metric, one]) =>
-      one === undefined || one.low === null || one.high === null
-        ? []
-        : [{ name, metric, point: -one.drop, low: -one.high, high: -one.low }],
-    ),
-  );
+/** A change of mAP with its interval, and the largest drop that is allowed, where there is one. */
+interface Change {
+  readonly kind: string;
+  readonly words: string;
+  readonly point: number;
+  readonly low: number;
+  readonly high: number;
+  readonly allowed: number | undefined;
+}
+
+type Dropped = ReportVariant['drop'];
+
+/** Changes of mAP50-95 and mAP50 against FP32, and against the base, as points with their intervals. */
+function changesOf(report: Report): readonly Change[] {
+  const { base, verdict } = report;
+  const row = (kind: string, words: string, drop: Dropped, allowed?: number): Change[] =>
+    drop === undefined || drop.low === null || drop.high === null
+      ? []
+      : [{ kind, words, point: -drop.drop, low: -drop.high, high: -drop.low, allowed }];
+  const judged = (name: string): boolean => name.toLowerCase() === verdict.candidate;
+  const allowed = (metric: string, against: 'fp32' | 'base'): number | undefined =>
+    allowedDrop(report, metric, against);
+  return [
+    ...variantsOf(report).flatMap(([name, { drop, drop50 }]) => [
+      ...row(classOf(name), `${name} mAP50-95`, drop, judged(name) ? allowed('mAP50-95', 'fp32') : undefined),
+      ...row(classOf(name), `${name} mAP50`, drop50, judged(name) ? allowed('mAP50', 'fp32') : undefined),
+    ]),
+    ...against(base).flatMap(({ words, drop, metric }) => row('base', words, drop, allowed(metric, 'base'))),
+  ];
+}
+
+function against(base: BaseSection | undefined): readonly {
+  readonly words: string;
+  readonly drop: Dropped;
+  readonly metric: string;
+}[] {
+  if (base === undefined) return [];
+  const name = base.candidate === 'int8' ? 'INT8' : 'mixed';
+  return [
+    { words: `${name} mAP50-95, against the base`, drop: base.drop, metric: 'mAP50-95' },
+    { words: `${name} mAP50, against the base`, drop: base.drop50, metric: 'mAP50' },
+  ];
+}
+
+/** The limit of a check as a change, from its words `drop ≤ 0.020`. */
+function allowedDrop({ verdict }: Report, metric: string, against: 'fp32' | 'base'): number | undefined {
+  const limits = verdict.checks.flatMap((check) => {
+    const words = /^drop ≤ ([0-9.]+)$/.exec(check.limit)?.[1];
+    const same =
+      check.metric === metric && check.subject === undefined && (check.against ?? 'fp32') === against;
+    return same && words !== undefined ? [-Number(words)] : [];
+  });
+  return limits.length === 0 ? undefined : Math.max(...limits);
+}
+
+function intervals(report: Report): Markup | undefined {
+  const rows = changesOf(report);
   if (rows.length === 0) return undefined;
-  const least = Math.min(-0.01, ...rows.map(({ low }) => low));
+  const limits = rows.flatMap(({ allowed }) => allowed ?? []);
+  const least = Math.min(-0.01, ...rows.map(({ low }) => low), ...limits);
   const most = Math.max(0.01, ...rows.map(({ high }) => high));
   const room = (most - least) * 0.08;
-  const [from, to] = [least - room, most + room];
-  const height = 60 + 24 * rows.length;
-  const label = (i: number): number => rows.length - i - 0.5;
+  // Words stand at the left: the plot keeps clear of them.
+  const [from, to] = [least - room - 0.3 * (most - least), most + room];
+  const step = 30;
+  const y = (i: number): number => rows.length - i - 0.6;
   return html`<figure>
     ${chart(
       {
-        title: 'Change of mAP against FP32 with its interval',
+        title: 'Change of mAP with its interval',
         width: 560,
-        height,
-        x: { label: 'change against FP32 (0 = none)', from, to, ticks: steps(from, to, 6) },
+        height: 60 + step * rows.length,
+        x: { label: 'change of mAP (0 = none)', from, to, ticks: steps(least - room, to, 6) },
         y: { label: '', from: 0, to: rows.length, ticks: [] },
       },
-      (x, y) =>
-        html`<path class="zero" d="M${px(x(0))} ${px(y(0))}V${px(y(rows.length))}" />${rows.map(
-            ({ name, metric, point, low, high }, i) =>
-              html`<g class="${classOf(name)}"
-                  ><title>${name} ${metric}: ${signed(point)} (${signed(low)}…${signed(high)})</title
-                  ><path class="line" d="M${px(x(low))} ${px(y(label(i)))}H${px(x(high))}" /><circle
+      (across, up) =>
+        html`<path class="zero" d="M${px(across(0))} ${px(up(0))}V${px(up(rows.length))}" />${rows.map(
+            ({ kind, words, point, low, high, allowed }, i) =>
+              html`<g class="${kind}"
+                  ><title>${words}: ${signed(point)} (${signed(low)}…${signed(high)})</title
+                  ><path class="line" d="M${px(across(low))} ${px(up(y(i)))}H${px(across(high))}" /><circle
                     class="point"
                     r="4.5"
-                    cx="${px(x(point))}"
-                    cy="${px(y(label(i)))}" /></g
-                ><text class="tick" x="4" y="${px(y(label(i)) - 8)}">${name} ${metric}</text>`,
+                    cx="${px(across(point))}"
+                    cy="${px(up(y(i)))}" /></g
+                ><text class="tick" x="4" y="${px(up(y(i)) - 9)}">${words}</text
+                >${allowed === undefined ? undefined : html`<path class="allowed" d="M${px(across(allowed))} ${px(up(y(i)) - 8)}v16"><title>largest drop allowed: ${signed(allowed)}</title></path>`}`,
           )}`,
     )}
     <figcaption>
-      A dot is the measured change, its line the interval from resampled images. Where a line crosses an
-      allowed drop, the images cannot decide.
+      A dot is the measured change, its line the interval from resampled
+      images.${limits.length === 0 ? '' : ' The red bar is the largest drop allowed: a line wholly to its right holds, one that crosses it cannot be decided by these images.'}
     </figcaption>
   </figure>`;
 }

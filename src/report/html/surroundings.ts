@@ -1,3 +1,4 @@
+import { digestOf } from '../digest.js';
 import { mebibytes } from '../numbers.js';
 import type { Report } from '../types.js';
 import { shortNumber } from './axes.js';
@@ -13,7 +14,7 @@ export function surroundingsSection(report: Report): Section {
     ['made', `${createdAt}, in ${(durationMs / 1000).toFixed(0)} s`],
     ['engine', `${engine.name} ${engine.version}, ${engine.threads} threads`],
     ['model', `${model.file}, ${mebibytes(model.sizeBytes)}, opset ${model.opset}`],
-    ['digest', html`<code>${model.digest}</code>`],
+    ['model digest', html`<code>${model.digest}</code>`],
     ['structure', html`<code>${model.structure}</code>`],
     ['layers', `${model.layers}${model.macs === null ? '' : `, ${shortNumber(model.macs)} MACs an image`}`],
     ['inputs', model.inputs.join(', ')],
@@ -27,7 +28,13 @@ export function surroundingsSection(report: Report): Section {
       'validation',
       `${validation.source}: ${validation.images} images, ${validation.boxes} boxes, ${validation.categories.length} classes${validation.skipped.map(({ what, count }) => `; ${count} ${what}`).join('')}`,
     ],
+    ...(validation.digest === undefined
+      ? []
+      : [['validation digest', html`<code>${validation.digest}</code>`] as const]),
     ['calibration', `${calibration.source}: ${calibration.images} images, ${calibration.calibrator}`],
+    ...(calibration.digests === undefined || calibration.digests.length === 0
+      ? []
+      : [['calibration digest', html`<code>${digestOf(calibration.digests)}</code>`] as const]),
   ];
   return {
     id: 'surroundings',

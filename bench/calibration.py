@@ -1,6 +1,8 @@
 """The peer of bench/calibration.mjs: onnxruntime's Percentile calibrator over the first N images of a folder.
 
 python bench/calibration.py MODEL FOLDER N SIZE
+
+Prints `image MB` when an image is done, with the memory that is then in use.
 """
 import glob, os, sys, tempfile
 import cv2, numpy as np, onnx
@@ -23,9 +25,17 @@ def load(file):
     return canvas[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255
 
 
+def resident():
+    """MB of memory now, as Linux counts it."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
 class Reader(CalibrationDataReader):
     def __init__(self): self.left = list(files)
-    def get_next(self): return {name: load(self.left.pop(0))} if self.left else None
+    def get_next(self):
+        if len(self.left) < len(files): print("image", resident(), flush=True)
+        return {name: load(self.left.pop(0))} if self.left else None
 
 
 with tempfile.TemporaryDirectory() as folder:

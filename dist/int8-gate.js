@@ -16684,7 +16684,79 @@ var init_types6 = __esm({
   }
 });
 
+// src/calibration/reach.ts
+function startReach(shape2) {
+  const channels = channelsOf(shape2);
+  return {
+    channelMin: new Float32Array(channels).fill(Infinity),
+    channelMax: new Float32Array(channels).fill(-Infinity),
+    peak: void 0
+  };
+}
+function channelsOf(shape2) {
+  return shape2.length === 4 ? shape2[1] : 0;
+}
+function widenReach(reach3, seen) {
+  const { image, data, shape: shape2, low, high } = seen;
+  const channels = channelsOf(shape2);
+  if (channels === reach3.channelMin.length) byChannel(reach3, seen);
+  else dropChannels(reach3);
+  if (low > high) return;
+  const value = (-low > high ? low : high) + 0;
+  if (reach3.peak === void 0 || above(value, image, reach3.peak))
+    reach3.peak = { image, index: data.indexOf(value), value, shape: [...shape2] };
+}
+function byChannel({ channelMin, channelMax }, { data, shape: shape2, low, high }) {
+  const channels = channelMin.length;
+  if (channels === 0 || data.length === 0) return;
+  const rows3 = shape2[0];
+  const each = data.length / (rows3 * channels);
+  for (let part = 0; part < rows3 * channels; part++) {
+    const c = part % channels;
+    let [least2, greatest] = [channelMin[c], channelMax[c]];
+    for (let i = part * each; i < (part + 1) * each; i++) {
+      const x = data[i];
+      if (x < least2 && x >= low) least2 = x;
+      if (x > greatest && x <= high) greatest = x;
+    }
+    channelMin[c] = least2 + 0;
+    channelMax[c] = greatest + 0;
+  }
+}
+function dropChannels(reach3) {
+  reach3.channelMin = new Float32Array();
+  reach3.channelMax = new Float32Array();
+}
+function mergeReach(ours3, theirs) {
+  const { channelMin, channelMax } = ours3;
+  if (channelMin.length !== theirs.channelMin.length) dropChannels(ours3);
+  else
+    theirs.channelMin.forEach((low, c) => {
+      channelMin[c] = Math.min(channelMin[c], low);
+      channelMax[c] = Math.max(channelMax[c], theirs.channelMax[c]);
+    });
+  const { peak } = theirs;
+  if (peak !== void 0 && (ours3.peak === void 0 || above(peak.value, peak.image, ours3.peak)))
+    ours3.peak = peak;
+}
+function above(value, image, peak) {
+  const [ours3, theirs] = [Math.abs(value), Math.abs(peak.value)];
+  return ours3 > theirs || ours3 === theirs && image < peak.image;
+}
+var init_reach = __esm({
+  "src/calibration/reach.ts"() {
+    "use strict";
+  }
+});
+
 // src/calibration/collector.ts
+function widerShape(a, b) {
+  if (a.length === b.length && a.every((dim, i) => dim === b[i])) return a;
+  const elements = (dims) => dims.reduce((product2, dim) => product2 * dim, 1);
+  const more = elements(b) - elements(a) || b.length - a.length;
+  const at2 = a.findIndex((dim, i) => dim !== b[i]);
+  return (more || (b[at2] ?? 0) - (a[at2] ?? 0)) > 0 ? [...b] : a;
+}
 function extremes(data) {
   const [min, max] = bounds(data);
   if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
@@ -16770,13 +16842,20 @@ var RangeCollector, even, odd;
 var init_collector = __esm({
   "src/calibration/collector.ts"() {
     "use strict";
+    init_reach();
     init_types6();
     RangeCollector = class _RangeCollector {
+      /** `reach`: also who set each range, by channel (see {@link TensorStatistics.reach}). */
+      constructor(options = {}) {
+        this.options = options;
+      }
+      options;
       tensors = /* @__PURE__ */ new Map();
       /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
       observe(image, name2, data, shape2) {
         const running = this.tensors.get(name2) ?? this.start(name2, shape2);
         running.images++;
+        running.shape = widerShape(running.shape, shape2);
         reserve(running, image + 1);
         const { low, high, nonFinite } = extremes(data);
         widen(running, low, high);
@@ -16784,6 +16863,7 @@ var init_collector = __esm({
           running.minByImage[image] = low + 0;
           running.maxByImage[image] = high + 0;
         }
+        if (running.reach !== void 0) widenReach(running.reach, { image, data, shape: shape2, low, high });
         const amax = Math.max(-running.min, running.max);
         if (amax > running.limit) grow(running, amax);
         if (nonFinite === 0) fill(data, running);
@@ -16803,7 +16883,8 @@ var init_collector = __esm({
           maxByImage: new Float32Array(),
           limit: 0,
           bins: new Float64Array(BINS),
-          shape: [...shape2]
+          shape: [...shape2],
+          reach: this.options.reach === true ? startReach(shape2) : void 0
         };
         this.tensors.set(name2, running);
         return running;
@@ -16817,7 +16898,8 @@ var init_collector = __esm({
               ...theirs,
               bins: theirs.bins.slice(),
               minByImage: theirs.minByImage.slice(),
-              maxByImage: theirs.maxByImage.slice()
+              maxByImage: theirs.maxByImage.slice(),
+              reach: theirs.reach && structuredClone(theirs.reach)
             });
             continue;
           }
@@ -16838,6 +16920,8 @@ var init_collector = __esm({
           });
           ours3.min = Math.min(ours3.min, copy.min);
           ours3.max = Math.max(ours3.max, copy.max);
+          ours3.shape = widerShape(ours3.shape, copy.shape);
+          if (ours3.reach !== void 0 && copy.reach !== void 0) mergeReach(ours3.reach, copy.reach);
         }
       }
       /** Statistics by tensor name. */
@@ -16859,107 +16943,16 @@ var init_collector = __esm({
 });
 
 // src/calibration/extremes.ts
-function above(value, image, peak) {
-  const [ours3, theirs] = [Math.abs(value), Math.abs(peak.value)];
-  return ours3 > theirs || ours3 === theirs && image < peak.image;
+function extremesOf(statistics) {
+  return new Map(
+    [...statistics].flatMap(
+      ([name2, { shape: shape2, minByImage: min, maxByImage: max, reach: reach3 }]) => reach3 === void 0 ? [] : [[name2, { name: name2, shape: reach3.peak?.shape ?? shape2, min, max, ...reach3 }]]
+    )
+  );
 }
-function reserve2(running, count3) {
-  if (running.min.length >= count3) return;
-  for (const side of ["min", "max"]) {
-    const wider = new Float32Array(count3).fill(NaN);
-    wider.set(running[side]);
-    running[side] = wider;
-  }
-}
-function bounds2(data, from, to) {
-  let [a, b, c, d] = [Infinity, Infinity, -Infinity, -Infinity];
-  const whole = from + (to - from & ~1);
-  for (let i = from; i < whole; i += 2) {
-    const [p, q] = [data[i], data[i + 1]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.max(c, p);
-    d = Math.max(d, q);
-  }
-  if (whole < to) {
-    a = Math.min(a, data[whole]);
-    c = Math.max(c, data[whole]);
-  }
-  return [Math.min(a, b) + 0, Math.max(c, d) + 0];
-}
-var ExtremesObserver;
 var init_extremes = __esm({
   "src/calibration/extremes.ts"() {
     "use strict";
-    ExtremesObserver = class _ExtremesObserver {
-      tensors = /* @__PURE__ */ new Map();
-      /** Takes in the values of image `image`; `shape` at batch 1. A value that is not finite makes its image's extremes so. */
-      observe(image, name2, data, shape2) {
-        const running = this.tensors.get(name2) ?? this.start(name2, shape2);
-        reserve2(running, image + 1);
-        const channels = running.channelMin.length;
-        const parts = Math.max(1, channels);
-        const each = data.length / parts;
-        let [least2, greatest] = [Infinity, -Infinity];
-        for (let c = 0; c < parts; c++) {
-          const [low, high] = bounds2(data, c * each, (c + 1) * each);
-          least2 = Math.min(least2, low);
-          greatest = Math.max(greatest, high);
-          if (channels === 0) continue;
-          running.channelMin[c] = Math.min(running.channelMin[c], low);
-          running.channelMax[c] = Math.max(running.channelMax[c], high);
-        }
-        running.min[image] = least2;
-        running.max[image] = greatest;
-        const value = -least2 > greatest ? least2 : greatest;
-        const before = running.peak;
-        if (before === void 0 || above(value, image, before))
-          running.peak = { image, index: data.indexOf(value), value };
-      }
-      start(name2, shape2) {
-        const channels = shape2.length === 4 ? shape2[1] : 0;
-        const running = {
-          shape: [...shape2],
-          min: new Float32Array(),
-          max: new Float32Array(),
-          channelMin: new Float32Array(channels).fill(Infinity),
-          channelMax: new Float32Array(channels).fill(-Infinity),
-          peak: void 0
-        };
-        this.tensors.set(name2, running);
-        return running;
-      }
-      /** Adds what another observer saw of other images. */
-      merge(other) {
-        for (const [name2, theirs] of other.tensors) {
-          const ours3 = this.tensors.get(name2) ?? this.start(name2, theirs.shape);
-          reserve2(ours3, theirs.min.length);
-          theirs.min.forEach((value, i) => {
-            if (Number.isNaN(value)) return;
-            ours3.min[i] = value;
-            ours3.max[i] = theirs.max[i];
-          });
-          theirs.channelMin.forEach((low, c) => {
-            ours3.channelMin[c] = Math.min(ours3.channelMin[c], low);
-            ours3.channelMax[c] = Math.max(ours3.channelMax[c], theirs.channelMax[c]);
-          });
-          if (theirs.peak !== void 0 && (ours3.peak === void 0 || above(theirs.peak.value, theirs.peak.image, ours3.peak)))
-            ours3.peak = theirs.peak;
-        }
-      }
-      /** Extremes by tensor name. */
-      extremes() {
-        return new Map([...this.tensors].map(([name2, running]) => [name2, { name: name2, ...running }]));
-      }
-      toMessage() {
-        return [...this.tensors];
-      }
-      static fromMessage(message) {
-        const observer = new _ExtremesObserver();
-        for (const [name2, running] of message) observer.tensors.set(name2, running);
-        return observer;
-      }
-    };
   }
 });
 
@@ -18596,7 +18589,7 @@ function pairOf(graph, first2) {
       return "SiLU (x · sigmoid(x) does not commute with factors)";
     if (reader === void 0 || readers.length > 1) return "several readers";
     if (reader.opType === "Conv" && reader.inputs[0] === tensor)
-      return ownsWeights(graph, reader) && channelsOf(graph, reader) !== void 0 ? { first: first2, second: reader } : "a convolution whose weights are shared or grouped";
+      return ownsWeights(graph, reader) && channelsOf2(graph, reader) !== void 0 ? { first: first2, second: reader } : "a convolution whose weights are shared or grouped";
     if (!HOMOGENEOUS.has(reader.opType)) return isCompute(reader) ? `a ${reader.opType}` : reader.opType;
     if (reader.opType === "PRelu" && graph.constant(reader.inputs[1] ?? "") === void 0) return "PRelu";
     tensor = reader.outputs[0] ?? "";
@@ -18608,7 +18601,7 @@ function ownsWeights(graph, node) {
     return name2 === "" || alone2;
   });
 }
-function channelsOf(graph, node) {
+function channelsOf2(graph, node) {
   const group = intAttribute(node, "group", 1);
   if (group === 1) return "whole";
   const dims = weightValues(graph, node.inputs[1] ?? "")?.dims.map(Number) ?? [];
@@ -18634,7 +18627,7 @@ function balance(graph, first2, second, get) {
   const [w1, w2] = [get(weightOf(graph, first2)?.name ?? ""), get(weightOf(graph, second)?.name ?? "")];
   const bias = first2.inputs[2] === void 0 || first2.inputs[2] === "" ? void 0 : get(first2.inputs[2]);
   const channels = Number(weightValues(graph, first2.inputs[1] ?? "")?.dims[0]);
-  const axis = channelsOf(graph, second) === "depthwise" ? 0 : 1;
+  const axis = channelsOf2(graph, second) === "depthwise" ? 0 : 1;
   const dims = weightValues(graph, second.inputs[1] ?? "").dims.map(Number);
   const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   const place2 = (i) => Math.floor(i / inner) % channels;
@@ -32430,13 +32423,13 @@ function expected({ keyword, params, parentSchema }) {
   }[schema.type ?? "object"] ?? schema.type;
   if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
     return "a positive whole number";
-  const bounds3 = [
+  const bounds2 = [
     schema.minimum !== void 0 && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
     schema.maximum !== void 0 && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
   ].filter(Boolean);
-  return [kind, ...bounds3.length > 0 ? [bounds3.join(" and ")] : []].join(" ");
+  return [kind, ...bounds2.length > 0 ? [bounds2.join(" and ")] : []].join(" ");
 }
 function show(value) {
   const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
@@ -43616,10 +43609,12 @@ var init_onnxruntime = __esm({
       }
       async load(model, options = {}) {
         const id = this.nextModel++;
-        const { extraOutputs = [], lean = false } = options;
+        const { extraOutputs = [], lean = false, reach: reach3 = false } = options;
         const bytes2 = extraOutputs.length === 0 ? model.bytes : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
         const replies = await Promise.all(
-          this.workers.map((worker2) => worker2.ask({ kind: "load", model: id, name: model.name, bytes: bytes2, lean }))
+          this.workers.map(
+            (worker2) => worker2.ask({ kind: "load", model: id, name: model.name, bytes: bytes2, lean, reach: reach3 })
+          )
         );
         const failed = replies.find((reply) => reply.kind === "failed");
         if (failed !== void 0) {
@@ -43636,7 +43631,8 @@ var init_onnxruntime = __esm({
         const inputs = new Set(parsed.proto.graph?.input.map(({ name: name2 }) => name2));
         const open7 = (group) => this.load(model, {
           extraOutputs: group.filter((name2) => !inputs.has(name2)),
-          lean: true
+          lean: true,
+          reach: options.reach === true
         });
         let session = await open7(tensors);
         const groups = groupsThatFit(tensors, session.outputs);
@@ -43730,7 +43726,6 @@ var init_onnxruntime = __esm({
               batch,
               tensors,
               first: b * batch,
-              extremes: options.extremes !== void 0,
               images: images2
             });
             return images2.length;
@@ -43745,7 +43740,6 @@ var init_onnxruntime = __esm({
           const reply = await worker2.ask({ kind: "statistics", model: this.id });
           if (reply.kind !== "statistics") throw new Error(`unexpected answer ${reply.kind}`);
           merged.merge(RangeCollector.fromMessage(reply.message));
-          options.extremes?.merge(ExtremesObserver.fromMessage(reply.extremes));
         }
         const statistics = merged.statistics();
         const unseen = tensors.filter((name2) => !statistics.has(name2));
@@ -47502,7 +47496,7 @@ function culprit({ peaks, input }, tensor) {
   const peak = tensor.extremes?.peak;
   const image = peak === void 0 ? void 0 : peaks.get(peak.image);
   if (peak === void 0 || image === void 0) return "";
-  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
+  const region = regionOf(peak.index, peak.shape, input, image.geometry);
   const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
   return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
 }
@@ -48029,7 +48023,6 @@ async function calibrateAsIs(bench, options = {}) {
 async function see(bench, options) {
   const { context: context3 } = bench;
   context3.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const observer = options.extremes === true ? new ExtremesObserver() : void 0;
   const statistics = await bench.engine.collect(
     modelOf(bench, "FP32", bench.bytes),
     bench.tensors,
@@ -48037,11 +48030,11 @@ async function see(bench, options) {
     {
       signal: context3.signal,
       onProgress: (done, total) => context3.progress.update(done, total),
-      ...observer !== void 0 && { extremes: observer }
+      reach: options.extremes === true
     }
   );
   context3.progress.end();
-  return { bench, statistics, extremes: observer?.extremes() ?? /* @__PURE__ */ new Map() };
+  return { bench, statistics, extremes: extremesOf(statistics) };
 }
 async function tryEqualization(seen, plan, options, begin) {
   const { bench } = seen;
@@ -81085,11 +81078,7 @@ async function answer(models, plans, request2) {
   if (request2.kind === "probe") return { kind: "probed", id, result: await probe(plans, request2) };
   if (request2.kind === "load") {
     const session = await createSession(request2.bytes, request2.lean);
-    models.set(request2.model, {
-      session,
-      collector: new RangeCollector(),
-      extremes: new ExtremesObserver()
-    });
+    models.set(request2.model, { session, collector: new RangeCollector({ reach: request2.reach }) });
     return {
       kind: "loaded",
       id,
@@ -81114,12 +81103,7 @@ async function answer(models, plans, request2) {
       collectGarbage();
       return { kind: "done", id };
     case "statistics":
-      return {
-        kind: "statistics",
-        id,
-        message: held2.collector.toMessage(),
-        extremes: held2.extremes.toMessage()
-      };
+      return { kind: "statistics", id, message: held2.collector.toMessage() };
     case "release":
       models.delete(request2.model);
       await held2.session.release();
@@ -81282,14 +81266,13 @@ async function observe(held2, request2) {
     if (data instanceof Float32Array) keep(held2, request2, name2, data, dims);
   }
 }
-function keep({ collector, extremes: extremes2 }, { images: images2, batch, first: first2, ...request2 }, name2, data, dims) {
+function keep({ collector }, { images: images2, batch, first: first2 }, name2, data, dims) {
   const whole = batch === 1 || dims[0] !== batch;
   const each = whole ? data.length : data.length / batch;
   const shape2 = whole ? dims : [1, ...dims.slice(1)];
   for (let i = 0; i < (whole ? 1 : images2.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
     collector.observe(first2 + i, name2, values, shape2);
-    if (request2.extremes) extremes2.observe(first2 + i, name2, values, shape2);
   }
 }
 function transfersOf(reply) {

@@ -1,3 +1,4 @@
+import { mergeReach, startReach, widenReach, type Reach } from './reach.js';
 import { BINS, type TensorStatistics } from './types.js';
 
 /** Running statistics of one tensor; every update commutes with every other. */
@@ -13,6 +14,7 @@ interface Running {
   limit: number;
   bins: Float64Array;
   shape: readonly number[];
+  reach: Reach | undefined;
 }
 
 /** Structured-clone form of a collector, to cross a thread. */
@@ -28,10 +30,14 @@ export type CollectorMessage = readonly (readonly [name: string, running: Runnin
 export class RangeCollector {
   private readonly tensors = new Map<string, Running>();
 
+  /** `reach`: also who set each range, by channel (see {@link TensorStatistics.reach}). */
+  constructor(private readonly options: { readonly reach?: boolean } = {}) {}
+
   /** Takes in the values that image `image` gave a tensor; `shape` at batch 1. */
   observe(image: number, name: string, data: Float32Array, shape: readonly number[]): void {
     const running = this.tensors.get(name) ?? this.start(name, shape);
     running.images++;
+    running.shape = widerShape(running.shape, shape);
     reserve(running, image + 1);
     const { low, high, nonFinite } = extremes(data);
     widen(running, low, high);
@@ -39,6 +45,7 @@ export class RangeCollector {
       running.minByImage[image] = low + 0;
       running.maxByImage[image] = high + 0;
     }
+    if (running.reach !== undefined) widenReach(running.reach, { image, data, shape, low, high });
     const amax = Math.max(-running.min, running.max);
     if (amax > running.limit) grow(running, amax);
     if (nonFinite === 0) fill(data, running);
@@ -60,6 +67,7 @@ export class RangeCollector {
       limit: 0,
       bins: new Float64Array(BINS),
       shape: [...shape],
+      reach: this.options.reach === true ? startReach(shape) : undefined,
     };
     this.tensors.set(name, running);
     return running;
@@ -75,6 +83,7 @@ export class RangeCollector {
           bins: theirs.bins.slice(),
           minByImage: theirs.minByImage.slice(),
           maxByImage: theirs.maxByImage.slice(),
+          reach: theirs.reach && structuredClone(theirs.reach),
         });
         continue;
       }
@@ -95,6 +104,8 @@ export class RangeCollector {
       });
       ours.min = Math.min(ours.min, copy.min);
       ours.max = Math.max(ours.max, copy.max);
+      ours.shape = widerShape(ours.shape, copy.shape);
+      if (ours.reach !== undefined && copy.reach !== undefined) mergeReach(ours.reach, copy.reach);
     }
   }
 
@@ -112,6 +123,15 @@ export class RangeCollector {
     for (const [name, running] of message) collector.tensors.set(name, running);
     return collector;
   }
+}
+
+/** Of two shapes that images gave a tensor the one with more elements; of equals the one whose first other dimension is larger. */
+function widerShape(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === b.length && a.every((dim, i) => dim === b[i])) return a;
+  const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+  const more = elements(b) - elements(a) || b.length - a.length;
+  const at = a.findIndex((dim, i) => dim !== b[i]);
+  return (more || (b[at] ?? 0) - (a[at] ?? 0)) > 0 ? [...b] : a;
 }
 
 /** Least and greatest finite value, and how many are not finite; low > high when none is. */

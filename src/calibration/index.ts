@@ -1,7 +1,7 @@
 /** Statistics of tensors over calibration images, in one streaming pass, and the calibrators that turn them into ranges. */
 export * from './types.js';
 export { RangeCollector, type CollectorMessage } from './collector.js';
-export { ExtremesObserver, type ExtremesMessage, type Peak, type TensorExtremes } from './extremes.js';
+export { extremesOf, type TensorExtremes } from './extremes.js';
 export {
   CALIBRATORS,
   calibratorFor,

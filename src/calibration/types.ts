@@ -28,7 +28,29 @@ export interface TensorStatistics {
    */
   readonly limit: number;
   readonly bins: Float64Array;
-  /** Dimensions of the tensor at batch 1, as observed. */
+  /** Dimensions of the tensor at batch 1, as observed; where images differ, those with the most elements. */
+  readonly shape: readonly number[];
+  /** Who reached how far; kept only where it was asked for. */
+  readonly reach?: TensorReach | undefined;
+}
+
+/** What tells who set a range, beside the extremes by image. */
+export interface TensorReach {
+  /** Least and greatest finite value by channel (axis 1 of a tensor of rank 4) over all images; empty for other ranks. */
+  readonly channelMin: Float32Array;
+  readonly channelMax: Float32Array;
+  /** Undefined before any image gave a finite value. */
+  readonly peak: Peak | undefined;
+}
+
+/** The largest |x| that a tensor reached; of equals that of the first image, and its first place there. */
+export interface Peak {
+  readonly image: number;
+  /** Index into the data of that image, row-major. */
+  readonly index: number;
+  /** The value itself, with its sign. */
+  readonly value: number;
+  /** Dimensions of the tensor in that image, at batch 1. */
   readonly shape: readonly number[];
 }
 

@@ -81,7 +81,7 @@ function culprit({ peaks, input }: Pick<Evidence, 'peaks' | 'input'>, tensor: Qu
   const peak = tensor.extremes?.peak;
   const image = peak === undefined ? undefined : peaks.get(peak.image);
   if (peak === undefined || image === undefined) return '';
-  const region = regionOf(peak.index, tensor.calibration.shape, input, image.geometry);
+  const region = regionOf(peak.index, peak.shape, input, image.geometry);
   const where =
     region === undefined
       ? ''

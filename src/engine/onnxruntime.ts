@@ -1,5 +1,5 @@
 import { availableParallelism, freemem } from 'node:os';
-import { ExtremesObserver, RangeCollector, type TensorStatistics } from '../calibration/index.js';
+import { RangeCollector, type TensorStatistics } from '../calibration/index.js';
 import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
 import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
@@ -56,13 +56,15 @@ class OnnxRuntimeEngine implements Engine {
 
   async load(model: EngineModel, options: LoadOptions = {}): Promise<LoadedModel> {
     const id = this.nextModel++;
-    const { extraOutputs = [], lean = false } = options;
+    const { extraOutputs = [], lean = false, reach = false } = options;
     const bytes =
       extraOutputs.length === 0
         ? model.bytes
         : encodeModel(exposeOutputs(parseModel(model.bytes, model.name).proto, extraOutputs));
     const replies = await Promise.all(
-      this.workers.map((worker) => worker.ask({ kind: 'load', model: id, name: model.name, bytes, lean })),
+      this.workers.map((worker) =>
+        worker.ask({ kind: 'load', model: id, name: model.name, bytes, lean, reach }),
+      ),
     );
     const failed = replies.find((reply) => reply.kind === 'failed');
     if (failed !== undefined) {
@@ -89,6 +91,7 @@ class OnnxRuntimeEngine implements Engine {
       this.load(model, {
         extraOutputs: group.filter((name) => !inputs.has(name)),
         lean: true,
+        reach: options.reach === true,
       }) as Promise<Session>;
     let session = await open(tensors);
     const groups = groupsThatFit(tensors, session.outputs);
@@ -204,7 +207,6 @@ class Session implements LoadedModel {
           batch,
           tensors,
           first: b * batch,
-          extremes: options.extremes !== undefined,
           images,
         });
         return images.length;
@@ -219,7 +221,6 @@ class Session implements LoadedModel {
       const reply = await worker.ask({ kind: 'statistics', model: this.id });
       if (reply.kind !== 'statistics') throw new Error(`unexpected answer ${reply.kind}`);
       merged.merge(RangeCollector.fromMessage(reply.message));
-      options.extremes?.merge(ExtremesObserver.fromMessage(reply.extremes));
     }
     const statistics = merged.statistics();
     const unseen = tensors.filter((name) => !statistics.has(name));

@@ -1,5 +1,5 @@
 import type { PreprocessingSpec } from '../dataset/index.js';
-import type { CollectorMessage, ExtremesMessage } from '../calibration/index.js';
+import type { CollectorMessage } from '../calibration/index.js';
 import type { ProbePlan } from './probe.js';
 import type { ProbeImage } from './probe-types.js';
 import type { HostTensor, TensorSpec } from './types.js';
@@ -22,6 +22,8 @@ export type Request =
       readonly bytes: Uint8Array;
       /** One of many sessions: keeps no memory between runs. */
       readonly lean: boolean;
+      /** Its collector keeps who set each range. */
+      readonly reach: boolean;
     }
   | {
       readonly kind: 'run';
@@ -41,8 +43,6 @@ export type Request =
       readonly tensors: readonly string[];
       /** Index of the first image; the others follow. */
       readonly first: number;
-      /** Keep extremes per image and channel too. */
-      readonly extremes: boolean;
       readonly images: readonly ImageTask[];
     }
   | { readonly kind: 'statistics'; readonly id: number; readonly model: number }
@@ -86,7 +86,6 @@ export type Reply =
       readonly kind: 'statistics';
       readonly id: number;
       readonly message: CollectorMessage;
-      readonly extremes: ExtremesMessage;
     }
   | { readonly kind: 'probed'; readonly id: number; readonly result: ProbeImage }
   | { readonly kind: 'done'; readonly id: number }

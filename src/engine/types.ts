@@ -1,6 +1,6 @@
 /** The interface that every engine implements: onnxruntime here, TensorRT beside it. */
 import type { PreparedImage, PreprocessingSpec } from '../dataset/index.js';
-import type { ExtremesObserver, TensorStatistics } from '../calibration/index.js';
+import type { TensorStatistics } from '../calibration/index.js';
 import type { Probe, ProbeProgram } from './probe-types.js';
 
 /** Element types that cross the border of an engine. */
@@ -37,8 +37,8 @@ export interface RunOptions {
 
 /** Options of a pass that keeps statistics. */
 export interface CollectOptions extends RunOptions {
-  /** Is given the extremes of every tensor by image and by channel, in addition. */
-  readonly extremes?: ExtremesObserver;
+  /** Also who set each range: `TensorStatistics.reach`. */
+  readonly reach?: boolean;
 }
 
 /** Called in input order, once per image; tensors have batch dimension 1. Throwing stops the run. */
@@ -72,6 +72,8 @@ export interface LoadOptions {
   readonly extraOutputs?: readonly string[];
   /** One of many models at once: gives memory back after each run, which makes the first milliseconds of a run slower. */
   readonly lean?: boolean;
+  /** Statistics are to tell who set each range. */
+  readonly reach?: boolean;
 }
 
 /** What runs models. */

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ExtremesObserver, RangeCollector } from '../calibration/index.js';
+import { RangeCollector } from '../calibration/index.js';
 import { messageOf } from '../faults/index.js';
 import { onnxruntime, setNativeRoot } from '../native/index.js';
 import { halfToFloat } from '../onnx/index.js';
@@ -20,7 +20,6 @@ interface Planned {
 interface Held {
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
-  readonly extremes: ExtremesObserver;
 }
 
 /** V8's own collector, which otherwise lets dead activations pile up by the hundred megabytes before it looks at them. */
@@ -76,11 +75,7 @@ async function answer(
   if (request.kind === 'probe') return { kind: 'probed', id, result: await probe(plans, request) };
   if (request.kind === 'load') {
     const session = await createSession(request.bytes, request.lean);
-    models.set(request.model, {
-      session,
-      collector: new RangeCollector(),
-      extremes: new ExtremesObserver(),
-    });
+    models.set(request.model, { session, collector: new RangeCollector({ reach: request.reach }) });
     return {
       kind: 'loaded',
       id,
@@ -105,12 +100,7 @@ async function answer(
       collectGarbage();
       return { kind: 'done', id };
     case 'statistics':
-      return {
-        kind: 'statistics',
-        id,
-        message: held.collector.toMessage(),
-        extremes: held.extremes.toMessage(),
-      };
+      return { kind: 'statistics', id, message: held.collector.toMessage() };
     case 'release':
       models.delete(request.model);
       await held.session.release();
@@ -315,8 +305,8 @@ async function observe(held: Held, request: Extract<Request, { kind: 'observe' }
 
 /** Image by image, without the copies that fill a fixed batch up. What has no batch dimension belongs to them all. */
 function keep(
-  { collector, extremes }: Held,
-  { images, batch, first, ...request }: Extract<Request, { kind: 'observe' }>,
+  { collector }: Held,
+  { images, batch, first }: Extract<Request, { kind: 'observe' }>,
   name: string,
   data: Float32Array,
   dims: readonly number[],
@@ -327,7 +317,6 @@ function keep(
   for (let i = 0; i < (whole ? 1 : images.length); i++) {
     const values = whole ? data : data.subarray(i * each, (i + 1) * each);
     collector.observe(first + i, name, values, shape);
-    if (request.extremes) extremes.observe(first + i, name, values, shape);
   }
 }
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import {
   calibratorFor,
   computeRanges,
-  ExtremesObserver,
+  extremesOf,
   parseCalibrationCache,
   rangeCandidates,
   rangesFromCache,
@@ -94,7 +94,6 @@ export async function calibrateAsIs(
 async function see(bench: Bench, options: { readonly extremes?: boolean }): Promise<Seen> {
   const { context } = bench;
   context.progress.phase(`Calibrating on ${bench.calibration.count} images`);
-  const observer = options.extremes === true ? new ExtremesObserver() : undefined;
   const statistics = await bench.engine.collect(
     modelOf(bench, 'FP32', bench.bytes),
     bench.tensors,
@@ -102,11 +101,11 @@ async function see(bench: Bench, options: { readonly extremes?: boolean }): Prom
     {
       signal: context.signal,
       onProgress: (done, total) => context.progress.update(done, total),
-      ...(observer !== undefined && { extremes: observer }),
+      reach: options.extremes === true,
     },
   );
   context.progress.end();
-  return { bench, statistics, extremes: observer?.extremes() ?? new Map() };
+  return { bench, statistics, extremes: extremesOf(statistics) };
 }
 
 /** Equalizes, where there are pairs, calibrates what comes of it, and keeps the better one. */

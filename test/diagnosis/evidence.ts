@@ -1,4 +1,4 @@
-import { RangeCollector, ExtremesObserver, calibratorFor } from '../../src/calibration/index.js';
+import { RangeCollector, extremesOf, calibratorFor } from '../../src/calibration/index.js';
 import type { Evidence, QuantizedTensor, WeightEvidence } from '../../src/diagnosis/index.js';
 import { buildGraph, parseModel } from '../../src/onnx/index.js';
 import { readFileSync } from 'node:fs';
@@ -24,14 +24,13 @@ export function bell(count: number, sigma = 1, seed = 1): number[] {
 
 /** Statistics of a tensor as calibration would keep them. */
 export function statisticsOf(name: string, { images, shape }: Seen) {
-  const collector = new RangeCollector();
-  const observer = new ExtremesObserver();
+  const collector = new RangeCollector({ reach: true });
   images.forEach((values, i) => {
     const [data, dims] = [Float32Array.from(values), shape ?? [1, 1, 1, values.length]];
     collector.observe(i, name, data, dims);
-    observer.observe(i, name, data, dims);
   });
-  const [statistics, extremes] = [collector.statistics().get(name), observer.extremes().get(name)];
+  const all = collector.statistics();
+  const [statistics, extremes] = [all.get(name), extremesOf(all).get(name)];
   if (statistics === undefined || extremes === undefined) throw new Error('no images');
   return { statistics, extremes };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { ExtremesObserver, RangeCollector, type TensorExtremes } from '../../src/calibration/index.js';
+import { extremesOf, RangeCollector, type TensorExtremes } from '../../src/calibration/index.js';
 import { listImages, openImages, type ImageStore, type PreprocessingSpec } from '../../src/dataset/index.js';
 import {
   createOnnxRuntimeEngine,
@@ -143,14 +143,13 @@ describe('the embedded engine', () => {
 
   test('tells extremes by image when asked, with one worker, two, or a fixed batch', async () => {
     const fixed = withBatch('fixed.onnx', () => 4);
-    const extremesOf = async (engine: Engine, model: typeof v10): Promise<TensorExtremes[]> => {
-      const extremes = new ExtremesObserver();
-      await engine.collect(model, [TENSOR, 'images'], feed(), { extremes });
-      return [TENSOR, 'images'].map((name) => extremes.extremes().get(name) as TensorExtremes);
+    const extremesBy = async (engine: Engine, model: typeof v10): Promise<TensorExtremes[]> => {
+      const extremes = extremesOf(await engine.collect(model, [TENSOR, 'images'], feed(), { reach: true }));
+      return [TENSOR, 'images'].map((name) => extremes.get(name) as TensorExtremes);
     };
-    const [single, double] = [await extremesOf(one, v10), await extremesOf(two, v10)];
+    const [single, double] = [await extremesBy(one, v10), await extremesBy(two, v10)];
     expect(double).toEqual(single);
-    expect((await extremesOf(two, fixed))[1]).toEqual(single[1]);
+    expect((await extremesBy(two, fixed))[1]).toEqual(single[1]);
     const statistics = (await one.collect(v10, [TENSOR], feed())).get(TENSOR);
     expect(single[0]?.max).toHaveLength(10);
     expect([Math.min(...(single[0]?.min ?? [])), Math.max(...(single[0]?.max ?? []))]).toEqual([

@@ -1365,6 +1365,37 @@ var init_diff = __esm({
   }
 });
 
+// src/report/console.ts
+function painted(text3, tone, { color }) {
+  return color ? `\x1B[${CODES[tone]}m${text3}\x1B[0m` : text3;
+}
+function wrapped(text3, width, indent = "") {
+  const [first2 = "", ...words] = text3.split(" ");
+  const lines2 = [];
+  let line = first2;
+  for (const word of words) {
+    if (line.trim() !== "" && line.length + 1 + word.length > width) {
+      lines2.push(line);
+      line = indent + word;
+    } else line += ` ${word}`;
+  }
+  return [...lines2, line].join("\n");
+}
+function wrappedLines(text3, width) {
+  return text3.split("\n").map((line) => {
+    const start = line.trimStart();
+    const indent = line.slice(0, line.length - start.length);
+    return indent + wrapped(start, width - indent.length, `${indent}  `);
+  }).join("\n");
+}
+var CODES;
+var init_console = __esm({
+  "src/report/console.ts"() {
+    "use strict";
+    CODES = { pass: 32, ok: 32, fail: 31, missing: 31, inconclusive: 33, warn: 33, heading: 1 };
+  }
+});
+
 // src/report/escape.ts
 function visible(text3) {
   return text3.replace(CONTROL, "�");
@@ -1471,6 +1502,10 @@ function sortedChecks({ checks: checks2 }) {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 };
   return [...checks2].sort((a, b) => order[a.kind] - order[b.kind]);
 }
+function auditChecks(audit) {
+  const of2 = (kind) => (audit?.checks ?? []).filter((check3) => check3.kind === kind);
+  return [...of2("fail"), ...of2("warn")];
+}
 function engineRows({ rows: rows3 }) {
   const ms = (row3) => row3.graphMedianMs ?? row3.medianMs;
   const half = rows3.find(({ variant: variant2 }) => variant2 === "fp16");
@@ -1502,17 +1537,17 @@ var init_numbers = __esm({
 });
 
 // src/report/diff-text.ts
-function formatDiff(base, head, most = 20) {
+function formatDiff(base, head, { width }) {
   const diff = diffReports(base, head);
   const shown3 = diff.layers.filter(({ kind }) => kind !== "renamed");
   const renamed = diff.layers.length - shown3.length;
-  const rest = shown3.length - most;
+  const rest = shown3.length - MOST;
   return [
-    ...accuracy2(base, head),
+    ...accuracy2(base, head).map((line) => wrapped(line, width, "  ")),
     "",
-    ...diff.causes.map((cause) => terminalText(sentence(cause))),
+    ...diff.causes.map((cause) => wrapped(`- ${terminalText(sentence(cause))}`, width, "  ")),
     ...diff.causes.length > 0 ? [""] : [],
-    ...shown3.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : layerTable(shown3.slice(0, most)),
+    ...shown3.length === 0 ? ["No layer became more or less sensitive, and no range or precision moved."] : layerTable(shown3.slice(0, MOST), width),
     ...rest > 0 ? [`${rest} more layers changed.`] : [],
     ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
   ].join("\n");
@@ -1528,22 +1563,28 @@ function accuracy2(base, head) {
     return [`${name2.toUpperCase()}: mAP50-95 ${rate(a.stats.AP)} → ${rate(b.stats.AP)}${against2}`];
   });
 }
-function layerTable(changes) {
-  const rows3 = [TITLES, ...changes.map(cells)];
-  const widths = TITLES.map((_, column) => Math.max(...rows3.map((row3) => row3[column].length)));
-  return rows3.map(
-    (row3) => row3.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()
-  );
+function layerTable(changes, width) {
+  const widthsOf = (rows4) => TITLES.map((_, column) => Math.max(...rows4.map((row3) => row3[column].length)));
+  const whole = [TITLES, ...changes.map((one) => cells(one))];
+  const [sign = 0, name2 = 0, ...others] = widthsOf(whole);
+  const room = width - sign - others.reduce((sum2, one) => sum2 + one + 2, 2);
+  const most = Math.max(SHORTEST, Math.min(name2, room));
+  const rows3 = whole.map((row3) => row3.map((cell, column) => column === 1 ? shortened(cell, most) : cell));
+  const widths = widthsOf(rows3);
+  return rows3.flatMap((row3, i) => {
+    const line = row3.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd();
+    const cause = changes[i - 1]?.cause;
+    return cause === void 0 ? [line] : [line, wrapped(`     ${terminalText(cause)}`, width, "     ")];
+  });
 }
-function cells({ kind, name: name2, before, rank: rank2, sqnr, range, precision: precision2, cause }) {
+function cells({ kind, name: name2, before, rank: rank2, sqnr, range, precision: precision2 }) {
   return [
     SIGN[kind],
     `${terminalText(name2)}${before === void 0 ? "" : ` (was ${terminalText(before)})`}`,
     moved(rank2, (place2) => String(place2)),
     moved(sqnr, (db) => decibels(db)),
     factorMoved(range) ? `×${range.toFixed(2)}` : "",
-    planWords(precision2),
-    terminalText(cause ?? "")
+    planWords(precision2)
   ];
 }
 function moved(pair3, show3) {
@@ -1566,15 +1607,18 @@ function changeWords({ kind, sqnr: [a = null, b = null], range, precision: preci
     ...precision2.base === precision2.head ? [] : [planWords(precision2)]
   ].join(", ");
 }
-var TITLES, SIGN;
+var MOST, TITLES, SHORTEST, SIGN;
 var init_diff_text = __esm({
   "src/report/diff-text.ts"() {
     "use strict";
     init_diff();
     init_diff_causes();
+    init_console();
     init_escape();
     init_numbers();
-    TITLES = ["", "layer", "rank", "SQNR dB", "range", "plan", "cause"];
+    MOST = 20;
+    TITLES = ["", "layer", "rank", "SQNR dB", "range", "plan"];
+    SHORTEST = 20;
     SIGN = { added: "+", removed: "-", changed: "~", renamed: "=" };
   }
 });
@@ -1585,15 +1629,15 @@ function blockBar(share2, cells4) {
   return "█".repeat(eighths >> 3) + EIGHTHS[eighths & 7];
 }
 function depthLines(layers3, width) {
-  const along3 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
-  const known2 = along3.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
+  const along2 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
+  const known2 = along2.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
   if (known2.length === 0) return void 0;
   const worst = Math.min(...known2);
   const quiet = Math.max(worst + 1, Math.min(QUIET, Math.max(...known2)));
-  const columns2 = Math.min(width, along3.length);
+  const columns2 = Math.min(width, along2.length);
   const cells4 = Array.from(
     { length: columns2 },
-    (_, i) => along3.slice(Math.floor(i * along3.length / columns2), Math.floor((i + 1) * along3.length / columns2))
+    (_, i) => along2.slice(Math.floor(i * along2.length / columns2), Math.floor((i + 1) * along2.length / columns2))
   );
   const height = (cell) => {
     const least2 = Math.min(...cell.map(({ sqnr }) => sqnr ?? Infinity));
@@ -1606,6 +1650,18 @@ function depthLines(layers3, width) {
     from: worst,
     to: quiet
   };
+}
+function depthMarkdown(layers3, width) {
+  const drawn2 = depthLines(layers3, width);
+  if (drawn2 === void 0) return void 0;
+  const { chart: chart2, float, from, to } = drawn2;
+  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === "" ? "" : "; `o` = float in the plan"}:`;
+  return `${words}
+
+\`\`\`text
+${chart2}
+${float === "" ? "" : `${float}
+`}\`\`\``;
 }
 var EIGHTHS, HEIGHTS, QUIET;
 var init_blocks = __esm({
@@ -1649,7 +1705,7 @@ function costWords({
 }
 function searchWords(search) {
   const cached = search.cachedEvaluations > 0 ? `, ${search.cachedEvaluations} from the cache` : "";
-  return `Searched ${search.seconds.toFixed(0)} s: ${search.fullEvaluations} plans on the whole set, ${search.subsetEvaluations} on ${search.subsetImages} images${cached}; ${ENDS[search.ended]}.`;
+  return `Searched ${search.seconds.toFixed(0)} s: ${counted(search.fullEvaluations, "plan")} on the whole set, ${search.subsetEvaluations} on ${search.subsetImages} images${cached}; ${ENDS[search.ended]}.`;
 }
 function curveRows({ search = [] }) {
   return search.filter(({ pareto }) => pareto === true).sort((a, b) => (a.cost ?? 0) - (b.cost ?? 0)).map((point) => [
@@ -1704,7 +1760,8 @@ function formatMarkdown(report, { maxBytes }) {
     engines(report),
     checks(report),
     planOf(report),
-    findings(report)
+    findings(report),
+    auditOf(report)
   ].filter((part) => part !== "").join("\n\n");
   const tail2 = footer(report);
   const room = maxBytes - bytes(head) - bytes(tail2) - 200;
@@ -1805,6 +1862,13 @@ ${of2.map(({ sentence: sentence3, advice }) => `- ${markdownSentence(sentence3)}
     )
   ].filter((part) => part !== "").join("\n\n");
 }
+function auditOf({ audit }) {
+  const open7 = auditChecks(audit);
+  if (open7.length === 0) return "";
+  return `### Calibration images
+
+${open7.map(({ kind, sentence: sentence3, advice }) => `- ${SIGNS[kind === "warn" ? "inconclusive" : kind]} ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
+}
 function sensitivity({ sensitivity: found, base }, room) {
   if (found === void 0) return "";
   const caused = found.layers.some(({ cause }) => cause !== void 0);
@@ -1824,9 +1888,12 @@ function sensitivity({ sensitivity: found, base }, room) {
     ...changes === void 0 ? [] : ["against base"],
     ...caused ? ["cause"] : []
   ];
+  const chart2 = depthMarkdown(found.layers, 100);
   const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)
 
-${along(found.layers)}`;
+${chart2 === void 0 ? "" : `${chart2}
+
+`}`;
   const build2 = (count3) => {
     const rest = found.layers.length - count3;
     const rows3 = found.layers.slice(0, count3).map((row3) => cells2(row3, timed3, caused, changes));
@@ -1841,20 +1908,6 @@ ${rest} more in report.json.` : ""}`;
     else high = middle - 1;
   }
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build2(low);
-}
-function along(rows3) {
-  const drawn2 = depthLines(rows3, 100);
-  if (drawn2 === void 0) return "";
-  const { chart: chart2, float, from, to } = drawn2;
-  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === "" ? "" : "; `o` = float in the plan"}:`;
-  return `${words}
-
-\`\`\`text
-${chart2}
-${float === "" ? "" : `${float}
-`}\`\`\`
-
-`;
 }
 function cells2(row3, timed3, caused, changes) {
   const change3 = changes?.get(row3.name);
@@ -2701,7 +2754,10 @@ function classesSection(report) {
   return {
     id: "classes",
     title: "Classes",
-    body: html`<p>AP50-95 of each class and its change against FP32, largest loss first.</p>
+    body: html`<p>
+        AP50-95 of each class and its change against FP32, largest loss first. Classes with few boxes swing by
+        chance.
+      </p>
       <div class="tools">
         <label>Search <input type="search" data-filter="class-table" placeholder="class" hidden /></label>
         <output data-count="class-table"></output>
@@ -2873,17 +2929,17 @@ function picture(image, i) {
               aria-label="${title}: ${boxes2.length} boxes on ${name2}"
             >
               <rect class="ground" width="${width}" height="${height}" />
-              ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, Math.max(width, height), width))}
+              ${thumbnail2 === void 0 ? void 0 : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes2.map((box) => drawn(box, kind, partners, width))}
             </svg>
           </figure>`
   )}
     </div>
   </article>`;
 }
-function drawn(box, kind, partners, side, frame) {
+function drawn(box, kind, partners, frame) {
   const [x, y, width, height] = box.box;
   const alone2 = !partners.some((other) => other.class === box.class && overlap(box.box, other.box) >= SAME);
-  const size = side / 26;
+  const size = frame / 28;
   const right2 = x > 0.7 * frame;
   const label = `${box.class}${box.score === void 0 ? "" : ` ${box.score.toFixed(2)}`}`;
   return html`<g class="${kind}" font-size="${px(size)}"
@@ -2920,26 +2976,26 @@ var init_images = __esm({
 
 // src/report/html/depth-chart.ts
 function depthChart(layers3) {
-  const along3 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
-  const known2 = along3.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
+  const along2 = [...layers3].sort((a, b) => a.depth - b.depth || a.rank - b.rank);
+  const known2 = along2.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
   if (known2.length === 0) return html`<p>No layer changed the output.</p>`;
   const quiet = Math.min(80, Math.max(...known2) + 3);
   const worst = Math.min(...known2);
   const room = Math.max(2, (quiet - worst) * 0.06);
   const ends = [quiet, worst - room];
-  const places2 = new Map(along3.map((layer, i) => [layer, i + 0.5]));
+  const places2 = new Map(along2.map((layer, i) => [layer, i + 0.5]));
   const height = (layer) => Math.min(quiet, layer.sqnr ?? quiet);
   return chart(
     {
       title: "Signal left at the output with one layer at a time in INT8, along the network",
       width: WIDTH,
       height: HEIGHT,
-      x: { label: "layers from input to output", from: 0, to: along3.length, ticks: [] },
+      x: { label: "layers from input to output", from: 0, to: along2.length, ticks: [] },
       y: { label: "SQNR dB, worse upwards", from: ends[0], to: ends[1], ticks: steps(ends[0], ends[1], 6) }
     },
     (x, y) => {
-      const stems = (chosen2) => along3.filter(chosen2).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
-      const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along3.length));
+      const stems = (chosen2) => along2.filter(chosen2).map((layer) => `M${px(x(places2.get(layer)))} ${px(y(quiet))}V${px(y(height(layer)))}`).join("");
+      const thick = Math.max(1, Math.min(6, 0.7 * (WIDTH - 60) / along2.length));
       const marks = layers3.filter(({ sqnr, rank: rank2 }) => sqnr !== null && rank2 <= MARKED).map(
         (layer) => html`<a href="#layer-${layer.rank}"
               ><circle
@@ -3693,17 +3749,17 @@ var init_page = __esm({
 });
 
 // src/report/terminal.ts
-function formatTerminal(report, { color, width }) {
+function formatTerminal(report, style2) {
+  const { width } = style2;
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text3, code) => color ? `\x1B[${code}m${text3}\x1B[0m` : text3;
-  const bullets = (items) => items.map((one) => wrap(`- ${terminalText(one)}`, width, "  ")).join("\n");
-  const heading2 = (words) => paint(words, COLORS.heading);
+  const bullets = (items) => items.map((one) => wrapped(`- ${terminalText(one)}`, width, "  ")).join("\n");
+  const heading2 = (words) => painted(words, "heading", style2);
   const section = (title, body) => body === "" ? "" : `${heading2(title)}
 ${body}`;
   const checks2 = sortedChecks(verdict).map(({ kind, sentence: sentence3 }) => {
-    const text3 = wrap(`- ${kind}: ${terminalText(sentence3)}`, width, "  ");
-    return text3.replace(kind, paint(kind, COLORS[kind]));
+    const text3 = wrapped(`- ${kind}: ${terminalText(sentence3)}`, width, "  ");
+    return text3.replace(kind, painted(kind, kind, style2));
   });
   const causes = report.findings.filter(({ severity }) => severity !== "info");
   const label = `${VERDICTS[verdict.kind]}  `;
@@ -3713,11 +3769,12 @@ ${body}`;
     section(...layers2(report, width)),
     section("Plan", bullets(planSentences(report))),
     section("Causes", bullets(causes.map(({ sentence: sentence3 }) => sentence3))),
+    section("Calibration images", bullets(auditChecks(report.audit).map(({ sentence: sentence3 }) => sentence3))),
     section(`Thresholds (${verdict.candidate})`, checks2.join("\n")),
     section("Validation data", bullets(skipped.map(({ what, count: count3 }) => `${count3} ${what}`))),
-    wrap(label + terminalText(verdict.why), width, " ".repeat(label.length)).replace(
+    wrapped(label + terminalText(verdict.why), width, " ".repeat(label.length)).replace(
       label,
-      `${paint(label.trim(), COLORS[verdict.kind])}  `
+      `${painted(label.trim(), verdict.kind, style2)}  `
     ),
     section("What to do", bullets(verdict.todo))
   ].filter((part) => part !== "").join("\n\n");
@@ -3762,11 +3819,11 @@ function layers2({ sensitivity: sensitivity2 }, width) {
     `Most sensitive layers (each alone in INT8, ${sensitivity2.images} images)`,
     [
       columns([["#", "layer", "SQNR dB", "mAP change", "plan"], ...rows3], /* @__PURE__ */ new Set([1])),
-      ...along2(sensitivity2.layers, width)
+      ...along(sensitivity2.layers, width)
     ].join("\n")
   ];
 }
-function along2(rows3, width) {
+function along(rows3, width) {
   const drawn2 = depthLines(rows3, width - 2);
   if (drawn2 === void 0) return [];
   const { chart: chart2, float, from, to } = drawn2;
@@ -3783,26 +3840,15 @@ function columns(rows3, left = /* @__PURE__ */ new Set([0])) {
     (row3) => `  ${row3.map((cell, i) => left.has(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")}`.trimEnd()
   ).join("\n");
 }
-function wrap(text3, width, indent) {
-  const lines2 = [];
-  let line = "";
-  for (const word of text3.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines2.push(line);
-      line = indent + word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines2, line].join("\n");
-}
-var COLORS, TOP2;
+var TOP2;
 var init_terminal = __esm({
   "src/report/terminal.ts"() {
     "use strict";
     init_blocks();
+    init_console();
     init_escape();
     init_numbers();
     init_plan_text();
-    COLORS = { pass: 32, fail: 31, inconclusive: 33, missing: 31, heading: 1 };
     TOP2 = 5;
   }
 });
@@ -11570,7 +11616,7 @@ function row2(cells4) {
   return `| ${cells4.join(" | ")} |`;
 }
 function partsOf(report) {
-  const { verdict, findings: findings2, sensitivity: sensitivity2, base, variants: variants3 } = report;
+  const { verdict, findings: findings2, sensitivity: sensitivity2, base, variants: variants3, audit } = report;
   const causes = findings2.filter(({ severity }) => severity !== "info");
   const asides = findings2.filter(({ severity }) => severity === "info");
   const bad = verdict.checks.filter(({ kind }) => kind !== "pass");
@@ -11610,6 +11656,7 @@ function partsOf(report) {
     bullets("Waivers that were used", allowedRows(report.waivers ?? []), false, TOP_ROWS),
     { ...changedSettings(report.settingsChanges ?? []), folded: false, most: TOP_ROWS },
     layersOpen,
+    depthPart(layers3),
     {
       ...layersOpen,
       title: "More layers",
@@ -11621,6 +11668,12 @@ function partsOf(report) {
       { ...baseRows(base), folded: true, most: 20 },
       bullets("Why it differs from the base", base.causes.map(sentence2), true, 10)
     ],
+    bullets(
+      "Calibration images",
+      auditChecks(audit).map(({ sentence: what, advice }) => `${sentence2(what)} ${sentence2(advice)}`),
+      audit?.verdict.kind !== "fail",
+      10
+    ),
     table4("Thresholds that hold", checkRows(good), true),
     { ...classRows(variants3), folded: true, most: 20 },
     enginesPart(report),
@@ -11633,6 +11686,16 @@ function partsOf(report) {
     )
   ];
   return parts.filter(({ rows: rows3 }) => rows3.length > 0);
+}
+function depthPart(layers3) {
+  const chart2 = depthMarkdown(layers3, DEPTH_WIDTH);
+  return {
+    title: "Along the network",
+    folded: false,
+    head: [],
+    rows: chart2 === void 0 ? [] : [chart2],
+    most: 1
+  };
 }
 function enginesPart({ engines: engines3 }) {
   const rows3 = engines3 === void 0 ? [] : engineRows(engines3);
@@ -11697,10 +11760,11 @@ function footer2(report, frame) {
 
 `}<sub>${words.join("; ")}</sub>`;
 }
-var COMMENT_BYTES, SIGNS3, TOP_LAYERS, TOP_CAUSES, TOP_ROWS, SENTENCE, PROBLEMS;
+var COMMENT_BYTES, SIGNS3, TOP_LAYERS, TOP_CAUSES, TOP_ROWS, DEPTH_WIDTH, SENTENCE, PROBLEMS;
 var init_comment = __esm({
   "src/report/comment.ts"() {
     "use strict";
+    init_blocks();
     init_escape();
     init_comment_rows();
     init_numbers();
@@ -11709,6 +11773,7 @@ var init_comment = __esm({
     TOP_LAYERS = 5;
     TOP_CAUSES = 4;
     TOP_ROWS = 12;
+    DEPTH_WIDTH = 80;
     SENTENCE = 700;
     PROBLEMS = 20;
   }
@@ -17252,7 +17317,7 @@ var init_cache = __esm({
 // src/calibration/hold-back.ts
 function holdBack(images2) {
   if (images2.length < 2) return { fit: images2, held: [] };
-  const count3 = Math.min(MOST, Math.max(1, Math.floor(images2.length / EVERY)));
+  const count3 = Math.min(MOST2, Math.max(1, Math.floor(images2.length / EVERY)));
   const places2 = new Set(
     Array.from({ length: count3 }, (_, i) => Math.floor((i + 0.5) * images2.length / count3))
   );
@@ -17261,12 +17326,12 @@ function holdBack(images2) {
     held: images2.filter((_, i) => places2.has(i))
   };
 }
-var EVERY, MOST;
+var EVERY, MOST2;
 var init_hold_back = __esm({
   "src/calibration/hold-back.ts"() {
     "use strict";
     EVERY = 8;
-    MOST = 16;
+    MOST2 = 16;
   }
 });
 
@@ -18840,6 +18905,7 @@ var init_report = __esm({
     init_page();
     init_contact_sheet();
     init_terminal();
+    init_console();
     init_read();
     init_comment();
     init_escape();
@@ -19608,11 +19674,11 @@ ${itemIndentStr}`);
         if (width < this.minWidthToWrap) return str;
         const rawLines = str.split(/\r\n|\n/);
         const chunkPattern = /[\s]*[^\s]+/g;
-        const wrappedLines = [];
+        const wrappedLines2 = [];
         rawLines.forEach((line) => {
           const chunks = line.match(chunkPattern);
           if (chunks === null) {
-            wrappedLines.push("");
+            wrappedLines2.push("");
             return;
           }
           let sumChunks = [chunks.shift()];
@@ -19624,14 +19690,14 @@ ${itemIndentStr}`);
               sumWidth += visibleWidth;
               return;
             }
-            wrappedLines.push(sumChunks.join(""));
+            wrappedLines2.push(sumChunks.join(""));
             const nextChunk = chunk.trimStart();
             sumChunks = [nextChunk];
             sumWidth = this.displayWidth(nextChunk);
           });
-          wrappedLines.push(sumChunks.join(""));
+          wrappedLines2.push(sumChunks.join(""));
         });
-        return wrappedLines.join("\n");
+        return wrappedLines2.join("\n");
       }
     };
     function stripColor(str) {
@@ -22756,13 +22822,18 @@ ${markdownTable(
     `<sub>${markdownText(audit.model)}; ${calibration.images} calibration images (${markdownText(calibration.calibrator)}), ${validation.images} validation images; int8-gate ${markdownText(audit.tool.version)}</sub>`
   ].filter((one) => one !== "").join("\n\n").concat("\n");
 }
-function formatAuditTerminal(audit) {
-  const lines2 = sorted(audit).flatMap(({ kind, sentence: sentence3, advice, images: images2 }) => [
-    `${kind.padEnd(4)}  ${terminalText(sentence3)}`,
-    ...kind === "pass" ? [] : images2.slice(0, NAMED2).map((name2) => `        ${terminalText(name2)}`),
-    ...advice === "" ? [] : [`      → ${terminalText(advice)}`]
+function formatAuditTerminal(audit, style2) {
+  const { width } = style2;
+  const below = " ".repeat(6);
+  const entry = (word, text3, label = word.padEnd(4)) => wrapped(`${label}  ${terminalText(text3)}`, width, below).replace(label, painted(label, word, style2));
+  const lines2 = sorted(audit).flatMap(({ kind: kind2, sentence: sentence3, advice, images: images2 }) => [
+    entry(kind2, sentence3),
+    ...kind2 === "pass" ? [] : images2.slice(0, NAMED2).map((name2) => `${below}  ${terminalText(name2)}`),
+    ...kind2 === "pass" || images2.length <= NAMED2 ? [] : [`${below}  and ${images2.length - NAMED2} more in audit.json`],
+    ...advice === "" ? [] : [wrapped(`${below}→ ${terminalText(advice)}`, width, `${below}  `)]
   ]);
-  return [...lines2, "", `${audit.verdict.kind.toUpperCase()}  ${terminalText(audit.verdict.why)}`].join("\n");
+  const { kind, why } = audit.verdict;
+  return [...lines2, "", entry(kind, why, kind.toUpperCase())].join("\n");
 }
 var SIGNS4, ORDER2, NAMED2, ROWS2;
 var init_text = __esm({
@@ -51406,9 +51477,14 @@ async function program2(what, file, args, otherwise) {
     return { what, state: "absent", detail: `${reason} (${otherwise})` };
   }
 }
-function formatFindings(findings2) {
+function formatFindings(findings2, style2) {
   const width = Math.max(...findings2.map(({ what }) => what.length));
-  return findings2.map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`).join("\n");
+  return findings2.map(({ what, state, detail }) => {
+    const label = state.padEnd(7);
+    const line = `${label}  ${what.padEnd(width)}  ${terminalText(detail)}`;
+    const text3 = wrapped(line, style2.width, " ".repeat(width + 11));
+    return state === "absent" ? text3 : text3.replace(label, painted(label, state, style2));
+  }).join("\n");
 }
 var run3, TIMEOUT_MS2;
 var init_doctor = __esm({
@@ -51417,6 +51493,7 @@ var init_doctor = __esm({
     init_engine2();
     init_faults();
     init_native();
+    init_report();
     run3 = promisify4(execFile3);
     TIMEOUT_MS2 = 2e4;
   }
@@ -51439,7 +51516,7 @@ var init_read_text = __esm({
 });
 
 // src/commands/diff.ts
-async function diffFiles(base, head, json2) {
+async function diffFiles(base, head, { json: json2, width }) {
   const [before, after2] = [await readText(base, FIX3), await readText(head, FIX3)];
   const [one, other] = [isPlan(before), isPlan(after2)];
   if (one !== other)
@@ -51453,7 +51530,7 @@ async function diffFiles(base, head, json2) {
     return json2 ? JSON.stringify(diffPlans(...plans)) : formatPlanDiff(...plans);
   }
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after2, head), head)];
-  return json2 ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
+  return json2 ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports, { width });
 }
 function isPlan(text3) {
   try {
@@ -52137,7 +52214,7 @@ Report: ${terminalText(join24(reportFolder, "report.html"))}`
       options.json === true ? JSON.stringify(result.report) : `
 ${formatTerminal(result.report, style())}
 
-${result.written.map(terminalText).join("\n")}`
+${wrappedLines(result.written.map(terminalText).join("\n"), style().width)}`
     );
     end(result.exitStatus);
   });
@@ -52147,10 +52224,10 @@ ${result.written.map(terminalText).join("\n")}`
   ).action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
-    const report = join24(context3.out, "audit.md");
+    const report = join24(context3.out, "audit.html");
     print(
       options.json === true ? JSON.stringify(audit) : `
-${formatAuditTerminal(audit)}
+${formatAuditTerminal(audit, style())}
 
 Report: ${terminalText(report)}`
     );
@@ -52188,12 +52265,12 @@ Report: ${terminalText(report)}`
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
-    const text3 = () => formatLint(result).split("\n").map(terminalText).join("\n");
+    const text3 = () => wrappedLines(formatLint(result).split("\n").map(terminalText).join("\n"), style().width);
     print(options.json === true ? JSON.stringify(result) : text3());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
-    async (base, head, options) => print(await diffFiles(base, head, options.json === true))
+    async (base, head, options) => print(await diffFiles(base, head, { json: options.json === true, width: style().width }))
   );
   program3.command("report").description("make report.html from a report.json").argument("<report>", "the report.json that a run wrote").option("-o, --out <dir>", "folder of report.html", ".").action(
     async (file, options) => print(await reportPage(file, options.out))
@@ -52204,7 +52281,7 @@ Report: ${terminalText(report)}`
   });
   program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
     const findings2 = await examine(options.python);
-    print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2));
+    print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2, style()));
     end(findings2.some(({ state }) => state === "missing") ? EXIT.surroundings : EXIT.pass);
   });
   return program3;
@@ -77694,7 +77771,7 @@ async function tellAudit(audit, folder, occasion, where, { token, name: name2 },
   setOutput("verdict", audit.verdict.kind);
   setOutput("why", audit.verdict.why);
   setOutput("report-path", folder);
-  process.stdout.write(`${formatAuditTerminal(audit)}
+  process.stdout.write(`${formatAuditTerminal(audit, LOG)}
 
 Report: ${terminalText(folder)}
 `);
@@ -77729,7 +77806,7 @@ ${lines2.length - kept2.length} more lines in audit.md.
 function runOf({ serverUrl, repository, runId }) {
   return `${serverUrl}/${repository ?? ""}/actions/runs/${runId}`;
 }
-var MOST_BYTES3;
+var LOG, MOST_BYTES3;
 var init_audit4 = __esm({
   "src/github/audit.ts"() {
     "use strict";
@@ -77740,6 +77817,7 @@ var init_audit4 = __esm({
     init_client2();
     init_issue();
     init_sticky();
+    LOG = { color: false, width: 100 };
     MOST_BYTES3 = 6e4;
   }
 });
@@ -80759,18 +80837,18 @@ function mannersOf(environment) {
   return {
     tries: 5,
     firstMs: FIRST3,
-    mostMs: MOST2,
+    mostMs: MOST3,
     timeoutMs: Math.max(200, TIMEOUT * scale),
     settleMs: SETTLE,
     sleep: async (milliseconds) => void await wait(milliseconds * scale)
   };
 }
-var FIRST3, MOST2, TIMEOUT, SETTLE;
+var FIRST3, MOST3, TIMEOUT, SETTLE;
 var init_patience = __esm({
   "src/github/patience.ts"() {
     "use strict";
     FIRST3 = 1e3;
-    MOST2 = 6e4;
+    MOST3 = 6e4;
     TIMEOUT = 3e4;
     SETTLE = 2e3;
   }

@@ -1,5 +1,12 @@
 import { markdownTable } from 'markdown-table';
-import { markdownSentence, markdownText, terminalText } from '../report/index.js';
+import {
+  markdownSentence,
+  markdownText,
+  painted,
+  terminalText,
+  wrapped,
+  type ConsoleStyle,
+} from '../report/index.js';
 import type { Audit, AuditCheck } from './types.js';
 
 const SIGNS = { pass: '✅', warn: '⚠️', fail: '❌' } as const;
@@ -72,11 +79,19 @@ export function formatAuditMarkdown(audit: Audit): string {
 }
 
 /** The audit for a terminal, one question a paragraph. */
-export function formatAuditTerminal(audit: Audit): string {
+export function formatAuditTerminal(audit: Audit, style: ConsoleStyle): string {
+  const { width } = style;
+  const below = ' '.repeat(6);
+  const entry = (word: 'pass' | 'warn' | 'fail', text: string, label = word.padEnd(4)): string =>
+    wrapped(`${label}  ${terminalText(text)}`, width, below).replace(label, painted(label, word, style));
   const lines = sorted(audit).flatMap(({ kind, sentence, advice, images }) => [
-    `${kind.padEnd(4)}  ${terminalText(sentence)}`,
-    ...(kind === 'pass' ? [] : images.slice(0, NAMED).map((name) => `        ${terminalText(name)}`)),
-    ...(advice === '' ? [] : [`      → ${terminalText(advice)}`]),
+    entry(kind, sentence),
+    ...(kind === 'pass' ? [] : images.slice(0, NAMED).map((name) => `${below}  ${terminalText(name)}`)),
+    ...(kind === 'pass' || images.length <= NAMED
+      ? []
+      : [`${below}  and ${images.length - NAMED} more in audit.json`]),
+    ...(advice === '' ? [] : [wrapped(`${below}→ ${terminalText(advice)}`, width, `${below}  `)]),
   ]);
-  return [...lines, '', `${audit.verdict.kind.toUpperCase()}  ${terminalText(audit.verdict.why)}`].join('\n');
+  const { kind, why } = audit.verdict;
+  return [...lines, '', entry(kind, why, kind.toUpperCase())].join('\n');
 }

@@ -13,7 +13,11 @@ import { readText } from './read-text.js';
 const FIX = 'Name the report.json, or the plan.json, that `int8-gate run` wrote.';
 
 /** Compares two report.json files, or two plan files. @throws InputFault when one is missing, or they are of two kinds. */
-export async function diffFiles(base: string, head: string, json: boolean): Promise<string> {
+export async function diffFiles(
+  base: string,
+  head: string,
+  { json, width }: { readonly json: boolean; readonly width: number },
+): Promise<string> {
   const [before, after] = [await readText(base, FIX), await readText(head, FIX)];
   const [one, other] = [isPlan(before), isPlan(after)];
   if (one !== other)
@@ -27,7 +31,7 @@ export async function diffFiles(base: string, head: string, json: boolean): Prom
     return json ? JSON.stringify(diffPlans(...plans)) : formatPlanDiff(...plans);
   }
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after, head), head)] as const;
-  return json ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports);
+  return json ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports, { width });
 }
 
 /** A plan says no `schema`, and has layers by name. */

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { TensorRtWorker } from '../engine/index.js';
 import { SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { onnxruntime, sharp } from '../native/index.js';
+import { painted, terminalText, wrapped, type ConsoleStyle } from '../report/index.js';
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -97,10 +98,15 @@ async function program(
   }
 }
 
-/** The findings as lines. */
-export function formatFindings(findings: readonly Finding[]): string {
+/** The findings as lines, details below each other. */
+export function formatFindings(findings: readonly Finding[], style: ConsoleStyle): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
   return findings
-    .map(({ what, state, detail }) => `${state.padEnd(7)}  ${what.padEnd(width)}  ${detail}`)
+    .map(({ what, state, detail }) => {
+      const label = state.padEnd(7);
+      const line = `${label}  ${what.padEnd(width)}  ${terminalText(detail)}`;
+      const text = wrapped(line, style.width, ' '.repeat(width + 11));
+      return state === 'absent' ? text : text.replace(label, painted(label, state, style));
+    })
     .join('\n');
 }

@@ -16,7 +16,7 @@ import {
   VERSION,
   type Context,
 } from '../pipeline/index.js';
-import { formatTerminal, terminalText } from '../report/index.js';
+import { formatTerminal, terminalText, wrappedLines, type ConsoleStyle } from '../report/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
 import { createAsk } from './ask.js';
 import { examine, formatFindings } from './doctor.js';
@@ -140,7 +140,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       print(
         options.json === true
           ? JSON.stringify(result.report)
-          : `\n${formatTerminal(result.report, style())}\n\n${result.written.map(terminalText).join('\n')}`,
+          : `\n${formatTerminal(result.report, style())}\n\n${wrappedLines(result.written.map(terminalText).join('\n'), style().width)}`,
       );
       end(result.exitStatus);
     });
@@ -150,11 +150,11 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   ).action(async (options: JobOptions) => {
     const { loaded, context } = await open(options, signal);
     const { audit, exitStatus } = await runAudit(loaded, context);
-    const report = join(context.out, 'audit.md');
+    const report = join(context.out, 'audit.html');
     print(
       options.json === true
         ? JSON.stringify(audit)
-        : `\n${formatAuditTerminal(audit)}\n\nReport: ${terminalText(report)}`,
+        : `\n${formatAuditTerminal(audit, style())}\n\nReport: ${terminalText(report)}`,
     );
     end(exitStatus);
   });
@@ -208,7 +208,8 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .option('--json', 'print JSON instead of text')
     .action(async (model: string, options: { readonly json?: boolean }) => {
       const result = lintModel(await readModel(model));
-      const text = (): string => formatLint(result).split('\n').map(terminalText).join('\n');
+      const text = (): string =>
+        wrappedLines(formatLint(result).split('\n').map(terminalText).join('\n'), style().width);
       print(options.json === true ? JSON.stringify(result) : text());
       end(result.findings.some(({ severity }) => severity === 'refused') ? EXIT.fail : EXIT.pass);
     });
@@ -219,7 +220,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .argument('<head>', 'report.json of the pull request')
     .option('--json', 'print JSON instead of text')
     .action(async (base: string, head: string, options: { readonly json?: boolean }) =>
-      print(await diffFiles(base, head, options.json === true)),
+      print(await diffFiles(base, head, { json: options.json === true, width: style().width })),
     );
   program
     .command('report')
@@ -252,7 +253,7 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .option('--python <program>', 'the Python that has TensorRT', 'python3')
     .action(async (options: { readonly json?: boolean; readonly python: string }) => {
       const findings = await examine(options.python);
-      print(options.json === true ? JSON.stringify(findings) : formatFindings(findings));
+      print(options.json === true ? JSON.stringify(findings) : formatFindings(findings, style()));
       end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
     });
   return program;
@@ -312,7 +313,7 @@ async function open(
   return { loaded, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
 }
 
-function style(): { readonly color: boolean; readonly width: number } {
+function style(): ConsoleStyle {
   return {
     color: wantsColor(process.stdout.isTTY, process.env),
     width: Math.min(process.stdout.columns || 80, 120),

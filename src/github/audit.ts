@@ -9,6 +9,8 @@ import type { Manners } from './patience.js';
 import { keyOf } from './sticky.js';
 import type { Posting } from './tell.js';
 
+/** A job's log, which a browser shows. */
+const LOG = { color: false, width: 100 } as const;
 /** GitHub takes 65,536 characters of an issue; the rest is in the report. */
 const MOST_BYTES = 60_000;
 
@@ -28,7 +30,7 @@ export async function tellAudit(
   core.setOutput('verdict', audit.verdict.kind);
   core.setOutput('why', audit.verdict.why);
   core.setOutput('report-path', folder);
-  process.stdout.write(`${formatAuditTerminal(audit)}\n\nReport: ${terminalText(folder)}\n`);
+  process.stdout.write(`${formatAuditTerminal(audit, LOG)}\n\nReport: ${terminalText(folder)}\n`);
   const markdown = formatAuditMarkdown(audit);
   await summarize(markdown);
   if (audit.verdict.kind === 'fail')

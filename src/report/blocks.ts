@@ -52,3 +52,12 @@ export function depthLines(layers: readonly LayerRow[], width: number): DepthLin
     to: quiet,
   };
 }
+
+/** The same as Markdown, set in one width so that both lines keep their columns; undefined where there is nothing to draw. */
+export function depthMarkdown(layers: readonly LayerRow[], width: number): string | undefined {
+  const drawn = depthLines(layers, width);
+  if (drawn === undefined) return undefined;
+  const { chart, float, from, to } = drawn;
+  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === '' ? '' : '; `o` = float in the plan'}:`;
+  return `${words}\n\n\`\`\`text\n${chart}\n${float === '' ? '' : `${float}\n`}\`\`\``;
+}

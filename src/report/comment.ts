@@ -1,4 +1,5 @@
 import type { Problem } from '../faults/index.js';
+import { depthMarkdown } from './blocks.js';
 import { markdownSentence, markdownText, shortened } from './escape.js';
 import {
   allowedRows,
@@ -10,8 +11,8 @@ import {
   layerRow,
   layerHeader,
 } from './comment-rows.js';
-import { VERDICTS, change, engineRows, rate, signed, variantsOf } from './numbers.js';
-import type { Report } from './types.js';
+import { VERDICTS, auditChecks, change, engineRows, rate, signed, variantsOf } from './numbers.js';
+import type { LayerRow, Report } from './types.js';
 
 /** What a comment says beside the report. */
 export interface CommentFrame {
@@ -38,6 +39,8 @@ const SIGNS = { pass: '✅', fail: '❌', inconclusive: '⚠️' } as const;
 const TOP_LAYERS = 5;
 const TOP_CAUSES = 4;
 const TOP_ROWS = 12;
+/** Characters that a block of code shows in a comment without scrolling. */
+const DEPTH_WIDTH = 80;
 /** Most characters of a sentence that holds names. */
 const SENTENCE = 700;
 
@@ -162,7 +165,7 @@ function row(cells: readonly string[]): string {
 
 /** The parts in the order in which they are read; the last is cut first. */
 function partsOf(report: Report): readonly Part[] {
-  const { verdict, findings, sensitivity, base, variants } = report;
+  const { verdict, findings, sensitivity, base, variants, audit } = report;
   const causes = findings.filter(({ severity }) => severity !== 'info');
   const asides = findings.filter(({ severity }) => severity === 'info');
   const bad = verdict.checks.filter(({ kind }) => kind !== 'pass');
@@ -203,6 +206,7 @@ function partsOf(report: Report): readonly Part[] {
     bullets('Waivers that were used', allowedRows(report.waivers ?? []), false, TOP_ROWS),
     { ...changedSettings(report.settingsChanges ?? []), folded: false, most: TOP_ROWS },
     layersOpen,
+    depthPart(layers),
     {
       ...layersOpen,
       title: 'More layers',
@@ -216,6 +220,12 @@ function partsOf(report: Report): readonly Part[] {
           { ...baseRows(base), folded: true, most: 20 },
           bullets('Why it differs from the base', base.causes.map(sentence), true, 10),
         ]),
+    bullets(
+      'Calibration images',
+      auditChecks(audit).map(({ sentence: what, advice }) => `${sentence(what)} ${sentence(advice)}`),
+      audit?.verdict.kind !== 'fail',
+      10,
+    ),
     table4('Thresholds that hold', checkRows(good), true),
     { ...classRows(variants), folded: true, most: 20 },
     enginesPart(report),
@@ -228,6 +238,18 @@ function partsOf(report: Report): readonly Part[] {
     ),
   ];
   return parts.filter(({ rows }) => rows.length > 0);
+}
+
+/** All layers in one line: where along the network the signal is lost. */
+function depthPart(layers: readonly LayerRow[]): Part {
+  const chart = depthMarkdown(layers, DEPTH_WIDTH);
+  return {
+    title: 'Along the network',
+    folded: false,
+    head: [],
+    rows: chart === undefined ? [] : [chart],
+    most: 1,
+  };
 }
 
 function enginesPart({ engines }: Report): Part {

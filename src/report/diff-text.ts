@@ -1,23 +1,27 @@
 import { diffReports } from './diff.js';
 import { STAYED, factorMoved } from './diff-causes.js';
-import { terminalText } from './escape.js';
+import { wrapped, type ConsoleStyle } from './console.js';
+import { shortened, terminalText } from './escape.js';
 import { change, decibels, rate } from './numbers.js';
 import type { LayerChange, Report } from './types.js';
 
-/** The comparison of two reports as text: accuracy, causes, then a table of at most `most` layers. */
-export function formatDiff(base: Report, head: Report, most = 20): string {
+/** Layers shown. */
+const MOST = 20;
+
+/** The comparison of two reports as text: accuracy, causes, then the layers that changed most. */
+export function formatDiff(base: Report, head: Report, { width }: Pick<ConsoleStyle, 'width'>): string {
   const diff = diffReports(base, head);
   const shown = diff.layers.filter(({ kind }) => kind !== 'renamed');
   const renamed = diff.layers.length - shown.length;
-  const rest = shown.length - most;
+  const rest = shown.length - MOST;
   return [
-    ...accuracy(base, head),
+    ...accuracy(base, head).map((line) => wrapped(line, width, '  ')),
     '',
-    ...diff.causes.map((cause) => terminalText(sentence(cause))),
+    ...diff.causes.map((cause) => wrapped(`- ${terminalText(sentence(cause))}`, width, '  ')),
     ...(diff.causes.length > 0 ? [''] : []),
     ...(shown.length === 0
       ? ['No layer became more or less sensitive, and no range or precision moved.']
-      : layerTable(shown.slice(0, most))),
+      : layerTable(shown.slice(0, MOST), width)),
     ...(rest > 0 ? [`${rest} more layers changed.`] : []),
     ...(renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []),
   ].join('\n');
@@ -36,22 +40,33 @@ function accuracy(base: Report, head: Report): string[] {
   });
 }
 
-const TITLES = ['', 'layer', 'rank', 'SQNR dB', 'range', 'plan', 'cause'] as const;
+const TITLES = ['', 'layer', 'rank', 'SQNR dB', 'range', 'plan'] as const;
+/** A name keeps at least so many characters. */
+const SHORTEST = 20;
 
-function layerTable(changes: readonly LayerChange[]): string[] {
-  const rows = [TITLES, ...changes.map(cells)];
-  const widths = TITLES.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows.map((row) =>
-    row
+/** Aligned columns; long names lose their middle, and the cause stands below its layer. */
+function layerTable(changes: readonly LayerChange[], width: number): string[] {
+  const widthsOf = (rows: readonly (readonly string[])[]): number[] =>
+    TITLES.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  const whole = [TITLES, ...changes.map((one) => cells(one))];
+  const [sign = 0, name = 0, ...others] = widthsOf(whole);
+  const room = width - sign - others.reduce((sum, one) => sum + one + 2, 2);
+  const most = Math.max(SHORTEST, Math.min(name, room));
+  const rows = whole.map((row) => row.map((cell, column) => (column === 1 ? shortened(cell, most) : cell)));
+  const widths = widthsOf(rows);
+  return rows.flatMap((row, i) => {
+    const line = row
       .map((cell, column) => cell.padEnd(widths[column] as number))
       .join('  ')
-      .trimEnd(),
-  );
+      .trimEnd();
+    const cause = changes[i - 1]?.cause;
+    return cause === undefined ? [line] : [line, wrapped(`     ${terminalText(cause)}`, width, '     ')];
+  });
 }
 
 const SIGN = { added: '+', removed: '-', changed: '~', renamed: '=' } as const;
 
-function cells({ kind, name, before, rank, sqnr, range, precision, cause }: LayerChange): string[] {
+function cells({ kind, name, before, rank, sqnr, range, precision }: LayerChange): string[] {
   return [
     SIGN[kind],
     `${terminalText(name)}${before === undefined ? '' : ` (was ${terminalText(before)})`}`,
@@ -59,7 +74,6 @@ function cells({ kind, name, before, rank, sqnr, range, precision, cause }: Laye
     moved(sqnr, (db) => decibels(db)),
     factorMoved(range) ? `×${range.toFixed(2)}` : '',
     planWords(precision),
-    terminalText(cause ?? ''),
   ];
 }
 

@@ -1,9 +1,10 @@
 import { markdownTable } from 'markdown-table';
 import { changeWords } from './diff-text.js';
-import { depthLines } from './blocks.js';
+import { depthMarkdown } from './blocks.js';
 import { markdownSentence, markdownText } from './escape.js';
 import {
   VERDICTS,
+  auditChecks,
   change,
   decibels,
   engineRows,
@@ -30,6 +31,7 @@ export function formatMarkdown(report: Report, { maxBytes }: { readonly maxBytes
     checks(report),
     planOf(report),
     findings(report),
+    auditOf(report),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -137,6 +139,13 @@ function findings(report: Report): string {
     .join('\n\n');
 }
 
+/** What the audit of the calibration images found, where it found anything. */
+function auditOf({ audit }: Report): string {
+  const open = auditChecks(audit);
+  if (open.length === 0) return '';
+  return `### Calibration images\n\n${open.map(({ kind, sentence, advice }) => `- ${SIGNS[kind === 'warn' ? 'inconclusive' : kind]} ${markdownSentence(sentence)} ${markdownSentence(advice)}`).join('\n')}`;
+}
+
 function sensitivity({ sensitivity: found, base }: Report, room: number): string {
   if (found === undefined) return '';
   const caused = found.layers.some(({ cause }) => cause !== undefined);
@@ -156,7 +165,8 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
     ...(changes === undefined ? [] : ['against base']),
     ...(caused ? ['cause'] : []),
   ];
-  const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n${along(found.layers)}`;
+  const chart = depthMarkdown(found.layers, 100);
+  const title = `### Layers, most sensitive first (each alone in INT8, ${found.images} images)\n\n${chart === undefined ? '' : `${chart}\n\n`}`;
   const build = (count: number): string => {
     const rest = found.layers.length - count;
     const rows = found.layers.slice(0, count).map((row) => cells(row, timed, caused, changes));
@@ -169,15 +179,6 @@ function sensitivity({ sensitivity: found, base }: Report, room: number): string
     else high = middle - 1;
   }
   return low === 0 ? `${title}${found.layers.length} layers in report.json.` : build(low);
-}
-
-/** All layers in one line; set in one width, so that both lines keep their columns. */
-function along(rows: readonly LayerRow[]): string {
-  const drawn = depthLines(rows, 100);
-  if (drawn === undefined) return '';
-  const { chart, float, from, to } = drawn;
-  const words = `Input to output, ${from.toFixed(0)} dB at the top, ${to.toFixed(0)} at the bottom${float === '' ? '' : '; `o` = float in the plan'}:`;
-  return `${words}\n\n\`\`\`text\n${chart}\n${float === '' ? '' : `${float}\n`}\`\`\`\n\n`;
 }
 
 function cells(

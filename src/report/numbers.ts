@@ -1,4 +1,4 @@
-import type { EnginesSection, LayerRow, Report, ReportVariant } from './types.js';
+import type { AuditSection, EnginesSection, LayerRow, Report, ReportVariant } from './types.js';
 
 /** mAP and the like: three digits, `n/a` for COCO's -1. */
 export function rate(value: number): string {
@@ -78,6 +78,13 @@ export function precisionOf({ precision }: LayerRow): string {
 export function sortedChecks({ checks }: Report['verdict']): Report['verdict']['checks'] {
   const order = { fail: 0, missing: 0, inconclusive: 1, pass: 2 } as const;
   return [...checks].sort((a, b) => order[a.kind] - order[b.kind]);
+}
+
+/** Questions of the audit that do not hold, failed ones first. */
+export function auditChecks(audit: Report['audit']): AuditSection['checks'] {
+  const of = (kind: 'fail' | 'warn'): AuditSection['checks'] =>
+    (audit?.checks ?? []).filter((check) => check.kind === kind);
+  return [...of('fail'), ...of('warn')];
 }
 
 export const VERDICTS = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' } as const;

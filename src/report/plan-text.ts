@@ -1,4 +1,4 @@
-import { change, percent, rate } from './numbers.js';
+import { change, counted, percent, rate } from './numbers.js';
 import type { PlanSection, Report, SearchPoint } from './types.js';
 
 /** Layers named in a sentence. */
@@ -58,7 +58,7 @@ function costWords({
 
 function searchWords(search: NonNullable<PlanSection['search']>): string {
   const cached = search.cachedEvaluations > 0 ? `, ${search.cachedEvaluations} from the cache` : '';
-  return `Searched ${search.seconds.toFixed(0)} s: ${search.fullEvaluations} plans on the whole set, ${search.subsetEvaluations} on ${search.subsetImages} images${cached}; ${ENDS[search.ended]}.`;
+  return `Searched ${search.seconds.toFixed(0)} s: ${counted(search.fullEvaluations, 'plan')} on the whole set, ${search.subsetEvaluations} on ${search.subsetImages} images${cached}; ${ENDS[search.ended]}.`;
 }
 
 /** The curve of accuracy against cost as rows, cheapest first: points of the whole set that no other beats in both. */

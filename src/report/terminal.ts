@@ -1,7 +1,9 @@
 import { depthLines } from './blocks.js';
+import { painted, wrapped, type ConsoleStyle } from './console.js';
 import { shortened, terminalText } from './escape.js';
 import {
   VERDICTS,
+  auditChecks,
   change,
   decibels,
   engineRows,
@@ -15,26 +17,21 @@ import {
 import { planSentences } from './plan-text.js';
 import type { LayerRow, Report } from './types.js';
 
-/** SGR codes: verdicts in green, red and yellow, headings bold. */
-const COLORS = { pass: 32, fail: 31, inconclusive: 33, missing: 31, heading: 1 } as const;
 /** Layers shown. */
 const TOP = 5;
 
 /** What a person reads at the end of a run: table, layers, verdict. Fits `width` columns. */
-export function formatTerminal(
-  report: Report,
-  { color, width }: { readonly color: boolean; readonly width: number },
-): string {
+export function formatTerminal(report: Report, style: ConsoleStyle): string {
+  const { width } = style;
   const { verdict } = report;
   const { skipped } = report.data.validation;
-  const paint = (text: string, code: number): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
   const bullets = (items: readonly string[]): string =>
-    items.map((one) => wrap(`- ${terminalText(one)}`, width, '  ')).join('\n');
-  const heading = (words: string): string => paint(words, COLORS.heading);
+    items.map((one) => wrapped(`- ${terminalText(one)}`, width, '  ')).join('\n');
+  const heading = (words: string): string => painted(words, 'heading', style);
   const section = (title: string, body: string): string => (body === '' ? '' : `${heading(title)}\n${body}`);
   const checks = sortedChecks(verdict).map(({ kind, sentence }) => {
-    const text = wrap(`- ${kind}: ${terminalText(sentence)}`, width, '  ');
-    return text.replace(kind, paint(kind, COLORS[kind]));
+    const text = wrapped(`- ${kind}: ${terminalText(sentence)}`, width, '  ');
+    return text.replace(kind, painted(kind, kind, style));
   });
   const causes = report.findings.filter(({ severity }) => severity !== 'info');
   const label = `${VERDICTS[verdict.kind]}  `;
@@ -44,11 +41,12 @@ export function formatTerminal(
     section(...layers(report, width)),
     section('Plan', bullets(planSentences(report))),
     section('Causes', bullets(causes.map(({ sentence }) => sentence))),
+    section('Calibration images', bullets(auditChecks(report.audit).map(({ sentence }) => sentence))),
     section(`Thresholds (${verdict.candidate})`, checks.join('\n')),
     section('Validation data', bullets(skipped.map(({ what, count }) => `${count} ${what}`))),
-    wrap(label + terminalText(verdict.why), width, ' '.repeat(label.length)).replace(
+    wrapped(label + terminalText(verdict.why), width, ' '.repeat(label.length)).replace(
       label,
-      `${paint(label.trim(), COLORS[verdict.kind])}  `,
+      `${painted(label.trim(), verdict.kind, style)}  `,
     ),
     section('What to do', bullets(verdict.todo)),
   ]
@@ -127,16 +125,4 @@ function columns(rows: readonly (readonly string[])[], left: ReadonlySet<number>
       `  ${row.map((cell, i) => (left.has(i) ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  ')}`.trimEnd(),
     )
     .join('\n');
-}
-
-function wrap(text: string, width: number, indent: string): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = indent + word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join('\n');
 }

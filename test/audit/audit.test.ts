@@ -282,9 +282,14 @@ test('is read as text and as Markdown, and no name does harm', () => {
     settledAt: null,
     drift: [{ tensor: hostile, calibration: 0.5, validation: 0.9, ratio: 1.8, saturated: 0.4 }],
   };
-  const [text, markdown] = [formatAuditTerminal(audit), formatAuditMarkdown(audit)];
+  const text = formatAuditTerminal(audit, { color: false, width: 80 });
+  const markdown = formatAuditMarkdown(audit);
   expect(text).toMatchSnapshot();
   expect(markdown).toMatchSnapshot();
   expect(markdown).not.toMatch(/<i>|@team|^::/m);
   expect(text).not.toMatch(/^::/m);
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  const painted = formatAuditTerminal(audit, { color: true, width: 80 });
+  expect(painted).toContain('\u001b[31mfail\u001b[0m  4 of 10 tensors');
+  expect(painted.replace(/\u001b\[\d+m/g, '')).toBe(text);
 });

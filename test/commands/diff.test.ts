@@ -9,8 +9,13 @@ const GOLDEN = 'test/report/golden/report.json';
 
 describe('int8-gate diff', () => {
   test('of a report with itself finds nothing', async () => {
-    expect(await diffFiles(GOLDEN, GOLDEN, false)).toContain('No layer became more or less sensitive');
-    expect(JSON.parse(await diffFiles(GOLDEN, GOLDEN, true))).toEqual({ layers: [], causes: [] });
+    expect(await diffFiles(GOLDEN, GOLDEN, { json: false, width: 80 })).toContain(
+      'No layer became more or less sensitive',
+    );
+    expect(JSON.parse(await diffFiles(GOLDEN, GOLDEN, { json: true, width: 80 }))).toEqual({
+      layers: [],
+      causes: [],
+    });
   });
 
   test.each([
@@ -28,7 +33,9 @@ describe('int8-gate diff', () => {
       const [base, head] = [join(folder, 'base.json'), join(folder, 'head.json')];
       await cp(GOLDEN, base);
       if (text !== undefined) await writeFile(head, text);
-      const fault: unknown = await diffFiles(base, head, false).catch((error: unknown) => error);
+      const fault: unknown = await diffFiles(base, head, { json: false, width: 80 }).catch(
+        (error: unknown) => error,
+      );
       expect(fault).toBeInstanceOf(InputFault);
       expect((fault as InputFault).problems[0]).toMatchObject({
         where: head,

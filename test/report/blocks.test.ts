@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { blockBar, depthLines } from '../../src/report/blocks.js';
+import { blockBar, depthLines, depthMarkdown } from '../../src/report/blocks.js';
 import type { LayerRow } from '../../src/report/index.js';
 import { sample } from './full-report.js';
 
@@ -50,6 +50,21 @@ describe('sensitivity along the network', () => {
     expect(depthLines(layers, 5)).toMatchObject({ chart, float: marks }),
   );
 
+  test('as Markdown it is a block of one width, with what the ends mean', () =>
+    expect(depthMarkdown(float(rows(20, 40, 60), 0), 5)).toBe(
+      [
+        'Input to output, 20 dB at the top, 60 at the bottom; `o` = float in the plan:',
+        '',
+        '```text',
+        '█▄▁',
+        'o',
+        '```',
+      ].join('\n'),
+    ));
+
   test('nothing is drawn where no layer changed the output', () =>
-    expect(depthLines(rows(null, null), 10)).toBeUndefined());
+    expect([depthLines(rows(null, null), 10), depthMarkdown(rows(null), 10)]).toEqual([
+      undefined,
+      undefined,
+    ]));
 });

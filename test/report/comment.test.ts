@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { COMMENT_BYTES, formatComment, type CommentFrame, type Report } from '../../src/report/index.js';
+import {
+  COMMENT_BYTES,
+  formatComment,
+  formatMarkdown,
+  type CommentFrame,
+  type Report,
+} from '../../src/report/index.js';
+import { fullReport } from './full-report.js';
 
 const sample = JSON.parse(readFileSync('test/report/golden/report.json', 'utf8')) as Report;
 const frame: CommentFrame = {
@@ -236,4 +243,32 @@ describe('a report too large for a comment', () => {
     expect(text).toContain('996 more in the report.'); // 4 of 1000 causes are shown
     expect(text).toContain('1988 more in the report.'); // 12 of 2000 waivers
   });
+});
+
+describe('the audit of calibration images', () => {
+  const { audit } = fullReport({ name: (i) => `image ${i}.jpg` });
+
+  test('stands open where it fails, questions that hold left out', () => {
+    const text = formatComment({ ...sample, audit: audit! }, frame);
+    expect(text).toContain(
+      '**Calibration images**\n\n- 1 calibration image, image 24.jpg, is in the validation set too. Take it out of the calibration images.\n- 1 image is blank',
+    );
+    expect(text).not.toContain('64 different images');
+  });
+
+  test('is folded where it only warns, and absent where everything holds', () => {
+    const checks = audit!.checks.filter(({ kind }) => kind !== 'fail');
+    const of = (over: Partial<NonNullable<Report['audit']>>): string =>
+      formatComment(
+        { ...sample, audit: { ...audit!, verdict: { kind: 'pass', why: '' }, checks, ...over } },
+        frame,
+      );
+    expect(of({})).toContain('<details><summary>Calibration images</summary>');
+    expect(of({ checks: checks.filter(({ kind }) => kind === 'pass') })).not.toContain('Calibration images');
+  });
+
+  test('stands in the job summary too', () =>
+    expect(formatMarkdown({ ...sample, audit: audit! }, { maxBytes: 60_000 })).toContain(
+      '### Calibration images\n\n- ❌ 1 calibration image, image 24.jpg, is in the validation set too.',
+    ));
 });

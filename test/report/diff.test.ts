@@ -46,7 +46,7 @@ const base = report(
 describe('two reports', () => {
   test('of the same export differ in nothing', () => {
     expect(diffReports(base, base)).toEqual({ layers: [], causes: [] });
-    expect(formatDiff(base, base)).toContain('No layer became more or less sensitive');
+    expect(formatDiff(base, base, { width: 80 })).toContain('No layer became more or less sensitive');
   });
 
   test('of a renumbered export differ in names alone', () => {
@@ -63,7 +63,9 @@ describe('two reports', () => {
       'renamed Conv_9 /2/Conv',
       'renamed Conv_20 /3/Conv',
     ]);
-    expect(formatDiff(base, head)).toContain('4 layers have another name and are otherwise as they were.');
+    expect(formatDiff(base, head, { width: 80 })).toContain(
+      '4 layers have another name and are otherwise as they were.',
+    );
   });
 
   test('match a layer by name where its structure is another, and tell what is new and gone', () => {
@@ -93,9 +95,10 @@ describe('two reports', () => {
       layer('Conv_9', 'block'),
       layer('Conv_20', 'neck', { sqnr: 36 }),
     );
-    expect(formatDiff(base, head).split('\n').slice(-3)).toEqual([
-      '   layer                rank   SQNR dB      range   plan         cause',
-      '~  Conv_5 (was Conv_4)  1 → 3  30.0 → 12.0  ×10.00  INT8 → FP16  range of `Conv_5` grew 10.0×, range of its input',
+    expect(formatDiff(base, head, { width: 80 }).split('\n').slice(-4)).toEqual([
+      '   layer                rank   SQNR dB      range   plan',
+      '~  Conv_5 (was Conv_4)  1 → 3  30.0 → 12.0  ×10.00  INT8 → FP16',
+      '     range of `Conv_5` grew 10.0×, range of its input',
       '~  Conv_20              1      30.0 → 36.0          INT8',
     ]);
   });

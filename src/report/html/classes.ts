@@ -28,7 +28,10 @@ export function classesSection(report: Report): Section | undefined {
   return {
     id: 'classes',
     title: 'Classes',
-    body: html`<p>AP50-95 of each class and its change against FP32, largest loss first.</p>
+    body: html`<p>
+        AP50-95 of each class and its change against FP32, largest loss first. Classes with few boxes swing by
+        chance.
+      </p>
       <div class="tools">
         <label>Search <input type="search" data-filter="class-table" placeholder="class" hidden /></label>
         <output data-count="class-table"></output>

@@ -65,7 +65,7 @@ function picture(image: WorstImage, i: number): Markup {
               aria-label="${title}: ${boxes.length} boxes on ${name}"
             >
               <rect class="ground" width="${width}" height="${height}" />
-              ${thumbnail === undefined ? undefined : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes.map((box) => drawn(box, kind, partners, Math.max(width, height), width))}
+              ${thumbnail === undefined ? undefined : html`<use href="#image-${i}" width="${width}" height="${height}" />`}${boxes.map((box) => drawn(box, kind, partners, width))}
             </svg>
           </figure>`,
       )}
@@ -73,11 +73,11 @@ function picture(image: WorstImage, i: number): Markup {
   </article>`;
 }
 
-/** @param side - longer side of the image; @param frame - its width */
-function drawn(box: Box, kind: string, partners: readonly Box[], side: number, frame: number): Content {
+/** @param frame - width of the image */
+function drawn(box: Box, kind: string, partners: readonly Box[], frame: number): Content {
   const [x, y, width, height] = box.box as [number, number, number, number];
   const alone = !partners.some((other) => other.class === box.class && overlap(box.box, other.box) >= SAME);
-  const size = side / 26;
+  const size = frame / 28;
   // A tag stands above its box, or inside where there is no room; near the right edge it grows to the left.
   const right = x > 0.7 * frame;
   const label = `${box.class}${box.score === undefined ? '' : ` ${box.score.toFixed(2)}`}`;

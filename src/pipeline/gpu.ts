@@ -32,7 +32,7 @@ const POLL_MS = 2000;
 export async function probeGpu(settings: Settings, context: Context): Promise<void> {
   if (settings.engine.name !== 'tensorrt') return;
   context.progress.phase('Looking for TensorRT');
-  const { engine } = await startEngine(settings);
+  const { engine } = await startEngine(settings, context.signal);
   await engine.close();
 }
 
@@ -55,7 +55,7 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
   });
   try {
     context.progress.phase('Starting TensorRT');
-    const { engine: tensorrt, warnings } = await startEngine(settings);
+    const { engine: tensorrt, warnings } = await startEngine(settings, context.signal);
     const state = await gpuState(tensorrt.hello.gpu.bus, [
       process.pid,
       tensorrt.pid,
@@ -86,6 +86,7 @@ function cacheOf({ engine }: Settings): string {
 
 async function startEngine(
   settings: Settings,
+  signal: AbortSignal,
 ): Promise<{ readonly engine: TensorRtEngine; readonly warnings: ReadonlySet<string> }> {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings.engine.tensorrt;
   const warnings = new Set<string>();
@@ -100,6 +101,7 @@ async function startEngine(
     timeoutMs: timeoutMinutes * 60_000,
     dla,
     onWarning: (message) => warnings.add(message),
+    signal,
   });
   return { engine, warnings };
 }

@@ -25,6 +25,8 @@ export interface WorkerOptions {
   /** The worker's code; the own one when left out. */
   readonly script?: string;
   readonly onWarning?: (message: string) => void;
+  /** Ends the worker at once, whatever it does. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Pending {
@@ -70,7 +72,11 @@ export class TensorRtWorker {
     child.stdin.on('error', () => undefined); // a dead worker is told by its exit, not by our writing to it
     child.on('error', (error) => this.die(this.notStarted(error)));
     child.on('close', (code, signal) => this.die(this.ended(code, signal)));
+    options.signal?.addEventListener('abort', this.stop, { once: true });
+    if (options.signal?.aborted === true) this.stop();
   }
+
+  private readonly stop = (): void => this.die(new Interrupted());
 
   /** Starts a worker and waits for its first words. @throws SurroundingsFault with the reason and the cure. */
   static async start(options: WorkerOptions): Promise<{ worker: TensorRtWorker; hello: Hello }> {
@@ -89,6 +95,7 @@ export class TensorRtWorker {
     try {
       const hello = await new Promise<Hello>((resolve, reject) => {
         worker.greeting = { resolve, reject };
+        if (worker.dead !== undefined) reject(worker.dead);
         timer = setTimeout(
           () =>
             reject(
@@ -209,13 +216,19 @@ export class TensorRtWorker {
       : this.fault(`cannot be started: ${error.message}`, 'Check its permissions.');
   }
 
-  private ended(code: number | null, signal: NodeJS.Signals | null): SurroundingsFault {
+  private ended(code: number | null, signal: NodeJS.Signals | null): Error {
+    if (signal === 'SIGINT') return new Interrupted(); // a terminal sends Ctrl-C to the worker too
     const last = this.stderr.trim().split('\n').slice(-3).join(' | ');
     const said = last === '' ? '' : ` Its last words: ${last}`;
     if (signal === 'SIGKILL')
       return this.fault(
         `was killed (SIGKILL).${said}`,
         'Most often the machine ran out of memory (`dmesg` names it); lower `engine.batch` or `engine.tensorrt.workspaceMiB`.',
+      );
+    if (signal === 'SIGTERM' || signal === 'SIGHUP')
+      return this.fault(
+        `was ended from outside (${signal}).${said}`,
+        'Something on this machine stops it: look at limits of time and memory of the service or container it runs in.',
       );
     if (signal !== null)
       return this.fault(
@@ -241,6 +254,7 @@ export class TensorRtWorker {
     const closed = new Promise<void>((resolve) =>
       gone ? resolve() : this.child.once('close', () => resolve()),
     );
+    this.options.signal?.removeEventListener('abort', this.stop);
     this.die(new SurroundingsFault({ where: 'TensorRT worker', what: 'was closed' }));
     await closed;
   }

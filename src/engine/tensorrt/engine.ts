@@ -41,6 +41,8 @@ export interface TensorRtOptions {
   /** The worker's code, for tests. */
   readonly script?: string;
   readonly onWarning?: (message: string) => void;
+  /** Ends the worker at once, in the midst of a build too. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Latencies of an engine alone, without copies to and from the GPU; milliseconds of one batch. */
@@ -77,6 +79,7 @@ export async function createTensorRtEngine(options: TensorRtOptions): Promise<Te
     startMs: options.startMs ?? START_MS,
     ...(options.script !== undefined && { script: options.script }),
     ...(options.onWarning !== undefined && { onWarning: options.onWarning }),
+    signal: options.signal,
   });
   return new TensorRtEngine(options, store, worker, hello);
 }
@@ -183,7 +186,7 @@ export class TensorRtEngine implements Runner {
           calibration: cache === undefined ? undefined : calibratorOf(calibration as string),
           dla,
         },
-        { timeoutMs, subject: model.name, signal: undefined },
+        { timeoutMs, subject: model.name },
       );
       await this.store.keep(key, { digest, engineBytes, seconds });
       return { digest, engineBytes, seconds };

@@ -51,6 +51,7 @@ const CHANNELS = 3;
 
 const OPERATIONS = {
   build({ onnx, engine, mode: built, batch, calibration, calibrationCache }) {
+    if (mode === 'build hangs') return undefined;
     if (mode === 'refuses')
       throw { code: 'refused', message: 'node Conv_0: Quantized constant is only allowed before DQ' };
     if (mode === 'out of memory') throw { code: 'out-of-memory', message: 'Requested 9 GiB of GPU memory' };
@@ -77,8 +78,10 @@ const OPERATIONS = {
     };
   },
   run({ file, inputs, at }) {
-    if (mode === 'hangs') return undefined;
+    if (mode === 'hangs' || mode === 'run hangs') return undefined;
     if (mode === 'dies') process.exit(3);
+    if (mode === 'is ended') process.kill(process.pid, 'SIGTERM');
+    if (mode === 'is interrupted') process.kill(process.pid, 'SIGINT');
     if (mode === 'is killed') process.kill(process.pid, 'SIGKILL');
     if (mode === 'crashes') process.kill(process.pid, 'SIGSEGV');
     if (mode === 'lies') return { outputs: 'none', ms: 'fast' };

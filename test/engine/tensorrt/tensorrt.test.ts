@@ -228,6 +228,7 @@ describe('a worker that misbehaves is explained, with status 3, and is gone', ()
     ['dies', /ended with status 3/],
     ['is killed', /was killed \(SIGKILL\)[^]*ran out of memory/],
     ['crashes', /crashed \(SIGSEGV\)/],
+    ['is ended', /was ended from outside \(SIGTERM\)[^]*limits of time/],
     ['hangs', /did not finish run of detector\.onnx within/],
     ['lies', /answers run in a form that is not agreed on/],
     ['answers what was not asked', /which was not asked/],
@@ -237,6 +238,27 @@ describe('a worker that misbehaves is explained, with status 3, and is gone', ()
     const running = runAll(one, 1);
     await expect(running).rejects.toBeInstanceOf(SurroundingsFault);
     await expect(running).rejects.toThrow(says);
+  });
+
+  test.each(['build', 'run'])('Ctrl-C ends the worker in the midst of a %s', async (operation) => {
+    const abort = new AbortController();
+    const one = await start(`${operation} hangs`, { signal: abort.signal });
+    const running = runAll(one, 1);
+    setTimeout(() => abort.abort(), 100);
+    await expect(running).rejects.toBeInstanceOf(Interrupted);
+    expect(readdirSync(join(folder, 'engines')).filter((name) => /engine|onnx/.test(name))).toEqual(
+      operation === 'build' ? [] : [expect.stringMatching(/engine$/)],
+    );
+  });
+
+  test('a worker that Ctrl-C reaches before us was interrupted, and did not crash', async () => {
+    const one = await start('is interrupted');
+    await expect(runAll(one, 1)).rejects.toBeInstanceOf(Interrupted);
+  });
+
+  test('a start that is interrupted ends at once', async () => {
+    const starting = start('silent', { signal: AbortSignal.abort() });
+    await expect(starting).rejects.toBeInstanceOf(Interrupted);
   });
 
   test('a Python that is not there', async () => {

@@ -43974,7 +43974,7 @@ var init_protocol = __esm({
     placed = object2({ name: text2, shape, offset: number2 });
     failure = { code: { enum: FAILURES }, message: text2 };
     ANSWERS = {
-      build: object2({ engineBytes: number2, digest: text2, seconds: number2, networkLayers: number2 }),
+      build: object2({ engineBytes: number2, digest: text2, seconds: number2 }),
       load: object2({
         session: number2,
         deviceBytes: number2,
@@ -44062,6 +44062,8 @@ var init_client = __esm({
         child.stdin.on("error", () => void 0);
         child.on("error", (error2) => this.die(this.notStarted(error2)));
         child.on("close", (code, signal) => this.die(this.ended(code, signal)));
+        options.signal?.addEventListener("abort", this.stop, { once: true });
+        if (options.signal?.aborted === true) this.stop();
       }
       child;
       options;
@@ -44071,6 +44073,7 @@ var init_client = __esm({
       stderr = "";
       received = 0;
       greeting;
+      stop = () => this.die(new Interrupted());
       /** Starts a worker and waits for its first words. @throws SurroundingsFault with the reason and the cure. */
       static async start(options) {
         const child = spawn(options.python, [options.script ?? workerScript()], {
@@ -44088,6 +44091,7 @@ var init_client = __esm({
         try {
           const hello = await new Promise((resolve17, reject) => {
             worker2.greeting = { resolve: resolve17, reject };
+            if (worker2.dead !== void 0) reject(worker2.dead);
             timer = setTimeout(
               () => reject(
                 worker2.fault(
@@ -44195,12 +44199,18 @@ var init_client = __esm({
         ) : this.fault(`cannot be started: ${error2.message}`, "Check its permissions.");
       }
       ended(code, signal) {
+        if (signal === "SIGINT") return new Interrupted();
         const last = this.stderr.trim().split("\n").slice(-3).join(" | ");
         const said = last === "" ? "" : ` Its last words: ${last}`;
         if (signal === "SIGKILL")
           return this.fault(
             `was killed (SIGKILL).${said}`,
             "Most often the machine ran out of memory (`dmesg` names it); lower `engine.batch` or `engine.tensorrt.workspaceMiB`."
+          );
+        if (signal === "SIGTERM" || signal === "SIGHUP")
+          return this.fault(
+            `was ended from outside (${signal}).${said}`,
+            "Something on this machine stops it: look at limits of time and memory of the service or container it runs in."
           );
         if (signal !== null)
           return this.fault(
@@ -44222,6 +44232,7 @@ var init_client = __esm({
         const closed = new Promise(
           (resolve17) => gone ? resolve17() : this.child.once("close", () => resolve17())
         );
+        this.options.signal?.removeEventListener("abort", this.stop);
         this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
         await closed;
       }
@@ -44492,7 +44503,8 @@ async function createTensorRtEngine(options) {
     gpu: options.gpu,
     startMs: options.startMs ?? START_MS,
     ...options.script !== void 0 && { script: options.script },
-    ...options.onWarning !== void 0 && { onWarning: options.onWarning }
+    ...options.onWarning !== void 0 && { onWarning: options.onWarning },
+    signal: options.signal
   });
   return new TensorRtEngine(options, store, worker2, hello);
 }
@@ -44607,7 +44619,7 @@ var init_engine = __esm({
               calibration: cache === void 0 ? void 0 : calibratorOf2(calibration),
               dla
             },
-            { timeoutMs, subject: model.name, signal: void 0 }
+            { timeoutMs, subject: model.name }
           );
           await this.store.keep(key, { digest: digest2, engineBytes, seconds });
           return { digest: digest2, engineBytes, seconds };
@@ -50647,7 +50659,7 @@ import { join as join18 } from "node:path";
 async function probeGpu(settings2, context3) {
   if (settings2.engine.name !== "tensorrt") return;
   context3.progress.phase("Looking for TensorRT");
-  const { engine } = await startEngine(settings2);
+  const { engine } = await startEngine(settings2, context3.signal);
   await engine.close();
 }
 async function openGpu(settings2, context3) {
@@ -50664,7 +50676,7 @@ async function openGpu(settings2, context3) {
   });
   try {
     context3.progress.phase("Starting TensorRT");
-    const { engine: tensorrt, warnings } = await startEngine(settings2);
+    const { engine: tensorrt, warnings } = await startEngine(settings2, context3.signal);
     const state = await gpuState(tensorrt.hello.gpu.bus, [
       process.pid,
       tensorrt.pid,
@@ -50690,7 +50702,7 @@ async function openGpu(settings2, context3) {
 function cacheOf({ engine }) {
   return engine.tensorrt.cache ?? join18(userCacheFolder(), "engines");
 }
-async function startEngine(settings2) {
+async function startEngine(settings2, signal) {
   const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
   const warnings = /* @__PURE__ */ new Set();
   const engine = await createTensorRtEngine({
@@ -50703,7 +50715,8 @@ async function startEngine(settings2) {
     workspace: process.env.GITHUB_WORKSPACE,
     timeoutMs: timeoutMinutes * 6e4,
     dla,
-    onWarning: (message) => warnings.add(message)
+    onWarning: (message) => warnings.add(message),
+    signal
   });
   return { engine, warnings };
 }

@@ -82,7 +82,6 @@ export interface Operations {
       readonly engineBytes: number;
       readonly digest: string;
       readonly seconds: number;
-      readonly networkLayers: number;
     };
   };
   load: {
@@ -167,7 +166,7 @@ const placed = object({ name: text, shape, offset: number });
 const failure = { code: { enum: FAILURES }, message: text };
 
 const ANSWERS: Readonly<Record<Operation, object>> = {
-  build: object({ engineBytes: number, digest: text, seconds: number, networkLayers: number }),
+  build: object({ engineBytes: number, digest: text, seconds: number }),
   load: object({
     session: number,
     deviceBytes: number,

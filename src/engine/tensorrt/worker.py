@@ -246,7 +246,7 @@ class Worker:
         if cache is not None:
             write_whole(request["timingCache"], bytes(config.get_timing_cache().serialize()))
         return {"engineBytes": len(data), "digest": hashlib.sha256(data).hexdigest(),
-                "seconds": time.monotonic() - started, "networkLayers": network.num_layers}
+                "seconds": time.monotonic() - started}
 
     def network_flags(self, mode):
         creation = self.trt.NetworkDefinitionCreationFlag

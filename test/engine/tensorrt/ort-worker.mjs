@@ -20,7 +20,7 @@ const OPERATIONS = {
   build({ onnx, engine, mode }) {
     const bytes = Buffer.concat([Buffer.from(mode.padEnd(16)), readFileSync(onnx)]);
     writeFileSync(engine, bytes);
-    return { engineBytes: bytes.length, digest: digestOf(bytes), seconds: 1, networkLayers: 1 };
+    return { engineBytes: bytes.length, digest: digestOf(bytes), seconds: 1 };
   },
   async load({ engine, digest }) {
     const bytes = readFileSync(engine);

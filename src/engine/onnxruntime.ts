@@ -123,7 +123,7 @@ class OnnxRuntimeEngine implements Engine {
     });
     const plan = { ...program, models };
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan })));
-    return new ProbeSession(this.workers, probe, networkInputs(program));
+    return new ProbeSession(this.workers, probe, program.inputs);
   }
 
   async close(): Promise<void> {
@@ -253,12 +253,6 @@ class Session implements LoadedModel {
   async release(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'release', model: this.id })));
   }
-}
-
-/** Tensors that regions read and no region makes: the network's own inputs. */
-function networkInputs({ regions }: ProbeProgram): readonly string[] {
-  const made = new Set(regions.flatMap(({ outputs }) => outputs));
-  return [...new Set(regions.flatMap(({ inputs }) => inputs))].filter((name) => !made.has(name));
 }
 
 class ProbeSession implements Probe {

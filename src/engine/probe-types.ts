@@ -1,24 +1,21 @@
 /** Running one network again and again with small changes, from stored activations instead of from the image. */
 import type { EngineModel, HostTensor, ImageFeed, RunOptions } from './types.js';
 
-/** A part of the network; its tensors go by the names of the whole. Regions are listed in topological order. */
-export interface ProbeRegion {
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-}
-
-/** One whole network, cut into regions. */
+/**
+ * One whole network, cut into parts: models, as indexes into {@link ProbeProgram.models}, in the order in which they run.
+ * Each reads tensors by name, of the network's inputs or of what ran before it.
+ */
 export interface ProbeBase {
-  /** By region: model (index into {@link ProbeProgram.models}) that runs when only what lies in front of it changed. */
   readonly plain: readonly number[];
-  /** By region: model that also returns the tensors of `observed`; run once an image. */
+  /** Models that also return the tensors of `observed`. */
   readonly observing: readonly number[];
 }
 
-/** A candidate: a base with some regions replaced. */
+/** A candidate: what differs from a base, and all that lies behind it. */
 export interface ProbeCase {
   readonly base: number;
-  readonly replaced: readonly { readonly region: number; readonly model: number }[];
+  /** Models in the order in which they run; what none of them makes is read from the base. */
+  readonly steps: readonly number[];
   /** Tensor whose error against the base is measured too. */
   readonly local: string | undefined;
 }
@@ -26,7 +23,8 @@ export interface ProbeCase {
 /** Everything that a probe runs. */
 export interface ProbeProgram {
   readonly models: readonly EngineModel[];
-  readonly regions: readonly ProbeRegion[];
+  /** The network's own inputs. */
+  readonly inputs: readonly string[];
   /** The first is the reference that errors are measured against. */
   readonly bases: readonly ProbeBase[];
   readonly cases: readonly ProbeCase[];

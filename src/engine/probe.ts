@@ -27,6 +27,12 @@ export async function probeImage(
   for (const base of plan.bases)
     bases.push(await runBase(plan, observe ? base.observing : base.plain, inputs, host));
   const reference = bases[0] as Tensors;
+  const signals = new Map<Tensor, number>();
+  const powerOf = (expected: Tensor, actual: Tensor): Power => {
+    const signal = signals.get(expected) ?? squares(expected.data as Float32Array);
+    signals.set(expected, signal);
+    return { signal, noise: noiseOf(expected, actual) };
+  };
   const outcomes: ProbeImage['cases'][number][] = [];
   for (const index of cases) {
     const one = plan.cases[index] as ProbeCase;
@@ -65,15 +71,9 @@ async function runBase(
   return tensors;
 }
 
-/** Runs what is replaced, and what lies behind a tensor that changed. */
 async function runCase(plan: ProbePlan, one: ProbeCase, base: Tensors, host: ProbeHost): Promise<Tensors> {
   const changed = new Map<string, Tensor>();
-  const replaced = new Map(one.replaced.map(({ region, model }) => [region, model]));
-  for (let region = 0; region < plan.regions.length; region++) {
-    const touched = plan.regions[region]?.inputs.some((name) => changed.has(name)) === true;
-    const model = replaced.get(region) ?? (touched ? plan.bases[one.base]?.plain[region] : undefined);
-    if (model !== undefined) await step(model, [changed, base], changed, host);
-  }
+  for (const model of one.steps) await step(model, [changed, base], changed, host);
   return changed;
 }
 
@@ -96,7 +96,7 @@ function tensorOf(name: string, ...from: readonly Tensors[]): Tensor {
     const tensor = tensors.get(name);
     if (tensor !== undefined) return tensor;
   }
-  throw new Error(`no region makes tensor ${name}`);
+  throw new Error(`no part makes tensor ${name}`);
 }
 
 function hostTensors(
@@ -113,22 +113,20 @@ function hostTensors(
   );
 }
 
-/** Sums in float64. */
-function powerOf(reference: Tensor, actual: Tensor): Power {
+/** Sum of squared differences, in float64. */
+function noiseOf(reference: Tensor, actual: Tensor): number {
+  if (reference === actual) return 0;
   const expected = reference.data as Float32Array;
   const values = actual.data as Float32Array;
-  if (reference === actual) return { signal: squares(expected), noise: 0 };
-  let signal = 0;
   let noise = 0;
   for (let i = 0; i < expected.length; i++) {
-    const x = expected[i] as number;
-    const d = x - (values[i] as number);
-    signal += x * x;
+    const d = (expected[i] as number) - (values[i] as number);
     noise += d * d;
   }
-  return { signal, noise };
+  return noise;
 }
 
+/** In float64. */
 function squares(values: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;

@@ -47,7 +47,7 @@ export async function rankLayers(
       tryDecode(bench, table, 'candidate', image, outputs, geometries[image] as ImageGeometry),
     questions: how.questions ?? ['off', 'weights', 'activations'],
     explained: how.explained ?? 10,
-    keep: how.keep ?? Math.max(12, Math.ceil(layers.length / 5)),
+    keep: how.keep ?? Math.max(12, Math.ceil(layers.length / 10)),
     seed: settings.gate.seed,
     intervals: 10,
     ...(await memoryOf(bench)),

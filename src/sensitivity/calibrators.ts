@@ -5,12 +5,12 @@ import {
   type TensorStatistics,
 } from '../calibration/index.js';
 import { Interrupted } from '../faults/index.js';
-import type { Engine, EngineModel, ImageFeed, Power, ProbeCase, ProbeProgram } from '../engine/index.js';
-import { encodeModel, type Graph, type Model, type ModelProto, type TensorProto } from '../onnx/index.js';
+import type { Engine, ImageFeed, Power, ProbeCase, ProbeProgram } from '../engine/index.js';
+import type { Graph, Model, ModelProto } from '../onnx/index.js';
 import { placeQuantizers, quantize, type Layer, type OperatorScope } from '../quantization/index.js';
 import { bypassWhere } from './bypass.js';
 import { boundaryOf, type Boundary } from './boundary.js';
-import { PartFinder, partDigest, type Part } from './parts.js';
+import { Networks, type Network } from './networks.js';
 import { cutRegions, type Region } from './regions.js';
 import { canSweepStored } from './stored.js';
 import { headTensors } from './sqnr.js';
@@ -264,57 +264,33 @@ function inFront(regions: readonly Region[], heads: readonly string[]): readonly
   return kept.reverse();
 }
 
-/** Writes a program whose base is float, and cases that hold the regions in which they differ from it. */
+/** Writes a program whose base is float, and cases that hold what differs from it. */
 class CaseWriter {
-  private readonly models: EngineModel[] = [];
+  private readonly networks: Networks;
   private readonly cases: ProbeCase[] = [];
-  private readonly known = new Map<string, number>();
-  private readonly shared: ReadonlySet<TensorProto>;
-  private readonly plain: readonly number[];
-  private readonly digests: readonly string[];
+  private readonly float: Network;
 
   constructor(
     private readonly cut: Cut,
-    private readonly model: Model,
+    model: Model,
   ) {
-    this.shared = new Set(model.proto.graph?.initializer);
+    this.networks = new Networks({ ...cut, model, wanted: cut.heads });
     // Not the model as it came: one of an old operator set is raised when it is quantized.
-    const finder = new PartFinder(bypassWhere(cut.quantized[0] as ModelProto, () => true));
-    const parts = cut.regions.map((region) => finder.part(region));
-    this.digests = parts.map((part) => partDigest(part, this.shared));
-    this.plain = parts.map((part) => this.write(finder, part));
+    this.float = this.networks.network(bypassWhere(cut.quantized[0] as ModelProto, () => true));
   }
 
   add(proto: ModelProto): void {
-    const finder = new PartFinder(proto);
-    const replaced = this.cut.regions.flatMap((region, r) => {
-      const part = finder.part(region);
-      const same = partDigest(part, this.shared) === this.digests[r];
-      return same ? [] : [{ region: r, model: this.write(finder, part) }];
-    });
-    this.cases.push({ base: 0, replaced, local: undefined });
+    const { networks, float } = this;
+    const steps = networks.steps(float, networks.replaced(float, proto));
+    this.cases.push({ base: 0, steps, local: undefined });
   }
 
   program(): ProbeProgram {
-    const { regions, heads } = this.cut;
+    const { plain } = this.float;
+    const { models, inputs } = this.networks;
     return {
-      models: this.models,
-      cases: this.cases,
-      bases: [{ plain: this.plain, observing: this.plain }],
-      regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
-      heads,
-      outputs: [],
-      observed: [],
+      ...{ models, inputs, cases: this.cases, bases: [{ plain, observing: plain }] },
+      ...{ heads: this.cut.heads, outputs: [], observed: [] },
     };
-  }
-
-  private write(finder: PartFinder, part: Part): number {
-    const digest = `${partDigest(part, this.shared)} ${part.outputs.join(' ')}`;
-    const known = this.known.get(digest);
-    if (known !== undefined) return known;
-    const bytes = encodeModel(finder.model(part, this.cut.boundary));
-    const index = this.models.push({ name: this.model.name, bytes }) - 1;
-    this.known.set(digest, index);
-    return index;
   }
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Ranges } from '../calibration/index.js';
-import type { EngineModel, ProbeBase, ProbeCase, ProbeProgram } from '../engine/index.js';
-import { encodeModel, type Graph, type Model, type ModelProto, type TensorProto } from '../onnx/index.js';
+import type { ProbeBase, ProbeCase, ProbeProgram } from '../engine/index.js';
+import type { Graph, Model, ModelProto } from '../onnx/index.js';
 import { quantize, type OperatorScope, type PrecisionPlan } from '../quantization/index.js';
 import { bypass } from './bypass.js';
 import type { LayerGroup } from './groups.js';
-import { PartFinder, partDigest, type Boundary, type Part } from './parts.js';
+import { Networks, type Network } from './networks.js';
+import type { Boundary } from './parts.js';
 import type { Region } from './regions.js';
 
 /** What is asked about a group.
@@ -54,10 +55,10 @@ export interface CandidateInput {
 
 /**
  * Writes the program: two bases (float, and everything in INT8 when `off` is asked), and a case for each group and
- * question that holds only the regions in which it differs from its base.
+ * question that runs only what differs from its base, and what lies behind it.
  */
 export function planCandidates(input: CandidateInput): Candidates {
-  const { model, graph, groups, regions, questions } = input;
+  const { model, graph, groups, questions } = input;
   const writer = new ProgramWriter(input);
   const ends = groups.map(({ end }) => end);
   // Not the model as it came: one of an old operator set is raised when it is quantized.
@@ -77,7 +78,7 @@ export function planCandidates(input: CandidateInput): Candidates {
         : quantize({ ...model, biasShifts: new Map() }, planFor(input, 'fp32', names), input.ranges).proto;
     for (const question of questions) {
       input.tick?.();
-      const base = question === 'off' ? (int8 as BaseParts) : float;
+      const base = question === 'off' ? (int8 as Base) : float;
       const proto =
         question === 'on'
           ? on
@@ -93,13 +94,13 @@ export function planCandidates(input: CandidateInput): Candidates {
     float: float.digest,
     int8: int8?.digest,
     program: {
-      models: writer.models,
+      models: writer.networks.models,
+      inputs: writer.networks.inputs,
       cases: writer.cases,
       bases: [float, ...(int8 === undefined ? [] : [int8])].map(({ plain, observing }) => ({
         plain,
         observing,
       })),
-      regions: regions.map(({ inputs, outputs }) => ({ inputs, outputs })),
       heads: input.heads,
       outputs: graph.outputs,
       observed: int8 === undefined ? [] : ends,
@@ -121,79 +122,52 @@ function planFor(
   };
 }
 
-interface BaseParts extends ProbeBase {
+interface Base extends Network, ProbeBase {
   readonly index: number;
-  /** By region. */
-  readonly digests: readonly string[];
   /** Of all its parts with their weights. */
   readonly digest: string;
 }
 
 class ProgramWriter {
-  readonly models: EngineModel[] = [];
+  readonly networks: Networks;
   readonly cases: ProbeCase[] = [];
-  private readonly known = new Map<string, number>();
-  /** Of the bytes of each model. */
-  private readonly contents: string[] = [];
-  private readonly shared: ReadonlySet<TensorProto>;
   private bases = 0;
 
   constructor(private readonly input: CandidateInput) {
-    this.shared = new Set(input.model.proto.graph?.initializer);
+    this.networks = new Networks({ ...input, wanted: [...input.heads, ...input.graph.outputs] });
   }
 
-  base(proto: ModelProto, ends: readonly string[]): BaseParts {
-    const finder = new PartFinder(proto);
-    const { regions, graph } = this.input;
-    const parts = regions.map((region) => finder.part(region));
+  base(proto: ModelProto, ends: readonly string[]): Base {
+    const { networks } = this;
+    const { regions, graph, heads } = this.input;
+    const network = networks.network(proto);
     const observing = regions.map((region) => {
       const inside = new Set(region.nodes);
-      return finder.part(
-        region,
-        ends.filter((name) => inside.has(graph.producerOf(name)?.index ?? -1)),
-      );
+      const own = ends.filter((name) => inside.has(graph.producerOf(name)?.index ?? -1));
+      return networks.write(network.finder, network.finder.part(region, own));
     });
-    const digests = parts.map((part) => partDigest(part, this.shared));
-    const plain = parts.map((part) => this.model(finder, part));
-    const { heads } = this.input;
+    const contents = network.plain.map((model) => networks.content(model));
     return {
+      ...network,
       index: this.bases++,
-      digests,
-      digest: digestOf([...plain.map((model) => this.contents[model]), heads, graph.outputs, ends]),
-      plain,
-      observing: observing.map((part) => this.model(finder, part)),
+      digest: digestOf([...contents, heads, graph.outputs, ends]),
+      observing,
     };
   }
 
   /** Adds a case. */
-  candidate(
-    proto: ModelProto,
-    base: BaseParts,
-    local: string | undefined,
-  ): Pick<Candidate, 'index' | 'digest'> {
-    const finder = new PartFinder(proto);
+  candidate(proto: ModelProto, base: Base, local: string | undefined): Pick<Candidate, 'index' | 'digest'> {
+    const { networks } = this;
     const { regions, graph } = this.input;
     const maker = local === undefined ? -1 : (graph.producerOf(local)?.index ?? -1);
-    const replaced = regions.flatMap((region, r) => {
-      const own = region.nodes.includes(maker) && local !== undefined ? [local] : [];
-      if (partDigest(finder.part(region), this.shared) === base.digests[r]) return [];
-      return [{ region: r, model: this.model(finder, finder.part(region, own)) }];
-    });
+    const replaced = networks.replaced(base, proto, ({ nodes }) =>
+      local !== undefined && nodes.includes(maker) ? [local] : [],
+    );
     const measured = replaced.some(({ region }) => regions[region]?.nodes.includes(maker));
-    this.cases.push({ base: base.index, replaced, local: measured ? local : undefined });
-    const changed = replaced.map(({ region, model }) => [region, this.contents[model]]);
+    const steps = networks.steps(base, replaced);
+    this.cases.push({ base: base.index, steps, local: measured ? local : undefined });
+    const changed = replaced.map(({ region, model }) => [region, networks.content(model)]);
     return { index: this.cases.length - 1, digest: digestOf([base.digest, changed, local ?? null]) };
-  }
-
-  private model(finder: PartFinder, part: Part): number {
-    const digest = `${partDigest(part, this.shared)} ${part.outputs.join(' ')}`;
-    const known = this.known.get(digest);
-    if (known !== undefined) return known;
-    const bytes = encodeModel(finder.model(part, this.input.boundary));
-    const index = this.models.push({ name: this.input.model.name, bytes }) - 1;
-    this.known.set(digest, index);
-    this.contents.push(createHash('sha256').update(bytes).digest('hex'));
-    return index;
   }
 }
 

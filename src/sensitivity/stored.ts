@@ -95,11 +95,11 @@ export async function sweepStored(input: StoredSweepInput): Promise<readonly Swe
 /** From and to; groups are left alone from one round to the next. */
 type Round = readonly [from: number, to: number];
 
-/** Short at first, when much can be left alone. */
+/** Short, and shorter at first, when much can be left alone; the threads wait for each other only between rounds. */
 function roundsOf(count: number): readonly Round[] {
   const rounds: Round[] = [];
   for (let from = 0; from < count;) {
-    const to = Math.min(count, from + Math.max(FIRST, Math.floor(from / 2)));
+    const to = Math.min(count, from + Math.max(FIRST, Math.floor(from / 4)));
     rounds.push([from, to]);
     from = to;
   }

@@ -201,6 +201,7 @@ export function sharpAttention(seed: number): Planted {
 /**
  * Attention that is sharp because queries and keys are large, behind an activation without a bound. What the product
  * rounds and what the two convolutions in front of it round then reach the logits alike: any of the three may hurt most.
+ * On 128 other images, too, the product is not the worst in 2 of 20 of these networks: it is no plant by itself.
  */
 export function plainAttention(seed: number): Planted & { readonly culprits: readonly string[] } {
   const planted = attention(
@@ -209,6 +210,21 @@ export function plainAttention(seed: number): Planted & { readonly culprits: rea
     () => 4,
   );
   return { ...planted, culprits: ['qk', 'cq', 'ck'] };
+}
+
+/**
+ * The same attention, of which trained networks have more: queries reach far in channels in which keys are small, and the
+ * other way round. The logits stay what they are, and so does what the convolutions in front round; the product reads
+ * both under one scale each.
+ */
+export function spreadAttention(seed: number): Planted {
+  const random = mulberry32(seed + 1e6);
+  const reach = Array.from({ length: CHANNELS }, () => 4 ** (2 * random() - 1));
+  return attention(
+    seed,
+    (out) => 4 * (reach[out] as number),
+    (out) => 4 / (reach[out] as number),
+  );
 }
 
 /** Sharp attention over queries with one loud channel and keys in which it is quiet: rounded, a query picks another key. */

@@ -8,6 +8,7 @@ import {
   plainAttention,
   sharedScale,
   sharpAttention,
+  spreadAttention,
   twoOutliers,
 } from './nets.js';
 
@@ -30,6 +31,7 @@ describe('a planted culprit ranks first', () => {
     ['one scale for two very different branches', sharedScale, 4],
     ['one sharp attention', sharpAttention, 16],
     ['one sharp attention over queries with a loud channel', loudAttention, 4],
+    ['one sharp attention whose input has no bound and whose channels differ', spreadAttention, 16],
   ])('%s, in at least 19 of 20 networks', async (_what, make, images) => {
     const missed: string[] = [];
     for (let seed = FIRST_SEED; seed < FIRST_SEED + 20; seed++) {

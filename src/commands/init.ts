@@ -3,7 +3,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { chooseDecoder, inferPreprocessing, refusePlugins, type ModelView } from '../detection/index.js';
 import { listImages, loadGroundTruth, type GroundTruth } from '../dataset/index.js';
 import { createOnnxRuntimeEngine } from '../engine/index.js';
-import { InputFault } from '../faults/index.js';
+import { InputFault, type Problem } from '../faults/index.js';
 import { buildGraph, encodeModel, readModel } from '../onnx/index.js';
 import { terminalText } from '../report/index.js';
 import { loadSettings } from '../settings/index.js';
@@ -51,8 +51,10 @@ export async function init(options: InitOptions, ask?: Ask): Promise<string> {
     });
   const found = await survey(process.cwd());
   const one = (find: () => string | Promise<string>): Promise<string> => chosen(find, ask);
-  const model = options.model ?? (await one(() => only(found.models, 'model', '--model', 'an .onnx file')));
-  const annotations = options.annotations ?? (await one(() => annotationsIn(found)));
+  const [model, annotations] = await both(
+    async () => options.model ?? (await one(() => only(found.models, 'model', '--model', 'an .onnx file'))),
+    async () => options.annotations ?? (await one(() => annotationsIn(found))),
+  );
   const images = options.images ?? (await imagesOf(annotations, found));
   const truth = await loadGroundTruth({ format: 'auto', annotations, images });
   const validation = new Set(truth.images.map((image) => dirname(resolve(image.file))));
@@ -80,6 +82,25 @@ export async function init(options: InitOptions, ask?: Ask): Promise<string> {
     ...(await workflows(file, options)),
     'Next: int8-gate run',
   ].join('\n');
+}
+
+/** Both, one after the other; what both lack is told at once. */
+async function both(
+  first: () => Promise<string>,
+  second: () => Promise<string>,
+): Promise<readonly [string, string]> {
+  const problems: Problem[] = [];
+  const found: string[] = [];
+  for (const find of [first, second])
+    try {
+      found.push(await find());
+    } catch (error) {
+      if (!(error instanceof InputFault)) throw error;
+      problems.push(...error.problems);
+    }
+  const [a, b] = found;
+  if (a === undefined || b === undefined) throw new InputFault(problems);
+  return [a, b];
 }
 
 /** What `find` finds; where several could be meant, what whoever is asked says. */

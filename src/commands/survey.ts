@@ -1,16 +1,20 @@
 /** What lies in a folder: models, labelled sets and folders of images. */
 import type { Dirent } from 'node:fs';
-import { access, readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { access, open, readdir, realpath, stat } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
 import { loadGroundTruth, looksLikeImage, type AnnotationFormat } from '../dataset/index.js';
 import { InputFault, systemCode } from '../faults/index.js';
 
 /** Folders that never hold a user's data. */
 const SKIPPED = new Set(['node_modules', '.git', 'dist', 'build', 'int8-gate-report', 'venv', '__pycache__']);
 const DEPTH = 4;
-const CONFIG = /^(data|dataset)\.ya?ml$/i;
-/** How much of an XML file is looked at to tell an annotation from other XML. */
-const XML_HEAD = 200;
+/** What tells a YOLO data.yaml, whatever its name, from other YAML; and a label file from other text. */
+const CONFIG = /^names:[^]*^(val|train|test):|^(val|train|test):[^]*^names:/m;
+const LABELS = /^\s*\d+([ \t]+-?\d*\.?\d+(e-?\d+)?){4,}\s*$/im;
+/** Bytes of a file that are looked at to tell what it is. */
+const HEAD = 64_000;
+/** Text files of a folder that are looked at. */
+const TRIED = 3;
 
 /** A file or folder that may hold annotations. */
 export interface Candidate {
@@ -22,13 +26,15 @@ export interface Candidate {
 export interface Survey {
   readonly models: string[];
   readonly annotations: Candidate[];
+  /** Folders of YOLO label files. */
+  readonly labels: string[];
   /** Folders that hold images, with how many. */
   readonly folders: Map<string, number>;
 }
 
 /** Looks through a folder and its subfolders, a few deep. */
 export async function survey(folder: string): Promise<Survey> {
-  const found: Survey = { models: [], annotations: [], folders: new Map() };
+  const found: Survey = { models: [], annotations: [], labels: [], folders: new Map() };
   await look(folder, DEPTH, found, new Set());
   return found;
 }
@@ -44,19 +50,37 @@ async function look(folder: string, depth: number, found: Survey, seen: Set<stri
   });
   let images = 0;
   let xml: string | undefined;
+  const texts: string[] = [];
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (await leadsToFolder(entry, path)) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path, depth - 1, found, seen);
     } else if (entry.name.endsWith('.onnx')) found.models.push(path);
     else if (entry.name.endsWith('.json')) found.annotations.push({ path, format: 'coco' });
-    else if (CONFIG.test(entry.name)) found.annotations.push({ path, format: 'yolo' });
-    else if (entry.name.endsWith('.xml')) xml ??= path;
+    else if (/\.ya?ml$/i.test(entry.name)) {
+      if (CONFIG.test(await headOf(path))) found.annotations.push({ path, format: 'yolo' });
+    } else if (entry.name.endsWith('.xml')) xml ??= path;
+    else if (entry.name.endsWith('.txt')) texts.push(path);
     else if (looksLikeImage(entry.name)) images++;
   }
   if (images > 0) found.folders.set(folder, images);
-  if (xml !== undefined && (await readFile(xml, 'utf8')).slice(0, XML_HEAD).includes('<annotation'))
+  if (xml !== undefined && (await headOf(xml)).includes('<annotation'))
     found.annotations.push({ path: folder, format: 'voc' });
+  for (const path of texts.slice(0, TRIED))
+    if (LABELS.test(await headOf(path))) {
+      found.labels.push(folder);
+      break;
+    }
+}
+
+async function headOf(file: string): Promise<string> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Data sets are often linked into a project; a link that leads nowhere is none. */
@@ -88,18 +112,20 @@ export function only(found: readonly string[], what: string, flag: string, kind:
   if (found.length === 1) return found[0] as string;
   const fix = `Name ${kind} with \`${flag}\`.`;
   if (found.length > 1) throw new ChoiceFault(what, found, fix);
-  throw new InputFault({ where: what, what: `no ${kind.replace(/^an? /, '')} lies in this folder`, fix });
+  throw new InputFault({ where: what, what: `none is found in this folder and those below`, fix });
 }
 
 /**
  * The annotations of the validation set: the only ones, else the only ones whose name speaks of validation.
  * @throws InputFault when there are none, or a choice to make
  */
-export async function annotationsIn({ annotations }: Survey): Promise<string> {
+export async function annotationsIn({ annotations, labels }: Survey): Promise<string> {
   const found: string[] = [];
   for (const { path, format } of annotations) if (format !== 'coco' || (await isCoco(path))) found.push(path);
+  // Labels belong to a data.yaml or other annotations, where there are any.
+  if (found.length === 0) found.push(...labels);
   const speaking = found.filter((path) => /val/i.test(relative(process.cwd(), path)));
-  const kind = 'annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)';
+  const kind = 'annotations (COCO .json, YOLO data.yaml or folder of labels, or a folder of Pascal VOC .xml)';
   return only(speaking.length === 1 ? speaking : found, 'annotations', '--annotations', kind);
 }
 
@@ -114,17 +140,35 @@ async function isCoco(file: string): Promise<boolean> {
 }
 
 /**
- * The folder that holds the images of COCO annotations; undefined for formats that tell it themselves.
+ * The folder that holds the images of COCO annotations or of a folder of labels; undefined for formats that tell it
+ * themselves.
  * @throws InputFault when no folder holds the first image
  */
-export async function imagesOf(annotations: string, { folders }: Survey): Promise<string | undefined> {
+export async function imagesOf(
+  annotations: string,
+  { folders, labels }: Survey,
+): Promise<string | undefined> {
+  if (labels.includes(annotations)) return imagesBeside(annotations, folders);
   if (!annotations.endsWith('.json')) return undefined;
   const truth = await loadGroundTruth({ format: 'coco', annotations, boxesOnly: true });
   const name = truth.images[0]?.name ?? '';
   for (const folder of folders.keys()) if (name !== '' && (await holds(folder, name))) return folder;
   throw new InputFault({
-    where: annotations,
+    where: shown(annotations),
     what: `no folder here holds its images (looked for ${name})`,
+    fix: 'Name the folder with `--images`.',
+  });
+}
+
+/** `images/val` for `labels/val`; else the folder itself, where images lie among the labels. */
+function imagesBeside(labels: string, folders: Survey['folders']): string {
+  const parts = labels.split(sep);
+  const at = parts.lastIndexOf('labels');
+  const beside = at < 0 ? labels : parts.with(at, 'images').join(sep);
+  for (const folder of [beside, labels]) if (folders.has(folder)) return folder;
+  throw new InputFault({
+    where: shown(labels),
+    what: `no images lie in ${shown(beside)}, where those of a folder of labels are looked for`,
     fix: 'Name the folder with `--images`.',
   });
 }

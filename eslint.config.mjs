@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint';
+import advice from './eslint-rules/advice.mjs';
 import rooms from './eslint-rules/rooms.mjs';
 
 export default tseslint.config(
@@ -16,7 +17,7 @@ export default tseslint.config(
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },
-    plugins: { house: { rules: { rooms } } },
+    plugins: { house: { rules: { advice, rooms } } },
     rules: {
       'house/rooms': 'error',
       'max-lines': ['error', 400],
@@ -32,5 +33,6 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
     },
   },
+  { files: ['src/**'], rules: { 'house/advice': 'error' } },
   { files: ['test/**', 'bench/**'], rules: { '@typescript-eslint/require-await': 'off' } },
 );

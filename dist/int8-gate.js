@@ -1312,13 +1312,13 @@ function alongStructure(before, after2) {
   return pairs2;
 }
 function alone(kind, one) {
-  const both = (value) => kind === "added" ? [null, value] : [value, null];
+  const both2 = (value) => kind === "added" ? [null, value] : [value, null];
   return {
     kind,
     name: one.name,
     opType: one.opType,
-    rank: both(one.rank),
-    sqnr: both(one.sqnr),
+    rank: both2(one.rank),
+    sqnr: both2(one.sqnr),
     precision: kind === "added" ? { head: one.precision } : { base: one.precision },
     ...kind === "added" && one.cause !== void 0 && { cause: one.cause }
   };
@@ -1863,11 +1863,11 @@ ${of2.map(({ sentence: sentence3, advice }) => `- ${markdownSentence(sentence3)}
   ].filter((part) => part !== "").join("\n\n");
 }
 function auditOf({ audit }) {
-  const open7 = auditChecks(audit);
-  if (open7.length === 0) return "";
+  const open8 = auditChecks(audit);
+  if (open8.length === 0) return "";
   return `### Calibration images
 
-${open7.map(({ kind, sentence: sentence3, advice }) => `- ${SIGNS[kind === "warn" ? "inconclusive" : kind]} ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
+${open8.map(({ kind, sentence: sentence3, advice }) => `- ${SIGNS[kind === "warn" ? "inconclusive" : kind]} ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
 }
 function sensitivity({ sensitivity: found, base }, room) {
   if (found === void 0) return "";
@@ -2174,7 +2174,7 @@ function auditSection({ audit }) {
   if (audit === void 0) return void 0;
   const { verdict, calibration, validation } = audit;
   const sorted3 = [...audit.checks].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
-  const open7 = sorted3.filter(({ kind }) => kind !== "pass");
+  const open8 = sorted3.filter(({ kind }) => kind !== "pass");
   const held2 = sorted3.filter(({ kind }) => kind === "pass");
   const failed = verdict.kind === "fail";
   const observed = validation.observed === void 0 || validation.observed === validation.images ? "" : ` Tensors were observed on ${validation.observed} of them.`;
@@ -2183,13 +2183,13 @@ function auditSection({ audit }) {
     title: "Calibration images",
     body: html`<p>
         <span class="badge ${failed ? "fail" : "pass"}">${failed ? "✗ fail" : "✓ pass"}</span>
-        ${open7.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
+        ${open8.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
       </p>
       <p class="quiet">
         ${calibration.images} calibration images (${calibration.source}, ${calibration.calibrator}) beside
         ${validation.images} validation images (${validation.source}).${observed}
       </p>
-      ${open7.length === 0 ? void 0 : answers(open7)}${held2.length === 0 ? void 0 : html`<details>
+      ${open8.length === 0 ? void 0 : answers(open8)}${held2.length === 0 ? void 0 : html`<details>
               <summary>Questions that hold (${held2.length})</summary>
               ${answers(held2)}
             </details>`}${sheet(audit)}
@@ -15640,7 +15640,11 @@ function bytesPerElement(type) {
 function tensorToFloats(tensor) {
   const where = `initializer ${tensor.name}`;
   if (tensor.dataLocation === 1 /* EXTERNAL */)
-    throw new InputFault({ where, what: "its data lies outside the model file and has not been loaded" });
+    throw new InputFault({
+      where,
+      what: "its data lies outside the model file and has not been loaded",
+      fix: "Keep the file of weights beside the .onnx file."
+    });
   const raw = tensor.rawData;
   switch (tensor.dataType) {
     case FLOAT:
@@ -15656,7 +15660,8 @@ function tensorToFloats(tensor) {
     default:
       throw new InputFault({
         where,
-        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`,
+        fix: "Export the model in FP32."
       });
   }
 }
@@ -15676,7 +15681,8 @@ function tensorToIntegers(tensor) {
     default:
       throw new InputFault({
         where,
-        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers`
+        what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers`,
+        fix: "Export the model again: the operator that reads this takes integers."
       });
   }
 }
@@ -15712,7 +15718,8 @@ function aligned(raw, size, where) {
   if (raw.length % size !== 0)
     throw new InputFault({
       where,
-      what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged`
+      what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged`,
+      fix: "Export the model again, or copy it whole."
     });
   return Uint8Array.from(raw).buffer;
 }
@@ -15830,7 +15837,11 @@ async function fileSize(path4) {
   try {
     const info2 = await stat(path4);
     if (info2.isFile()) return info2.size;
-    throw new InputFault({ where: path4, what: "is a folder, expected an .onnx file" });
+    throw new InputFault({
+      where: path4,
+      what: "is a folder, expected an .onnx file",
+      fix: "Name the .onnx file of the detector as `model`."
+    });
   } catch (error2) {
     if (systemCode(error2) !== "ENOENT") throw error2;
     throw new InputFault(
@@ -15957,7 +15968,11 @@ async function inlineExternalData(model) {
       });
     total += length;
     if (total > PROTOBUF_LIMIT)
-      throw new InputFault({ where, what: "the weights exceed 2 GiB, more than int8-gate can quantize" });
+      throw new InputFault({
+        where,
+        what: "the weights exceed 2 GiB, more than int8-gate can quantize",
+        fix: "Judge a smaller detector: one file of ONNX ends at 2 GiB, and so does what can be quantized."
+      });
     tensor.rawData = data.subarray(offset, offset + length);
     tensor.dataLocation = 0 /* DEFAULT */;
     tensor.externalData = [];
@@ -17460,7 +17475,14 @@ async function readPlan(file) {
     text3 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
-    throw new InputFault({ where: file, what: "there is no such plan file" }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: "there is no such plan file",
+        fix: "Make it with `int8-gate plan --write`, or take `quantization.plan` out."
+      },
+      { cause }
+    );
   }
   return parsePlan(text3, file);
 }
@@ -17469,12 +17491,20 @@ function parsePlan(text3, file) {
   try {
     value = JSON.parse(text3);
   } catch (cause) {
-    throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: `is no JSON: ${messageOf(cause)}`,
+        fix: "Correct the place, or make the plan anew with `int8-gate plan --write`."
+      },
+      { cause }
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new InputFault({
       where: file,
-      what: "a plan must be a JSON object with version, operators, default and layers"
+      what: "a plan must be a JSON object with version, operators, default and layers",
+      fix: "Make one with `int8-gate plan --write`; docs/plans.md says what it holds."
     });
   const problems = [...checkPlan(value)].map(([key, what]) => ({
     where: `${file} ${key}`,
@@ -18148,7 +18178,8 @@ var init_explicit = __esm({
         if (values.length !== elementCount(codes))
           throw new InputFault({
             where: `initializer ${codes.name}`,
-            what: "holds other data than its shape says"
+            what: "holds other data than its shape says",
+            fix: "Export the model again, or copy it whole."
           });
         const half = this.constant(node.inputs[1] ?? "")?.dataType === 10 /* FLOAT16 */;
         return half ? halvesToTensor(name2, dims, values) : floatsToTensor(name2, dims, values);
@@ -28903,10 +28934,10 @@ var require_resolve_block_map = __commonJS({
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start, key, sep: sep10, value } = collItem;
+        const { start, key, sep: sep11, value } = collItem;
         const keyProps = resolveProps.resolveProps(start, {
           indicator: "explicit-key-ind",
-          next: key ?? sep10?.[0],
+          next: key ?? sep11?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -28920,7 +28951,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep10) {
+          if (!keyProps.anchor && !keyProps.tag && !sep11) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -28944,7 +28975,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep10 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep11 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -28960,7 +28991,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep10, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep11, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -29051,7 +29082,7 @@ var require_resolve_end = __commonJS({
       let comment = "";
       if (end) {
         let hasSpace = false;
-        let sep10 = "";
+        let sep11 = "";
         for (const token of end) {
           const { source, type } = token;
           switch (type) {
@@ -29065,13 +29096,13 @@ var require_resolve_end = __commonJS({
               if (!comment)
                 comment = cb;
               else
-                comment += sep10 + cb;
-              sep10 = "";
+                comment += sep11 + cb;
+              sep11 = "";
               break;
             }
             case "newline":
               if (comment)
-                sep10 += source;
+                sep11 += source;
               hasSpace = true;
               break;
             default:
@@ -29114,18 +29145,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start, key, sep: sep10, value } = collItem;
+        const { start, key, sep: sep11, value } = collItem;
         const props = resolveProps.resolveProps(start, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep10?.[0],
+          next: key ?? sep11?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep10 && !value) {
+          if (!props.anchor && !props.tag && !sep11 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -29179,8 +29210,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap2 && !sep10 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep10, null, props, onError);
+        if (!isMap2 && !sep11 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep11, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -29192,7 +29223,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep10 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep11 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -29203,8 +29234,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap2 && !props.found && ctx.options.strict) {
-              if (sep10)
-                for (const st of sep10) {
+              if (sep11)
+                for (const st of sep11) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -29221,7 +29252,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep10, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep11, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -29401,7 +29432,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep10 = "";
+      let sep11 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines2[i][0].slice(trimIndent) + "\n";
@@ -29418,24 +29449,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep10 + indent.slice(trimIndent) + content;
-          sep10 = "\n";
+          value += sep11 + indent.slice(trimIndent) + content;
+          sep11 = "\n";
         } else if (indent.length > trimIndent || content[0] === "	") {
-          if (sep10 === " ")
-            sep10 = "\n";
-          else if (!prevMoreIndented && sep10 === "\n")
-            sep10 = "\n\n";
-          value += sep10 + indent.slice(trimIndent) + content;
-          sep10 = "\n";
+          if (sep11 === " ")
+            sep11 = "\n";
+          else if (!prevMoreIndented && sep11 === "\n")
+            sep11 = "\n\n";
+          value += sep11 + indent.slice(trimIndent) + content;
+          sep11 = "\n";
           prevMoreIndented = true;
         } else if (content === "") {
-          if (sep10 === "\n")
+          if (sep11 === "\n")
             value += "\n";
           else
-            sep10 = "\n";
+            sep11 = "\n";
         } else {
-          value += sep10 + content;
-          sep10 = " ";
+          value += sep11 + content;
+          sep11 = " ";
           prevMoreIndented = false;
         }
       }
@@ -29618,25 +29649,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep10 = " ";
+      let sep11 = " ";
       let pos = line.lastIndex;
       while (match2 = line.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep10 === "\n")
-            res += sep10;
+          if (sep11 === "\n")
+            res += sep11;
           else
-            sep10 = "\n";
+            sep11 = "\n";
         } else {
-          res += sep10 + lm;
-          sep10 = " ";
+          res += sep11 + lm;
+          sep11 = " ";
         }
         pos = line.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep10 + (match2?.[1] ?? "");
+      return res + sep11 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -30446,14 +30477,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start, key, sep: sep10, value }) {
+    function stringifyItem({ start, key, sep: sep11, value }) {
       let res = "";
       for (const st of start)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep10)
-        for (const st of sep10)
+      if (sep11)
+        for (const st of sep11)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -31620,18 +31651,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start = getFirstKeyStartProps(prev);
-          let sep10;
+          let sep11;
           if (scalar.end) {
-            sep10 = scalar.end;
-            sep10.push(this.sourceToken);
+            sep11 = scalar.end;
+            sep11.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep10 = [this.sourceToken];
+            sep11 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start, key: scalar, sep: sep10 }]
+            items: [{ start, key: scalar, sep: sep11 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -31784,15 +31815,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start2 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep10 = it.sep;
-                  sep10.push(this.sourceToken);
+                  const sep11 = it.sep;
+                  sep11.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start2, key, sep: sep10 }]
+                    items: [{ start: start2, key, sep: sep11 }]
                   });
                 } else if (start.length > 0) {
                   it.sep = it.sep.concat(start, this.sourceToken);
@@ -31986,13 +32017,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep10 = fc.end.splice(1, fc.end.length);
-            sep10.push(this.sourceToken);
+            const sep11 = fc.end.splice(1, fc.end.length);
+            sep11.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start, key: fc, sep: sep10 }]
+              items: [{ start, key: fc, sep: sep11 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -32316,7 +32347,13 @@ function checkYaml(text3, file, schema, root2) {
     return `${name2}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
+    throw new InputFault(
+      document.errors.map(({ pos, message }) => ({
+        where: at2(pos[0]),
+        what: message,
+        fix: "Correct the YAML at this place."
+      }))
+    );
   const place2 = (pointer) => `${at2(offsetOf(document, pointer))} ${dotted(pointer, root2)}`;
   const value = toValue(document, name2);
   const validate2 = new import__2.Ajv2020({
@@ -32334,7 +32371,14 @@ function toValue(document, name2) {
   try {
     return document.toJS({ maxAliasCount: 50 });
   } catch (cause) {
-    throw new InputFault({ where: name2, what: "has aliases that expand without end" }, { cause });
+    throw new InputFault(
+      {
+        where: name2,
+        what: "has aliases that expand without end",
+        fix: "Write the values out instead of `*alias`."
+      },
+      { cause }
+    );
   }
 }
 function absolute(settings2, to) {
@@ -32656,7 +32700,11 @@ async function ownWaivers({ settings: settings2, place: place2 }) {
     text3 = await readFile6(file, "utf8");
   } catch (cause) {
     throw new InputFault(
-      { where: place2("/gate/waivers"), what: `${file} cannot be read: ${messageOf(cause)}` },
+      {
+        where: place2("/gate/waivers"),
+        what: `${file} cannot be read: ${messageOf(cause)}`,
+        fix: "Name the committed file of waivers as `gate.waivers`, or take the line out."
+      },
       { cause }
     );
   }
@@ -33159,7 +33207,13 @@ var init_problems = __esm({
       throwIfAny(source) {
         if (this.count === 0) return;
         const more = this.count - this.list.length;
-        const tail2 = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
+        const tail2 = more > 0 ? [
+          {
+            where: source,
+            what: `and ${more} more mistakes like these`,
+            fix: "Correct the first ones and run again."
+          }
+        ] : [];
         throw new InputFault([...this.list, ...tail2]);
       }
     };
@@ -33608,7 +33662,10 @@ function faultOf(error2, path4, kind) {
     );
   }
   if (code === "EISDIR") {
-    return new InputFault({ where: path4, what: `this is a folder, no ${kind}` }, { cause: error2 });
+    return new InputFault(
+      { where: path4, what: `this is a folder, no ${kind}`, fix: "Name the file itself." },
+      { cause: error2 }
+    );
   }
   if (code === "ERR_FS_FILE_TOO_LARGE") {
     return new InputFault(
@@ -33621,7 +33678,11 @@ function faultOf(error2, path4, kind) {
     );
   }
   return new SurroundingsFault(
-    { where: path4, what: `cannot read the ${kind}: ${messageOf(error2)}` },
+    {
+      where: path4,
+      what: `cannot read the ${kind}: ${messageOf(error2)}`,
+      fix: "Check the permissions of the file, and the disk."
+    },
     { cause: error2 }
   );
 }
@@ -33647,7 +33708,10 @@ async function readFolder(path4, kind) {
     return entries.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
   } catch (error2) {
     if (systemCode(error2) === "ENOTDIR") {
-      throw new InputFault({ where: path4, what: `this is a file, a ${kind} is needed` }, { cause: error2 });
+      throw new InputFault(
+        { where: path4, what: `this is a file, a ${kind} is needed`, fix: "Name the folder itself." },
+        { cause: error2 }
+      );
     }
     throw faultOf(error2, path4, kind);
   }
@@ -34119,7 +34183,8 @@ var init_scan = __esm({
         const found = at2 >= this.bytes.length ? "the file ends" : `found ${JSON.stringify(this.bytes.toString("utf8", at2, at2 + 20).split("\n", 1)[0])}`;
         throw new InputFault({
           where: `${this.source}:${line}:${at2 - start + 1}`,
-          what: `the ${this.kind} is not valid JSON: ${what}, ${found}`
+          what: `the ${this.kind} is not valid JSON: ${what}, ${found}`,
+          fix: "Correct the place, or write the file again; a file that was cut off ends early."
         });
       }
     };
@@ -34163,7 +34228,8 @@ function refuse(source, json2) {
   const results = Array.isArray(json2) ? " (this looks like a results file)" : "";
   throw new InputFault({
     where: source,
-    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json2) ? "an array" : show2(json2)}${results}`
+    what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json2) ? "an array" : show2(json2)}${results}`,
+    fix: "Name a COCO instances file as `validation.annotations` (`--ground-truth` for `evaluate`)."
   });
 }
 function assemble(section, source, folder, options, fill2) {
@@ -34173,7 +34239,11 @@ function assemble(section, source, folder, options, fill2) {
   const annotations = new Annotations(source, problems, images2, categories);
   fill2(annotations, problems);
   if (images2.length === 0 && !problems.any)
-    problems.add(`${source} images`, "is empty: there is nothing to evaluate");
+    problems.add(
+      `${source} images`,
+      "is empty: there is nothing to evaluate",
+      "Name the annotation file of the validation set."
+    );
   const table3 = annotations.finish(options.repeatedIds ?? "refuse");
   problems.throwIfAny(source);
   return { source, images: images2, categories, annotations: table3, skipped: [] };
@@ -34646,15 +34716,32 @@ function parseYaml(text3, file) {
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at2(pos[0]), what: message })));
+    throw new InputFault(
+      document.errors.map(({ pos, message }) => ({
+        where: at2(pos[0]),
+        what: message,
+        fix: "Correct the YAML at this place."
+      }))
+    );
   let value;
   try {
     value = document.toJS({ maxAliasCount: 50 });
   } catch (cause) {
-    throw new InputFault({ where: file, what: "has aliases that expand without end" }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: "has aliases that expand without end",
+        fix: "Write the values out instead of `*alias`."
+      },
+      { cause }
+    );
   }
   if (!isObject2(value))
-    throw new InputFault({ where: file, what: `must have keys such as val and names, is ${show2(value)}` });
+    throw new InputFault({
+      where: file,
+      what: `must have keys such as val and names, is ${show2(value)}`,
+      fix: "Write `val: images/val` and `names: [first, second]`, as Ultralytics has it."
+    });
   const place2 = (key) => {
     const node = document.get(key, true);
     const range = node?.range;
@@ -34710,7 +34797,11 @@ async function findPlaces(yaml, file, split2) {
   const found = [];
   for (const entry of list3) {
     if (typeof entry !== "string" || entry === "") {
-      problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show2(entry)}`);
+      problems.add(
+        yaml.place(key),
+        `must name a folder, a text file or a list of them, is ${show2(entry)}`,
+        "Write for example `val: images/val`."
+      );
       continue;
     }
     const candidates = candidatesOf(dirname9(file), base, entry);
@@ -34958,14 +35049,23 @@ async function listFile(list3, root2) {
     let there;
     for (const path4 of candidates) if (there === void 0 && await kindOf(path4) === "file") there = path4;
     if (there !== void 0) found.push(there);
-    else problems.add(`${list3}:${i + 1}`, `${entry} is not there (looked at ${candidates.join(", ")})`);
+    else
+      problems.add(
+        `${list3}:${i + 1}`,
+        `${entry} is not there (looked at ${candidates.join(", ")})`,
+        "Add the image, or take the line out."
+      );
   }
   problems.throwIfAny(list3);
   return found;
 }
 function unique(listed4, where) {
   if (listed4.length === 0)
-    throw new InputFault({ where, what: "names no image, so there is nothing to evaluate on" });
+    throw new InputFault({
+      where,
+      what: "names no image, so there is nothing to evaluate on",
+      fix: "Put images into the folder that it names, or name another with `validation.images`."
+    });
   const images2 = [...new Set(listed4)].sort();
   return { images: images2, repeated: listed4.length - images2.length };
 }
@@ -37633,21 +37733,21 @@ var init_Matcher = __esm({
        * @returns {string}
        */
       toString(separator, includeNamespace = true) {
-        const sep10 = separator || this.separator;
-        const isDefault = sep10 === this.separator && includeNamespace === true;
+        const sep11 = separator || this.separator;
+        const isDefault = sep11 === this.separator && includeNamespace === true;
         if (isDefault) {
           if (this._pathStringCache !== null) {
             return this._pathStringCache;
           }
           const result = this.path.map(
             (n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-          ).join(sep10);
+          ).join(sep11);
           this._pathStringCache = result;
           return result;
         }
         return this.path.map(
           (n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag
-        ).join(sep10);
+        ).join(sep11);
       }
       /**
        * Get path as array of tag names.
@@ -38960,8 +39060,8 @@ function readStopNodeData(xmlData, tagName, i) {
           const nextLt = xmlData.indexOf("<", i + 1);
           if (nextLt === -1 || nextLt > nextGt) {
             const exp = xmlData.substring(i + 1, nextGt);
-            const sep10 = exp.search(/\s/);
-            const name2 = sep10 === -1 ? exp : exp.substring(0, sep10);
+            const sep11 = exp.search(/\s/);
+            const name2 = sep11 === -1 ? exp : exp.substring(0, sep11);
             if (name2 === tagName && exp[exp.length - 1] !== "/") openTagCount++;
             i = nextGt;
           }
@@ -39537,22 +39637,26 @@ function parseXml2(xml, file, problems) {
   const valid2 = XMLValidator.validate(xml);
   if (valid2 !== true) {
     const { line, col, msg } = valid2.err;
-    problems.add(`${file}:${line}${Number.isFinite(col) ? `:${col}` : ""}`, `is no valid XML: ${msg}`);
+    problems.add(
+      `${file}:${line}${Number.isFinite(col) ? `:${col}` : ""}`,
+      `is no valid XML: ${msg}`,
+      WRITE_AGAIN
+    );
     return void 0;
   }
   try {
     const { annotation } = parser.parse(xml);
     if (isObject2(annotation)) return annotation;
-    problems.add(file, "has no element `annotation` with content, as Pascal VOC files have");
+    problems.add(file, "has no element `annotation` with content, as Pascal VOC files have", WRITE_AGAIN);
   } catch (error2) {
-    problems.add(file, `is no XML that can be read: ${messageOf(error2)}`);
+    problems.add(file, `is no XML that can be read: ${messageOf(error2)}`, WRITE_AGAIN);
   }
   return void 0;
 }
 function numberOf(value) {
   return typeof value === "string" && /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value) ? Number(value) : NaN;
 }
-var parser, START, XmlReader;
+var parser, START, WRITE_AGAIN, XmlReader;
 var init_voc_xml = __esm({
   "src/dataset/voc-xml.ts"() {
     "use strict";
@@ -39568,6 +39672,7 @@ var init_voc_xml = __esm({
       isArray: (name2) => name2 === "object"
     });
     START = XMLParser.getMetaDataSymbol();
+    WRITE_AGAIN = "Correct it, or export the annotations again.";
     XmlReader = class {
       constructor(xml, file, problems) {
         this.xml = xml;
@@ -39592,7 +39697,8 @@ var init_voc_xml = __esm({
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
         if (!isObject2(object3)) return wrong("", "is empty");
         const { name: name2, difficult, bndbox } = object3;
-        if (typeof name2 !== "string" || name2 === "") return wrong(".name", "is missing");
+        if (typeof name2 !== "string" || name2 === "")
+          return wrong(".name", "is missing", "Every object has the name of a class.");
         if (!isObject2(bndbox)) return wrong(".bndbox", "is missing", "Only boxes can be evaluated.");
         if (difficult !== void 0 && difficult !== "0" && difficult !== "1" && difficult !== "")
           return wrong(".difficult", `must be 0 or 1, is ${show2(difficult)}`);
@@ -39641,7 +39747,8 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   if (files.length === 0)
     throw new InputFault({
       where: annotations,
-      what: "holds no .xml file, so there is nothing to evaluate on"
+      what: "holds no .xml file, so there is nothing to evaluate on",
+      fix: "Name the folder that holds the .xml files as `validation.annotations`."
     });
   const problems = new Problems();
   const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
@@ -39742,7 +39849,12 @@ async function listed2(list3, folder, all) {
     const [name2 = ""] = line.trim().split(/\s+/);
     if (name2 === "") return;
     const file = known2.get(name2);
-    if (file === void 0) problems.add(`${list3}:${i + 1}`, `there is no ${join13(folder, name2)}.xml`);
+    if (file === void 0)
+      problems.add(
+        `${list3}:${i + 1}`,
+        `there is no ${join13(folder, name2)}.xml`,
+        "Add the annotation file, or take the line out."
+      );
     else found.add(file);
   });
   problems.throwIfAny(list3);
@@ -39772,7 +39884,11 @@ function pairUp(files, found, { folder, place: place2, present }, problems) {
     }
     const other = taken.get(file);
     if (other !== void 0)
-      problems.add(xml, `its image ${basename6(file)} is annotated already, by ${other}`);
+      problems.add(
+        xml,
+        `its image ${basename6(file)} is annotated already, by ${other}`,
+        "Keep one of the two."
+      );
     taken.set(file, xml);
     return [{ id: i + 1, file, name: relative5(place2, file), width, height }];
   });
@@ -39930,7 +40046,8 @@ function scanRecord2(scanner, records, into) {
 function refuse2(source, json2) {
   throw new InputFault({
     where: source,
-    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show2(json2)}`
+    what: `a COCO results file is an array of detections, this is ${typeof json2 === "object" && json2 !== null ? "an object" : show2(json2)}`,
+    fix: 'Write `[{ "image_id": …, "category_id": …, "bbox": [x, y, width, height], "score": … }, …]`, as pycocotools loads.'
   });
 }
 var NAMES2, KEYS3, Records;
@@ -40552,9 +40669,9 @@ var init_parts = __esm({
         const outputs = [.../* @__PURE__ */ new Set([...region.outputs, ...extra])];
         const nodes = /* @__PURE__ */ new Set();
         const weights = /* @__PURE__ */ new Set();
-        const open7 = [...outputs];
+        const open8 = [...outputs];
         const seen = /* @__PURE__ */ new Set();
-        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
+        for (let name2 = open8.pop(); name2 !== void 0; name2 = open8.pop()) {
           if (name2 === "" || seen.has(name2) || stops.has(name2) && !outputs.includes(name2)) continue;
           seen.add(name2);
           const maker = this.makers.get(name2);
@@ -40563,7 +40680,7 @@ var init_parts = __esm({
             continue;
           }
           nodes.add(maker);
-          open7.push(...this.graph.node[maker].input);
+          open8.push(...this.graph.node[maker].input);
         }
         return {
           nodes: [...nodes].sort((a, b) => a - b).map((i) => this.graph.node[i]),
@@ -41123,13 +41240,15 @@ function checkFinite({ count: count3, score, bbox }) {
     if (!Number.isFinite(score[row3]))
       throw new InputFault({
         where: `detection ${row3}`,
-        what: `has the score ${String(score[row3])}; a score must be a finite number`
+        what: `has the score ${String(score[row3])}; a score must be a finite number`,
+        fix: "Write detections whose numbers are finite; a model that gives NaN cannot be judged."
       });
     for (let i = 4 * row3; i < 4 * row3 + 4; i++)
       if (!Number.isFinite(bbox[i]))
         throw new InputFault({
           where: `detection ${row3}`,
-          what: `has the box [${bbox.subarray(4 * row3, 4 * row3 + 4).join(", ")}]; its numbers must be finite`
+          what: `has the box [${bbox.subarray(4 * row3, 4 * row3 + 4).join(", ")}]; its numbers must be finite`,
+          fix: "Write detections whose numbers are finite; a model that gives NaN cannot be judged."
         });
   }
 }
@@ -41293,7 +41412,7 @@ var init_matching = __esm({
             if (away === 1) into.ignored[at2] = ALL;
             continue;
           }
-          let open7 = ALL;
+          let open8 = ALL;
           let right2 = 0;
           let ignored = 0;
           for (let unwanted = 0; unwanted < 2; unwanted++)
@@ -41301,9 +41420,9 @@ var init_matching = __esm({
               const g = this.candidates[c];
               if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
               const held2 = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open7 & this.reaches[c] & ~held2;
+              const won = open8 & this.reaches[c] & ~held2;
               this.taken[g * A + a] = held2 | won;
-              open7 &= ~won;
+              open8 &= ~won;
               if (unwanted === 1) ignored |= won;
               else if (this.forgotten[g] === 0) right2 |= won;
             }
@@ -41328,8 +41447,8 @@ var init_matching = __esm({
           if (wide <= 0) continue;
           const high = Math.min(bottom, this.bottom[g]) - Math.max(y, this.top[g]);
           if (high <= 0) continue;
-          const both = wide * high;
-          const iou = both / (this.crowd[g] === 1 ? size : size + this.size[g] - both);
+          const both2 = wide * high;
+          const iou = both2 / (this.crowd[g] === 1 ? size : size + this.size[g] - both2);
           if (iou >= 0.5) this.insert(n++, g, iou);
         }
         return n;
@@ -42183,14 +42302,14 @@ function matchPairs(reference, candidate, before, after2) {
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
-    const open7 = partners.get(key(reference, a)) ?? [];
+    const open8 = partners.get(key(reference, a)) ?? [];
     let best;
-    for (const b of open7) {
+    for (const b of open8) {
       const iou = overlap4(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
-    open7.splice(open7.indexOf(best.b), 1);
+    open8.splice(open8.indexOf(best.b), 1);
     pairs2.push(best);
   }
   return pairs2;
@@ -42793,12 +42912,12 @@ var init_stored = __esm({
         this.recall = recall;
         this.gathered = gathered;
         this.byIndex = new Map(plan.candidates.map((one) => [one.index, one]));
-        const open7 = plan.candidates.filter(
+        const open8 = plan.candidates.filter(
           ({ question, group }) => question !== "on" || !gathered.settled.has(group)
         );
         this.asked = Array.from({ length: to - from }, (_, i) => {
           const [image, observed] = [from + i, from + i < OBSERVED];
-          const wanted = open7.filter(({ question }) => image < IMAGES[question]);
+          const wanted = open8.filter(({ question }) => image < IMAGES[question]);
           const known2 = wanted.flatMap((one) => {
             const seen = recall.seen(image, one.digest, observed);
             return seen === void 0 ? [] : [[one, seen]];
@@ -43167,11 +43286,11 @@ var init_search = __esm({
         const goal = await this.noise(lean);
         if (goal === void 0 || lean.float.length === 0) return lean;
         const reaches = async (draft) => (await this.noise(draft) ?? Infinity) <= goal;
-        const open7 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
-        if (!await reaches(withFloat2(start, open7(start)))) return lean;
+        const open8 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
+        if (!await reaches(withFloat2(start, open8(start)))) return lean;
         const believed = new Map(this.units.map((unit) => [unit, unit.noise]));
         for (let now = start; this.trials.affordable; ) {
-          const next = await this.bestOf(now, open7(now), believed);
+          const next = await this.bestOf(now, open8(now), believed);
           if (next === void 0) return lean;
           now = withFloat2(now, [next]);
           if (await reaches(now)) return await this.worthwhile(now) ? now : lean;
@@ -43313,14 +43432,14 @@ var init_price = __esm({
       makers(tensor) {
         const found = /* @__PURE__ */ new Set();
         const seen = /* @__PURE__ */ new Set();
-        const open7 = [tensor];
-        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
+        const open8 = [tensor];
+        for (let name2 = open8.pop(); name2 !== void 0; name2 = open8.pop()) {
           if (seen.has(name2) || this.graph.constant(name2) !== void 0) continue;
           seen.add(name2);
           const node = this.graph.producerOf(name2);
           const layer = node && this.layerOf.get(node.index);
           if (node === void 0 || layer !== void 0) found.add(layer);
-          else open7.push(...node.inputs.filter((one) => one !== ""));
+          else open8.push(...node.inputs.filter((one) => one !== ""));
         }
         return [...found];
       }
@@ -43351,15 +43470,15 @@ function chooseSubset(truth, count3, seed) {
   return [...chosen2].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes2, chosen2) {
-  const open7 = new Set(
+  const open8 = new Set(
     order.filter((i) => !chosen2.has(i)).flatMap((i) => [...boxes2[i].keys()])
   );
-  return [...open7].sort((a, b) => seen[a] - seen[b] || a - b)[0];
+  return [...open8].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes2, chosen2, category) {
-  const open7 = order.filter((i) => !chosen2.has(i));
-  if (category === void 0) return open7[0];
-  return open7.reduce(
+  const open8 = order.filter((i) => !chosen2.has(i));
+  if (category === void 0) return open8[0];
+  return open8.reduce(
     (best, i) => (boxes2[i]?.get(category) ?? 0) > (boxes2[best]?.get(category) ?? 0) ? i : best
   );
 }
@@ -43713,7 +43832,8 @@ function leastBusy(workers) {
 function failedRun(where, reply) {
   return reply.kind === "failed" ? new SurroundingsFault({
     where,
-    what: `onnxruntime failed to run the model: ${reply.message.split("\n")[0] ?? ""}`
+    what: `onnxruntime failed to run the model: ${reply.message.split("\n")[0] ?? ""}`,
+    fix: "Run the model by itself in onnxruntime: what fails there must be mended in the export; where memory ran out, lower `engine.threads` or `engine.batch`."
   }) : new Error(`unexpected answer ${reply.kind}`);
 }
 function indexesOf(b, batch, count3) {
@@ -43793,19 +43913,19 @@ var init_onnxruntime = __esm({
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
         const inputs = new Set(parsed.proto.graph?.input.map(({ name: name2 }) => name2));
-        const open7 = (group) => this.load(model, {
+        const open8 = (group) => this.load(model, {
           extraOutputs: group.filter((name2) => !inputs.has(name2)),
           lean: true,
           reach: options.reach === true
         });
-        let session = await open7(tensors);
+        let session = await open8(tensors);
         const groups = groupsThatFit(tensors, session.outputs);
         const statistics = /* @__PURE__ */ new Map();
         try {
           for (const [i, group] of groups.entries()) {
             if (groups.length > 1) {
               await session.release();
-              session = await open7(group);
+              session = await open8(group);
             }
             const onProgress = (done, total) => options.onProgress?.(i * total + done, groups.length * total);
             for (const [name2, one] of await session.collect(group, feed, { ...options, onProgress }))
@@ -44326,7 +44446,9 @@ var init_client = __esm({
           (resolve17) => gone ? resolve17() : this.child.once("close", () => resolve17())
         );
         this.options.signal?.removeEventListener("abort", this.stop);
-        this.die(new SurroundingsFault({ where: "TensorRT worker", what: "was closed" }));
+        this.die(
+          new SurroundingsFault({ where: "TensorRT worker", what: "was closed", fix: "Start the run again." })
+        );
         await closed;
       }
     };
@@ -46558,7 +46680,8 @@ function inferPreprocessing(view, choice2, override = "auto") {
   if (input.type !== "float32" && input.type !== "float16" && input.type !== "uint8")
     throw new InputFault({
       where: `model input ${input.name}`,
-      what: `has type ${input.type}; float32, float16 and uint8 are known`
+      what: `has type ${input.type}; float32, float16 and uint8 are known`,
+      fix: "Export the model with an input of float32."
     });
   const spec = {
     ...family.fixed,
@@ -49852,11 +49975,11 @@ async function implicitJob({ bench }, { hello }) {
 }
 function shapesOf(bench, batch) {
   const { graph, spec, loaded: loaded2 } = bench;
-  const open7 = graph.inputs.filter((name2) => {
+  const open8 = graph.inputs.filter((name2) => {
     const dims = graph.shape(name2);
     return dims?.length === 4 && dims.slice(1).some((dim) => dim < 0);
   });
-  if (open7.length === 0) return {};
+  if (open8.length === 0) return {};
   if (spec.resize === "shortest-side")
     throw new InputFault({
       where: loaded2.place("/preprocessing"),
@@ -49865,7 +49988,7 @@ function shapesOf(bench, batch) {
     });
   const { height, width, layout } = spec;
   const shape2 = layout === "nchw" ? [batch, 3, height, width] : [batch, height, width, 3];
-  return { shapes: Object.fromEntries(open7.map((name2) => [name2, shape2])) };
+  return { shapes: Object.fromEntries(open8.map((name2) => [name2, shape2])) };
 }
 function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   if (typing === "weak") return bytes2;
@@ -50499,16 +50622,16 @@ function profileOf({ engines: engines3 }, planned2) {
   if (float?.layers === void 0 || int8?.layers === void 0) return void 0;
   const floatTimes = layerTimes(float.layers, planned2);
   const int8Times = layerTimes(int8.layers, planned2);
-  const both = planned2.flatMap(({ name: name2 }) => {
+  const both2 = planned2.flatMap(({ name: name2 }) => {
     const [a, b] = [int8Times.get(name2), floatTimes.get(name2)];
     if (a === void 0 || b === void 0 || a.got !== "int8") return [];
     return [[name2, { int8Ms: a.ms / int8.batch, floatMs: b.ms / float.batch }]];
   });
-  if (both.length === 0) return void 0;
+  if (both2.length === 0) return void 0;
   const reformats = int8.layers.filter(({ reformat, ms }) => reformat && ms !== void 0);
   const sum2 = reformats.reduce((total, { ms }) => total + (ms ?? 0), 0);
   return {
-    layers: new Map(both),
+    layers: new Map(both2),
     reformatMs: reformats.length === 0 ? 0 : sum2 / reformats.length / int8.batch
   };
 }
@@ -51786,10 +51909,10 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, readdir as readdir4, readFile as readFile18, realpath as realpath3, stat as stat9 } from "node:fs/promises";
-import { join as join21, relative as relative9, resolve as resolve8 } from "node:path";
+import { access, open as open4, readdir as readdir4, realpath as realpath3, stat as stat9 } from "node:fs/promises";
+import { join as join21, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
 async function survey(folder) {
-  const found = { models: [], annotations: [], folders: /* @__PURE__ */ new Map() };
+  const found = { models: [], annotations: [], labels: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found, /* @__PURE__ */ new Set());
   return found;
 }
@@ -51803,19 +51926,36 @@ async function look(folder, depth, found, seen) {
   });
   let images2 = 0;
   let xml;
+  const texts2 = [];
   for (const entry of entries) {
     const path4 = join21(folder, entry.name);
     if (await leadsToFolder(entry, path4)) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found, seen);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
     else if (entry.name.endsWith(".json")) found.annotations.push({ path: path4, format: "coco" });
-    else if (CONFIG.test(entry.name)) found.annotations.push({ path: path4, format: "yolo" });
-    else if (entry.name.endsWith(".xml")) xml ??= path4;
+    else if (/\.ya?ml$/i.test(entry.name)) {
+      if (CONFIG.test(await headOf(path4))) found.annotations.push({ path: path4, format: "yolo" });
+    } else if (entry.name.endsWith(".xml")) xml ??= path4;
+    else if (entry.name.endsWith(".txt")) texts2.push(path4);
     else if (looksLikeImage(entry.name)) images2++;
   }
   if (images2 > 0) found.folders.set(folder, images2);
-  if (xml !== void 0 && (await readFile18(xml, "utf8")).slice(0, XML_HEAD).includes("<annotation"))
+  if (xml !== void 0 && (await headOf(xml)).includes("<annotation"))
     found.annotations.push({ path: folder, format: "voc" });
+  for (const path4 of texts2.slice(0, TRIED))
+    if (LABELS2.test(await headOf(path4))) {
+      found.labels.push(folder);
+      break;
+    }
+}
+async function headOf(file) {
+  const handle = await open4(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 async function leadsToFolder(entry, path4) {
   if (!entry.isSymbolicLink()) return entry.isDirectory();
@@ -51831,13 +51971,14 @@ function only(found, what, flag3, kind) {
   if (found.length === 1) return found[0];
   const fix = `Name ${kind} with \`${flag3}\`.`;
   if (found.length > 1) throw new ChoiceFault(what, found, fix);
-  throw new InputFault({ where: what, what: `no ${kind.replace(/^an? /, "")} lies in this folder`, fix });
+  throw new InputFault({ where: what, what: `none is found in this folder and those below`, fix });
 }
-async function annotationsIn({ annotations }) {
+async function annotationsIn({ annotations, labels }) {
   const found = [];
   for (const { path: path4, format } of annotations) if (format !== "coco" || await isCoco(path4)) found.push(path4);
+  if (found.length === 0) found.push(...labels);
   const speaking = found.filter((path4) => /val/i.test(relative9(process.cwd(), path4)));
-  const kind = "annotations (COCO .json, YOLO data.yaml or a folder of Pascal VOC .xml)";
+  const kind = "annotations (COCO .json, YOLO data.yaml or folder of labels, or a folder of Pascal VOC .xml)";
   return only(speaking.length === 1 ? speaking : found, "annotations", "--annotations", kind);
 }
 async function isCoco(file) {
@@ -51849,14 +51990,26 @@ async function isCoco(file) {
     return false;
   }
 }
-async function imagesOf2(annotations, { folders }) {
+async function imagesOf2(annotations, { folders, labels }) {
+  if (labels.includes(annotations)) return imagesBeside2(annotations, folders);
   if (!annotations.endsWith(".json")) return void 0;
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
   const name2 = truth.images[0]?.name ?? "";
   for (const folder of folders.keys()) if (name2 !== "" && await holds(folder, name2)) return folder;
   throw new InputFault({
-    where: annotations,
+    where: shown2(annotations),
     what: `no folder here holds its images (looked for ${name2})`,
+    fix: "Name the folder with `--images`."
+  });
+}
+function imagesBeside2(labels, folders) {
+  const parts = labels.split(sep4);
+  const at2 = parts.lastIndexOf("labels");
+  const beside = at2 < 0 ? labels : parts.with(at2, "images").join(sep4);
+  for (const folder of [beside, labels]) if (folders.has(folder)) return folder;
+  throw new InputFault({
+    where: shown2(labels),
+    what: `no images lie in ${shown2(beside)}, where those of a folder of labels are looked for`,
     fix: "Name the folder with `--images`."
   });
 }
@@ -51877,7 +52030,7 @@ function calibrationOf({ folders }, validation) {
     "a folder of calibration images"
   );
 }
-var SKIPPED, DEPTH, CONFIG, XML_HEAD, ChoiceFault;
+var SKIPPED, DEPTH, CONFIG, LABELS2, HEAD, TRIED, ChoiceFault;
 var init_survey = __esm({
   "src/commands/survey.ts"() {
     "use strict";
@@ -51885,8 +52038,10 @@ var init_survey = __esm({
     init_faults();
     SKIPPED = /* @__PURE__ */ new Set(["node_modules", ".git", "dist", "build", "int8-gate-report", "venv", "__pycache__"]);
     DEPTH = 4;
-    CONFIG = /^(data|dataset)\.ya?ml$/i;
-    XML_HEAD = 200;
+    CONFIG = /^names:[^]*^(val|train|test):|^(val|train|test):[^]*^names:/m;
+    LABELS2 = /^\s*\d+([ \t]+-?\d*\.?\d+(e-?\d+)?){4,}\s*$/im;
+    HEAD = 64e3;
+    TRIED = 3;
     ChoiceFault = class extends InputFault {
       constructor(what, options, fix) {
         super({ where: what, what: `several could be meant: ${options.map(shown2).join(", ")}`, fix });
@@ -51900,16 +52055,16 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access2, mkdir as mkdir6, readFile as readFile19, writeFile as writeFile6 } from "node:fs/promises";
-import { dirname as dirname14, join as join22, relative as relative10, resolve as resolve9, sep as sep4 } from "node:path";
+import { access as access2, mkdir as mkdir6, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
+import { dirname as dirname14, join as join22, relative as relative10, resolve as resolve9, sep as sep5 } from "node:path";
 async function repositoryOf(folder) {
   if (await exists(join22(folder, ".git"))) return folder;
   const parent = dirname14(folder);
   return parent === folder ? void 0 : repositoryOf(parent);
 }
 async function writeWorkflows(root2, config, force) {
-  const below = relative10(root2, resolve9(config)).split(sep4).join("/");
-  const lfs = /filter=lfs/.test(await readFile19(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const below = relative10(root2, resolve9(config)).split(sep5).join("/");
+  const lfs = /filter=lfs/.test(await readFile18(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
   const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
   const lines2 = [];
   for (const [i, path4] of WORKFLOWS.entries()) {
@@ -52021,8 +52176,10 @@ async function init(options, ask2) {
     });
   const found = await survey(process.cwd());
   const one = (find4) => chosen(find4, ask2);
-  const model = options.model ?? await one(() => only(found.models, "model", "--model", "an .onnx file"));
-  const annotations = options.annotations ?? await one(() => annotationsIn(found));
+  const [model, annotations] = await both(
+    async () => options.model ?? await one(() => only(found.models, "model", "--model", "an .onnx file")),
+    async () => options.annotations ?? await one(() => annotationsIn(found))
+  );
   const images2 = options.images ?? await imagesOf2(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
   const validation = new Set(truth.images.map((image) => dirname15(resolve10(image.file))));
@@ -52047,6 +52204,20 @@ async function init(options, ask2) {
     ...await workflows(file, options),
     "Next: int8-gate run"
   ].join("\n");
+}
+async function both(first2, second) {
+  const problems = [];
+  const found = [];
+  for (const find4 of [first2, second])
+    try {
+      found.push(await find4());
+    } catch (error2) {
+      if (!(error2 instanceof InputFault)) throw error2;
+      problems.push(...error2.problems);
+    }
+  const [a, b] = found;
+  if (a === void 0 || b === void 0) throw new InputFault(problems);
+  return [a, b];
 }
 async function chosen(find4, ask2) {
   try {
@@ -52190,18 +52361,18 @@ function lines(stream) {
 }
 function grouped(stream) {
   const inner = lines(stream);
-  let open7 = false;
+  let open8 = false;
   const close = () => {
     inner.end();
-    if (open7) stream.write("::endgroup::\n");
-    open7 = false;
+    if (open8) stream.write("::endgroup::\n");
+    open8 = false;
   };
   return {
     phase(title) {
       close();
       stream.write(`::group::${terminalText(title)}
 `);
-      open7 = true;
+      open8 = true;
     },
     update: (done, total) => inner.update(done, total),
     end: close
@@ -52297,7 +52468,7 @@ function build(signal, end) {
     "--base-ref <ref>",
     "branch or commit whose settings judge, and that is measured where no --base is named"
   ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").option("--history <file>", "file of earlier runs, to which this one is added").option("--commit <sha>", "commit that the run is of, for the history").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open4(options, signal);
+    const { loaded: loaded2, context: context3 } = await open5(options, signal);
     const base = baseOf(options);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       ...context3,
@@ -52314,7 +52485,7 @@ Report: ${terminalText(join24(reportFolder, "report.html"))}`
     end(exitStatus);
   });
   job2("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open4(options, signal, { newPlan: true });
+    const { loaded: loaded2, context: context3 } = await open5(options, signal, { newPlan: true });
     const result = await runPlan(loaded2, context3, options.write);
     print(
       options.json === true ? JSON.stringify(result.report) : `
@@ -52328,7 +52499,7 @@ ${wrappedLines(result.written.map(terminalText).join("\n"), style().width)}`
     "audit",
     "tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift"
   ).action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open4(options, signal);
+    const { loaded: loaded2, context: context3 } = await open5(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
     const report = join24(context3.out, "audit.html");
     print(
@@ -52341,7 +52512,7 @@ Report: ${terminalText(report)}`
   });
   job2("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
-      const { loaded: loaded2, context: context3 } = await open4(options, signal);
+      const { loaded: loaded2, context: context3 } = await open5(options, signal);
       const made = await runQuantize(loaded2, context3);
       print(
         options.json === true ? JSON.stringify(made) : [
@@ -52364,7 +52535,7 @@ Report: ${terminalText(report)}`
     ).choices(["distinct", "pycocotools"]).default("distinct")
   ).action(async (options) => print(await evaluate(options, signal)));
   job2("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open4(options, signal);
+    const { loaded: loaded2, context: context3 } = await open5(options, signal);
     const rows3 = await runSensitivity(loaded2, context3);
     const line = ({ rank: rank2, sqnr, name: name2 }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name2)}`;
     print(options.json === true ? JSON.stringify(rows3) : rows3.map(line).join("\n"));
@@ -52428,11 +52599,11 @@ async function evaluate(options, signal) {
       what: "--metric and --ids are for files",
       fix: "Name --ground-truth and --detections too."
     });
-  const { loaded: loaded2, context: context3 } = await open4(options, signal);
+  const { loaded: loaded2, context: context3 } = await open5(options, signal);
   const stats = await runEvaluate(loaded2, context3);
   return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
-async function open4(options, signal, how = {}) {
+async function open5(options, signal, how = {}) {
   const loaded2 = await loadSettings(options.config, how);
   const out = resolve12(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
@@ -72108,7 +72279,7 @@ function exists2(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir8, open5, readdir5, rename7, rm10, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir8, open6, readdir5, rename7, rm10, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -72138,7 +72309,7 @@ var init_io_util = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open5, readdir: readdir5, rename: rename7, rm: rm10, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open6, readdir: readdir5, rename: rename7, rm: rm10, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -72366,7 +72537,7 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute4, relative as relative13, resolve as resolve13, sep as sep6 } from "node:path";
+import { isAbsolute as isAbsolute4, relative as relative13, resolve as resolve13, sep as sep7 } from "node:path";
 function readInputs() {
   const workspace = resolve13(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
@@ -72389,7 +72560,7 @@ function readInputs() {
     dataFolders: getMultilineInput("data-folders").map((one) => resolve13(workspace, one)),
     posting: {
       token: getInput("token"),
-      name: nameOf2(relative13(workspace, config).split(sep6).join("/")),
+      name: nameOf2(relative13(workspace, config).split(sep7).join("/")),
       comment: oneOf("comment", ["true", "false"], "true") === "true",
       check: oneOf("check", ["true", "false"], "true") === "true",
       reportUrl: addressOf(getInput("report-url"))
@@ -72404,14 +72575,22 @@ function nameOf2(config) {
 function addressOf(text3) {
   if (text3 === "") return void 0;
   if (URL.canParse(text3) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text3)) return text3;
-  throw new InputFault({ where: "input report-url", what: "is no http address" });
+  throw new InputFault({
+    where: "input report-url",
+    what: "is no http address",
+    fix: "Give an address that begins with https://, or leave the input out."
+  });
 }
 function oneOf(input, words, otherwise) {
   const text3 = getInput(input);
   if (text3 === "") return otherwise;
   const found = words.find((one) => one === text3);
   if (found !== void 0) return found;
-  throw new InputFault({ where: `input ${input}`, what: `is "${text3}", expected ${words.join(" or ")}` });
+  throw new InputFault({
+    where: `input ${input}`,
+    what: `is "${text3}", expected ${words.join(" or ")}`,
+    fix: "Correct the input in the workflow."
+  });
 }
 function refuseHeadCode(occasion, mode) {
   const event = occasion.kind === "pull-request" && occasion.privileged ? "pull_request_target" : occasion.kind === "workflow-run" && occasion.ofPullRequest ? "workflow_run of a pull request" : void 0;
@@ -74760,12 +74939,12 @@ async function hook(token, request2, route, parameters) {
   endpoint2.headers.authorization = withAuthorizationPrefix(token);
   return request2(endpoint2);
 }
-var b64url, sep7, jwtRE, isJWT, createTokenAuth;
+var b64url, sep8, jwtRE, isJWT, createTokenAuth;
 var init_dist_bundle4 = __esm({
   "node_modules/@octokit/auth-token/dist-bundle/index.js"() {
     b64url = "(?:[a-zA-Z0-9_-]+)";
-    sep7 = "\\.";
-    jwtRE = new RegExp(`^${b64url}${sep7}${b64url}${sep7}${b64url}$`);
+    sep8 = "\\.";
+    jwtRE = new RegExp(`^${b64url}${sep8}${b64url}${sep8}${b64url}$`);
     isJWT = jwtRE.test.bind(jwtRE);
     createTokenAuth = function createTokenAuth2(token) {
       if (!token) {
@@ -77741,7 +77920,7 @@ async function post(github, input, patience) {
   const me = () => login ??= loginOf(github);
   for (let taken = 0; taken < MOST_STEPS; taken++) {
     try {
-      const step2 = nextStep(await ours(github, input, me), input.mark, await headOf(github, input));
+      const step2 = nextStep(await ours(github, input, me), input.mark, await headOf2(github, input));
       if (step2.kind === "rest") {
         if (!wrote || waited) return { kind: step2.why };
         await patience.sleep(input.settleMs);
@@ -77781,7 +77960,7 @@ async function loginOf(github) {
     throw error2;
   }
 }
-async function headOf(github, { number: number3, mark: mark2 }) {
+async function headOf2(github, { number: number3, mark: mark2 }) {
   try {
     return await github.pullHead(number3);
   } catch (error2) {
@@ -77805,8 +77984,8 @@ var init_sticky = __esm({
 function formatIssueMark(key, says) {
   return `<!-- int8-gate-audit:${key} says=${digestOf4(says)} -->`;
 }
-function nextIssueStep(open7, { problem }) {
-  const [first2, ...others] = open7;
+function nextIssueStep(open8, { problem }) {
+  const [first2, ...others] = open8;
   if (problem === void 0)
     return first2 === void 0 ? { kind: "rest" } : { kind: "close", number: first2.number, why: "solved" };
   if (first2 === void 0) return { kind: "create" };
@@ -78049,8 +78228,8 @@ function bodyOf(news, frame) {
 async function pullsOf(github, occasion) {
   if (occasion.kind === "pull-request") return [occasion.number];
   if (occasion.numbers.length > 0) return occasion.numbers.slice(0, MOST_PULLS);
-  const open7 = await github.openPulls(occasion.head);
-  return open7.filter(({ headSha }) => headSha === occasion.headSha).map(({ number: number3 }) => number3).slice(0, MOST_PULLS);
+  const open8 = await github.openPulls(occasion.head);
+  return open8.filter(({ headSha }) => headSha === occasion.headSha).map(({ number: number3 }) => number3).slice(0, MOST_PULLS);
 }
 function runUrl({ serverUrl, repository, runId, attempt }, occasion) {
   const runs = `${serverUrl}/${repository ?? ""}/actions/runs`;
@@ -78141,18 +78320,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile20, stat as stat11 } from "node:fs/promises";
-import { relative as relative14, sep as sep8 } from "node:path";
+import { readFile as readFile19, stat as stat11 } from "node:fs/promises";
+import { relative as relative14, sep as sep9 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
   const about = await stat11(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile20(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile19(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile20(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile19(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -78160,7 +78339,7 @@ async function sourcesAt(config, root2) {
 }
 function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
   const inside2 = (path4) => {
-    const away = relative14(root2, path4).split(sep8).join("/");
+    const away = relative14(root2, path4).split(sep9).join("/");
     return away === "" || away.startsWith("..") ? void 0 : away;
   };
   const settings2 = inside2(loaded2.file);
@@ -78227,7 +78406,7 @@ var init_places = __esm({
 
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
-import { open as open6, realpath as realpath4 } from "node:fs/promises";
+import { open as open7, realpath as realpath4 } from "node:fs/promises";
 import { isAbsolute as isAbsolute5, join as join26, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
   const file = join26(folder, "report.json");
@@ -78236,13 +78415,26 @@ async function readForeignReport(folder, workspace) {
   try {
     const away = relative15(await realpath4(workspace), await realpath4(folder));
     if (away.startsWith("..") || isAbsolute5(away))
-      throw new InputFault({ where, what: "lies outside the workspace" });
-    const handle = await open6(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
+      throw new InputFault({
+        where,
+        what: "lies outside the workspace",
+        fix: "Download the report of the first workflow into the workspace, and name its folder as `report-folder`."
+      });
+    const handle = await open7(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
     try {
       const about = await handle.stat();
-      if (!about.isFile()) throw new InputFault({ where, what: "is no regular file" });
+      if (!about.isFile())
+        throw new InputFault({
+          where,
+          what: "is no regular file",
+          fix: "Take the artifact of the first workflow as it is; links are not followed."
+        });
       if (about.size > MOST_BYTES4)
-        throw new InputFault({ where, what: `has ${about.size} bytes; at most ${MOST_BYTES4} are read` });
+        throw new InputFault({
+          where,
+          what: `has ${about.size} bytes; at most ${MOST_BYTES4} are read`,
+          fix: "Set `report.images: 0` to keep pictures out of the report."
+        });
       text3 = await handle.readFile("utf8");
     } finally {
       await handle.close();
@@ -78309,7 +78501,7 @@ var init_companion = __esm({
 
 // src/github/confine.ts
 import { realpath as realpath5 } from "node:fs/promises";
-import { isAbsolute as isAbsolute6, relative as relative16, resolve as resolve14, sep as sep9 } from "node:path";
+import { isAbsolute as isAbsolute6, relative as relative16, resolve as resolve14, sep as sep10 } from "node:path";
 async function confine({ settings: settings2, place: place2 }, workspace, folders) {
   const roots = await Promise.all([workspace, ...folders].map(real));
   const problems = [];
@@ -78338,7 +78530,7 @@ async function real(path4) {
 }
 function within(root2, path4) {
   const away = relative16(root2, path4);
-  return away !== ".." && !away.startsWith(`..${sep9}`) && !isAbsolute6(away);
+  return away !== ".." && !away.startsWith(`..${sep10}`) && !isAbsolute6(away);
 }
 var READS;
 var init_confine = __esm({
@@ -80751,7 +80943,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash15 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile21, readdir as readdir6, rm as rm11 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm11 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname18, join as join28 } from "node:path";
@@ -80794,7 +80986,7 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile21(join28(actionRoot2, "package-lock.json"));
+  const lock = await readFile20(join28(actionRoot2, "package-lock.json"));
   const hash = createHash15("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
@@ -80843,7 +81035,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile22 } from "node:fs/promises";
+import { readFile as readFile21 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -80857,7 +81049,11 @@ function readSurroundings(environment) {
 function addressOf2(text3, otherwise) {
   const address = text3 === void 0 || text3 === "" ? otherwise : text3;
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol))
-    throw new InputFault({ where: "GITHUB_SERVER_URL or GITHUB_API_URL", what: `is no address: ${address}` });
+    throw new InputFault({
+      where: "GITHUB_SERVER_URL or GITHUB_API_URL",
+      what: `is no address: ${address}`,
+      fix: "Leave both as the runner sets them."
+    });
   return address.replace(/\/+$/, "");
 }
 async function readOccasion(environment) {
@@ -80868,10 +81064,14 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile22(path4, "utf8"));
+    return JSON.parse(await readFile21(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
-      { where: "GITHUB_EVENT_PATH", what: `the event cannot be read: ${messageOf(cause)}` },
+      {
+        where: "GITHUB_EVENT_PATH",
+        what: `the event cannot be read: ${messageOf(cause)}`,
+        fix: "Leave GITHUB_EVENT_PATH as the runner sets it; outside of Actions, unset it."
+      },
       { cause }
     );
   }
@@ -80884,16 +81084,28 @@ function occasionOf(event, payload, sha) {
   const text3 = (path4) => {
     const value = at2(path4);
     if (typeof value === "string") return value;
-    throw new InputFault({ where: `event ${event}`, what: `has no ${path4}` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `has no ${path4}`,
+      fix: "Run on an event that docs/gate.md names, with the payload as GitHub sends it."
+    });
   };
   const commit = (path4) => {
     const value = text3(path4);
     if (/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value)) return value;
-    throw new InputFault({ where: `event ${event}`, what: `${path4} is no commit` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `${path4} is no commit`,
+      fix: "Run on an event that docs/gate.md names, with the payload as GitHub sends it."
+    });
   };
   const count3 = (value, path4) => {
     if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
-    throw new InputFault({ where: `event ${event}`, what: `${path4} is no number` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `${path4} is no number`,
+      fix: "Run on an event that docs/gate.md names, with the payload as GitHub sends it."
+    });
   };
   switch (event) {
     case "pull_request":

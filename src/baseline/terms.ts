@@ -100,7 +100,11 @@ async function ownWaivers({ settings, place }: LoadedSettings): Promise<readonly
     text = await readFile(file, 'utf8');
   } catch (cause) {
     throw new InputFault(
-      { where: place('/gate/waivers'), what: `${file} cannot be read: ${messageOf(cause)}` },
+      {
+        where: place('/gate/waivers'),
+        what: `${file} cannot be read: ${messageOf(cause)}`,
+        fix: 'Name the committed file of waivers as `gate.waivers`, or take the line out.',
+      },
       { cause },
     );
   }

@@ -99,6 +99,7 @@ function refuse(source: string, json: unknown): never {
   throw new InputFault({
     where: source,
     what: `a COCO annotation file is an object with images, annotations and categories; this is ${Array.isArray(json) ? 'an array' : show(json)}${results}`,
+    fix: 'Name a COCO instances file as `validation.annotations` (`--ground-truth` for `evaluate`).',
   });
 }
 
@@ -115,7 +116,11 @@ function assemble(
   const annotations = new Annotations(source, problems, images, categories);
   fill(annotations, problems);
   if (images.length === 0 && !problems.any)
-    problems.add(`${source} images`, 'is empty: there is nothing to evaluate');
+    problems.add(
+      `${source} images`,
+      'is empty: there is nothing to evaluate',
+      'Name the annotation file of the validation set.',
+    );
   const table = annotations.finish(options.repeatedIds ?? 'refuse');
   problems.throwIfAny(source);
   return { source, images, categories, annotations: table, skipped: [] };

@@ -52,6 +52,7 @@ function refuse(source: string, json: unknown): never {
   throw new InputFault({
     where: source,
     what: `a COCO results file is an array of detections, this is ${typeof json === 'object' && json !== null ? 'an object' : show(json)}`,
+    fix: 'Write `[{ "image_id": …, "category_id": …, "bbox": [x, y, width, height], "score": … }, …]`, as pycocotools loads.',
   });
 }
 

@@ -17,7 +17,10 @@ function faultOf(error: unknown, path: string, kind: string): Error {
     );
   }
   if (code === 'EISDIR') {
-    return new InputFault({ where: path, what: `this is a folder, no ${kind}` }, { cause: error });
+    return new InputFault(
+      { where: path, what: `this is a folder, no ${kind}`, fix: 'Name the file itself.' },
+      { cause: error },
+    );
   }
   if (code === 'ERR_FS_FILE_TOO_LARGE') {
     return new InputFault(
@@ -30,7 +33,11 @@ function faultOf(error: unknown, path: string, kind: string): Error {
     );
   }
   return new SurroundingsFault(
-    { where: path, what: `cannot read the ${kind}: ${messageOf(error)}` },
+    {
+      where: path,
+      what: `cannot read the ${kind}: ${messageOf(error)}`,
+      fix: 'Check the permissions of the file, and the disk.',
+    },
     { cause: error },
   );
 }
@@ -64,7 +71,10 @@ export async function readFolder(path: string, kind: string): Promise<Dirent[]> 
     return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   } catch (error) {
     if (systemCode(error) === 'ENOTDIR') {
-      throw new InputFault({ where: path, what: `this is a file, a ${kind} is needed` }, { cause: error });
+      throw new InputFault(
+        { where: path, what: `this is a file, a ${kind} is needed`, fix: 'Name the folder itself.' },
+        { cause: error },
+      );
     }
     throw faultOf(error, path, kind);
   }

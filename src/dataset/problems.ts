@@ -22,7 +22,16 @@ export class Problems {
   throwIfAny(source: string): void {
     if (this.count === 0) return;
     const more = this.count - this.list.length;
-    const tail: Problem[] = more > 0 ? [{ where: source, what: `and ${more} more mistakes like these` }] : [];
+    const tail: Problem[] =
+      more > 0
+        ? [
+            {
+              where: source,
+              what: `and ${more} more mistakes like these`,
+              fix: 'Correct the first ones and run again.',
+            },
+          ]
+        : [];
     throw new InputFault([...this.list, ...tail]);
   }
 }

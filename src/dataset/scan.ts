@@ -291,6 +291,7 @@ export class JsonScanner {
     throw new InputFault({
       where: `${this.source}:${line}:${at - start + 1}`,
       what: `the ${this.kind} is not valid JSON: ${what}, ${found}`,
+      fix: 'Correct the place, or write the file again; a file that was cut off ends early.',
     });
   }
 }

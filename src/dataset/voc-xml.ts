@@ -67,19 +67,25 @@ export function parseVoc(text: string, file: string, problems: Problems): VocFil
   };
 }
 
+const WRITE_AGAIN = 'Correct it, or export the annotations again.';
+
 function parseXml(xml: string, file: string, problems: Problems): JsonObject | undefined {
   const valid = XMLValidator.validate(xml);
   if (valid !== true) {
     const { line, col, msg } = valid.err;
-    problems.add(`${file}:${line}${Number.isFinite(col) ? `:${col}` : ''}`, `is no valid XML: ${msg}`);
+    problems.add(
+      `${file}:${line}${Number.isFinite(col) ? `:${col}` : ''}`,
+      `is no valid XML: ${msg}`,
+      WRITE_AGAIN,
+    );
     return undefined;
   }
   try {
     const { annotation } = parser.parse(xml) as { readonly annotation?: unknown };
     if (isObject(annotation)) return annotation;
-    problems.add(file, 'has no element `annotation` with content, as Pascal VOC files have');
+    problems.add(file, 'has no element `annotation` with content, as Pascal VOC files have', WRITE_AGAIN);
   } catch (error) {
-    problems.add(file, `is no XML that can be read: ${messageOf(error)}`);
+    problems.add(file, `is no XML that can be read: ${messageOf(error)}`, WRITE_AGAIN);
   }
   return undefined;
 }
@@ -108,7 +114,8 @@ class XmlReader {
       void this.problems.add(`${place}${key}`, what, fix);
     if (!isObject(object)) return wrong('', 'is empty');
     const { name, difficult, bndbox } = object;
-    if (typeof name !== 'string' || name === '') return wrong('.name', 'is missing');
+    if (typeof name !== 'string' || name === '')
+      return wrong('.name', 'is missing', 'Every object has the name of a class.');
     if (!isObject(bndbox)) return wrong('.bndbox', 'is missing', 'Only boxes can be evaluated.');
     if (difficult !== undefined && difficult !== '0' && difficult !== '1' && difficult !== '')
       return wrong('.difficult', `must be 0 or 1, is ${show(difficult)}`);

@@ -35,6 +35,7 @@ export async function loadVoc({ annotations, images, exif, split }: VocSource): 
     throw new InputFault({
       where: annotations,
       what: 'holds no .xml file, so there is nothing to evaluate on',
+      fix: 'Name the folder that holds the .xml files as `validation.annotations`.',
     });
   const problems = new Problems();
   const texts = await eachOf(files, (file) => readBytes(file, 'annotation file'));
@@ -157,7 +158,12 @@ async function listed(list: string, folder: string, all: readonly string[]): Pro
     const [name = ''] = line.trim().split(/\s+/);
     if (name === '') return;
     const file = known.get(name);
-    if (file === undefined) problems.add(`${list}:${i + 1}`, `there is no ${join(folder, name)}.xml`);
+    if (file === undefined)
+      problems.add(
+        `${list}:${i + 1}`,
+        `there is no ${join(folder, name)}.xml`,
+        'Add the annotation file, or take the line out.',
+      );
     else found.add(file);
   });
   problems.throwIfAny(list);
@@ -202,7 +208,11 @@ function pairUp(
     }
     const other = taken.get(file);
     if (other !== undefined)
-      problems.add(xml, `its image ${basename(file)} is annotated already, by ${other}`);
+      problems.add(
+        xml,
+        `its image ${basename(file)} is annotated already, by ${other}`,
+        'Keep one of the two.',
+      );
     taken.set(file, xml);
     return [{ id: i + 1, file, name: relative(place, file), width, height }];
   });

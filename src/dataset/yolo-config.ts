@@ -51,15 +51,32 @@ function parseYaml(text: string, file: string): ParsedYaml {
     return `${file}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
+    throw new InputFault(
+      document.errors.map(({ pos, message }) => ({
+        where: at(pos[0]),
+        what: message,
+        fix: 'Correct the YAML at this place.',
+      })),
+    );
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 50 });
   } catch (cause) {
-    throw new InputFault({ where: file, what: 'has aliases that expand without end' }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: 'has aliases that expand without end',
+        fix: 'Write the values out instead of `*alias`.',
+      },
+      { cause },
+    );
   }
   if (!isObject(value))
-    throw new InputFault({ where: file, what: `must have keys such as val and names, is ${show(value)}` });
+    throw new InputFault({
+      where: file,
+      what: `must have keys such as val and names, is ${show(value)}`,
+      fix: 'Write `val: images/val` and `names: [first, second]`, as Ultralytics has it.',
+    });
   const place = (key: string): string => {
     const node = document.get(key, true) as { range?: [number, number, number] | null } | undefined;
     const range = node?.range;
@@ -121,7 +138,11 @@ async function findPlaces(yaml: ParsedYaml, file: string, split: Split): Promise
   const found: string[] = [];
   for (const entry of list) {
     if (typeof entry !== 'string' || entry === '') {
-      problems.add(yaml.place(key), `must name a folder, a text file or a list of them, is ${show(entry)}`);
+      problems.add(
+        yaml.place(key),
+        `must name a folder, a text file or a list of them, is ${show(entry)}`,
+        'Write for example `val: images/val`.',
+      );
       continue;
     }
     const candidates = candidatesOf(dirname(file), base, entry);

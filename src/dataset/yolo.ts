@@ -204,7 +204,12 @@ async function listFile(list: string, root: string): Promise<string[]> {
     let there: string | undefined;
     for (const path of candidates) if (there === undefined && (await kindOf(path)) === 'file') there = path;
     if (there !== undefined) found.push(there);
-    else problems.add(`${list}:${i + 1}`, `${entry} is not there (looked at ${candidates.join(', ')})`);
+    else
+      problems.add(
+        `${list}:${i + 1}`,
+        `${entry} is not there (looked at ${candidates.join(', ')})`,
+        'Add the image, or take the line out.',
+      );
   }
   problems.throwIfAny(list);
   return found;
@@ -212,7 +217,11 @@ async function listFile(list: string, root: string): Promise<string[]> {
 
 function unique(listed: readonly string[], where: string): Pick<Layout, 'images' | 'repeated'> {
   if (listed.length === 0)
-    throw new InputFault({ where, what: 'names no image, so there is nothing to evaluate on' });
+    throw new InputFault({
+      where,
+      what: 'names no image, so there is nothing to evaluate on',
+      fix: 'Put images into the folder that it names, or name another with `validation.images`.',
+    });
   const images = [...new Set(listed)].sort();
   return { images, repeated: listed.length - images.length };
 }

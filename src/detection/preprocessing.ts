@@ -151,6 +151,7 @@ export function inferPreprocessing(
     throw new InputFault({
       where: `model input ${input.name}`,
       what: `has type ${input.type}; float32, float16 and uint8 are known`,
+      fix: 'Export the model with an input of float32.',
     });
   const spec: PreprocessingSpec = {
     ...family.fixed,

@@ -304,6 +304,7 @@ function failedRun(where: string, reply: Reply): Error {
     ? new SurroundingsFault({
         where,
         what: `onnxruntime failed to run the model: ${reply.message.split('\n')[0] ?? ''}`,
+        fix: 'Run the model by itself in onnxruntime: what fails there must be mended in the export; where memory ran out, lower `engine.threads` or `engine.batch`.',
       })
     : new Error(`unexpected answer ${reply.kind}`);
 }

@@ -84,12 +84,14 @@ export function checkFinite({ count, score, bbox }: DetectionTable): void {
       throw new InputFault({
         where: `detection ${row}`,
         what: `has the score ${String(score[row])}; a score must be a finite number`,
+        fix: 'Write detections whose numbers are finite; a model that gives NaN cannot be judged.',
       });
     for (let i = 4 * row; i < 4 * row + 4; i++)
       if (!Number.isFinite(bbox[i]))
         throw new InputFault({
           where: `detection ${row}`,
           what: `has the box [${bbox.subarray(4 * row, 4 * row + 4).join(', ')}]; its numbers must be finite`,
+          fix: 'Write detections whose numbers are finite; a model that gives NaN cannot be judged.',
         });
   }
 }

@@ -76,7 +76,11 @@ function addressOf(text: string): string | undefined {
   if (text === '') return undefined;
   // It becomes the target of a link: no sign may end it early.
   if (URL.canParse(text) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text)) return text;
-  throw new InputFault({ where: 'input report-url', what: 'is no http address' });
+  throw new InputFault({
+    where: 'input report-url',
+    what: 'is no http address',
+    fix: 'Give an address that begins with https://, or leave the input out.',
+  });
 }
 
 function oneOf<const T extends string>(input: string, words: readonly T[], otherwise: T): T {
@@ -84,7 +88,11 @@ function oneOf<const T extends string>(input: string, words: readonly T[], other
   if (text === '') return otherwise;
   const found = words.find((one) => one === text);
   if (found !== undefined) return found;
-  throw new InputFault({ where: `input ${input}`, what: `is "${text}", expected ${words.join(' or ')}` });
+  throw new InputFault({
+    where: `input ${input}`,
+    what: `is "${text}", expected ${words.join(' or ')}`,
+    fix: 'Correct the input in the workflow.',
+  });
 }
 
 /**

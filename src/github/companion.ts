@@ -26,13 +26,26 @@ export async function readForeignReport(folder: string, workspace: string): Prom
   try {
     const away = relative(await realpath(workspace), await realpath(folder));
     if (away.startsWith('..') || isAbsolute(away))
-      throw new InputFault({ where, what: 'lies outside the workspace' });
+      throw new InputFault({
+        where,
+        what: 'lies outside the workspace',
+        fix: 'Download the report of the first workflow into the workspace, and name its folder as `report-folder`.',
+      });
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const about = await handle.stat();
-      if (!about.isFile()) throw new InputFault({ where, what: 'is no regular file' });
+      if (!about.isFile())
+        throw new InputFault({
+          where,
+          what: 'is no regular file',
+          fix: 'Take the artifact of the first workflow as it is; links are not followed.',
+        });
       if (about.size > MOST_BYTES)
-        throw new InputFault({ where, what: `has ${about.size} bytes; at most ${MOST_BYTES} are read` });
+        throw new InputFault({
+          where,
+          what: `has ${about.size} bytes; at most ${MOST_BYTES} are read`,
+          fix: 'Set `report.images: 0` to keep pictures out of the report.',
+        });
       text = await handle.readFile('utf8');
     } finally {
       await handle.close();

@@ -56,7 +56,11 @@ export function readSurroundings(environment: NodeJS.ProcessEnv): Surroundings {
 function addressOf(text: string | undefined, otherwise: string): string {
   const address = text === undefined || text === '' ? otherwise : text;
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol))
-    throw new InputFault({ where: 'GITHUB_SERVER_URL or GITHUB_API_URL', what: `is no address: ${address}` });
+    throw new InputFault({
+      where: 'GITHUB_SERVER_URL or GITHUB_API_URL',
+      what: `is no address: ${address}`,
+      fix: 'Leave both as the runner sets them.',
+    });
   return address.replace(/\/+$/, '');
 }
 
@@ -76,7 +80,11 @@ async function payloadOf(path: string | undefined): Promise<unknown> {
     return JSON.parse(await readFile(path, 'utf8')) as unknown;
   } catch (cause) {
     throw new InputFault(
-      { where: 'GITHUB_EVENT_PATH', what: `the event cannot be read: ${messageOf(cause)}` },
+      {
+        where: 'GITHUB_EVENT_PATH',
+        what: `the event cannot be read: ${messageOf(cause)}`,
+        fix: 'Leave GITHUB_EVENT_PATH as the runner sets it; outside of Actions, unset it.',
+      },
       { cause },
     );
   }
@@ -95,16 +103,28 @@ export function occasionOf(event: string, payload: unknown, sha: string): Occasi
   const text = (path: string): string => {
     const value = at(path);
     if (typeof value === 'string') return value;
-    throw new InputFault({ where: `event ${event}`, what: `has no ${path}` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `has no ${path}`,
+      fix: 'Run on an event that docs/gate.md names, with the payload as GitHub sends it.',
+    });
   };
   const commit = (path: string): string => {
     const value = text(path);
     if (/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value)) return value;
-    throw new InputFault({ where: `event ${event}`, what: `${path} is no commit` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `${path} is no commit`,
+      fix: 'Run on an event that docs/gate.md names, with the payload as GitHub sends it.',
+    });
   };
   const count = (value: unknown, path: string): number => {
     if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-    throw new InputFault({ where: `event ${event}`, what: `${path} is no number` });
+    throw new InputFault({
+      where: `event ${event}`,
+      what: `${path} is no number`,
+      fix: 'Run on an event that docs/gate.md names, with the payload as GitHub sends it.',
+    });
   };
   switch (event) {
     case 'pull_request':

@@ -61,7 +61,11 @@ async function fileSize(path: string): Promise<number> {
   try {
     const info = await stat(path);
     if (info.isFile()) return info.size;
-    throw new InputFault({ where: path, what: 'is a folder, expected an .onnx file' });
+    throw new InputFault({
+      where: path,
+      what: 'is a folder, expected an .onnx file',
+      fix: 'Name the .onnx file of the detector as `model`.',
+    });
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
     throw new InputFault(
@@ -126,7 +130,11 @@ export async function writeModel(proto: ModelProto, path: string): Promise<void>
   } catch (error) {
     await rm(temporary, { force: true });
     throw new SurroundingsFault(
-      { where: path, what: `the model cannot be written: ${messageOf(error)}` },
+      {
+        where: path,
+        what: `the model cannot be written: ${messageOf(error)}`,
+        fix: 'Make room on the disk, or name another folder with `--out`.',
+      },
       { cause: error },
     );
   }
@@ -222,7 +230,11 @@ async function inlineExternalData(model: Model): Promise<void> {
       });
     total += length;
     if (total > PROTOBUF_LIMIT)
-      throw new InputFault({ where, what: 'the weights exceed 2 GiB, more than int8-gate can quantize' });
+      throw new InputFault({
+        where,
+        what: 'the weights exceed 2 GiB, more than int8-gate can quantize',
+        fix: 'Judge a smaller detector: one file of ONNX ends at 2 GiB, and so does what can be quantized.',
+      });
     tensor.rawData = data.subarray(offset, offset + length);
     tensor.dataLocation = TensorProto_DataLocation.DEFAULT;
     tensor.externalData = [];

@@ -32,7 +32,11 @@ export function bytesPerElement(type: number): number | undefined {
 export function tensorToFloats(tensor: TensorProto): Float32Array {
   const where = `initializer ${tensor.name}`;
   if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL)
-    throw new InputFault({ where, what: 'its data lies outside the model file and has not been loaded' });
+    throw new InputFault({
+      where,
+      what: 'its data lies outside the model file and has not been loaded',
+      fix: 'Keep the file of weights beside the .onnx file.',
+    });
   const raw = tensor.rawData;
   switch (tensor.dataType) {
     case FLOAT:
@@ -50,6 +54,7 @@ export function tensorToFloats(tensor: TensorProto): Float32Array {
       throw new InputFault({
         where,
         what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected floats`,
+        fix: 'Export the model in FP32.',
       });
   }
 }
@@ -74,6 +79,7 @@ export function tensorToIntegers(tensor: TensorProto): number[] {
       throw new InputFault({
         where,
         what: `has type ${TensorProto_DataType[tensor.dataType] ?? tensor.dataType}, expected integers`,
+        fix: 'Export the model again: the operator that reads this takes integers.',
       });
   }
 }
@@ -124,6 +130,7 @@ function aligned(raw: Uint8Array, size: number, where: string): ArrayBuffer {
     throw new InputFault({
       where,
       what: `holds ${raw.length} bytes, no multiple of ${size}: the model file is damaged`,
+      fix: 'Export the model again, or copy it whole.',
     });
   // A Buffer's own slice() would share memory; the copy must start at 0.
   return Uint8Array.from(raw).buffer;

@@ -248,6 +248,7 @@ class Bypass {
       throw new InputFault({
         where: `initializer ${codes.name}`,
         what: 'holds other data than its shape says',
+        fix: 'Export the model again, or copy it whole.',
       });
     const half = this.constant(node.inputs[1] ?? '')?.dataType === TensorProto_DataType.FLOAT16;
     return half ? halvesToTensor(name, dims, values) : floatsToTensor(name, dims, values);

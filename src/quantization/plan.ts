@@ -106,7 +106,14 @@ export async function readPlan(file: string): Promise<PrecisionPlan> {
     text = await readFile(file, 'utf8');
   } catch (cause) {
     if (systemCode(cause) !== 'ENOENT') throw cause;
-    throw new InputFault({ where: file, what: 'there is no such plan file' }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: 'there is no such plan file',
+        fix: 'Make it with `int8-gate plan --write`, or take `quantization.plan` out.',
+      },
+      { cause },
+    );
   }
   return parsePlan(text, file);
 }
@@ -117,12 +124,20 @@ export function parsePlan(text: string, file: string): PrecisionPlan {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}` }, { cause });
+    throw new InputFault(
+      {
+        where: file,
+        what: `is no JSON: ${messageOf(cause)}`,
+        fix: 'Correct the place, or make the plan anew with `int8-gate plan --write`.',
+      },
+      { cause },
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputFault({
       where: file,
       what: 'a plan must be a JSON object with version, operators, default and layers',
+      fix: 'Make one with `int8-gate plan --write`; docs/plans.md says what it holds.',
     });
   const problems = [...checkPlan(value as Record<string, unknown>)].map(([key, what]) => ({
     where: `${file} ${key}`,

@@ -96,7 +96,13 @@ export function checkYaml<T>(text: string, file: string, schema: object, root: s
     return `${name}:${line}:${col}`;
   };
   if (document.errors.length > 0)
-    throw new InputFault(document.errors.map(({ pos, message }) => ({ where: at(pos[0]), what: message })));
+    throw new InputFault(
+      document.errors.map(({ pos, message }) => ({
+        where: at(pos[0]),
+        what: message,
+        fix: 'Correct the YAML at this place.',
+      })),
+    );
   const place = (pointer: string): string => `${at(offsetOf(document, pointer))} ${dotted(pointer, root)}`;
   const value = toValue(document, name);
   const validate = new Ajv2020({
@@ -114,7 +120,14 @@ function toValue(document: Document, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 50 }) as unknown;
   } catch (cause) {
-    throw new InputFault({ where: name, what: 'has aliases that expand without end' }, { cause });
+    throw new InputFault(
+      {
+        where: name,
+        what: 'has aliases that expand without end',
+        fix: 'Write the values out instead of `*alias`.',
+      },
+      { cause },
+    );
   }
 }
 

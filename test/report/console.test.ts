@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { formatFindings, type Finding } from '../../src/commands/doctor.js';
-import { wantsColor } from '../../src/commands/program.js';
 import { formatLint, lintModel } from '../../src/lint/index.js';
 import { readModel } from '../../src/onnx/index.js';
 import { formatDiff, formatTerminal, painted, wrapped, wrappedLines } from '../../src/report/index.js';
@@ -22,18 +21,6 @@ test.each([
   [true, '\u001b[31mfail\u001b[0m'],
   [false, 'fail'],
 ])('with colour %p a failure is %j', (color, text) => expect(painted('fail', 'fail', { color })).toBe(text));
-
-test.each<[string, boolean | undefined, NodeJS.ProcessEnv, boolean]>([
-  ['a terminal', true, {}, true],
-  ['a pipe', undefined, {}, false],
-  ['a terminal with NO_COLOR', true, { NO_COLOR: '1' }, false],
-  ['a terminal with an empty NO_COLOR, as no-color.org has it', true, { NO_COLOR: '' }, true],
-  ['a pipe with FORCE_COLOR', undefined, { FORCE_COLOR: '1' }, true],
-  ['both asked for', true, { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
-  ['a dumb terminal', true, { TERM: 'dumb' }, false],
-])('%s is painted: %p', (_, isTTY, environment, expected) =>
-  expect(wantsColor(isTTY, environment)).toBe(expected),
-);
 
 describe('at 80 columns', () => {
   const style = { color: false, width: 80 } as const;

@@ -255,7 +255,9 @@ export class TensorRtWorker {
       gone ? resolve() : this.child.once('close', () => resolve()),
     );
     this.options.signal?.removeEventListener('abort', this.stop);
-    this.die(new SurroundingsFault({ where: 'TensorRT worker', what: 'was closed' }));
+    this.die(
+      new SurroundingsFault({ where: 'TensorRT worker', what: 'was closed', fix: 'Start the run again.' }),
+    );
     await closed;
   }
 }

@@ -16764,6 +16764,87 @@ var init_types6 = __esm({
   }
 });
 
+// src/calibration/generated/kernel.ts
+var KERNEL;
+var init_kernel = __esm({
+  "src/calibration/generated/kernel.ts"() {
+    "use strict";
+    KERNEL = "AGFzbQEAAAABEANgAX8AYAJ7ewF7YAJ/fAADBAMAAQIFAwEABwcbAwZtZW1vcnkCAAZib3VuZHMAAAVjb3VudAACCvgCA5sBAgF/B3tBwIgQIQEgAf0ABAAhBSAFIQYgBSEHIAUhCANAIAH9AAQAIQIgAf0ABBAhAyAFIAL96gEhBSAGIAP96gEhBiAHIAL96wEhByAIIAP96wEhCCAEIAL94AEgA/3gAf25Af25ASEEIAFBIGohASABIABJDQALQQAgBSAG/eoB/QsEAEEQIAcgCP3rAf0LBABBICAE/QsEAAsnACAA/V8gAf3yAf10/QwAAAAAAAAwQwAAAAAAADBD/fABQQL9qwELsAECAn8Ee0HAiBAhAiAB/RQhBANAIAL9AAQA/eABIQUgBSAEEAEhBiAFIAX9DQgJCgsMDQ4PCAkKCwwNDg8gBBABIQcgBv0bACEDIAMgAygCgAhBAWo2AoAIIAb9GwIhAyADIAMoApCIBEEBajYCkIgEIAf9GwAhAyADIAMoAqCICEEBajYCoIgIIAf9GwIhAyADIAMoArCIDEEBajYCsIgMIAJBEGohAiACIABJDQALCw==";
+  }
+});
+
+// src/calibration/kernel.ts
+function instantiate() {
+  const { Module: Module2, Instance: Instance2 } = globalThis.WebAssembly;
+  return new Instance2(new Module2(Buffer.from(KERNEL, "base64")), {}).exports;
+}
+var TABLES, VALUES, NOT_FINITE, CHUNK, Kernel;
+var init_kernel2 = __esm({
+  "src/calibration/kernel.ts"() {
+    "use strict";
+    init_kernel();
+    init_types6();
+    TABLES = [1024, 66576, 132128, 197680];
+    VALUES = 263232;
+    NOT_FINITE = 2139095040;
+    CHUNK = 32768;
+    Kernel = class _Kernel {
+      constructor(loops) {
+        this.loops = loops;
+        const { buffer } = loops.memory;
+        this.lanes = new Float32Array(buffer, 0, 8);
+        this.bits = new Uint32Array(buffer, 32, 4);
+        this.values = new Float32Array(buffer, VALUES, CHUNK);
+        this.tables = TABLES.map((at2) => new Uint32Array(buffer, at2, BINS + 1));
+      }
+      loops;
+      static only;
+      lanes;
+      bits;
+      values;
+      tables;
+      /** Values that were put in last, padded with the first of them to a multiple of eight. */
+      length = 0;
+      static get() {
+        return this.only ??= new _Kernel(instantiate());
+      }
+      /** Puts values in, {@link CHUNK} at most and one at least. Answers their bounds; undefined where one is not finite. */
+      bounds(values) {
+        this.values.set(values);
+        this.length = values.length;
+        for (; this.length % 8 !== 0; this.length++) this.values[this.length] = values[0];
+        this.loops.bounds(VALUES + 4 * this.length);
+        if (this.bits.some((bits) => bits >= NOT_FINITE)) return void 0;
+        const [a, b, c, d, e, f, g, h] = this.lanes;
+        return [Math.min(a, b, c, d) + 0, Math.max(e, f, g, h) + 0];
+      }
+      /**
+       * Counts the values that were put in last, finite ones. Bins are closed above, (i, i + 1] / perUnit: rounding up puts a
+       * value that equals the limit into the last bin, and merging pairs keeps it where a wider histogram would have put it.
+       * Bins closed below would not: exactly 1 is in the last bin of [0, 1], but above the middle, not below it, of [0, 2].
+       *
+       * @param perUnit bins per unit of |x|, a power of two or 0.
+       * @param count how many were put in.
+       */
+      count(perUnit, count3) {
+        this.loops.count(VALUES + 4 * this.length, perUnit);
+        const first2 = Math.ceil(Math.abs(this.values[0]) * perUnit);
+        for (let i = count3; i < this.length; i++) this.tables[i % 4][first2]--;
+      }
+      /** Adds all counts to a histogram and forgets them. Answers how many zeros there were, which lie in bin 0. */
+      drain(bins) {
+        const [a, b, c, d] = this.tables;
+        for (let i = 1; i <= BINS; i++)
+          bins[i - 1] = bins[i - 1] + (a[i] + b[i]) + (c[i] + d[i]);
+        const zeros = a[0] + b[0] + c[0] + d[0];
+        bins[0] = bins[0] + zeros;
+        for (const table3 of this.tables) table3.fill(0);
+        return zeros;
+      }
+    };
+  }
+});
+
 // src/calibration/reach.ts
 function startReach(shape2) {
   const channels = channelsOf(shape2);
@@ -16776,32 +16857,18 @@ function startReach(shape2) {
 function channelsOf(shape2) {
   return shape2.length === 4 ? shape2[1] : 0;
 }
-function widenReach(reach3, seen) {
-  const { image, data, shape: shape2, low, high } = seen;
-  const channels = channelsOf(shape2);
-  if (channels === reach3.channelMin.length) byChannel(reach3, seen);
-  else dropChannels(reach3);
-  if (low > high) return;
-  const value = (-low > high ? low : high) + 0;
+function sameChannels(reach3, shape2) {
+  if (channelsOf(shape2) !== reach3.channelMin.length) dropChannels(reach3);
+  return reach3.channelMin.length;
+}
+function widenChannel({ channelMin, channelMax }, c, low, high) {
+  channelMin[c] = Math.min(channelMin[c], low);
+  channelMax[c] = Math.max(channelMax[c], high);
+}
+function widenPeak(reach3, { image, data, shape: shape2, low, high }) {
+  const value = -low > high ? low : high;
   if (reach3.peak === void 0 || above(value, image, reach3.peak))
     reach3.peak = { image, index: data.indexOf(value), value, shape: [...shape2] };
-}
-function byChannel({ channelMin, channelMax }, { data, shape: shape2, low, high }) {
-  const channels = channelMin.length;
-  if (channels === 0 || data.length === 0) return;
-  const rows3 = shape2[0];
-  const each = data.length / (rows3 * channels);
-  for (let part = 0; part < rows3 * channels; part++) {
-    const c = part % channels;
-    let [least2, greatest] = [channelMin[c], channelMax[c]];
-    for (let i = part * each; i < (part + 1) * each; i++) {
-      const x = data[i];
-      if (x < least2 && x >= low) least2 = x;
-      if (x > greatest && x <= high) greatest = x;
-    }
-    channelMin[c] = least2 + 0;
-    channelMax[c] = greatest + 0;
-  }
 }
 function dropChannels(reach3) {
   reach3.channelMin = new Float32Array();
@@ -16837,13 +16904,31 @@ function widerShape(a, b) {
   const at2 = a.findIndex((dim, i) => dim !== b[i]);
   return (more || (b[at2] ?? 0) - (a[at2] ?? 0)) > 0 ? [...b] : a;
 }
-function extremes(data) {
-  const [min, max] = bounds(data);
-  if (data.length === 0 || Number.isFinite(min) && Number.isFinite(max))
-    return { low: min, high: max, nonFinite: 0 };
-  const finite3 = data.filter(Number.isFinite);
-  const [low, high] = bounds(finite3);
-  return { low, high, nonFinite: data.length - finite3.length };
+function* partsOf2(data, shape2, reach3) {
+  const channels = reach3 === void 0 ? 0 : sameChannels(reach3, shape2);
+  const runs = channels === 0 ? 1 : channels * shape2[0];
+  const each = data.length / runs;
+  for (let run5 = 0; run5 < runs; run5++)
+    for (let at2 = run5 * each; at2 < (run5 + 1) * each; at2 += CHUNK)
+      yield {
+        values: data.subarray(at2, Math.min(at2 + CHUNK, (run5 + 1) * each)),
+        channel: channels === 0 ? void 0 : run5 % channels
+      };
+}
+function take(kernel, values, running) {
+  const bounds = kernel.bounds(values);
+  if (bounds === void 0) {
+    const finite3 = values.filter(Number.isFinite);
+    return finite3.length === 0 ? [Infinity, -Infinity, 0] : take(kernel, finite3, running);
+  }
+  const [low, high] = bounds;
+  const amax = Math.max(-low, high);
+  if (amax > running.limit) {
+    running.zeros += kernel.drain(running.bins);
+    grow(running, amax);
+  }
+  kernel.count(running.limit === 0 ? 0 : BINS / running.limit, values.length);
+  return [low, high, values.length];
 }
 function reserve(running, count3) {
   if (running.minByImage.length >= count3) return;
@@ -16852,32 +16937,6 @@ function reserve(running, count3) {
     wider.set(running[side]);
     running[side] = wider;
   }
-}
-function bounds(data) {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i], data[i + 1]];
-    const [r, s] = [data[i + 2], data[i + 3]];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i]);
-    e = Math.max(e, data[i]);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-function widen(running, min, max) {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
 }
 function powerOfTwoAbove(amax) {
   const power = 2 ** Math.ceil(Math.log2(amax));
@@ -16895,33 +16954,11 @@ function grow(running, amax) {
     bins.fill(0, BINS / 2);
   }
 }
-function fill(data, running) {
-  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i]) * perUnit)]++;
-    odd[Math.ceil(Math.abs(data[i + 1]) * perUnit)]++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n]) * perUnit)]++;
-  drain(running);
-}
-function drain(running) {
-  const { bins } = running;
-  const zeros = even[0] + odd[0];
-  running.zeros += zeros;
-  bins[0] = bins[0] + zeros;
-  for (let i = 0; i < BINS; i++)
-    bins[i] = bins[i] + even[i + 1] + odd[i + 1];
-  even.fill(0);
-  odd.fill(0);
-}
-function fillFinite(data, running) {
-  fill(data.filter(Number.isFinite), running);
-}
-var RangeCollector, even, odd;
+var RangeCollector;
 var init_collector = __esm({
   "src/calibration/collector.ts"() {
     "use strict";
+    init_kernel2();
     init_reach();
     init_types6();
     RangeCollector = class _RangeCollector {
@@ -16937,19 +16974,25 @@ var init_collector = __esm({
         running.images++;
         running.shape = widerShape(running.shape, shape2);
         reserve(running, image + 1);
-        const { low, high, nonFinite } = extremes(data);
-        widen(running, low, high);
-        if (low <= high) {
-          running.minByImage[image] = low + 0;
-          running.maxByImage[image] = high + 0;
+        let [low, high] = [Infinity, -Infinity];
+        const kernel = Kernel.get();
+        for (const part of partsOf2(data, shape2, running.reach)) {
+          const [least2, greatest, finite3] = take(kernel, part.values, running);
+          running.nonFinite += part.values.length - finite3;
+          running.count += finite3;
+          if (finite3 === 0) continue;
+          low = Math.min(low, least2);
+          high = Math.max(high, greatest);
+          if (part.channel !== void 0 && running.reach !== void 0)
+            widenChannel(running.reach, part.channel, least2, greatest);
         }
-        if (running.reach !== void 0) widenReach(running.reach, { image, data, shape: shape2, low, high });
-        const amax = Math.max(-running.min, running.max);
-        if (amax > running.limit) grow(running, amax);
-        if (nonFinite === 0) fill(data, running);
-        else fillFinite(data, running);
-        running.nonFinite += nonFinite;
-        running.count += data.length - nonFinite;
+        running.zeros += kernel.drain(running.bins);
+        if (low > high) return;
+        running.min = Math.min(running.min, low);
+        running.max = Math.max(running.max, high);
+        running.minByImage[image] = low;
+        running.maxByImage[image] = high;
+        if (running.reach !== void 0) widenPeak(running.reach, { image, data, shape: shape2, low, high });
       }
       start(name2, shape2) {
         const running = {
@@ -17017,8 +17060,6 @@ var init_collector = __esm({
         return collector;
       }
     };
-    even = new Uint32Array(BINS + 1);
-    odd = new Uint32Array(BINS + 1);
   }
 });
 
@@ -32538,13 +32579,13 @@ function expected({ keyword, params, parentSchema }) {
   }[schema.type ?? "object"] ?? schema.type;
   if (schema.type === "integer" && schema.minimum === 1 && schema.maximum === void 0)
     return "a positive whole number";
-  const bounds2 = [
+  const bounds = [
     schema.minimum !== void 0 && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== void 0 && `above ${schema.exclusiveMinimum}`,
     schema.maximum !== void 0 && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== void 0 && `below ${schema.exclusiveMaximum}`
   ].filter(Boolean);
-  return [kind, ...bounds2.length > 0 ? [bounds2.join(" and ")] : []].join(" ");
+  return [kind, ...bounds.length > 0 ? [bounds.join(" and ")] : []].join(" ");
 }
 function show(value) {
   const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
@@ -34232,12 +34273,12 @@ function refuse(source, json2) {
     fix: "Name a COCO instances file as `validation.annotations` (`--ground-truth` for `evaluate`)."
   });
 }
-function assemble(section, source, folder, options, fill2) {
+function assemble(section, source, folder, options, fill) {
   const problems = new Problems();
   const categories = readCategories(section, source, problems);
   const images2 = readImages(section, source, folder, problems);
   const annotations = new Annotations(source, problems, images2, categories);
-  fill2(annotations, problems);
+  fill(annotations, problems);
   if (images2.length === 0 && !problems.any)
     problems.add(
       `${source} images`,
@@ -34871,9 +34912,9 @@ function readRow(fields, where, classes, problems) {
   if (fields.length < 5 || fields.length % 2 === 0)
     return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
   const numbers4 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
-  const odd2 = numbers4.findIndex((value) => !Number.isFinite(value));
-  if (odd2 >= 0)
-    return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
+  const odd = numbers4.findIndex((value) => !Number.isFinite(value));
+  if (odd >= 0)
+    return wrong(`field ${odd + 1} must be a number, is "${fields[odd].slice(0, 40)}"`, shape2);
   const [category, ...values] = numbers4;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
@@ -40229,9 +40270,9 @@ function triangleWindows(from, to) {
 function resizePil(image, width, height) {
   const shrink = image.height - height;
   const tall = shrink > 0 && shrink > 2 * (image.width - width);
-  return tall ? widen2(heighten(image, height), width) : heighten(widen2(image, width), height);
+  return tall ? widen(heighten(image, height), width) : heighten(widen(image, width), height);
 }
-function widen2({ data, width: from, height }, width) {
+function widen({ data, width: from, height }, width) {
   if (from === width) return { data, width, height };
   const { first: first2, count: count3, weights } = triangleWindows(from, width);
   const out = new Uint8Array(width * height * 3);
@@ -41935,20 +41976,20 @@ var init_intervals = __esm({
 });
 
 // src/evaluation/generated/kernel.ts
-var KERNEL;
-var init_kernel = __esm({
+var KERNEL2;
+var init_kernel3 = __esm({
   "src/evaluation/generated/kernel.ts"() {
     "use strict";
-    KERNEL = "AGFzbQEAAAABGQNgBH9/f38AYAJ/fwF/YAd/f39/f39/AXwCFAEId2VpZ2h0ZWQGbWVtb3J5AgABAwQDAAECBxcDBHdhbGsAAAV0b3RhbAABBGFyZWEAAgqqAwNQAQN/AkADQCAAIAFPDQEgACgCACEEIAIgBEEBdmovAQAhBSAGIAVqIQYgAyAFNgIAIAMgBjYCBCADIARBAXFBA3RqIQMgAEEEaiEADAALCwspAQF/AkADQCAAIAFPDQEgAiAAKAIAKAIAaiECIABBBGohAAwACwsgAgusAgMGfwF8AXsgBCEHIAIgAxABIQggA0EEayEDIAFBBGshAQJAA0AgASAASQ0BIAEoAgAhCQJAA0AgAyACSQ0BIAMoAgAgCUkNASAIIAMoAgAoAgBrIQggA0EEayEDDAALCyAOIAe3IAkoAgQgCGu3RAAAAAAAALA8oKP9FP33ASEOIAkoAgAhCiAGIAdBA3RqIQsgCyAO/VsDAAAgC0EIayAO/VsDAAAgCkECSwRAIApBAmshDANAIAtBCGshCyALQQhrIA79WwMAACAMQQFrIQwgDA0ACwsgByAKayEHIAFBBGshAQwACwsgBiAO/VsDAAAgBUGQA2ohCwNAIAsoAgAhByAHIARMBEAgDSAGIAdBA3RqKwMAoCENCyALQQRrIQsgCyAFTw0ACyANCw==";
+    KERNEL2 = "AGFzbQEAAAABGQNgBH9/f38AYAJ/fwF/YAd/f39/f39/AXwCFAEId2VpZ2h0ZWQGbWVtb3J5AgABAwQDAAECBxcDBHdhbGsAAAV0b3RhbAABBGFyZWEAAgqqAwNQAQN/AkADQCAAIAFPDQEgACgCACEEIAIgBEEBdmovAQAhBSAGIAVqIQYgAyAFNgIAIAMgBjYCBCADIARBAXFBA3RqIQMgAEEEaiEADAALCwspAQF/AkADQCAAIAFPDQEgAiAAKAIAKAIAaiECIABBBGohAAwACwsgAgusAgMGfwF8AXsgBCEHIAIgAxABIQggA0EEayEDIAFBBGshAQJAA0AgASAASQ0BIAEoAgAhCQJAA0AgAyACSQ0BIAMoAgAgCUkNASAIIAMoAgAoAgBrIQggA0EEayEDDAALCyAOIAe3IAkoAgQgCGu3RAAAAAAAALA8oKP9FP33ASEOIAkoAgAhCiAGIAdBA3RqIQsgCyAO/VsDAAAgC0EIayAO/VsDAAAgCkECSwRAIApBAmshDANAIAtBCGshCyALQQhrIA79WwMAACAMQQFrIQwgDA0ACwsgByAKayEHIAFBBGshAQwACwsgBiAO/VsDAAAgBUGQA2ohCwNAIAsoAgAhByAHIARMBEAgDSAGIAdBA3RqKwMAoCENCyALQQRrIQsgCyAFTw0ACyANCw==";
   }
 });
 
 // src/evaluation/kernel.ts
-var PAGE, Layout, Module, Memory, Instance, compiled, Kernel;
-var init_kernel2 = __esm({
+var PAGE, Layout, Module, Memory, Instance, compiled, Kernel2;
+var init_kernel4 = __esm({
   "src/evaluation/kernel.ts"() {
     "use strict";
-    init_kernel();
+    init_kernel3();
     PAGE = 65536;
     Layout = class {
       blocks = [];
@@ -41967,7 +42008,7 @@ var init_kernel2 = __esm({
       }
     };
     ({ Module, Memory, Instance } = globalThis.WebAssembly);
-    Kernel = class {
+    Kernel2 = class {
       walk;
       total;
       area;
@@ -41977,7 +42018,7 @@ var init_kernel2 = __esm({
         this.memory = new Memory({ initial: Math.ceil(size / PAGE) });
         this.bytes = new Uint8Array(this.memory.buffer);
         for (const [at2, values] of blocks) this.write(at2, values);
-        compiled ??= new Module(Buffer.from(KERNEL, "base64"));
+        compiled ??= new Module(Buffer.from(KERNEL2, "base64"));
         const loops = new Instance(compiled, { weighted: { memory: this.memory } }).exports;
         this.walk = loops.walk;
         this.total = loops.total;
@@ -42032,7 +42073,7 @@ var T4, R3, ALL3, FIGURES, WeightedEvaluation, EVENT, HIGHEST_IN_FRONT;
 var init_weighted = __esm({
   "src/evaluation/weighted.ts"() {
     "use strict";
-    init_kernel2();
+    init_kernel4();
     init_matches();
     init_parameters();
     T4 = IOU_THRESHOLDS.length;
@@ -42062,7 +42103,7 @@ var init_weighted = __esm({
         this.neededAt = layout.reserve(4 * R3);
         this.classes = compacts.map((one) => this.place(one, layout));
         this.highestAt = layout.reserve(0) + HIGHEST_IN_FRONT;
-        this.kernel = new Kernel(layout);
+        this.kernel = new Kernel2(layout);
         this.needed = new Int32Array(R3);
       }
       place({ detections, right: right2, ignored, same, boxImage, boxCount }, layout) {
@@ -45077,7 +45118,7 @@ async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path4)) return { release: () => rm7(path4, { force: true }) };
+    if (await take2(path4)) return { release: () => rm7(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -45090,7 +45131,7 @@ async function lockGpu(path4, options) {
     await sleep(options.pollMs);
   }
 }
-async function take(path4) {
+async function take2(path4) {
   try {
     const file = await open3(path4, "wx");
     await file.writeFile(`${process.pid} ${(/* @__PURE__ */ new Date()).toISOString()} ${process.env.GITHUB_RUN_ID ?? ""}
@@ -46517,7 +46558,7 @@ function namedOutputs(view, outputs = {}) {
 }
 function optionsOf(view, format, given) {
   const { height, width } = inputSize(view);
-  const [confidence, iou, maxDetections] = VALUES[format] ?? [0, 0.7, 300];
+  const [confidence, iou, maxDetections] = VALUES2[format] ?? [0, 0.7, 300];
   return {
     confidence: given.confidence ?? confidence,
     iou: given.iou ?? iou,
@@ -46541,7 +46582,7 @@ function undecided(view, candidates, wanted) {
     fix: candidates.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
   });
 }
-var VALUES;
+var VALUES2;
 var init_choose = __esm({
   "src/detection/choose.ts"() {
     "use strict";
@@ -46552,7 +46593,7 @@ var init_choose = __esm({
     init_refusals2();
     init_signatures();
     init_view2();
-    VALUES = {
+    VALUES2 = {
       yolov5: [1e-3, 0.6, 300],
       "yolov5-heads": [1e-3, 0.6, 300],
       yolov8: [1e-3, 0.7, 300],
@@ -46964,7 +47005,8 @@ async function prepare3(loaded2, context3, sound) {
       classesHow: classes.how,
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
-      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      // Gone through in order: what is kept serves only a second pass over a small set.
+      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 16) }),
       store: await storeOf(loaded2, context3),
       heldBack: openImages(held2, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,
@@ -47687,8 +47729,8 @@ function expectedMaximum(sorted3, n) {
 function amaxByImage({ min, max }) {
   return Array.from(min, (low, i) => Math.max(-low, max[i])).filter((one) => !Number.isNaN(one));
 }
-function growthCurve(extremes2) {
-  const images2 = extremes2.map(amaxByImage);
+function growthCurve(extremes) {
+  const images2 = extremes.map(amaxByImage);
   const total = images2.reduce((most, one) => Math.max(most, one.length), 0);
   const counts2 = /* @__PURE__ */ new Set();
   for (let n = 1; n < total; n *= 2) counts2.add(n);
@@ -47702,12 +47744,12 @@ function calibrationSize({
   calibrationImages: count3,
   calibrationFolder
 }) {
-  const extremes2 = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
+  const extremes = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
   const half = Math.floor(count3 / 2);
-  const before = extremes2.length === 0 || half < 1 ? void 0 : expectedRange(extremes2, half);
+  const before = extremes.length === 0 || half < 1 ? void 0 : expectedRange(extremes, half);
   const growing = before !== void 0 && before < STILL_GROWING;
   if (count3 >= FEW_IMAGES2 && !growing) return [];
-  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes2.length} tensors.`;
+  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes.length} tensors.`;
   return [
     {
       kind: count3 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
@@ -48602,13 +48644,13 @@ import { basename as basename8 } from "node:path";
 async function auditSection2(material) {
   const { bench, extremes: byName3, images: images2, shown: shown3, broken: broken3, observed, seen } = material;
   const { settings: settings2, truth, calibrationRecords } = bench;
-  const extremes2 = [...byName3.values()];
+  const extremes = [...byName3.values()];
   const reaches = driftOf(material.statistics, material.validation);
   const drift2 = withSaturation(reaches, material);
   const beyond = beyondCalibration(reaches);
   const [worst] = beyond;
   const [most] = [...drift2].sort((a, b) => b.saturated - a.saturated);
-  const amaxes = extremes2.map(amaxByImage);
+  const amaxes = extremes.map(amaxByImage);
   const copies = findCopies(images2);
   const overlap6 = findOverlap(images2, shown3);
   const gaps2 = findGaps(
@@ -48620,7 +48662,7 @@ async function auditSection2(material) {
     calibrationRecords.map(({ name: name2 }) => name2),
     amaxes
   );
-  const growth2 = growthCurve(extremes2);
+  const growth2 = growthCurve(extremes);
   const checks2 = judgeAudit(
     {
       images: images2,
@@ -48783,14 +48825,14 @@ var init_job = __esm({
 });
 
 // src/pipeline/audit/of-run.ts
-async function auditOfRun({ bench, fp32, statistics, extremes: extremes2, ranges }, validation) {
+async function auditOfRun({ bench, fp32, statistics, extremes, ranges }, validation) {
   const { loaded: loaded2, context: context3, truth, calibrationRecords, subset } = bench;
   const { features: images2, broken: broken3 } = await lookAt(calibrationRecords, loaded2, context3, "calibration");
   const shown3 = await lookAtValidation(truth.images, loaded2, context3);
   return auditSection2({
     bench,
     statistics,
-    extremes: extremes2,
+    extremes,
     ranges,
     images: images2,
     shown: shown3,
@@ -50133,7 +50175,7 @@ function observeValidation(bench) {
     { signal: bench.context.signal }
   );
 }
-function quantizedTensors({ statistics, ranges, extremes: extremes2 }, { model }) {
+function quantizedTensors({ statistics, ranges, extremes }, { model }) {
   return model.scales.flatMap(({ tensor, kind, scale, layers: layers3 }) => {
     const calibration = statistics.get(tensor);
     const range = ranges.get(tensor);
@@ -50146,7 +50188,7 @@ function quantizedTensors({ statistics, ranges, extremes: extremes2 }, { model }
         amax: range.amax === 0 ? 0 : scale[0] * 127,
         ownAmax: range.amax,
         calibration,
-        extremes: extremes2.get(tensor)
+        extremes: extremes.get(tensor)
       }
     ];
   });
@@ -64688,7 +64730,7 @@ var require_headers = __commonJS({
       while (j > i && isHTTPWhiteSpaceCharCode(potentialValue.charCodeAt(i))) ++i;
       return i === 0 && j === potentialValue.length ? potentialValue : potentialValue.substring(i, j);
     }
-    function fill2(headers, object3) {
+    function fill(headers, object3) {
       if (Array.isArray(object3)) {
         for (let i = 0; i < object3.length; ++i) {
           const header = object3[i];
@@ -64913,7 +64955,7 @@ var require_headers = __commonJS({
         this.#guard = "none";
         if (init2 !== void 0) {
           init2 = webidl.converters.HeadersInit(init2, "Headers contructor", "init");
-          fill2(this, init2);
+          fill(this, init2);
         }
       }
       // https://fetch.spec.whatwg.org/#dom-headers-append
@@ -65093,7 +65135,7 @@ var require_headers = __commonJS({
       });
     };
     module.exports = {
-      fill: fill2,
+      fill,
       // for test.
       compareHeaderName,
       Headers: Headers2,
@@ -65110,7 +65152,7 @@ var require_headers = __commonJS({
 var require_response = __commonJS({
   "node_modules/undici/lib/web/fetch/response.js"(exports2, module) {
     "use strict";
-    var { Headers: Headers2, HeadersList, fill: fill2, getHeadersGuard, setHeadersGuard, setHeadersList } = require_headers();
+    var { Headers: Headers2, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = require_headers();
     var { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = require_body();
     var util = require_util2();
     var nodeUtil = __require("node:util");
@@ -65414,7 +65456,7 @@ var require_response = __commonJS({
         response[kState].statusText = init2.statusText;
       }
       if ("headers" in init2 && init2.headers != null) {
-        fill2(response[kHeaders], init2.headers);
+        fill(response[kHeaders], init2.headers);
       }
       if (body) {
         if (nullBodyStatus.includes(response.status)) {
@@ -77928,7 +77970,7 @@ async function post(github, input, patience) {
         continue;
       }
       wrote = true;
-      await take2(github, step2, input);
+      await take3(github, step2, input);
       failures = 0;
     } catch (error2) {
       if (!(error2 instanceof GitHubRefusal)) throw error2;
@@ -77941,7 +77983,7 @@ async function post(github, input, patience) {
   }
   return { kind: "failed", why: "other runs kept changing the comment" };
 }
-async function take2(github, step2, { number: number3, body }) {
+async function take3(github, step2, { number: number3, body }) {
   if (step2.kind === "create") return github.createComment(number3, body);
   if (step2.kind === "update") return github.updateComment(step2.id, body);
   return github.deleteComment(step2.id);
@@ -78002,7 +78044,7 @@ async function keepIssue(github, input, patience) {
       const step2 = nextIssueStep(await ours2(github, input), input);
       if (step2.kind === "rest")
         return input.problem === void 0 && taken === 0 ? "No issue is open." : done;
-      done = await take3(github, step2, input);
+      done = await take4(github, step2, input);
       failures = 0;
     } catch (error2) {
       if (!(error2 instanceof GitHubRefusal)) throw error2;
@@ -78016,7 +78058,7 @@ async function keepIssue(github, input, patience) {
   }
   return "The issue could not be written: other runs kept changing it.";
 }
-async function take3(github, step2, { key, title, problem = "", solved }) {
+async function take4(github, step2, { key, title, problem = "", solved }) {
   const body = `${formatIssueMark(key, problem)}
 ${problem}`;
   switch (step2.kind) {

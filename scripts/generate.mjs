@@ -25,7 +25,8 @@ await mkdir('docs', { recursive: true });
 await emit('docs/int8-gate.schema.json', `${JSON.stringify(settingsSchema, null, 2)}\n`);
 await emit('docs/report.schema.json', `${JSON.stringify(reportSchema, null, 2)}\n`);
 await emit('src/report/html/generated/assets.ts', await pageAssets());
-await emit('src/evaluation/generated/kernel.ts', await kernel());
+for (const room of ['evaluation', 'calibration'])
+  await emit(`src/${room}/generated/kernel.ts`, await kernel(`src/${room}/kernel.wat`));
 await emit('docs/settings.md', settingsReference(settingsSchema));
 await emit('README.md', await readmeWithTables());
 await emit('docs/extending.md', await withExamples('docs/extending.md'));
@@ -55,10 +56,10 @@ async function pageAssets() {
   return `/** Made by \`npm run generate\` from html/browser and html/style.css. */\nexport const SCRIPT = ${script};\nexport const STYLE = ${style};\n`;
 }
 
-/** The inner loops of the bootstrap as bytes of WebAssembly. */
-async function kernel() {
+/** Inner loops (of the bootstrap, of calibration) as bytes of WebAssembly. */
+async function kernel(file) {
   const { parseWat } = await wabt();
-  const text = await readFile('src/evaluation/kernel.wat', 'utf8');
+  const text = await readFile(file, 'utf8');
   const { buffer } = parseWat('kernel.wat', text, { simd: true }).toBinary({});
   return `/** Made by \`npm run generate\` from kernel.wat. */\nexport const KERNEL =\n  '${Buffer.from(buffer).toString('base64')}';\n`;
 }

@@ -1,4 +1,5 @@
-import { mergeReach, startReach, widenReach, type Reach } from './reach.js';
+import { CHUNK, Kernel } from './kernel.js';
+import { mergeReach, sameChannels, startReach, widenChannel, widenPeak, type Reach } from './reach.js';
 import { BINS, type TensorStatistics } from './types.js';
 
 /** Running statistics of one tensor; every update commutes with every other. */
@@ -39,19 +40,25 @@ export class RangeCollector {
     running.images++;
     running.shape = widerShape(running.shape, shape);
     reserve(running, image + 1);
-    const { low, high, nonFinite } = extremes(data);
-    widen(running, low, high);
-    if (low <= high) {
-      running.minByImage[image] = low + 0;
-      running.maxByImage[image] = high + 0;
+    let [low, high] = [Infinity, -Infinity];
+    const kernel = Kernel.get();
+    for (const part of partsOf(data, shape, running.reach)) {
+      const [least, greatest, finite] = take(kernel, part.values, running);
+      running.nonFinite += part.values.length - finite;
+      running.count += finite;
+      if (finite === 0) continue;
+      low = Math.min(low, least);
+      high = Math.max(high, greatest);
+      if (part.channel !== undefined && running.reach !== undefined)
+        widenChannel(running.reach, part.channel, least, greatest);
     }
-    if (running.reach !== undefined) widenReach(running.reach, { image, data, shape, low, high });
-    const amax = Math.max(-running.min, running.max);
-    if (amax > running.limit) grow(running, amax);
-    if (nonFinite === 0) fill(data, running);
-    else fillFinite(data, running);
-    running.nonFinite += nonFinite;
-    running.count += data.length - nonFinite;
+    running.zeros += kernel.drain(running.bins);
+    if (low > high) return;
+    running.min = Math.min(running.min, low);
+    running.max = Math.max(running.max, high);
+    running.minByImage[image] = low;
+    running.maxByImage[image] = high;
+    if (running.reach !== undefined) widenPeak(running.reach, { image, data, shape, low, high });
   }
 
   private start(name: string, shape: readonly number[]): Running {
@@ -134,15 +141,45 @@ function widerShape(a: readonly number[], b: readonly number[]): readonly number
   return (more || (b[at] ?? 0) - (a[at] ?? 0)) > 0 ? [...b] : a;
 }
 
-/** Least and greatest finite value, and how many are not finite; low > high when none is. */
-function extremes(data: Float32Array): { low: number; high: number; nonFinite: number } {
-  const [min, max] = bounds(data);
-  // Math.min and Math.max hand NaN on, so finite bounds prove that every value is finite.
-  if (data.length === 0 || (Number.isFinite(min) && Number.isFinite(max)))
-    return { low: min, high: max, nonFinite: 0 };
-  const finite = data.filter(Number.isFinite);
-  const [low, high] = bounds(finite);
-  return { low, high, nonFinite: data.length - finite.length };
+/** Values that are looked at at once, and the channel that they belong to where channels are kept. */
+interface Part {
+  readonly values: Float32Array;
+  readonly channel: number | undefined;
+}
+
+function* partsOf(data: Float32Array, shape: readonly number[], reach: Reach | undefined): Generator<Part> {
+  const channels = reach === undefined ? 0 : sameChannels(reach, shape);
+  const runs = channels === 0 ? 1 : channels * (shape[0] as number);
+  const each = data.length / runs;
+  for (let run = 0; run < runs; run++)
+    for (let at = run * each; at < (run + 1) * each; at += CHUNK)
+      yield {
+        values: data.subarray(at, Math.min(at + CHUNK, (run + 1) * each)),
+        channel: channels === 0 ? undefined : run % channels,
+      };
+}
+
+/** Counts what is finite of some values; answers its bounds and how many that were. */
+function take(
+  kernel: Kernel,
+  values: Float32Array,
+  running: Running,
+): readonly [low: number, high: number, finite: number] {
+  const bounds = kernel.bounds(values);
+  if (bounds === undefined) {
+    const finite = values.filter(Number.isFinite);
+    return finite.length === 0 ? [Infinity, -Infinity, 0] : take(kernel, finite, running);
+  }
+  const [low, high] = bounds;
+  const amax = Math.max(-low, high);
+  if (amax > running.limit) {
+    // What was counted so far was counted in narrower bins.
+    running.zeros += kernel.drain(running.bins);
+    grow(running, amax);
+  }
+  // With limit 0 every value is 0.
+  kernel.count(running.limit === 0 ? 0 : BINS / running.limit, values.length);
+  return [low, high, values.length];
 }
 
 /** Makes room for `count` images. */
@@ -153,36 +190,6 @@ function reserve(running: Running, count: number): void {
     wider.set(running[side]);
     running[side] = wider;
   }
-}
-
-/** Least and greatest value, in four independent lanes so that no comparison waits for the one before it. */
-function bounds(data: Float32Array): [min: number, max: number] {
-  let [a, b, c, d] = [Infinity, Infinity, Infinity, Infinity];
-  let [e, f, g, h] = [-Infinity, -Infinity, -Infinity, -Infinity];
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [p, q] = [data[i] as number, data[i + 1] as number];
-    const [r, s] = [data[i + 2] as number, data[i + 3] as number];
-    a = Math.min(a, p);
-    b = Math.min(b, q);
-    c = Math.min(c, r);
-    d = Math.min(d, s);
-    e = Math.max(e, p);
-    f = Math.max(f, q);
-    g = Math.max(g, r);
-    h = Math.max(h, s);
-  }
-  for (let i = whole; i < data.length; i++) {
-    a = Math.min(a, data[i] as number);
-    e = Math.max(e, data[i] as number);
-  }
-  return [Math.min(a, b, c, d), Math.max(e, f, g, h)];
-}
-
-/** `+ 0` turns -0 into 0: which of the two came first must not show. */
-function widen(running: Running, min: number, max: number): void {
-  running.min = Math.min(running.min, min) + 0;
-  running.max = Math.max(running.max, max) + 0;
 }
 
 /** Smallest power of two that is not below `amax`. */
@@ -204,42 +211,4 @@ function grow(running: Running, amax: number): void {
     for (let i = 0; i < BINS / 2; i++) bins[i] = (bins[2 * i] as number) + (bins[2 * i + 1] as number);
     bins.fill(0, BINS / 2);
   }
-}
-
-// Two tables in turn, so that neighbouring equal values do not wait for each other's store. Entry 0 counts zeros,
-// entry i + 1 bin i.
-const even = new Uint32Array(BINS + 1);
-const odd = new Uint32Array(BINS + 1);
-
-/**
- * Counts finite values. Bins are closed above, (i, i + 1] * limit / BINS: rounding up puts a value that equals the
- * limit into the last bin, and merging pairs keeps it where a wider histogram would have put it. Bins closed below
- * would not: exactly 1 is in the last bin of [0, 1], but above the middle, not below it, of [0, 2].
- */
-function fill(data: Float32Array, running: Running): void {
-  // With limit 0 every value is 0 and stays in entry 0.
-  const perUnit = running.limit === 0 ? 0 : BINS / running.limit;
-  const n = data.length & ~1;
-  for (let i = 0; i < n; i += 2) {
-    even[Math.ceil(Math.abs(data[i] as number) * perUnit)]!++;
-    odd[Math.ceil(Math.abs(data[i + 1] as number) * perUnit)]!++;
-  }
-  if (n < data.length) even[Math.ceil(Math.abs(data[n] as number) * perUnit)]!++;
-  drain(running);
-}
-
-/** Adds the scratch tables to the statistics; zeros lie in bin 0. */
-function drain(running: Running): void {
-  const { bins } = running;
-  const zeros = (even[0] as number) + (odd[0] as number);
-  running.zeros += zeros;
-  bins[0] = (bins[0] as number) + zeros;
-  for (let i = 0; i < BINS; i++)
-    bins[i] = (bins[i] as number) + (even[i + 1] as number) + (odd[i + 1] as number);
-  even.fill(0);
-  odd.fill(0);
-}
-
-function fillFinite(data: Float32Array, running: Running): void {
-  fill(data.filter(Number.isFinite), running);
 }

@@ -7,7 +7,7 @@ export interface Reach {
   peak: Peak | undefined;
 }
 
-/** One image's values of a tensor; its least and greatest finite value, low > high when none is. */
+/** One image's values of a tensor; its least and greatest finite value. */
 interface Seen {
   readonly image: number;
   readonly data: Float32Array;
@@ -30,36 +30,23 @@ function channelsOf(shape: readonly number[]): number {
   return shape.length === 4 ? (shape[1] as number) : 0;
 }
 
-/** Takes in an image. A tensor whose channels are now so many, now so many, has none. */
-export function widenReach(reach: Reach, seen: Seen): void {
-  const { image, data, shape, low, high } = seen;
-  const channels = channelsOf(shape);
-  if (channels === reach.channelMin.length) byChannel(reach, seen);
-  else dropChannels(reach);
-  if (low > high) return;
-  const value = (-low > high ? low : high) + 0;
-  if (reach.peak === undefined || above(value, image, reach.peak))
-    reach.peak = { image, index: data.indexOf(value), value, shape: [...shape] };
+/** How many channels an image's values are kept by. A tensor that has now so many, now so many, has none from then on. */
+export function sameChannels(reach: Reach, shape: readonly number[]): number {
+  if (channelsOf(shape) !== reach.channelMin.length) dropChannels(reach);
+  return reach.channelMin.length;
 }
 
-function byChannel({ channelMin, channelMax }: Reach, { data, shape, low, high }: Seen): void {
-  const channels = channelMin.length;
-  if (channels === 0 || data.length === 0) return;
-  const rows = shape[0] as number;
-  const each = data.length / (rows * channels);
-  for (let part = 0; part < rows * channels; part++) {
-    const c = part % channels;
-    // A channel's bounds lie within the image's, which are finite: what is not finite is passed over by comparing.
-    let [least, greatest] = [channelMin[c] as number, channelMax[c] as number];
-    for (let i = part * each; i < (part + 1) * each; i++) {
-      const x = data[i] as number;
-      if (x < least && x >= low) least = x;
-      if (x > greatest && x <= high) greatest = x;
-    }
-    // -0 becomes 0: which of the two came first must not show.
-    channelMin[c] = least + 0;
-    channelMax[c] = greatest + 0;
-  }
+/** Takes in the bounds of some finite values of a channel. */
+export function widenChannel({ channelMin, channelMax }: Reach, c: number, low: number, high: number): void {
+  channelMin[c] = Math.min(channelMin[c] as number, low);
+  channelMax[c] = Math.max(channelMax[c] as number, high);
+}
+
+/** Takes in an image that holds finite values. */
+export function widenPeak(reach: Reach, { image, data, shape, low, high }: Seen): void {
+  const value = -low > high ? low : high;
+  if (reach.peak === undefined || above(value, image, reach.peak))
+    reach.peak = { image, index: data.indexOf(value), value, shape: [...shape] };
 }
 
 function dropChannels(reach: Reach): void {

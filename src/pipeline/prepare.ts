@@ -165,7 +165,8 @@ export async function prepare(
       classesHow: classes.how,
       validation: openImages(truth.images, spec, { memoryMiB }),
       calibrationRecords,
-      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
+      // Gone through in order: what is kept serves only a second pass over a small set.
+      calibration: openImages(calibrationRecords, spec, { memoryMiB: Math.max(16, memoryMiB / 16) }),
       store: await storeOf(loaded, context),
       heldBack: openImages(held, spec, { memoryMiB: Math.max(16, memoryMiB / 8) }),
       subset,

@@ -101,6 +101,53 @@ describe('statistics have the same bits', () => {
   });
 });
 
+describe('the compiled loops count as a plain loop does', () => {
+  /** Values whose exponents spread over a range, zeros of both signs among them. */
+  const spread = (length: number, from: number, to: number): Float32Array =>
+    Float32Array.from({ length }, (_, i) =>
+      i % 7 === 3 ? (i % 2 === 0 ? 0 : -0) : Math.sin(i * 1.7) * 2 ** (from + ((i * 0.37) % (to - from))),
+    );
+
+  test.each([
+    ['one value', spread(1, 0, 3)],
+    ['fewer than the lanes', spread(5, 0, 3)],
+    ['no multiple of the lanes', spread(8 * 9 + 7, -9, 3)],
+    ['one short of a block', spread(32_767, -9, 3)],
+    ['a block', spread(32_768, -9, 3)],
+    ['one more than a block', spread(32_769, -9, 3)],
+    ['several blocks, each reaching further', spread(100_003, -3, 9).map((x, i) => x * (1 + i))],
+    ['smaller than any normal float32', spread(999, -149, -127)],
+    ['larger than binary16 holds', spread(999, -140, 120)],
+    ['zeros alone', new Float32Array(77)],
+  ])('%s', (_name, values) => {
+    const collector = new RangeCollector();
+    collector.observe(0, 'x', values, [values.length]);
+    const { bins, limit, zeros, min, max, count } = statisticsOf(collector);
+    const expected = new Float64Array(BINS);
+    for (const x of values) {
+      const bin = Math.max(0, Math.ceil((Math.abs(x) * BINS) / (limit || 1)) - 1);
+      expected[bin] = (expected[bin] as number) + 1;
+    }
+    expect(bins).toEqual(expected);
+    expect([count, zeros]).toEqual([values.length, values.filter((x) => x === 0).length]);
+    expect([min, max]).toEqual([
+      values.reduce((a, b) => Math.min(a, b)) + 0,
+      values.reduce((a, b) => Math.max(a, b)) + 0,
+    ]);
+    const amax = Math.max(-min, max);
+    expect(limit).toBe(amax === 0 ? 0 : 2 ** Math.ceil(Math.log2(amax)));
+  });
+});
+
+test('a value that is not finite in a later block leaves the others counted', () => {
+  const values = new Float32Array(40_000).fill(0.5);
+  values[39_999] = NaN;
+  values[39_998] = -Infinity;
+  const collector = new RangeCollector();
+  collector.observe(0, 'x', values, [values.length]);
+  expect(statisticsOf(collector)).toMatchObject({ nonFinite: 2, count: 39_998, min: 0.5, max: 0.5 });
+});
+
 test('a value that is not finite is counted and named, not binned', () => {
   const collector = collect([[0, [1, NaN, -2, Infinity]]]);
   expect(statisticsOf(collector)).toMatchObject({ nonFinite: 2, count: 2, min: -2, max: 1 });

@@ -119,7 +119,7 @@ async function readmeWithTables() {
   const sections = {
     inputs: table(['input', 'default', 'meaning'], inputs, ([name, one]) => [
       `\`${name}\``,
-      one.default === '' ? '' : `\`${one.default}\``,
+      one.default === '' || one.default === undefined ? '' : `\`${one.default}\``,
       one.description,
     ]),
     outputs: table(['output', 'meaning'], outputs, ([name, one]) => [`\`${name}\``, one.description]),

@@ -16426,7 +16426,7 @@ function inScope(graph, node, scope) {
   return named && floatData(graph, node).length > 0;
 }
 function weightsIn(graph, name2) {
-  const tensor = graph.initializer(name2);
+  const tensor = graph.constant(name2);
   return tensor === void 0 || !graph.isFloat(name2) ? 0 : elementCount(tensor);
 }
 function floatData(graph, node) {
@@ -16501,7 +16501,7 @@ function isDfl(graph, node) {
 }
 function weightOf(graph, node) {
   const name2 = node.inputs[1] ?? "";
-  const tensor = graph.initializer(name2) ?? graph.constant(name2) ?? identityWeight(graph, name2);
+  const tensor = graph.constant(name2) ?? identityWeight(graph, name2);
   if (tensor === void 0 || tensor.dataType !== 1 /* FLOAT */) return void 0;
   switch (node.opType) {
     case "Conv":
@@ -18017,7 +18017,8 @@ var init_strong = __esm({
 });
 
 // src/quantization/explicit.ts
-function floatModelOf(model) {
+function floatModelOf(given) {
+  const model = withConstantWeights(given);
   const named = withNames(model);
   const graph = buildGraph({ proto: named });
   const integer = graph.nodes.find(({ opType }) => INTEGER.test(opType));
@@ -18084,6 +18085,13 @@ function layersBelow(graph) {
     below.set(node.index, [...new Set(names)]);
   }
   return below;
+}
+function withConstantWeights(model) {
+  const graph = model.proto.graph;
+  const weights = new Set(graph.initializer.map(({ name: name2 }) => name2));
+  const input = graph.input.filter(({ name: name2 }) => !weights.has(name2));
+  if (input.length === graph.input.length) return model;
+  return { ...model, proto: changed(model.proto, { graph: changed(graph, { input }) }) };
 }
 function withNames({ proto }) {
   const nodes = buildGraph({ proto }).nodes.map(

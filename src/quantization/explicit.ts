@@ -33,7 +33,8 @@ const INTEGER =
  * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8.
  * @throws InputFault when the file holds integer operators, whose float form is lost.
  */
-export function floatModelOf(model: Model): Model {
+export function floatModelOf(given: Model): Model {
+  const model = withConstantWeights(given);
   const named = withNames(model);
   const graph = buildGraph({ proto: named });
   const integer = graph.nodes.find(({ opType }) => INTEGER.test(opType));
@@ -136,6 +137,15 @@ function layersBelow(graph: Graph): ReadonlyMap<number, readonly string[]> {
     below.set(node.index, [...new Set(names)]);
   }
   return below;
+}
+
+/** Older exporters list weights among the inputs, as values that a caller may change; here nobody does. */
+function withConstantWeights(model: Model): Model {
+  const graph = model.proto.graph as GraphProto;
+  const weights = new Set(graph.initializer.map(({ name }) => name));
+  const input = graph.input.filter(({ name }) => !weights.has(name));
+  if (input.length === graph.input.length) return model;
+  return { ...model, proto: changed(model.proto, { graph: changed(graph, { input }) }) };
 }
 
 function withNames({ proto }: Model): ModelProto {

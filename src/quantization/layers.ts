@@ -132,7 +132,7 @@ function inScope(graph: Graph, node: GraphNode, scope: OperatorScope): boolean {
 }
 
 function weightsIn(graph: Graph, name: string): number {
-  const tensor = graph.initializer(name);
+  const tensor = graph.constant(name);
   return tensor === undefined || !graph.isFloat(name) ? 0 : elementCount(tensor);
 }
 
@@ -249,7 +249,7 @@ export function weightOf(
   node: GraphNode,
 ): { readonly name: string; readonly axis: number | undefined } | undefined {
   const name = node.inputs[1] ?? '';
-  const tensor = graph.initializer(name) ?? graph.constant(name) ?? identityWeight(graph, name);
+  const tensor = graph.constant(name) ?? identityWeight(graph, name);
   if (tensor === undefined || tensor.dataType !== TensorProto_DataType.FLOAT) return undefined;
   switch (node.opType) {
     case 'Conv':

@@ -19,6 +19,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from '../onnx/index.js';
+import { foldWeights } from './fold.js';
 import { castNode } from './strong.js';
 import { isCompute, listLayers, movedInputs } from './layers.js';
 import { resolvePlan } from './plan.js';
@@ -28,7 +29,8 @@ const INTEGER =
   /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+)$/;
 
 /**
- * The float model to start from: the model itself, or, of a Q/DQ file as quantization-aware training or another tool
+ * The float model to start from: the model itself (with weights that it computes from constants as constants, see
+ * {@link foldWeights}), or, of a Q/DQ file as quantization-aware training or another tool
  * left it, the model with every Q/DQ taken out and integer weights turned back into float. The latter remembers the
  * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8.
  * @throws InputFault when the file holds integer operators, whose float form is lost.
@@ -39,9 +41,12 @@ export function floatModelOf(given: Model): Model {
   const graph = buildGraph({ proto: named });
   const integer = graph.nodes.find(({ opType }) => INTEGER.test(opType));
   if (integer !== undefined) throw new InputFault(quantizedAlready(model, integer));
-  if (!graph.nodes.some(isQdq)) return model;
+  if (!graph.nodes.some(isQdq)) {
+    const folded = foldWeights(named);
+    return folded === named ? model : { ...model, proto: folded };
+  }
   const float = new Bypass(graph, () => false).write(named);
-  return { ...model, proto: float, quantized: named };
+  return { ...model, proto: foldWeights(float), quantized: named };
 }
 
 /** Says by whom a model was quantized, where that shows, and what to give instead. */
@@ -206,12 +211,19 @@ class Bypass {
         {
           tensor,
           kind: this.constant(tensor) === undefined ? 'activation' : 'weight',
-          axis: steps.length > 1 ? intAttribute(node, 'axis', 1) : undefined,
+          axis: steps.length > 1 ? this.axisOf(node, tensor) : undefined,
           scale: steps,
           layers: readers.filter(isCompute).map(({ name }) => name),
         },
       ];
     });
+  }
+
+  /** Axis of a DequantizeLinear's scales; ONNX counts negative ones from the end. */
+  private axisOf(dequantize: GraphNode, tensor: string): number {
+    const axis = intAttribute(dequantize, 'axis', 1);
+    const rank = this.constant(tensor)?.dims.length ?? this.graph.shape(tensor)?.length ?? 0;
+    return axis < 0 ? axis + rank : axis;
   }
 
   /** The tensor before Q/DQ; itself when it is not dequantized. */

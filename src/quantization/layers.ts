@@ -128,7 +128,17 @@ function inScope(graph: Graph, node: GraphNode, scope: OperatorScope): boolean {
       : scope === 'tensorrt'
         ? COMPUTE.has(node.opType)
         : scope.includes(node.opType);
-  return named && floatData(graph, node).length > 0;
+  return named && floatData(graph, node).length > 0 && (scope === 'all' || bothInInt8(graph, node));
+}
+
+/**
+ * Whether both operands of a compute node can be INT8. Of a Conv whose weights are computed from the image (dynamic
+ * convolution), or a MatMul whose left side is constant, only one would get Q/DQ: it would run in float all the same.
+ */
+function bothInInt8(graph: Graph, node: GraphNode): boolean {
+  if (!isCompute(node)) return true;
+  const data = floatData(graph, node);
+  return weightOf(graph, node) !== undefined || node.inputs.slice(0, 2).every((name) => data.includes(name));
 }
 
 function weightsIn(graph: Graph, name: string): number {

@@ -205,7 +205,8 @@ class Converter {
     if (weights !== undefined && half) {
       const steps = this.scaleValues(scale, true);
       const dims = (this.graph.constant(from) as TensorProto).dims.map(Number);
-      const axis = steps.length === 1 ? undefined : intAttribute(node, 'axis', 1);
+      const given = intAttribute(node, 'axis', 1);
+      const axis = steps.length === 1 ? undefined : given < 0 ? given + dims.length : given;
       source = this.fresh(`${from}_half`);
       this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps, axis)));
     }

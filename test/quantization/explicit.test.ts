@@ -190,3 +190,32 @@ test.each([
   });
   expect(() => checkWeights(model)).toThrow(`weights w of y: element 9 is ${text}`);
 });
+
+test('an axis counted from the end is the same axis', async () => {
+  const { proto } = quantize(NET, planFor({}), rangesOf(NET));
+  let turned = 0;
+  const graph = proto.graph as NonNullable<ModelProto['graph']>;
+  const node = graph.node.map((one) => ({
+    ...one,
+    attribute: one.attribute.map((attribute) => {
+      if (attribute.name !== 'axis' || !/QuantizeLinear$/.test(one.opType)) return attribute;
+      turned++;
+      return { ...attribute, i: attribute.i - 4n };
+    }),
+  }));
+  expect(turned).toBeGreaterThan(0);
+  const fromEnd = fileOf({ ...proto, graph: { ...graph, node } });
+  const options = { name: 'file.onnx', fp32: new Set<string>(), reach: new Map<string, number>() };
+  expect(await run(toStrong(fromEnd.proto, options).proto)).toEqual(
+    await run(toStrong(fileOf(proto).proto, options).proto),
+  );
+  const scales = (file: Model) => {
+    const float = floatModelOf(file);
+    return quantize(
+      float,
+      planOfFile(float, listLayers(buildGraph(float), 'tensorrt'), 'tensorrt'),
+      new Map(),
+    ).scales;
+  };
+  expect(scales(fromEnd)).toEqual(scales(fileOf(proto)));
+});

@@ -16423,7 +16423,12 @@ function movedInputs(node) {
 }
 function inScope(graph, node, scope) {
   const named = scope === "all" ? !NEVER.has(node.opType) : scope === "tensorrt" ? COMPUTE.has(node.opType) : scope.includes(node.opType);
-  return named && floatData(graph, node).length > 0;
+  return named && floatData(graph, node).length > 0 && (scope === "all" || bothInInt8(graph, node));
+}
+function bothInInt8(graph, node) {
+  if (!isCompute(node)) return true;
+  const data = floatData(graph, node);
+  return weightOf(graph, node) !== void 0 || node.inputs.slice(0, 2).every((name2) => data.includes(name2));
 }
 function weightsIn(graph, name2) {
   const tensor = graph.constant(name2);
@@ -16541,8 +16546,8 @@ function macsOf(graph, node, shapes) {
   if (!isCompute(node)) return 0;
   const right2 = weights?.dims.map(Number) ?? shapes.get(node.inputs[1] ?? "")?.shape;
   if (right2 === void 0) return void 0;
-  const transposed = node.opType === "Gemm" && intAttribute(node, "transB", 0) === 1;
-  return input.reduce((a, b) => a * b, 1) * ((transposed ? right2[0] : right2.at(-1)) ?? 1);
+  const transposed2 = node.opType === "Gemm" && intAttribute(node, "transB", 0) === 1;
+  return input.reduce((a, b) => a * b, 1) * ((transposed2 ? right2[0] : right2.at(-1)) ?? 1);
 }
 function outputLength(node, length, kernel, axis) {
   const ints2 = (name2) => attributeOf(node, name2)?.ints.map(Number) ?? [];
@@ -17226,10 +17231,15 @@ function computeRanges(statistics, calibrator) {
   const bad = [...statistics.values()].filter(({ count: count3, nonFinite }) => count3 === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(
-      bad.slice(0, 10).map(({ name: name2, nonFinite }) => ({
+      bad.slice(0, 10).map(({ name: name2, nonFinite, images: images2 }) => ({
         where: `tensor ${name2}`,
-        what: nonFinite > 0 ? `is NaN or infinite in ${nonFinite} places on the calibration images` : "was never seen during calibration",
-        fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+        ...nonFinite > 0 ? {
+          what: `is NaN or infinite in ${nonFinite} places on the calibration images`,
+          fix: "Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values."
+        } : {
+          what: images2 > 0 ? `held no values on any of ${images2} calibration images, as a list of regions that stays empty` : "was never seen during calibration",
+          fix: "Calibrate on images with objects in them, preprocessed as for inference (scale, mean, std)."
+        }
       }))
     );
   return new Map([...statistics].map(([name2, one]) => [name2, calibrator.range(one)]));
@@ -17766,6 +17776,112 @@ var init_stale = __esm({
   }
 });
 
+// src/quantization/fold.ts
+function foldWeights(proto) {
+  const graph = buildGraph({ proto });
+  const folded = /* @__PURE__ */ new Map();
+  for (const node of graph.nodes)
+    if (isCompute(node))
+      for (const name2 of node.inputs) {
+        const producer = graph.producerOf(name2);
+        if (producer === void 0 || producer.opType === "Identity" || folded.has(name2)) continue;
+        const value = valueOf2(graph, name2);
+        if (value !== void 0 && graph.constant(name2) === void 0) folded.set(name2, value);
+      }
+  if (folded.size === 0) return proto;
+  const source = proto.graph;
+  return changed(proto, {
+    graph: changed(source, {
+      node: withoutUnread(graph, folded),
+      initializer: [...source.initializer, ...folded.values()]
+    })
+  });
+}
+function withoutUnread(graph, folded) {
+  const gone = /* @__PURE__ */ new Set();
+  for (const node of [...graph.nodes].reverse()) {
+    const made = node.outputs.some((name2) => folded.has(name2));
+    const unread = node.outputs.every(
+      (name2) => !graph.outputs.includes(name2) && graph.consumersOf(name2).length > 0 && graph.consumersOf(name2).every(({ index }) => gone.has(index))
+    );
+    if (made || unread) gone.add(node.index);
+  }
+  return graph.nodes.filter(({ index }) => !gone.has(index)).map(({ proto }) => proto);
+}
+function valueOf2(graph, name2) {
+  const constant = graph.constant(name2);
+  if (constant !== void 0) return constant;
+  const node = graph.producerOf(name2);
+  const from = node === void 0 ? void 0 : valueOf2(graph, node.inputs[0] ?? "");
+  if (node === void 0 || from === void 0 || ![FLOAT3, FLOAT162, DOUBLE2].includes(from.dataType))
+    return void 0;
+  const dims = from.dims.map(Number);
+  if (node.opType === "Cast")
+    return intAttribute(node, "to", 0) === FLOAT3 ? floatsToTensor(name2, dims, tensorToFloats(from)) : void 0;
+  if (from.dataType !== FLOAT3 && !graph.consumersOf(name2).every(({ opType }) => opType === "Cast"))
+    return void 0;
+  if (node.opType === "Transpose") return transposed(name2, node, from);
+  const shape2 = node.opType === "Identity" ? dims : newShape(graph, node, dims);
+  return shape2 === void 0 ? void 0 : floatsToTensor(name2, shape2, tensorToFloats(from));
+}
+function newShape(graph, node, dims) {
+  const listed4 = graph.constant(node.inputs[1] ?? "");
+  const numbers4 = listed4 === void 0 ? attributeOf(node, "axes")?.ints.map(Number) : tensorToIntegers(listed4);
+  const count3 = dims.reduce((a, b) => a * b, 1);
+  switch (node.opType) {
+    case "Reshape": {
+      if (listed4 === void 0 || numbers4 === void 0) return void 0;
+      const shape2 = numbers4.map((dim, i) => dim === 0 ? dims[i] ?? 0 : dim);
+      const known2 = shape2.reduce((product2, dim) => dim < 0 ? product2 : product2 * dim, 1);
+      return shape2.map((dim) => dim < 0 ? count3 / known2 : dim);
+    }
+    case "Squeeze": {
+      const axes = numbers4?.map((axis) => axis < 0 ? axis + dims.length : axis);
+      return dims.filter((dim, i) => axes === void 0 ? dim !== 1 : !axes.includes(i));
+    }
+    case "Unsqueeze": {
+      if (numbers4 === void 0) return void 0;
+      const rank2 = dims.length + numbers4.length;
+      const axes = new Set(numbers4.map((axis) => axis < 0 ? axis + rank2 : axis));
+      const left = [...dims];
+      return Array.from({ length: rank2 }, (_, i) => axes.has(i) ? 1 : left.shift());
+    }
+    default:
+      return void 0;
+  }
+}
+function transposed(name2, node, from) {
+  const dims = from.dims.map(Number);
+  const order = attributeOf(node, "perm")?.ints.map(Number) ?? dims.map((_, i) => dims.length - 1 - i);
+  const strides = dims.map((_, i) => dims.slice(i + 1).reduce((a, b) => a * b, 1));
+  const shape2 = order.map((axis) => dims[axis]);
+  const steps2 = order.map((axis) => strides[axis]);
+  const values = tensorToFloats(from);
+  const made = new Float32Array(values.length);
+  const at2 = shape2.map(() => 0);
+  let place2 = 0;
+  for (let i = 0; i < made.length; i++) {
+    made[i] = values[place2];
+    for (let axis = shape2.length - 1; axis >= 0; axis--) {
+      at2[axis] = at2[axis] + 1;
+      place2 += steps2[axis];
+      if (at2[axis] < shape2[axis]) break;
+      place2 -= steps2[axis] * shape2[axis];
+      at2[axis] = 0;
+    }
+  }
+  return floatsToTensor(name2, shape2, made);
+}
+var FLOAT3, FLOAT162, DOUBLE2;
+var init_fold = __esm({
+  "src/quantization/fold.ts"() {
+    "use strict";
+    init_onnx();
+    init_layers2();
+    ({ FLOAT: FLOAT3, FLOAT16: FLOAT162, DOUBLE: DOUBLE2 } = TensorProto_DataType);
+  }
+});
+
 // src/quantization/strong.ts
 function toStrong(weak, options) {
   const raised = convertOpset(weak, STRONG_OPSET, options.name);
@@ -17820,14 +17936,14 @@ function castNode(from, to, type) {
 function short2(value) {
   return String(Number(value.toPrecision(3)));
 }
-var FLOAT3, FLOAT162, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES3, Converter;
+var FLOAT4, FLOAT163, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES3, Converter;
 var init_strong = __esm({
   "src/quantization/strong.ts"() {
     "use strict";
     init_esm();
     init_onnx();
     init_layers2();
-    ({ FLOAT: FLOAT3, FLOAT16: FLOAT162 } = TensorProto_DataType);
+    ({ FLOAT: FLOAT4, FLOAT16: FLOAT163 } = TensorProto_DataType);
     STRONG_OPSET = 19;
     HALF_TINY = 2 ** -24;
     FLOAT_INPUTS = { Resize: [1, 2], Upsample: [1] };
@@ -17898,7 +18014,7 @@ var init_strong = __esm({
       }
       floatConstant(name2) {
         const tensor = this.graph.constant(name2);
-        return tensor?.dataType === FLOAT3 ? tensorToFloats(tensor) : void 0;
+        return tensor?.dataType === FLOAT4 ? tensorToFloats(tensor) : void 0;
       }
       convert(raised) {
         const source = raised.graph;
@@ -17939,7 +18055,7 @@ var init_strong = __esm({
         });
         this.out.push(changed(node.proto, { input, output }));
         node.outputs.forEach((name2, i) => {
-          if (output[i] !== name2) this.out.push(castNode(output[i], name2, FLOAT3));
+          if (output[i] !== name2) this.out.push(castNode(output[i], name2, FLOAT4));
         });
       }
       /**
@@ -17955,7 +18071,8 @@ var init_strong = __esm({
         if (weights !== void 0 && half) {
           const steps2 = this.scaleValues(scale, true);
           const dims = this.graph.constant(from).dims.map(Number);
-          const axis = steps2.length === 1 ? void 0 : intAttribute(node, "axis", 1);
+          const given = intAttribute(node, "axis", 1);
+          const axis = steps2.length === 1 ? void 0 : given < 0 ? given + dims.length : given;
           source = this.fresh(`${from}_half`);
           this.added.push(halvesToTensor(source, dims, onGrid(weights, dims, steps2, axis)));
         }
@@ -18001,9 +18118,9 @@ var init_strong = __esm({
         const made = this.fresh(`${name2}_${half ? "half" : "float"}`);
         this.casts.set(key, made);
         const tensor = this.graph.constant(name2);
-        if (tensor?.dataType === FLOAT3 && half)
+        if (tensor?.dataType === FLOAT4 && half)
           this.added.push(halvesToTensor(made, tensor.dims.map(Number), tensorToFloats(tensor)));
-        else this.out.push(castNode(name2, made, half ? FLOAT162 : FLOAT3));
+        else this.out.push(castNode(name2, made, half ? FLOAT163 : FLOAT4));
         return made;
       }
       fresh(base) {
@@ -18023,9 +18140,12 @@ function floatModelOf(given) {
   const graph = buildGraph({ proto: named });
   const integer = graph.nodes.find(({ opType }) => INTEGER.test(opType));
   if (integer !== void 0) throw new InputFault(quantizedAlready(model, integer));
-  if (!graph.nodes.some(isQdq)) return model;
+  if (!graph.nodes.some(isQdq)) {
+    const folded = foldWeights(named);
+    return folded === named ? model : { ...model, proto: folded };
+  }
   const float = new Bypass(graph, () => false).write(named);
-  return { ...model, proto: float, quantized: named };
+  return { ...model, proto: foldWeights(float), quantized: named };
 }
 function quantizedAlready({ proto, name: name2 }, { opType, name: node }) {
   const producer = [proto.producerName, proto.producerVersion].filter(Boolean).join(" ");
@@ -18129,6 +18249,7 @@ var init_explicit = __esm({
     init_esm();
     init_faults();
     init_onnx();
+    init_fold();
     init_strong();
     init_layers2();
     init_plan();
@@ -18179,12 +18300,18 @@ var init_explicit = __esm({
             {
               tensor,
               kind: this.constant(tensor) === void 0 ? "activation" : "weight",
-              axis: steps2.length > 1 ? intAttribute(node, "axis", 1) : void 0,
+              axis: steps2.length > 1 ? this.axisOf(node, tensor) : void 0,
               scale: steps2,
               layers: readers.filter(isCompute).map(({ name: name2 }) => name2)
             }
           ];
         });
+      }
+      /** Axis of a DequantizeLinear's scales; ONNX counts negative ones from the end. */
+      axisOf(dequantize, tensor) {
+        const axis = intAttribute(dequantize, "axis", 1);
+        const rank2 = this.constant(tensor)?.dims.length ?? this.graph.shape(tensor)?.length ?? 0;
+        return axis < 0 ? axis + rank2 : axis;
       }
       /** The tensor before Q/DQ; itself when it is not dequantized. */
       floatOf(name2) {
@@ -23047,14 +23174,14 @@ function* scales(view, one, opset) {
         fix: "Quantize the model in opset 13 or newer."
       };
   }
-  if ((scaleType === FLOAT163 || scaleType === BFLOAT16) && opset < 19)
+  if ((scaleType === FLOAT164 || scaleType === BFLOAT16) && opset < 19)
     yield {
       rule: "opset",
       why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on`,
       fix: "Write scales in FP32, or raise the model to opset 19 for a strongly typed network."
     };
   const source = view.graph.elementType(input);
-  if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT4, FLOAT163, BFLOAT16].includes(source) && source !== scaleType)
+  if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT5, FLOAT164, BFLOAT16].includes(source) && source !== scaleType)
     yield {
       rule: "scale-type",
       why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}; in a strongly typed network both are the same`,
@@ -23104,13 +23231,13 @@ function reachesWeight({ graph }, output) {
     return ["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze"].includes(node.opType) ? graph.consumersOf(moved3).every((next) => isCompute(next) && next.inputs[1] === moved3) : false;
   });
 }
-var FLOAT4, FLOAT163, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
+var FLOAT5, FLOAT164, BFLOAT16, INT83, UINT83, INT323, INT643, INTEGER_OPERATOR, MOVES3;
 var init_refusals = __esm({
   "src/lint/refusals.ts"() {
     "use strict";
     init_onnx();
     init_quantization();
-    ({ FLOAT: FLOAT4, FLOAT16: FLOAT163, BFLOAT16, INT8: INT83, UINT8: UINT83, INT32: INT323, INT64: INT643 } = TensorProto_DataType);
+    ({ FLOAT: FLOAT5, FLOAT16: FLOAT164, BFLOAT16, INT8: INT83, UINT8: UINT83, INT32: INT323, INT64: INT643 } = TensorProto_DataType);
     INTEGER_OPERATOR = /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+|MatMulIntegerToFloat)$/;
     MOVES3 = /* @__PURE__ */ new Set([
       "Reshape",
@@ -43968,11 +44095,12 @@ var init_onnxruntime = __esm({
           reach: options.reach === true
         });
         let session = await open8(tensors);
-        const groups = groupsThatFit(tensors, session.outputs);
         const statistics = /* @__PURE__ */ new Map();
         try {
+          const free = session.leavesFree(tensors) && feed.count > 0;
+          const groups = groupsThatFit(tensors, free ? await session.sizesOf(tensors, feed) : session.outputs);
           for (const [i, group] of groups.entries()) {
-            if (groups.length > 1) {
+            if (groups.length > 1 || free) {
               await session.release();
               session = await open8(group);
             }
@@ -44042,6 +44170,19 @@ var init_onnxruntime = __esm({
             options.onProgress?.(done, feed.count);
           }
         );
+      }
+      /** True when a tensor's size shows only when it runs: it has a free dimension beside the batch, as where inputs have a free size. */
+      leavesFree(tensors) {
+        const wanted = new Set(tensors);
+        const freeBatch = this.inputs.some(({ dims }) => dims.length === 4 && dims[0] < 0);
+        return this.outputs.some(
+          ({ name: name2, dims }) => wanted.has(name2) && (dims.length === 0 || dims.some((dim, i) => dim < 0 && !(i === 0 && freeBatch)))
+        );
+      }
+      /** Tensors with the dimensions that they have for the first image, which the statistics then have seen. */
+      async sizesOf(tensors, feed) {
+        const seen = await this.collect(tensors, { ...feed, count: 1 }, {});
+        return [...seen.values()].map(({ name: name2, shape: shape2 }) => ({ name: name2, type: "float32", dims: shape2 }));
       }
       async collect(tensors, feed, options) {
         const batch = this.fixed;
@@ -45471,9 +45612,9 @@ function yolov8({ format, outputs: { predictions } }, options) {
     const { data } = tensor;
     const [rows3 = 0, columns2 = 0] = shapeOf2(tensor, predictions, 2);
     const isGrid = (n2) => stridesOf(n2, inputHeight, inputWidth) !== void 0;
-    const transposed = isGrid(columns2) ? false : isGrid(rows3) || rows3 > columns2;
-    const [n, width] = transposed ? [rows3, columns2] : [columns2, rows3];
-    const [step2, across] = transposed ? [1, width] : [n, 1];
+    const transposed2 = isGrid(columns2) ? false : isGrid(rows3) || rows3 > columns2;
+    const [n, width] = transposed2 ? [rows3, columns2] : [columns2, rows3];
+    const [step2, across] = transposed2 ? [1, width] : [n, 1];
     const found = new CandidateTable();
     for (let i = 0; i < n; i++)
       for (let cls = 0, at2 = i * across; cls < width - 4; cls++) {

@@ -61,7 +61,7 @@ export function rangeCandidates(
   );
 }
 
-/** A range for every tensor. @throws InputFault naming all tensors that were never seen or held NaN or infinity. */
+/** A range for every tensor. @throws InputFault naming tensors that were never seen, stayed empty, or held NaN or infinity. */
 export function computeRanges(
   statistics: ReadonlyMap<string, TensorStatistics>,
   calibrator: Calibrator,
@@ -69,13 +69,20 @@ export function computeRanges(
   const bad = [...statistics.values()].filter(({ count, nonFinite }) => count === 0 || nonFinite > 0);
   if (bad.length > 0)
     throw new InputFault(
-      bad.slice(0, 10).map(({ name, nonFinite }) => ({
+      bad.slice(0, 10).map(({ name, nonFinite, images }) => ({
         where: `tensor ${name}`,
-        what:
-          nonFinite > 0
-            ? `is NaN or infinite in ${nonFinite} places on the calibration images`
-            : 'was never seen during calibration',
-        fix: 'Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values.',
+        ...(nonFinite > 0
+          ? {
+              what: `is NaN or infinite in ${nonFinite} places on the calibration images`,
+              fix: 'Check the preprocessing (scale, mean, std) and that the FP32 model itself gives finite values.',
+            }
+          : {
+              what:
+                images > 0
+                  ? `held no values on any of ${images} calibration images, as a list of regions that stays empty`
+                  : 'was never seen during calibration',
+              fix: 'Calibrate on images with objects in them, preprocessed as for inference (scale, mean, std).',
+            }),
       })),
     );
   return new Map([...statistics].map(([name, one]) => [name, calibrator.range(one)]));

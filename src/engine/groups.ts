@@ -7,7 +7,7 @@ const FETCH_BYTES = 128 * 2 ** 20;
  * Groups of tensors whose values fit the memory for one image: a session holds all the outputs that it has until the end
  * of a run, asked for or not, so each group is a session and a pass of its own. Of about equal size, in the order given.
  *
- * @param room bytes; a dimension that varies counts as 1.
+ * @param room bytes; a dimension that varies (the batch) counts as 1.
  */
 export function groupsThatFit(
   tensors: readonly string[],

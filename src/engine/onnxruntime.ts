@@ -94,11 +94,13 @@ class OnnxRuntimeEngine implements Engine {
         reach: options.reach === true,
       }) as Promise<Session>;
     let session = await open(tensors);
-    const groups = groupsThatFit(tensors, session.outputs);
     const statistics = new Map<string, TensorStatistics>();
     try {
+      const free = session.leavesFree(tensors) && feed.count > 0;
+      const groups = groupsThatFit(tensors, free ? await session.sizesOf(tensors, feed) : session.outputs);
       for (const [i, group] of groups.entries()) {
-        if (groups.length > 1) {
+        // What sizes were learnt from was counted.
+        if (groups.length > 1 || free) {
           await session.release();
           session = await open(group);
         }
@@ -184,6 +186,22 @@ class Session implements LoadedModel {
         options.onProgress?.(done, feed.count);
       },
     );
+  }
+
+  /** True when a tensor's size shows only when it runs: it has a free dimension beside the batch, as where inputs have a free size. */
+  leavesFree(tensors: readonly string[]): boolean {
+    const wanted = new Set(tensors);
+    const freeBatch = this.inputs.some(({ dims }) => dims.length === 4 && (dims[0] as number) < 0);
+    return this.outputs.some(
+      ({ name, dims }) =>
+        wanted.has(name) && (dims.length === 0 || dims.some((dim, i) => dim < 0 && !(i === 0 && freeBatch))),
+    );
+  }
+
+  /** Tensors with the dimensions that they have for the first image, which the statistics then have seen. */
+  async sizesOf(tensors: readonly string[], feed: ImageFeed): Promise<readonly TensorSpec[]> {
+    const seen = await this.collect(tensors, { ...feed, count: 1 }, {});
+    return [...seen.values()].map(({ name, shape }) => ({ name, type: 'float32', dims: shape }));
   }
 
   async collect(

@@ -156,6 +156,16 @@ test('a value that is not finite is counted and named, not binned', () => {
   );
 });
 
+test('a tensor that stays empty is named, not ranged', () => {
+  const collector = collect([
+    [0, []],
+    [1, []],
+  ]);
+  expect(() => computeRanges(collector.statistics(), calibratorFor('minmax'))).toThrow(
+    /tensor x: held no values on any of 2 calibration images/,
+  );
+});
+
 describe('calibrators', () => {
   const uniform = collect([[0, Array.from({ length: 20000 }, (_, i) => (i + 0.5) / 20000)]])
     .statistics()

@@ -141,6 +141,23 @@ describe('the embedded engine', () => {
     expect((await two.collect(v10, [TENSOR], feed())).get(TENSOR)).toEqual(expected.get(TENSOR));
   });
 
+  test('collects from a model of free size what it collects from one of fixed size, no image twice', async () => {
+    const { proto } = parseModel(v10.bytes, 'v10');
+    const type = proto.graph?.input[0]?.type?.value;
+    const dims = (type?.case === 'tensorType' ? type.value.shape?.dim : undefined) ?? [];
+    dims.forEach((dim, i) => {
+      if (i > 1) dim.value = { case: 'dimParam', value: `side${i}` };
+    });
+    if (proto.graph !== undefined) proto.graph.valueInfo = [];
+    const free = { name: 'free', bytes: encodeModel(proto) };
+    const session = await two.load(free, { extraOutputs: [TENSOR] });
+    expect(session.outputs.find(({ name }) => name === TENSOR)?.dims.slice(2)).toEqual([-1, -1]);
+    await session.release();
+    expect(await two.collect(free, [TENSOR, 'images'], feed(), { reach: true })).toEqual(
+      await two.collect(v10, [TENSOR, 'images'], feed(), { reach: true }),
+    );
+  });
+
   test('tells extremes by image when asked, with one worker, two, or a fixed batch', async () => {
     const fixed = withBatch('fixed.onnx', () => 4);
     const extremesBy = async (engine: Engine, model: typeof v10): Promise<TensorExtremes[]> => {

@@ -1477,9 +1477,6 @@ function decibels(sqnr) {
 function percent(share2) {
   return share2 === null ? "–" : `${(share2 * 100).toFixed(1)} %`;
 }
-function counted(number3, noun) {
-  return `${number3} ${noun}${number3 === 1 ? "" : "s"}`;
-}
 function variantsOf(report) {
   const { fp32, int8, mixed } = report.variants;
   return [
@@ -1673,6 +1670,23 @@ var init_blocks = __esm({
   }
 });
 
+// src/words/index.ts
+function short(value, digits = 3) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : String(value);
+}
+function counted(count3, noun) {
+  return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
+}
+function listed(names, most = 3) {
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}
+var init_words = __esm({
+  "src/words/index.ts"() {
+    "use strict";
+  }
+});
+
 // src/report/plan-text.ts
 function planSentences({ plan }) {
   if (plan === void 0) return [];
@@ -1681,19 +1695,26 @@ function planSentences({ plan }) {
   const other = plan.layers.filter(({ precision: precision2 }) => precision2 === "int8");
   return [
     `${SOURCES[source][0]?.toUpperCase()}${SOURCES[source].slice(1)}${file === void 0 ? "" : ` (${file})`}: ${costWords(plan)}.`,
-    ...float.length === 0 ? [] : [`In float: ${listed(float.map(({ name: name2, why }) => `${name2} (${why})`))}.`],
-    ...other.length === 0 ? [] : [`Recalibrated: ${listed(other.map(({ name: name2, calibrator }) => `${name2} (${calibrator})`))}.`],
+    ...float.length === 0 ? [] : [
+      `In float: ${listed(
+        float.map(({ name: name2, why }) => `${name2} (${why})`),
+        NAMED
+      )}.`
+    ],
+    ...other.length === 0 ? [] : [
+      `Recalibrated: ${listed(
+        other.map(({ name: name2, calibrator }) => `${name2} (${calibrator})`),
+        NAMED
+      )}.`
+    ],
     ...half === void 0 ? [] : [`With ${half.layers} layers rounded to FP16 (sums in FP32): mAP50-95 ${rate(half.score)}.`],
     ...search === void 0 ? [] : [searchWords(search)],
     ...alternatives3.map(
       (one) => `${one.passes ? "Next best" : "Then"}: ${one.why}: mAP50-95 ${rate(one.score)}, ${costWords(one)}.`
     ),
-    ...blame.length === 0 ? [] : [`Most of what is lost, still in INT8: ${listed(blame)}.`],
+    ...blame.length === 0 ? [] : [`Most of what is lost, still in INT8: ${listed(blame, NAMED)}.`],
     ...stale === void 0 ? [] : [stale.sentence]
   ];
-}
-function listed(names) {
-  return `${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`;
 }
 function costWords({
   int8Share,
@@ -1735,6 +1756,7 @@ var NAMED, SOURCES, ENDS;
 var init_plan_text = __esm({
   "src/report/plan-text.ts"() {
     "use strict";
+    init_words();
     init_numbers();
     NAMED = 6;
     SOURCES = {
@@ -1863,11 +1885,11 @@ ${of2.map(({ sentence: sentence3, advice }) => `- ${markdownSentence(sentence3)}
   ].filter((part) => part !== "").join("\n\n");
 }
 function auditOf({ audit }) {
-  const open8 = auditChecks(audit);
-  if (open8.length === 0) return "";
+  const open7 = auditChecks(audit);
+  if (open7.length === 0) return "";
   return `### Calibration images
 
-${open8.map(({ kind, sentence: sentence3, advice }) => `- ${SIGNS[kind === "warn" ? "inconclusive" : kind]} ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
+${open7.map(({ kind, sentence: sentence3, advice }) => `- ${SIGNS[kind === "warn" ? "inconclusive" : kind]} ${markdownSentence(sentence3)} ${markdownSentence(advice)}`).join("\n")}`;
 }
 function sensitivity({ sensitivity: found, base }, room) {
   if (found === void 0) return "";
@@ -2174,7 +2196,7 @@ function auditSection({ audit }) {
   if (audit === void 0) return void 0;
   const { verdict, calibration, validation } = audit;
   const sorted3 = [...audit.checks].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
-  const open8 = sorted3.filter(({ kind }) => kind !== "pass");
+  const open7 = sorted3.filter(({ kind }) => kind !== "pass");
   const held2 = sorted3.filter(({ kind }) => kind === "pass");
   const failed = verdict.kind === "fail";
   const observed = validation.observed === void 0 || validation.observed === validation.images ? "" : ` Tensors were observed on ${validation.observed} of them.`;
@@ -2183,13 +2205,13 @@ function auditSection({ audit }) {
     title: "Calibration images",
     body: html`<p>
         <span class="badge ${failed ? "fail" : "pass"}">${failed ? "✗ fail" : "✓ pass"}</span>
-        ${open8.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
+        ${open7.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
       </p>
       <p class="quiet">
         ${calibration.images} calibration images (${calibration.source}, ${calibration.calibrator}) beside
         ${validation.images} validation images (${validation.source}).${observed}
       </p>
-      ${open8.length === 0 ? void 0 : answers(open8)}${held2.length === 0 ? void 0 : html`<details>
+      ${open7.length === 0 ? void 0 : answers(open7)}${held2.length === 0 ? void 0 : html`<details>
               <summary>Questions that hold (${held2.length})</summary>
               ${answers(held2)}
             </details>`}${sheet(audit)}
@@ -2856,7 +2878,7 @@ function card({ kind, severity, sentence: sentence3, advice, layers: layers3, ev
                     ${numbers4.map(
     ([name2, value]) => html`<div>
                           <dt>${name2}</dt>
-                          <dd>${Number(value.toPrecision(5))}</dd>
+                          <dd>${short(value, 5)}</dd>
                         </div>`
   )}
                   </dl>`}${(layers3 ?? []).length === 0 ? void 0 : html`<p class="names">Layers: ${(layers3 ?? []).slice(0, 40).join(", ")}${(layers3 ?? []).length > 40 ? ` and ${(layers3 ?? []).length - 40} more` : ""}</p>`}
@@ -2866,6 +2888,7 @@ function card({ kind, severity, sentence: sentence3, advice, layers: layers3, ev
 var init_findings = __esm({
   "src/report/html/findings.ts"() {
     "use strict";
+    init_words();
     init_markup();
   }
 });
@@ -3083,14 +3106,11 @@ function heading({ title, help, text: text3 }) {
 function tableRow(row3, columns2) {
   return html`<tr id="layer-${row3.rank}">
     ${columns2.map(
-    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row3)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row3))}"`}>
+    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row3)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row3), 7)}"`}>
             ${cell(row3)}
           </td>`
   )}
   </tr>`;
-}
-function short(value) {
-  return Number(value.toPrecision(7));
 }
 function nameCell({ name: name2, together = [], head }) {
   const others = together.length === 0 ? void 0 : html` <small title="${together.join(", ")}">+${together.length}</small>`;
@@ -3100,6 +3120,7 @@ var UNCHANGED, ALWAYS, SOMETIMES;
 var init_layers = __esm({
   "src/report/html/layers.ts"() {
     "use strict";
+    init_words();
     init_numbers();
     init_axes();
     init_depth_chart();
@@ -3404,6 +3425,7 @@ var SOURCES2, ENDINGS;
 var init_plans = __esm({
   "src/report/html/plans.ts"() {
     "use strict";
+    init_words();
     init_numbers();
     init_axes();
     init_markup();
@@ -11385,7 +11407,7 @@ function checkRows(checks2) {
 }
 function valueOf({ metric, value }) {
   if (value === null) return "not measured";
-  return /AP|AR/.test(metric) ? rate(value) : String(Number(value.toPrecision(4)));
+  return /AP|AR/.test(metric) ? rate(value) : short(value, 4);
 }
 function dropOf({ drop: drop3, interval, against: against2 }) {
   if (drop3 === void 0) return "";
@@ -11517,6 +11539,7 @@ var CELL, SIGNS2, POINTS;
 var init_comment_rows = __esm({
   "src/report/comment-rows.ts"() {
     "use strict";
+    init_words();
     init_blocks();
     init_escape();
     init_numbers();
@@ -15817,7 +15840,7 @@ var init_structure = __esm({
 
 // src/onnx/model.ts
 import { createHash as createHash3 } from "node:crypto";
-import { open, realpath, rename as rename2, rm as rm2, stat, readFile as readFile2 } from "node:fs/promises";
+import { readFile as readFile2, realpath, stat } from "node:fs/promises";
 import { basename, dirname as dirname2, isAbsolute, join as join2, relative, resolve } from "node:path";
 async function readModel(path4) {
   const size = await fileSize(path4);
@@ -17825,12 +17848,12 @@ function valueOf2(graph, name2) {
   return shape2 === void 0 ? void 0 : floatsToTensor(name2, shape2, tensorToFloats(from));
 }
 function newShape(graph, node, dims) {
-  const listed4 = graph.constant(node.inputs[1] ?? "");
-  const numbers4 = listed4 === void 0 ? attributeOf(node, "axes")?.ints.map(Number) : tensorToIntegers(listed4);
+  const listed3 = graph.constant(node.inputs[1] ?? "");
+  const numbers4 = listed3 === void 0 ? attributeOf(node, "axes")?.ints.map(Number) : tensorToIntegers(listed3);
   const count3 = dims.reduce((a, b) => a * b, 1);
   switch (node.opType) {
     case "Reshape": {
-      if (listed4 === void 0 || numbers4 === void 0) return void 0;
+      if (listed3 === void 0 || numbers4 === void 0) return void 0;
       const shape2 = numbers4.map((dim, i) => dim === 0 ? dims[i] ?? 0 : dim);
       const known2 = shape2.reduce((product2, dim) => dim < 0 ? product2 : product2 * dim, 1);
       return shape2.map((dim) => dim < 0 ? count3 / known2 : dim);
@@ -17933,9 +17956,6 @@ function castNode(from, to, type) {
     ]
   });
 }
-function short2(value) {
-  return String(Number(value.toPrecision(3)));
-}
 var FLOAT4, FLOAT163, STRONG_OPSET, HALF_TINY, FLOAT_INPUTS, FLOAT_ONLY, SOURCES3, Converter;
 var init_strong = __esm({
   "src/quantization/strong.ts"() {
@@ -17943,6 +17963,7 @@ var init_strong = __esm({
     init_esm();
     init_onnx();
     init_layers2();
+    init_words();
     ({ FLOAT: FLOAT4, FLOAT16: FLOAT163 } = TensorProto_DataType);
     STRONG_OPSET = 19;
     HALF_TINY = 2 ** -24;
@@ -17989,20 +18010,20 @@ var init_strong = __esm({
         if (node.opType === "QuantizeLinear") return void 0;
         for (const name2 of node.outputs) {
           const reach3 = this.reachOf(name2);
-          if (reach3 > HALF_MAX) return `${name2} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name2} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
         }
         for (const [i, name2] of node.inputs.entries()) {
           if (FLOAT_INPUTS[node.opType]?.includes(i) === true) continue;
           const reach3 = this.reachOf(name2);
-          if (reach3 > HALF_MAX) return `${name2} reaches ${short2(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
+          if (reach3 > HALF_MAX) return `${name2} reaches ${short(reach3)} in calibration, FP16 ends at ${HALF_MAX}`;
           if (node.opType === "DequantizeLinear") continue;
           const value = this.floatConstant(name2);
           if (value === void 0) continue;
           const size = value.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
           if (size > HALF_MAX && Number.isFinite(size))
-            return `its constant ${name2} reaches ${short2(size)}, FP16 ends at ${HALF_MAX}`;
+            return `its constant ${name2} reaches ${short(size)}, FP16 ends at ${HALF_MAX}`;
           if (size > 0 && size < HALF_TINY / 2 && value.length === 1)
-            return `its constant ${name2} is ${short2(size)}, which is 0 in FP16`;
+            return `its constant ${name2} is ${short(size)}, which is 0 in FP16`;
         }
         return void 0;
       }
@@ -18969,20 +18990,18 @@ function joinBefore(graph, tensor) {
 }
 function describe2(shared, small, large) {
   const noun = (part, otherwise) => part.min >= -1e-3 && part.max <= 1.0001 ? "scores" : otherwise;
-  const range = (part) => `${short3(part.min)}…${short3(part.max)}`;
+  const range = (part) => `${short(part.min)}…${short(part.max)}`;
   const smallNoun = noun(small, "values");
   const largeNoun = smallNoun === "scores" ? "boxes" : "values";
   const limit2 = Math.max(Math.abs(small.min), small.max);
-  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short3(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short3(shared.scale) : "few steps"}`;
-  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short3(shared.scale)}: ${lost}.`;
-}
-function short3(value) {
-  return String(Number(value.toPrecision(3)));
+  const lost = shared.roundsToZero >= limit2 ? `every one of the ${smallNoun} rounds to 0` : `${smallNoun} below ${short(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short(shared.scale) : "few steps"}`;
+  return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short(shared.scale)}: ${lost}.`;
 }
 var MOVES2, LOST_STEPS;
 var init_shared_scales = __esm({
   "src/quantization/shared-scales.ts"() {
     "use strict";
+    init_words();
     MOVES2 = /* @__PURE__ */ new Set([
       "Transpose",
       "Reshape",
@@ -21779,7 +21798,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const negativeNumberArg = (arg) => {
           if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
           return !this._getCommandAndAncestors().some(
-            (cmd) => cmd.options.map((opt) => opt.short).some((short7) => /^-\d$/.test(short7))
+            (cmd) => cmd.options.map((opt) => opt.short).some((short3) => /^-\d$/.test(short3))
           );
         };
         let activeVariadicOption = null;
@@ -22753,8 +22772,7 @@ function gapsOf({ name: name2, unit, validation, calibration }, names) {
     const here = sorted3.filter(inside2);
     const there = known2.filter(inside2).length;
     if (here.length < FEW || !lacks(there, known2.length, here.length / sorted3.length)) return [];
-    const show3 = (value) => `${Number(value.toPrecision(3))}`;
-    const kind = `${name2} ${show3(here[0])}…${show3(here.at(-1))}${unit} (the ${words} fifth)`;
+    const kind = `${name2} ${short(here[0])}…${short(here.at(-1))}${unit} (the ${words} fifth)`;
     const examples = spread2(names.filter((_, image) => inside2(validation[image] ?? NaN)));
     return [{ attribute: name2, kind, validation: here.length, calibration: there, examples }];
   });
@@ -22793,6 +22811,7 @@ var PARTS, PART_WORDS, LACKING, CHANCE, FEW, EXAMPLES;
 var init_coverage = __esm({
   "src/audit/coverage.ts"() {
     "use strict";
+    init_words();
     PARTS = 5;
     PART_WORDS = ["lowest", "second", "middle", "fourth", "highest"];
     LACKING = 0.25;
@@ -22806,7 +22825,7 @@ var init_coverage = __esm({
 function findDominating(names, tensors) {
   const hanging = new Float64Array(names.length);
   const losses = new Float64Array(names.length);
-  let counted4 = 0;
+  let counted2 = 0;
   for (const amax of tensors) {
     let [first2, second, at2] = [0, 0, -1];
     amax.forEach((value, image) => {
@@ -22814,15 +22833,15 @@ function findDominating(names, tensors) {
       else if (value > second) second = value;
     });
     if (at2 < 0) continue;
-    counted4++;
+    counted2++;
     const loss = 1 - second / first2;
     losses[at2] = losses[at2] + loss;
     if (loss > HANGS) hanging[at2] = hanging[at2] + 1;
   }
   return names.map((name2, i) => ({
     name: name2,
-    tensors: hanging[i] / Math.max(1, counted4),
-    loss: losses[i] / Math.max(1, counted4)
+    tensors: hanging[i] / Math.max(1, counted2),
+    loss: losses[i] / Math.max(1, counted2)
   })).filter(({ tensors: share2 }) => share2 > 0).sort((a, b) => b.tensors - a.tensors || b.loss - a.loss);
 }
 var HANGS;
@@ -22884,7 +22903,7 @@ function overlap2({ overlap: pairs2, images: images2 }, { maxOverlap }) {
     bad: share2 > maxOverlap,
     value: share2,
     limit: `at most ${maxOverlap}`,
-    sentence: pairs2.length === 0 ? "No calibration image is in the validation set." : `${counted2(pairs2.length, "calibration image")} ${pairs2.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
+    sentence: pairs2.length === 0 ? "No calibration image is in the validation set." : `${counted(pairs2.length, "calibration image")} ${pairs2.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
     advice: "Take them out of the calibration images.",
     images: pairs2.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
   });
@@ -22894,7 +22913,7 @@ function broken({ broken: found }, { maxBroken }) {
     bad: found.length > maxBroken,
     value: found.length,
     limit: `at most ${maxBroken}`,
-    sentence: found.length === 0 ? "Every image can be read." : `${counted2(found.length, "calibration image")} cannot be read.`,
+    sentence: found.length === 0 ? "Every image can be read." : `${counted(found.length, "calibration image")} cannot be read.`,
     advice: "Replace or remove them.",
     images: found.map(({ name: name2, reason }) => `${name2}: ${reason}`)
   });
@@ -22905,7 +22924,7 @@ function count({ images: images2, copies }, { minImages }) {
     bad: different < minImages,
     value: different,
     limit: `at least ${minImages}`,
-    sentence: `${counted2(different, "different image")} can be calibrated on.`,
+    sentence: `${counted(different, "different image")} can be calibrated on.`,
     advice: "Use 128 images or more that show what production shows; around 500 is the usual advice."
   });
 }
@@ -22916,7 +22935,7 @@ function duplicates({ images: images2, copies }, { maxDuplicates }) {
     bad: share2 > maxDuplicates,
     value: share2,
     limit: `at most ${maxDuplicates}`,
-    sentence: copies.spare.length === 0 ? "No image repeats another." : `${counted2(copies.spare.length, "image")} ${copies.spare.length === 1 ? "repeats" : "repeat"} another (${exact} exactly): ${copies.spare.length === 1 ? "it adds" : "they add"} nothing and ${copies.spare.length === 1 ? "weighs" : "weigh"} on averages.`,
+    sentence: copies.spare.length === 0 ? "No image repeats another." : `${counted(copies.spare.length, "image")} ${copies.spare.length === 1 ? "repeats" : "repeat"} another (${exact} exactly): ${copies.spare.length === 1 ? "it adds" : "they add"} nothing and ${copies.spare.length === 1 ? "weighs" : "weigh"} on averages.`,
     advice: "Drop the repeated images, or take frames further apart.",
     images: copies.pairs.map(({ first: first2, second }) => `${second} = ${first2}`)
   });
@@ -22929,7 +22948,7 @@ function gaps({ gaps: found }, { gaps: kind }) {
     bad: found.length > 0,
     value: found.length,
     limit: "none",
-    sentence: found.length === 0 ? "Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class." : `Calibration lacks ${counted2(found.length, "kind")} of images: ${words.slice(0, 4).join("; ")}${found.length > 4 ? "; …" : ""}.`,
+    sentence: found.length === 0 ? "Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class." : `Calibration lacks ${counted(found.length, "kind")} of images: ${words.slice(0, 4).join("; ")}${found.length > 4 ? "; …" : ""}.`,
     advice: `Add images of ${found.length === 1 ? "this kind" : "these kinds"}.`
   });
 }
@@ -22960,13 +22979,10 @@ function blank({ images: images2 }) {
     bad: found.length > 0,
     value: found.length,
     limit: "none",
-    sentence: found.length === 0 ? "No image is blank." : `${counted2(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
+    sentence: found.length === 0 ? "No image is blank." : `${counted(found.length, "image")} ${found.length === 1 ? "is" : "are"} blank: one colour without anything in it.`,
     advice: "Drop them.",
     images: found.map(({ name: name2 }) => name2)
   });
-}
-function counted2(number3, noun) {
-  return `${number3} ${noun}${number3 === 1 ? "" : "s"}`;
 }
 function percent2(share2) {
   return `${(100 * share2).toFixed(0)} %`;
@@ -22975,6 +22991,7 @@ var SETTLED2, BLANK2, LIGHTING;
 var init_judge = __esm({
   "src/audit/judge.ts"() {
     "use strict";
+    init_words();
     SETTLED2 = 0.9;
     BLANK2 = 2;
     LIGHTING = 25;
@@ -23300,13 +23317,15 @@ function* concatScales(view) {
         fix: "Put Q/DQ behind the Concat too, with the scale of its inputs."
       };
     const scales2 = /* @__PURE__ */ new Set([...known2, ...out === void 0 ? [] : [out]]);
-    if (scales2.size > 1)
+    if (scales2.size > 1) {
+      const before = [...new Set(known2)].map((one) => short(one));
       yield {
         rule: "concat-scales",
         node: node.name,
-        why: `joins inputs of ${new Set(known2).size} ${new Set(known2).size === 1 ? "scale" : "scales"} (${[...new Set(known2)].map(short4).slice(0, 4).join(", ")})${out === void 0 ? "" : ` into one of ${short4(out)}`}: what differs is requantized by a kernel of its own`,
+        why: `joins inputs of ${counted(before.length, "scale")} (${listed(before)})${out === void 0 ? "" : ` into one of ${short(out)}`}: what differs is requantized by a kernel of its own`,
         fix: "Give all inputs and the output one scale, the largest."
       };
+    }
   }
 }
 function* scaleChanges(view) {
@@ -23319,7 +23338,7 @@ function* scaleChanges(view) {
       yield {
         rule: "scale-change",
         node: node.name,
-        why: `only moves values, but reads scale ${short4(before)} and hands on ${short4(q.scale?.[0] ?? NaN)}: it cannot run in INT8 without requantizing`,
+        why: `only moves values, but reads scale ${short(before)} and hands on ${short(q.scale?.[0] ?? NaN)}: it cannot run in INT8 without requantizing`,
         fix: "Give both sides one scale."
       };
     }
@@ -23450,15 +23469,13 @@ function* tail(view) {
     };
   }
 }
-function short4(value) {
-  return String(Number(value.toPrecision(3)));
-}
 var ACTIVATIONS, FLOAT_ONLY2;
 var init_slow = __esm({
   "src/lint/slow.ts"() {
     "use strict";
     init_onnx();
     init_quantization();
+    init_words();
     ACTIVATIONS = /* @__PURE__ */ new Set([
       "Relu",
       "LeakyRelu",
@@ -23661,7 +23678,7 @@ var init_lint2 = __esm({
 
 // src/baseline/git.ts
 import { execFile } from "node:child_process";
-import { mkdtemp, realpath as realpath2, rm as rm3 } from "node:fs/promises";
+import { mkdtemp, realpath as realpath2, rm as rm2 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname as dirname3, join as join3, relative as relative2, sep } from "node:path";
 import { promisify } from "node:util";
@@ -23737,7 +23754,7 @@ async function inWorkTree(root2, commit, where, job2) {
     await git(root2, ["worktree", "add", "--quiet", "--detach", folder, commit], where);
     return await job2(folder);
   } finally {
-    await rm3(parent, { recursive: true, force: true });
+    await rm2(parent, { recursive: true, force: true });
     await git(root2, ["worktree", "prune"], where);
   }
 }
@@ -24028,12 +24045,13 @@ var init_waivers = __esm({
 function fixed(value) {
   return value.toFixed(3);
 }
-function short5(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+function short2(value) {
+  return short(value, 4);
 }
-var init_words = __esm({
+var init_words2 = __esm({
   "src/gate/words.ts"() {
     "use strict";
+    init_words();
   }
 });
 
@@ -24180,7 +24198,7 @@ var init_drops = __esm({
     "use strict";
     init_decision();
     init_waivers();
-    init_words();
+    init_words2();
     ACCURACY = {
       "mAP50-95": { stat: "AP", drop: "map" },
       mAP50: { stat: "AP50", drop: "map50" },
@@ -24352,7 +24370,7 @@ function timed2(noise, checks2) {
 function plain(metric, name2, value, min, max) {
   const limit2 = typeof min === "number" ? min : typeof max === "number" ? max : void 0;
   if (limit2 === void 0) return [];
-  const words = typeof min === "number" ? `≥ ${short5(limit2)}` : `≤ ${short5(limit2)}`;
+  const words = typeof min === "number" ? `≥ ${short2(limit2)}` : `≤ ${short2(limit2)}`;
   if (value === void 0 || Number.isNaN(value))
     return [
       {
@@ -24370,14 +24388,14 @@ function plain(metric, name2, value, min, max) {
       metric,
       limit: words,
       value: Number.isFinite(value) ? value : null,
-      sentence: `${name2} is ${short5(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short5(limit2)} is asked.`
+      sentence: `${name2} is ${short2(value)}; ${typeof min === "number" ? "at least" : "at most"} ${short2(limit2)} is asked.`
     }
   ];
 }
 var init_plain = __esm({
   "src/gate/plain.ts"() {
     "use strict";
-    init_words();
+    init_words2();
   }
 });
 
@@ -32903,7 +32921,7 @@ var init_terms = __esm({
 });
 
 // src/baseline/history.ts
-import { mkdir as mkdir2, readFile as readFile7, rename as rename3, rm as rm4, writeFile as writeFile2 } from "node:fs/promises";
+import { mkdir as mkdir2, readFile as readFile7, rename as rename2, rm as rm3, writeFile as writeFile2 } from "node:fs/promises";
 import { dirname as dirname8 } from "node:path";
 async function readHistory(file) {
   let value;
@@ -32935,9 +32953,9 @@ async function writeHistory(file, points) {
     await mkdir2(dirname8(file), { recursive: true });
     await writeFile2(fresh, `${text3}
 `);
-    await rename3(fresh, file);
+    await rename2(fresh, file);
   } catch (cause) {
-    await rm4(fresh, { force: true });
+    await rm3(fresh, { force: true });
     throw new SurroundingsFault(
       {
         where: file,
@@ -33045,7 +33063,7 @@ var init_sqnr = __esm({
 // src/store/store.ts
 import { createHash as createHash4 } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
-import { readFile as readFile8, readdir as readdir2, rm as rm5, stat as stat4, utimes } from "node:fs/promises";
+import { readFile as readFile8, readdir as readdir2, rm as rm4, stat as stat4, utimes } from "node:fs/promises";
 import { join as join5 } from "node:path";
 function keyOf(parts) {
   return createHash4("sha256").update(
@@ -33119,7 +33137,7 @@ var init_store = __esm({
         for (const { name: name2, size } of files) {
           if (this.total + coming <= this.options.maxBytes) return;
           if (this.open.has(name2)) continue;
-          await rm5(join5(this.folder, name2), { force: true }).then(
+          await rm4(join5(this.folder, name2), { force: true }).then(
             () => this.total -= size,
             (error2) => this.trouble("a file cannot be deleted", error2)
           );
@@ -33138,7 +33156,7 @@ var init_store = __esm({
           this.options.onTrouble(
             `cache ${this.folder}: ${damaged} damaged ${damaged === 1 ? "record" : "records"} of ${name2} left aside; measured again`
           );
-        if (next === "anew") await rm5(path4, { force: true }).catch(() => void 0);
+        if (next === "anew") await rm4(path4, { force: true }).catch(() => void 0);
         let before = next === "append" ? "" : next === "finish" ? "\n" : `${header}
 `;
         let size = Buffer.byteLength(header) + [...records.values()].reduce((sum2, { length }) => sum2 + length, 0);
@@ -33823,7 +33841,7 @@ var init_annotations = __esm({
 });
 
 // src/dataset/files.ts
-import { open as open2, readFile as readFile9, readdir as readdir3, stat as stat5 } from "node:fs/promises";
+import { open, readFile as readFile9, readdir as readdir3, stat as stat5 } from "node:fs/promises";
 import { join as join7 } from "node:path";
 function faultOf(error2, path4, kind) {
   const code = systemCode(error2);
@@ -33870,7 +33888,7 @@ async function readBytes(path4, kind, most) {
   }
 }
 async function readStart(path4, most) {
-  const handle = await open2(path4);
+  const handle = await open(path4);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
     return buffer.subarray(0, bytesRead);
@@ -34472,14 +34490,14 @@ async function locate(images2, folder, source) {
   const found = [];
   for (const image of images2) {
     const path4 = image.name.normalize("NFC").replaceAll("\\", "/");
-    const short7 = basename4(path4);
+    const short3 = basename4(path4);
     const whole = present.get(image.name.normalize("NFC")) ?? present.get(path4);
     if (whole !== void 0) found.push({ ...image, file: join8(folder, whole) });
-    else if (short7 !== path4 && await kindOf(image.file) === "file") found.push(image);
-    else if (short7 !== path4 && await kindOf(join8(folder, path4)) === "file")
+    else if (short3 !== path4 && await kindOf(image.file) === "file") found.push(image);
+    else if (short3 !== path4 && await kindOf(join8(folder, path4)) === "file")
       found.push({ ...image, file: join8(folder, path4) });
-    else if (short7 !== path4 && present.has(short7))
-      found.push({ ...image, file: join8(folder, present.get(short7)) });
+    else if (short3 !== path4 && present.has(short3))
+      found.push({ ...image, file: join8(folder, present.get(short3)) });
     else {
       problems.add(
         `${source} images[id ${image.id}].file_name`,
@@ -35157,8 +35175,8 @@ async function layoutOf({ annotations, images: images2, split: split2 }) {
   const config = await configOf(annotations);
   if (config !== void 0) {
     const { names: names2, places: places2 } = await readYoloConfig(config, images2 === void 0 ? split2 : void 0);
-    const listed4 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname10(config));
-    return { names: names2, ...unique(listed4, config), labelsOf: labelsBeside, labelFiles: void 0 };
+    const listed3 = await listPlaces(images2 === void 0 ? places2 : [images2], dirname10(config));
+    return { names: names2, ...unique(listed3, config), labelsOf: labelsBeside, labelFiles: void 0 };
   }
   if (images2 === void 0)
     throw new InputFault({
@@ -35235,15 +35253,15 @@ async function listFile(list3, root2) {
   problems.throwIfAny(list3);
   return found;
 }
-function unique(listed4, where) {
-  if (listed4.length === 0)
+function unique(listed3, where) {
+  if (listed3.length === 0)
     throw new InputFault({
       where,
       what: "names no image, so there is nothing to evaluate on",
       fix: "Put images into the folder that it names, or name another with `validation.images`."
     });
-  const images2 = [...new Set(listed4)].sort();
-  return { images: images2, repeated: listed4.length - images2.length };
+  const images2 = [...new Set(listed3)].sort();
+  return { images: images2, repeated: listed3.length - images2.length };
 }
 function labelsBeside(image) {
   const at2 = image.lastIndexOf(`${sep2}images${sep2}`);
@@ -40575,9 +40593,9 @@ function place(width, height, spec) {
   }
 }
 function shortestSide(width, height, spec) {
-  const short7 = spec.shortSide ?? Math.min(spec.height, spec.width);
+  const short3 = spec.shortSide ?? Math.min(spec.height, spec.width);
   const ratio = Math.min(
-    short7 / Math.min(height, width),
+    short3 / Math.min(height, width),
     (spec.longSide ?? Infinity) / Math.max(height, width),
     spec.height / height,
     spec.width / width
@@ -40845,9 +40863,9 @@ var init_parts = __esm({
         const outputs = [.../* @__PURE__ */ new Set([...region.outputs, ...extra])];
         const nodes = /* @__PURE__ */ new Set();
         const weights = /* @__PURE__ */ new Set();
-        const open8 = [...outputs];
+        const open7 = [...outputs];
         const seen = /* @__PURE__ */ new Set();
-        for (let name2 = open8.pop(); name2 !== void 0; name2 = open8.pop()) {
+        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
           if (name2 === "" || seen.has(name2) || stops.has(name2) && !outputs.includes(name2)) continue;
           seen.add(name2);
           const maker = this.makers.get(name2);
@@ -40856,7 +40874,7 @@ var init_parts = __esm({
             continue;
           }
           nodes.add(maker);
-          open8.push(...this.graph.node[maker].input);
+          open7.push(...this.graph.node[maker].input);
         }
         return {
           nodes: [...nodes].sort((a, b) => a - b).map((i) => this.graph.node[i]),
@@ -41588,7 +41606,7 @@ var init_matching = __esm({
             if (away === 1) into.ignored[at2] = ALL;
             continue;
           }
-          let open8 = ALL;
+          let open7 = ALL;
           let right2 = 0;
           let ignored = 0;
           for (let unwanted = 0; unwanted < 2; unwanted++)
@@ -41596,9 +41614,9 @@ var init_matching = __esm({
               const g = this.candidates[c];
               if ((this.unwanted[g] >> a & 1) !== unwanted) continue;
               const held2 = this.crowd[g] === 1 ? 0 : this.taken[g * A + a];
-              const won = open8 & this.reaches[c] & ~held2;
+              const won = open7 & this.reaches[c] & ~held2;
               this.taken[g * A + a] = held2 | won;
-              open8 &= ~won;
+              open7 &= ~won;
               if (unwanted === 1) ignored |= won;
               else if (this.forgotten[g] === 0) right2 |= won;
             }
@@ -42478,14 +42496,14 @@ function matchPairs(reference, candidate, before, after2) {
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
-    const open8 = partners.get(key(reference, a)) ?? [];
+    const open7 = partners.get(key(reference, a)) ?? [];
     let best;
-    for (const b of open8) {
+    for (const b of open7) {
       const iou = overlap4(reference.bbox, a, candidate.bbox, b);
       if (iou >= SAME_OBJECT && iou > (best?.iou ?? 0)) best = { a, b, iou };
     }
     if (best === void 0) continue;
-    open8.splice(open8.indexOf(best.b), 1);
+    open7.splice(open7.indexOf(best.b), 1);
     pairs2.push(best);
   }
   return pairs2;
@@ -43088,12 +43106,12 @@ var init_stored = __esm({
         this.recall = recall;
         this.gathered = gathered;
         this.byIndex = new Map(plan.candidates.map((one) => [one.index, one]));
-        const open8 = plan.candidates.filter(
+        const open7 = plan.candidates.filter(
           ({ question, group }) => question !== "on" || !gathered.settled.has(group)
         );
         this.asked = Array.from({ length: to - from }, (_, i) => {
           const [image, observed] = [from + i, from + i < OBSERVED];
-          const wanted = open8.filter(({ question }) => image < IMAGES[question]);
+          const wanted = open7.filter(({ question }) => image < IMAGES[question]);
           const known2 = wanted.flatMap((one) => {
             const seen = recall.seen(image, one.digest, observed);
             return seen === void 0 ? [] : [[one, seen]];
@@ -43462,11 +43480,11 @@ var init_search = __esm({
         const goal = await this.noise(lean);
         if (goal === void 0 || lean.float.length === 0) return lean;
         const reaches = async (draft) => (await this.noise(draft) ?? Infinity) <= goal;
-        const open8 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
-        if (!await reaches(withFloat2(start, open8(start)))) return lean;
+        const open7 = (draft) => this.cheaperUnits(draft, this.trials.price(lean).cost);
+        if (!await reaches(withFloat2(start, open7(start)))) return lean;
         const believed = new Map(this.units.map((unit) => [unit, unit.noise]));
         for (let now = start; this.trials.affordable; ) {
-          const next = await this.bestOf(now, open8(now), believed);
+          const next = await this.bestOf(now, open7(now), believed);
           if (next === void 0) return lean;
           now = withFloat2(now, [next]);
           if (await reaches(now)) return await this.worthwhile(now) ? now : lean;
@@ -43608,14 +43626,14 @@ var init_price = __esm({
       makers(tensor) {
         const found = /* @__PURE__ */ new Set();
         const seen = /* @__PURE__ */ new Set();
-        const open8 = [tensor];
-        for (let name2 = open8.pop(); name2 !== void 0; name2 = open8.pop()) {
+        const open7 = [tensor];
+        for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
           if (seen.has(name2) || this.graph.constant(name2) !== void 0) continue;
           seen.add(name2);
           const node = this.graph.producerOf(name2);
           const layer = node && this.layerOf.get(node.index);
           if (node === void 0 || layer !== void 0) found.add(layer);
-          else open8.push(...node.inputs.filter((one) => one !== ""));
+          else open7.push(...node.inputs.filter((one) => one !== ""));
         }
         return [...found];
       }
@@ -43646,15 +43664,15 @@ function chooseSubset(truth, count3, seed) {
   return [...chosen2].sort((a, b) => a - b);
 }
 function rarestClass(seen, order, boxes2, chosen2) {
-  const open8 = new Set(
+  const open7 = new Set(
     order.filter((i) => !chosen2.has(i)).flatMap((i) => [...boxes2[i].keys()])
   );
-  return [...open8].sort((a, b) => seen[a] - seen[b] || a - b)[0];
+  return [...open7].sort((a, b) => seen[a] - seen[b] || a - b)[0];
 }
 function pick(order, boxes2, chosen2, category) {
-  const open8 = order.filter((i) => !chosen2.has(i));
-  if (category === void 0) return open8[0];
-  return open8.reduce(
+  const open7 = order.filter((i) => !chosen2.has(i));
+  if (category === void 0) return open7[0];
+  return open7.reduce(
     (best, i) => (boxes2[i]?.get(category) ?? 0) > (boxes2[best]?.get(category) ?? 0) ? i : best
   );
 }
@@ -44089,12 +44107,12 @@ var init_onnxruntime = __esm({
       async collect(model, tensors, feed, options = {}) {
         const parsed = parseModel(model.bytes, model.name);
         const inputs = new Set(parsed.proto.graph?.input.map(({ name: name2 }) => name2));
-        const open8 = (group) => this.load(model, {
+        const open7 = (group) => this.load(model, {
           extraOutputs: group.filter((name2) => !inputs.has(name2)),
           lean: true,
           reach: options.reach === true
         });
-        let session = await open8(tensors);
+        let session = await open7(tensors);
         const statistics = /* @__PURE__ */ new Map();
         try {
           const free = session.leavesFree(tensors) && feed.count > 0;
@@ -44102,7 +44120,7 @@ var init_onnxruntime = __esm({
           for (const [i, group] of groups.entries()) {
             if (groups.length > 1 || free) {
               await session.release();
-              session = await open8(group);
+              session = await open7(group);
             }
             const onProgress = (done, total) => options.onProgress?.(i * total + done, groups.length * total);
             for (const [name2, one] of await session.collect(group, feed, { ...options, onProgress }))
@@ -44828,7 +44846,7 @@ var init_inspector = __esm({
 
 // src/engine/tensorrt/store.ts
 import { createHash as createHash12 } from "node:crypto";
-import { mkdir as mkdir3, readFile as readFile10, rename as rename4, stat as stat6, writeFile as writeFile3 } from "node:fs/promises";
+import { mkdir as mkdir3, readFile as readFile10, rename as rename3, stat as stat6, writeFile as writeFile3 } from "node:fs/promises";
 import { isAbsolute as isAbsolute3, join as join15, relative as relative6, resolve as resolve5 } from "node:path";
 async function openStore2(folder, workspace) {
   if (workspace !== void 0) {
@@ -44893,14 +44911,14 @@ var init_store4 = __esm({
       async keep(key, record) {
         const path4 = join15(this.folder, `${key}.json`);
         await writeFile3(`${path4}.tmp`, JSON.stringify(record));
-        await rename4(`${path4}.tmp`, path4);
+        await rename3(`${path4}.tmp`, path4);
       }
     };
   }
 });
 
 // src/engine/tensorrt/engine.ts
-import { rm as rm6, writeFile as writeFile4 } from "node:fs/promises";
+import { rm as rm5, writeFile as writeFile4 } from "node:fs/promises";
 async function createTensorRtEngine(options) {
   const store = await openStore2(options.cache, options.workspace);
   const { worker: worker2, hello } = await TensorRtWorker.start({
@@ -45029,8 +45047,8 @@ var init_engine = __esm({
           await this.store.keep(key, { digest: digest2, engineBytes, seconds });
           return { digest: digest2, engineBytes, seconds };
         } finally {
-          await rm6(onnx, { force: true });
-          if (cache !== void 0) await rm6(cache, { force: true });
+          await rm5(onnx, { force: true });
+          if (cache !== void 0) await rm5(cache, { force: true });
         }
       }
       /** A timing cache belongs to a library and a GPU, and is shared by all models. */
@@ -45261,13 +45279,13 @@ var init_gpu = __esm({
 });
 
 // src/engine/tensorrt/lock.ts
-import { open as open3, readFile as readFile11, rm as rm7, stat as stat7 } from "node:fs/promises";
+import { open as open2, readFile as readFile11, rm as rm6, stat as stat7 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take2(path4)) return { release: () => rm7(path4, { force: true }) };
+    if (await take2(path4)) return { release: () => rm6(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -45282,7 +45300,7 @@ async function lockGpu(path4, options) {
 }
 async function take2(path4) {
   try {
-    const file = await open3(path4, "wx");
+    const file = await open2(path4, "wx");
     await file.writeFile(`${process.pid} ${(/* @__PURE__ */ new Date()).toISOString()} ${process.env.GITHUB_RUN_ID ?? ""}
 `);
     await file.close();
@@ -45301,7 +45319,7 @@ async function holderOf(path4) {
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm7(path4, { force: true });
+    await rm6(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -47108,9 +47126,9 @@ async function prepare3(loaded2, context3, sound) {
     context3.progress.phase(
       `Validation data: ${truth.skipped.map(({ what, count: count3 }) => `${count3} ${what}`).join("; ")}`
     );
-  const listed4 = await calibrationImages(settings2, sound);
-  const { fit: fit2, held: held2 } = holdBack(listed4);
-  const calibrationRecords = choosesRanges(settings2, model) ? fit2 : listed4;
+  const listed3 = await calibrationImages(settings2, sound);
+  const { fit: fit2, held: held2 } = holdBack(listed3);
+  const calibrationRecords = choosesRanges(settings2, model) ? fit2 : listed3;
   const scope = settings2.quantization.operators;
   const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
@@ -47549,25 +47567,16 @@ var init_types13 = __esm({
 });
 
 // src/diagnosis/words.ts
-function short6(value) {
-  return String(Number(value.toPrecision(3)));
-}
 function dB(value) {
   return `${value.toFixed(1)} dB`;
-}
-function listed3(names, most = 3) {
-  if (names.length <= most) return names.join(", ");
-  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
-}
-function counted3(count3, noun) {
-  return `${count3} ${noun}${count3 === 1 ? "" : "s"}`;
 }
 function layersOf2(tensors) {
   return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
 }
-var init_words2 = __esm({
+var init_words3 = __esm({
   "src/diagnosis/words.ts"() {
     "use strict";
+    init_words();
   }
 });
 
@@ -47609,8 +47618,8 @@ function unequalChannels({
       kind: "unequal-channels",
       severity: "warning",
       subject: one.layer,
-      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short6(live[0] ?? 0)} to ${short6(live.at(-1) ?? 0)} under one scale of ${short6(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short6(one.amax)}) lift the weak ones again. One scale for all costs ${short6(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed3(layers3, 5)}.` : ""),
-      advice: `Keep ${listed3(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+      sentence: `${one.layer} reads ${tensor.name}, whose channels reach from ${short(live[0] ?? 0)} to ${short(live.at(-1) ?? 0)} under one scale of ${short(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ""}, and its weights (up to ${short(one.amax)}) lift the weak ones again. One scale for all costs ${short(gain)} dB at its output.` + (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers3, 5)}.` : ""),
+      advice: `Keep ${listed(layers3.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
       layers: layers3,
       evidence: {
         layers: found.length,
@@ -47638,7 +47647,7 @@ function deadChannels({ tensors }) {
       kind: "dead-channels",
       severity: all ? "warning" : "info",
       subject: worst.tensor.name,
-      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted3(found.length, "tensor")} have such channels` : ""}.`,
+      sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
       advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
       layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
@@ -47649,7 +47658,7 @@ var GAIN_DB, FEW_STEPS, DEAD;
 var init_channels = __esm({
   "src/diagnosis/channels.ts"() {
     "use strict";
-    init_words2();
+    init_words3();
     GAIN_DB = 15;
     FEW_STEPS = 8;
     DEAD = 0.05;
@@ -47818,7 +47827,7 @@ function preprocessing({
       kind: "preprocessing",
       severity: "warning",
       subject: calibrationFolder,
-      sentence: `Red and blue look swapped in the calibration images: their means are ${short6(r)} and ${short6(b)} (0…255), those of the validation images ${short6(vr)} and ${short6(vb)}.`,
+      sentence: `Red and blue look swapped in the calibration images: their means are ${short(r)} and ${short(b)} (0…255), those of the validation images ${short(vr)} and ${short(vb)}.`,
       advice: "Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).",
       layers: [],
       evidence: {
@@ -47841,7 +47850,7 @@ var init_drift = __esm({
   "src/diagnosis/drift.ts"() {
     "use strict";
     init_signal();
-    init_words2();
+    init_words3();
     BEYOND = 1.25;
     REACH = 99.9;
     ONE_SIDED = 0.1;
@@ -47898,7 +47907,7 @@ function calibrationSize({
   const before = extremes.length === 0 || half < 1 ? void 0 : expectedRange(extremes, half);
   const growing = before !== void 0 && before < STILL_GROWING;
   if (count3 >= FEW_IMAGES2 && !growing) return [];
-  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short6((1 / before - 1) * 100)} % in the mean over ${extremes.length} tensors.`;
+  const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short((1 / before - 1) * 100)} % in the mean over ${extremes.length} tensors.`;
   return [
     {
       kind: count3 < FEW_IMAGES2 ? "few-calibration-images" : "growing-ranges",
@@ -47915,7 +47924,7 @@ var FEW_IMAGES2, STILL_GROWING, SETTLED3;
 var init_growth = __esm({
   "src/diagnosis/growth.ts"() {
     "use strict";
-    init_words2();
+    init_words3();
     FEW_IMAGES2 = 32;
     STILL_GROWING = 0.9;
     SETTLED3 = 0.99;
@@ -47960,14 +47969,14 @@ function clippable(evidence) {
   const { calibration, ownAmax, name: name2 } = worst.tensor;
   const inside2 = reach2(calibration, 99.99);
   const sigmas = ownAmax / rootMeanSquare(calibration);
-  const many = found.length === 1 ? "" : ` So it is with ${counted3(found.length, "tensor")} in all; this one gains most.`;
+  const many = found.length === 1 ? "" : ` So it is with ${counted(found.length, "tensor")} in all; this one gains most.`;
   const { sentence: sentence3, advice, helps } = tried(evidence);
   return [
     {
       kind: "range-outlier",
       severity: helps ? "warning" : "info",
       subject: name2,
-      sentence: `Few values set the range of ${name2}: 99.99 % of them lie within ±${short6(inside2)}, the range goes to ±${short6(ownAmax)} (${short6(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence3,
+      sentence: `Few values set the range of ${name2}: 99.99 % of them lie within ±${short(inside2)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence3,
       advice,
       layers: layersOf2(found.map(({ tensor }) => tensor)),
       evidence: {
@@ -47988,7 +47997,7 @@ function culprit({ peaks, input }, tensor) {
   if (peak === void 0 || image === void 0) return "";
   const region = regionOf(peak.index, peak.shape, input, image.geometry);
   const where = region === void 0 ? "" : ` around x ${region.left}…${region.right}, y ${region.top}…${region.bottom} of that image`;
-  return `, its largest value being ${short6(peak.value)} in ${image.name}${where}`;
+  return `, its largest value being ${short(peak.value)} in ${image.name}${where}`;
 }
 function bestTrial({ calibratorTrials }) {
   return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
@@ -48023,7 +48032,7 @@ function heavyTails({ tensors }) {
       kind: "range-outlier",
       severity: "warning",
       subject: name2,
-      sentence: `No range serves ${name2}${found.length > 1 ? ` and ${counted3(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short6(reach2(calibration, 50))}, the largest reaches ${short6(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
+      sentence: `No range serves ${name2}${found.length > 1 ? ` and ${counted(found.length - 1, "other tensor")}` : ""}: half of its values lie within ±${short(reach2(calibration, 50))}, the largest reaches ${short(amaxOf2(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
       advice: `Keep what reads it in float (quantization.keepFloat: ${layers3.slice(0, 3).join(", ")}).`,
       layers: layers3,
       evidence: { tensors: found.length, amax: amaxOf2(calibration), bestSqnr: worst.best }
@@ -48036,7 +48045,7 @@ var init_outliers = __esm({
     "use strict";
     init_region();
     init_signal();
-    init_words2();
+    init_words3();
     GAIN_DB2 = 6;
     HEAVY_DB = 18;
     WORTH_DB = 1;
@@ -48056,7 +48065,7 @@ function saturation2(evidence) {
       kind: "saturation",
       severity: trial.helps ? "error" : "info",
       subject: tensor.name,
-      sentence: `${evidence.calibrator} clips ${short6(share2)} % of the values of ${tensor.name} at ±${short6(tensor.ownAmax)}, which reach ${short6(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted3(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
+      sentence: `${evidence.calibrator} clips ${short(share2)} % of the values of ${tensor.name} at ±${short(tensor.ownAmax)}, which reach ${short(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
       layers: layersOf2(found.map((one) => one.tensor)),
       evidence: {
@@ -48091,8 +48100,8 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "warning",
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short6(worst.calibration.min)}) rounds to 0 in ${listed3(lost.map(({ name: name2 }) => name2))}: a range of ±${short6(worst.amax)} makes INT8 steps of ${short6(worst.amax / 127)}.`,
-      advice: `Keep ${listed3(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name: name2 }) => name2))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.`,
+      advice: `Keep ${listed(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
       layers: layersOf2(lost),
       evidence: {
         tensors: lost.length,
@@ -48110,8 +48119,8 @@ function oneSidedRanges({ tensors }) {
       kind: "one-sided-range",
       severity: "info",
       subject: first2.name,
-      sentence: `${counted3(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed3(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed3(layersOf2(coarse))} in float, or train with quantization.`,
+      sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
+      advice: `TensorRT has no other INT8: keep ${listed(layersOf2(coarse))} in float, or train with quantization.`,
       layers: layersOf2(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
     });
@@ -48144,8 +48153,8 @@ function fp16Overflow({
       kind: "fp16-overflow",
       severity: inFloat.length > 0 ? "error" : "warning",
       subject: worst.name,
-      sentence: `${worst.name} reaches ${short6(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted3(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed3(inFloat.map(({ name: name2 }) => name2))} would run in FP16.` : ""}`,
-      advice: `Give ${listed3(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
+      sentence: `${worst.name} reaches ${short(worst.amax)}; FP16 ends at ${FP16_MAX}, beyond it everything is infinite.${over.length > 1 ? ` ${counted(over.length, "tensor")} pass it.` : ""}${inFloat.length > 0 ? ` ${listed(inFloat.map(({ name: name2 }) => name2))} would run in FP16.` : ""}`,
+      advice: `Give ${listed(layers3)} the precision fp32 in the plan (quantization.plan), or scale the values down in front of them.`,
       layers: layers3,
       evidence: { tensors: over.length, amax: worst.amax, limit: FP16_MAX }
     }
@@ -48157,7 +48166,7 @@ var init_ranges = __esm({
     "use strict";
     init_outliers();
     init_signal();
-    init_words2();
+    init_words3();
     GAIN_DB3 = 3;
     FP16_MAX = 65504;
     COARSE_DB = 18;
@@ -48262,7 +48271,7 @@ function weightRanges({ weights }) {
   if (worst === void 0) return [];
   const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
   const [least2, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short6(worst.amax)}, median of the channels' largest ${short6(median)})` : `its output channels reach from ${short6(least2)} to ${short6(worst.amax)} and share one scale`;
+  const why = worst.perChannel ? `single weights are far larger than the others of their output channel (largest ${short(worst.amax)}, median of the channels' largest ${short(median)})` : `its output channels reach from ${short(least2)} to ${short(worst.amax)} and share one scale`;
   return [
     {
       kind: "weight-range",
@@ -48281,7 +48290,7 @@ var init_weights = __esm({
     "use strict";
     init_onnx();
     init_quantization();
-    init_words2();
+    init_words3();
     POOR_DB = 25;
   }
 });
@@ -48622,7 +48631,7 @@ var init_version = __esm({
 });
 
 // src/pipeline/write-together.ts
-import { mkdir as mkdir4, rename as rename5, rm as rm8, writeFile as writeFile5 } from "node:fs/promises";
+import { mkdir as mkdir4, rename as rename4, rm as rm7, writeFile as writeFile5 } from "node:fs/promises";
 import { join as join16 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name2, content]) => {
@@ -48632,9 +48641,9 @@ async function writeTogether(folder, files) {
   try {
     await mkdir4(folder, { recursive: true });
     for (const { temporary, content } of places2) await writeFile5(temporary, content);
-    for (const { path: path4, temporary } of places2) await rename5(temporary, path4);
+    for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
   } catch (cause) {
-    for (const { temporary } of places2) await rm8(temporary, { force: true });
+    for (const { temporary } of places2) await rm7(temporary, { force: true });
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -48889,19 +48898,19 @@ var init_section = __esm({
 // src/pipeline/audit/job.ts
 async function runAudit(loaded2, context3) {
   const { settings: settings2 } = loaded2;
-  const listed4 = await listImages(settings2.calibration.images);
-  const { features, broken: broken3 } = await lookAt(listed4, loaded2, context3, "calibration");
+  const listed3 = await listImages(settings2.calibration.images);
+  const { features, broken: broken3 } = await lookAt(listed3, loaded2, context3, "calibration");
   const sound = new Set(features.map(({ name: name2 }) => name2));
   if (sound.size === 0)
     throw new InputFault({
       where: loaded2.place("/calibration/images"),
-      what: `none of the ${listed4.length} images in ${settings2.calibration.images} can be read; the first: ${broken3[0]?.reason ?? ""}`,
+      what: `none of the ${listed3.length} images in ${settings2.calibration.images} can be read; the first: ${broken3[0]?.reason ?? ""}`,
       fix: "Name a folder of photographs."
     });
   const bench = await prepare3(
     loaded2,
     context3,
-    listed4.filter(({ name: name2 }) => sound.has(name2))
+    listed3.filter(({ name: name2 }) => sound.has(name2))
   );
   try {
     const section = await auditSection2(await materialOf(bench, features, broken3));
@@ -49182,7 +49191,7 @@ function choiceFinding(choices, heldBack) {
   if (choices.length === 0) return [];
   const counts2 = /* @__PURE__ */ new Map();
   for (const { calibrator } of choices) counts2.set(calibrator, (counts2.get(calibrator) ?? 0) + 1);
-  const listed4 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name2, count3]) => `${count3} ${name2}`);
+  const listed3 = [...counts2].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([name2, count3]) => `${count3} ${name2}`);
   const local = choices.filter(({ by }) => by === "local").length;
   const unmeasured2 = local === 0 ? "" : ` For ${local} of them the output does not tell, and the error of the tensor itself decided.`;
   return [
@@ -49190,7 +49199,7 @@ function choiceFinding(choices, heldBack) {
       kind: "calibrator-choice",
       severity: "info",
       subject: "calibration.calibrator",
-      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed4.join(", ")}.${unmeasured2}${worstOf(choices)}`,
+      sentence: `Calibrators of ${choices.length} scales, chosen by the error of the network's output on ${heldBack} calibration ${heldBack === 1 ? "image" : "images"} held back: ${listed3.join(", ")}.${unmeasured2}${worstOf(choices)}`,
       advice: "Every candidate with its error stands in report.json under calibrators."
     }
   ];
@@ -49885,7 +49894,7 @@ var init_kept_base = __esm({
 
 // src/pipeline/base.ts
 import { existsSync as existsSync2 } from "node:fs";
-import { mkdtemp as mkdtemp2, rm as rm9 } from "node:fs/promises";
+import { mkdtemp as mkdtemp2, rm as rm8 } from "node:fs/promises";
 import { tmpdir as tmpdir3 } from "node:os";
 import { basename as basename12, dirname as dirname12, join as join17, relative as relative7, resolve as resolve6 } from "node:path";
 async function findBase(terms, request2, context3, run5) {
@@ -49926,7 +49935,7 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
       why: `${ref} cannot be measured: ${problem === void 0 ? error2.message : describeProblem(problem)}`
     };
   } finally {
-    await rm9(out, { recursive: true, force: true });
+    await rm8(out, { recursive: true, force: true });
   }
 }
 async function settingsIn(folder, head, repository) {
@@ -50166,11 +50175,11 @@ async function implicitJob({ bench }, { hello }) {
 }
 function shapesOf(bench, batch) {
   const { graph, spec, loaded: loaded2 } = bench;
-  const open8 = graph.inputs.filter((name2) => {
+  const open7 = graph.inputs.filter((name2) => {
     const dims = graph.shape(name2);
     return dims?.length === 4 && dims.slice(1).some((dim) => dim < 0);
   });
-  if (open8.length === 0) return {};
+  if (open7.length === 0) return {};
   if (spec.resize === "shortest-side")
     throw new InputFault({
       where: loaded2.place("/preprocessing"),
@@ -50179,7 +50188,7 @@ function shapesOf(bench, batch) {
     });
   const { height, width, layout } = spec;
   const shape2 = layout === "nchw" ? [batch, 3, height, width] : [batch, height, width, 3];
-  return { shapes: Object.fromEntries(open8.map((name2) => [name2, shape2])) };
+  return { shapes: Object.fromEntries(open7.map((name2) => [name2, shape2])) };
 }
 function inFlavour(bench, { plan, model, bytes: bytes2 }, statistics, typing) {
   if (typing === "weak") return bytes2;
@@ -51141,20 +51150,20 @@ var init_gpu2 = __esm({
 function curvesOf(variants3) {
   return variants3.flatMap(({ variant: variant2, evaluation }) => {
     const { precision: precision2, perClass } = evaluation;
-    const counted4 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
-    const most = [...counted4].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
+    const counted2 = perClass.filter(({ boxes: boxes2 }) => boxes2 > 0);
+    const most = [...counted2].sort((a, b) => b.boxes - a.boxes || a.category - b.category).slice(0, CLASSES2);
     const read = (t, categories) => Array.from(RECALL_POINTS, (_, r) => {
       const sum2 = categories.reduce((total, k) => total + at(precision2, perClass.length, t, r, k), 0);
       return Math.round(sum2 / categories.length * 1e4) / 1e4;
     });
-    const means = counted4.length === 0 ? [] : MEANS;
+    const means = counted2.length === 0 ? [] : MEANS;
     return [
       ...means.map((t) => ({
         variant: variant2,
         iou: IOU_THRESHOLDS[t],
         precision: read(
           t,
-          counted4.map(({ category }) => category)
+          counted2.map(({ category }) => category)
         )
       })),
       ...most.map(({ name: name2, category }) => ({
@@ -52100,7 +52109,7 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, open as open4, readdir as readdir4, realpath as realpath3, stat as stat9 } from "node:fs/promises";
+import { access, open as open3, readdir as readdir4, realpath as realpath3, stat as stat9 } from "node:fs/promises";
 import { join as join21, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], labels: [], folders: /* @__PURE__ */ new Map() };
@@ -52140,7 +52149,7 @@ async function look(folder, depth, found, seen) {
     }
 }
 async function headOf(file) {
-  const handle = await open4(file);
+  const handle = await open3(file);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
     return buffer.toString("utf8", 0, bytesRead);
@@ -52352,7 +52361,7 @@ var init_workflows = __esm({
 });
 
 // src/commands/init.ts
-import { access as access3, rename as rename6, writeFile as writeFile7 } from "node:fs/promises";
+import { access as access3, rename as rename5, writeFile as writeFile7 } from "node:fs/promises";
 import { dirname as dirname15, relative as relative11, resolve as resolve10 } from "node:path";
 async function init(options, ask2) {
   const file = resolve10(options.config);
@@ -52387,7 +52396,7 @@ async function init(options, ask2) {
     calibration: to(calibration)
   };
   await writeFile7(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
-  await rename6(temporary, file);
+  await rename5(temporary, file);
   await loadSettings(file);
   return [
     `Wrote ${options.config}`,
@@ -52552,18 +52561,18 @@ function lines(stream) {
 }
 function grouped(stream) {
   const inner = lines(stream);
-  let open8 = false;
+  let open7 = false;
   const close = () => {
     inner.end();
-    if (open8) stream.write("::endgroup::\n");
-    open8 = false;
+    if (open7) stream.write("::endgroup::\n");
+    open7 = false;
   };
   return {
     phase(title) {
       close();
       stream.write(`::group::${terminalText(title)}
 `);
-      open8 = true;
+      open7 = true;
     },
     update: (done, total) => inner.update(done, total),
     end: close
@@ -52659,7 +52668,7 @@ function build(signal, end) {
     "--base-ref <ref>",
     "branch or commit whose settings judge, and that is measured where no --base is named"
   ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").option("--history <file>", "file of earlier runs, to which this one is added").option("--commit <sha>", "commit that the run is of, for the history").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open5(options, signal);
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const base = baseOf(options);
     const { report, exitStatus, reportFolder } = await runGate(loaded2, {
       ...context3,
@@ -52676,7 +52685,7 @@ Report: ${terminalText(join24(reportFolder, "report.html"))}`
     end(exitStatus);
   });
   job2("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open5(options, signal, { newPlan: true });
+    const { loaded: loaded2, context: context3 } = await open4(options, signal, { newPlan: true });
     const result = await runPlan(loaded2, context3, options.write);
     print(
       options.json === true ? JSON.stringify(result.report) : `
@@ -52690,7 +52699,7 @@ ${wrappedLines(result.written.map(terminalText).join("\n"), style().width)}`
     "audit",
     "tell what the calibration images are worth: duplicates, coverage, who sets the ranges, drift"
   ).action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open5(options, signal);
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
     const report = join24(context3.out, "audit.html");
     print(
@@ -52703,7 +52712,7 @@ Report: ${terminalText(report)}`
   });
   job2("quantize", "calibrate and write the model with Q/DQ, without evaluating").action(
     async (options) => {
-      const { loaded: loaded2, context: context3 } = await open5(options, signal);
+      const { loaded: loaded2, context: context3 } = await open4(options, signal);
       const made = await runQuantize(loaded2, context3);
       print(
         options.json === true ? JSON.stringify(made) : [
@@ -52726,7 +52735,7 @@ Report: ${terminalText(report)}`
     ).choices(["distinct", "pycocotools"]).default("distinct")
   ).action(async (options) => print(await evaluate(options, signal)));
   job2("sensitivity", "rank layers by what INT8 does to the output").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open5(options, signal);
+    const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const rows3 = await runSensitivity(loaded2, context3);
     const line = ({ rank: rank2, sqnr, name: name2 }) => `${String(rank2).padStart(4)}  ${(sqnr === null ? "–" : sqnr.toFixed(1)).padStart(6)} dB  ${terminalText(name2)}`;
     print(options.json === true ? JSON.stringify(rows3) : rows3.map(line).join("\n"));
@@ -52790,11 +52799,11 @@ async function evaluate(options, signal) {
       what: "--metric and --ids are for files",
       fix: "Name --ground-truth and --detections too."
     });
-  const { loaded: loaded2, context: context3 } = await open5(options, signal);
+  const { loaded: loaded2, context: context3 } = await open4(options, signal);
   const stats = await runEvaluate(loaded2, context3);
   return options.json === true ? JSON.stringify(stats) : formatStats(stats);
 }
-async function open5(options, signal, how = {}) {
+async function open4(options, signal, how = {}) {
   const loaded2 = await loadSettings(options.config, how);
   const out = resolve12(options.out ?? loaded2.settings.report.folder);
   return { loaded: loaded2, context: { signal, out, progress: createProgress(process.stderr, process.env) } };
@@ -72470,7 +72479,7 @@ function exists2(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir8, open6, readdir5, rename7, rm10, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir8, open5, readdir5, rename6, rm9, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -72500,7 +72509,7 @@ var init_io_util = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open6, readdir: readdir5, rename: rename7, rm: rm10, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -72543,7 +72552,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm10(inputPath, {
+      yield rm9(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -78175,8 +78184,8 @@ var init_sticky = __esm({
 function formatIssueMark(key, says) {
   return `<!-- int8-gate-audit:${key} says=${digestOf4(says)} -->`;
 }
-function nextIssueStep(open8, { problem }) {
-  const [first2, ...others] = open8;
+function nextIssueStep(open7, { problem }) {
+  const [first2, ...others] = open7;
   if (problem === void 0)
     return first2 === void 0 ? { kind: "rest" } : { kind: "close", number: first2.number, why: "solved" };
   if (first2 === void 0) return { kind: "create" };
@@ -78419,8 +78428,8 @@ function bodyOf(news, frame) {
 async function pullsOf(github, occasion) {
   if (occasion.kind === "pull-request") return [occasion.number];
   if (occasion.numbers.length > 0) return occasion.numbers.slice(0, MOST_PULLS);
-  const open8 = await github.openPulls(occasion.head);
-  return open8.filter(({ headSha }) => headSha === occasion.headSha).map(({ number: number3 }) => number3).slice(0, MOST_PULLS);
+  const open7 = await github.openPulls(occasion.head);
+  return open7.filter(({ headSha }) => headSha === occasion.headSha).map(({ number: number3 }) => number3).slice(0, MOST_PULLS);
 }
 function runUrl({ serverUrl, repository, runId, attempt }, occasion) {
   const runs = `${serverUrl}/${repository ?? ""}/actions/runs`;
@@ -78597,7 +78606,7 @@ var init_places = __esm({
 
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
-import { open as open7, realpath as realpath4 } from "node:fs/promises";
+import { open as open6, realpath as realpath4 } from "node:fs/promises";
 import { isAbsolute as isAbsolute5, join as join26, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
   const file = join26(folder, "report.json");
@@ -78611,7 +78620,7 @@ async function readForeignReport(folder, workspace) {
         what: "lies outside the workspace",
         fix: "Download the report of the first workflow into the workspace, and name its folder as `report-folder`."
       });
-    const handle = await open7(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
+    const handle = await open6(file, constants3.O_RDONLY | constants3.O_NOFOLLOW | constants3.O_NONBLOCK);
     try {
       const about = await handle.stat();
       if (!about.isFile())
@@ -81134,7 +81143,7 @@ var init_tool_cache = __esm({
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
 import { createHash as createHash15 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm11 } from "node:fs/promises";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm10 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
 import { dirname as dirname18, join as join28 } from "node:path";
@@ -81162,7 +81171,7 @@ async function ensureNativePackages(actionRoot2, say) {
       { cause }
     );
   } finally {
-    await rm11(staging, { recursive: true, force: true });
+    await rm10(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
@@ -81204,10 +81213,10 @@ async function prune2(staging) {
   for (const api of await readdir6(binaries))
     for (const platform2 of await readdir6(join28(binaries, api))) {
       const folder = join28(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm11(folder, { recursive: true, force: true });
+      if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm11(join28(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm10(join28(folder, arch3), { recursive: true, force: true });
     }
   await mkdir9(staging, { recursive: true });
 }

@@ -2,6 +2,7 @@
 import { relative, resolve, dirname, sep } from 'node:path';
 
 export const ROOMS = [
+  'words',
   'faults',
   'native',
   'store',

@@ -1,3 +1,4 @@
+import { short } from '../words/index.js';
 import type { Gap } from './types.js';
 
 /** Parts of equal size that validation is cut into. */
@@ -63,8 +64,7 @@ function gapsOf(
     const here = sorted.filter(inside);
     const there = known.filter(inside).length;
     if (here.length < FEW || !lacks(there, known.length, here.length / sorted.length)) return [];
-    const show = (value: number): string => `${Number(value.toPrecision(3))}`;
-    const kind = `${name} ${show(here[0] as number)}…${show(here.at(-1) as number)}${unit} (the ${words} fifth)`;
+    const kind = `${name} ${short(here[0] as number)}…${short(here.at(-1) as number)}${unit} (the ${words} fifth)`;
     const examples = spread(names.filter((_, image) => inside(validation[image] ?? NaN)));
     return [{ attribute: name, kind, validation: here.length, calibration: there, examples }];
   });

@@ -1,3 +1,4 @@
+import { counted } from '../words/index.js';
 import type { AuditCheck, AuditMetric, BrokenImage, Dominating, Gap, ImageFeatures, Pair } from './types.js';
 import type { Copies } from './copies.js';
 
@@ -235,10 +236,6 @@ function blank({ images }: AuditEvidence): AuditCheck {
     advice: 'Drop them.',
     images: found.map(({ name }) => name),
   });
-}
-
-function counted(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function percent(share: number): string {

@@ -1,4 +1,5 @@
 /** Numbers as the sentences of checks show them. */
+import { short as significant } from '../words/index.js';
 
 /** Of accuracy: three digits. */
 export function fixed(value: number): string {
@@ -7,5 +8,5 @@ export function fixed(value: number): string {
 
 /** Of anything else: four significant digits. */
 export function short(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+  return significant(value, 4);
 }

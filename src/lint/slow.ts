@@ -2,6 +2,7 @@ import { intAttribute, type GraphNode } from '../onnx/index.js';
 import { headNodes, isCompute, listLayers, movedInputs } from '../quantization/index.js';
 import type { LintFinding } from './types.js';
 import type { QdqView, Quantizer } from './view.js';
+import { counted, listed, short } from '../words/index.js';
 
 /** Activation functions that TensorRT fuses into the convolution before them. */
 const ACTIVATIONS = new Set([
@@ -106,13 +107,15 @@ function* concatScales(view: QdqView): ReturnType<Rule> {
         fix: 'Put Q/DQ behind the Concat too, with the scale of its inputs.',
       };
     const scales = new Set([...known, ...(out === undefined ? [] : [out])]);
-    if (scales.size > 1)
+    if (scales.size > 1) {
+      const before = [...new Set(known)].map((one) => short(one));
       yield {
         rule: 'concat-scales',
         node: node.name,
-        why: `joins inputs of ${new Set(known).size} ${new Set(known).size === 1 ? 'scale' : 'scales'} (${[...new Set(known)].map(short).slice(0, 4).join(', ')})${out === undefined ? '' : ` into one of ${short(out)}`}: what differs is requantized by a kernel of its own`,
+        why: `joins inputs of ${counted(before.length, 'scale')} (${listed(before)})${out === undefined ? '' : ` into one of ${short(out)}`}: what differs is requantized by a kernel of its own`,
         fix: 'Give all inputs and the output one scale, the largest.',
       };
+    }
   }
 }
 
@@ -289,8 +292,4 @@ function* tail(view: QdqView): ReturnType<Rule> {
       fix: 'Leave everything behind the head in float (`nodes_to_exclude`).',
     };
   }
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

@@ -5,7 +5,6 @@ export {
   opsetOf,
   parseModel,
   readModel,
-  writeModel,
   type Model,
   type ModelDigest,
   type StructureDigest,
@@ -22,7 +21,6 @@ export {
 } from './graph.js';
 export {
   bytesPerElement,
-  dimensionsOf,
   elementCount,
   floatToHalf,
   floatsToTensor,

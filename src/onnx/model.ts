@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, realpath, rename, rm, stat, readFile } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
@@ -9,7 +9,7 @@ import {
   type ModelProto,
   type TensorProto,
 } from './generated/onnx_pb.js';
-import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
+import { InputFault, messageOf, systemCode } from '../faults/index.js';
 import { structureDigest } from './structure.js';
 
 declare const digestBrand: unique symbol;
@@ -114,30 +114,6 @@ export function opsetOf(proto: ModelProto): number {
 /** The bytes of a model; fields that this version of ONNX does not know are kept. */
 export function encodeModel(proto: ModelProto): Uint8Array {
   return toBinary(ModelProtoSchema, proto);
-}
-
-/** Writes a model: a temporary file beside it, then a rename, so that nothing half written is left. */
-export async function writeModel(proto: ModelProto, path: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = await open(temporary, 'w');
-    try {
-      await file.writeFile(encodeModel(proto));
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new SurroundingsFault(
-      {
-        where: path,
-        what: `the model cannot be written: ${messageOf(error)}`,
-        fix: 'Make room on the disk, or name another folder with `--out`.',
-      },
-      { cause: error },
-    );
-  }
 }
 
 /** External weights must lie beside the model: a path that leaves its folder is refused. */

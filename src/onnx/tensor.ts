@@ -14,11 +14,6 @@ export function elementCount(tensor: TensorProto): number {
   return tensor.dims.reduce((product, dim) => product * Number(dim), 1);
 }
 
-/** Dimensions as numbers. */
-export function dimensionsOf(tensor: TensorProto): number[] {
-  return tensor.dims.map(Number);
-}
-
 /** Bytes that one element takes, by ONNX data type; undefined for types that int8-gate never computes with. */
 export function bytesPerElement(type: number): number | undefined {
   if (type === FLOAT || type === INT32) return 4;

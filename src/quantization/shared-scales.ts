@@ -1,6 +1,7 @@
 import type { TensorStatistics } from '../calibration/index.js';
 import type { Graph, GraphNode } from '../onnx/index.js';
 import type { ScaleRecord } from './types.js';
+import { short } from '../words/index.js';
 
 /** Operators that move or select values without changing them. */
 const MOVES = new Set([
@@ -102,8 +103,4 @@ function describe(shared: Omit<SharedScale, 'sentence'>, small: Part, large: Par
       ? `every one of the ${smallNoun} rounds to 0`
       : `${smallNoun} below ${short(shared.roundsToZero)} round to 0 and the others to ${small.steps < 1.5 ? short(shared.scale) : 'few steps'}`;
   return `${shared.tensor} joins ${largeNoun} (${range(large)}, ${large.tensor}) and ${smallNoun} (${range(small)}, ${small.tensor}) in ${shared.node} under one INT8 scale of ${short(shared.scale)}: ${lost}.`;
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

@@ -22,6 +22,7 @@ import {
   type TensorProto,
 } from '../onnx/index.js';
 import { floatData, isCompute, isDfl } from './layers.js';
+import { short } from '../words/index.js';
 
 const { FLOAT, FLOAT16 } = TensorProto_DataType;
 
@@ -338,8 +339,4 @@ export function castNode(from: string, to: string, type: TensorProto_DataType): 
       }),
     ],
   });
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

@@ -1,4 +1,5 @@
 /** The rows of the comment's tables, each escaped and short enough for a cell. */
+import { short } from '../words/index.js';
 import { blockBar } from './blocks.js';
 import { markdownSentence, markdownText, shortened } from './escape.js';
 import { decibels, mapChange, placeOf, precisionOf, rate, signed } from './numbers.js';
@@ -41,7 +42,7 @@ export function checkRows(checks: readonly Check[]): string[] {
 
 function valueOf({ metric, value }: Check): string {
   if (value === null) return 'not measured';
-  return /AP|AR/.test(metric) ? rate(value) : String(Number(value.toPrecision(4)));
+  return /AP|AR/.test(metric) ? rate(value) : short(value, 4);
 }
 
 function dropOf({ drop, interval, against }: Check): string {

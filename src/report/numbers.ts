@@ -41,11 +41,6 @@ export function percent(share: number | null): string {
   return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
 }
 
-/** A number with its noun: `1 plan`, `2 plans`. */
-export function counted(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
 /** The variants that a report holds, with the names of their columns. */
 export function variantsOf(report: Report): readonly (readonly [name: string, variant: ReportVariant])[] {
   const { fp32, int8, mixed } = report.variants;

@@ -1,4 +1,5 @@
-import { change, counted, percent, rate } from './numbers.js';
+import { counted, listed } from '../words/index.js';
+import { change, percent, rate } from './numbers.js';
 import type { PlanSection, Report, SearchPoint } from './types.js';
 
 /** Layers named in a sentence. */
@@ -26,10 +27,22 @@ export function planSentences({ plan }: Report): readonly string[] {
   const other = plan.layers.filter(({ precision }) => precision === 'int8');
   return [
     `${SOURCES[source][0]?.toUpperCase()}${SOURCES[source].slice(1)}${file === undefined ? '' : ` (${file})`}: ${costWords(plan)}.`,
-    ...(float.length === 0 ? [] : [`In float: ${listed(float.map(({ name, why }) => `${name} (${why})`))}.`]),
+    ...(float.length === 0
+      ? []
+      : [
+          `In float: ${listed(
+            float.map(({ name, why }) => `${name} (${why})`),
+            NAMED,
+          )}.`,
+        ]),
     ...(other.length === 0
       ? []
-      : [`Recalibrated: ${listed(other.map(({ name, calibrator }) => `${name} (${calibrator})`))}.`]),
+      : [
+          `Recalibrated: ${listed(
+            other.map(({ name, calibrator }) => `${name} (${calibrator})`),
+            NAMED,
+          )}.`,
+        ]),
     ...(half === undefined
       ? []
       : [`With ${half.layers} layers rounded to FP16 (sums in FP32): mAP50-95 ${rate(half.score)}.`]),
@@ -38,13 +51,9 @@ export function planSentences({ plan }: Report): readonly string[] {
       (one) =>
         `${one.passes ? 'Next best' : 'Then'}: ${one.why}: mAP50-95 ${rate(one.score)}, ${costWords(one)}.`,
     ),
-    ...(blame.length === 0 ? [] : [`Most of what is lost, still in INT8: ${listed(blame)}.`]),
+    ...(blame.length === 0 ? [] : [`Most of what is lost, still in INT8: ${listed(blame, NAMED)}.`]),
     ...(stale === undefined ? [] : [stale.sentence]),
   ];
-}
-
-function listed(names: readonly string[]): string {
-  return `${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ''}`;
 }
 
 function costWords({

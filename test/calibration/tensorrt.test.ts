@@ -8,25 +8,12 @@ import {
   type CalibratorName,
   type TensorStatistics,
 } from '../../src/calibration/index.js';
-import { listImages, openImages, type PreprocessingSpec } from '../../src/dataset/index.js';
+import { listImages, openImages } from '../../src/dataset/index.js';
 import { createOnnxRuntimeEngine, type Engine } from '../../src/engine/index.js';
 import { readModel } from '../../src/onnx/index.js';
+import { signsSpec as spec } from '../signs.js';
 
 const MODEL = 'fixtures/signs/models/signs-v10.onnx';
-const spec: PreprocessingSpec = {
-  resize: 'letterbox',
-  height: 192,
-  width: 192,
-  interpolation: 'opencv',
-  color: 'rgb',
-  pad: 114,
-  scale: 1 / 255,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  layout: 'nchw',
-  dtype: 'float32',
-  exif: true,
-};
 const golden = (name: string): string => readFileSync(`test/calibration/golden/${name}`, 'utf8');
 /** amax by tensor that TensorRT 10.6 wrote for the same 128 scenes in batches of 8. */
 const tensorrt = (name: string): ReadonlyMap<string, number> =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { extremesOf, RangeCollector, type TensorExtremes } from '../../src/calibration/index.js';
-import { listImages, openImages, type ImageStore, type PreprocessingSpec } from '../../src/dataset/index.js';
+import { listImages, openImages, type ImageStore } from '../../src/dataset/index.js';
 import {
   createOnnxRuntimeEngine,
   type Engine,
@@ -10,21 +10,8 @@ import {
 } from '../../src/engine/index.js';
 import { floatToHalf } from '../../src/engine/canvas.js';
 import { encodeModel, halfToFloat, parseModel } from '../../src/onnx/index.js';
+import { signsSpec as spec } from '../signs.js';
 
-const spec: PreprocessingSpec = {
-  resize: 'letterbox',
-  height: 192,
-  width: 192,
-  interpolation: 'opencv',
-  color: 'rgb',
-  pad: 114,
-  scale: 1 / 255,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  layout: 'nchw',
-  dtype: 'float32',
-  exif: true,
-};
 const TENSOR = '/b0/act/Mul_output_0';
 
 let store: ImageStore;

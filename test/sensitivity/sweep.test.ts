@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Ranges } from '../../src/calibration/index.js';
-import { listImages, openImages, type ImageStore, type PreprocessingSpec } from '../../src/dataset/index.js';
+import { listImages, openImages, type ImageStore } from '../../src/dataset/index.js';
 import {
   createOnnxRuntimeEngine,
   type Engine,
@@ -20,21 +20,7 @@ import {
   type ReferenceOutputs,
   type SweepInput,
 } from '../../src/sensitivity/index.js';
-
-const spec: PreprocessingSpec = {
-  resize: 'letterbox',
-  height: 192,
-  width: 192,
-  interpolation: 'opencv',
-  color: 'rgb',
-  pad: 114,
-  scale: 1 / 255,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  layout: 'nchw',
-  dtype: 'float32',
-  exif: true,
-};
+import { signsSpec as spec } from '../signs.js';
 
 let model: Model;
 let graph: Graph;

@@ -1,3 +1,4 @@
+import { short } from '../../words/index.js';
 import type { Finding, Report } from '../types.js';
 import { html, type Content } from './markup.js';
 import type { Section } from './section.js';
@@ -40,7 +41,7 @@ function card({ kind, severity, sentence, advice, layers, evidence }: Finding): 
                       ([name, value]) =>
                         html`<div>
                           <dt>${name}</dt>
-                          <dd>${Number(value.toPrecision(5))}</dd>
+                          <dd>${short(value, 5)}</dd>
                         </div>`,
                     )}
                   </dl>`

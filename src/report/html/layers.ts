@@ -1,3 +1,4 @@
+import { short } from '../../words/index.js';
 import { decibels, mapChange, percent, placeOf, precisionOf } from '../numbers.js';
 import type { LayerRow, Report } from '../types.js';
 import { legend } from './axes.js';
@@ -137,15 +138,11 @@ function tableRow(row: LayerRow, columns: readonly Column[]): Markup {
     ${columns.map(({ cell, key, text }) =>
       text === true
         ? html`<td>${cell(row)}</td>`
-        : html`<td class="n" ${key === undefined ? undefined : html` data-v="${short(key(row))}"`}>
+        : html`<td class="n" ${key === undefined ? undefined : html` data-v="${short(key(row), 7)}"`}>
             ${cell(row)}
           </td>`,
     )}
   </tr>`;
-}
-
-function short(value: number): number {
-  return Number(value.toPrecision(7));
 }
 
 function nameCell({ name, together = [], head }: LayerRow): Content {

@@ -1,4 +1,5 @@
-import { counted, percent, rate, signed } from '../numbers.js';
+import { counted } from '../../words/index.js';
+import { percent, rate, signed } from '../numbers.js';
 import type { PlanSection, Report, SearchPoint } from '../types.js';
 import { chart, legend, steps, type Axis } from './axes.js';
 import { html, path, px, type Content, type Markup } from './markup.js';

@@ -109,7 +109,7 @@ async function answer(
 }
 
 /** Activations that may be dead before V8 is made to look: it counts them little, since they lie outside its heap. */
-const GARBAGE_BYTES = 192 * 2 ** 20;
+const GARBAGE_BYTES = 64 * 2 ** 20;
 let garbage = 0;
 
 async function probe(

@@ -108,7 +108,7 @@ async function see(bench: Bench, options: { readonly extremes?: boolean }): Prom
   return { bench, statistics, extremes: extremesOf(statistics) };
 }
 
-/** Equalizes, where there are pairs, calibrates what comes of it, and keeps the better one. */
+/** Equalizes, where there are pairs, calibrates the tensors between them anew, and keeps the better one. */
 async function tryEqualization(
   seen: Seen,
   plan: PrecisionPlan,
@@ -119,11 +119,18 @@ async function tryEqualization(
   const changed = equalizeModel(bench);
   if ('kind' in changed) return { seen, correction: changed };
   begin();
-  const { model, pairs } = changed;
-  const other = await see(
-    { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) },
+  const { model, pairs, tensors } = changed;
+  const equalized = { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) };
+  // What lies between no pair is what it was, but for rounding.
+  const anew = await see(
+    { ...equalized, tensors: bench.tensors.filter((name) => tensors.has(name)) },
     options,
   );
+  const other: Seen = {
+    bench: equalized,
+    statistics: new Map([...seen.statistics].map(([name, one]) => [name, anew.statistics.get(name) ?? one])),
+    extremes: new Map([...seen.extremes].map(([name, one]) => [name, anew.extremes.get(name) ?? one])),
+  };
   const meter = await heldBackMeter(bench, plan);
   const rated = (one: Seen): Promise<number> =>
     meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));

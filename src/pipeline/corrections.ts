@@ -4,6 +4,7 @@ import {
   biasProbe,
   equalizationPairs,
   equalize,
+  equalizedTensors,
   quantize,
   type EqualizationPairs,
   type PrecisionPlan,
@@ -165,14 +166,19 @@ async function meanErrors(
   return sums;
 }
 
-/** The equalized model, or why there is none; whoever asks must calibrate it and compare. */
+/** The equalized model, or why there is none; whoever asks must calibrate the tensors that it changed, and compare. */
 export function equalizeModel({
   model,
   graph,
-}: Bench): { readonly model: Model; readonly pairs: number } | Correction {
+}: Bench):
+  { readonly model: Model; readonly pairs: number; readonly tensors: ReadonlySet<string> } | Correction {
   const found = equalizationPairs(graph);
   if (found.pairs.length === 0) return refusedEqualization(found);
-  return { model: equalize(model, graph, found.pairs), pairs: found.pairs.length };
+  return {
+    model: equalize(model, graph, found.pairs),
+    pairs: found.pairs.length,
+    tensors: equalizedTensors(graph, found.pairs),
+  };
 }
 
 function refusedEqualization({ refused }: EqualizationPairs): Correction {

@@ -94,6 +94,19 @@ function channelsOf(graph: Graph, node: GraphNode): 'depthwise' | 'whole' | unde
   return dims[0] === group && dims[1] === 1 ? 'depthwise' : undefined;
 }
 
+/** Tensors whose values equalization scales: those between the convolutions of pairs. All others stay, but for rounding. */
+export function equalizedTensors(graph: Graph, pairs: readonly EqualizationPair[]): ReadonlySet<string> {
+  const between = new Set<string>();
+  for (const { first, second } of pairs)
+    for (let node: GraphNode | undefined = first; node !== undefined && node.index !== second.index;) {
+      const tensor: string = node.outputs[0] ?? '';
+      between.add(tensor);
+      // A pair has one reader at each step.
+      node = graph.consumersOf(tensor)[0];
+    }
+  return between;
+}
+
 /**
  * Cross-layer equalization (Nagel et al. 2019, section 4.1): with r1 and r2 the ranges of a channel in the first and second
  * convolution's weights, the first is divided by s = √(r1 / r2) and the second multiplied by it, so that both reach √(r1 r2).

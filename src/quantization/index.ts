@@ -17,7 +17,13 @@ export { fitPlan, type FittedPlan, type PlanAge, type PlanNetwork } from './stal
 export { calibratorOf, planRanges } from './plan-ranges.js';
 export { floatModelOf, planOfFile } from './explicit.js';
 export { biasProbe, canShift, type BiasProbe } from './bias.js';
-export { equalizationPairs, equalize, type EqualizationPair, type EqualizationPairs } from './equalize.js';
+export {
+  equalizationPairs,
+  equalize,
+  equalizedTensors,
+  type EqualizationPair,
+  type EqualizationPairs,
+} from './equalize.js';
 export { shiftBiases } from './shift.js';
 export { LEAVES, placeQuantizers, type Placement } from './placement.js';
 export {

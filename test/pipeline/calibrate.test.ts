@@ -75,6 +75,28 @@ test('equalization is kept where one channel drowns the others, and the equalize
     expect(amax).toBe(Math.max(-statistics.get(name)!.min, statistics.get(name)!.max));
 });
 
+test('an equalized network calibrated anew between its pairs alone has the ranges that it has calibrated whole', async () => {
+  const bench = benchOf(outlierChannel(3).model, { equalization: 'auto' });
+  const asked: (readonly string[])[] = [];
+  const watched = {
+    ...bench,
+    engine: {
+      load: bench.engine.load.bind(bench.engine),
+      collect: (...args: Parameters<Engine['collect']>) => {
+        asked.push(args[1]);
+        return bench.engine.collect(...args);
+      },
+    },
+  } as unknown as Bench;
+  const { bench: now, ranges } = await calibrate(watched, plan);
+  expect(asked[0]).toEqual(bench.tensors);
+  // The input of the network, which no pair changes, is not looked at again.
+  expect(asked).toHaveLength(2);
+  expect((asked[1] as readonly string[]).length).toBeLessThan(bench.tensors.length);
+  const whole = await calibrate(benchOf(now.model), plan);
+  for (const [name, { amax }] of whole.ranges) expect((ranges.get(name)?.amax ?? 0) / amax).toBeCloseTo(1, 5);
+});
+
 test('equalization of a network with SiLU is refused with the reason', async () => {
   const { corrections } = await calibrate(benchOf(silu(), { equalization: 'auto' }), plan);
   expect(corrections).toMatchObject([{ kind: 'equalization', applied: false, before: undefined }]);

@@ -115,12 +115,15 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Seconds that one more image takes: start and end of the program, which are the same for any number, drop out. */
+/**
+ * Seconds that one more image takes: start and end of the program, which are the same for any number, drop out. Undefined
+ * where there are no two numbers of images to tell it from, or a machine busy with other work spoilt it.
+ */
 function perImage(who, what) {
   const own = rows.filter((row) => row.who === who && !row.stopped);
   const [first, last] = [own[0], own.at(-1)];
-  if (last === undefined) return undefined;
-  return own.length > 1 ? (last[what] - first[what]) / (last.n - first.n) : last[what] / last.n;
+  if (own.length < 2 || last[what] <= first[what]) return undefined;
+  return (last[what] - first[what]) / (last.n - first.n);
 }
 for (const [what, words] of [
   ['seconds', 's'],

@@ -18900,6 +18900,16 @@ function channelsOf2(graph, node) {
   const dims = weightValues(graph, node.inputs[1] ?? "")?.dims.map(Number) ?? [];
   return dims[0] === group && dims[1] === 1 ? "depthwise" : void 0;
 }
+function equalizedTensors(graph, pairs2) {
+  const between = /* @__PURE__ */ new Set();
+  for (const { first: first2, second } of pairs2)
+    for (let node = first2; node !== void 0 && node.index !== second.index; ) {
+      const tensor = node.outputs[0] ?? "";
+      between.add(tensor);
+      node = graph.consumersOf(tensor)[0];
+    }
+  return between;
+}
 function equalize(model, graph, pairs2) {
   const values = /* @__PURE__ */ new Map();
   const get = (name2) => {
@@ -48450,7 +48460,11 @@ function equalizeModel({
 }) {
   const found = equalizationPairs(graph);
   if (found.pairs.length === 0) return refusedEqualization(found);
-  return { model: equalize(model, graph, found.pairs), pairs: found.pairs.length };
+  return {
+    model: equalize(model, graph, found.pairs),
+    pairs: found.pairs.length,
+    tensors: equalizedTensors(graph, found.pairs)
+  };
 }
 function refusedEqualization({ refused: refused2 }) {
   const words = refused2.slice(0, 3).map(({ reason, convolutions }) => `${convolutions} before ${reason}`);
@@ -48540,11 +48554,17 @@ async function tryEqualization(seen, plan, options, begin) {
   const changed2 = equalizeModel(bench);
   if ("kind" in changed2) return { seen, correction: changed2 };
   begin();
-  const { model, pairs: pairs2 } = changed2;
-  const other = await see(
-    { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) },
+  const { model, pairs: pairs2, tensors } = changed2;
+  const equalized = { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) };
+  const anew = await see(
+    { ...equalized, tensors: bench.tensors.filter((name2) => tensors.has(name2)) },
     options
   );
+  const other = {
+    bench: equalized,
+    statistics: new Map([...seen.statistics].map(([name2, one]) => [name2, anew.statistics.get(name2) ?? one])),
+    extremes: new Map([...seen.extremes].map(([name2, one]) => [name2, anew.extremes.get(name2) ?? one]))
+  };
   const meter = await heldBackMeter(bench, plan);
   const rated2 = (one) => meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));
   const correction = judgeEqualization(pairs2, await rated2(seen), await rated2(other));
@@ -81889,7 +81909,7 @@ var init_worker = __esm({
       setFlagsFromString("--expose-gc");
       return runInNewContext("gc");
     })();
-    GARBAGE_BYTES = 192 * 2 ** 20;
+    GARBAGE_BYTES = 64 * 2 ** 20;
     garbage = 0;
   }
 });

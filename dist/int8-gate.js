@@ -1366,11 +1366,11 @@ var init_diff = __esm({
 });
 
 // src/report/console.ts
-function painted(text3, tone, { color }) {
-  return color ? `\x1B[${CODES[tone]}m${text3}\x1B[0m` : text3;
+function painted(text4, tone, { color }) {
+  return color ? `\x1B[${CODES[tone]}m${text4}\x1B[0m` : text4;
 }
-function wrapped(text3, width, indent = "") {
-  const [first2 = "", ...words] = text3.split(" ");
+function wrapped(text4, width, indent = "") {
+  const [first2 = "", ...words] = text4.split(" ");
   const lines2 = [];
   let line = first2;
   for (const word of words) {
@@ -1381,8 +1381,8 @@ function wrapped(text3, width, indent = "") {
   }
   return [...lines2, line].join("\n");
 }
-function wrappedLines(text3, width) {
-  return text3.split("\n").map((line) => {
+function wrappedLines(text4, width) {
+  return text4.split("\n").map((line) => {
     const start = line.trimStart();
     const indent = line.slice(0, line.length - start.length);
     return indent + wrapped(start, width - indent.length, `${indent}  `);
@@ -1397,29 +1397,29 @@ var init_console = __esm({
 });
 
 // src/report/escape.ts
-function visible(text3) {
-  return text3.replace(CONTROL, "�");
+function visible(text4) {
+  return text4.replace(CONTROL, "�");
 }
-function terminalText(text3) {
-  return visible(text3).replace(/(^|\s)(:{2,})/g, (_, before, colons) => before + [...colons].join(" ")).replaceAll("##[", "## [");
+function terminalText(text4) {
+  return visible(text4).replace(/(^|\s)(:{2,})/g, (_, before, colons) => before + [...colons].join(" ")).replaceAll("##[", "## [");
 }
-function escape2(text3, signs) {
-  return visible(text3).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark2) => `${space}&#${mark2.charCodeAt(0)};${mark2.slice(1)}`);
+function escape2(text4, signs) {
+  return visible(text4).replace(LINKS, (one) => `${one}​`).replace(signs, (one) => ENTITIES[one]).replaceAll("​", "&#8203;").trimStart().replace(OPENING, (_, space, mark2) => `${space}&#${mark2.charCodeAt(0)};${mark2.slice(1)}`);
 }
-function markdownText(text3) {
-  return escape2(text3, /[&<>"'|`*_~[\]()!#@\\$:]/g);
+function markdownText(text4) {
+  return escape2(text4, /[&<>"'|`*_~[\]()!#@\\$:]/g);
 }
-function htmlText(text3) {
-  return text3.replace(CONTROL, "�").replace(/[&<>"']/g, (one) => ENTITIES[one]);
+function htmlText(text4) {
+  return text4.replace(CONTROL, "�").replace(/[&<>"']/g, (one) => ENTITIES[one]);
 }
-function markdownSentence(text3) {
-  return escape2(text3, /[&<>|`*_~[\]!#@\\$]/g);
+function markdownSentence(text4) {
+  return escape2(text4, /[&<>|`*_~[\]!#@\\$]/g);
 }
-function shortened(text3, most) {
-  if (text3.length <= most) return text3;
+function shortened(text4, most) {
+  if (text4.length <= most) return text4;
   const head = Math.ceil((most - 1) / 2);
-  const before = text3.slice(0, head).replace(/[\ud800-\udbff]$/, "");
-  const after2 = text3.slice(text3.length - (most - 1 - head)).replace(/^[\udc00-\udfff]/, "");
+  const before = text4.slice(0, head).replace(/[\ud800-\udbff]$/, "");
+  const after2 = text4.slice(text4.length - (most - 1 - head)).replace(/^[\udc00-\udfff]/, "");
   return `${before}…${after2}`;
 }
 var CONTROL, ENTITIES, LINKS, OPENING;
@@ -1465,8 +1465,8 @@ function change(drop3, spread5 = true) {
   return !spread5 || drop3.low === null || drop3.high === null ? point : `${point} (${signed(-drop3.high)}…${signed(-drop3.low)})`;
 }
 function signed(value) {
-  const text3 = Math.abs(value).toFixed(3);
-  return text3 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text3}`;
+  const text4 = Math.abs(value).toFixed(3);
+  return text4 === "0.000" ? "0.000" : `${value < 0 ? "−" : "+"}${text4}`;
 }
 function mebibytes(bytes2) {
   return `${(bytes2 / 2 ** 20).toFixed(2)} MiB`;
@@ -1549,8 +1549,8 @@ function formatDiff(base, head, { width }) {
     ...renamed > 0 ? [`${renamed} layers have another name and are otherwise as they were.`] : []
   ].join("\n");
 }
-function sentence(text3) {
-  return `${text3.charAt(0).toUpperCase()}${text3.slice(1)}.`;
+function sentence(text4) {
+  return `${text4.charAt(0).toUpperCase()}${text4.slice(1)}.`;
 }
 function accuracy2(base, head) {
   return ["fp32", "int8", "mixed"].flatMap((name2) => {
@@ -1790,8 +1790,8 @@ function formatMarkdown(report, { maxBytes }) {
   return `${[head, sensitivity(report, room), tail2].filter((part) => part !== "").join("\n\n")}
 `;
 }
-function bytes(text3) {
-  return Buffer.byteLength(text3);
+function bytes(text4) {
+  return Buffer.byteLength(text4);
 }
 function headline({ verdict }) {
   const todo = verdict.todo.map((one) => `- ${markdownSentence(one)}`).join("\n");
@@ -1983,8 +1983,8 @@ var init_markdown = __esm({
 
 // src/report/digest.ts
 import { createHash } from "node:crypto";
-function sha256(text3) {
-  return createHash("sha256").update(text3, "utf8").digest("base64");
+function sha256(text4) {
+  return createHash("sha256").update(text4, "utf8").digest("base64");
 }
 function digestOf(digests) {
   return createHash("sha256").update(digests.join("\n"), "utf8").digest("hex");
@@ -2058,7 +2058,7 @@ var init_contact_sheet = __esm({
 // src/report/html/markup.ts
 function html(strings, ...values) {
   return new Markup(
-    strings.reduce((text3, next, i) => text3 + textOf(values[i - 1]) + next.replace(/\n\s*/g, "\n"), "")
+    strings.reduce((text4, next, i) => text4 + textOf(values[i - 1]) + next.replace(/\n\s*/g, "\n"), "")
   );
 }
 function textOf(value) {
@@ -2088,8 +2088,8 @@ var init_markup = __esm({
     "use strict";
     init_escape();
     Markup = class {
-      constructor(text3) {
-        this.text = text3;
+      constructor(text4) {
+        this.text = text4;
       }
       text;
     };
@@ -2107,19 +2107,19 @@ function chart({
   const across = placeOn(x, LEFT, width - RIGHT);
   const up = placeOn(y, height - BOTTOM, TOP);
   const rows3 = y.ticks.map(
-    ([value, text3]) => html`<path class="grid" d="M${LEFT} ${px(up(value))}H${width - RIGHT}" /><text
+    ([value, text4]) => html`<path class="grid" d="M${LEFT} ${px(up(value))}H${width - RIGHT}" /><text
           class="tick end"
           x="${LEFT - 5}"
           y="${px(up(value) + 4)}"
-          >${text3}</text
+          >${text4}</text
         >`
   );
   const columns2 = x.ticks.map(
-    ([value, text3]) => html`<path class="notch" d="M${px(across(value))} ${height - BOTTOM}v4" /><text
+    ([value, text4]) => html`<path class="notch" d="M${px(across(value))} ${height - BOTTOM}v4" /><text
           class="tick middle"
           x="${px(across(value))}"
           y="${height - BOTTOM + 16}"
-          >${text3}</text
+          >${text4}</text
         >`
   );
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
@@ -2162,8 +2162,8 @@ function countPlace(count3) {
 }
 function shortNumber(value) {
   const size = Math.abs(value);
-  const text3 = size === 0 ? "0" : size >= 1e9 ? scaled(size, 1e9, "G") : size >= 1e6 ? scaled(size, 1e6, "M") : size >= 1e4 ? scaled(size, 1e3, "k") : size >= 1e-3 ? String(Number(size.toPrecision(3))) : size.toExponential(0);
-  return `${value < 0 ? "−" : ""}${text3}`;
+  const text4 = size === 0 ? "0" : size >= 1e9 ? scaled(size, 1e9, "G") : size >= 1e6 ? scaled(size, 1e6, "M") : size >= 1e4 ? scaled(size, 1e3, "k") : size >= 1e-3 ? String(Number(size.toPrecision(3))) : size.toExponential(0);
+  return `${value < 0 ? "−" : ""}${text4}`;
 }
 function scaled(size, by, unit) {
   return `${Number((size / by).toPrecision(3))}${unit}`;
@@ -3094,10 +3094,10 @@ function layersSection({ sensitivity: sensitivity2 }) {
       </div>`
   };
 }
-function heading({ title, help, text: text3 }) {
+function heading({ title, help, text: text4 }) {
   return html`<th
     scope="col"
-    class="${text3 === true ? "" : "n"}"
+    class="${text4 === true ? "" : "n"}"
     ${help === void 0 ? void 0 : html` title="${help}"`}
   >
     ${title}
@@ -3106,7 +3106,7 @@ function heading({ title, help, text: text3 }) {
 function tableRow(row3, columns2) {
   return html`<tr id="layer-${row3.rank}">
     ${columns2.map(
-    ({ cell, key, text: text3 }) => text3 === true ? html`<td>${cell(row3)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row3), 7)}"`}>
+    ({ cell, key, text: text4 }) => text4 === true ? html`<td>${cell(row3)}</td>` : html`<td class="n" ${key === void 0 ? void 0 : html` data-v="${short(key(row3), 7)}"`}>
             ${cell(row3)}
           </td>`
   )}
@@ -3271,7 +3271,7 @@ function spreads({ scoreEdges, sizeEdges, variants: variants3 }) {
       "Scores of all detections (counts rise by powers of ten)",
       "score",
       scoreEdges,
-      steps(0, 1, 5).map(([value, text3]) => [value * (scoreEdges.length - 1), text3]),
+      steps(0, 1, 5).map(([value, text4]) => [value * (scoreEdges.length - 1), text4]),
       variants3.map(({ variant: variant2, scores }) => ({ variant: variant2, counts: scores }))
     ),
     first2 < 0 ? void 0 : spread(
@@ -3720,8 +3720,8 @@ ${html`<html lang="en">
     </html>`.text}
 `;
 }
-function verbatim(element, text3) {
-  return new Markup(`<${element}>${text3}</${element}>`);
+function verbatim(element, text4) {
+  return new Markup(`<${element}>${text4}</${element}>`);
 }
 function policy() {
   return [
@@ -3780,8 +3780,8 @@ function formatTerminal(report, style2) {
   const section = (title, body) => body === "" ? "" : `${heading2(title)}
 ${body}`;
   const checks2 = sortedChecks(verdict).map(({ kind, sentence: sentence3 }) => {
-    const text3 = wrapped(`- ${kind}: ${terminalText(sentence3)}`, width, "  ");
-    return text3.replace(kind, painted(kind, kind, style2));
+    const text4 = wrapped(`- ${kind}: ${terminalText(sentence3)}`, width, "  ");
+    return text4.replace(kind, painted(kind, kind, style2));
   });
   const causes = report.findings.filter(({ severity }) => severity !== "info");
   const label = `${VERDICTS[verdict.kind]}  `;
@@ -8523,7 +8523,7 @@ var require_core = __commonJS({
       errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
         if (!errors || errors.length === 0)
           return "No errors";
-        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text3, msg) => text3 + separator + msg);
+        return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text4, msg) => text4 + separator + msg);
       }
       $dataMetaSchema(metaSchema, keywordsJsonPointers) {
         const rules = this.RULES.all;
@@ -11289,7 +11289,7 @@ var require__ = __commonJS({
     var discriminator_1 = require_discriminator();
     var json_schema_2020_12_1 = require_json_schema_2020_12();
     var META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema";
-    var Ajv20205 = class extends core_1.default {
+    var Ajv20206 = class extends core_1.default {
       constructor(opts = {}) {
         super({
           ...opts,
@@ -11316,11 +11316,11 @@ var require__ = __commonJS({
         return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
       }
     };
-    exports2.Ajv2020 = Ajv20205;
-    module.exports = exports2 = Ajv20205;
-    module.exports.Ajv2020 = Ajv20205;
+    exports2.Ajv2020 = Ajv20206;
+    module.exports = exports2 = Ajv20206;
+    module.exports.Ajv2020 = Ajv20206;
     Object.defineProperty(exports2, "__esModule", { value: true });
-    exports2.default = Ajv20205;
+    exports2.default = Ajv20206;
     var validate_1 = require_validate();
     Object.defineProperty(exports2, "KeywordCxt", { enumerable: true, get: function() {
       return validate_1.KeywordCxt;
@@ -11356,10 +11356,10 @@ var require__ = __commonJS({
 });
 
 // src/report/read.ts
-function parseReport(text3, file) {
+function parseReport(text4, file) {
   let value;
   try {
-    value = JSON.parse(text3);
+    value = JSON.parse(text4);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}`, fix: FIX }, { cause });
   }
@@ -11388,8 +11388,8 @@ var init_read = __esm({
 });
 
 // src/report/comment-rows.ts
-function name(text3) {
-  return markdownText(shortened(text3, CELL));
+function name(text4) {
+  return markdownText(shortened(text4, CELL));
 }
 function row(cells4) {
   return `| ${cells4.join(" | ")} |`;
@@ -11467,7 +11467,7 @@ function changedSettings(changes) {
 }
 function baseRows({ layers: layers3 }) {
   const shown3 = layers3.filter(({ kind }) => kind !== "renamed");
-  const pair3 = ([a, b], text3) => `${a === null || a === void 0 ? "–" : text3(a)} → ${b === null || b === void 0 ? "–" : text3(b)}`;
+  const pair3 = ([a, b], text4) => `${a === null || a === void 0 ? "–" : text4(a)} → ${b === null || b === void 0 ? "–" : text4(b)}`;
   return {
     title: "Layers that differ from the base",
     head: [
@@ -11595,8 +11595,8 @@ function linksOf({ run: run5, files }) {
     ...files === void 0 ? [] : [`[report](${files})`]
   ].join(" · ");
 }
-function sentence2(text3) {
-  return markdownSentence(shortened(text3, SENTENCE));
+function sentence2(text4) {
+  return markdownSentence(shortened(text4, SENTENCE));
 }
 function notesOf(notes) {
   return notes.length === 0 ? "" : `> [!NOTE]
@@ -11735,7 +11735,7 @@ function enginesPart({ engines: engines3 }) {
 function fit(parts, room) {
   const counts2 = parts.map(({ rows: rows3, most }) => Math.min(rows3.length, most));
   const texts2 = parts.map((part, i) => textOf2(part, counts2[i]));
-  const size = () => texts2.reduce((sum2, text3) => sum2 + Buffer.byteLength(text3) + 2, 0);
+  const size = () => texts2.reduce((sum2, text4) => sum2 + Buffer.byteLength(text4) + 2, 0);
   for (let i = parts.length - 1; i >= 0 && size() > room; i--) {
     const part = parts[i];
     const others = size() - Buffer.byteLength(texts2[i]);
@@ -11767,7 +11767,7 @@ function footer2(report, frame) {
   const { model, data, engine, tool, base } = report;
   const { commit } = frame;
   const links = linksOf(frame);
-  const name2 = (text3) => markdownText(shortened(text3, 80));
+  const name2 = (text4) => markdownText(shortened(text4, 80));
   const words = [
     `${name2(model.file)} on ${data.validation.images} validation images, calibrated on ${data.calibration.images} (${name2(data.calibration.calibrator)})`,
     `${name2(engine.name)} ${name2(engine.version)}`,
@@ -12546,8 +12546,8 @@ function getTextEncoding() {
     });
     let textDecoderStrict;
     const config = {
-      encodeUtf8(text3) {
-        return textEncoder.encode(text3);
+      encodeUtf8(text4) {
+        return textEncoder.encode(text4);
       },
       decodeUtf8(bytes2, strict) {
         if (strict) {
@@ -12561,9 +12561,9 @@ function getTextEncoding() {
         }
         return textDecoder.decode(bytes2);
       },
-      checkUtf8(text3) {
+      checkUtf8(text4) {
         try {
-          encodeURIComponent(text3);
+          encodeURIComponent(text4);
           return true;
         } catch (_) {
           return false;
@@ -12575,8 +12575,8 @@ function getTextEncoding() {
     }
     const nativeStringIsWellFormed = String.prototype.isWellFormed;
     if (nativeStringIsWellFormed) {
-      config.checkUtf8 = (text3) => {
-        return nativeStringIsWellFormed.call(text3);
+      config.checkUtf8 = (text4) => {
+        return nativeStringIsWellFormed.call(text4);
       };
     }
     configureTextEncoding(config);
@@ -12584,8 +12584,8 @@ function getTextEncoding() {
   return te;
 }
 function emulateEncodeInto(encodeUtf8) {
-  return (text3, dest) => {
-    const bytes2 = encodeUtf8(text3);
+  return (text4, dest) => {
+    const bytes2 = encodeUtf8(text4);
     dest.set(bytes2);
     return { written: bytes2.byteLength };
   };
@@ -17318,8 +17318,8 @@ var init_calibrators = __esm({
 });
 
 // src/calibration/cache.ts
-function parseCalibrationCache(text3, file) {
-  const lines2 = text3.split(/\r?\n/);
+function parseCalibrationCache(text4, file) {
+  const lines2 = text4.split(/\r?\n/);
   const header = HEADER.exec(lines2[0]?.trim() ?? "");
   if (header === null)
     throw new InputFault({
@@ -17544,9 +17544,9 @@ function unknownLayer(where, pattern, layers3) {
   };
 }
 async function readPlan(file) {
-  let text3;
+  let text4;
   try {
-    text3 = await readFile3(file, "utf8");
+    text4 = await readFile3(file, "utf8");
   } catch (cause) {
     if (systemCode(cause) !== "ENOENT") throw cause;
     throw new InputFault(
@@ -17558,12 +17558,12 @@ async function readPlan(file) {
       { cause }
     );
   }
-  return parsePlan(text3, file);
+  return parsePlan(text4, file);
 }
-function parsePlan(text3, file) {
+function parsePlan(text4, file) {
   let value;
   try {
-    value = JSON.parse(text3);
+    value = JSON.parse(text4);
   } catch (cause) {
     throw new InputFault(
       {
@@ -18973,10 +18973,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name2) => ({ tensor: name2, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join30 = joinBefore(graph, tensor);
-    if (join30 === void 0 || found.has(join30.name)) continue;
+    const join32 = joinBefore(graph, tensor);
+    if (join32 === void 0 || found.has(join32.name)) continue;
     const step2 = scale[0];
-    const parts = join30.inputs.flatMap((name2) => {
+    const parts = join32.inputs.flatMap((name2) => {
       const one = statistics.get(name2);
       return one === void 0 ? [] : [{ tensor: name2, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -18984,8 +18984,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join30.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join30.name, { ...words, sentence: describe2(words, smallest, largest) });
+    const words = { tensor, node: join32.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join32.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -20881,15 +20881,15 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @private
        */
       _registerCommand(command2) {
-        const knownBy = (cmd) => {
+        const knownBy2 = (cmd) => {
           return [cmd.name()].concat(cmd.aliases());
         };
-        const alreadyUsed = knownBy(command2).find(
+        const alreadyUsed = knownBy2(command2).find(
           (name2) => this._findCommand(name2)
         );
         if (alreadyUsed) {
-          const existingCmd = knownBy(this._findCommand(alreadyUsed)).join("|");
-          const newCmd = knownBy(command2).join("|");
+          const existingCmd = knownBy2(this._findCommand(alreadyUsed)).join("|");
+          const newCmd = knownBy2(command2).join("|");
           throw new Error(
             `cannot add command '${newCmd}' as already have command '${existingCmd}'`
           );
@@ -22345,9 +22345,9 @@ Expecting one of '${allowedValues.join("', '")}'`);
           helpWidth: context3.helpWidth,
           outputHasColors: context3.hasColors
         });
-        const text3 = helper.formatHelp(this, helper);
-        if (context3.hasColors) return text3;
-        return this._outputConfiguration.stripColor(text3);
+        const text4 = helper.formatHelp(this, helper);
+        if (context3.hasColors) return text4;
+        return this._outputConfiguration.stripColor(text4);
       }
       /**
        * @typedef HelpContext
@@ -22507,7 +22507,7 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @param {(string | Function)} text - string to add, or a function returning a string
        * @return {Command} `this` command for chaining
        */
-      addHelpText(position, text3) {
+      addHelpText(position, text4) {
         const allowedValues = ["beforeAll", "before", "after", "afterAll"];
         if (!allowedValues.includes(position)) {
           throw new Error(`Unexpected value for position to addHelpText.
@@ -22516,10 +22516,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
         const helpEvent = `${position}Help`;
         this.on(helpEvent, (context3) => {
           let helpStr;
-          if (typeof text3 === "function") {
-            helpStr = text3({ error: context3.error, command: context3.command });
+          if (typeof text4 === "function") {
+            helpStr = text4({ error: context3.error, command: context3.command });
           } else {
-            helpStr = text3;
+            helpStr = text4;
           }
           if (helpStr) {
             context3.write(`${helpStr}
@@ -22638,7 +22638,7 @@ var init_types7 = __esm({
 });
 
 // src/audit/features.ts
-function featuresOf({ data, width, height }, name2, digest2) {
+function featuresOf({ data, width, height }, name2, digest3) {
   const sums = new Float64Array(COLUMNS * ROWS);
   const counts2 = new Float64Array(COLUMNS * ROWS);
   let [sum2, squares3, colour] = [0, 0, 0];
@@ -22663,7 +22663,7 @@ function featuresOf({ data, width, height }, name2, digest2) {
   );
   return {
     name: name2,
-    digest: digest2,
+    digest: digest3,
     width,
     height,
     brightness,
@@ -23059,7 +23059,7 @@ ${markdownTable(
 function formatAuditTerminal(audit, style2) {
   const { width } = style2;
   const below = " ".repeat(6);
-  const entry = (word, text3, label = word.padEnd(4)) => wrapped(`${label}  ${terminalText(text3)}`, width, below).replace(label, painted(label, word, style2));
+  const entry = (word, text4, label = word.padEnd(4)) => wrapped(`${label}  ${terminalText(text4)}`, width, below).replace(label, painted(label, word, style2));
   const lines2 = sorted(audit).flatMap(({ kind: kind2, sentence: sentence3, advice, images: images2 }) => [
     entry(kind2, sentence3),
     ...kind2 === "pass" ? [] : images2.slice(0, NAMED2).map((name2) => `${below}  ${terminalText(name2)}`),
@@ -23811,7 +23811,7 @@ async function writeDetections({
 }) {
   const { count: count3, image, category, bbox, score } = detections;
   const pack = (column) => Buffer.from(column.buffer, column.byteOffset, column.byteLength).toString("base64");
-  const text3 = JSON.stringify({
+  const text4 = JSON.stringify({
     schema: "int8-gate/detections",
     version: 1,
     validation,
@@ -23822,7 +23822,7 @@ async function writeDetections({
     bbox: pack(bbox),
     score: pack(score)
   });
-  return promisify2(gzip)(text3);
+  return promisify2(gzip)(text4);
 }
 async function readDetections(bytes2, file) {
   const broken3 = (what, cause) => new InputFault(
@@ -23831,8 +23831,8 @@ async function readDetections(bytes2, file) {
   );
   let value;
   try {
-    const text3 = await promisify2(gunzip)(bytes2, { maxOutputLength: MOST_BYTES });
-    value = JSON.parse(text3.toString("utf8"));
+    const text4 = await promisify2(gunzip)(bytes2, { maxOutputLength: MOST_BYTES });
+    value = JSON.parse(text4.toString("utf8"));
   } catch (cause) {
     throw broken3(`cannot be unpacked: ${messageOf(cause)}`, cause);
   }
@@ -23878,9 +23878,9 @@ async function readKept(path4) {
     () => false
   );
   const file = isFolder ? join4(path4, "report.json") : path4;
-  let text3;
+  let text4;
   try {
-    text3 = await readFile4(file, "utf8");
+    text4 = await readFile4(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -23891,7 +23891,7 @@ async function readKept(path4) {
       { cause }
     );
   }
-  return { report: parseReport(text3, file), detections: await detectionsBeside(file) };
+  return { report: parseReport(text4, file), detections: await detectionsBeside(file) };
 }
 async function detectionsBeside(report) {
   const file = join4(dirname4(report), DETECTIONS_FILE);
@@ -24071,13 +24071,13 @@ function accuracyChecks(side) {
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat12, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat13, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat12],
-      after: candidate.stats[stat12],
+      before: reference.stats[stat13],
+      after: candidate.stats[stat13],
       interval: intervals2?.[drop3],
       side
     });
@@ -26142,14 +26142,14 @@ var require_foldFlowLines = __commonJS({
     var FOLD_FLOW = "flow";
     var FOLD_BLOCK = "block";
     var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text3, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+    function foldFlowLines(text4, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
       if (!lineWidth || lineWidth < 0)
-        return text3;
+        return text4;
       if (lineWidth < minContentWidth)
         minContentWidth = 0;
       const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text3.length <= endStep)
-        return text3;
+      if (text4.length <= endStep)
+        return text4;
       const folds = [];
       const escapedFolds = {};
       let end = lineWidth - indent.length;
@@ -26166,14 +26166,14 @@ var require_foldFlowLines = __commonJS({
       let escStart = -1;
       let escEnd = -1;
       if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text3, i, indent.length);
+        i = consumeMoreIndentedLines(text4, i, indent.length);
         if (i !== -1)
           end = i + endStep;
       }
-      for (let ch; ch = text3[i += 1]; ) {
+      for (let ch; ch = text4[i += 1]; ) {
         if (mode === FOLD_QUOTED && ch === "\\") {
           escStart = i;
-          switch (text3[i + 1]) {
+          switch (text4[i + 1]) {
             case "x":
               i += 3;
               break;
@@ -26190,12 +26190,12 @@ var require_foldFlowLines = __commonJS({
         }
         if (ch === "\n") {
           if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text3, i, indent.length);
+            i = consumeMoreIndentedLines(text4, i, indent.length);
           end = i + indent.length + endStep;
           split2 = void 0;
         } else {
           if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text3[i + 1];
+            const next = text4[i + 1];
             if (next && next !== " " && next !== "\n" && next !== "	")
               split2 = i;
           }
@@ -26207,12 +26207,12 @@ var require_foldFlowLines = __commonJS({
             } else if (mode === FOLD_QUOTED) {
               while (prev === " " || prev === "	") {
                 prev = ch;
-                ch = text3[i += 1];
+                ch = text4[i += 1];
                 overflow = true;
               }
               const j = i > escEnd + 1 ? i - 2 : escStart - 1;
               if (escapedFolds[j])
-                return text3;
+                return text4;
               folds.push(j);
               escapedFolds[j] = true;
               end = j + endStep;
@@ -26227,39 +26227,39 @@ var require_foldFlowLines = __commonJS({
       if (overflow && onOverflow)
         onOverflow();
       if (folds.length === 0)
-        return text3;
+        return text4;
       if (onFold)
         onFold();
-      let res = text3.slice(0, folds[0]);
+      let res = text4.slice(0, folds[0]);
       for (let i2 = 0; i2 < folds.length; ++i2) {
         const fold = folds[i2];
-        const end2 = folds[i2 + 1] || text3.length;
+        const end2 = folds[i2 + 1] || text4.length;
         if (fold === 0)
           res = `
-${indent}${text3.slice(0, end2)}`;
+${indent}${text4.slice(0, end2)}`;
         else {
           if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text3[fold]}\\`;
+            res += `${text4[fold]}\\`;
           res += `
-${indent}${text3.slice(fold + 1, end2)}`;
+${indent}${text4.slice(fold + 1, end2)}`;
         }
       }
       return res;
     }
-    function consumeMoreIndentedLines(text3, i, indent) {
+    function consumeMoreIndentedLines(text4, i, indent) {
       let end = i;
       let start = i + 1;
-      let ch = text3[start];
+      let ch = text4[start];
       while (ch === " " || ch === "	") {
         if (i < start + indent) {
-          ch = text3[++i];
+          ch = text4[++i];
         } else {
           do {
-            ch = text3[++i];
+            ch = text4[++i];
           } while (ch && ch !== "\n");
           end = i;
           start = i + 1;
-          ch = text3[start];
+          ch = text4[start];
         }
       }
       return end;
@@ -32510,13 +32510,13 @@ import { readFile as readFile5, stat as stat3 } from "node:fs/promises";
 import { basename as basename2, dirname as dirname6, resolve as resolve2 } from "node:path";
 async function loadSettings(path4, options = {}) {
   const file = resolve2(path4);
-  let text3;
+  let text4;
   try {
-    text3 = await readFile5(file, "utf8");
+    text4 = await readFile5(file, "utf8");
   } catch (cause) {
     throw unreadable(path4, cause);
   }
-  const loaded2 = parseSettings(text3, file);
+  const loaded2 = parseSettings(text4, file);
   await checkInputs(loaded2, options);
   return loaded2;
 }
@@ -32538,13 +32538,13 @@ function unreadable(path4, cause) {
   const fix = "Check its permissions and the disk.";
   return new SurroundingsFault({ where: path4, what: `cannot be read (${code})`, fix }, { cause });
 }
-function parseSettings(text3, file, to = (path4) => resolve2(dirname6(file), path4)) {
-  const { value, place: place2 } = checkYaml(text3, file, settingsSchema, "settings");
+function parseSettings(text4, file, to = (path4) => resolve2(dirname6(file), path4)) {
+  const { value, place: place2 } = checkYaml(text4, file, settingsSchema, "settings");
   return { settings: absolute(value, to), file, place: place2 };
 }
-function checkYaml(text3, file, schema, root2) {
+function checkYaml(text4, file, schema, root2) {
   const lines2 = new import_yaml.LineCounter();
-  const document = (0, import_yaml.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const name2 = basename2(file);
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
@@ -32751,8 +32751,8 @@ function expected({ keyword, params, parentSchema }) {
   return [kind, ...bounds.length > 0 ? [bounds.join(" and ")] : []].join(" ");
 }
 function show(value) {
-  const text3 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+  const text4 = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
 }
 var import__2, import_fastest_levenshtein3, import_yaml, INPUTS;
 var init_load = __esm({
@@ -32778,8 +32778,8 @@ var init_load = __esm({
 });
 
 // src/settings/waivers.ts
-function parseWaivers(text3, file) {
-  return checkYaml(text3, file, waiversSchema2, "waivers").value.waivers;
+function parseWaivers(text4, file) {
+  return checkYaml(text4, file, waiversSchema2, "waivers").value.waivers;
 }
 var waiversSchema2;
 var init_waivers2 = __esm({
@@ -32860,8 +32860,8 @@ async function settleTerms(head, request2, today) {
       withoutBase: void 0
     };
   const repository = await openRepository(dirname7(head.file), ref);
-  const text3 = await repository.read(head.file);
-  if (text3 === void 0)
+  const text4 = await repository.read(head.file);
+  if (text4 === void 0)
     return {
       loaded: head,
       waivers: { list: own, today },
@@ -32869,7 +32869,7 @@ async function settleTerms(head, request2, today) {
       repository,
       withoutBase: `${ref} has no ${basename3(head.file)}, so the head is judged by its own settings`
     };
-  const base = atBase(text3, head.file, ref);
+  const base = atBase(text4, head.file, ref);
   return {
     loaded: judgedBy(base, head),
     waivers: { list: commonWaivers(await baseWaivers(base, repository), own), today },
@@ -32878,9 +32878,9 @@ async function settleTerms(head, request2, today) {
     withoutBase: void 0
   };
 }
-function atBase(text3, file, ref) {
+function atBase(text4, file, ref) {
   try {
-    return parseSettings(text3, file);
+    return parseSettings(text4, file);
   } catch (error2) {
     if (!(error2 instanceof InputFault)) throw error2;
     throw new InputFault(
@@ -32899,9 +32899,9 @@ function judgedBy(base, head) {
 async function ownWaivers({ settings: settings2, place: place2 }) {
   const file = settings2.gate.waivers;
   if (file === void 0) return [];
-  let text3;
+  let text4;
   try {
-    text3 = await readFile6(file, "utf8");
+    text4 = await readFile6(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       {
@@ -32912,12 +32912,12 @@ async function ownWaivers({ settings: settings2, place: place2 }) {
       { cause }
     );
   }
-  return parseWaivers(text3, file);
+  return parseWaivers(text4, file);
 }
 async function baseWaivers({ settings: settings2 }, repository) {
   const file = settings2.gate.waivers;
-  const text3 = file === void 0 ? void 0 : await repository.read(file);
-  return text3 === void 0 || file === void 0 ? [] : parseWaivers(text3, file);
+  const text4 = file === void 0 ? void 0 : await repository.read(file);
+  return text4 === void 0 || file === void 0 ? [] : parseWaivers(text4, file);
 }
 var init_terms = __esm({
   "src/baseline/terms.ts"() {
@@ -32958,10 +32958,10 @@ function withPoint(points, point) {
 }
 async function writeHistory(file, points) {
   const fresh = `${file}.${process.pid}.tmp`;
-  const text3 = JSON.stringify({ schema: "int8-gate/history", version: 1, points }, null, 1);
+  const text4 = JSON.stringify({ schema: "int8-gate/history", version: 1, points }, null, 1);
   try {
     await mkdir2(dirname8(file), { recursive: true });
-    await writeFile2(fresh, `${text3}
+    await writeFile2(fresh, `${text4}
 `);
     await rename2(fresh, file);
   } catch (cause) {
@@ -33090,16 +33090,16 @@ async function openStore(folder, options) {
 }
 async function readRecords(path4, header, onTrouble) {
   const records = /* @__PURE__ */ new Map();
-  let text3;
+  let text4;
   try {
-    text3 = await readFile8(path4, "utf8");
+    text4 = await readFile8(path4, "utf8");
     const now = /* @__PURE__ */ new Date();
     await utimes(path4, now, now);
   } catch (error2) {
     if (systemCode(error2) !== "ENOENT") onTrouble(error2);
     return { records, damaged: 0, next: "anew" };
   }
-  const [first2, ...lines2] = text3.split("\n");
+  const [first2, ...lines2] = text4.split("\n");
   if (first2 !== header) return { records, damaged: 1, next: "anew" };
   let damaged = 0;
   for (const line of lines2) {
@@ -33114,8 +33114,8 @@ function nameOf(record) {
   const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
   return quoted === void 0 ? void 0 : JSON.parse(quoted);
 }
-function checkOf(text3) {
-  return createHash4("sha256").update(text3).digest("hex").slice(0, CHECK);
+function checkOf(text4) {
+  return createHash4("sha256").update(text4).digest("hex").slice(0, CHECK);
 }
 function headerOf(name2) {
   return `int8-gate shelf 1 ${name2}`;
@@ -33173,21 +33173,21 @@ var init_store = __esm({
         return {
           size: records.size,
           get: (key) => {
-            const text3 = records.get(key);
-            return text3 === void 0 ? void 0 : JSON.parse(text3)[1];
+            const text4 = records.get(key);
+            return text4 === void 0 ? void 0 : JSON.parse(text4)[1];
           },
           put: (key, value) => {
-            const text3 = JSON.stringify([key, value]);
-            records.set(key, text3);
-            if (size + text3.length > MOST_BYTES2) return;
-            size += text3.length;
-            if (this.append(path4, `${before}${checkOf(text3)} ${text3}
+            const text4 = JSON.stringify([key, value]);
+            records.set(key, text4);
+            if (size + text4.length > MOST_BYTES2) return;
+            size += text4.length;
+            if (this.append(path4, `${before}${checkOf(text4)} ${text4}
 `)) before = "";
           }
         };
       }
-      append(path4, text3) {
-        const bytes2 = Buffer.byteLength(text3);
+      append(path4, text4) {
+        const bytes2 = Buffer.byteLength(text4);
         if (this.quiet || this.total + bytes2 > this.options.maxBytes) {
           if (!this.quiet) this.trouble(`it is full (${this.options.maxBytes / 2 ** 20} MiB)`);
           this.quiet = true;
@@ -33195,7 +33195,7 @@ var init_store = __esm({
         }
         try {
           mkdirSync(this.folder, { recursive: true });
-          appendFileSync(path4, text3);
+          appendFileSync(path4, text4);
           this.total += bytes2;
           return true;
         } catch (error2) {
@@ -33234,10 +33234,10 @@ function packNumbers(values) {
   for (let i = 0; i < values.length; i++) view.setFloat64(8 * i, values[i], true);
   return Buffer.from(bytes2.buffer).toString("base64");
 }
-function unpackNumbers(text3) {
-  if (typeof text3 !== "string") return void 0;
-  const bytes2 = Buffer.from(text3, "base64");
-  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text3) return void 0;
+function unpackNumbers(text4) {
+  if (typeof text4 !== "string") return void 0;
+  const bytes2 = Buffer.from(text4, "base64");
+  if (bytes2.length % 8 !== 0 || bytes2.toString("base64") !== text4) return void 0;
   const view = new DataView(bytes2.buffer, bytes2.byteOffset, bytes2.length);
   return Float64Array.from({ length: bytes2.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
 }
@@ -33312,10 +33312,10 @@ function prepare({ model, scope, ranges }, layer) {
 }
 async function measureLayer(input, layer, bytes2) {
   const { shelf, baseline } = input;
-  const digest2 = createHash6("sha256").update(bytes2).digest("hex");
-  const known2 = unpackNumbers(shelf?.get(digest2));
+  const digest3 = createHash6("sha256").update(bytes2).digest("hex");
+  const known2 = unpackNumbers(shelf?.get(digest3));
   const [sqnr, map] = known2 === void 0 ? await runLayer(input, layer, bytes2) : [known2[0], known2.length > 1 ? known2[1] : void 0];
-  if (known2 === void 0) shelf?.put(digest2, packNumbers(map === void 0 ? [sqnr] : [sqnr, map]));
+  if (known2 === void 0) shelf?.put(digest3, packNumbers(map === void 0 ? [sqnr] : [sqnr, map]));
   return { layer, sqnr, mapDrop: map === void 0 ? void 0 : baseline - map };
 }
 async function runLayer(input, layer, bytes2) {
@@ -33388,8 +33388,8 @@ var init_ids = __esm({
 function show2(value) {
   if (value === void 0) return "missing";
   if (typeof value === "number") return String(value);
-  const text3 = JSON.stringify(value);
-  return text3.length > 60 ? `${text3.slice(0, 57)}...` : text3;
+  const text4 = JSON.stringify(value);
+  return text4.length > 60 ? `${text4.slice(0, 57)}...` : text4;
 }
 var LISTED, Problems;
 var init_problems = __esm({
@@ -34222,9 +34222,9 @@ var init_scan = __esm({
         if (escaped) {
           const end = this.at;
           this.at = from;
-          const text3 = this.text();
+          const text4 = this.text();
           this.at = end;
-          found = known2.findIndex((name2) => Buffer.from(name2).toString("utf8") === text3);
+          found = known2.findIndex((name2) => Buffer.from(name2).toString("utf8") === text4);
         }
         if (this.peek() !== COLON) this.fail("expected :");
         this.at++;
@@ -34912,9 +34912,9 @@ async function readYoloConfig(file, split2) {
   problems.throwIfAny(file);
   return { names, places: split2 === void 0 ? [] : await findPlaces(yaml, file, split2) };
 }
-function parseYaml(text3, file) {
+function parseYaml(text4, file) {
   const lines2 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(text3, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
+  const document = (0, import_yaml2.parseDocument)(text4, { lineCounter: lines2, uniqueKeys: true, prettyErrors: false });
   const at2 = (offset) => {
     const { line, col } = lines2.linePos(offset);
     return `${file}:${line}:${col}`;
@@ -34966,15 +34966,15 @@ function readNames({ value, place: place2 }, problems) {
   const entries = Array.isArray(given) ? given.map((name2, i) => [String(i), name2]) : Object.entries(given);
   const names = [];
   for (const [key, name2] of entries) {
-    const text3 = typeof name2 === "number" || typeof name2 === "boolean" ? String(name2) : name2;
-    if (typeof text3 !== "string" || text3.trim() === "")
+    const text4 = typeof name2 === "number" || typeof name2 === "boolean" ? String(name2) : name2;
+    if (typeof text4 !== "string" || text4.trim() === "")
       return wrong("names", `the name of class ${key} must be a text, is ${show2(name2)}`);
     if (!/^\d+$/.test(key) || Number(key) >= entries.length)
       return wrong(
         "names",
         `class ${show2(key)} is not in 0…${entries.length - 1}, though there are ${entries.length} names`
       );
-    names[Number(key)] = text3;
+    names[Number(key)] = text4;
   }
   if (names.length === 0) return wrong("names", "is empty");
   const twice2 = names.find((name2, i) => names.indexOf(name2) !== i);
@@ -35048,11 +35048,11 @@ var init_yolo_config = __esm({
 });
 
 // src/dataset/yolo-labels.ts
-function parseYoloLabels(text3, file, classes, problems) {
+function parseYoloLabels(text4, file, classes, problems) {
   const rows3 = [];
   const seen = /* @__PURE__ */ new Set();
   let [duplicates2, polygons] = [0, 0];
-  text3.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
+  text4.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((content, i) => {
     const fields = content.trim().split(/\s+/);
     if (fields[0] === "") return;
     const row3 = readRow(fields, `${file}:${i + 1}`, classes, problems);
@@ -35127,7 +35127,7 @@ async function loadYolo(source) {
   );
   const texts2 = await eachOf(images2, ({ file }) => readTextIfThere(labelsOf(file), "label file"));
   const labels = texts2.map(
-    (text3, i) => text3 === void 0 ? void 0 : parseYoloLabels(text3, labelsOf(files[i]), names.length, problems)
+    (text4, i) => text4 === void 0 ? void 0 : parseYoloLabels(text4, labelsOf(files[i]), names.length, problems)
   );
   problems.throwIfAny(source.annotations);
   refuseUnlabelled(labels, source, files, labelsOf);
@@ -35215,9 +35215,9 @@ async function configOf(annotations) {
 async function namesBeside(labels) {
   for (const folder of [labels, dirname10(labels)])
     for (const name2 of NAME_FILES) {
-      const text3 = await readTextIfThere(join11(folder, name2), "file of names");
-      if (text3 === void 0) continue;
-      const names = text3.split(/\r\n|\n/).map((line) => line.trim());
+      const text4 = await readTextIfThere(join11(folder, name2), "file of names");
+      if (text4 === void 0) continue;
+      const names = text4.split(/\r\n|\n/).map((line) => line.trim());
       while (names.at(-1) === "") names.pop();
       const bad = names.findIndex((one, i) => one === "" || names.indexOf(one) !== i);
       if (bad < 0 && names.length > 0) return names;
@@ -39627,7 +39627,7 @@ function prettify(node, options, matcher2, readonlyMatcher) {
   return compress(node, options, matcher2, readonlyMatcher);
 }
 function compress(arr, options, matcher2, readonlyMatcher) {
-  let text3;
+  let text4;
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
@@ -39640,8 +39640,8 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       matcher2.push(property3, rawAttrs);
     }
     if (property3 === options.textNodeName) {
-      if (text3 === void 0) text3 = tagObj[property3];
-      else text3 += "" + tagObj[property3];
+      if (text4 === void 0) text4 = tagObj[property3];
+      else text4 += "" + tagObj[property3];
     } else if (property3 === void 0) {
       continue;
     } else if (tagObj[property3]) {
@@ -39679,9 +39679,9 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       }
     }
   }
-  if (typeof text3 === "string") {
-    if (text3.length > 0) compressedObj[options.textNodeName] = text3;
-  } else if (text3 !== void 0) compressedObj[options.textNodeName] = text3;
+  if (typeof text4 === "string") {
+    if (text4.length > 0) compressedObj[options.textNodeName] = text4;
+  } else if (text4 !== void 0) compressedObj[options.textNodeName] = text4;
   return compressedObj;
 }
 function propName(obj) {
@@ -39815,8 +39815,8 @@ var init_fxp = __esm({
 });
 
 // src/dataset/voc-xml.ts
-function parseVoc(text3, file, problems) {
-  const xml = text3.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+function parseVoc(text4, file, problems) {
+  const xml = text4.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (/<!DOCTYPE|<!ENTITY/i.test(xml)) {
     problems.add(
       file,
@@ -39888,11 +39888,11 @@ var init_voc_xml = __esm({
       problems;
       /** A size in pixels; 0 when it is missing. */
       pixels(size, key) {
-        const text3 = size[key];
-        if (text3 === void 0 || text3 === "") return 0;
-        const value = numberOf(text3);
+        const text4 = size[key];
+        if (text4 === void 0 || text4 === "") return 0;
+        const value = numberOf(text4);
         if (Number.isInteger(value) && value >= 0) return value;
-        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show2(text3)}`);
+        this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show2(text4)}`);
         return 0;
       }
       object(object3, index) {
@@ -39956,7 +39956,7 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
     });
   const problems = new Problems();
   const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts2.map((text3, i) => parseVoc(text3.toString("utf8"), files[i], problems));
+  const parsed = texts2.map((text4, i) => parseVoc(text4.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
   const found = parsed;
   const place2 = await imagesBeside(folder, images2);
@@ -41061,17 +41061,17 @@ var init_networks = __esm({
       }
       /** SHA-256 of a model's bytes. */
       content(model) {
-        const digest2 = this.contents.get(model) ?? createHash10("sha256").update(this.models[model]?.bytes ?? new Uint8Array()).digest("hex");
-        this.contents.set(model, digest2);
-        return digest2;
+        const digest3 = this.contents.get(model) ?? createHash10("sha256").update(this.models[model]?.bytes ?? new Uint8Array()).digest("hex");
+        this.contents.set(model, digest3);
+        return digest3;
       }
       /** The index of a part's model; written once. */
       write(finder, part) {
-        const digest2 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
-        const known2 = this.known.get(digest2);
+        const digest3 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
+        const known2 = this.known.get(digest3);
         if (known2 !== void 0) return known2;
         const index = this.add(finder, part);
-        this.known.set(digest2, index);
+        this.known.set(digest3, index);
         return index;
       }
       add(finder, part) {
@@ -41959,10 +41959,10 @@ function evaluateVoc(truth, detections, metric, iou = 0.5) {
   );
   const found = groupBy(byFallingScore(everyRow(detections.count), detections.score), detections.category, K);
   const perClass = truth.categories.map(({ name: name2 }, k) => {
-    const mine = boxes2.rows.subarray(boxes2.starts[k], boxes2.starts[k + 1]);
+    const mine2 = boxes2.rows.subarray(boxes2.starts[k], boxes2.starts[k + 1]);
     const rows3 = found.rows.subarray(found.starts[k], found.starts[k + 1]);
-    const counting = mine.reduce((sum2, row3) => sum2 + (counts(annotations, row3) ? 1 : 0), 0);
-    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine, rows3, iou), counting, metric);
+    const counting = mine2.reduce((sum2, row3) => sum2 + (counts(annotations, row3) ? 1 : 0), 0);
+    const AP = counting === 0 ? -1 : averagePrecision(right(truth, detections, mine2, rows3, iou), counting, metric);
     return { category: k, name: name2, AP, boxes: counting, detections: rows3.length };
   });
   const known2 = perClass.filter(({ AP }) => AP >= 0);
@@ -42800,7 +42800,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join30 = (members2, tie) => {
+  const join32 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find4(members2[0]), find4(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -42808,8 +42808,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find4(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join30(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join30(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join32(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join32(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find4(i), [...members.get(find4(i)) ?? [], layer]));
@@ -42852,8 +42852,8 @@ var init_groups = __esm({
 function packPowers(powers) {
   return packNumbers(powers.flatMap(({ signal, noise }) => [signal, noise]));
 }
-function powersOf(text3) {
-  const numbers4 = unpackNumbers(text3);
+function powersOf(text4) {
+  const numbers4 = unpackNumbers(text4);
   if (numbers4 === void 0 || numbers4.length % 2 !== 0) return void 0;
   return Array.from({ length: numbers4.length / 2 }, (_, i) => ({
     signal: numbers4[2 * i],
@@ -42884,18 +42884,18 @@ var init_memory = __esm({
       keepFloat(image, observed, boxes2) {
         this.put(image, "float", observed, packNumbers(boxes2));
       }
-      base(image, digest2) {
-        const value = this.get(image, digest2, true);
+      base(image, digest3) {
+        const value = this.get(image, digest3, true);
         if (!Array.isArray(value)) return void 0;
         const [heads2, observed] = value.map(powersOf);
         return heads2 === void 0 || observed === void 0 ? void 0 : { heads: heads2, observed };
       }
-      keepBase(image, digest2, { heads: heads2, observed }) {
-        this.put(image, digest2, true, [packPowers(heads2), packPowers(observed)]);
+      keepBase(image, digest3, { heads: heads2, observed }) {
+        this.put(image, digest3, true, [packPowers(heads2), packPowers(observed)]);
       }
       /** @param observed whether it ran beside observed tensors: what is handed out is not fused, and may differ in its last bits. */
-      seen(image, digest2, observed) {
-        const value = this.get(image, digest2, observed);
+      seen(image, digest3, observed) {
+        const value = this.get(image, digest3, observed);
         if (!Array.isArray(value)) return void 0;
         const [packed, own, rows3] = value;
         const [heads2, local, boxes2] = [powersOf(packed), powersOf(own), unpackNumbers(rows3)];
@@ -42903,8 +42903,8 @@ var init_memory = __esm({
           return void 0;
         return { heads: heads2, local: local[0], boxes: boxes2 };
       }
-      keep(image, digest2, observed, { heads: heads2, local, boxes: boxes2 }) {
-        this.put(image, digest2, observed, [
+      keep(image, digest3, observed, { heads: heads2, local, boxes: boxes2 }) {
+        this.put(image, digest3, observed, [
           packPowers(heads2),
           packPowers(local === void 0 ? [] : [local]),
           boxes2 === void 0 ? null : packNumbers(boxes2)
@@ -42919,8 +42919,8 @@ var init_memory = __esm({
         if (name2 !== void 0) this.shelf?.put(name2, value);
       }
       name(image, what, observed) {
-        const digest2 = this.images[image];
-        return digest2 === void 0 ? void 0 : `${digest2} ${what}${observed ? " observed" : ""}`;
+        const digest3 = this.images[image];
+        return digest3 === void 0 ? void 0 : `${digest3} ${what}${observed ? " observed" : ""}`;
       }
     };
   }
@@ -43033,19 +43033,10 @@ function canSweepStored({
   return model.quantized === void 0 && engine.probe !== void 0 && canCut(graph) && feed.count > 0 && batch <= 1;
 }
 async function sweepStored(input) {
-  const { graph, layers: layers3, feed } = input;
-  const groups = groupLayers(graph, layers3);
+  const { feed } = input;
+  const groups = groupLayers(input.graph, input.layers);
   if (groups.length === 0) return [];
-  const heads2 = input.reference.heads;
-  const regions = cutRegions(graph, layers3, input.work, new Set(heads2));
-  const boundary = await boundaryOf(input, regions);
-  const tick = () => {
-    if (input.signal.aborted) throw new Interrupted();
-  };
-  const plan = (questions, only2) => planCandidates({
-    ...{ ...input, groups, regions, boundary, heads: heads2, tick, questions },
-    ...only2 !== void 0 && { only: only2 }
-  });
+  const plan = await plannerOf(input, groups);
   const gathered = new Gathered(input, groups);
   const ranking = plan(["on"]);
   const recall = await Recall.open(input.memory, ranking.float);
@@ -43057,6 +43048,35 @@ async function sweepStored(input) {
   }
   return gathered.rows();
 }
+async function plannerOf(input, groups) {
+  const { graph, layers: layers3, reference, signal } = input;
+  const heads2 = reference.heads;
+  const regions = cutRegions(graph, layers3, input.work, new Set(heads2));
+  const boundary = await boundaryOf(input, regions);
+  const tick = () => {
+    if (signal.aborted) throw new Interrupted();
+  };
+  return (questions, only2) => planCandidates({
+    ...{ ...input, groups, regions, boundary, heads: heads2, tick, questions },
+    ...only2 !== void 0 && { only: only2 }
+  });
+}
+async function sweepShare(input, hasImage) {
+  const groups = groupLayers(input.graph, input.layers);
+  if (groups.length === 0) return;
+  const ranking = (await plannerOf(input, groups))(["on"]);
+  const recall = await Recall.open(input.memory, ranking.float);
+  const { count: count3 } = input.feed;
+  await withProbe(
+    input,
+    ranking,
+    (probe2) => new RoundOfImages(input, ranking, recall, new Gathered(input, groups), [0, count3]).run(
+      probe2,
+      count3,
+      hasImage
+    )
+  );
+}
 function roundsOf(count3) {
   const rounds = [];
   for (let from = 0; from < count3; ) {
@@ -43067,26 +43087,30 @@ function roundsOf(count3) {
   return rounds;
 }
 async function ask(input, candidates, recall, gathered, rounds) {
-  const { engine } = input;
   tellKnown(input, candidates, recall, rounds.at(-1)?.[1] ?? 0);
-  const probe2 = await engine.probe.call(engine, candidates.program);
-  try {
+  await withProbe(input, candidates, async (probe2) => {
     for (const [from, to] of rounds) {
       const round = new RoundOfImages(input, candidates, recall, gathered, [from, to]);
       await round.run(probe2, rounds.at(-1)?.[1] ?? to);
       round.deliver();
     }
+  });
+}
+async function withProbe({ engine }, { program: program3 }, job2) {
+  let probe2;
+  try {
+    await job2(() => probe2 ??= engine.probe.call(engine, program3));
   } finally {
-    await probe2.release();
+    await (await probe2?.catch(() => void 0))?.release();
   }
 }
 function tellKnown({ onKnown }, { candidates }, recall, images2) {
   if (onKnown === void 0) return;
   let [known2, most] = [0, 0];
-  for (const { question, digest: digest2 } of candidates)
+  for (const { question, digest: digest3 } of candidates)
     for (let image = 0; image < Math.min(images2, IMAGES[question]); image++) {
       most++;
-      if (recall.seen(image, digest2, image < OBSERVED) !== void 0) known2++;
+      if (recall.seen(image, digest3, image < OBSERVED) !== void 0) known2++;
     }
   onKnown(known2, most);
 }
@@ -43135,10 +43159,12 @@ var init_stored = __esm({
       gathered;
       asked;
       byIndex;
-      /** Runs what is not known. */
-      async run(probe2, total) {
+      /** Runs what is not known, of the images that are wanted. */
+      async run(open7, total, wants = () => true) {
         const { feed, signal, onProgress } = this.input;
-        const lacking = this.asked.filter((one) => !this.isKnown(one));
+        const lacking = this.asked.filter((one) => wants(one.image) && !this.isKnown(one));
+        if (lacking.length === 0) return;
+        const probe2 = await open7();
         const at2 = (i) => lacking[i];
         const before = (this.asked.at(-1)?.image ?? 0) + 1 - lacking.length;
         const extras = feed.extras?.bind(feed);
@@ -43171,8 +43197,8 @@ var init_stored = __esm({
       }
       floats = /* @__PURE__ */ new Map();
       bases = /* @__PURE__ */ new Map();
-      base(image, digest2) {
-        return this.recall.base(image, digest2) ?? this.bases.get(image);
+      base(image, digest3) {
+        return this.recall.base(image, digest3) ?? this.bases.get(image);
       }
       isKnown({ image, observed, candidates, seen }) {
         const { recall, plan } = this;
@@ -43721,7 +43747,7 @@ function groupsOf({ graph, scope, layers: layers3, candidates }) {
   }));
 }
 function measuredFor({ amax }) {
-  return amax.map((mine) => amax.findIndex((other) => Math.abs(other - mine) <= SAME2 * mine));
+  return amax.map((mine2) => amax.findIndex((other) => Math.abs(other - mine2) <= SAME2 * mine2));
 }
 async function chooseCalibrators(input) {
   const groups = groupsOf(input);
@@ -44480,8 +44506,8 @@ var init_client = __esm({
       constructor(child, options) {
         this.child = child;
         this.options = options;
-        child.stderr.setEncoding("utf8").on("data", (text3) => {
-          this.stderr = (this.stderr + text3).slice(-STDERR_KEPT);
+        child.stderr.setEncoding("utf8").on("data", (text4) => {
+          this.stderr = (this.stderr + text4).slice(-STDERR_KEPT);
         });
         child.stdout.on("data", (chunk) => {
           const newline = chunk.lastIndexOf(10);
@@ -44796,9 +44822,9 @@ function parseInspector(json2) {
   return read.includes(void 0) ? void 0 : read;
 }
 function withTimes(layers3, times) {
-  const byName3 = new Map(times.map(({ name: name2, ms }) => [name2, ms]));
+  const byName4 = new Map(times.map(({ name: name2, ms }) => [name2, ms]));
   return layers3.map((layer) => {
-    const ms = byName3.get(layer.name);
+    const ms = byName4.get(layer.name);
     return ms === void 0 ? layer : { ...layer, ms };
   });
 }
@@ -45036,7 +45062,7 @@ var init_engine = __esm({
         if (cache !== void 0) await writeFile4(cache, calibration);
         const { batch, optimizationLevel, workspaceMiB, dla, timeoutMs } = this.options;
         try {
-          const { digest: digest2, engineBytes, seconds } = await this.worker.ask(
+          const { digest: digest3, engineBytes, seconds } = await this.worker.ask(
             "build",
             {
               onnx,
@@ -45054,8 +45080,8 @@ var init_engine = __esm({
             },
             { timeoutMs, subject: model.name }
           );
-          await this.store.keep(key, { digest: digest2, engineBytes, seconds });
-          return { digest: digest2, engineBytes, seconds };
+          await this.store.keep(key, { digest: digest3, engineBytes, seconds });
+          return { digest: digest3, engineBytes, seconds };
         } finally {
           await rm5(onnx, { force: true });
           if (cache !== void 0) await rm5(cache, { force: true });
@@ -45322,8 +45348,8 @@ async function take2(path4) {
 }
 async function holderOf(path4) {
   try {
-    const [text3, { mtimeMs }] = [await readFile11(path4, "utf8"), await stat7(path4)];
-    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text3) ?? [];
+    const [text4, { mtimeMs }] = [await readFile11(path4, "utf8"), await stat7(path4)];
+    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text4) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
@@ -46637,17 +46663,17 @@ function inputSize(view) {
   });
 }
 function classNamesOf(view) {
-  const text3 = view.metadata.get("names");
-  if (text3 === void 0) {
+  const text4 = view.metadata.get("names");
+  if (text4 === void 0) {
     const lines2 = view.metadata.get("character")?.trim().split(/\r?\n/);
     return lines2?.every((line) => line.trim() !== "") === true ? lines2 : void 0;
   }
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single2, double] of text3.matchAll(entry))
+  for (const [, bare, quoted, single2, double] of text4.matchAll(entry))
     names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
-  const list3 = /^\[(.*)\]$/s.exec(text3.trim());
+  const list3 = /^\[(.*)\]$/s.exec(text4.trim());
   if (list3 === null) return void 0;
   return [...list3[1].matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
     ([, a, b]) => a ?? b ?? ""
@@ -46746,8 +46772,8 @@ function optionsOf(view, format, given) {
   };
 }
 function anchorsOf(view) {
-  const text3 = view.metadata.get("anchors");
-  const levels = text3?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
+  const text4 = view.metadata.get("anchors");
+  const levels = text4?.match(/\[[\d.,\s]+\]/g)?.map((level) => (level.match(/\d+(\.\d+)?/g) ?? []).map(Number));
   return levels?.every((level) => level.length > 0 && level.length % 2 === 0) === true ? levels : void 0;
 }
 function undecided(view, candidates, wanted) {
@@ -47067,7 +47093,8 @@ var init_detection = __esm({
 import { createHash as createHash13 } from "node:crypto";
 import { readFile as readFile12 } from "node:fs/promises";
 import { cpus } from "node:os";
-function storeOf({ settings: settings2 }, { progress }) {
+function storeOf({ settings: settings2 }, { progress, store }) {
+  if (store !== void 0) return Promise.resolve(store);
   const { enabled, folder, maxMiB } = settings2.cache;
   if (!enabled || folder === void 0 && codeDigest() === void 0) return Promise.resolve(NO_STORE);
   return openStore(folder ?? userCacheFolder(), {
@@ -47081,11 +47108,17 @@ function identityOf(bench) {
   return {
     program: codeDigest() ?? null,
     engine: [name2, version, bench.settings.engine.batch],
-    machine: [process.platform, process.arch, [...new Set(cpus().map(({ model }) => model))].sort()],
+    machine: bench.store.shared === void 0 ? machineOf() : "any",
     decoder: [decoder.format, { ...decoder.options }, decoder.labels ?? null, bench.settings.decoder],
     classes: [...bench.classes],
     categories: bench.truth.categories.map(({ id }) => id)
   };
+}
+function machineOf() {
+  return [process.platform, process.arch, ...[...new Set(cpus().map(({ model }) => model.trim()))].sort()];
+}
+function detectionShelf(bench, bytes2) {
+  return bench.store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf3(bytes2) }));
 }
 function digestOf3(bytes2) {
   return createHash13("sha256").update(bytes2).digest("hex");
@@ -47359,7 +47392,7 @@ var init_detect = __esm({
 async function detectKnown(bench, session, name2, bytes2) {
   const { store, validation, settings: settings2 } = bench;
   if (store === NO_STORE) return detect(bench, session, name2, feedOf(bench, validation));
-  const shelf = await store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf3(bytes2) }));
+  const shelf = await detectionShelf(bench, bytes2);
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
@@ -47368,8 +47401,8 @@ async function detectKnown(bench, session, name2, bytes2) {
     const image = indexes[i];
     const numbers4 = detectionNumbers(table4);
     fresh.set(image, numbers4);
-    const [digest2, text3] = [digests[image], packNumbers(numbers4)];
-    if (digest2 !== void 0 && shelf.get(digest2) !== text3) shelf.put(digest2, text3);
+    const [digest3, text4] = [digests[image], packNumbers(numbers4)];
+    if (digest3 !== void 0 && shelf.get(digest3) !== text4) shelf.put(digest3, text4);
   });
   const known2 = new Map(
     all.flatMap((i) => {
@@ -47377,16 +47410,23 @@ async function detectKnown(bench, session, name2, bytes2) {
       return numbers4 === void 0 ? [] : [[i, numbers4]];
     })
   );
-  const live = settings2.gate.thresholds.latencyMs === void 0 ? all.slice(0, LIVE) : all;
+  const { shared } = store;
+  const judgesLatency = settings2.gate.thresholds.latencyMs !== void 0 && shared === void 0;
+  const live = judgesLatency ? all : all.slice(0, LIVE);
   const missing = all.filter((i) => !known2.has(i));
   if (known2.size > 0 && live.length < all.length)
-    bench.context.progress.phase(`Evaluating ${name2}: resumed, ${known2.size} of ${all.length} images known`);
+    bench.context.progress.phase(
+      `Evaluating ${name2}: ${shared === void 0 ? "resumed" : "from shards"}, ${known2.size} of ${all.length} images known`
+    );
   await run5([.../* @__PURE__ */ new Set([...live, ...missing])].sort((a, b) => a - b));
-  const differs = [...fresh].some(([i, numbers4]) => {
+  const differing = [...fresh].find(([i, numbers4]) => {
     const before = known2.get(i);
     return before !== void 0 && packNumbers(before) !== packNumbers(numbers4);
   });
-  if (differs) {
+  if (differing !== void 0 && shared !== void 0) {
+    shared.onDiffering(name2, bench.truth.images[differing[0]]?.name ?? "");
+    for (const i of known2.keys()) fresh.delete(i);
+  } else if (differing !== void 0) {
     bench.context.progress.phase(`Evaluating ${name2}: what was kept does not hold any more, all images anew`);
     await run5(all.filter((i) => !fresh.has(i)));
   }
@@ -47490,10 +47530,10 @@ function compareBase(bench, found) {
   };
 }
 function otherSet2({ digests, truth }, { data }) {
-  const { digest: digest2, images: images2 } = data.validation;
-  if (digest2 === void 0)
+  const { digest: digest3, images: images2 } = data.validation;
+  if (digest3 === void 0)
     return "its report does not tell its validation set (it is of an older int8-gate)";
-  if (digest2 === digests.validation) return void 0;
+  if (digest3 === digests.validation) return void 0;
   return `it was measured on another validation set (${images2} images, here ${truth.images.length})`;
 }
 function otherEngine({ settings: settings2 }, { engines: engines3 }) {
@@ -47607,9 +47647,9 @@ function unequalChannels({
   tensors,
   weights
 }) {
-  const byName3 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
+  const byName4 = new Map(tensors.map((tensor2) => [tensor2.name, tensor2]));
   const found = weights.flatMap((one2) => {
-    const tensor2 = byName3.get(one2.input);
+    const tensor2 = byName4.get(one2.input);
     if (tensor2?.extremes === void 0 || !tensor2.layers.includes(one2.layer)) return [];
     const reaches = channelReach(tensor2.extremes);
     if (reaches.length !== one2.inputEnergy.length || reaches.length === 0) return [];
@@ -48615,16 +48655,16 @@ function calibratorInWords({ calibrator, percentile, cache }) {
   return calibratorWords(calibrator, percentile);
 }
 async function readRanges(file, statistics) {
-  let text3;
+  let text4;
   try {
-    text3 = await readFile14(file, "utf8");
+    text4 = await readFile14(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
       { cause }
     );
   }
-  return rangesFromCache(parseCalibrationCache(text3, file), statistics, file);
+  return rangesFromCache(parseCalibrationCache(text4, file), statistics, file);
 }
 var init_calibrate = __esm({
   "src/pipeline/calibrate.ts"() {
@@ -48663,7 +48703,7 @@ async function writeTogether(folder, files) {
     for (const { temporary, content } of places2) await writeFile5(temporary, content);
     for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
   } catch (cause) {
-    for (const { temporary } of places2) await rm7(temporary, { force: true });
+    for (const { temporary } of places2) await rm7(temporary, { force: true }).catch(() => void 0);
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -48820,9 +48860,9 @@ var init_kinds = __esm({
 // src/pipeline/audit/section.ts
 import { basename as basename8 } from "node:path";
 async function auditSection2(material) {
-  const { bench, extremes: byName3, images: images2, shown: shown3, broken: broken3, observed, seen } = material;
+  const { bench, extremes: byName4, images: images2, shown: shown3, broken: broken3, observed, seen } = material;
   const { settings: settings2, truth, calibrationRecords } = bench;
-  const extremes = [...byName3.values()];
+  const extremes = [...byName4.values()];
   const reaches = driftOf(material.statistics, material.validation);
   const drift2 = withSaturation(reaches, material);
   const beyond = beyondCalibration(reaches);
@@ -48957,8 +48997,8 @@ async function runAudit(loaded2, context3) {
 async function materialOf(bench, features, broken3) {
   const { context: context3, truth, loaded: loaded2 } = bench;
   const shown3 = await lookAtValidation(truth.images, loaded2, context3);
-  const byName3 = new Map(features.map((image) => [image.name, image]));
-  const images2 = bench.calibrationRecords.flatMap(({ name: name2 }) => byName3.get(name2) ?? []);
+  const byName4 = new Map(features.map((image) => [image.name, image]));
+  const images2 = bench.calibrationRecords.flatMap(({ name: name2 }) => byName4.get(name2) ?? []);
   const calibrated = await calibrateAsIs(bench, { extremes: true });
   context3.progress.phase(`Observing ${truth.images.length} validation images`);
   const validation = await bench.engine.collect(
@@ -49959,10 +49999,10 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
   }
 }
 async function settingsIn(folder, head, repository) {
-  const text3 = await repository.read(head.file);
-  if (text3 === void 0) throw new Error("the base has no settings, which was found out before");
+  const text4 = await repository.read(head.file);
+  if (text4 === void 0) throw new Error("the base has no settings, which was found out before");
   const file = join17(folder, relative7(repository.root, head.file));
-  const loaded2 = parseSettings(text3, file, (path4) => {
+  const loaded2 = parseSettings(text4, file, (path4) => {
     const checkedOut = resolve6(dirname12(file), path4);
     const inWorkTree2 = resolve6(dirname12(head.file), path4);
     return !existsSync2(checkedOut) && existsSync2(inWorkTree2) ? inWorkTree2 : checkedOut;
@@ -51415,11 +51455,43 @@ var init_pictures = __esm({
 });
 
 // src/pipeline/rank.ts
-async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
+async function rankLayers(basis, how = {}) {
+  const { bench } = basis;
+  const geometries = await geometriesOf(bench);
+  const stored = await sweepInput(basis, geometries, how);
+  const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep(await wholeInput(stored, bench, geometries));
+  bench.context.progress.end();
+  return rows3;
+}
+async function rankShare(bench, calibrated, isMine, reference) {
+  const images2 = bench.subset.filter((_, i) => isMine(i)).length;
+  const geometries = await geometriesOf(bench);
+  const heads2 = { heads: headTensors(bench.graph), images: [] };
+  const of2 = (outputs) => sweepInput({ ...calibrated, bench, reference: { outputs } }, geometries, {});
+  const stored = await of2(heads2);
+  if (canSweepStored(stored)) {
+    if (images2 > 0) await sweepShare(stored, isMine);
+    bench.context.progress.end();
+    return images2;
+  }
+  const layers3 = bench.layers.filter((_, i) => isMine(i));
+  const input = await wholeInput(await of2(await reference()), bench, geometries);
+  await sweep({ ...input, layers: layers3 });
+  bench.context.progress.end();
+  return layers3.length;
+}
+function geometriesOf({ validation, subset }) {
+  return Promise.all(subset.map(async (i) => (await validation.get(i)).geometry));
+}
+async function sweepInput({
+  bench,
+  ranges,
+  reference,
+  statistics
+}, geometries, how) {
   const { context: context3, settings: settings2, subset, layers: layers3, graph } = bench;
   context3.progress.phase(`Sensitivity of ${layers3.length} layers on ${subset.length} images`);
-  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const common = {
+  return {
     engine: bench.engine,
     model: bench.model,
     layers: layers3,
@@ -51428,10 +51500,7 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     reference: reference.outputs,
     feed: feedOf(bench, bench.validation, subset),
     signal: context3.signal,
-    onProgress: (done, total) => context3.progress.update(done, total)
-  };
-  const stored = {
-    ...common,
+    onProgress: (done, total) => context3.progress.update(done, total),
     graph,
     work: new Map(
       withMacs(layers3, graph, statistics).flatMap(
@@ -51448,18 +51517,20 @@ async function rankLayers({ bench, ranges, reference, statistics }, how = {}) {
     ...await memoryOf(bench),
     onKnown: (known2, most) => {
       if (known2 > 0)
-        context3.progress.phase(`Sensitivity: resumed, ${known2} of at most ${most} measurements known`);
+        context3.progress.phase(
+          `Sensitivity: ${bench.store.shared === void 0 ? "resumed" : "from shards"}, ${known2} of at most ${most} measurements known`
+        );
     }
   };
+}
+async function wholeInput(stored, bench, geometries) {
   const shelf = await wholeShelf(stored, bench);
-  const rows3 = how.plain !== true && canSweepStored(stored) ? await sweepStored(stored) : await sweep({
-    ...common,
+  return {
+    ...stored,
     ...shelf !== void 0 && { shelf },
     scorer: () => subsetScorer(bench, "candidate", geometries),
     baseline: await baselineOf(bench, geometries)
-  });
-  context3.progress.end();
-  return rows3;
+  };
 }
 async function memoryOf(bench) {
   const { store, validation, subset } = bench;
@@ -51519,10 +51590,12 @@ async function runGate(loaded2, context3, how = {}) {
   return withBench(terms.loaded, context3, async (prepared2) => {
     const against2 = { waivers: terms.waivers, base: compareBase(prepared2, base) };
     const opened = { ...prepared2, against: against2 };
+    await how.known?.onBench(opened);
     await probeGpu(opened.settings, context3);
     const basis = await basisOf(opened);
     const { bench, fp32, statistics, ranges, choices, corrections } = basis;
     const { plan, age } = await startPlan(bench);
+    await how.known?.onQuantized(bench, quantizedBy(basis, plan).bytes);
     const int8 = await buildVariant(basis, "INT8", plan);
     const rows3 = isRanked(bench, fp32, int8) ? await rankLayers(basis) : void 0;
     const { mixed, found: search } = await findMixed(basis, int8, rows3, how);
@@ -51617,18 +51690,21 @@ async function basisOf(bench) {
   return { fp32, reference, ...calibrated };
 }
 async function referenceOf2(bench, fp32) {
+  const outputs = await headOutputs(bench);
+  return { detections: fp32.detections, heads: outputs.heads, outputs };
+}
+async function headOutputs(bench) {
   const heads2 = headTensors(bench.graph);
   const session = await bench.engine.load(modelOf(bench, "FP32", bench.referenceBytes), {
     extraOutputs: heads2
   });
   try {
-    const outputs = await referenceOutputs(
+    return await referenceOutputs(
       session,
       heads2,
       feedOf(bench, bench.validation, bench.subset),
       bench.context.signal
     );
-    return { detections: fp32.detections, heads: heads2, outputs };
   } finally {
     await session.release();
   }
@@ -51640,10 +51716,14 @@ function weightBytes(layers3, int8, floatBytes) {
     0
   );
 }
-async function buildVariant({ bench, fp32, reference, ranges, statistics }, name2, plan) {
+function quantizedBy({ bench, ranges, statistics }, plan) {
   const { batch } = bench.settings.calibration;
   const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
-  const bytes2 = encodeModel(model.proto);
+  return { model, bytes: encodeModel(model.proto) };
+}
+async function buildVariant(basis, name2, plan) {
+  const { bench, fp32, reference } = basis;
+  const { model, bytes: bytes2 } = quantizedBy(basis, plan);
   const measured = await measure(
     bench,
     name2,
@@ -51693,9 +51773,590 @@ var init_run = __esm({
   }
 });
 
+// src/shards/share.ts
+function parseShare(text4, where) {
+  const [, i, n] = /^(\d{1,3})\/(\d{1,3})$/.exec(text4) ?? [];
+  const [index, count3] = [Number(i), Number(n)];
+  if (index >= 1 && index <= count3 && count3 <= MOST3) return { index, count: count3 };
+  throw new InputFault({
+    where,
+    what: `is "${text4}", expected i/n with 1 ≤ i ≤ n ≤ ${MOST3}`,
+    fix: "For example `3/8` for the third of eight shards."
+  });
+}
+function mine({ index, count: count3 }, item) {
+  return item % count3 === index - 1;
+}
+var MOST3;
+var init_share = __esm({
+  "src/shards/share.ts"() {
+    "use strict";
+    init_faults();
+    MOST3 = 256;
+  }
+});
+
+// src/shards/records.ts
+function joinRecords(parts) {
+  const joined2 = /* @__PURE__ */ new Map();
+  for (const part of parts)
+    for (const [shelf, values] of part) {
+      const all = joined2.get(shelf) ?? /* @__PURE__ */ new Map();
+      joined2.set(shelf, all);
+      for (const [name2, value] of values) if (!all.has(name2)) all.set(name2, value);
+    }
+  return joined2;
+}
+var Recording;
+var init_records2 = __esm({
+  "src/shards/records.ts"() {
+    "use strict";
+    Recording = class {
+      /** @param known - what lies on it already. */
+      constructor(shared, known2 = /* @__PURE__ */ new Map()) {
+        this.shared = shared;
+        this.shelves = new Map([...known2].map(([shelf, values]) => [shelf, new Map(values)]));
+      }
+      shared;
+      shelves;
+      get records() {
+        return this.shelves;
+      }
+      shelf(kind, key) {
+        const name2 = `${kind}-${key}`;
+        const values = this.shelves.get(name2) ?? /* @__PURE__ */ new Map();
+        this.shelves.set(name2, values);
+        return Promise.resolve({
+          size: values.size,
+          get: (one) => values.get(one),
+          put: (one, value) => void values.set(one, value)
+        });
+      }
+    };
+  }
+});
+
+// src/shards/schema.ts
+var text3, digest2, headerSchema;
+var init_schema3 = __esm({
+  "src/shards/schema.ts"() {
+    "use strict";
+    text3 = { type: "string" };
+    digest2 = { type: "string", pattern: "^[0-9a-f]{64}$" };
+    headerSchema = {
+      type: "object",
+      additionalProperties: false,
+      properties: {
+        schema: { const: "int8-gate/shard" },
+        version: { const: 1 },
+        shard: {
+          type: "object",
+          additionalProperties: false,
+          properties: {
+            index: { type: "integer", minimum: 1 },
+            count: { type: "integer", minimum: 1 }
+          },
+          required: ["index", "count"]
+        },
+        tool: {
+          type: "object",
+          additionalProperties: false,
+          // `program` is the SHA-256 of the bundle, null when run from source.
+          properties: { version: text3, program: { anyOf: [digest2, { type: "null" }] } },
+          required: ["version", "program"]
+        },
+        engine: {
+          type: "object",
+          additionalProperties: false,
+          properties: { name: text3, version: text3 },
+          required: ["name", "version"]
+        },
+        /** Platform, architecture and processors. */
+        machine: { type: "array", items: text3 },
+        digests: {
+          type: "object",
+          additionalProperties: false,
+          properties: {
+            settings: digest2,
+            model: digest2,
+            validation: digest2,
+            calibration: digest2,
+            /** The model with Q/DQ, which holds all that calibration found. */
+            int8: digest2
+          },
+          required: ["settings", "model", "validation", "calibration", "int8"]
+        },
+        /** Validation images that it ran, and of what it ranked layers: images, or whole layers. */
+        evaluated: { type: "integer", minimum: 0 },
+        ranked: { type: "integer", minimum: 0 }
+      },
+      required: ["schema", "version", "shard", "tool", "engine", "machine", "digests", "evaluated", "ranked"]
+    };
+  }
+});
+
+// src/shards/file.ts
+import { createHash as createHash14 } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir as mkdir6, rename as rename5, rm as rm9 } from "node:fs/promises";
+import { basename as basename13, join as join19 } from "node:path";
+import { createInterface as createInterface2 } from "node:readline";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createGzip } from "node:zlib";
+async function writeShard(folder, header, records) {
+  const { index, count: count3 } = header.shard;
+  const path4 = join19(folder, `${index}-of-${count3}${SHARD_SUFFIX}`);
+  const temporary = `${path4}.${process.pid}.tmp`;
+  try {
+    await mkdir6(folder, { recursive: true });
+    await pipeline(
+      Readable.from(linesOf(header, records)),
+      createGzip({ level: 6 }),
+      createWriteStream(temporary)
+    );
+    await rename5(temporary, path4);
+    return path4;
+  } catch (cause) {
+    await rm9(temporary, { force: true }).catch(() => void 0);
+    throw new SurroundingsFault(
+      {
+        where: path4,
+        what: `cannot be written: ${messageOf(cause)}`,
+        fix: "Make room, or name another folder with `--out`."
+      },
+      { cause }
+    );
+  }
+}
+function* linesOf(header, records) {
+  const hash = createHash14("sha256");
+  let count3 = 0;
+  const line = (value) => {
+    const text4 = `${JSON.stringify(value)}
+`;
+    hash.update(text4);
+    return text4;
+  };
+  yield line(header);
+  for (const [shelf, values] of [...records].sort(byName3))
+    for (const [name2, value] of [...values].sort(byName3)) {
+      yield line([shelf, name2, value]);
+      count3++;
+    }
+  yield `${JSON.stringify({ records: count3, sha256: hash.digest("hex") })}
+`;
+}
+function byName3([a], [b]) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+async function readShard(file) {
+  const reader = new Reader(file);
+  const source = createReadStream(file);
+  const unpacked = source.pipe(createGunzip());
+  let broken3;
+  source.on("error", (error2) => unpacked.destroy(error2));
+  unpacked.on("error", (error2) => broken3 ??= error2);
+  try {
+    for await (const line of createInterface2({ input: unpacked, crlfDelay: Infinity })) reader.take(line);
+  } catch (error2) {
+    if (error2 instanceof InputFault) throw error2;
+    broken3 ??= error2;
+  } finally {
+    source.destroy();
+  }
+  if (broken3 !== void 0)
+    throw new InputFault(
+      {
+        where: file,
+        what: systemCode(broken3)?.startsWith("Z_") === true ? `is no shard, or is cut short: ${messageOf(broken3)}` : `cannot be read: ${messageOf(broken3)}`,
+        fix: AGAIN
+      },
+      { cause: broken3 }
+    );
+  return reader.finish();
+}
+var import__5, SHARD_SUFFIX, AGAIN, Reader;
+var init_file2 = __esm({
+  "src/shards/file.ts"() {
+    "use strict";
+    import__5 = __toESM(require__(), 1);
+    init_faults();
+    init_schema3();
+    SHARD_SUFFIX = ".shard.jsonl.gz";
+    AGAIN = "Run that shard again.";
+    Reader = class {
+      constructor(file) {
+        this.file = file;
+      }
+      file;
+      hash = createHash14("sha256");
+      records = /* @__PURE__ */ new Map();
+      header;
+      count = 0;
+      end;
+      take(line) {
+        const value = this.parse(line);
+        if (this.end !== void 0) throw this.fault("goes on behind its end");
+        if (this.header === void 0) {
+          this.header = this.headerOf(value);
+        } else if (Array.isArray(value)) {
+          this.keep(value);
+        } else if (typeof value === "object" && value !== null && "records" in value && "sha256" in value) {
+          this.end = value;
+          return;
+        } else throw this.fault("has a line that is no record");
+        this.hash.update(`${line}
+`);
+      }
+      finish() {
+        if (this.header === void 0) throw this.fault("is empty");
+        if (this.end === void 0) throw this.fault("is cut short: its last line is missing");
+        if (this.end.records !== this.count || this.end.sha256 !== this.hash.digest("hex"))
+          throw this.fault("was changed after it was written: its content does not match its SHA-256");
+        return { file: this.file, header: this.header, records: this.records };
+      }
+      keep(value) {
+        const [shelf, name2, record] = value;
+        if (value.length !== 3 || typeof shelf !== "string" || typeof name2 !== "string")
+          throw this.fault("has a line that is no record");
+        const values = this.records.get(shelf) ?? /* @__PURE__ */ new Map();
+        this.records.set(shelf, values);
+        values.set(name2, record);
+        this.count++;
+      }
+      headerOf(value) {
+        if (typeof value !== "object" || value === null || !("schema" in value) || value.schema !== "int8-gate/shard")
+          throw this.fault("is no shard of int8-gate");
+        if ("version" in value && value.version !== 1)
+          throw this.fault(`is a shard of version ${JSON.stringify(value.version)}, 1 is read here`);
+        const validate2 = new import__5.Ajv2020({ strict: false, strictNumbers: true }).compile(headerSchema);
+        if (validate2(value)) return value;
+        const [error2] = validate2.errors ?? [];
+        throw this.fault(
+          `has a header that is not agreed on: ${error2?.instancePath ?? ""} ${error2?.message ?? ""}`
+        );
+      }
+      parse(line) {
+        try {
+          return JSON.parse(line);
+        } catch (cause) {
+          throw this.fault(`has a line that is no JSON: ${messageOf(cause).slice(0, 100)}`);
+        }
+      }
+      fault(what) {
+        return new InputFault({ where: basename13(this.file), what, fix: AGAIN });
+      }
+    };
+  }
+});
+
+// src/shards/whole.ts
+import { readdir as readdir4, stat as stat8 } from "node:fs/promises";
+import { join as join20 } from "node:path";
+async function findShards(paths) {
+  const found = await Promise.all(paths.map((path4) => shardsAt(path4)));
+  return [...new Set(found.flat())].sort();
+}
+async function shardsAt(path4) {
+  const info2 = await stat8(path4).catch(() => void 0);
+  if (info2 === void 0) throw noShard(path4, "there is no such file or folder");
+  if (info2.isFile()) return [path4];
+  const entries = await readdir4(path4, { withFileTypes: true });
+  const inner = await Promise.all(
+    entries.filter((entry) => entry.isDirectory()).map(async ({ name: name2 }) => (await readdir4(join20(path4, name2))).map((file) => join20(path4, name2, file)))
+  );
+  const files = [...entries.map(({ name: name2 }) => join20(path4, name2)), ...inner.flat()];
+  const shards = files.filter((file) => file.endsWith(SHARD_SUFFIX));
+  if (shards.length === 0) throw noShard(path4, `holds no file *${SHARD_SUFFIX}`);
+  return shards;
+}
+function noShard(where, what) {
+  return new InputFault({
+    where,
+    what,
+    fix: "Name the files that `int8-gate run --shard i/n` wrote, or the folder that they were gathered in."
+  });
+}
+function checkWhole(shards) {
+  const [first2] = shards;
+  if (first2 === void 0) throw noShard("merge", "no shard was named");
+  const { count: count3 } = first2.header.shard;
+  const problems = [];
+  const byIndex = /* @__PURE__ */ new Map();
+  for (const shard2 of shards) {
+    const { index, count: own } = shard2.header.shard;
+    const before = byIndex.get(index);
+    if (own !== count3)
+      problems.push({
+        where: shard2.file,
+        what: `is one of ${own} shards, ${first2.file} is one of ${count3}`,
+        fix: "Merge the shards of one run."
+      });
+    else if (index > own)
+      problems.push({
+        where: shard2.file,
+        what: `is shard ${index} of ${own}, which cannot be`,
+        fix: "Run the shards again."
+      });
+    else if (before !== void 0)
+      problems.push({
+        where: shard2.file,
+        what: `is shard ${index} of ${count3}, and so is ${before.file}`,
+        fix: "Name each shard once."
+      });
+    else byIndex.set(index, shard2);
+  }
+  const missing = Array.from({ length: count3 }, (_, i) => i + 1).filter((index) => !byIndex.has(index));
+  if (problems.length === 0 && missing.length > 0)
+    problems.push({
+      where: "merge",
+      what: `shard ${missing.join(", ")} of ${count3} ${missing.length === 1 ? "is" : "are"} missing`,
+      fix: "All shards are needed: look whether their jobs ended well."
+    });
+  if (problems.length > 0) throw new InputFault(problems);
+  return [...byIndex].sort(([a], [b]) => a - b).map(([, shard2]) => shard2);
+}
+function checkSame(shards, here) {
+  const problems = shards.flatMap(({ file, header }) => {
+    const { tool, engine, digests } = header;
+    if (tool.version !== here.tool.version || tool.program !== here.tool.program)
+      return [
+        {
+          where: file,
+          what: `was made by int8-gate ${nameOf2(tool)}, this is ${nameOf2(here.tool)}`,
+          fix: "Shards and merge take the same build."
+        }
+      ];
+    if (engine.name !== here.engine.name || engine.version !== here.engine.version)
+      return [
+        {
+          where: file,
+          what: `was measured by ${engine.name} ${engine.version}, here is ${here.engine.name} ${here.engine.version}`,
+          fix: "Shards and merge take the same engine."
+        }
+      ];
+    const other = Object.keys(WORDS2).find(
+      (key) => digests[key] !== here.digests[key]
+    );
+    return other === void 0 ? [] : [{ where: file, what: `is of ${WORDS2[other][0]}`, fix: WORDS2[other][1] }];
+  });
+  if (problems.length > 0) throw new InputFault(problems);
+}
+function checkScales(shards, { int8, machine }) {
+  const problems = shards.filter(({ header }) => header.digests.int8 !== int8).map(({ file, header }) => {
+    const same = header.machine.join() === machine.join();
+    return {
+      where: file,
+      what: same ? "calibrated to other scales than this machine, which is of the same kind: the plan or a calibration cache differs" : `calibrated to other scales than this machine: it is ${header.machine.join(", ")}, this is ${machine.join(", ")}, and kernels differ in their last bits`,
+      fix: same ? "Shards and merge take the same plan and the same calibration cache." : "Run shards and merge on one kind of machine."
+    };
+  });
+  if (problems.length > 0) throw new InputFault(problems);
+}
+function nameOf2({ version, program: program3 }) {
+  return program3 === null ? `${version} from source` : `${version} (${program3.slice(0, 12)})`;
+}
+var WORDS2;
+var init_whole = __esm({
+  "src/shards/whole.ts"() {
+    "use strict";
+    init_faults();
+    init_file2();
+    WORDS2 = {
+      settings: ["other settings", "Shards and merge take the same settings file and the same base ref."],
+      model: ["another model", "Shards and merge take the same commit."],
+      validation: ["another validation set", "Shards and merge take the same images and annotations."],
+      calibration: ["other calibration images", "Shards and merge take the same images."]
+    };
+  }
+});
+
+// src/shards/index.ts
+var init_shards = __esm({
+  "src/shards/index.ts"() {
+    "use strict";
+    init_share();
+    init_records2();
+    init_file2();
+    init_whole();
+  }
+});
+
+// src/pipeline/shard.ts
+import { basename as basename14, isAbsolute as isAbsolute4 } from "node:path";
+async function runShard(loaded2, context3, share2) {
+  const terms = await settleTerms(loaded2, context3.base, (/* @__PURE__ */ new Date()).toISOString().slice(0, 10));
+  refuseLatency(terms.loaded);
+  const store = new Recording({ onDiffering: () => void 0 });
+  return withBench(terms.loaded, { ...context3, store }, async (opened) => {
+    const isMine = (item) => mine(share2, item);
+    const evaluated = await evaluateShare(opened, "FP32", opened.referenceBytes, isMine);
+    const { plan } = await startPlan(opened);
+    const calibrated = await calibrate(opened, plan);
+    const { bench } = calibrated;
+    const { bytes: bytes2 } = quantizedBy(calibrated, plan);
+    await evaluateShare(bench, "INT8", bytes2, isMine);
+    const ranked2 = ranksAnyway(bench) ? await rankShare(bench, calibrated, isMine, () => headOutputs(bench)) : 0;
+    context3.progress.phase("Writing the shard");
+    const header = {
+      schema: "int8-gate/shard",
+      version: 1,
+      shard: { ...share2 },
+      machine: [...machineOf()],
+      ...termsOf2(opened),
+      digests: { ...termsOf2(opened).digests, int8: digestOf3(bytes2) },
+      evaluated,
+      ranked: ranked2
+    };
+    const file = await writeShard(context3.out, header, store.records);
+    return { file, shard: share2, evaluated, ranked: ranked2 };
+  });
+}
+async function runMerge(loaded2, context3, paths) {
+  refuseLatency(loaded2);
+  const files = await findShards(paths);
+  context3.progress.phase(`Reading ${files.length} ${files.length === 1 ? "shard" : "shards"}`);
+  const read = [];
+  for (const file of files) read.push(await readShard(file));
+  const shards = checkWhole(read);
+  const here = machineOf();
+  const others = shards.filter(({ header }) => header.machine.join() !== here.join());
+  if (others.length > 0)
+    context3.progress.phase(
+      `${others.length} of ${shards.length} shards ran on another processor than this one (${here.join(", ")}): the last bits of their numbers may be other than in one run`
+    );
+  const store = new Recording(
+    {
+      onDiffering: (name2, image) => {
+        if (others.length === 0) throw unlike(name2, image);
+      }
+    },
+    joinRecords(shards.map(({ records }) => records))
+  );
+  return runGate(loaded2, { ...context3, store }, { known: knownBy(shards) });
+}
+function unlike(name2, image) {
+  return new InputFault({
+    where: "merge",
+    what: `${name2} run again on ${image} detects other boxes than the shards hold, on the same kind of machine`,
+    fix: "Shards must come from the jobs of this run: run them again."
+  });
+}
+function knownBy(shards) {
+  return {
+    async onBench(bench) {
+      refuseLatency(bench.loaded);
+      checkSame(shards, termsOf2(bench));
+      await checkComplete(bench, shards, "FP32", bench.referenceBytes);
+    },
+    async onQuantized(bench, bytes2) {
+      checkScales(shards, { int8: digestOf3(bytes2), machine: machineOf() });
+      await checkComplete(bench, shards, "INT8", bytes2);
+    }
+  };
+}
+async function checkComplete(bench, shards, name2, bytes2) {
+  const shelf = await detectionShelf(bench, bytes2);
+  const { records, spec } = bench.validation;
+  for (const [i, record] of records.entries()) {
+    const digest3 = await imageDigest(record, spec);
+    if (digest3 !== void 0 && shelf.get(digest3) !== void 0) continue;
+    const of2 = shards.find(({ header }) => mine(header.shard, i));
+    throw new InputFault({
+      where: of2?.file ?? "merge",
+      what: `holds no detections of ${name2} on ${record.name}`,
+      fix: "Run that shard again, with the same settings, images and decoder."
+    });
+  }
+}
+function refuseLatency({ settings: settings2, place: place2 }) {
+  if (settings2.gate.thresholds.latencyMs === void 0 || settings2.engine.name === "tensorrt") return;
+  throw new InputFault({
+    where: place2("/gate/thresholds/latencyMs"),
+    what: "a latency cannot be judged from shards, which run on several machines",
+    fix: "Judge it in a run of its own, or with `engine.name: tensorrt`, where merge measures it on its GPU."
+  });
+}
+function ranksAnyway({ settings: settings2 }) {
+  const { sensitivity: sensitivity2, quantization } = settings2;
+  return sensitivity2.enabled && (quantization.plan === void 0 || sensitivity2.always);
+}
+async function evaluateShare(bench, name2, bytes2, isMine) {
+  const { validation, engine, context: context3 } = bench;
+  const images2 = validation.records.flatMap((_, i) => isMine(i) ? [i] : []);
+  const shelf = await detectionShelf(bench, bytes2);
+  context3.progress.phase(`Evaluating ${name2} on ${images2.length} of ${validation.count} images`);
+  if (images2.length === 0) return 0;
+  const digests = /* @__PURE__ */ new Map();
+  for (const i of images2) {
+    const record = validation.records[i];
+    digests.set(i, record && await imageDigest(record, validation.spec));
+  }
+  const session = await engine.load(modelOf(bench, name2, bytes2));
+  try {
+    await detect(bench, session, name2, feedOf(bench, validation, images2), (i, table3) => {
+      const digest3 = digests.get(images2[i]);
+      if (digest3 !== void 0) shelf.put(digest3, packNumbers(detectionNumbers(table3)));
+    });
+  } finally {
+    context3.progress.end();
+    await session.release();
+  }
+  return images2.length;
+}
+function termsOf2({ loaded: loaded2, engine, model, digests, referenceBytes }) {
+  return {
+    tool: { version: VERSION2, program: codeDigest() ?? null },
+    engine: { name: engine.name, version: engine.version },
+    digests: {
+      settings: settingsDigest(loaded2),
+      model: keyOf([model.digest, digestOf3(referenceBytes)]),
+      validation: digests.validation,
+      calibration: keyOf(digests.calibration)
+    }
+  };
+}
+function settingsDigest({ settings: settings2 }) {
+  const { engine } = settings2;
+  const counted2 = {
+    ...settings2,
+    engine: { batch: engine.batch, name: engine.name },
+    cache: 0,
+    report: 0
+  };
+  return keyOf(
+    JSON.parse(
+      JSON.stringify(
+        counted2,
+        (_key, value) => typeof value === "string" && isAbsolute4(value) ? basename14(value) : value
+      )
+    )
+  );
+}
+var init_shard = __esm({
+  "src/pipeline/shard.ts"() {
+    "use strict";
+    init_baseline();
+    init_dataset();
+    init_faults();
+    init_shards();
+    init_store2();
+    init_calibrate();
+    init_committed_plan();
+    init_detect();
+    init_keys();
+    init_measure();
+    init_prepare();
+    init_rank();
+    init_run();
+    init_version();
+  }
+});
+
 // src/pipeline/plan-job.ts
-import { basename as basename13, dirname as dirname13, join as join19, relative as relative8, resolve as resolve7 } from "node:path";
-import { stat as stat8 } from "node:fs/promises";
+import { basename as basename15, dirname as dirname13, join as join21, relative as relative8, resolve as resolve7 } from "node:path";
+import { stat as stat9 } from "node:fs/promises";
 async function runPlan(loaded2, context3, write) {
   const { settings: settings2, place: place2 } = loaded2;
   if (settings2.gate.candidate === "int8")
@@ -51711,10 +52372,10 @@ async function runPlan(loaded2, context3, write) {
       fix: "Take the line out, or write a plan by hand."
     });
   const named = settings2.quantization.plan;
-  const target = typeof write === "string" ? resolve7(write) : named ?? join19(dirname13(loaded2.file), DEFAULT_FILE);
+  const target = typeof write === "string" ? resolve7(write) : named ?? join21(dirname13(loaded2.file), DEFAULT_FILE);
   if (write !== void 0) await checkFolder(dirname13(target));
   const result = await runGate(loaded2, context3, { anew: true });
-  const found = join19(result.reportFolder, "plan.json");
+  const found = join21(result.reportFolder, "plan.json");
   const where = relative8(dirname13(loaded2.file), target);
   if (result.exitStatus !== 0)
     return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
@@ -51722,12 +52383,12 @@ async function runPlan(loaded2, context3, write) {
   if (write === void 0)
     return { ...result, written: [`Plan: ${found}`, "With --write it goes where you commit it.", ...hint] };
   await writeTogether(dirname13(target), {
-    [basename13(target)]: formatPlan(result.plan)
+    [basename15(target)]: formatPlan(result.plan)
   });
   return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
 }
 async function checkFolder(folder) {
-  const info2 = await stat8(folder).catch(() => void 0);
+  const info2 = await stat9(folder).catch(() => void 0);
   if (info2?.isDirectory() === true) return;
   throw new InputFault({
     where: folder,
@@ -51748,7 +52409,7 @@ var init_plan_job = __esm({
 });
 
 // src/pipeline/jobs.ts
-import { join as join20 } from "node:path";
+import { join as join22 } from "node:path";
 function runQuantize(loaded2, context3) {
   return withBench(loaded2, context3, async (opened) => {
     const { plan } = await startPlan(opened);
@@ -51759,12 +52420,12 @@ function runQuantize(loaded2, context3) {
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context3.out, files);
-    const [model, strong] = Object.keys(models).map((name2) => join20(context3.out, name2));
+    const [model, strong] = Object.keys(models).map((name2) => join22(context3.out, name2));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join20(context3.out, "plan.json"),
-      cache: join20(context3.out, "calibration.cache"),
+      plan: join22(context3.out, "plan.json"),
+      cache: join22(context3.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept2
@@ -51811,6 +52472,7 @@ var init_pipeline = __esm({
     "use strict";
     init_run();
     init_audit3();
+    init_shard();
     init_plan_job();
     init_jobs();
     init_version();
@@ -51818,10 +52480,10 @@ var init_pipeline = __esm({
 });
 
 // src/commands/ask.ts
-import { createInterface as createInterface2 } from "node:readline";
+import { createInterface as createInterface3 } from "node:readline";
 function createAsk(input, output) {
   const answer2 = (question) => new Promise((done, fail) => {
-    const lines2 = createInterface2({ input, output });
+    const lines2 = createInterface3({ input, output });
     lines2.once("close", () => done(""));
     lines2.once("SIGINT", () => {
       fail(new Interrupted());
@@ -51931,8 +52593,8 @@ function formatFindings(findings2, style2) {
   return findings2.map(({ what, state, detail }) => {
     const label = state.padEnd(7);
     const line = `${label}  ${what.padEnd(width)}  ${terminalText(detail)}`;
-    const text3 = wrapped(line, style2.width, " ".repeat(width + 11));
-    return state === "absent" ? text3 : text3.replace(label, painted(label, state, style2));
+    const text4 = wrapped(line, style2.width, " ".repeat(width + 11));
+    return state === "absent" ? text4 : text4.replace(label, painted(label, state, style2));
   }).join("\n");
 }
 var run3, TIMEOUT_MS2;
@@ -51981,9 +52643,9 @@ async function diffFiles(base, head, { json: json2, width }) {
   const reports = [ranked(parseReport(before, base), base), ranked(parseReport(after2, head), head)];
   return json2 ? JSON.stringify(diffReports(...reports)) : formatDiff(...reports, { width });
 }
-function isPlan(text3) {
+function isPlan(text4) {
   try {
-    const value = JSON.parse(text3);
+    const value = JSON.parse(text4);
     return typeof value === "object" && value !== null && !("schema" in value) && "layers" in value;
   } catch {
     return false;
@@ -52129,8 +52791,8 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, open as open3, readdir as readdir4, realpath as realpath3, stat as stat9 } from "node:fs/promises";
-import { join as join21, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
+import { access, open as open3, readdir as readdir5, realpath as realpath3, stat as stat10 } from "node:fs/promises";
+import { join as join23, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], labels: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found, /* @__PURE__ */ new Set());
@@ -52140,7 +52802,7 @@ async function look(folder, depth, found, seen) {
   const real2 = await realpath3(folder);
   if (seen.has(real2)) return;
   seen.add(real2);
-  const entries = await readdir4(folder, { withFileTypes: true }).catch((error2) => {
+  const entries = await readdir5(folder, { withFileTypes: true }).catch((error2) => {
     if (systemCode(error2) === "EACCES") return [];
     throw error2;
   });
@@ -52148,7 +52810,7 @@ async function look(folder, depth, found, seen) {
   let xml;
   const texts2 = [];
   for (const entry of entries) {
-    const path4 = join21(folder, entry.name);
+    const path4 = join23(folder, entry.name);
     if (await leadsToFolder(entry, path4)) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found, seen);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
@@ -52179,7 +52841,7 @@ async function headOf(file) {
 }
 async function leadsToFolder(entry, path4) {
   if (!entry.isSymbolicLink()) return entry.isDirectory();
-  return stat9(path4).then(
+  return stat10(path4).then(
     (target) => target.isDirectory(),
     () => false
   );
@@ -52234,7 +52896,7 @@ function imagesBeside2(labels, folders) {
   });
 }
 function holds(folder, name2) {
-  return access(join21(folder, name2)).then(
+  return access(join23(folder, name2)).then(
     () => true,
     () => false
   );
@@ -52275,25 +52937,25 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access2, mkdir as mkdir6, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
-import { dirname as dirname14, join as join22, relative as relative10, resolve as resolve9, sep as sep5 } from "node:path";
+import { access as access2, mkdir as mkdir7, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
+import { dirname as dirname14, join as join24, relative as relative10, resolve as resolve9, sep as sep5 } from "node:path";
 async function repositoryOf(folder) {
-  if (await exists(join22(folder, ".git"))) return folder;
+  if (await exists(join24(folder, ".git"))) return folder;
   const parent = dirname14(folder);
   return parent === folder ? void 0 : repositoryOf(parent);
 }
 async function writeWorkflows(root2, config, force) {
   const below = relative10(root2, resolve9(config)).split(sep5).join("/");
-  const lfs = /filter=lfs/.test(await readFile18(join22(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const lfs = /filter=lfs/.test(await readFile18(join24(root2, ".gitattributes"), "utf8").catch(() => ""));
   const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
   const lines2 = [];
   for (const [i, path4] of WORKFLOWS.entries()) {
-    const file = join22(root2, path4);
+    const file = join24(root2, path4);
     if (!force && await exists(file)) {
       lines2.push(`Kept ${path4}, which was there`);
       continue;
     }
-    await mkdir6(dirname14(file), { recursive: true });
+    await mkdir7(dirname14(file), { recursive: true });
     await writeFile6(file, texts2[i]);
     lines2.push(`Wrote ${path4}`);
   }
@@ -52381,7 +53043,7 @@ var init_workflows = __esm({
 });
 
 // src/commands/init.ts
-import { access as access3, rename as rename5, writeFile as writeFile7 } from "node:fs/promises";
+import { access as access3, rename as rename6, writeFile as writeFile7 } from "node:fs/promises";
 import { dirname as dirname15, relative as relative11, resolve as resolve10 } from "node:path";
 async function init(options, ask2) {
   const file = resolve10(options.config);
@@ -52416,7 +53078,7 @@ async function init(options, ask2) {
     calibration: to(calibration)
   };
   await writeFile7(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
-  await rename5(temporary, file);
+  await rename6(temporary, file);
   await loadSettings(file);
   return [
     `Wrote ${options.config}`,
@@ -52539,9 +53201,9 @@ function bar2(stream) {
   let title = "";
   let shown3 = "";
   const clear = () => void (shown3 !== "" && stream.write(`\r${" ".repeat(shown3.length)}\r`));
-  const paint = (text3) => {
+  const paint = (text4) => {
     clear();
-    shown3 = text3.slice(0, (stream.columns ?? 80) - 1);
+    shown3 = text4.slice(0, (stream.columns ?? 80) - 1);
     stream.write(shown3);
   };
   return {
@@ -52606,16 +53268,16 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir7, writeFile as writeFile8 } from "node:fs/promises";
-import { join as join23, resolve as resolve11 } from "node:path";
+import { mkdir as mkdir8, writeFile as writeFile8 } from "node:fs/promises";
+import { join as join25, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(
     parseReport(await readText(file, "Name the report.json that `int8-gate run` wrote."), file)
   );
   const folder = resolve11(out);
-  const target = join23(folder, "report.html");
+  const target = join25(folder, "report.html");
   try {
-    await mkdir7(folder, { recursive: true });
+    await mkdir8(folder, { recursive: true });
     await writeFile8(target, page);
   } catch (cause) {
     throw new InputFault(
@@ -52640,7 +53302,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { join as join24, resolve as resolve12 } from "node:path";
+import { join as join26, resolve as resolve12 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -52667,8 +53329,8 @@ function tell(error2, json2) {
   if (json2) print(JSON.stringify({ error: ending }));
   return ending.exitStatus;
 }
-function print(text3) {
-  const bytes2 = Buffer.from(`${text3}
+function print(text4) {
+  const bytes2 = Buffer.from(`${text4}
 `);
   for (let at2 = 0; at2 < bytes2.length; ) {
     try {
@@ -52681,28 +53343,30 @@ function print(text3) {
 function build(signal, end) {
   const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
   const job2 = (name2, description) => program3.command(name2).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
-  job2("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report").option(
+  const judging = (command2) => command2.option(
     "--base <report>",
     "report.json of the base, or its folder: the judged engine is held against the base's"
   ).option(
     "--base-ref <ref>",
     "branch or commit whose settings judge, and that is measured where no --base is named"
-  ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").option("--history <file>", "file of earlier runs, to which this one is added").option("--commit <sha>", "commit that the run is of, for the history").action(async (options) => {
-    const { loaded: loaded2, context: context3 } = await open4(options, signal);
-    const base = baseOf(options);
-    const { report, exitStatus, reportFolder } = await runGate(loaded2, {
-      ...context3,
-      base,
-      history: options.history === void 0 ? void 0 : resolve12(options.history),
-      commit: options.commit
-    });
+  ).option("--no-base", "there is no base, and limits on what is lost against it judge nothing").option("--history <file>", "file of earlier runs, to which this one is added").option("--commit <sha>", "commit that the run is of, for the history");
+  const tellRun = ({ report, exitStatus, reportFolder }, json2) => {
     print(
-      options.json === true ? JSON.stringify(report) : `
+      json2 ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(join24(reportFolder, "report.html"))}`
+Report: ${terminalText(join26(reportFolder, "report.html"))}`
     );
     end(exitStatus);
+  };
+  judging(job2("run", "evaluate FP32, INT8 and mixed precision, judge, and write the report")).option("--shard <i/n>", "measure the i-th of n shares into a file for `merge`, and judge nothing").action(async (options) => {
+    const { loaded: loaded2, context: context3 } = await openRun(options, signal);
+    if (options.shard === void 0) tellRun(await runGate(loaded2, context3), options.json === true);
+    else print(await shard(loaded2, context3, options));
+  });
+  judging(job2("merge", "join what `run --shard` measured, judge, and write the report")).argument("<shards...>", "files of all shards, or folders that hold them").action(async (shards, options) => {
+    const { loaded: loaded2, context: context3 } = await openRun(options, signal);
+    tellRun(await runMerge(loaded2, context3, shards), options.json === true);
   });
   job2("plan", "look for the cheapest plan that passes, and write it").option("-w, --write [file]", "write the plan where the settings name it, or to this file").action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal, { newPlan: true });
@@ -52721,7 +53385,7 @@ ${wrappedLines(result.written.map(terminalText).join("\n"), style().width)}`
   ).action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
-    const report = join24(context3.out, "audit.html");
+    const report = join26(context3.out, "audit.html");
     print(
       options.json === true ? JSON.stringify(audit) : `
 ${formatAuditTerminal(audit, style())}
@@ -52762,8 +53426,8 @@ Report: ${terminalText(report)}`
   });
   program3.command("lint").description("tell what TensorRT refuses or runs slowly in a model with Q/DQ").argument("<model>", "the .onnx file").option("--json", "print JSON instead of text").action(async (model, options) => {
     const result = lintModel(await readModel(model));
-    const text3 = () => wrappedLines(formatLint(result).split("\n").map(terminalText).join("\n"), style().width);
-    print(options.json === true ? JSON.stringify(result) : text3());
+    const text4 = () => wrappedLines(formatLint(result).split("\n").map(terminalText).join("\n"), style().width);
+    print(options.json === true ? JSON.stringify(result) : text4());
     end(result.findings.some(({ severity }) => severity === "refused") ? EXIT.fail : EXIT.pass);
   });
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
@@ -52783,6 +53447,25 @@ Report: ${terminalText(report)}`
   });
   return program3;
 }
+async function shard(loaded2, context3, options) {
+  if (options.history !== void 0)
+    throw new InputFault({
+      where: "run",
+      what: "--shard and --history contradict each other: a shard is no report",
+      fix: "Give --history to `merge`."
+    });
+  const made = await runShard(loaded2, context3, parseShare(options.shard ?? "", "run --shard"));
+  return options.json === true ? JSON.stringify(made) : shardText(made);
+}
+function shardText({ file, shard: { index, count: count3 }, evaluated, ranked: ranked2 }) {
+  return `Shard ${index} of ${count3}: ${evaluated} images evaluated, ${ranked2} of the ranking
+Shard file: ${terminalText(file)}`;
+}
+async function openRun(options, signal) {
+  const { loaded: loaded2, context: context3 } = await open4(options, signal);
+  const history = options.history === void 0 ? void 0 : resolve12(options.history);
+  return { loaded: loaded2, context: { ...context3, base: baseOf(options), history, commit: options.commit } };
+}
 function baseOf({ base, baseRef }) {
   if (base === false) {
     if (baseRef === void 0) return { kind: "none" };
@@ -52796,8 +53479,8 @@ function baseOf({ base, baseRef }) {
     return { kind: "report", file: resolve12(base), ...baseRef !== void 0 && { ref: baseRef } };
   return baseRef === void 0 ? void 0 : { kind: "ref", ref: baseRef };
 }
-function fraction3(text3) {
-  const value = Number(text3);
+function fraction3(text4) {
+  const value = Number(text4);
   if (value > 0 && value < 1) return value;
   throw new InvalidArgumentError("A number between 0 and 1 is expected, as 0.02 for two points.");
 }
@@ -52851,6 +53534,7 @@ var init_program = __esm({
     init_onnx();
     init_pipeline();
     init_report();
+    init_shards();
     init_settings();
     init_ask();
     init_doctor();
@@ -59824,7 +60508,7 @@ var require_client_h2 = __commonJS({
     "use strict";
     var assert2 = __require("node:assert");
     var { errorMonitor } = __require("node:events");
-    var { pipeline } = __require("node:stream");
+    var { pipeline: pipeline2 } = __require("node:stream");
     var util = require_util2();
     var {
       RequestContentLengthMismatchError,
@@ -60303,7 +60987,7 @@ var require_client_h2 = __commonJS({
     }
     function writeStream(abort, socket, expectsPayload, h2stream, body, client, request2, contentLength) {
       assert2(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
-      const pipe = pipeline(
+      const pipe = pipeline2(
         body,
         h2stream,
         (err) => {
@@ -62402,7 +63086,7 @@ var require_readable = __commonJS({
   "node_modules/undici/lib/api/readable.js"(exports2, module) {
     "use strict";
     var assert2 = __require("node:assert");
-    var { Readable } = __require("node:stream");
+    var { Readable: Readable2 } = __require("node:stream");
     var { RequestAbortedError, NotSupportedError, InvalidArgumentError: InvalidArgumentError2, AbortError } = require_errors3();
     var util = require_util2();
     var { ReadableStreamFrom } = require_util2();
@@ -62414,7 +63098,7 @@ var require_readable = __commonJS({
     var kContentLength = /* @__PURE__ */ Symbol("kContentLength");
     var noop3 = () => {
     };
-    var BodyReadable = class extends Readable {
+    var BodyReadable = class extends Readable2 {
       constructor({
         resume,
         abort,
@@ -62756,7 +63440,7 @@ var require_api_request = __commonJS({
   "node_modules/undici/lib/api/api-request.js"(exports2, module) {
     "use strict";
     var assert2 = __require("node:assert");
-    var { Readable } = require_readable();
+    var { Readable: Readable2 } = require_readable();
     var { InvalidArgumentError: InvalidArgumentError2, RequestAbortedError } = require_errors3();
     var util = require_util2();
     var { getResolveErrorBodyCallback } = require_util4();
@@ -62851,7 +63535,7 @@ var require_api_request = __commonJS({
         const parsedHeaders = responseHeaders === "raw" ? util.parseHeaders(rawHeaders) : headers;
         const contentType = parsedHeaders["content-type"];
         const contentLength = parsedHeaders["content-length"];
-        const res = new Readable({
+        const res = new Readable2({
           resume,
           abort,
           contentType,
@@ -63166,7 +63850,7 @@ var require_api_pipeline = __commonJS({
   "node_modules/undici/lib/api/api-pipeline.js"(exports2, module) {
     "use strict";
     var {
-      Readable,
+      Readable: Readable2,
       Duplex,
       PassThrough
     } = __require("node:stream");
@@ -63180,7 +63864,7 @@ var require_api_pipeline = __commonJS({
     var { addSignal, removeSignal } = require_abort_signal();
     var assert2 = __require("node:assert");
     var kResume = /* @__PURE__ */ Symbol("resume");
-    var PipelineRequest = class extends Readable {
+    var PipelineRequest = class extends Readable2 {
       constructor() {
         super({ autoDestroy: true });
         this[kResume] = null;
@@ -63197,7 +63881,7 @@ var require_api_pipeline = __commonJS({
         callback(err);
       }
     };
-    var PipelineResponse = class extends Readable {
+    var PipelineResponse = class extends Readable2 {
       constructor(resume) {
         super({ autoDestroy: true });
         this[kResume] = resume;
@@ -63348,7 +64032,7 @@ var require_api_pipeline = __commonJS({
         util.destroy(ret, err);
       }
     };
-    function pipeline(opts, handler2) {
+    function pipeline2(opts, handler2) {
       try {
         const pipelineHandler = new PipelineHandler(opts, handler2);
         this.dispatch({ ...opts, body: pipelineHandler.req }, pipelineHandler);
@@ -63357,7 +64041,7 @@ var require_api_pipeline = __commonJS({
         return new PassThrough().destroy(err);
       }
     }
-    module.exports = pipeline;
+    module.exports = pipeline2;
   }
 });
 
@@ -66522,7 +67206,7 @@ var require_fetch = __commonJS({
       subresourceSet
     } = require_constants3();
     var EE = __require("node:events");
-    var { Readable, pipeline, finished } = __require("node:stream");
+    var { Readable: Readable2, pipeline: pipeline2, finished } = __require("node:stream");
     var { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = require_util2();
     var { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = require_data_url();
     var { getGlobalDispatcher } = require_global2();
@@ -67461,13 +68145,13 @@ var require_fetch = __commonJS({
                   }
                 }
               }
-              this.body = new Readable({ read: resume });
+              this.body = new Readable2({ read: resume });
               const onError = this.onError.bind(this);
               resolve17({
                 status,
                 statusText,
                 headersList,
-                body: decoders.length ? pipeline(this.body, ...decoders, (err) => {
+                body: decoders.length ? pipeline2(this.body, ...decoders, (err) => {
                   if (err) {
                     this.onError(err);
                   }
@@ -70183,8 +70867,8 @@ var require_connection = __commonJS({
             return;
           }
           const secWSAccept = response.headersList.get("Sec-WebSocket-Accept");
-          const digest2 = crypto2.createHash("sha1").update(keyValue + uid).digest("base64");
-          if (secWSAccept !== digest2) {
+          const digest3 = crypto2.createHash("sha1").update(keyValue + uid).digest("base64");
+          if (secWSAccept !== digest3) {
             failWebsocketConnection(ws, "Incorrect hash received in Sec-WebSocket-Accept header.");
             return;
           }
@@ -71668,7 +72352,7 @@ ${value}`;
 var require_eventsource = __commonJS({
   "node_modules/undici/lib/web/eventsource/eventsource.js"(exports2, module) {
     "use strict";
-    var { pipeline } = __require("node:stream");
+    var { pipeline: pipeline2 } = __require("node:stream");
     var { fetching } = require_fetch();
     var { makeRequest } = require_request2();
     var { webidl } = require_webidl();
@@ -71828,7 +72512,7 @@ var require_eventsource = __commonJS({
               ));
             }
           });
-          pipeline(
+          pipeline2(
             response.body.stream,
             eventSourceStream,
             (error2) => {
@@ -72317,8 +73001,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addRaw(text3, addEOL = false) {
-        this._buffer += text3;
+      addRaw(text4, addEOL = false) {
+        this._buffer += text4;
         return addEOL ? this.addEOL() : this;
       }
       /**
@@ -72414,10 +73098,10 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addHeading(text3, level) {
+      addHeading(text4, level) {
         const tag2 = `h${level}`;
         const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag2) ? tag2 : "h1";
-        const element = this.wrap(allowedTag, text3);
+        const element = this.wrap(allowedTag, text4);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -72446,9 +73130,9 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addQuote(text3, cite) {
+      addQuote(text4, cite) {
         const attrs = Object.assign({}, cite && { cite });
-        const element = this.wrap("blockquote", text3, attrs);
+        const element = this.wrap("blockquote", text4, attrs);
         return this.addRaw(element).addEOL();
       }
       /**
@@ -72459,8 +73143,8 @@ var init_summary = __esm({
        *
        * @returns {Summary} summary instance
        */
-      addLink(text3, href) {
-        const element = this.wrap("a", text3, { href });
+      addLink(text4, href) {
+        const element = this.wrap("a", text4, { href });
         return this.addRaw(element).addEOL();
       }
     };
@@ -72489,7 +73173,7 @@ function readlink(fsPath) {
 function exists2(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat10(fsPath);
+      yield stat11(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -72499,7 +73183,7 @@ function exists2(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir8, open5, readdir5, rename6, rm9, rmdir, stat10, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir9, open5, readdir6, rename7, rm10, rmdir, stat11, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -72529,7 +73213,7 @@ var init_io_util = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir8, open: open5, readdir: readdir5, rename: rename6, rm: rm9, rmdir, stat: stat10, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir9, open: open5, readdir: readdir6, rename: rename7, rm: rm10, rmdir, stat: stat11, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -72541,7 +73225,7 @@ import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists2(dest)) ? yield stat10(dest) : null;
+    const destStat = (yield exists2(dest)) ? yield stat11(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -72549,7 +73233,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists2(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat10(source);
+    const sourceStat = yield stat11(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -72572,7 +73256,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm9(inputPath, {
+      yield rm10(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -72586,7 +73270,7 @@ function rmRF(inputPath) {
 function mkdirP(fsPath) {
   return __awaiter3(this, void 0, void 0, function* () {
     ok(fsPath, "a path argument must be provided");
-    yield mkdir8(fsPath, { recursive: true });
+    yield mkdir9(fsPath, { recursive: true });
   });
 }
 function readCopyOptions(options) {
@@ -72601,7 +73285,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
       return;
     currentDepth++;
     yield mkdirP(destDir);
-    const files = yield readdir5(sourceDir);
+    const files = yield readdir6(sourceDir);
     for (const fileName of files) {
       const srcFile = `${sourceDir}/${fileName}`;
       const destFile = `${destDir}/${fileName}`;
@@ -72612,7 +73296,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat10(sourceDir)).mode);
+    yield chmod(destDir, (yield stat11(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -72757,7 +73441,7 @@ var init_core = __esm({
 });
 
 // src/github/action.ts
-import { isAbsolute as isAbsolute4, relative as relative13, resolve as resolve13, sep as sep7 } from "node:path";
+import { isAbsolute as isAbsolute5, relative as relative13, resolve as resolve13, sep as sep7 } from "node:path";
 function readInputs() {
   const workspace = resolve13(process.env.GITHUB_WORKSPACE ?? process.cwd());
   const workingDirectory = inside(
@@ -72771,8 +73455,10 @@ function readInputs() {
     resolve13(workingDirectory, getInput("config") || "int8-gate.yml"),
     "config"
   );
+  const mode = oneOf("mode", ["gate", "merge", "comment", "audit"], "gate");
   return {
-    mode: oneOf("mode", ["gate", "comment", "audit"], "gate"),
+    mode,
+    ...readSplit(mode, (path4) => inside(workspace, resolve13(workingDirectory, path4), "shards")),
     issue: oneOf("issue", ["true", "false"], "true") === "true",
     config,
     workingDirectory,
@@ -72780,21 +73466,46 @@ function readInputs() {
     dataFolders: getMultilineInput("data-folders").map((one) => resolve13(workspace, one)),
     posting: {
       token: getInput("token"),
-      name: nameOf2(relative13(workspace, config).split(sep7).join("/")),
+      name: nameOf3(relative13(workspace, config).split(sep7).join("/")),
       comment: oneOf("comment", ["true", "false"], "true") === "true",
       check: oneOf("check", ["true", "false"], "true") === "true",
       reportUrl: addressOf(getInput("report-url"))
     }
   };
 }
-function nameOf2(config) {
+function readSplit(mode, place2) {
+  const [shard2, shards] = [getInput("shard"), getMultilineInput("shards")];
+  if (shard2 !== "" && mode !== "gate")
+    throw new InputFault({
+      where: "input shard",
+      what: `has no meaning with \`mode: ${mode}\``,
+      fix: "Leave it out, or measure with `mode: gate`."
+    });
+  if (mode === "merge" && shards.length === 0)
+    throw new InputFault({
+      where: "input shards",
+      what: "is empty: `mode: merge` joins what it names",
+      fix: "Name the folder that the artifacts of the shards were downloaded to."
+    });
+  if (mode !== "merge" && shards.length > 0)
+    throw new InputFault({
+      where: "input shards",
+      what: `has no meaning with \`mode: ${mode}\``,
+      fix: "Leave it out, or join them with `mode: merge`."
+    });
+  return {
+    shard: shard2 === "" ? void 0 : parseShare(shard2, "input shard"),
+    shards: shards.map(place2)
+  };
+}
+function nameOf3(config) {
   const name2 = getInput("name");
   if (name2 !== "") return shortened(name2, 100);
   return config === "int8-gate.yml" ? "int8-gate" : shortened(`int8-gate (${config})`, 100);
 }
-function addressOf(text3) {
-  if (text3 === "") return void 0;
-  if (URL.canParse(text3) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text3)) return text3;
+function addressOf(text4) {
+  if (text4 === "") return void 0;
+  if (URL.canParse(text4) && /^https?:\/\/[\w.~:/?#@&=+%-]+$/.test(text4)) return text4;
   throw new InputFault({
     where: "input report-url",
     what: "is no http address",
@@ -72802,13 +73513,13 @@ function addressOf(text3) {
   });
 }
 function oneOf(input, words, otherwise) {
-  const text3 = getInput(input);
-  if (text3 === "") return otherwise;
-  const found = words.find((one) => one === text3);
+  const text4 = getInput(input);
+  if (text4 === "") return otherwise;
+  const found = words.find((one) => one === text4);
   if (found !== void 0) return found;
   throw new InputFault({
     where: `input ${input}`,
-    what: `is "${text3}", expected ${words.join(" or ")}`,
+    what: `is "${text4}", expected ${words.join(" or ")}`,
     fix: "Correct the input in the workflow."
   });
 }
@@ -72823,12 +73534,17 @@ function refuseHeadCode(occasion, mode) {
 }
 function inside(workspace, path4, input) {
   const away = relative13(workspace, path4);
-  if (!away.startsWith("..") && !isAbsolute4(away)) return path4;
+  if (!away.startsWith("..") && !isAbsolute5(away)) return path4;
   throw new InputFault({
     where: `input ${input}`,
     what: `${path4} lies outside the workspace`,
     fix: "Name a path inside the checked-out repository."
   });
+}
+function publishShard(folder, words) {
+  setOutput("report-path", folder);
+  process.stdout.write(`${words}
+`);
 }
 async function publish(report, folder, exitStatus) {
   const { fp32, int8, mixed } = report.variants;
@@ -72860,8 +73576,8 @@ function briefly(report, maxBytes) {
   return formatComment(report, frame).trimStart();
 }
 async function summarizeReport(report) {
-  const text3 = formatMarkdown(report, { maxBytes: SUMMARY_BYTES });
-  await summarize(Buffer.byteLength(text3) <= SUMMARY_BYTES ? text3 : briefly(report, SUMMARY_BYTES));
+  const text4 = formatMarkdown(report, { maxBytes: SUMMARY_BYTES });
+  await summarize(Buffer.byteLength(text4) <= SUMMARY_BYTES ? text4 : briefly(report, SUMMARY_BYTES));
 }
 async function summarize(markdown) {
   try {
@@ -72884,6 +73600,7 @@ var init_action = __esm({
     init_core();
     init_faults();
     init_report();
+    init_shards();
     SUMMARY_BYTES = 9e5;
   }
 });
@@ -74685,8 +75402,8 @@ var init_json_with_bigint = __esm({
       if (!hasUserReviver) return value;
       return userReviver(key, value, context3);
     };
-    JSONParseV2 = (text3, reviver) => {
-      return JSON.parse(text3, (key, value, context3) => {
+    JSONParseV2 = (text4, reviver) => {
+      return JSON.parse(text4, (key, value, context3) => {
         const isNumber = typeof value === "number";
         const isOutOfBounds = value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
         const isBigNumber = isNumber && isOutOfBounds;
@@ -74744,8 +75461,8 @@ var init_json_with_bigint = __esm({
       }
       return rootHolder[""];
     };
-    serializeBigInts = (text3) => {
-      return text3.replace(
+    serializeBigInts = (text4) => {
+      return text4.replace(
         stringsOrLargeNumbers,
         (match2, digits, fractional, exponential) => {
           const isString = match2[0] === '"';
@@ -74759,18 +75476,18 @@ var init_json_with_bigint = __esm({
         }
       );
     };
-    JSONParse = (text3, reviver) => {
-      if (!text3) return originalParse(text3, reviver);
+    JSONParse = (text4, reviver) => {
+      if (!text4) return originalParse(text4, reviver);
       try {
-        if (isContextSourceSupported()) return JSONParseV2(text3, reviver);
-        const serializedData = serializeBigInts(text3);
+        if (isContextSourceSupported()) return JSONParseV2(text4, reviver);
+        const serializedData = serializeBigInts(text4);
         return originalParse(
           serializedData,
           (key, value, context3) => convertMarkedBigIntsReviver(key, value, context3, reviver)
         );
       } catch (error2) {
         if (error2 instanceof RangeError) {
-          const serializedData = serializeBigInts(text3);
+          const serializedData = serializeBigInts(text4);
           const parsed = originalParse(serializedData);
           return applyReviverIteratively(parsed, reviver);
         }
@@ -74938,12 +75655,12 @@ async function getResponseData(response) {
   }
   const mimetype = parse2(contentType);
   if (isJSONResponse(mimetype)) {
-    let text3 = "";
+    let text4 = "";
     try {
-      text3 = await response.text();
-      return JSONParse(text3);
+      text4 = await response.text();
+      return JSONParse(text4);
     } catch (err) {
-      return text3;
+      return text4;
     }
   } else if (mimetype.type.startsWith("text/") || // `application/octet-stream` is the canonical "arbitrary binary" type
   // (RFC 2046) and must never be decoded as text, even when the response
@@ -78097,35 +78814,35 @@ var init_client2 = __esm({
 });
 
 // src/github/sticky.ts
-import { createHash as createHash14 } from "node:crypto";
+import { createHash as createHash15 } from "node:crypto";
 function keyOf2(name2) {
   return digestOf4(name2).slice(0, 12);
 }
-function digestOf4(text3) {
-  return createHash14("sha256").update(text3).digest("hex").slice(0, 16);
+function digestOf4(text4) {
+  return createHash15("sha256").update(text4).digest("hex").slice(0, 16);
 }
-function formatMark({ key, head, run: run5, attempt, digest: digest2 }) {
-  return `<!-- int8-gate:${key} head=${head} run=${run5}.${attempt} says=${digest2} -->`;
+function formatMark({ key, head, run: run5, attempt, digest: digest3 }) {
+  return `<!-- int8-gate:${key} head=${head} run=${run5}.${attempt} says=${digest3} -->`;
 }
 function markOf(body) {
   const found = MARK.exec(body);
   if (found === null) return void 0;
-  const [, key = "", head = "", run5 = "", attempt = "", digest2 = ""] = found;
-  return { key, head, run: Number(run5), attempt: Number(attempt), digest: digest2 };
+  const [, key = "", head = "", run5 = "", attempt = "", digest3 = ""] = found;
+  return { key, head, run: Number(run5), attempt: Number(attempt), digest: digest3 };
 }
-function nextStep(found, mine, head) {
+function nextStep(found, mine2, head) {
   const marked = found.flatMap((comment) => {
     const mark2 = markOf(comment.body);
     return mark2 === void 0 ? [] : [{ comment, mark: mark2 }];
   });
   const [first2, ...others] = marked;
-  const own = others.find(({ mark: mark2 }) => mark2.run === mine.run && mark2.attempt === mine.attempt);
-  const loses = head !== mine.head ? "stale" : marked.some(({ mark: mark2 }) => mark2.head === head && newer(mark2, mine)) ? "superseded" : void 0;
+  const own = others.find(({ mark: mark2 }) => mark2.run === mine2.run && mark2.attempt === mine2.attempt);
+  const loses = head !== mine2.head ? "stale" : marked.some(({ mark: mark2 }) => mark2.head === head && newer(mark2, mine2)) ? "superseded" : void 0;
   if (loses !== void 0)
     return own === void 0 ? { kind: "rest", why: loses } : { kind: "delete", id: own.comment.id };
   if (first2 === void 0) return { kind: "create" };
-  const same = first2.mark.head === mine.head && first2.mark.digest === mine.digest;
-  const written = first2.mark.run === mine.run && first2.mark.attempt === mine.attempt;
+  const same = first2.mark.head === mine2.head && first2.mark.digest === mine2.digest;
+  const written = first2.mark.run === mine2.run && first2.mark.attempt === mine2.attempt;
   if (!same) return { kind: "update", id: first2.comment.id };
   const extra = others.at(-1);
   if (extra !== void 0) return { kind: "delete", id: extra.comment.id };
@@ -78382,13 +79099,13 @@ async function tell2(news, occasion, where, posting, manners, caution = { notes:
     const comments = await tellComments(github, news, occasion, where, posting, manners, caution);
     const all = [...check3 === void 0 ? [] : [wordsOf2("The check run", check3)], ...comments];
     return {
-      said: all.map(({ text: text3 }) => text3),
-      missed: all.filter(({ missed }) => missed).map(({ text: text3 }) => text3),
+      said: all.map(({ text: text4 }) => text4),
+      missed: all.filter(({ missed }) => missed).map(({ text: text4 }) => text4),
       checked: check3?.kind === "written"
     };
   } catch (error2) {
-    const text3 = `Posting ended early: ${messageOf(error2)}`;
-    return { said: [text3], missed: [text3], checked: false };
+    const text4 = `Posting ended early: ${messageOf(error2)}`;
+    return { said: [text4], missed: [text4], checked: false };
   }
 }
 function wordsOf2(what, posted) {
@@ -78540,12 +79257,12 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile19, stat as stat11 } from "node:fs/promises";
+import { readFile as readFile19, stat as stat12 } from "node:fs/promises";
 import { relative as relative14, sep as sep9 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
-  const about = await stat11(path4).catch(() => void 0);
+  const about = await stat12(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
   return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile19(path4, "utf8") } : void 0, root: root2 };
 }
@@ -78564,13 +79281,13 @@ function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
   };
   const settings2 = inside2(loaded2.file);
   const planned2 = plan === void 0 ? void 0 : inside2(plan.path);
-  const at2 = (path4, line, level, text3) => ({
+  const at2 = (path4, line, level, text4) => ({
     path: path4,
     start_line: line,
     end_line: line,
     annotation_level: level,
     title: "int8-gate",
-    message: shortened(text3.split("\n").map(terminalText).join("\n"), 4e3)
+    message: shortened(text4.split("\n").map(terminalText).join("\n"), 4e3)
   });
   const lineOf3 = (pointer) => Number(/:(\d+):\d+/.exec(loaded2.place(pointer))?.[1] ?? 1);
   const checks2 = report.verdict.checks.filter(({ kind }) => kind !== "pass").flatMap(
@@ -78584,17 +79301,17 @@ function annotationsOf(report, { loaded: loaded2, plan, root: root2 }) {
     ]
   );
   const findings2 = report.findings.filter(({ severity }) => severity !== "info").flatMap((finding) => {
-    const text3 = `${finding.sentence}
+    const text4 = `${finding.sentence}
 ${finding.advice}`;
     const level = finding.severity === "error" ? "failure" : "warning";
     const line = plan === void 0 ? void 0 : lineInPlan(finding, plan.text);
-    if (planned2 !== void 0 && line !== void 0) return [at2(planned2, line, level, text3)];
-    return settings2 === void 0 ? [] : [at2(settings2, lineOf3(POINTERS[finding.kind] ?? "/model"), level, text3)];
+    if (planned2 !== void 0 && line !== void 0) return [at2(planned2, line, level, text4)];
+    return settings2 === void 0 ? [] : [at2(settings2, lineOf3(POINTERS[finding.kind] ?? "/model"), level, text4)];
   });
   return [...checks2, ...findings2];
 }
-function lineInPlan({ kind, layers: layers3 = [], subject }, text3) {
-  const lines2 = text3.split("\n");
+function lineInPlan({ kind, layers: layers3 = [], subject }, text4) {
+  const lines2 = text4.split("\n");
   const names = [...layers3, subject].map((one) => `${JSON.stringify(one)}:`);
   const index = lines2.findIndex((line) => names.some((one) => line.trimStart().startsWith(one)));
   if (index >= 0) return index + 1;
@@ -78627,14 +79344,14 @@ var init_places = __esm({
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
 import { open as open6, realpath as realpath4 } from "node:fs/promises";
-import { isAbsolute as isAbsolute5, join as join26, relative as relative15 } from "node:path";
+import { isAbsolute as isAbsolute6, join as join28, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
-  const file = join26(folder, "report.json");
+  const file = join28(folder, "report.json");
   const where = relative15(workspace, file);
-  let text3;
+  let text4;
   try {
     const away = relative15(await realpath4(workspace), await realpath4(folder));
-    if (away.startsWith("..") || isAbsolute5(away))
+    if (away.startsWith("..") || isAbsolute6(away))
       throw new InputFault({
         where,
         what: "lies outside the workspace",
@@ -78655,7 +79372,7 @@ async function readForeignReport(folder, workspace) {
           what: `has ${about.size} bytes; at most ${MOST_BYTES4} are read`,
           fix: "Set `report.images: 0` to keep pictures out of the report."
         });
-      text3 = await handle.readFile("utf8");
+      text4 = await handle.readFile("utf8");
     } finally {
       await handle.close();
     }
@@ -78666,7 +79383,7 @@ async function readForeignReport(folder, workspace) {
     const what = code === "ENOENT" ? "there is no report" : `cannot be read (${code})`;
     throw new InputFault({ where, what, fix }, { cause });
   }
-  return parseReport(text3, where);
+  return parseReport(text4, where);
 }
 function cautionOf(occasion, verdict) {
   if (occasion.kind !== "workflow-run") return { notes: [], doubt: void 0 };
@@ -78721,7 +79438,7 @@ var init_companion = __esm({
 
 // src/github/confine.ts
 import { realpath as realpath5 } from "node:fs/promises";
-import { isAbsolute as isAbsolute6, relative as relative16, resolve as resolve14, sep as sep10 } from "node:path";
+import { isAbsolute as isAbsolute7, relative as relative16, resolve as resolve14, sep as sep10 } from "node:path";
 async function confine({ settings: settings2, place: place2 }, workspace, folders) {
   const roots = await Promise.all([workspace, ...folders].map(real));
   const problems = [];
@@ -78750,7 +79467,7 @@ async function real(path4) {
 }
 function within(root2, path4) {
   const away = relative16(root2, path4);
-  return away !== ".." && !away.startsWith(`..${sep10}`) && !isAbsolute6(away);
+  return away !== ".." && !away.startsWith(`..${sep10}`) && !isAbsolute7(away);
 }
 var READS;
 var init_confine = __esm({
@@ -81162,11 +81879,11 @@ var init_tool_cache = __esm({
 
 // src/github/natives.ts
 import { execFile as execFile4 } from "node:child_process";
-import { createHash as createHash15 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir9, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir6, rm as rm10 } from "node:fs/promises";
+import { createHash as createHash16 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir10, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir7, rm as rm11 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
 import { tmpdir as tmpdir4 } from "node:os";
-import { dirname as dirname18, join as join28 } from "node:path";
+import { dirname as dirname18, join as join30 } from "node:path";
 import { promisify as promisify5 } from "node:util";
 async function ensureNativePackages(actionRoot2, say) {
   if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
@@ -81174,7 +81891,7 @@ async function ensureNativePackages(actionRoot2, say) {
   const cached = find3(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp3(join28(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
+  const staging = await mkdtemp3(join30(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
   try {
     await install(actionRoot2, staging);
     await prune2(staging);
@@ -81191,11 +81908,11 @@ async function ensureNativePackages(actionRoot2, say) {
       { cause }
     );
   } finally {
-    await rm10(staging, { recursive: true, force: true });
+    await rm11(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join28(root2, "package.json"));
+  const require2 = createRequire2(join30(root2, "package.json"));
   return PACKAGES.every((name2) => {
     try {
       require2.resolve(name2);
@@ -81206,16 +81923,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile20(join28(actionRoot2, "package-lock.json"));
-  const hash = createHash15("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile20(join30(actionRoot2, "package-lock.json"));
+  const hash = createHash16("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot2, staging) {
   for (const name2 of ["package.json", "package-lock.json"])
-    await copyFile3(join28(actionRoot2, name2), join28(staging, name2));
+    await copyFile3(join30(actionRoot2, name2), join30(staging, name2));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join28(dirname18(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join30(dirname18(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -81229,16 +81946,16 @@ async function install(actionRoot2, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join28(staging, "node_modules", "onnxruntime-node", "bin");
-  for (const api of await readdir6(binaries))
-    for (const platform2 of await readdir6(join28(binaries, api))) {
-      const folder = join28(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm10(folder, { recursive: true, force: true });
+  const binaries = join30(staging, "node_modules", "onnxruntime-node", "bin");
+  for (const api of await readdir7(binaries))
+    for (const platform2 of await readdir7(join30(binaries, api))) {
+      const folder = join30(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm11(folder, { recursive: true, force: true });
       else
-        for (const arch3 of await readdir6(folder))
-          if (arch3 !== process.arch) await rm10(join28(folder, arch3), { recursive: true, force: true });
+        for (const arch3 of await readdir7(folder))
+          if (arch3 !== process.arch) await rm11(join30(folder, arch3), { recursive: true, force: true });
     }
-  await mkdir9(staging, { recursive: true });
+  await mkdir10(staging, { recursive: true });
 }
 var run4, TOOL, PACKAGES, TIMEOUT_MS3;
 var init_natives = __esm({
@@ -81266,8 +81983,8 @@ function readSurroundings(environment) {
     attempt: Number(environment.GITHUB_RUN_ATTEMPT ?? 1) || 1
   };
 }
-function addressOf2(text3, otherwise) {
-  const address = text3 === void 0 || text3 === "" ? otherwise : text3;
+function addressOf2(text4, otherwise) {
+  const address = text4 === void 0 || text4 === "" ? otherwise : text4;
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol))
     throw new InputFault({
       where: "GITHUB_SERVER_URL or GITHUB_API_URL",
@@ -81301,7 +82018,7 @@ function occasionOf(event, payload, sha) {
     (value, key) => typeof value === "object" && value !== null ? value[key] : void 0,
     payload
   );
-  const text3 = (path4) => {
+  const text4 = (path4) => {
     const value = at2(path4);
     if (typeof value === "string") return value;
     throw new InputFault({
@@ -81311,7 +82028,7 @@ function occasionOf(event, payload, sha) {
     });
   };
   const commit = (path4) => {
-    const value = text3(path4);
+    const value = text4(path4);
     if (/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(value)) return value;
     throw new InputFault({
       where: `event ${event}`,
@@ -81347,13 +82064,13 @@ function occasionOf(event, payload, sha) {
         kind: "workflow-run",
         headSha: commit("workflow_run.head_sha"),
         runId: count3(at2("workflow_run.id"), "workflow_run.id"),
-        conclusion: conclusion === null ? "no conclusion yet" : text3("workflow_run.conclusion"),
+        conclusion: conclusion === null ? "no conclusion yet" : text4("workflow_run.conclusion"),
         fork: at2("workflow_run.head_repository.full_name") !== at2("repository.full_name"),
         ofPullRequest: at2("workflow_run.event") === "pull_request",
         numbers: (Array.isArray(pulls) ? pulls : []).map(
           (one) => count3(one?.number, "workflow_run.pull_requests")
         ),
-        head: `${text3("workflow_run.head_repository.owner.login")}:${text3("workflow_run.head_branch")}`
+        head: `${text4("workflow_run.head_repository.owner.login")}:${text4("workflow_run.head_branch")}`
       };
     }
     default:
@@ -81375,18 +82092,18 @@ function mannersOf(environment) {
   return {
     tries: 5,
     firstMs: FIRST3,
-    mostMs: MOST3,
+    mostMs: MOST4,
     timeoutMs: Math.max(200, TIMEOUT * scale),
     settleMs: SETTLE,
     sleep: async (milliseconds) => void await wait(milliseconds * scale)
   };
 }
-var FIRST3, MOST3, TIMEOUT, SETTLE;
+var FIRST3, MOST4, TIMEOUT, SETTLE;
 var init_patience = __esm({
   "src/github/patience.ts"() {
     "use strict";
     FIRST3 = 1e3;
-    MOST3 = 6e4;
+    MOST4 = 6e4;
     TIMEOUT = 3e4;
     SETTLE = 2e3;
   }
@@ -81397,8 +82114,8 @@ import { resolve as resolve15 } from "node:path";
 function readComparison(workingDirectory, environment) {
   const workspace = resolve15(environment.GITHUB_WORKSPACE ?? process.cwd());
   const path4 = (input) => {
-    const text3 = getInput(input);
-    return text3 === "" ? void 0 : inside(workspace, resolve15(workingDirectory, text3), input);
+    const text4 = getInput(input);
+    return text4 === "" ? void 0 : inside(workspace, resolve15(workingDirectory, text4), input);
   };
   return {
     base: baseOf2(getInput("base"), getInput("base-ref"), path4, environment.GITHUB_EVENT_NAME ?? ""),
@@ -81450,7 +82167,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname19, join as join29, relative as relative17, resolve as resolve16 } from "node:path";
+import { dirname as dirname19, join as join31, relative as relative17, resolve as resolve16 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -81464,7 +82181,7 @@ async function prepareRunner() {
   }
 }
 function actionRoot() {
-  return join29(dirname19(fileURLToPath3(import.meta.url)), "..");
+  return join31(dirname19(fileURLToPath3(import.meta.url)), "..");
 }
 async function runAction() {
   const abort = new AbortController();
@@ -81481,11 +82198,11 @@ async function runAction() {
     const where = readSurroundings(process.env);
     const manners = mannersOf(process.env);
     if (inputs.mode === "comment") {
-      const folder = inputs.reportFolder ?? join29(inputs.workingDirectory, "int8-gate-report");
+      const folder = inputs.reportFolder ?? join31(inputs.workingDirectory, "int8-gate-report");
       process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
       return;
     }
-    post2 = (news) => announce(news, occasion, where, inputs.posting, manners);
+    if (inputs.shard === void 0) post2 = (news) => announce(news, occasion, where, inputs.posting, manners);
     if (inputs.mode === "audit") {
       post2 = () => Promise.resolve();
       const { audit, exitStatus, out } = await auditImages(inputs, workspace, abort.signal);
@@ -81518,12 +82235,12 @@ async function judge2(inputs, workspace, signal, post2) {
   const loaded2 = await loadSettings(inputs.config);
   await confine(loaded2, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve16(inputs.workingDirectory, loaded2.settings.report.folder);
-  const { report, exitStatus, reportFolder } = await runGate(loaded2, {
-    signal,
-    out,
-    progress,
-    ...readComparison(inputs.workingDirectory, process.env)
-  });
+  const context3 = { signal, out, progress, ...readComparison(inputs.workingDirectory, process.env) };
+  if (inputs.shard !== void 0) {
+    publishShard(out, shardText(await runShard(loaded2, context3, inputs.shard)));
+    return;
+  }
+  const { report, exitStatus, reportFolder } = await (inputs.mode === "merge" ? runMerge(loaded2, context3, inputs.shards) : runGate(loaded2, context3));
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);
   const annotations = annotationsOf(report, await sourcesOf(loaded2, workspace));

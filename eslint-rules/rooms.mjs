@@ -21,6 +21,7 @@ export const ROOMS = [
   'report',
   'audit',
   'baseline',
+  'shards',
   'pipeline',
   'commands',
   'github',

@@ -1,6 +1,6 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createProgress, endingOf } from './commands/index.js';
+import { createProgress, endingOf, shardText } from './commands/index.js';
 import { EXIT } from './faults/index.js';
 import {
   annotate,
@@ -11,6 +11,7 @@ import {
   mannersOf,
   passOn,
   publish,
+  publishShard,
   readComparison,
   readInputs,
   readOccasion,
@@ -21,7 +22,7 @@ import {
   type ActionInputs,
   type News,
 } from './github/index.js';
-import { runAudit, runGate, type AuditResult } from './pipeline/index.js';
+import { runAudit, runGate, runMerge, runShard, type AuditResult } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
 
 /** Fills the runner's tool cache ($RUNNER_TOOL_CACHE), so that no job has to install anything. */
@@ -61,7 +62,8 @@ export async function runAction(): Promise<void> {
       process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
       return;
     }
-    post = (news) => announce(news, occasion, where, inputs.posting, manners);
+    // A shard says nothing: who merges speaks for all.
+    if (inputs.shard === undefined) post = (news) => announce(news, occasion, where, inputs.posting, manners);
     if (inputs.mode === 'audit') {
       post = () => Promise.resolve();
       const { audit, exitStatus, out } = await auditImages(inputs, workspace, abort.signal);
@@ -105,12 +107,14 @@ async function judge(
   const loaded = await loadSettings(inputs.config);
   await confine(loaded, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
-  const { report, exitStatus, reportFolder } = await runGate(loaded, {
-    signal,
-    out,
-    progress,
-    ...readComparison(inputs.workingDirectory, process.env),
-  });
+  const context = { signal, out, progress, ...readComparison(inputs.workingDirectory, process.env) };
+  if (inputs.shard !== undefined) {
+    publishShard(out, shardText(await runShard(loaded, context, inputs.shard)));
+    return;
+  }
+  const { report, exitStatus, reportFolder } = await (inputs.mode === 'merge'
+    ? runMerge(loaded, context, inputs.shards)
+    : runGate(loaded, context));
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);
   const annotations = annotationsOf(report, await sourcesOf(loaded, workspace));

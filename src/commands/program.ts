@@ -10,13 +10,18 @@ import {
   runAudit,
   runEvaluate,
   runGate,
+  runMerge,
   runPlan,
   runQuantize,
   runSensitivity,
+  runShard,
   VERSION,
   type Context,
+  type RunResult,
+  type ShardResult,
 } from '../pipeline/index.js';
 import { formatTerminal, terminalText, wrappedLines, type ConsoleStyle } from '../report/index.js';
+import { parseShare } from '../shards/index.js';
 import { loadSettings, type LoadedSettings } from '../settings/index.js';
 import { createAsk } from './ask.js';
 import { examine, formatFindings } from './doctor.js';
@@ -39,6 +44,7 @@ interface PlanOptions extends JobOptions {
 }
 
 interface RunOptions extends JobOptions {
+  readonly shard?: string;
   readonly base?: string | false;
   readonly baseRef?: string;
   readonly history?: string;
@@ -104,33 +110,39 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       .option('-c, --config <file>', 'settings file', DEFAULT_CONFIG)
       .option('-o, --out <dir>', 'folder of the report')
       .option('--json', 'print JSON instead of text');
-  job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report')
-    .option(
-      '--base <report>',
-      "report.json of the base, or its folder: the judged engine is held against the base's",
-    )
-    .option(
-      '--base-ref <ref>',
-      'branch or commit whose settings judge, and that is measured where no --base is named',
-    )
-    .option('--no-base', 'there is no base, and limits on what is lost against it judge nothing')
-    .option('--history <file>', 'file of earlier runs, to which this one is added')
-    .option('--commit <sha>', 'commit that the run is of, for the history')
+  const judging = (command: Command): Command =>
+    command
+      .option(
+        '--base <report>',
+        "report.json of the base, or its folder: the judged engine is held against the base's",
+      )
+      .option(
+        '--base-ref <ref>',
+        'branch or commit whose settings judge, and that is measured where no --base is named',
+      )
+      .option('--no-base', 'there is no base, and limits on what is lost against it judge nothing')
+      .option('--history <file>', 'file of earlier runs, to which this one is added')
+      .option('--commit <sha>', 'commit that the run is of, for the history');
+  const tellRun = ({ report, exitStatus, reportFolder }: RunResult, json: boolean): void => {
+    print(
+      json
+        ? JSON.stringify(report)
+        : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(join(reportFolder, 'report.html'))}`,
+    );
+    end(exitStatus);
+  };
+  judging(job('run', 'evaluate FP32, INT8 and mixed precision, judge, and write the report'))
+    .option('--shard <i/n>', 'measure the i-th of n shares into a file for `merge`, and judge nothing')
     .action(async (options: RunOptions) => {
-      const { loaded, context } = await open(options, signal);
-      const base = baseOf(options);
-      const { report, exitStatus, reportFolder } = await runGate(loaded, {
-        ...context,
-        base,
-        history: options.history === undefined ? undefined : resolve(options.history),
-        commit: options.commit,
-      });
-      print(
-        options.json === true
-          ? JSON.stringify(report)
-          : `\n${formatTerminal(report, style())}\n\nReport: ${terminalText(join(reportFolder, 'report.html'))}`,
-      );
-      end(exitStatus);
+      const { loaded, context } = await openRun(options, signal);
+      if (options.shard === undefined) tellRun(await runGate(loaded, context), options.json === true);
+      else print(await shard(loaded, context, options));
+    });
+  judging(job('merge', 'join what `run --shard` measured, judge, and write the report'))
+    .argument('<shards...>', 'files of all shards, or folders that hold them')
+    .action(async (shards: readonly string[], options: RunOptions) => {
+      const { loaded, context } = await openRun(options, signal);
+      tellRun(await runMerge(loaded, context, shards), options.json === true);
     });
   job('plan', 'look for the cheapest plan that passes, and write it')
     .option('-w, --write [file]', 'write the plan where the settings name it, or to this file')
@@ -257,6 +269,33 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
       end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
     });
   return program;
+}
+
+/** @throws InputFault when the share is none, or a history is asked for, which has a point for each report. */
+async function shard(loaded: LoadedSettings, context: Context, options: RunOptions): Promise<string> {
+  if (options.history !== undefined)
+    throw new InputFault({
+      where: 'run',
+      what: '--shard and --history contradict each other: a shard is no report',
+      fix: 'Give --history to `merge`.',
+    });
+  const made = await runShard(loaded, context, parseShare(options.shard ?? '', 'run --shard'));
+  return options.json === true ? JSON.stringify(made) : shardText(made);
+}
+
+/** What a shard measured, in words. */
+export function shardText({ file, shard: { index, count }, evaluated, ranked }: ShardResult): string {
+  return `Shard ${index} of ${count}: ${evaluated} images evaluated, ${ranked} of the ranking\nShard file: ${terminalText(file)}`;
+}
+
+/** Settings and context of a run that judges. */
+async function openRun(
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<{ readonly loaded: LoadedSettings; readonly context: Context }> {
+  const { loaded, context } = await open(options, signal);
+  const history = options.history === undefined ? undefined : resolve(options.history);
+  return { loaded, context: { ...context, base: baseOf(options), history, commit: options.commit } };
 }
 
 /** @throws InputFault when a base is named and denied at once. */

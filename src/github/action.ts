@@ -16,13 +16,21 @@ import {
   terminalText,
   type Report,
 } from '../report/index.js';
+import { parseShare, type Share } from '../shards/index.js';
 import type { Occasion } from './occasion.js';
 import type { Posting } from './tell.js';
 
 /** The action's inputs. */
 export interface ActionInputs {
-  /** `gate` judges; `comment` posts a report that an earlier job or run left; `audit` looks at the calibration images. */
-  readonly mode: 'gate' | 'comment' | 'audit';
+  /**
+   * `gate` judges; `merge` judges what shards measured; `comment` posts a report that an earlier job or run left; `audit`
+   * looks at the calibration images.
+   */
+  readonly mode: 'gate' | 'merge' | 'comment' | 'audit';
+  /** Of `gate`: the share to measure, in place of judging. */
+  readonly shard: Share | undefined;
+  /** Of `merge`: absolute folders of shards. */
+  readonly shards: readonly string[];
   /** Whether an audit keeps an issue. */
   readonly issue: boolean;
   readonly config: string;
@@ -47,8 +55,10 @@ export function readInputs(): ActionInputs {
     resolve(workingDirectory, core.getInput('config') || 'int8-gate.yml'),
     'config',
   );
+  const mode = oneOf('mode', ['gate', 'merge', 'comment', 'audit'], 'gate');
   return {
-    mode: oneOf('mode', ['gate', 'comment', 'audit'], 'gate'),
+    mode,
+    ...readSplit(mode, (path) => inside(workspace, resolve(workingDirectory, path), 'shards')),
     issue: oneOf('issue', ['true', 'false'], 'true') === 'true',
     config,
     workingDirectory,
@@ -62,6 +72,36 @@ export function readInputs(): ActionInputs {
       check: oneOf('check', ['true', 'false'], 'true') === 'true',
       reportUrl: addressOf(core.getInput('report-url')),
     },
+  };
+}
+
+/** @throws InputFault when what is given does not belong to the mode, or lacks. */
+function readSplit(
+  mode: ActionInputs['mode'],
+  place: (path: string) => string,
+): Pick<ActionInputs, 'shard' | 'shards'> {
+  const [shard, shards] = [core.getInput('shard'), core.getMultilineInput('shards')];
+  if (shard !== '' && mode !== 'gate')
+    throw new InputFault({
+      where: 'input shard',
+      what: `has no meaning with \`mode: ${mode}\``,
+      fix: 'Leave it out, or measure with `mode: gate`.',
+    });
+  if (mode === 'merge' && shards.length === 0)
+    throw new InputFault({
+      where: 'input shards',
+      what: 'is empty: `mode: merge` joins what it names',
+      fix: 'Name the folder that the artifacts of the shards were downloaded to.',
+    });
+  if (mode !== 'merge' && shards.length > 0)
+    throw new InputFault({
+      where: 'input shards',
+      what: `has no meaning with \`mode: ${mode}\``,
+      fix: 'Leave it out, or join them with `mode: merge`.',
+    });
+  return {
+    shard: shard === '' ? undefined : parseShare(shard, 'input shard'),
+    shards: shards.map(place),
   };
 }
 
@@ -124,6 +164,12 @@ export function inside(workspace: string, path: string, input: string): string {
     what: `${path} lies outside the workspace`,
     fix: 'Name a path inside the checked-out repository.',
   });
+}
+
+/** A shard has no verdict: its file is all that it leaves. */
+export function publishShard(folder: string, words: string): void {
+  core.setOutput('report-path', folder);
+  process.stdout.write(`${words}\n`);
 }
 
 /** GitHub drops a summary of 1 MiB or more. */

@@ -1,5 +1,5 @@
 /** The adapter to GitHub Actions: inputs, native packages, outputs, summary, annotations, comment and check run. */
-export { annotate, publish, readInputs, refuseHeadCode, type ActionInputs } from './action.js';
+export { annotate, publish, publishShard, readInputs, refuseHeadCode, type ActionInputs } from './action.js';
 export { tellAudit } from './audit.js';
 export { announce } from './announce.js';
 export { passOn } from './companion.js';

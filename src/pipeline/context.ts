@@ -1,4 +1,5 @@
 import type { BaseRequest } from '../baseline/index.js';
+import type { Store } from '../store/index.js';
 
 /** What a job is given besides its settings. */
 export interface Context {
@@ -12,6 +13,8 @@ export interface Context {
   readonly history?: string | undefined;
   /** Commit that the run is of, for the history. */
   readonly commit?: string | undefined;
+  /** Measurements at hand, in place of those that the settings keep on disk. */
+  readonly store?: Store;
 }
 
 /** Where long work shows how far it is. */

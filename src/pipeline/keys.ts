@@ -5,12 +5,21 @@ import { cpus } from 'node:os';
 import type { ImageRecord, PreprocessingSpec } from '../dataset/index.js';
 import { sharp } from '../native/index.js';
 import type { LoadedSettings } from '../settings/index.js';
-import { NO_STORE, codeDigest, keyOf, openStore, userCacheFolder, type Store } from '../store/index.js';
+import {
+  NO_STORE,
+  codeDigest,
+  keyOf,
+  openStore,
+  userCacheFolder,
+  type Shelf,
+  type Store,
+} from '../store/index.js';
 import type { Context } from './context.js';
 import type { Bench } from './prepare.js';
 
 /** The store of the settings. Run from source there is none unless a folder is named: code that changes has no name. */
-export function storeOf({ settings }: LoadedSettings, { progress }: Context): Promise<Store> {
+export function storeOf({ settings }: LoadedSettings, { progress, store }: Context): Promise<Store> {
+  if (store !== undefined) return Promise.resolve(store);
   const { enabled, folder, maxMiB } = settings.cache;
   if (!enabled || (folder === undefined && codeDigest() === undefined)) return Promise.resolve(NO_STORE);
   return openStore(folder ?? userCacheFolder(), {
@@ -29,11 +38,21 @@ export function identityOf(bench: Bench): Readonly<Record<string, unknown>> {
   return {
     program: codeDigest() ?? null,
     engine: [name, version, bench.settings.engine.batch],
-    machine: [process.platform, process.arch, [...new Set(cpus().map(({ model }) => model))].sort()],
+    machine: bench.store.shared === undefined ? machineOf() : 'any',
     decoder: [decoder.format, { ...decoder.options }, decoder.labels ?? null, bench.settings.decoder],
     classes: [...bench.classes],
     categories: bench.truth.categories.map(({ id }) => id),
   };
+}
+
+/** Platform, architecture and processors: what the last bits of a kernel's results depend on. */
+export function machineOf(): readonly string[] {
+  return [process.platform, process.arch, ...[...new Set(cpus().map(({ model }) => model.trim()))].sort()];
+}
+
+/** Detections of a model, by digest of the image. */
+export function detectionShelf(bench: Bench, bytes: Uint8Array): Promise<Shelf> {
+  return bench.store.shelf('detections', keyOf({ ...identityOf(bench), model: digestOf(bytes) }));
 }
 
 /** SHA-256 of bytes, in hexadecimal. */

@@ -2,9 +2,12 @@ import { truthDigest, type ImageGeometry, type ImageRecord } from '../dataset/in
 import { withMacs } from '../quantization/index.js';
 import {
   canSweepStored,
+  headTensors,
   sweep,
+  sweepShare,
   sweepStored,
   type StoredSweepInput,
+  type SweepInput,
   type SweepRow,
 } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, type Shelf } from '../store/index.js';
@@ -13,17 +16,73 @@ import { modelOf, subsetScorer, tryDecode } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis } from './run.js';
 
+/** How layers are ranked. */
+type Ranking = Partial<Pick<StoredSweepInput, 'questions' | 'keep' | 'explained'>> & {
+  readonly plain?: boolean;
+};
+
 /** One group of layers in INT8 at a time, on the subset. */
-export async function rankLayers(
-  { bench, ranges, reference, statistics }: Basis,
-  how: Partial<Pick<StoredSweepInput, 'questions' | 'keep' | 'explained'>> & {
-    readonly plain?: boolean;
-  } = {},
-): Promise<readonly SweepRow[]> {
+export async function rankLayers(basis: Basis, how: Ranking = {}): Promise<readonly SweepRow[]> {
+  const { bench } = basis;
+  const geometries = await geometriesOf(bench);
+  const stored = await sweepInput(basis, geometries, how);
+  const rows =
+    how.plain !== true && canSweepStored(stored)
+      ? await sweepStored(stored)
+      : await sweep(await wholeInput(stored, bench, geometries));
+  bench.context.progress.end();
+  return rows;
+}
+
+/**
+ * Measures a share of the ranking into the store of the bench: of the subset's images every so many; of a model that cannot
+ * be cut, every so many layers, each on all images.
+ * @param reference - runs FP32 for its head tensors, where they are needed
+ * @returns images, or layers
+ */
+export async function rankShare(
+  bench: Bench,
+  calibrated: Pick<Basis, 'ranges' | 'statistics'>,
+  isMine: (item: number) => boolean,
+  reference: () => Promise<Basis['reference']['outputs']>,
+): Promise<number> {
+  const images = bench.subset.filter((_, i) => isMine(i)).length;
+  const geometries = await geometriesOf(bench);
+  const heads = { heads: headTensors(bench.graph), images: [] };
+  const of = (outputs: Basis['reference']['outputs']): Promise<StoredSweepInput> =>
+    sweepInput({ ...calibrated, bench, reference: { outputs } }, geometries, {});
+  const stored = await of(heads);
+  if (canSweepStored(stored)) {
+    if (images > 0) await sweepShare(stored, isMine);
+    bench.context.progress.end();
+    return images;
+  }
+  const layers = bench.layers.filter((_, i) => isMine(i));
+  const input = await wholeInput(await of(await reference()), bench, geometries);
+  await sweep({ ...input, layers });
+  bench.context.progress.end();
+  return layers.length;
+}
+
+function geometriesOf({ validation, subset }: Bench): Promise<readonly ImageGeometry[]> {
+  return Promise.all(subset.map(async (i) => (await validation.get(i)).geometry));
+}
+
+async function sweepInput(
+  {
+    bench,
+    ranges,
+    reference,
+    statistics,
+  }: Pick<Basis, 'bench' | 'ranges' | 'statistics'> & {
+    readonly reference: Pick<Basis['reference'], 'outputs'>;
+  },
+  geometries: readonly ImageGeometry[],
+  how: Ranking,
+): Promise<StoredSweepInput> {
   const { context, settings, subset, layers, graph } = bench;
   context.progress.phase(`Sensitivity of ${layers.length} layers on ${subset.length} images`);
-  const geometries = await Promise.all(subset.map(async (i) => (await bench.validation.get(i)).geometry));
-  const common = {
+  return {
     engine: bench.engine,
     model: bench.model,
     layers,
@@ -33,9 +92,6 @@ export async function rankLayers(
     feed: feedOf(bench, bench.validation, subset),
     signal: context.signal,
     onProgress: (done: number, total: number) => context.progress.update(done, total),
-  };
-  const stored: StoredSweepInput = {
-    ...common,
     graph,
     work: new Map(
       withMacs(layers, graph, statistics).flatMap(({ name, macs }) =>
@@ -53,21 +109,26 @@ export async function rankLayers(
     ...(await memoryOf(bench)),
     onKnown: (known, most) => {
       if (known > 0)
-        context.progress.phase(`Sensitivity: resumed, ${known} of at most ${most} measurements known`);
+        context.progress.phase(
+          `Sensitivity: ${bench.store.shared === undefined ? 'resumed' : 'from shards'}, ${known} of at most ${most} measurements known`,
+        );
     },
   };
+}
+
+/** The same for candidates that run whole. */
+async function wholeInput(
+  stored: StoredSweepInput,
+  bench: Bench,
+  geometries: readonly ImageGeometry[],
+): Promise<SweepInput> {
   const shelf = await wholeShelf(stored, bench);
-  const rows =
-    how.plain !== true && canSweepStored(stored)
-      ? await sweepStored(stored)
-      : await sweep({
-          ...common,
-          ...(shelf !== undefined && { shelf }),
-          scorer: () => subsetScorer(bench, 'candidate', geometries),
-          baseline: await baselineOf(bench, geometries),
-        });
-  context.progress.end();
-  return rows;
+  return {
+    ...stored,
+    ...(shelf !== undefined && { shelf }),
+    scorer: () => subsetScorer(bench, 'candidate', geometries),
+    baseline: await baselineOf(bench, geometries),
+  };
 }
 
 /** What former sweeps measured of the subset's images. */

@@ -1,8 +1,8 @@
 import { DetectionBuilder, detectionNumbers, pushNumbers, type DetectionTable } from '../dataset/index.js';
 import type { LoadedModel } from '../engine/index.js';
-import { NO_STORE, keyOf, packNumbers, unpackNumbers } from '../store/index.js';
+import { NO_STORE, packNumbers, unpackNumbers } from '../store/index.js';
 import { detect } from './detect.js';
-import { digestOf, identityOf, imageDigest } from './keys.js';
+import { detectionShelf, imageDigest } from './keys.js';
 import { feedOf, type Bench } from './prepare.js';
 
 /** Images that are run although their detections are known: they tell whether what is kept still holds, and the latency. */
@@ -20,7 +20,7 @@ export async function detectKnown(
 ): Promise<DetectionTable> {
   const { store, validation, settings } = bench;
   if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
-  const shelf = await store.shelf('detections', keyOf({ ...identityOf(bench), model: digestOf(bytes) }));
+  const shelf = await detectionShelf(bench, bytes);
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests: (string | undefined)[] = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
@@ -41,16 +41,24 @@ export async function detectKnown(
       return numbers === undefined ? [] : [[i, numbers] as const];
     }),
   );
-  const live = settings.gate.thresholds.latencyMs === undefined ? all.slice(0, LIVE) : all;
+  const { shared } = store;
+  const judgesLatency = settings.gate.thresholds.latencyMs !== undefined && shared === undefined;
+  const live = judgesLatency ? all : all.slice(0, LIVE);
   const missing = all.filter((i) => !known.has(i));
   if (known.size > 0 && live.length < all.length)
-    bench.context.progress.phase(`Evaluating ${name}: resumed, ${known.size} of ${all.length} images known`);
+    bench.context.progress.phase(
+      `Evaluating ${name}: ${shared === undefined ? 'resumed' : 'from shards'}, ${known.size} of ${all.length} images known`,
+    );
   await run([...new Set([...live, ...missing])].sort((a, b) => a - b));
-  const differs = [...fresh].some(([i, numbers]) => {
+  const differing = [...fresh].find(([i, numbers]) => {
     const before = known.get(i);
     return before !== undefined && packNumbers(before) !== packNumbers(numbers);
   });
-  if (differs) {
+  if (differing !== undefined && shared !== undefined) {
+    shared.onDiffering(name, bench.truth.images[differing[0]]?.name ?? '');
+    // All of an image is of one machine, whichever it was.
+    for (const i of known.keys()) fresh.delete(i);
+  } else if (differing !== undefined) {
     bench.context.progress.phase(`Evaluating ${name}: what was kept does not hold any more, all images anew`);
     await run(all.filter((i) => !fresh.has(i)));
   }

@@ -21,7 +21,13 @@ import {
   type QuantizedModel,
 } from '../quantization/index.js';
 import { checkReportFolder, writeReport, type Report } from '../report/index.js';
-import { headTensors, referenceOutputs, type Price, type SweepRow } from '../sensitivity/index.js';
+import {
+  headTensors,
+  referenceOutputs,
+  type Price,
+  type ReferenceOutputs,
+  type SweepRow,
+} from '../sensitivity/index.js';
 import type { LoadedSettings } from '../settings/index.js';
 import { compareBase } from './against.js';
 import { auditOfRun } from './audit/index.js';
@@ -110,10 +116,12 @@ export async function runGate(
   return withBench(terms.loaded, context, async (prepared) => {
     const against = { waivers: terms.waivers, base: compareBase(prepared, base) };
     const opened: Bench = { ...prepared, against };
+    await how.known?.onBench(opened);
     await probeGpu(opened.settings, context);
     const basis = await basisOf(opened);
     const { bench, fp32, statistics, ranges, choices, corrections } = basis;
     const { plan, age } = await startPlan(bench);
+    await how.known?.onQuantized(bench, quantizedBy(basis, plan).bytes);
     const int8 = await buildVariant(basis, 'INT8', plan);
     const rows = isRanked(bench, fp32, int8) ? await rankLayers(basis) : undefined;
     const { mixed, found: search } = await findMixed(basis, int8, rows, how);
@@ -177,6 +185,15 @@ export interface GateOptions {
   readonly anew?: boolean;
   /** `false`: leave the calibration images alone, whatever the settings say. */
   readonly audit?: boolean;
+  /** Measurements of other machines that the store of the context holds, checked as soon as can be. */
+  readonly known?: Known;
+}
+
+/** Holds measurements at hand against what a run is about. */
+export interface Known {
+  onBench(bench: Bench): Promise<void>;
+  /** @param bytes - the model in INT8 */
+  onQuantized(bench: Bench, bytes: Uint8Array): Promise<void>;
 }
 
 function withoutPlan(loaded: LoadedSettings): LoadedSettings {
@@ -241,18 +258,23 @@ export async function basisOf(bench: Bench): Promise<Basis> {
 }
 
 async function referenceOf(bench: Bench, fp32: Measured): Promise<Reference> {
+  const outputs = await headOutputs(bench);
+  return { detections: fp32.detections, heads: outputs.heads, outputs };
+}
+
+/** FP32's head tensors on the subset. */
+export async function headOutputs(bench: Bench): Promise<ReferenceOutputs> {
   const heads = headTensors(bench.graph);
   const session = await bench.engine.load(modelOf(bench, 'FP32', bench.referenceBytes), {
     extraOutputs: heads,
   });
   try {
-    const outputs = await referenceOutputs(
+    return await referenceOutputs(
       session,
       heads,
       feedOf(bench, bench.validation, bench.subset),
       bench.context.signal,
     );
-    return { detections: fp32.detections, heads, outputs };
   } finally {
     await session.release();
   }
@@ -267,15 +289,20 @@ function weightBytes(layers: readonly Layer[], int8: readonly Layer[], floatByte
   );
 }
 
-/** Quantizes by a plan, evaluates, and sets the result against FP32. */
-export async function buildVariant(
-  { bench, fp32, reference, ranges, statistics }: Basis,
-  name: string,
+/** Quantizes by a plan. */
+export function quantizedBy(
+  { bench, ranges, statistics }: Pick<Basis, 'bench' | 'ranges' | 'statistics'>,
   plan: PrecisionPlan,
-): Promise<Variant> {
+): Pick<Variant, 'model' | 'bytes'> {
   const { batch } = bench.settings.calibration;
   const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
-  const bytes = encodeModel(model.proto);
+  return { model, bytes: encodeModel(model.proto) };
+}
+
+/** Quantizes by a plan, evaluates, and sets the result against FP32. */
+export async function buildVariant(basis: Basis, name: string, plan: PrecisionPlan): Promise<Variant> {
+  const { bench, fp32, reference } = basis;
+  const { model, bytes } = quantizedBy(basis, plan);
   const measured = await measure(
     bench,
     name,

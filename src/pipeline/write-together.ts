@@ -21,7 +21,7 @@ export async function writeTogether(
     for (const { temporary, content } of places) await writeFile(temporary, content);
     for (const { path, temporary } of places) await rename(temporary, path);
   } catch (cause) {
-    for (const { temporary } of places) await rm(temporary, { force: true });
+    for (const { temporary } of places) await rm(temporary, { force: true }).catch(() => undefined);
     const full = FULL.has(systemCode(cause) ?? '');
     const bytes = places.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(

@@ -5,7 +5,7 @@ import type { Graph } from '../onnx/index.js';
 import { boundaryOf } from './boundary.js';
 import { planCandidates, type Candidate, type Candidates, type Question } from './candidates.js';
 import { Gathered } from './gathered.js';
-import { groupLayers } from './groups.js';
+import { groupLayers, type LayerGroup } from './groups.js';
 import { Recall, type Seen, type SweepMemory } from './memory.js';
 import { canCut, cutRegions } from './regions.js';
 import type { SweepInput, SweepRow } from './sweep.js';
@@ -66,20 +66,10 @@ export function canSweepStored({
  * threads, nor on what was interrupted: images come in rounds, and groups are left alone between rounds only.
  */
 export async function sweepStored(input: StoredSweepInput): Promise<readonly SweepRow[]> {
-  const { graph, layers, feed } = input;
-  const groups = groupLayers(graph, layers);
+  const { feed } = input;
+  const groups = groupLayers(input.graph, input.layers);
   if (groups.length === 0) return [];
-  const heads = input.reference.heads;
-  const regions = cutRegions(graph, layers, input.work, new Set(heads));
-  const boundary = await boundaryOf(input, regions);
-  const tick = (): void => {
-    if (input.signal.aborted) throw new Interrupted();
-  };
-  const plan = (questions: readonly Question[], only?: ReadonlySet<number>): Candidates =>
-    planCandidates({
-      ...{ ...input, groups, regions, boundary, heads, tick, questions },
-      ...(only !== undefined && { only }),
-    });
+  const plan = await plannerOf(input, groups);
   const gathered = new Gathered(input, groups);
   const ranking = plan(['on']);
   const recall = await Recall.open(input.memory, ranking.float);
@@ -90,6 +80,45 @@ export async function sweepStored(input: StoredSweepInput): Promise<readonly Swe
     await ask(input, explaining, recall, gathered, [[0, few]]);
   }
   return gathered.rows();
+}
+
+type Planner = (questions: readonly Question[], only?: ReadonlySet<number>) => Candidates;
+
+async function plannerOf(input: StoredSweepInput, groups: readonly LayerGroup[]): Promise<Planner> {
+  const { graph, layers, reference, signal } = input;
+  const heads = reference.heads;
+  const regions = cutRegions(graph, layers, input.work, new Set(heads));
+  const boundary = await boundaryOf(input, regions);
+  const tick = (): void => {
+    if (signal.aborted) throw new Interrupted();
+  };
+  return (questions, only) =>
+    planCandidates({
+      ...{ ...input, groups, regions, boundary, heads, tick, questions },
+      ...(only !== undefined && { only }),
+    });
+}
+
+/**
+ * Measures the images of a share for a ranking that another run puts together from the memory. Groups that could be left
+ * alone once others have been seen are measured too: this run does not see those.
+ */
+export async function sweepShare(
+  input: StoredSweepInput,
+  hasImage: (image: number) => boolean,
+): Promise<void> {
+  const groups = groupLayers(input.graph, input.layers);
+  if (groups.length === 0) return;
+  const ranking = (await plannerOf(input, groups))(['on']);
+  const recall = await Recall.open(input.memory, ranking.float);
+  const { count } = input.feed;
+  await withProbe(input, ranking, (probe) =>
+    new RoundOfImages(input, ranking, recall, new Gathered(input, groups), [0, count]).run(
+      probe,
+      count,
+      hasImage,
+    ),
+  );
 }
 
 /** From and to; groups are left alone from one round to the next. */
@@ -116,17 +145,28 @@ async function ask(
   gathered: Gathered,
   rounds: readonly Round[],
 ): Promise<void> {
-  const { engine } = input;
   tellKnown(input, candidates, recall, rounds.at(-1)?.[1] ?? 0);
-  const probe = await (engine.probe as NonNullable<typeof engine.probe>).call(engine, candidates.program);
-  try {
+  await withProbe(input, candidates, async (probe) => {
     for (const [from, to] of rounds) {
       const round = new RoundOfImages(input, candidates, recall, gathered, [from, to]);
       await round.run(probe, rounds.at(-1)?.[1] ?? to);
       round.deliver();
     }
+  });
+}
+
+/** Makes the sessions when they are first asked for: where all is known, none are. */
+async function withProbe(
+  { engine }: StoredSweepInput,
+  { program }: Candidates,
+  job: (open: () => Promise<Probe>) => Promise<void>,
+): Promise<void> {
+  let probe: Promise<Probe> | undefined;
+  try {
+    await job(() => (probe ??= (engine.probe as NonNullable<typeof engine.probe>).call(engine, program)));
   } finally {
-    await probe.release();
+    // One that could not be made was told by who asked for it.
+    await (await probe?.catch(() => undefined))?.release();
   }
 }
 
@@ -180,10 +220,16 @@ class RoundOfImages {
     });
   }
 
-  /** Runs what is not known. */
-  async run(probe: Probe, total: number): Promise<void> {
+  /** Runs what is not known, of the images that are wanted. */
+  async run(
+    open: () => Promise<Probe>,
+    total: number,
+    wants: (image: number) => boolean = () => true,
+  ): Promise<void> {
     const { feed, signal, onProgress } = this.input;
-    const lacking = this.asked.filter((one) => !this.isKnown(one));
+    const lacking = this.asked.filter((one) => wants(one.image) && !this.isKnown(one));
+    if (lacking.length === 0) return;
+    const probe = await open();
     const at = (i: number): Asked => lacking[i] as Asked;
     const before = (this.asked.at(-1)?.image ?? 0) + 1 - lacking.length;
     const extras = feed.extras?.bind(feed);

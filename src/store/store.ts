@@ -16,11 +16,22 @@ export interface Shelf {
 
 /** Shelves in one folder. */
 export interface Store {
+  /** Set where measurements come from several machines; their keys do not name the processor then. */
+  readonly shared?: SharedStore;
   /**
    * Opens the shelf of a key, which {@link keyOf} makes from everything that the values depend on but their names.
    * @param kind what is on it, for people who look into the folder: letters and `-`.
    */
   shelf(kind: string, key: string): Promise<Shelf>;
+}
+
+/** A store that other machines filled. */
+export interface SharedStore {
+  /**
+   * Told that an image, run again here, gives other numbers than what is kept.
+   * @throws InputFault where that can only be a damaged or foreign record
+   */
+  onDiffering(name: string, image: string): void;
 }
 
 /** How a store is kept. */

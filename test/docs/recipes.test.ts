@@ -6,6 +6,7 @@ import { blocksOf, commandsOf, runCommands } from './commands.js';
 
 /** What the tests of the fixtures and of the first gate run to the end, with the status that they hold it to. */
 const RUN: Readonly<Record<string, number>> = {
+  'npx int8-gate audit --config fixtures/signs/int8-gate.night.yml # status 1': 1,
   'npx int8-gate run --config fixtures/signs/int8-gate.all-ops.yml # status 1': 1,
   'npx int8-gate run --config fixtures/signs/int8-gate.night.yml # status 1': 1,
   'npx int8-gate run --config fixtures/signs/int8-gate.qat.yml': 0,
@@ -15,7 +16,7 @@ const RUN: Readonly<Record<string, number>> = {
 test('the gates of the recipes are those that other tests run, and the other commands end as they say', () =>
   withFolder(async (folder) => {
     const commands = commandsOf(await blocksOf('docs/recipes.md', 'sh'));
-    const gates = commands.filter(({ line }) => line.startsWith('npx int8-gate run'));
+    const gates = commands.filter(({ line }) => /^npx int8-gate (run|audit) /.test(line));
     expect(Object.fromEntries(gates.map(({ line, status }) => [line, status]))).toEqual(RUN);
     const others = commands.filter((one) => !gates.includes(one));
     expect(others.length).toBeGreaterThan(0);

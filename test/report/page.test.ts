@@ -50,6 +50,36 @@ describe('the text of the page', () => {
   });
 });
 
+describe('accuracy by precision', () => {
+  const full = fullReport();
+  const allowed = (text: string): number => [...text.matchAll(/<path\s+class="allowed"/g)].length;
+
+  test('draws the largest drop that a threshold allows, beside what it judges', () => {
+    const check = full.verdict.checks[0]!;
+    const of = (limit: string, candidate: 'mixed' | 'int8' = 'mixed'): string =>
+      formatHtml({
+        ...full,
+        verdict: { ...full.verdict, candidate, checks: [{ ...check, metric: 'mAP50-95', limit }] },
+      });
+    expect([of('drop ≤ 0.020'), of('drop ≤ 0.020', 'int8'), of('≥ 0.850')].map(allowed)).toEqual([1, 1, 0]);
+    expect(of('drop ≤ 0.020')).toContain('largest drop allowed: −0.020');
+  });
+
+  test('shows a variant that lost everything at the edge, with its number', () => {
+    const [mixed, int8] = [full.variants.mixed!.drop!, full.variants.int8.drop!];
+    expect([int8.drop > 0.5, mixed.drop < 0.1]).toEqual([true, true]);
+    expect(formatHtml(full)).toMatch(/class="tick"[^>]*>−0\.911<\/text/);
+  });
+
+  test('has a row for the base, and says whose FP32 it is held against', () => {
+    const base = { ...full.base!, variants: { ...full.base!.variants, mixed: { AP: 0.4, AP50: 0.6 } } };
+    expect(formatHtml({ ...full, base })).toMatch(
+      /base, mixed<\/th>[^]*?0\.400[^]*?−0\.100 <small>of its FP32/,
+    );
+    expect(formatHtml(sample)).not.toContain('dot base');
+  });
+});
+
 describe('the audit of calibration images', () => {
   const { audit } = fullReport({ name: (i) => `image ${i}.jpg` });
 

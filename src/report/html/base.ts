@@ -183,7 +183,9 @@ function past(history: NonNullable<Report['history']>): Content {
   const values = history.flatMap(({ fp32, int8, mixed }) => [fp32, int8, ...(mixed === null ? [] : [mixed])]);
   const room = Math.max(0.005, (Math.max(...values) - Math.min(...values)) * 0.1);
   const [from, to] = [Math.max(0, Math.min(...values) - room), Math.min(1, Math.max(...values) + room)];
-  const names = ['fp32', 'int8', 'mixed'] as const;
+  const names = (['fp32', 'int8', 'mixed'] as const).filter((name) =>
+    history.some((one) => one[name] !== null),
+  );
   return html`<h3>Earlier runs on the default branch</h3>
     <figure>
       ${chart(

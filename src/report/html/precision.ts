@@ -87,6 +87,9 @@ function dropText(drop: ReportVariant['drop']): Markup | string {
   return html`${signed(-drop.drop)} <small>(${signed(-drop.high)}…${signed(-drop.low)})</small>`;
 }
 
+/** The chart reaches as many times further than what is judged. */
+const WIDEST = 4;
+
 /** A change of mAP with its interval, and the largest drop that is allowed, where there is one. */
 interface Change {
   readonly kind: string;
@@ -95,6 +98,8 @@ interface Change {
   readonly low: number;
   readonly high: number;
   readonly allowed: number | undefined;
+  /** What is judged, or the base: it sets the scale of the chart. */
+  readonly judged: boolean;
 }
 
 type Dropped = ReportVariant['drop'];
@@ -102,19 +107,33 @@ type Dropped = ReportVariant['drop'];
 /** Changes of mAP50-95 and mAP50 against FP32, and against the base, as points with their intervals. */
 function changesOf(report: Report): readonly Change[] {
   const { base, verdict } = report;
-  const row = (kind: string, words: string, drop: Dropped, allowed?: number): Change[] =>
+  const row = (kind: string, words: string, drop: Dropped, judged: boolean, allowed?: number): Change[] =>
     drop === undefined || drop.low === null || drop.high === null
       ? []
-      : [{ kind, words, point: -drop.drop, low: -drop.high, high: -drop.low, allowed }];
+      : [{ kind, words, point: -drop.drop, low: -drop.high, high: -drop.low, judged, allowed }];
   const judged = (name: string): boolean => name.toLowerCase() === verdict.candidate;
   const allowed = (metric: string, against: 'fp32' | 'base'): number | undefined =>
     allowedDrop(report, metric, against);
   return [
     ...variantsOf(report).flatMap(([name, { drop, drop50 }]) => [
-      ...row(classOf(name), `${name} mAP50-95`, drop, judged(name) ? allowed('mAP50-95', 'fp32') : undefined),
-      ...row(classOf(name), `${name} mAP50`, drop50, judged(name) ? allowed('mAP50', 'fp32') : undefined),
+      ...row(
+        classOf(name),
+        `${name} mAP50-95`,
+        drop,
+        judged(name),
+        judged(name) ? allowed('mAP50-95', 'fp32') : undefined,
+      ),
+      ...row(
+        classOf(name),
+        `${name} mAP50`,
+        drop50,
+        judged(name),
+        judged(name) ? allowed('mAP50', 'fp32') : undefined,
+      ),
     ]),
-    ...against(base).flatMap(({ words, drop, metric }) => row('base', words, drop, allowed(metric, 'base'))),
+    ...against(base).flatMap(({ words, drop, metric }) =>
+      row('base', words, drop, true, allowed(metric, 'base')),
+    ),
   ];
 }
 
@@ -146,7 +165,9 @@ function intervals(report: Report): Markup | undefined {
   const rows = changesOf(report);
   if (rows.length === 0) return undefined;
   const limits = rows.flatMap(({ allowed }) => allowed ?? []);
-  const least = Math.min(-0.01, ...rows.map(({ low }) => low), ...limits);
+  const lowest = (of: readonly Change[]): number => Math.min(-0.01, ...of.map(({ low }) => low), ...limits);
+  // A variant that lost everything would press what is judged to a point: it is shown at the edge, with its number.
+  const least = Math.max(lowest(rows), WIDEST * lowest(rows.filter(({ judged }) => judged)));
   const most = Math.max(0.01, ...rows.map(({ high }) => high));
   const room = (most - least) * 0.08;
   // Words stand at the left: the plot keeps clear of them.
@@ -166,12 +187,19 @@ function intervals(report: Report): Markup | undefined {
         html`<path class="zero" d="M${px(across(0))} ${px(up(0))}V${px(up(rows.length))}" />${rows.map(
             ({ kind, words, point, low, high, allowed }, i) =>
               html`<g class="${kind}"
-                  ><title>${words}: ${signed(point)} (${signed(low)}…${signed(high)})</title
-                  ><path class="line" d="M${px(across(low))} ${px(up(y(i)))}H${px(across(high))}" /><circle
-                    class="point"
-                    r="4.5"
-                    cx="${px(across(point))}"
-                    cy="${px(up(y(i)))}" /></g
+                  ><title>${words}: ${signed(point)} (${signed(low)}…${signed(high)})</title>${
+                    point < least
+                      ? html`<path
+                            class="line"
+                            d="M${px(across(least) + 12)} ${px(up(y(i)))}h-14l6 -5m-6 5l6 5"
+                          /><text class="tick" x="${px(across(least) + 18)}" y="${px(up(y(i)) + 4)}"
+                            >${signed(point)}</text
+                          >`
+                      : html`<path
+                            class="line"
+                            d="M${px(across(Math.max(low, least)))} ${px(up(y(i)))}H${px(across(high))}"
+                          /><circle class="point" r="4.5" cx="${px(across(point))}" cy="${px(up(y(i)))}" />`
+                  }</g
                 ><text class="tick" x="4" y="${px(up(y(i)) - 9)}">${words}</text
                 >${allowed === undefined ? undefined : html`<path class="allowed" d="M${px(across(allowed))} ${px(up(y(i)) - 8)}v16"><title>largest drop allowed: ${signed(allowed)}</title></path>`}`,
           )}`,

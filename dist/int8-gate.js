@@ -875,7 +875,8 @@ var init_schema = __esm({
                     graphMedianMs: nullable,
                     imagesPerSecond: number,
                     engineBytes: number,
-                    deviceBytes: number,
+                    /** Null where it was not measured. */
+                    deviceBytes: nullable,
                     buildSeconds: number,
                     layers: {
                       ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [
@@ -2198,13 +2199,13 @@ function auditSection({ audit }) {
   const sorted3 = [...audit.checks].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
   const open7 = sorted3.filter(({ kind }) => kind !== "pass");
   const held2 = sorted3.filter(({ kind }) => kind === "pass");
-  const failed = verdict.kind === "fail";
+  const failed2 = verdict.kind === "fail";
   const observed = validation.observed === void 0 || validation.observed === validation.images ? "" : ` Tensors were observed on ${validation.observed} of them.`;
   return {
     id: "calibration",
     title: "Calibration images",
     body: html`<p>
-        <span class="badge ${failed ? "fail" : "pass"}">${failed ? "✗ fail" : "✓ pass"}</span>
+        <span class="badge ${failed2 ? "fail" : "pass"}">${failed2 ? "✗ fail" : "✓ pass"}</span>
         ${open7.some(({ sentence: sentence3 }) => sentence3 === verdict.why) ? "INT8 ranges come from these images, and they do not show what they should." : verdict.why}
       </p>
       <p class="quiet">
@@ -4104,9 +4105,9 @@ var require_scope = __commonJS({
         super(nameStr);
         this.prefix = prefix;
       }
-      setValue(value, { property: property3, itemIndex }) {
+      setValue(value, { property: property4, itemIndex }) {
         this.value = value;
-        this.scopePath = (0, code_1._)`.${new code_1.Name(property3)}[${itemIndex}]`;
+        this.scopePath = (0, code_1._)`.${new code_1.Name(property4)}[${itemIndex}]`;
       }
     };
     exports2.ValueScopeName = ValueScopeName;
@@ -5605,18 +5606,18 @@ var require_code2 = __commonJS({
       });
     }
     exports2.hasPropFunc = hasPropFunc;
-    function isOwnProperty(gen, data, property3) {
-      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property3})`;
+    function isOwnProperty(gen, data, property4) {
+      return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property4})`;
     }
     exports2.isOwnProperty = isOwnProperty;
-    function propertyInData(gen, data, property3, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property3)} !== undefined`;
-      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property3)}` : cond;
+    function propertyInData(gen, data, property4, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property4)} !== undefined`;
+      return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property4)}` : cond;
     }
     exports2.propertyInData = propertyInData;
-    function noPropertyInData(gen, data, property3, ownProperties) {
-      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property3)} === undefined`;
-      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property3))) : cond;
+    function noPropertyInData(gen, data, property4, ownProperties) {
+      const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property4)} === undefined`;
+      return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property4))) : cond;
     }
     exports2.noPropertyInData = noPropertyInData;
     function allSchemaProperties(schemaMap) {
@@ -7735,7 +7736,7 @@ var require_fast_uri = __commonJS({
         normalizeString(uri, options);
       } else if (typeof uri === "object") {
         uri = /** @type {T} */
-        parse3(serialize2(uri, options), options);
+        parse4(serialize2(uri, options), options);
       }
       return uri;
     }
@@ -7778,8 +7779,8 @@ var require_fast_uri = __commonJS({
     function resolveComponent(base, relative18, options, skipNormalization) {
       const target = {};
       if (!skipNormalization) {
-        base = parse3(serialize2(base, options), options);
-        relative18 = parse3(serialize2(relative18, options), options);
+        base = parse4(serialize2(base, options), options);
+        relative18 = parse4(serialize2(relative18, options), options);
       }
       options = options || {};
       if (!options.tolerant && relative18.scheme) {
@@ -8097,7 +8098,7 @@ var require_fast_uri = __commonJS({
       }
       return { parsed, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme };
     }
-    function parse3(uri, opts) {
+    function parse4(uri, opts) {
       return parseWithStatus(uri, opts).parsed;
     }
     function normalizeString(uri, opts) {
@@ -8134,7 +8135,7 @@ var require_fast_uri = __commonJS({
       resolveComponent,
       equal: equal2,
       serialize: serialize2,
-      parse: parse3
+      parse: parse4
     };
     module.exports = fastUri;
     module.exports.default = fastUri;
@@ -9677,11 +9678,11 @@ var require_dependencies = __commonJS({
     var util_1 = require_util();
     var code_1 = require_code2();
     exports2.error = {
-      message: ({ params: { property: property3, depsCount, deps } }) => {
+      message: ({ params: { property: property4, depsCount, deps } }) => {
         const property_ies = depsCount === 1 ? "property" : "properties";
-        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property3} is present`;
+        return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property4} is present`;
       },
-      params: ({ params: { property: property3, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property3},
+      params: ({ params: { property: property4, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property4},
     missingProperty: ${missingProperty},
     depsCount: ${depsCount},
     deps: ${deps}}`
@@ -12357,28 +12358,28 @@ function compileCreate(desc) {
       message = { $typeName: typeName };
     }
     for (let i = 0; i < properties.length; i++) {
-      const property3 = properties[i];
-      const name2 = property3.name;
+      const property4 = properties[i];
+      const name2 = property4.name;
       const initValue = init2 === null || init2 === void 0 ? void 0 : init2[name2];
-      switch (property3.kind) {
+      switch (property4.kind) {
         case INIT_SINGULAR:
           if (initValue != null) {
-            message[name2] = property3.convert !== void 0 ? property3.convert(initValue) : initValue;
-          } else if (property3.constant !== void 0) {
-            message[name2] = property3.constant;
+            message[name2] = property4.convert !== void 0 ? property4.convert(initValue) : initValue;
+          } else if (property4.constant !== void 0) {
+            message[name2] = property4.constant;
           }
           break;
         case INIT_LIST:
-          message[name2] = property3.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property3.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
+          message[name2] = property4.convert !== void 0 && Array.isArray(initValue) ? initValue.map(property4.convert) : initValue !== null && initValue !== void 0 ? initValue : [];
           break;
         case INIT_MAP:
-          if (property3.convert === void 0 || !isObject(initValue)) {
+          if (property4.convert === void 0 || !isObject(initValue)) {
             message[name2] = initValue !== null && initValue !== void 0 ? initValue : {};
           } else {
             const converted = {};
             const keys = Object.keys(initValue);
             for (let k = 0; k < keys.length; k++) {
-              setOwn(converted, keys[k], property3.convert(initValue[keys[k]]));
+              setOwn(converted, keys[k], property4.convert(initValue[keys[k]]));
             }
             message[name2] = converted;
           }
@@ -12386,7 +12387,7 @@ function compileCreate(desc) {
         case INIT_ONEOF: {
           const oneofValue = initValue;
           if ((oneofValue === null || oneofValue === void 0 ? void 0 : oneofValue.case) != null) {
-            const convert = property3.convert.get(oneofValue.case);
+            const convert = property4.convert.get(oneofValue.case);
             if (convert !== void 0) {
               message[name2] = {
                 case: oneofValue.case,
@@ -16158,11 +16159,11 @@ function isFloatType(type) {
 }
 function namedNodes(proto) {
   const taken = /* @__PURE__ */ new Set();
-  return proto.node.map((node, index) => {
-    const plain2 = node.name === "" ? `${node.opType}_${index}` : node.name;
-    const name2 = taken.has(plain2) ? `${plain2}#${index}` : plain2;
+  return proto.node.map((node, index2) => {
+    const plain2 = node.name === "" ? `${node.opType}_${index2}` : node.name;
+    const name2 = taken.has(plain2) ? `${plain2}#${index2}` : plain2;
     taken.add(name2);
-    return { index, name: name2, opType: node.opType, inputs: node.input, outputs: node.output, proto: node };
+    return { index: index2, name: name2, opType: node.opType, inputs: node.input, outputs: node.output, proto: node };
   });
 }
 function readsOf(node) {
@@ -16451,7 +16452,7 @@ function attentionNodes(graph) {
   const beside = graph.nodes.filter(
     (node) => isCompute(node) && floatData(graph, node).some((name2) => sources.has(movedFrom(graph, name2)))
   );
-  return new Set([...products, ...beside].map(({ index }) => index));
+  return new Set([...products, ...beside].map(({ index: index2 }) => index2));
 }
 function movedFrom(graph, tensor) {
   for (let node = graph.producerOf(tensor); node !== void 0; node = graph.producerOf(tensor)) {
@@ -17847,11 +17848,11 @@ function withoutUnread(graph, folded) {
   for (const node of [...graph.nodes].reverse()) {
     const made = node.outputs.some((name2) => folded.has(name2));
     const unread = node.outputs.every(
-      (name2) => !graph.outputs.includes(name2) && graph.consumersOf(name2).length > 0 && graph.consumersOf(name2).every(({ index }) => gone.has(index))
+      (name2) => !graph.outputs.includes(name2) && graph.consumersOf(name2).length > 0 && graph.consumersOf(name2).every(({ index: index2 }) => gone.has(index2))
     );
     if (made || unread) gone.add(node.index);
   }
-  return graph.nodes.filter(({ index }) => !gone.has(index)).map(({ proto }) => proto);
+  return graph.nodes.filter(({ index: index2 }) => !gone.has(index2)).map(({ proto }) => proto);
 }
 function valueOf2(graph, name2) {
   const constant = graph.constant(name2);
@@ -18126,7 +18127,7 @@ var init_strong = __esm({
       }
       givesHalf(dequantize) {
         const output = dequantize.outputs[0] ?? "";
-        return !this.graph.outputs.includes(output) && this.half.has(dequantize.index) && this.graph.consumersOf(output).some(({ index }) => this.half.has(index));
+        return !this.graph.outputs.includes(output) && this.half.has(dequantize.index) && this.graph.consumersOf(output).some(({ index: index2 }) => this.half.has(index2));
       }
       emitDequantize(node) {
         const half = this.givesHalf(node);
@@ -18457,9 +18458,9 @@ function wantedBy(graph, scope, int8) {
     wanted.set(tensor, entry);
   };
   for (const layer of int8)
-    for (const index of layer.nodes) {
-      const node = graph.nodes[index];
-      for (const tensor of floatData(graph, node)) note(tensor, index, layer.name);
+    for (const index2 of layer.nodes) {
+      const node = graph.nodes[index2];
+      for (const tensor of floatData(graph, node)) note(tensor, index2, layer.name);
       const skip = scope === "tensorrt" ? skipInput(graph, node) : void 0;
       if (skip !== void 0) for (const tensor of skip.tensors) note(tensor, skip.add.index, layer.name);
       if (scope === "all") {
@@ -18482,7 +18483,7 @@ function rise(graph, node, readers, ties) {
 }
 function arrives(graph, concat, input) {
   const producer = graph.producerOf(input);
-  if (producer === void 0 || valueReaders(graph, input).some(({ index }) => index !== concat.index))
+  if (producer === void 0 || valueReaders(graph, input).some(({ index: index2 }) => index2 !== concat.index))
     return false;
   return producer.opType === "Concat" || movedInputs(producer).length === 0;
 }
@@ -18498,7 +18499,7 @@ function canRise(graph, node, readers) {
   );
   return used.length > 0 && used.every((name2) => {
     const through = readers.get(name2);
-    return through !== void 0 && !graph.outputs.includes(name2) && valueReaders(graph, name2).every(({ index }) => through.has(index));
+    return through !== void 0 && !graph.outputs.includes(name2) && valueReaders(graph, name2).every(({ index: index2 }) => through.has(index2));
   });
 }
 function append(lists, key, value) {
@@ -18691,8 +18692,8 @@ var init_quantize = __esm({
       /** Set apart the names of new tensors where the model has names like them. */
       tag;
       addWeights(layer) {
-        for (const index of layer.nodes) {
-          const node = this.graph.nodes[index];
+        for (const index2 of layer.nodes) {
+          const node = this.graph.nodes[index2];
           const weight2 = weightOf(this.graph, node);
           if (weight2 !== void 0)
             this.weights.push({ node, record: this.weightScale(weight2.name, weight2.axis, layer.name) });
@@ -18744,7 +18745,7 @@ var init_quantize = __esm({
       }
       write(source) {
         const before = /* @__PURE__ */ new Map();
-        const put2 = (index, nodes2) => void before.set(index, [...before.get(index) ?? [], ...nodes2]);
+        const put2 = (index2, nodes2) => void before.set(index2, [...before.get(index2) ?? [], ...nodes2]);
         const renamed = /* @__PURE__ */ new Map();
         for (const [tensor, amax] of this.amax) {
           const leaves = this.placement.readers.get(tensor)?.has(LEAVES) === true;
@@ -18995,10 +18996,10 @@ function findSharedScales(graph, scales2, statistics) {
     ({ tensor, kind, scale, covers }) => kind === "activation" ? (covers ?? [tensor]).map((name2) => ({ tensor: name2, scale })) : []
   );
   for (const { tensor, scale } of read) {
-    const join32 = joinBefore(graph, tensor);
-    if (join32 === void 0 || found.has(join32.name)) continue;
+    const join33 = joinBefore(graph, tensor);
+    if (join33 === void 0 || found.has(join33.name)) continue;
     const step2 = scale[0];
-    const parts = join32.inputs.flatMap((name2) => {
+    const parts = join33.inputs.flatMap((name2) => {
       const one = statistics.get(name2);
       return one === void 0 ? [] : [{ tensor: name2, min: one.min, max: one.max, steps: Math.max(-one.min, one.max) / step2 }];
     });
@@ -19006,8 +19007,8 @@ function findSharedScales(graph, scales2, statistics) {
     const largest = [...parts].sort((a, b) => b.steps - a.steps)[0];
     if (smallest === void 0 || largest === void 0 || smallest.steps <= 0 || smallest.steps >= LOST_STEPS || largest === smallest)
       continue;
-    const words = { tensor, node: join32.name, scale: step2, parts, roundsToZero: step2 / 2 };
-    found.set(join32.name, { ...words, sentence: describe2(words, smallest, largest) });
+    const words = { tensor, node: join33.name, scale: step2, parts, roundsToZero: step2 / 2 };
+    found.set(join33.name, { ...words, sentence: describe2(words, smallest, largest) });
   }
   return [...found.values()];
 }
@@ -21569,11 +21570,11 @@ Expecting one of '${allowedValues.join("', '")}'`);
         };
         this._checkNumberOfArguments();
         const processedArgs = [];
-        this.registeredArguments.forEach((declaredArg, index) => {
+        this.registeredArguments.forEach((declaredArg, index2) => {
           let value = declaredArg.defaultValue;
           if (declaredArg.variadic) {
-            if (index < this.args.length) {
-              value = this.args.slice(index);
+            if (index2 < this.args.length) {
+              value = this.args.slice(index2);
               if (declaredArg.parseArg) {
                 value = value.reduce((processed, v) => {
                   return myParseArg(declaredArg, v, processed);
@@ -21582,13 +21583,13 @@ Expecting one of '${allowedValues.join("', '")}'`);
             } else if (value === void 0) {
               value = [];
             }
-          } else if (index < this.args.length) {
-            value = this.args[index];
+          } else if (index2 < this.args.length) {
+            value = this.args[index2];
             if (declaredArg.parseArg) {
               value = myParseArg(declaredArg, value, declaredArg.defaultValue);
             }
           }
-          processedArgs[index] = value;
+          processedArgs[index2] = value;
         });
         this.processedArgs = processedArgs;
       }
@@ -21882,10 +21883,10 @@ Expecting one of '${allowedValues.join("', '")}'`);
             }
           }
           if (/^--[^=]+=/.test(arg)) {
-            const index = arg.indexOf("=");
-            const option = this._findOption(arg.slice(0, index));
+            const index2 = arg.indexOf("=");
+            const option = this._findOption(arg.slice(0, index2));
             if (option && (option.required || option.optional)) {
-              this.emit(`option:${option.name()}`, arg.slice(index + 1));
+              this.emit(`option:${option.name()}`, arg.slice(index2 + 1));
               continue;
             }
           }
@@ -23489,7 +23490,7 @@ function* tail(view) {
   if (!view.graph.nodes.some(isCompute)) return;
   const before = /* @__PURE__ */ new Set();
   for (const node of [...view.graph.nodes].reverse())
-    if (isCompute(node) || node.outputs.some((name2) => view.graph.consumersOf(name2).some(({ index }) => before.has(index))))
+    if (isCompute(node) || node.outputs.some((name2) => view.graph.consumersOf(name2).some(({ index: index2 }) => before.has(index2))))
       before.add(node.index);
   for (const one of view.quantizers) {
     if (one.kind !== "Q" || one.constant !== void 0 || before.has(one.node.index)) continue;
@@ -24093,13 +24094,13 @@ function accuracyChecks(side) {
   return Object.keys(ACCURACY).flatMap((metric) => {
     const limit2 = thresholds[metric];
     if (limit2 === void 0) return [];
-    const { stat: stat13, drop: drop3 } = ACCURACY[metric];
+    const { stat: stat14, drop: drop3 } = ACCURACY[metric];
     return limitChecks({
       metric,
       subject: void 0,
       limit: limit2,
-      before: reference.stats[stat13],
-      after: candidate.stats[stat13],
+      before: reference.stats[stat14],
+      after: candidate.stats[stat14],
       interval: intervals2?.[drop3],
       side
     });
@@ -24639,6 +24640,12 @@ var init_engine_schema = __esm({
               minLength: 1,
               default: "python3",
               description: "Python that can import `tensorrt` (8.6, 10 or 11); nothing else is needed of it."
+            },
+            trtexec: {
+              type: "string",
+              minLength: 1,
+              default: "trtexec",
+              description: "trtexec, which builds and runs engines where no Python has TensorRT."
             },
             gpu: {
               type: "integer",
@@ -30737,10 +30744,10 @@ var require_cst_visit = __commonJS({
     visit.REMOVE = REMOVE;
     visit.itemAtPath = (cst, path4) => {
       let item = cst;
-      for (const [field, index] of path4) {
+      for (const [field, index2] of path4) {
         const tok = item?.[field];
         if (tok && "items" in tok) {
-          item = tok.items[index];
+          item = tok.items[index2];
         } else
           return void 0;
       }
@@ -32427,7 +32434,7 @@ var require_public_api = __commonJS({
       }
       return doc;
     }
-    function parse3(src, reviver, options) {
+    function parse4(src, reviver, options) {
       let _reviver = void 0;
       if (typeof reviver === "function") {
         _reviver = reviver;
@@ -32468,7 +32475,7 @@ var require_public_api = __commonJS({
         return value.toString(options);
       return new Document.Document(value, _replacer, options).toString(options);
     }
-    exports2.parse = parse3;
+    exports2.parse = parse4;
     exports2.parseAllDocuments = parseAllDocuments;
     exports2.parseDocument = parseDocument3;
     exports2.stringify = stringify;
@@ -32739,8 +32746,8 @@ function alternatives2(branches) {
   return keys.length === 0 ? void 0 : keys.join(" or ");
 }
 function describe3(schema, key) {
-  const property3 = schema.properties?.[key];
-  return (property3?.description ?? "see the reference").replace(/\.$/, "");
+  const property4 = schema.properties?.[key];
+  return (property4?.description ?? "see the reference").replace(/\.$/, "");
 }
 function expected({ keyword, params, parentSchema }) {
   const schema = parentSchema;
@@ -33133,8 +33140,8 @@ async function readRecords(path4, header, onTrouble) {
   return { records, damaged, next: lines2.at(-1) === "" ? "append" : "finish" };
 }
 function nameOf(record) {
-  const quoted = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
-  return quoted === void 0 ? void 0 : JSON.parse(quoted);
+  const quoted2 = /^\[("(?:[^"\\]|\\.)*"),/.exec(record)?.[1];
+  return quoted2 === void 0 ? void 0 : JSON.parse(quoted2);
 }
 function checkOf(text4) {
   return createHash4("sha256").update(text4).digest("hex").slice(0, CHECK);
@@ -34208,7 +34215,7 @@ var init_scan = __esm({
         return byte === MINUS2 || byte >= ZERO2 && byte <= NINE2;
       }
       /** Whether another element follows in a list or object; call `open()` before the first. */
-      next(index, list3) {
+      next(index2, list3) {
         const close = list3 ? CLOSE_LIST : CLOSE_OBJECT;
         const byte = this.peek();
         if (byte === close) {
@@ -34216,7 +34223,7 @@ var init_scan = __esm({
           this.depth--;
           return false;
         }
-        if (index === 0) return true;
+        if (index2 === 0) return true;
         if (byte !== COMMA) this.fail(`expected , or ${list3 ? "]" : "}"}`);
         this.at++;
         return true;
@@ -34690,8 +34697,8 @@ function paletteReader(bytes2, { bits, palette }) {
   const mask = (1 << bits) - 1;
   return (row3, x, data, to) => {
     const bit = x * bits;
-    const index = bytes2[row3 + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
-    const at2 = palette + index * 4;
+    const index2 = bytes2[row3 + (bit >> 3)] >> 8 - bits - (bit & 7) & mask;
+    const at2 = palette + index2 * 4;
     data[to] = bytes2[at2 + 2] ?? 0;
     data[to + 1] = bytes2[at2 + 1] ?? 0;
     data[to + 2] = bytes2[at2] ?? 0;
@@ -35097,9 +35104,9 @@ function readRow(fields, where, classes, problems) {
   if (fields.length < 5 || fields.length % 2 === 0)
     return wrong(`has ${fields.length} field${fields.length === 1 ? "" : "s"}`, shape2);
   const numbers4 = fields.map((field) => /^[-+.\deE]+$/.test(field) ? Number(field) : NaN);
-  const odd = numbers4.findIndex((value) => !Number.isFinite(value));
-  if (odd >= 0)
-    return wrong(`field ${odd + 1} must be a number, is "${fields[odd].slice(0, 40)}"`, shape2);
+  const odd2 = numbers4.findIndex((value) => !Number.isFinite(value));
+  if (odd2 >= 0)
+    return wrong(`field ${odd2 + 1} must be a number, is "${fields[odd2].slice(0, 40)}"`, shape2);
   const [category, ...values] = numbers4;
   if (!Number.isInteger(category) || category < 0 || category >= classes)
     return wrong(
@@ -35449,8 +35456,8 @@ function getAllMatches(string, regex) {
     const allmatches = [];
     allmatches.startIndex = regex.lastIndex - match2[0].length;
     const len = match2.length;
-    for (let index = 0; index < len; index++) {
-      allmatches.push(match2[index]);
+    for (let index2 = 0; index2 < len; index2++) {
+      allmatches.push(match2[index2]);
     }
     matches.push(allmatches);
     match2 = regex.exec(string);
@@ -35821,8 +35828,8 @@ function validateAttrName(attrName) {
 function validateTagName(tagname) {
   return isName(tagname);
 }
-function getLineNumberForPosition(xmlData, index) {
-  const lines2 = xmlData.substring(0, index).split(/\r?\n/);
+function getLineNumberForPosition(xmlData, index2) {
+  const lines2 = xmlData.substring(0, index2).split(/\r?\n/);
   return {
     line: lines2.length,
     // column number is last line's length + 1, because column numbering starts at 1:
@@ -36642,14 +36649,14 @@ var init_DocTypeReader = __esm({
                 }
               } else if (hasBody && hasSeq(xmlData, "!ELEMENT", i)) {
                 i += 8;
-                const { index } = this.readElementExp(xmlData, i + 1);
-                i = index;
+                const { index: index2 } = this.readElementExp(xmlData, i + 1);
+                i = index2;
               } else if (hasBody && hasSeq(xmlData, "!ATTLIST", i)) {
                 i += 8;
               } else if (hasBody && hasSeq(xmlData, "!NOTATION", i)) {
                 i += 9;
-                const { index } = this.readNotationExp(xmlData, i + 1, this.suppressValidationErr);
-                i = index;
+                const { index: index2 } = this.readNotationExp(xmlData, i + 1, this.suppressValidationErr);
+                i = index2;
               } else if (hasSeq(xmlData, "!--", i)) comment = true;
               else throw new Error(`Invalid DOCTYPE`);
               angleBracketsCount++;
@@ -36868,11 +36875,11 @@ var init_DocTypeReader = __esm({
         };
       }
     };
-    skipWhitespace = (data, index) => {
-      while (index < data.length && /\s/.test(data[index])) {
-        index++;
+    skipWhitespace = (data, index2) => {
+      while (index2 < data.length && /\s/.test(data[index2])) {
+        index2++;
       }
-      return index;
+      return index2;
     };
   }
 });
@@ -39107,15 +39114,15 @@ function buildAttributesMap(attrStr, jPath, tagName, force = false) {
     return attrs;
   }
 }
-function getOriginalIndex(index, crlfPositions) {
+function getOriginalIndex(index2, crlfPositions) {
   let low = 0;
   let high = crlfPositions.length;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (crlfPositions[middle] < index) low = middle + 1;
+    if (crlfPositions[middle] < index2) low = middle + 1;
     else high = middle;
   }
-  return index + low;
+  return index2 + low;
 }
 function addChild(currentNode, childNode, matcher2, startIndex) {
   if (!this.options.captureMetaData) startIndex = void 0;
@@ -39176,24 +39183,24 @@ function tagExpWithClosingIndex(xmlData, i, closingChar = ">") {
   const closeCode1 = closingChar.length > 1 ? closingChar.charCodeAt(1) : -1;
   let result = "";
   let segmentStart = i;
-  for (let index = i; index < len; index++) {
-    const code = xmlData.charCodeAt(index);
+  for (let index2 = i; index2 < len; index2++) {
+    const code = xmlData.charCodeAt(index2);
     if (code === 34 || code === 39) {
-      index = xmlData.indexOf(xmlData[index], index + 1);
-      if (index === -1) return;
+      index2 = xmlData.indexOf(xmlData[index2], index2 + 1);
+      if (index2 === -1) return;
     } else if (code === closeCode0) {
       if (closeCode1 !== -1) {
-        if (xmlData.charCodeAt(index + 1) === closeCode1) {
-          result += xmlData.substring(segmentStart, index);
-          return { data: result, index };
+        if (xmlData.charCodeAt(index2 + 1) === closeCode1) {
+          result += xmlData.substring(segmentStart, index2);
+          return { data: result, index: index2 };
         }
       } else {
-        result += xmlData.substring(segmentStart, index);
-        return { data: result, index };
+        result += xmlData.substring(segmentStart, index2);
+        return { data: result, index: index2 };
       }
     } else if (code === 9) {
-      result += xmlData.substring(segmentStart, index) + " ";
-      segmentStart = index + 1;
+      result += xmlData.substring(segmentStart, index2) + " ";
+      segmentStart = index2 + 1;
     }
   }
 }
@@ -39404,9 +39411,9 @@ var init_OrderedObjParser = __esm({
     parseXml = function(xmlData) {
       const options = this.options;
       const crlfPositions = options.captureMetaData ? [] : void 0;
-      xmlData = xmlData.replace(/\r\n?/g, options.captureMetaData ? (newline, index) => {
+      xmlData = xmlData.replace(/\r\n?/g, options.captureMetaData ? (newline, index2) => {
         if (newline.length === 2) {
-          crlfPositions.push(index - crlfPositions.length);
+          crlfPositions.push(index2 - crlfPositions.length);
         }
         return "\n";
       } : "\n");
@@ -39653,21 +39660,21 @@ function compress(arr, options, matcher2, readonlyMatcher) {
   const compressedObj = {};
   for (let i = 0; i < arr.length; i++) {
     const tagObj = arr[i];
-    const property3 = propName(tagObj);
-    if (property3 !== void 0 && property3 !== options.textNodeName) {
+    const property4 = propName(tagObj);
+    if (property4 !== void 0 && property4 !== options.textNodeName) {
       const rawAttrs = stripAttributePrefix(
         tagObj[":@"] || {},
         options.attributeNamePrefix
       );
-      matcher2.push(property3, rawAttrs);
+      matcher2.push(property4, rawAttrs);
     }
-    if (property3 === options.textNodeName) {
-      if (text4 === void 0) text4 = tagObj[property3];
-      else text4 += "" + tagObj[property3];
-    } else if (property3 === void 0) {
+    if (property4 === options.textNodeName) {
+      if (text4 === void 0) text4 = tagObj[property4];
+      else text4 += "" + tagObj[property4];
+    } else if (property4 === void 0) {
       continue;
-    } else if (tagObj[property3]) {
-      let val = compress(tagObj[property3], options, matcher2, readonlyMatcher);
+    } else if (tagObj[property4]) {
+      let val = compress(tagObj[property4], options, matcher2, readonlyMatcher);
       const isLeaf = isLeafTag(val, options);
       if (Object.keys(val).length === 0 && options.alwaysCreateTextNode) {
         val[options.textNodeName] = "";
@@ -39683,20 +39690,20 @@ function compress(arr, options, matcher2, readonlyMatcher) {
       if (tagObj[METADATA_SYMBOL2] !== void 0 && typeof val === "object" && val !== null) {
         val[METADATA_SYMBOL2] = tagObj[METADATA_SYMBOL2];
       }
-      if (compressedObj[property3] !== void 0 && Object.prototype.hasOwnProperty.call(compressedObj, property3)) {
-        if (!Array.isArray(compressedObj[property3])) {
-          compressedObj[property3] = [compressedObj[property3]];
+      if (compressedObj[property4] !== void 0 && Object.prototype.hasOwnProperty.call(compressedObj, property4)) {
+        if (!Array.isArray(compressedObj[property4])) {
+          compressedObj[property4] = [compressedObj[property4]];
         }
-        compressedObj[property3].push(val);
+        compressedObj[property4].push(val);
       } else {
         const jPathOrMatcher = options.jPath ? readonlyMatcher.toString() : readonlyMatcher;
-        if (options.isArray(property3, jPathOrMatcher, isLeaf)) {
-          compressedObj[property3] = [val];
+        if (options.isArray(property4, jPathOrMatcher, isLeaf)) {
+          compressedObj[property4] = [val];
         } else {
-          compressedObj[property3] = val;
+          compressedObj[property4] = val;
         }
       }
-      if (property3 !== void 0 && property3 !== options.textNodeName) {
+      if (property4 !== void 0 && property4 !== options.textNodeName) {
         matcher2.pop();
       }
     }
@@ -39917,9 +39924,9 @@ var init_voc_xml = __esm({
         this.problems.add(`${this.file} size.${key}`, `must be a whole number of pixels, is ${show2(text4)}`);
         return 0;
       }
-      object(object3, index) {
+      object(object3, index2) {
         const line = this.lineOf(object3);
-        const place2 = `${this.file}:${line} object[${index}]`;
+        const place2 = `${this.file}:${line} object[${index2}]`;
         const wrong = (key, what, fix) => void this.problems.add(`${place2}${key}`, what, fix);
         if (!isObject2(object3)) return wrong("", "is empty");
         const { name: name2, difficult, bndbox } = object3;
@@ -40003,7 +40010,7 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
   };
 }
 function rowsOf2(files, found, images2, categories, problems) {
-  const index = new Map(categories.map((name2, i) => [name2, i]));
+  const index2 = new Map(categories.map((name2, i) => [name2, i]));
   const rows3 = [];
   found.forEach(({ objects }, image) => {
     const { width, height } = images2[image];
@@ -40017,7 +40024,7 @@ function rowsOf2(files, found, images2, categories, problems) {
       rows3.push({
         id: rows3.length + 1,
         image,
-        category: index.get(name2),
+        category: index2.get(name2),
         x,
         y,
         w,
@@ -40207,14 +40214,14 @@ function oddBoxes({ images: images2, annotations }) {
   ].filter((found) => found.count > 0);
 }
 function pickImages(truth, kept2) {
-  const place2 = new Map(kept2.map((index, i) => [index, i]));
+  const place2 = new Map(kept2.map((index2, i) => [index2, i]));
   const { annotations } = truth;
   const rows3 = Array.from(annotations.image.keys()).filter(
     (row3) => place2.has(annotations.image[row3])
   );
   return {
     ...truth,
-    images: kept2.map((index) => truth.images[index]),
+    images: kept2.map((index2) => truth.images[index2]),
     annotations: {
       count: rows3.length,
       image: Int32Array.from(rows3, (row3) => place2.get(annotations.image[row3])),
@@ -40687,16 +40694,16 @@ function openImages(records, spec, { memoryMiB }) {
   const cache = /* @__PURE__ */ new Map();
   const gate = limit(DECODES);
   let last = -1;
-  const fetch2 = (index) => {
-    const known2 = cache.get(index);
+  const fetch2 = (index2) => {
+    const known2 = cache.get(index2);
     if (known2 !== void 0) {
-      cache.delete(index);
-      cache.set(index, known2);
+      cache.delete(index2);
+      cache.set(index2, known2);
       return known2;
     }
-    const fresh = gate(() => prepare2(records[index], spec));
-    cache.set(index, fresh);
-    fresh.catch(() => cache.delete(index));
+    const fresh = gate(() => prepare2(records[index2], spec));
+    cache.set(index2, fresh);
+    fresh.catch(() => cache.delete(index2));
     for (const oldest of cache.keys()) {
       if (cache.size <= keep2) break;
       cache.delete(oldest);
@@ -40707,12 +40714,12 @@ function openImages(records, spec, { memoryMiB }) {
     count: records.length,
     records,
     spec,
-    get(index) {
-      const inOrder2 = index === last + 1;
-      last = index;
-      const wanted = fetch2(index);
+    get(index2) {
+      const inOrder2 = index2 === last + 1;
+      last = index2;
+      const wanted = fetch2(index2);
       if (inOrder2) {
-        for (let next = index + 1; next <= Math.min(index + ahead, records.length - 1); next++)
+        for (let next = index2 + 1; next <= Math.min(index2 + ahead, records.length - 1); next++)
           if (!cache.has(next)) void fetch2(next);
       }
       return wanted;
@@ -41092,9 +41099,9 @@ var init_networks = __esm({
         const digest3 = `${partDigest(part, this.shared)} ${part.outputs.join(" ")}`;
         const known2 = this.known.get(digest3);
         if (known2 !== void 0) return known2;
-        const index = this.add(finder, part);
-        this.known.set(digest3, index);
-        return index;
+        const index2 = this.add(finder, part);
+        this.known.set(digest3, index2);
+        return index2;
       }
       add(finder, part) {
         const { model, boundary } = this.input;
@@ -41146,7 +41153,7 @@ var init_networks = __esm({
         this.bytes += size;
         const parts = regions.map((r) => input.regions[r]);
         const made = new Set(parts.flatMap(({ outputs }) => outputs));
-        const index = networks.add(
+        const index2 = networks.add(
           network.finder,
           network.finder.part({
             inputs: [...new Set(parts.flatMap(({ inputs }) => inputs))].filter((name2) => !made.has(name2)),
@@ -41154,8 +41161,8 @@ var init_networks = __esm({
             nodes: parts.flatMap(({ nodes }) => nodes)
           })
         );
-        this.known.set(key, index);
-        return index;
+        this.known.set(key, index2);
+        return index2;
       }
     };
   }
@@ -42822,7 +42829,7 @@ function groupLayers(graph, layers3) {
     while (root2[at2] !== at2) at2 = root2[at2];
     return at2;
   };
-  const join32 = (members2, tie) => {
+  const join33 = (members2, tie) => {
     for (const other of members2.slice(1)) {
       const [a, b] = [find4(members2[0]), find4(other)].sort((x, y) => x - y);
       root2[b] = a;
@@ -42830,8 +42837,8 @@ function groupLayers(graph, layers3) {
     if (members2.length > 1) ties.set(find4(members2[0]), tie);
   };
   for (const node of graph.nodes) {
-    if (node.opType === "Concat") join32(readersOf(layers3, node.outputs[0] ?? ""), "concat");
-    if (node.opType === "Add") join32(endingIn(graph, layers3, node), "residual");
+    if (node.opType === "Concat") join33(readersOf(layers3, node.outputs[0] ?? ""), "concat");
+    if (node.opType === "Add") join33(endingIn(graph, layers3, node), "residual");
   }
   const members = /* @__PURE__ */ new Map();
   layers3.forEach((layer, i) => members.set(find4(i), [...members.get(find4(i)) ?? [], layer]));
@@ -42954,17 +42961,17 @@ function cutRegions(graph, layers3, work, kept2) {
   const cuts = cutPositions(graph, layers3, work, live);
   const regions = [];
   for (let i = 0; i + 1 < cuts.length; i++) {
-    const slice = live.filter(({ index }) => index >= cuts[i] && index < cuts[i + 1]);
+    const slice = live.filter(({ index: index2 }) => index2 >= cuts[i] && index2 < cuts[i + 1]);
     regions.push(...pieces(graph, slice));
   }
-  const home = new Map(regions.flatMap((nodes, r) => nodes.map((index) => [index, r])));
+  const home = new Map(regions.flatMap((nodes, r) => nodes.map((index2) => [index2, r])));
   const isLive = new Set(live.flatMap(({ outputs }) => outputs));
   return regions.map((nodes, r) => {
-    const inside2 = nodes.map((index) => graph.nodes[index]);
+    const inside2 = nodes.map((index2) => graph.nodes[index2]);
     const made = new Set(inside2.flatMap(({ outputs: outputs2 }) => outputs2));
     const inputs = inside2.flatMap((node) => node.inputs).filter((name2) => (isLive.has(name2) || graph.inputs.includes(name2)) && !made.has(name2));
     const outputs = [...made].filter(
-      (name2) => name2 !== "" && (kept2.has(name2) || graph.outputs.includes(name2) || graph.consumersOf(name2).some(({ index }) => home.get(index) !== r))
+      (name2) => name2 !== "" && (kept2.has(name2) || graph.outputs.includes(name2) || graph.consumersOf(name2).some(({ index: index2 }) => home.get(index2) !== r))
     );
     return { nodes, inputs: [...new Set(inputs)], outputs };
   });
@@ -43006,7 +43013,7 @@ function cutPositions(graph, layers3, work, live) {
   return [...cuts, graph.nodes.length];
 }
 function crossing(graph, live, at2) {
-  return live.filter(({ index }) => index < at2).flatMap(({ outputs }) => outputs).filter((name2) => graph.consumersOf(name2).some(({ index }) => index >= at2));
+  return live.filter(({ index: index2 }) => index2 < at2).flatMap(({ outputs }) => outputs).filter((name2) => graph.consumersOf(name2).some(({ index: index2 }) => index2 >= at2));
 }
 function cheap(graph, live, at2) {
   return crossing(graph, live, at2).length <= 6;
@@ -43018,7 +43025,7 @@ function crossable(graph, live, at2) {
   });
 }
 function pieces(graph, slice) {
-  const inside2 = new Map(slice.map(({ index }) => [index, index]));
+  const inside2 = new Map(slice.map(({ index: index2 }) => [index2, index2]));
   const find4 = (i) => {
     let at2 = i;
     while (inside2.get(at2) !== at2) at2 = inside2.get(at2);
@@ -43030,7 +43037,7 @@ function pieces(graph, slice) {
       if (maker !== void 0 && inside2.has(maker.index)) inside2.set(find4(node.index), find4(maker.index));
     }
   const sets = /* @__PURE__ */ new Map();
-  for (const { index } of slice) sets.set(find4(index), [...sets.get(find4(index)) ?? [], index]);
+  for (const { index: index2 } of slice) sets.set(find4(index2), [...sets.get(find4(index2)) ?? [], index2]);
   return [...sets.values()];
 }
 var SLICES, MOST_LAYERS;
@@ -43200,7 +43207,7 @@ var init_stored = __esm({
           (i) => at2(i).observed,
           (i) => {
             const { candidates, seen } = at2(i);
-            return candidates.filter((one) => !seen.has(one)).map(({ index }) => index);
+            return candidates.filter((one) => !seen.has(one)).map(({ index: index2 }) => index2);
           },
           (i, result) => this.add(at2(i), result),
           { signal, onProgress: (done) => onProgress(before + done, total) }
@@ -43453,20 +43460,20 @@ var init_search = __esm({
         let path4 = this.fitting(start, this.units);
         if (path4.length === 0) return void 0;
         const first2 = (k) => withFloat2(start, path4.slice(0, k));
-        let failed = 0;
+        let failed2 = 0;
         let passed = 1;
         for (; ; passed = Math.min(2 * passed, path4.length)) {
           if (await this.passes(first2(passed), passed === path4.length)) break;
           if (passed === path4.length) return void 0;
-          failed = passed;
+          failed2 = passed;
           const done = path4.slice(0, passed);
           const rest = this.units.filter((unit) => !done.includes(unit));
           path4 = [...done, ...this.fitting(first2(passed), await this.ranked(first2(passed), rest))];
         }
-        while (passed - failed > 1) {
-          const middle = passed + failed >> 1;
+        while (passed - failed2 > 1) {
+          const middle = passed + failed2 >> 1;
           if (await this.passes(first2(middle))) passed = middle;
-          else failed = middle;
+          else failed2 = middle;
         }
         return first2(passed);
       }
@@ -43663,7 +43670,7 @@ var init_price = __esm({
     Borders = class {
       constructor(graph, layers3) {
         this.graph = graph;
-        for (const layer of layers3) for (const index of layer.nodes) this.layerOf.set(index, layer);
+        for (const layer of layers3) for (const index2 of layer.nodes) this.layerOf.set(index2, layer);
       }
       graph;
       layerOf = /* @__PURE__ */ new Map();
@@ -43676,7 +43683,7 @@ var init_price = __esm({
         return [...placeQuantizers(this.graph, scope, int8).readers].flatMap(([tensor, readers]) => {
           const makers = this.makers(tensor);
           const made = makers.length > 0 && makers.every((layer) => layer !== void 0 && inInt8.has(layer));
-          const mixed = this.graph.consumersOf(tensor).some(({ index }) => !readers.has(index));
+          const mixed = this.graph.consumersOf(tensor).some(({ index: index2 }) => !readers.has(index2));
           return made && !mixed ? [] : [tensor];
         });
       }
@@ -44009,10 +44016,10 @@ var init_pool = __esm({
     init_faults();
     init_native();
     EngineWorker = class {
-      constructor(index) {
-        this.index = index;
+      constructor(index2) {
+        this.index = index2;
         const setup = { nativeRoot: nativeRoot() };
-        this.thread = new Worker(workerUrl(), { workerData: setup, name: `engine-${index}` });
+        this.thread = new Worker(workerUrl(), { workerData: setup, name: `engine-${index2}` });
         this.thread.on("message", (reply) => this.settle(reply));
         this.thread.on("error", (error2) => this.die(messageOf(error2)));
         this.thread.on("exit", (code) => this.die(`it ended with status ${code}`));
@@ -44091,10 +44098,10 @@ function failedRun(where, reply) {
 function indexesOf(b, batch, count3) {
   return Array.from({ length: Math.min(batch, count3 - b * batch) }, (_, i) => b * batch + i);
 }
-async function taskOf(feed, index) {
-  const image = await feed.image(index);
+async function taskOf(feed, index2) {
+  const image = await feed.image(index2);
   const { pixels, width, height } = image;
-  return { pixels, width, height, extras: feed.extras?.(index, image) };
+  return { pixels, width, height, extras: feed.extras?.(index2, image) };
 }
 async function inOrder(count3, ahead, signal, job2, deliver) {
   const running = [];
@@ -44152,12 +44159,12 @@ var init_onnxruntime = __esm({
             (worker2) => worker2.ask({ kind: "load", model: id, name: model.name, bytes: bytes2, lean, reach: reach3 })
           )
         );
-        const failed = replies.find((reply) => reply.kind === "failed");
-        if (failed !== void 0) {
+        const failed2 = replies.find((reply) => reply.kind === "failed");
+        if (failed2 !== void 0) {
           await Promise.all(
             this.workers.filter((_, i) => replies[i]?.kind === "loaded").map((worker2) => worker2.ask({ kind: "release", model: id }))
           );
-          throw refused(model.name, failed.message);
+          throw refused(model.name, failed2.message);
         }
         const loaded2 = replies[0];
         return new Session(this.workers, id, model.name, loaded2, this.batch);
@@ -44334,17 +44341,17 @@ var init_onnxruntime = __esm({
           feed.count,
           workers.length * 2,
           options.signal,
-          async (index) => {
-            const image = await taskOf(feed, index);
+          async (index2) => {
+            const image = await taskOf(feed, index2);
             const worker2 = leastBusy(workers);
-            const asked = { cases: casesOf(index), observe: observed(index) };
+            const asked = { cases: casesOf(index2), observe: observed(index2) };
             const reply = await worker2.ask({ kind: "probe", probe: probe2, inputs, ...asked, spec: feed.spec, image });
             if (reply.kind !== "probed") throw failedRun("the network in parts", reply);
-            return { index, result: reply.result };
+            return { index: index2, result: reply.result };
           },
-          ({ index, result }) => {
-            onImage(index, result);
-            options.onProgress?.(index + 1, feed.count);
+          ({ index: index2, result }) => {
+            onImage(index2, result);
+            options.onProgress?.(index2 + 1, feed.count);
           }
         );
       }
@@ -44400,6 +44407,126 @@ var init_canvas = __esm({
     "use strict";
     floatView = new Float32Array(1);
     bitsView = new Uint32Array(floatView.buffer);
+  }
+});
+
+// src/engine/tensorrt/exchange.ts
+import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir as tmpdir2 } from "node:os";
+import { join as join14 } from "node:path";
+function after(offset, size) {
+  return Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
+}
+function toBytes(values, type) {
+  const raw = (() => {
+    switch (type) {
+      case "float32":
+        return values instanceof Float32Array ? values : Float32Array.from(values);
+      case "float16":
+        return Uint16Array.from(values, floatToHalf2);
+      case "int64":
+        return BigInt64Array.from(Array.from(values, (value) => BigInt(value)));
+      case "int32":
+        return Int32Array.from(values);
+      case "int8":
+        return Int8Array.from(values);
+      case "uint8":
+      case "bool":
+        return values instanceof Uint8Array ? values : Uint8Array.from(values);
+    }
+  })();
+  return new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+}
+function toTensor(bytes2, type, dims) {
+  const { buffer } = bytes2;
+  switch (type) {
+    case "float32":
+      return { type, dims, data: new Float32Array(buffer) };
+    case "float16":
+      return { type, dims, data: Float32Array.from(new Uint16Array(buffer), halfToFloat) };
+    case "int64":
+      return { type, dims, data: Float64Array.from(new BigInt64Array(buffer), Number) };
+    case "int32":
+      return { type, dims, data: new Int32Array(buffer) };
+    case "int8":
+      return { type, dims, data: new Int8Array(buffer) };
+    case "uint8":
+    case "bool":
+      return { type, dims, data: bytes2 };
+  }
+}
+var ELEMENT_BYTES, ALIGNMENT, ExchangeFile;
+var init_exchange = __esm({
+  "src/engine/tensorrt/exchange.ts"() {
+    "use strict";
+    init_onnx();
+    init_canvas();
+    ELEMENT_BYTES = {
+      float32: 4,
+      float16: 2,
+      int64: 8,
+      int32: 4,
+      uint8: 1,
+      int8: 1,
+      bool: 1
+    };
+    ALIGNMENT = 64;
+    ExchangeFile = class {
+      constructor(size) {
+        this.size = size;
+        const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir2();
+        this.path = join14(folder, `int8-gate-${process.pid}-${randomUUID()}`);
+        this.file = openSync(this.path, "wx+", 384);
+        ftruncateSync(this.file, size);
+      }
+      size;
+      path;
+      file;
+      write(offset, bytes2) {
+        for (let done = 0; done < bytes2.length; )
+          done += writeSync(this.file, bytes2, done, bytes2.length - done, offset + done);
+      }
+      read(offset, size) {
+        const bytes2 = new Uint8Array(size);
+        for (let done = 0; done < size; ) {
+          const got = readSync(this.file, bytes2, done, size - done, offset + done);
+          if (got === 0) throw new Error(`the exchange file ends at ${offset + done}`);
+          done += got;
+        }
+        return bytes2;
+      }
+      close() {
+        closeSync(this.file);
+        rmSync(this.path, { force: true });
+      }
+    };
+  }
+});
+
+// src/engine/tensorrt/batch.ts
+async function batchInputs(feed, inputs, from, count3) {
+  const images2 = await Promise.all(Array.from({ length: count3 }, (_, i) => feed.image(from + i)));
+  const extras = images2.map((image, i) => feed.extras?.(from + i, image) ?? {});
+  return inputs.map(({ name: name2, type }) => {
+    const parts = images2.map((image, i) => {
+      const extra = extras[i]?.[name2];
+      if (extra !== void 0) return { dims: extra.dims.slice(1), bytes: toBytes(extra.data, type) };
+      const { pixels, width, height } = image;
+      const size = 3 * width * height;
+      const canvas = feed.spec.dtype === "uint8" ? new Uint8Array(size) : new Float32Array(size);
+      fillInput({ pixels, width, height, extras: void 0 }, feed.spec, canvas);
+      const dims = feed.spec.layout === "nchw" ? [3, height, width] : [height, width, 3];
+      return { dims, bytes: toBytes(canvas, type) };
+    });
+    return { name: name2, dims: parts[0]?.dims ?? [], parts: parts.map(({ bytes: bytes2 }) => bytes2) };
+  });
+}
+var init_batch = __esm({
+  "src/engine/tensorrt/batch.ts"() {
+    "use strict";
+    init_canvas();
+    init_exchange();
   }
 });
 
@@ -44514,9 +44641,13 @@ function explain(failure2, subject) {
     where: subject,
     what: `TensorRT refuses it: ${failure2.message}`,
     fix: "`int8-gate lint` names what TensorRT does not take in a Q/DQ file, and how to mend it."
-  }) : new SurroundingsFault({ where: subject, what: failure2.message, fix: cure });
+  }) : new (failure2.code === "missing-library" ? WorkerMissing : SurroundingsFault)({
+    where: subject,
+    what: failure2.message,
+    fix: cure
+  });
 }
-var STDERR_KEPT, LONGEST_LINE, TensorRtWorker, WorkerFailure, CURES;
+var STDERR_KEPT, LONGEST_LINE, TensorRtWorker, WorkerMissing, WorkerFailure, CURES;
 var init_client = __esm({
   "src/engine/tensorrt/client.ts"() {
     "use strict";
@@ -44585,6 +44716,11 @@ var init_client = __esm({
             throw worker2.fault(
               `speaks protocol ${hello.protocol}, ${PROTOCOL} is spoken here`,
               "Program and worker are of different versions: install int8-gate anew."
+            );
+          if (hello.gpu.index !== options.gpu)
+            throw worker2.fault(
+              `works on GPU ${hello.gpu.index}, GPU ${options.gpu} was asked for`,
+              "Look at CUDA_VISIBLE_DEVICES, and at `engine.tensorrt.gpu`."
             );
           return { worker: worker2, hello };
         } catch (error2) {
@@ -44672,10 +44808,11 @@ var init_client = __esm({
         this.child.kill("SIGKILL");
       }
       notStarted(error2) {
-        return systemCode(error2) === "ENOENT" ? this.fault(
-          "cannot be started: there is no such program",
-          "Install Python 3, or name another in `engine.tensorrt.python`."
-        ) : this.fault(`cannot be started: ${error2.message}`, "Check its permissions.");
+        return systemCode(error2) === "ENOENT" ? new WorkerMissing({
+          where: `TensorRT worker (${this.options.python})`,
+          what: "cannot be started: there is no such program",
+          fix: "Install Python 3, or name another in `engine.tensorrt.python`."
+        }) : this.fault(`cannot be started: ${error2.message}`, "Check its permissions.");
       }
       ended(code, signal) {
         if (signal === "SIGINT") return new Interrupted();
@@ -44718,6 +44855,8 @@ var init_client = __esm({
         await closed;
       }
     };
+    WorkerMissing = class extends SurroundingsFault {
+    };
     WorkerFailure = class extends Error {
       constructor(code, message) {
         super(message);
@@ -44736,100 +44875,6 @@ var init_client = __esm({
       disk: "Make room, or name another folder in `engine.tensorrt.cache`.",
       "bad-request": "This is a mistake in int8-gate: please report it.",
       internal: "This is a mistake in int8-gate: please report it."
-    };
-  }
-});
-
-// src/engine/tensorrt/exchange.ts
-import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir as tmpdir2 } from "node:os";
-import { join as join14 } from "node:path";
-function after(offset, size) {
-  return Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
-}
-function toBytes(values, type) {
-  const raw = (() => {
-    switch (type) {
-      case "float32":
-        return values instanceof Float32Array ? values : Float32Array.from(values);
-      case "float16":
-        return Uint16Array.from(values, floatToHalf2);
-      case "int64":
-        return BigInt64Array.from(Array.from(values, (value) => BigInt(value)));
-      case "int32":
-        return Int32Array.from(values);
-      case "int8":
-        return Int8Array.from(values);
-      case "uint8":
-      case "bool":
-        return values instanceof Uint8Array ? values : Uint8Array.from(values);
-    }
-  })();
-  return new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
-}
-function toTensor(bytes2, type, dims) {
-  const { buffer } = bytes2;
-  switch (type) {
-    case "float32":
-      return { type, dims, data: new Float32Array(buffer) };
-    case "float16":
-      return { type, dims, data: Float32Array.from(new Uint16Array(buffer), halfToFloat) };
-    case "int64":
-      return { type, dims, data: Float64Array.from(new BigInt64Array(buffer), Number) };
-    case "int32":
-      return { type, dims, data: new Int32Array(buffer) };
-    case "int8":
-      return { type, dims, data: new Int8Array(buffer) };
-    case "uint8":
-    case "bool":
-      return { type, dims, data: bytes2 };
-  }
-}
-var ELEMENT_BYTES, ALIGNMENT, ExchangeFile;
-var init_exchange = __esm({
-  "src/engine/tensorrt/exchange.ts"() {
-    "use strict";
-    init_onnx();
-    init_canvas();
-    ELEMENT_BYTES = {
-      float32: 4,
-      float16: 2,
-      int64: 8,
-      int32: 4,
-      uint8: 1,
-      int8: 1,
-      bool: 1
-    };
-    ALIGNMENT = 64;
-    ExchangeFile = class {
-      constructor(size) {
-        this.size = size;
-        const folder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir2();
-        this.path = join14(folder, `int8-gate-${process.pid}-${randomUUID()}`);
-        this.file = openSync(this.path, "wx+", 384);
-        ftruncateSync(this.file, size);
-      }
-      size;
-      path;
-      file;
-      write(offset, bytes2) {
-        for (let done = 0; done < bytes2.length; )
-          done += writeSync(this.file, bytes2, done, bytes2.length - done, offset + done);
-      }
-      read(offset, size) {
-        const bytes2 = new Uint8Array(size);
-        for (let done = 0; done < size; ) {
-          const got = readSync(this.file, bytes2, done, size - done, offset + done);
-          if (got === 0) throw new Error(`the exchange file ends at ${offset + done}`);
-          done += got;
-        }
-        return bytes2;
-      }
-      close() {
-        closeSync(this.file);
-        rmSync(this.path, { force: true });
-      }
     };
   }
 });
@@ -45003,7 +45048,7 @@ var init_engine = __esm({
     "use strict";
     init_faults();
     init_onnx();
-    init_canvas();
+    init_batch();
     init_client();
     init_exchange();
     init_inspector();
@@ -45167,29 +45212,14 @@ var init_engine = __esm({
       }
       /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
       async place(feed, from, count3) {
-        const images2 = await Promise.all(Array.from({ length: count3 }, (_, i) => feed.image(from + i)));
-        const extras = images2.map((image, i) => feed.extras?.(from + i, image) ?? {});
         const placed2 = [];
         let offset = 0;
-        for (const { name: name2, type } of this.inputs) {
-          const parts = images2.map((image, i) => {
-            const extra = extras[i]?.[name2];
-            if (extra !== void 0) return { dims: extra.dims.slice(1), bytes: toBytes(extra.data, type) };
-            const { pixels, width, height } = image;
-            const size = 3 * width * height;
-            const canvas = feed.spec.dtype === "uint8" ? new Uint8Array(size) : new Float32Array(size);
-            fillInput({ pixels, width, height, extras: void 0 }, feed.spec, canvas);
-            const dims = feed.spec.layout === "nchw" ? [3, height, width] : [height, width, 3];
-            return { dims, bytes: toBytes(canvas, type) };
-          });
-          const each = parts[0];
+        for (const { name: name2, dims, parts } of await batchInputs(feed, this.inputs, from, count3)) {
+          const size = parts[0].length;
           for (let i = 0; i < this.batch; i++)
-            this.exchange().write(
-              offset + i * each.bytes.length,
-              parts[Math.min(i, count3 - 1)].bytes
-            );
-          placed2.push({ name: name2, shape: [this.batch, ...each.dims], offset });
-          offset = after(offset, this.batch * each.bytes.length);
+            this.exchange().write(offset + i * size, parts[Math.min(i, count3 - 1)]);
+          placed2.push({ name: name2, shape: [this.batch, ...dims], offset });
+          offset = after(offset, this.batch * size);
         }
         this.lastInputs = placed2;
         return placed2;
@@ -45263,9 +45293,610 @@ var init_engine = __esm({
   }
 });
 
-// src/engine/tensorrt/gpu.ts
+// src/engine/tensorrt/trtexec-files.ts
+function parseOutputs(text4, file) {
+  const value = parse(text4.replace(/(?<=[[,]\s*)(-?)(nan|inf)(?=\s*[,\]])/g, '"$1$2"'), file);
+  if (!Array.isArray(value)) throw odd(file);
+  return value.map((one) => {
+    const [name2, written, values] = ["name", "dimensions", "values"].map((key) => property3(one, key));
+    if (typeof name2 !== "string" || typeof written !== "string" || !Array.isArray(values)) throw odd(file);
+    if (!/^\d+(x\d+)*$/.test(written)) throw odd(file, `${name2} has dimensions ${written}`);
+    const dims = written.split("x").map(Number);
+    const numbers4 = values.map(numberOf2);
+    if (dims.reduce((a, b) => a * b, 1) !== numbers4.length)
+      throw odd(file, `${name2} has ${numbers4.length} numbers at dimensions ${written}`);
+    return { name: name2, dims, values: numbers4 };
+  });
+}
+function numberOf2(value) {
+  if (value === "inf") return Infinity;
+  if (value === "-inf") return -Infinity;
+  return typeof value === "number" ? value : NaN;
+}
+function parseTimes(text4, file) {
+  const value = parse(text4, file);
+  const times = Array.isArray(value) ? value.map((one) => property3(one, "computeMs")) : [];
+  if (times.length === 0 || !times.every((one) => typeof one === "number" && one >= 0)) throw odd(file);
+  return times;
+}
+function parseProfile(text4, file) {
+  const value = parse(text4, file);
+  if (!Array.isArray(value)) throw odd(file);
+  return value.flatMap((one) => {
+    const [name2, ms] = [property3(one, "name"), property3(one, "averageMs")];
+    return typeof name2 === "string" && typeof ms === "number" ? [{ name: name2, ms }] : [];
+  });
+}
+function parseLayerInfo(text4, file) {
+  return parse(text4, file);
+}
+function versionIn(text4) {
+  const digits = /\[TensorRT v(\d+)\]/.exec(text4)?.[1];
+  if (digits === void 0) return void 0;
+  const [patch, minor, major] = digits.length <= 4 ? [digits.slice(-2), digits.slice(-3, -2), digits.slice(0, -3)] : [digits.slice(-2), digits.slice(-4, -2), digits.slice(0, -4)];
+  return [major, minor, patch].map(Number).join(".");
+}
+function failureIn(text4) {
+  return SIGNS5.find(([, sign]) => sign.test(text4))?.[0] ?? "other";
+}
+function reasonIn(text4) {
+  const lines2 = text4.split("\n").map((line) => line.replace(/^\[[\d/:-]+\]\s*/, "").trim());
+  const errors = lines2.filter((line) => line.startsWith("[E]")).map((line) => line.slice(3).trim());
+  const last = errors.length > 0 ? errors : lines2.filter((line) => line !== "" && !line.startsWith("&&&&"));
+  return last.slice(-3).join(" | ").slice(0, 500);
+}
+function parse(text4, file) {
+  try {
+    return JSON.parse(text4);
+  } catch (cause) {
+    throw odd(file, messageOf(cause).slice(0, 100));
+  }
+}
+function odd(file, why = "it is of another form") {
+  return new SurroundingsFault({
+    where: "trtexec",
+    what: `wrote a file that cannot be read, ${file}: ${why}`,
+    fix: "trtexec of TensorRT 8.6 to 11 is known: use one of these, or Python with TensorRT."
+  });
+}
+function property3(value, key) {
+  return typeof value === "object" && value !== null ? value[key] : void 0;
+}
+function quoted(name2) {
+  if (!name2.includes("'")) return `'${name2}'`;
+  throw new InputFault({
+    where: `input ${name2}`,
+    what: "has a quote in its name, which trtexec's options cannot hold",
+    fix: "Export the model with another name of the input, or use Python with TensorRT."
+  });
+}
+var SIGNS5;
+var init_trtexec_files = __esm({
+  "src/engine/tensorrt/trtexec-files.ts"() {
+    "use strict";
+    init_faults();
+    SIGNS5 = [
+      ["missing-library", /error while loading shared libraries|cannot open shared object file/],
+      [
+        "driver",
+        /driver version is insufficient|CUDA initialization failure with error: 35|forward compatibility/i
+      ],
+      [
+        "no-gpu",
+        /no CUDA-capable device|invalid device ordinal|CUDA initialization failure|Cannot find device ID/i
+      ],
+      ["out-of-memory", /out of memory|OutOfMemory|insufficient memory|Requested amount of GPU memory/i],
+      ["option", /Unknown option/i],
+      [
+        "refused",
+        /parse onnx|ModelImporter|Parsing model failed|Failed to parse|Network validation failed|could not find any implementation/i
+      ]
+    ];
+  }
+});
+
+// src/engine/tensorrt/trtexec-process.ts
+import { spawn as spawn2 } from "node:child_process";
+async function runTrtexec({ program: program3, gpu }, args, { timeoutMs, subject, signal }) {
+  if (signal?.aborted === true) throw new Interrupted();
+  const fault = (what, fix) => new SurroundingsFault({ where: `trtexec (${program3})`, what, fix });
+  return new Promise((resolve17, reject) => {
+    const child = spawn2(program3, [...args, `--device=${gpu}`], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_MODULE_LOADING: "LAZY" }
+    });
+    let said = "";
+    let first2;
+    const hear = (text4) => {
+      said = (said + text4).slice(-KEPT2);
+      first2 ??= said.includes("\n") ? said.slice(0, said.indexOf("\n") + 1) : void 0;
+    };
+    child.stdout.setEncoding("utf8").on("data", hear);
+    child.stderr.setEncoding("utf8").on("data", hear);
+    let ending;
+    const stop = (reason) => {
+      ending ??= reason;
+      child.kill("SIGKILL");
+    };
+    const abort = () => stop(new Interrupted());
+    signal?.addEventListener("abort", abort, { once: true });
+    const timer = setTimeout(
+      () => stop(
+        fault(
+          `did not finish with ${subject} within ${Math.round(timeoutMs / 1e3)} s`,
+          "Raise `engine.tensorrt.timeoutMinutes`, or look at `nvidia-smi` for a GPU that hangs."
+        )
+      ),
+      timeoutMs
+    );
+    child.on("error", (error2) => {
+      ending ??= systemCode(error2) === "ENOENT" ? new TrtexecMissing({
+        where: `trtexec (${program3})`,
+        what: "is not installed",
+        fix: "It comes with TensorRT: put it on PATH, or name it in `engine.tensorrt.trtexec`."
+      }) : fault(`cannot be started: ${error2.message}`, "Check its permissions.");
+    });
+    child.on("close", (code, by) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      if (ending !== void 0) reject(ending);
+      else if (code === 0) resolve17(`${first2 ?? ""}${said}`);
+      else reject(failed(said, code, by, subject, fault));
+    });
+  });
+}
+function failed(said, code, by, subject, fault) {
+  const reason = reasonIn(said);
+  const words = reason === "" ? "" : ` Its last words: ${reason}`;
+  if (by === "SIGKILL")
+    return fault(
+      `was killed (SIGKILL).${words}`,
+      "Most often the machine ran out of memory (`dmesg` names it); lower `engine.batch` or `engine.tensorrt.workspaceMiB`."
+    );
+  if (by === "SIGINT") return new Interrupted();
+  if (by === "SIGTERM" || by === "SIGHUP")
+    return fault(
+      `was ended from outside (${by}).${words}`,
+      "Look at limits of time of the job and of the machine."
+    );
+  if (by !== null)
+    return fault(
+      `crashed (${by}).${words}`,
+      "A crash inside TensorRT or the driver: try `engine.tensorrt.optimizationLevel: 1`."
+    );
+  const failure2 = failureIn(said);
+  return failure2 === "refused" ? new InputFault({
+    where: subject,
+    what: `TensorRT refuses it: ${reason}`,
+    fix: "`int8-gate lint` names what TensorRT does not take in a Q/DQ file, and how to mend it."
+  }) : fault(`ended with status ${code ?? "unknown"} on ${subject}.${words}`, CURES2[failure2]);
+}
+async function trtexecVersion(trtexec2) {
+  const text4 = await runTrtexec(trtexec2, ["--help"], { timeoutMs: 6e4, subject: "its help" });
+  const version = versionIn(text4);
+  const [major = 0, minor = 0] = (version ?? "").split(".").map(Number);
+  if (version !== void 0 && (major > OLDEST[0] || major === OLDEST[0] && minor >= OLDEST[1]))
+    return version;
+  throw new SurroundingsFault({
+    where: `trtexec (${trtexec2.program})`,
+    what: version === void 0 ? "does not tell its version" : `is of TensorRT ${version}`,
+    fix: "TensorRT 8.6 or newer is needed."
+  });
+}
+var TrtexecMissing, KEPT2, CURES2, OLDEST;
+var init_trtexec_process = __esm({
+  "src/engine/tensorrt/trtexec-process.ts"() {
+    "use strict";
+    init_faults();
+    init_trtexec_files();
+    TrtexecMissing = class extends SurroundingsFault {
+    };
+    KEPT2 = 64e3;
+    CURES2 = {
+      "out-of-memory": "Free GPU memory (`nvidia-smi` shows who holds it), or lower `engine.batch` or `engine.tensorrt.workspaceMiB`.",
+      driver: "The driver is older than CUDA's libraries ask for: update it, or use a container with an older TensorRT.",
+      "no-gpu": "The container or runner must be given the GPU (`--gpus`, the device plugin), and `engine.tensorrt.gpu` must name one that is there.",
+      "missing-library": "Put the libraries of TensorRT and CUDA on LD_LIBRARY_PATH; `ldd trtexec` names what is missing.",
+      option: "trtexec of TensorRT 8.6 to 11 is known: use one of these, or Python with TensorRT.",
+      other: "Run `int8-gate doctor`, and look at `nvidia-smi`."
+    };
+    OLDEST = [8, 6];
+  }
+});
+
+// src/engine/tensorrt/trtexec-model.ts
+import { mkdtemp as mkdtemp2, readFile as readFile11, rm as rm6, stat as stat7, writeFile as writeFile5 } from "node:fs/promises";
+import { tmpdir as tmpdir3 } from "node:os";
+import { join as join16 } from "node:path";
+function typeOf(graph, tensor) {
+  const type = TYPES.get(graph.elementType(tensor));
+  if (type !== void 0) return type;
+  throw new InputFault({
+    where: `tensor ${tensor}`,
+    what: "has a type that is not read",
+    fix: "Export the model with inputs and outputs of float32, float16, int64, int32, uint8, int8 or bool."
+  });
+}
+var MOST_STARTS, RUN_MS2, TIMED_RUNS2, PROFILED_RUNS2, WARM_UP_MS2, NOT_CAPTURED, TrtexecModel, TYPES;
+var init_trtexec_model = __esm({
+  "src/engine/tensorrt/trtexec-model.ts"() {
+    "use strict";
+    init_faults();
+    init_onnx();
+    init_batch();
+    init_engine();
+    init_exchange();
+    init_inspector();
+    init_trtexec_files();
+    init_trtexec_process();
+    MOST_STARTS = 400;
+    RUN_MS2 = 12e4;
+    TIMED_RUNS2 = 200;
+    PROFILED_RUNS2 = 50;
+    WARM_UP_MS2 = 500;
+    NOT_CAPTURED = /--useCudaGraph flag has been ignored|CUDA graph capture on the stream has failed|not permitted under CUDA graph/i;
+    TrtexecModel = class {
+      constructor(trtexec2, name2, engine, record, graph, options, typing) {
+        this.trtexec = trtexec2;
+        this.name = name2;
+        this.engine = engine;
+        this.record = record;
+        this.options = options;
+        this.typing = typing;
+        const spec = (tensor) => ({
+          name: tensor,
+          type: typeOf(graph, tensor),
+          dims: graph.shape(tensor) ?? []
+        });
+        this.inputs = graph.inputs.map(spec);
+        this.outputs = graph.outputs.map(spec);
+        const first2 = this.inputs[0]?.dims[0] ?? -1;
+        this.batch = first2 > 0 ? first2 : options.batch;
+      }
+      trtexec;
+      name;
+      engine;
+      record;
+      options;
+      typing;
+      inputs;
+      outputs;
+      batch;
+      shapes = [];
+      async run(feed, onOutput, { signal, onProgress } = {}) {
+        const starts = Math.ceil(feed.count / this.batch);
+        if (starts > MOST_STARTS)
+          throw new InputFault({
+            where: this.name,
+            what: `trtexec alone starts anew for each batch: ${feed.count} images at a batch of ${this.batch} are ${starts} starts, ${MOST_STARTS} are allowed`,
+            fix: `Raise \`engine.batch\` to ${Math.ceil(feed.count / MOST_STARTS)}, lower \`validation.limit\`, or install TensorRT for a Python.`
+          });
+        const folder = await mkdtemp2(join16(tmpdir3(), "int8-gate-trtexec-"));
+        try {
+          for (let from = 0; from < feed.count; from += this.batch) {
+            if (signal?.aborted === true) throw new Interrupted();
+            const count3 = Math.min(this.batch, feed.count - from);
+            await this.runBatch(folder, feed, [from, count3], onOutput, signal);
+            onProgress?.(from + count3, feed.count);
+          }
+        } finally {
+          await rm6(folder, { recursive: true, force: true });
+        }
+      }
+      /** A batch is filled up with its last image. */
+      async runBatch(folder, feed, [from, count3], onOutput, signal) {
+        const inputs = await batchInputs(feed, this.inputs, from, count3);
+        const files = [];
+        for (const [k, { name: name2, parts }] of inputs.entries()) {
+          const file = join16(folder, `input-${k}`);
+          const filled = Array.from(
+            { length: this.batch },
+            (_, i) => parts[Math.min(i, count3 - 1)]
+          );
+          await writeFile5(file, Buffer.concat(filled));
+          files.push(`${quoted(name2)}:${file}`);
+        }
+        this.shapes = inputs.filter(({ name: name2 }) => this.inputs.find((one) => one.name === name2)?.dims.some((dim) => dim <= 0)).map(({ name: name2, dims }) => `${quoted(name2)}:${[this.batch, ...dims].join("x")}`);
+        const out = join16(folder, "outputs.json");
+        await this.start(
+          [
+            `--loadInputs=${files.join(",")}`,
+            `--exportOutput=${out}`,
+            "--iterations=1",
+            "--warmUp=0",
+            "--duration=0"
+          ],
+          signal
+        );
+        this.deliver(parseOutputs(await this.read(out), "--exportOutput"), from, count3, onOutput);
+        await rm6(out);
+      }
+      deliver(written, from, count3, onOutput) {
+        const maps = Array.from({ length: count3 }, () => /* @__PURE__ */ new Map());
+        for (const { name: name2, type } of this.outputs) {
+          const found = written.find((one) => one.name === name2);
+          if (found?.dims[0] !== this.batch)
+            throw new InputFault({
+              where: `${this.name}, output ${name2}`,
+              what: found === void 0 ? "is not among what trtexec wrote" : `has dimensions [${found.dims.join(", ")}] at a batch of ${this.batch}: it cannot be cut into images`,
+              fix: "Set `engine.batch: 1`."
+            });
+          const size = found.values.length / this.batch;
+          maps.forEach((map, i) => {
+            const bytes2 = toBytes(found.values.slice(i * size, (i + 1) * size), type);
+            map.set(name2, toTensor(Uint8Array.from(bytes2), type, [1, ...found.dims.slice(1)]));
+          });
+        }
+        maps.forEach((map, i) => onOutput(from + i, map));
+      }
+      /** Runs of single batches are cold: {@link details} measures. */
+      latency() {
+        return void 0;
+      }
+      async details(signal) {
+        const folder = await mkdtemp2(join16(tmpdir3(), "int8-gate-trtexec-"));
+        try {
+          const plain2 = await this.times(folder, false, signal);
+          const graph = await this.times(folder, true, signal).catch((error2) => {
+            if (error2 instanceof Interrupted) throw error2;
+            return void 0;
+          });
+          const [profile, info2] = [join16(folder, "profile.json"), join16(folder, "layers.json")];
+          await this.start(
+            [
+              `--exportProfile=${profile}`,
+              `--exportLayerInfo=${info2}`,
+              "--profilingVerbosity=detailed",
+              `--iterations=${PROFILED_RUNS2}`,
+              "--warmUp=0",
+              "--duration=0"
+            ],
+            signal
+          );
+          const parsed = parseInspector(parseLayerInfo(await this.read(info2), "--exportLayerInfo"));
+          const layers3 = parseProfile(await this.read(profile), "--exportProfile");
+          return {
+            engineBytes: this.record.engineBytes,
+            buildSeconds: this.record.seconds,
+            deviceBytes: void 0,
+            batch: this.batch,
+            timing: timingOf(plain2 ?? []),
+            graphTiming: graph && timingOf(graph),
+            layers: parsed && withTimes(parsed, layers3)
+          };
+        } finally {
+          await rm6(folder, { recursive: true, force: true });
+        }
+      }
+      /** Undefined when a graph was asked for and there was none. */
+      async times(folder, graph, signal) {
+        const file = join16(folder, "times.json");
+        const how = this.typing === "weak" ? ["--useSpinWait", "--noDataTransfers", ...graph ? ["--useCudaGraph"] : []] : graph ? [] : ["--noCudaGraph"];
+        const said = await this.start(
+          [
+            ...how,
+            `--exportTimes=${file}`,
+            `--iterations=${TIMED_RUNS2}`,
+            `--warmUp=${WARM_UP_MS2}`,
+            "--duration=0"
+          ],
+          signal
+        );
+        const times = parseTimes(await this.read(file), "--exportTimes");
+        await rm6(file);
+        return graph && NOT_CAPTURED.test(said) ? void 0 : times;
+      }
+      start(args, signal) {
+        const { runMs = RUN_MS2 } = this.options;
+        const shapes = this.shapes.length === 0 ? [] : [`--shapes=${this.shapes.join(",")}`];
+        return runTrtexec(this.trtexec, [`--loadEngine=${this.engine}`, ...shapes, ...args], {
+          timeoutMs: runMs,
+          subject: this.name,
+          signal
+        });
+      }
+      async read(file) {
+        const size = await stat7(file).then(
+          (info2) => info2.size,
+          () => 0
+        );
+        return size === 0 ? "" : readFile11(file, "utf8");
+      }
+      release() {
+        return Promise.resolve();
+      }
+    };
+    TYPES = /* @__PURE__ */ new Map([
+      [1 /* FLOAT */, "float32"],
+      [10 /* FLOAT16 */, "float16"],
+      [7 /* INT64 */, "int64"],
+      [6 /* INT32 */, "int32"],
+      [2 /* UINT8 */, "uint8"],
+      [3 /* INT8 */, "int8"],
+      [9 /* BOOL */, "bool"]
+    ]);
+  }
+});
+
+// src/engine/tensorrt/trtexec-engine.ts
 import { execFile as execFile2 } from "node:child_process";
+import { createHash as createHash13 } from "node:crypto";
+import { readFile as readFile12, rename as rename4, rm as rm7, writeFile as writeFile6 } from "node:fs/promises";
 import { promisify as promisify3 } from "node:util";
+async function createTrtexecEngine(options) {
+  const store = await openStore2(options.cache, options.workspace);
+  const trtexec2 = { program: options.trtexec, gpu: options.gpu };
+  const tensorrt = await trtexecVersion(trtexec2);
+  const hello = await helloOf(tensorrt, options.gpu, options.nvidiaSmi);
+  return new TrtexecEngine(options, trtexec2, store, hello);
+}
+async function helloOf(tensorrt, gpu, program3 = "nvidia-smi") {
+  const major = Number(tensorrt.split(".")[0]);
+  const fields = ["pci.bus_id", "compute_cap", "memory.total", "memory.free", "driver_version"];
+  const cells4 = await promisify3(execFile2)(
+    program3,
+    [`--query-gpu=${fields.join(",")}`, "--format=csv,noheader,nounits", `--id=${gpu}`],
+    { timeout: 2e4 }
+  ).then(
+    ({ stdout }) => (stdout.split("\n")[0] ?? "").split(",").map((cell) => cell.trim()),
+    () => []
+    // told as an unknown state of the GPU, which makes latencies inconclusive
+  );
+  const mebibytes2 = (text4) => (Number.parseFloat(text4 ?? "") || 0) * 2 ** 20;
+  return {
+    event: "ready",
+    protocol: 1,
+    tensorrt,
+    python: "",
+    cuda: { runtime: "unknown", driver: cells4[4] ?? "unknown" },
+    capabilities: { weak: major <= 10, strong: major >= 10, calibrators: false, obey: false, dla: false },
+    gpu: {
+      index: gpu,
+      bus: cells4[0] ?? "",
+      computeCapability: cells4[1] ?? "unknown",
+      memoryBytes: mebibytes2(cells4[2]),
+      freeBytes: mebibytes2(cells4[3])
+    }
+  };
+}
+function digestOf3(bytes2) {
+  return createHash13("sha256").update(bytes2).digest("hex");
+}
+var TrtexecEngine;
+var init_trtexec_engine = __esm({
+  "src/engine/tensorrt/trtexec-engine.ts"() {
+    "use strict";
+    init_faults();
+    init_onnx();
+    init_store4();
+    init_trtexec_files();
+    init_trtexec_model();
+    init_trtexec_process();
+    TrtexecEngine = class {
+      constructor(options, trtexec2, store, hello) {
+        this.options = options;
+        this.trtexec = trtexec2;
+        this.store = store;
+        this.hello = hello;
+      }
+      options;
+      trtexec;
+      store;
+      hello;
+      name = "tensorrt";
+      threads = 1;
+      pid = -1;
+      get version() {
+        return this.hello.tensorrt;
+      }
+      get batch() {
+        return this.options.batch;
+      }
+      /** Why Python is not used. */
+      get because() {
+        return this.options.because;
+      }
+      get typing() {
+        return this.hello.capabilities.weak ? "weak" : "strong";
+      }
+      async load(model, { extraOutputs = [] } = {}) {
+        const proto = parseModel(model.bytes, model.name).proto;
+        const shown3 = extraOutputs.length === 0 ? proto : exposeOutputs(proto, extraOutputs);
+        const bytes2 = extraOutputs.length === 0 ? model.bytes : encodeModel(shown3);
+        const graph = buildGraph(parseModel(bytes2, model.name));
+        const flags = this.flagsOf(model, graph);
+        const { tensorrt, gpu } = this.hello;
+        const key = EngineStore.key(bytes2, {
+          by: "trtexec",
+          flags,
+          tensorrt,
+          gpu: [gpu.bus, gpu.computeCapability]
+        });
+        const engine = this.store.path(key, "engine");
+        const kept2 = await this.find(key, engine);
+        const record = kept2 ?? await this.build(key, engine, bytes2, flags, model.name);
+        return new TrtexecModel(this.trtexec, model.name, engine, record, graph, this.options, this.typing);
+      }
+      /** A kept engine that is still the one that was built. */
+      async find(key, engine) {
+        const record = await this.store.find(key);
+        if (record === void 0 || this.hello.gpu.bus === "") return void 0;
+        const bytes2 = await readFile12(engine).catch(() => void 0);
+        return bytes2 !== void 0 && digestOf3(bytes2) === record.digest ? record : void 0;
+      }
+      flagsOf({ precision: precision2 = "fp32", shapes = {}, name: name2 }, graph) {
+        const { batch, optimizationLevel, workspaceMiB, dla } = this.options;
+        if (dla !== void 0)
+          throw new InputFault({
+            where: name2,
+            what: "engine.tensorrt.dla is not supported with trtexec alone",
+            fix: "Leave the key out, or install TensorRT for a Python."
+          });
+        const range = (count3) => {
+          const free = graph.inputs.flatMap((input) => {
+            const dims = shapes[input] ?? graph.shape(input) ?? [];
+            if ((graph.shape(input) ?? []).every((dim) => dim > 0)) return [];
+            return [`${quoted(input)}:${[count3, ...dims.slice(1)].join("x")}`];
+          });
+          return free.length === 0 ? void 0 : free.join(",");
+        };
+        const [low, high] = [range(1), range(batch)];
+        const weak = { fp32: [], fp16: ["--fp16"], int8: ["--int8", "--fp16"] }[precision2];
+        return [
+          ...this.typing === "weak" ? weak : [],
+          "--noTF32",
+          "--profilingVerbosity=detailed",
+          `--builderOptimizationLevel=${optimizationLevel}`,
+          ...workspaceMiB === void 0 ? [] : [`--memPoolSize=workspace:${workspaceMiB}`],
+          ...low === void 0 || high === void 0 ? [] : [`--minShapes=${low}`, `--optShapes=${high}`, `--maxShapes=${high}`]
+        ];
+      }
+      async build(key, engine, bytes2, flags, name2) {
+        const { tensorrt, gpu } = this.hello;
+        const onnx = this.store.path(key, "onnx");
+        const timing = this.store.path(
+          EngineStore.key(new Uint8Array(0), { by: "trtexec", tensorrt, gpu: gpu.computeCapability }),
+          "timing"
+        );
+        const fresh = `${engine}.${process.pid}.tmp`;
+        const started = Date.now();
+        await writeFile6(onnx, bytes2);
+        try {
+          await runTrtexec(
+            this.trtexec,
+            [
+              `--onnx=${onnx}`,
+              `--saveEngine=${fresh}`,
+              "--skipInference",
+              `--timingCacheFile=${timing}`,
+              ...flags
+            ],
+            { timeoutMs: this.options.timeoutMs, subject: name2, signal: this.options.signal }
+          );
+          const made = await readFile12(fresh);
+          await rename4(fresh, engine);
+          const record = {
+            digest: digestOf3(made),
+            engineBytes: made.length,
+            seconds: (Date.now() - started) / 1e3
+          };
+          await this.store.keep(key, record);
+          return record;
+        } finally {
+          await rm7(onnx, { force: true });
+          await rm7(fresh, { force: true });
+        }
+      }
+      close() {
+        return Promise.resolve();
+      }
+    };
+  }
+});
+
+// src/engine/tensorrt/gpu.ts
+import { execFile as execFile3 } from "node:child_process";
+import { promisify as promisify4 } from "node:util";
 async function gpuState(bus, ours3, program3 = "nvidia-smi") {
   const ask2 = async (args) => (await run2(program3, [...args, `--id=${bus}`, "--format=csv,noheader,nounits"], { timeout: TIMEOUT_MS })).stdout;
   try {
@@ -45319,7 +45950,7 @@ var init_gpu = __esm({
   "src/engine/tensorrt/gpu.ts"() {
     "use strict";
     init_faults();
-    run2 = promisify3(execFile2);
+    run2 = promisify4(execFile3);
     TIMEOUT_MS = 2e4;
     BUSY = 10;
     FIELDS2 = [
@@ -45337,13 +45968,13 @@ var init_gpu = __esm({
 });
 
 // src/engine/tensorrt/lock.ts
-import { open as open2, readFile as readFile11, rm as rm6, stat as stat7 } from "node:fs/promises";
+import { open as open2, readFile as readFile13, rm as rm8, stat as stat8 } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 async function lockGpu(path4, options) {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take2(path4)) return { release: () => rm6(path4, { force: true }) };
+    if (await take2(path4)) return { release: () => rm8(path4, { force: true }) };
     const holder = await holderOf(path4);
     if (holder === "gone") continue;
     if (!waited) options.onWait(holder.words);
@@ -45370,14 +46001,14 @@ async function take2(path4) {
 }
 async function holderOf(path4) {
   try {
-    const [text4, { mtimeMs }] = [await readFile11(path4, "utf8"), await stat7(path4)];
+    const [text4, { mtimeMs }] = [await readFile13(path4, "utf8"), await stat8(path4)];
     const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text4) ?? [];
     if (pid === void 0 && Date.now() - mtimeMs < FRESH_MS) return { words: "a run that has just begun" };
     if (pid !== void 0 && alive(Number(pid)))
       return {
         words: `process ${pid}, since ${since ?? ""}${runId === "" ? "" : `, workflow run ${runId ?? ""}`}`
       };
-    await rm6(path4, { force: true });
+    await rm8(path4, { force: true });
     return "gone";
   } catch (error2) {
     if (systemCode(error2) === "ENOENT") return "gone";
@@ -45406,6 +46037,8 @@ var init_tensorrt = __esm({
   "src/engine/tensorrt/index.ts"() {
     "use strict";
     init_engine();
+    init_trtexec_engine();
+    init_trtexec_process();
     init_client();
     init_gpu();
     init_lock();
@@ -46692,8 +47325,8 @@ function classNamesOf(view) {
   }
   const names = [];
   const entry = /(?:(\d+)|"(\d+)")\s*:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g;
-  for (const [, bare, quoted, single2, double] of text4.matchAll(entry))
-    names[Number(bare ?? quoted)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
+  for (const [, bare, quoted2, single2, double] of text4.matchAll(entry))
+    names[Number(bare ?? quoted2)] = (single2 ?? double ?? "").replace(/\\(.)/g, "$1");
   if (names.length > 0 && !names.includes(void 0)) return names;
   const list3 = /^\[(.*)\]$/s.exec(text4.trim());
   if (list3 === null) return void 0;
@@ -46889,9 +47522,9 @@ function matcher(names, categories) {
 }
 function asIds(count3, categories) {
   if (!categories.every(({ id }) => Number.isInteger(id) && id >= 0 && id < count3)) return void 0;
-  const index = new Int32Array(count3).fill(-1);
-  categories.forEach(({ id }, i) => index[id] = i);
-  return { index, how: "the model’s classes are taken as the ids of the categories" };
+  const index2 = new Int32Array(count3).fill(-1);
+  categories.forEach(({ id }, i) => index2[id] = i);
+  return { index: index2, how: "the model’s classes are taken as the ids of the categories" };
 }
 function asCoco(count3, categories) {
   if (count3 !== 80 && count3 !== 91) return void 0;
@@ -46899,12 +47532,12 @@ function asCoco(count3, categories) {
   const places2 = COCO_CLASSES.map(({ name: name2 }) => known2.get(plainName(name2)) ?? -1);
   if (categories.length === 0 || places2.filter((place2) => place2 >= 0).length !== categories.length)
     return void 0;
-  const index = new Int32Array(count3).fill(-1);
-  COCO_CLASSES.forEach(({ id }, i) => index[count3 === 80 ? i : id] = places2[i]);
+  const index2 = new Int32Array(count3).fill(-1);
+  COCO_CLASSES.forEach(({ id }, i) => index2[count3 === 80 ? i : id] = places2[i]);
   const numbered = count3 === 80 ? "in the order of COCO’s 80 classes" : "by COCO’s category ids, 0…90";
   const names = COCO_CLASSES.map(({ name: name2 }) => name2);
   const start = `the model’s ${count3} classes are taken ${numbered}`;
-  return { index, how: describe4(start, names, places2, categories, []) };
+  return { index: index2, how: describe4(start, names, places2, categories, []) };
 }
 function describe4(start, names, places2, categories, missing) {
   const renamed = names.flatMap((name2, i) => {
@@ -47112,8 +47745,8 @@ var init_detection = __esm({
 });
 
 // src/pipeline/keys.ts
-import { createHash as createHash13 } from "node:crypto";
-import { readFile as readFile12 } from "node:fs/promises";
+import { createHash as createHash14 } from "node:crypto";
+import { readFile as readFile14 } from "node:fs/promises";
 import { cpus } from "node:os";
 function storeOf({ settings: settings2 }, { progress, store }) {
   if (store !== void 0) return Promise.resolve(store);
@@ -47140,17 +47773,17 @@ function machineOf() {
   return [process.platform, process.arch, ...[...new Set(cpus().map(({ model }) => model.trim()))].sort()];
 }
 function detectionShelf(bench, bytes2) {
-  return bench.store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf3(bytes2) }));
+  return bench.store.shelf("detections", keyOf({ ...identityOf(bench), model: digestOf4(bytes2) }));
 }
-function digestOf3(bytes2) {
-  return createHash13("sha256").update(bytes2).digest("hex");
+function digestOf4(bytes2) {
+  return createHash14("sha256").update(bytes2).digest("hex");
 }
 async function imageDigest(record, spec) {
-  const bytes2 = await readFile12(record.file).catch(() => void 0);
+  const bytes2 = await readFile14(record.file).catch(() => void 0);
   if (bytes2 === void 0) return void 0;
   const { width, height } = record;
   const { versions } = sharp();
-  return keyOf({ file: digestOf3(bytes2), width, height, spec, versions });
+  return keyOf({ file: digestOf4(bytes2), width, height, spec, versions });
 }
 var init_keys = __esm({
   "src/pipeline/keys.ts"() {
@@ -47161,7 +47794,7 @@ var init_keys = __esm({
 });
 
 // src/pipeline/prepare.ts
-import { readFile as readFile13 } from "node:fs/promises";
+import { readFile as readFile15 } from "node:fs/promises";
 async function prepare3(loaded2, context3, sound) {
   const { settings: settings2 } = loaded2;
   context3.progress.phase("Reading the model and the data");
@@ -47201,7 +47834,7 @@ async function prepare3(loaded2, context3, sound) {
     batch: settings2.engine.batch
   });
   try {
-    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile13(settings2.model));
+    const bytes2 = model.inlined || model.quantized !== void 0 ? encodeModel(model.proto) : new Uint8Array(await readFile15(settings2.model));
     const view = {
       ...await viewOf(engine, model, bytes2, graph),
       ...sizeOf(settings2),
@@ -47280,7 +47913,7 @@ function choosesRanges({ calibration }, model) {
 function calibratedTensors(graph, layers3, { quantization }) {
   const tensors = tensorsToCalibrate(graph, quantization.operators);
   if (quantization.flavour === "weak") return tensors;
-  const given = layers3.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
+  const given = layers3.flatMap(({ nodes }) => nodes.flatMap((index2) => graph.nodes[index2]?.outputs ?? []));
   return [.../* @__PURE__ */ new Set([...tensors, ...given.filter((name2) => name2 !== "" && graph.isFloat(name2))])];
 }
 async function calibrationImages(settings2, sound) {
@@ -48004,10 +48637,10 @@ var init_growth = __esm({
 });
 
 // src/diagnosis/region.ts
-function regionOf(index, shape2, input, geometry) {
+function regionOf(index2, shape2, input, geometry) {
   const [, , height, width] = shape2;
   if (shape2.length !== 4 || height === void 0 || width === void 0) return void 0;
-  const [row3, column] = [Math.floor(index / width) % height, index % width];
+  const [row3, column] = [Math.floor(index2 / width) % height, index2 % width];
   const side = (from, cells4, length, pad, scale, end) => {
     const at2 = (cell) => (cell * length / cells4 - pad) / scale;
     const [low, high] = [Math.max(0, Math.floor(at2(from))), Math.min(end, Math.ceil(at2(from + 1)) - 1)];
@@ -48565,7 +49198,7 @@ var init_corrections = __esm({
 });
 
 // src/pipeline/calibrate.ts
-import { readFile as readFile14 } from "node:fs/promises";
+import { readFile as readFile16 } from "node:fs/promises";
 import { basename as basename7 } from "node:path";
 async function calibrate(bench, plan, options = {}) {
   const { biasCorrection, equalization } = bench.settings.quantization;
@@ -48679,7 +49312,7 @@ function calibratorInWords({ calibrator, percentile, cache }) {
 async function readRanges(file, statistics) {
   let text4;
   try {
-    text4 = await readFile14(file, "utf8");
+    text4 = await readFile16(file, "utf8");
   } catch (cause) {
     throw new InputFault(
       { where: file, what: `cannot be read: ${messageOf(cause)}`, fix: "Check `calibration.cache`." },
@@ -48713,19 +49346,19 @@ var init_version = __esm({
 });
 
 // src/pipeline/write-together.ts
-import { mkdir as mkdir4, rename as rename4, rm as rm7, writeFile as writeFile5 } from "node:fs/promises";
-import { join as join16 } from "node:path";
+import { mkdir as mkdir4, rename as rename5, rm as rm9, writeFile as writeFile7 } from "node:fs/promises";
+import { join as join17 } from "node:path";
 async function writeTogether(folder, files) {
   const places2 = Object.entries(files).map(([name2, content]) => {
-    const path4 = join16(folder, name2);
+    const path4 = join17(folder, name2);
     return { path: path4, temporary: `${path4}.${process.pid}.tmp`, content };
   });
   try {
     await mkdir4(folder, { recursive: true });
-    for (const { temporary, content } of places2) await writeFile5(temporary, content);
-    for (const { path: path4, temporary } of places2) await rename4(temporary, path4);
+    for (const { temporary, content } of places2) await writeFile7(temporary, content);
+    for (const { path: path4, temporary } of places2) await rename5(temporary, path4);
   } catch (cause) {
-    for (const { temporary } of places2) await rm7(temporary, { force: true }).catch(() => void 0);
+    for (const { temporary } of places2) await rm9(temporary, { force: true }).catch(() => void 0);
     const full = FULL.has(systemCode(cause) ?? "");
     const bytes2 = places2.reduce((sum2, { content }) => sum2 + Buffer.byteLength(content), 0);
     throw new SurroundingsFault(
@@ -48926,7 +49559,7 @@ async function auditSection2(material) {
     },
     settings2.audit
   );
-  const failed = checks2.filter(({ kind }) => kind === "fail");
+  const failed2 = checks2.filter(({ kind }) => kind === "fail");
   const section = {
     calibration: {
       source: basename8(settings2.calibration.images),
@@ -48935,8 +49568,8 @@ async function auditSection2(material) {
     },
     validation: { source: basename8(truth.source), images: truth.images.length, observed },
     verdict: {
-      kind: failed.length > 0 ? "fail" : "pass",
-      why: failed[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
+      kind: failed2.length > 0 ? "fail" : "pass",
+      why: failed2[0]?.sentence ?? `The ${images2.length} calibration images show what the validation images show.`
     },
     checks: [...checks2],
     broken: [...broken3],
@@ -49173,7 +49806,7 @@ function layerRows(source, findings2) {
       structure: nodeStructure(bench.graph, bench.graph.nodes[layer.nodes[0]]),
       weights: weightsDigest(
         bench.graph,
-        members.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]))
+        members.flatMap(({ nodes }) => nodes.map((index2) => bench.graph.nodes[index2]))
       ),
       reads: readsOf2(members, source),
       ...detail !== void 0 && detailsOf(row3, detail),
@@ -49186,7 +49819,7 @@ function engineTimes2({ bench: { graph }, confirmation }, layers3) {
   const planned2 = layers3.map(({ name: name2, nodes, macs = 0 }) => ({
     name: name2,
     macs,
-    nodes: nodes.map((index) => graph.nodes[index]?.name ?? "")
+    nodes: nodes.map((index2) => graph.nodes[index2]?.name ?? "")
   }));
   const timesOf = (...variants3) => {
     const found = variants3.map((name2) => confirmation?.engines.find(({ variant: variant2 }) => variant2 === name2));
@@ -49358,7 +49991,7 @@ function rowOf({ variant: variant2, measured, details, drop: drop3, simulated, a
     graphMedianMs: details.graphTiming?.medianMs ?? null,
     imagesPerSecond: 1e3 * details.batch / batchMs(details),
     engineBytes: details.engineBytes,
-    deviceBytes: details.deviceBytes,
+    deviceBytes: details.deviceBytes ?? null,
     buildSeconds: details.buildSeconds,
     layers: layers3 === void 0 ? null : countsOf(layers3),
     reformatMs: layers3 === void 0 ? null : sumMs(layers3.filter(({ reformat }) => reformat)),
@@ -49396,6 +50029,7 @@ function engineFindings(confirmation) {
     ...slowerThanImplicit(engines3),
     ...engines3.flatMap(parted),
     ...engines3.flatMap(fallenBack),
+    ...byTrtexec(confirmation.gpu.engine.because),
     ...confirmation.gpu.noise.map((reason) => ({
       kind: "noisy-gpu",
       severity: "warning",
@@ -49403,6 +50037,18 @@ function engineFindings(confirmation) {
       sentence: `Latencies may be wrong: ${reason}.`,
       advice: "Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive."
     }))
+  ];
+}
+function byTrtexec(because) {
+  if (because === void 0) return [];
+  return [
+    {
+      kind: "trtexec-alone",
+      severity: "info",
+      subject: "trtexec",
+      sentence: `Engines were built and run by trtexec, since ${because}: outputs have six digits, and GPU memory was not measured.`,
+      advice: "Install TensorRT for the Python that engine.tensorrt.python names; it is faster too."
+    }
   ];
 }
 function doesNotPay({ variant: variant2, details }, fp16) {
@@ -49897,7 +50543,7 @@ var init_assemble = __esm({
 });
 
 // src/pipeline/kept-base.ts
-import { readFile as readFile15 } from "node:fs/promises";
+import { readFile as readFile17 } from "node:fs/promises";
 import { cpus as cpus2 } from "node:os";
 async function shelfOf(loaded2, context3) {
   const { settings: settings2 } = loaded2;
@@ -49909,7 +50555,7 @@ async function shelfOf(loaded2, context3) {
 }
 async function dependencies(settings2, model) {
   const { validation, calibration, quantization, sensitivity: sensitivity2, gate } = settings2;
-  const fileDigest = async (path4) => path4 === void 0 ? null : digestOf3(await readFile15(path4));
+  const fileDigest = async (path4) => path4 === void 0 ? null : digestOf4(await readFile17(path4));
   const truth = await loadGroundTruth({
     ...validation,
     images: validation.images,
@@ -49976,9 +50622,9 @@ var init_kept_base = __esm({
 
 // src/pipeline/base.ts
 import { existsSync as existsSync2 } from "node:fs";
-import { mkdtemp as mkdtemp2, rm as rm8 } from "node:fs/promises";
-import { tmpdir as tmpdir3 } from "node:os";
-import { basename as basename12, dirname as dirname12, join as join17, relative as relative7, resolve as resolve6 } from "node:path";
+import { mkdtemp as mkdtemp3, rm as rm10 } from "node:fs/promises";
+import { tmpdir as tmpdir4 } from "node:os";
+import { basename as basename12, dirname as dirname12, join as join18, relative as relative7, resolve as resolve6 } from "node:path";
 async function findBase(terms, request2, context3, run5) {
   if (request2 === void 0 || request2.kind === "none") return request2;
   const { repository, withoutBase } = terms;
@@ -49993,7 +50639,7 @@ async function findBase(terms, request2, context3, run5) {
   return measureBase(terms, repository, request2.ref, context3, run5);
 }
 async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5) {
-  const out = await mkdtemp2(join17(tmpdir3(), "int8-gate-base-report-"));
+  const out = await mkdtemp3(join18(tmpdir4(), "int8-gate-base-report-"));
   try {
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded2, repository);
@@ -50017,13 +50663,13 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
       why: `${ref} cannot be measured: ${problem === void 0 ? error2.message : describeProblem(problem)}`
     };
   } finally {
-    await rm8(out, { recursive: true, force: true });
+    await rm10(out, { recursive: true, force: true });
   }
 }
 async function settingsIn(folder, head, repository) {
   const text4 = await repository.read(head.file);
   if (text4 === void 0) throw new Error("the base has no settings, which was found out before");
-  const file = join17(folder, relative7(repository.root, head.file));
+  const file = join18(folder, relative7(repository.root, head.file));
   const loaded2 = parseSettings(text4, file, (path4) => {
     const checkedOut = resolve6(dirname12(file), path4);
     const inWorkTree2 = resolve6(dirname12(head.file), path4);
@@ -50187,7 +50833,7 @@ function flavoursOf({ settings: settings2, layers: layers3, model, graph }, plan
   const fp32 = layers3.filter((layer) => precision2.get(layer.name) === "fp32");
   const { proto, kept: kept2 } = toStrong(quantized.proto, {
     name: model.name,
-    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index) => graph.nodes[index]?.name ?? ""))),
+    fp32: new Set(fp32.flatMap(({ nodes }) => nodes.map((index2) => graph.nodes[index2]?.name ?? ""))),
     reach: reachOf(statistics)
   });
   const strong = encodeModel(proto);
@@ -50232,9 +50878,15 @@ function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
     ...mixed !== void 0 && mixed !== int8 ? [quantized("mixed", mixed)] : []
   ];
 }
-async function implicitJob({ bench }, { hello }) {
+async function implicitJob({ bench }, { hello, because }) {
   const { implicit } = bench.settings.engine.tensorrt;
   if (implicit === "off") return [];
+  if (because !== void 0)
+    throw new InputFault({
+      where: bench.loaded.place("/engine/tensorrt/implicit"),
+      what: `is not built with trtexec alone, which is used since ${because}`,
+      fix: "Leave the key out, or install TensorRT for a Python."
+    });
   if (!hello.capabilities.calibrators)
     throw new InputFault({
       where: bench.loaded.place("/engine/tensorrt/implicit"),
@@ -50649,7 +51301,7 @@ async function shelfOf2(bench) {
       ...identityOf(bench),
       images: images2,
       truth: digests.validation,
-      reference: digestOf3(referenceBytes),
+      reference: digestOf4(referenceBytes),
       gate: [fallLimits(thresholds), confidence, seed]
     })
   );
@@ -50704,7 +51356,7 @@ var init_subset_estimate = __esm({
       }
       async estimate(bytes2) {
         const images2 = this.basis.bench.subset.length;
-        const name2 = digestOf3(bytes2);
+        const name2 = digestOf4(bytes2);
         const known2 = unpackNumbers(this.shelf.get(name2));
         if (known2?.length === 3) {
           const [sqnr, score, hopeless] = known2;
@@ -50796,8 +51448,8 @@ function withFp32(plan, names) {
 }
 async function overflowing({ bench, statistics }, layers3) {
   const { graph, engine, context: context3, calibration } = bench;
-  const tensorsOf = ({ nodes }) => nodes.flatMap((index) => {
-    const node = graph.nodes[index];
+  const tensorsOf = ({ nodes }) => nodes.flatMap((index2) => {
+    const node = graph.nodes[index2];
     return [...node?.inputs ?? [], ...node?.outputs ?? []].filter(
       (name2) => name2 !== "" && graph.isFloat(name2) && graph.constant(name2) === void 0
     );
@@ -50819,7 +51471,7 @@ async function overflowing({ bench, statistics }, layers3) {
         return [
           [layer.name, `${tensor} is beyond 65504, where FP16 ends, on the calibration images`]
         ];
-      const weight2 = layer.nodes.flatMap((index) => graph.nodes[index]?.inputs ?? []).find((name2) => {
+      const weight2 = layer.nodes.flatMap((index2) => graph.nodes[index2]?.inputs ?? []).find((name2) => {
         const constant = graph.constant(name2);
         return constant?.dataType === 1 /* FLOAT */ && tensorToFloats(constant).some((value) => Math.abs(value) > HALF_MAX2);
       });
@@ -50829,7 +51481,7 @@ async function overflowing({ bench, statistics }, layers3) {
 }
 async function roundedTo({ bench, reference }, { model, measured }, layers3) {
   const names = new Set(
-    layers3.flatMap(({ nodes }) => nodes.map((index) => bench.graph.nodes[index]?.name ?? ""))
+    layers3.flatMap(({ nodes }) => nodes.map((index2) => bench.graph.nodes[index2]?.name ?? ""))
   );
   const bytes2 = encodeModel(throughHalf(model.proto, bench.graph, names));
   try {
@@ -50859,17 +51511,17 @@ var init_half_check = __esm({
 });
 
 // src/pipeline/profile.ts
-import { readFile as readFile16 } from "node:fs/promises";
+import { readFile as readFile18 } from "node:fs/promises";
 async function readProfile(file) {
   let value;
   try {
-    value = JSON.parse(await readFile16(file, "utf8"));
+    value = JSON.parse(await readFile18(file, "utf8"));
   } catch (cause) {
     throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix: FIX2 }, { cause });
   }
-  return parseProfile(value, file);
+  return parseProfile2(value, file);
 }
-function parseProfile(value, file) {
+function parseProfile2(value, file) {
   const fault = (key, what) => new InputFault({ where: `${file} ${key}`, what, fix: FIX2 });
   if (!isRecord2(value) || value.version !== 1) throw fault("version", "must be 1");
   const { layers: layers3, reformatMs } = value;
@@ -51129,7 +51781,7 @@ function filesOf({ bench, int8, mixed, statistics, confirmation }, candidate) {
   const planned2 = withMacs(bench.layers, bench.graph, statistics).map(({ name: name2, nodes, macs = 0 }) => ({
     name: name2,
     macs,
-    nodes: nodes.map((index) => bench.graph.nodes[index]?.name ?? "")
+    nodes: nodes.map((index2) => bench.graph.nodes[index2]?.name ?? "")
   }));
   const profile = confirmation && profileOf(confirmation, planned2);
   return {
@@ -51153,11 +51805,11 @@ var init_report_files = __esm({
 
 // src/pipeline/gpu.ts
 import { mkdir as mkdir5 } from "node:fs/promises";
-import { join as join18 } from "node:path";
+import { join as join19 } from "node:path";
 async function probeGpu(settings2, context3) {
   if (settings2.engine.name !== "tensorrt") return;
   context3.progress.phase("Looking for TensorRT");
-  const { engine } = await startEngine(settings2, context3.signal);
+  const { engine } = await startEngine(settings2, context3);
   await engine.close();
 }
 async function openGpu(settings2, context3) {
@@ -51166,7 +51818,7 @@ async function openGpu(settings2, context3) {
   const { gpu, waitMinutes } = engine.tensorrt;
   const cache = cacheOf(settings2);
   await mkdir5(cache, { recursive: true, mode: 448 });
-  const lock = await lockGpu(join18(cache, `gpu-${gpu}.lock`), {
+  const lock = await lockGpu(join19(cache, `gpu-${gpu}.lock`), {
     patienceMs: waitMinutes * 6e4,
     pollMs: POLL_MS,
     signal: context3.signal,
@@ -51174,7 +51826,7 @@ async function openGpu(settings2, context3) {
   });
   try {
     context3.progress.phase("Starting TensorRT");
-    const { engine: tensorrt, warnings } = await startEngine(settings2, context3.signal);
+    const { engine: tensorrt, warnings } = await startEngine(settings2, context3);
     const state = await gpuState(tensorrt.hello.gpu.bus, [
       process.pid,
       tensorrt.pid,
@@ -51198,13 +51850,12 @@ async function openGpu(settings2, context3) {
   }
 }
 function cacheOf({ engine }) {
-  return engine.tensorrt.cache ?? join18(userCacheFolder(), "engines");
+  return engine.tensorrt.cache ?? join19(userCacheFolder(), "engines");
 }
-async function startEngine(settings2, signal) {
-  const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
+async function startEngine(settings2, { signal, progress }) {
+  const { python, trtexec: trtexec2, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings2.engine.tensorrt;
   const warnings = /* @__PURE__ */ new Set();
-  const engine = await createTensorRtEngine({
-    python,
+  const common = {
     gpu,
     batch: settings2.engine.batch === "auto" ? 1 : settings2.engine.batch,
     optimizationLevel,
@@ -51213,10 +51864,22 @@ async function startEngine(settings2, signal) {
     workspace: process.env.GITHUB_WORKSPACE,
     timeoutMs: timeoutMinutes * 6e4,
     dla,
-    onWarning: (message) => warnings.add(message),
     signal
-  });
-  return { engine, warnings };
+  };
+  try {
+    const onWarning = (message) => void warnings.add(message);
+    return { engine: await createTensorRtEngine({ ...common, python, onWarning }), warnings };
+  } catch (error2) {
+    if (!(error2 instanceof WorkerMissing)) throw error2;
+    const { where, what } = error2.problem;
+    const because = where === python ? what : `${where} ${what}`;
+    const engine = await createTrtexecEngine({ ...common, trtexec: trtexec2, because }).catch((other) => {
+      if (!(other instanceof TrtexecMissing)) throw other;
+      throw error2;
+    });
+    progress.phase(`TensorRT by trtexec ${engine.version} alone: ${because}`);
+    return { engine, warnings };
+  }
 }
 var POLL_MS;
 var init_gpu2 = __esm({
@@ -51572,7 +52235,7 @@ async function wholeShelf({ memory, reference }, { truth, subsetTruth, reference
   };
   return store.shelf(
     "sweep-whole",
-    keyOf({ identity, images: images2, ...rest, reference: digestOf3(referenceBytes) })
+    keyOf({ identity, images: images2, ...rest, reference: digestOf4(referenceBytes) })
   );
 }
 async function baselineOf(bench, geometries) {
@@ -51798,16 +52461,16 @@ var init_run = __esm({
 // src/shards/share.ts
 function parseShare(text4, where) {
   const [, i, n] = /^(\d{1,3})\/(\d{1,3})$/.exec(text4) ?? [];
-  const [index, count3] = [Number(i), Number(n)];
-  if (index >= 1 && index <= count3 && count3 <= MOST3) return { index, count: count3 };
+  const [index2, count3] = [Number(i), Number(n)];
+  if (index2 >= 1 && index2 <= count3 && count3 <= MOST3) return { index: index2, count: count3 };
   throw new InputFault({
     where,
     what: `is "${text4}", expected i/n with 1 ≤ i ≤ n ≤ ${MOST3}`,
     fix: "For example `3/8` for the third of eight shards."
   });
 }
-function mine({ index, count: count3 }, item) {
-  return item % count3 === index - 1;
+function mine({ index: index2, count: count3 }, item) {
+  return item % count3 === index2 - 1;
 }
 var MOST3;
 var init_share = __esm({
@@ -51918,17 +52581,17 @@ var init_schema3 = __esm({
 });
 
 // src/shards/file.ts
-import { createHash as createHash14 } from "node:crypto";
+import { createHash as createHash15 } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir as mkdir6, rename as rename5, rm as rm9 } from "node:fs/promises";
-import { basename as basename13, join as join19 } from "node:path";
+import { mkdir as mkdir6, rename as rename6, rm as rm11 } from "node:fs/promises";
+import { basename as basename13, join as join20 } from "node:path";
 import { createInterface as createInterface2 } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 async function writeShard(folder, header, records) {
-  const { index, count: count3 } = header.shard;
-  const path4 = join19(folder, `${index}-of-${count3}${SHARD_SUFFIX}`);
+  const { index: index2, count: count3 } = header.shard;
+  const path4 = join20(folder, `${index2}-of-${count3}${SHARD_SUFFIX}`);
   const temporary = `${path4}.${process.pid}.tmp`;
   try {
     await mkdir6(folder, { recursive: true });
@@ -51937,10 +52600,10 @@ async function writeShard(folder, header, records) {
       createGzip({ level: 6 }),
       createWriteStream(temporary)
     );
-    await rename5(temporary, path4);
+    await rename6(temporary, path4);
     return path4;
   } catch (cause) {
-    await rm9(temporary, { force: true }).catch(() => void 0);
+    await rm11(temporary, { force: true }).catch(() => void 0);
     throw new SurroundingsFault(
       {
         where: path4,
@@ -51952,7 +52615,7 @@ async function writeShard(folder, header, records) {
   }
 }
 function* linesOf(header, records) {
-  const hash = createHash14("sha256");
+  const hash = createHash15("sha256");
   let count3 = 0;
   const line = (value) => {
     const text4 = `${JSON.stringify(value)}
@@ -52012,7 +52675,7 @@ var init_file2 = __esm({
         this.file = file;
       }
       file;
-      hash = createHash14("sha256");
+      hash = createHash15("sha256");
       records = /* @__PURE__ */ new Map();
       header;
       count = 0;
@@ -52074,21 +52737,21 @@ var init_file2 = __esm({
 });
 
 // src/shards/whole.ts
-import { readdir as readdir4, stat as stat8 } from "node:fs/promises";
-import { join as join20 } from "node:path";
+import { readdir as readdir4, stat as stat9 } from "node:fs/promises";
+import { join as join21 } from "node:path";
 async function findShards(paths) {
   const found = await Promise.all(paths.map((path4) => shardsAt(path4)));
   return [...new Set(found.flat())].sort();
 }
 async function shardsAt(path4) {
-  const info2 = await stat8(path4).catch(() => void 0);
+  const info2 = await stat9(path4).catch(() => void 0);
   if (info2 === void 0) throw noShard(path4, "there is no such file or folder");
   if (info2.isFile()) return [path4];
   const entries = await readdir4(path4, { withFileTypes: true });
   const inner = await Promise.all(
-    entries.filter((entry) => entry.isDirectory()).map(async ({ name: name2 }) => (await readdir4(join20(path4, name2))).map((file) => join20(path4, name2, file)))
+    entries.filter((entry) => entry.isDirectory()).map(async ({ name: name2 }) => (await readdir4(join21(path4, name2))).map((file) => join21(path4, name2, file)))
   );
-  const files = [...entries.map(({ name: name2 }) => join20(path4, name2)), ...inner.flat()];
+  const files = [...entries.map(({ name: name2 }) => join21(path4, name2)), ...inner.flat()];
   const shards = files.filter((file) => file.endsWith(SHARD_SUFFIX));
   if (shards.length === 0) throw noShard(path4, `holds no file *${SHARD_SUFFIX}`);
   return shards;
@@ -52107,29 +52770,29 @@ function checkWhole(shards) {
   const problems = [];
   const byIndex = /* @__PURE__ */ new Map();
   for (const shard2 of shards) {
-    const { index, count: own } = shard2.header.shard;
-    const before = byIndex.get(index);
+    const { index: index2, count: own } = shard2.header.shard;
+    const before = byIndex.get(index2);
     if (own !== count3)
       problems.push({
         where: shard2.file,
         what: `is one of ${own} shards, ${first2.file} is one of ${count3}`,
         fix: "Merge the shards of one run."
       });
-    else if (index > own)
+    else if (index2 > own)
       problems.push({
         where: shard2.file,
-        what: `is shard ${index} of ${own}, which cannot be`,
+        what: `is shard ${index2} of ${own}, which cannot be`,
         fix: "Run the shards again."
       });
     else if (before !== void 0)
       problems.push({
         where: shard2.file,
-        what: `is shard ${index} of ${count3}, and so is ${before.file}`,
+        what: `is shard ${index2} of ${count3}, and so is ${before.file}`,
         fix: "Name each shard once."
       });
-    else byIndex.set(index, shard2);
+    else byIndex.set(index2, shard2);
   }
-  const missing = Array.from({ length: count3 }, (_, i) => i + 1).filter((index) => !byIndex.has(index));
+  const missing = Array.from({ length: count3 }, (_, i) => i + 1).filter((index2) => !byIndex.has(index2));
   if (problems.length === 0 && missing.length > 0)
     problems.push({
       where: "merge",
@@ -52227,7 +52890,7 @@ async function runShard(loaded2, context3, share2) {
       shard: { ...share2 },
       machine: [...machineOf()],
       ...termsOf2(opened),
-      digests: { ...termsOf2(opened).digests, int8: digestOf3(bytes2) },
+      digests: { ...termsOf2(opened).digests, int8: digestOf4(bytes2) },
       evaluated,
       ranked: ranked2
     };
@@ -52273,7 +52936,7 @@ function knownBy(shards) {
       await checkComplete(bench, shards, "FP32", bench.referenceBytes);
     },
     async onQuantized(bench, bytes2) {
-      checkScales(shards, { int8: digestOf3(bytes2), machine: machineOf() });
+      checkScales(shards, { int8: digestOf4(bytes2), machine: machineOf() });
       await checkComplete(bench, shards, "INT8", bytes2);
     }
   };
@@ -52333,7 +52996,7 @@ function termsOf2({ loaded: loaded2, engine, model, digests, referenceBytes }) {
     engine: { name: engine.name, version: engine.version },
     digests: {
       settings: settingsDigest(loaded2),
-      model: keyOf([model.digest, digestOf3(referenceBytes)]),
+      model: keyOf([model.digest, digestOf4(referenceBytes)]),
       validation: digests.validation,
       calibration: keyOf(digests.calibration)
     }
@@ -52377,8 +53040,8 @@ var init_shard = __esm({
 });
 
 // src/pipeline/plan-job.ts
-import { basename as basename15, dirname as dirname13, join as join21, relative as relative8, resolve as resolve7 } from "node:path";
-import { stat as stat9 } from "node:fs/promises";
+import { basename as basename15, dirname as dirname13, join as join22, relative as relative8, resolve as resolve7 } from "node:path";
+import { stat as stat10 } from "node:fs/promises";
 async function runPlan(loaded2, context3, write) {
   const { settings: settings2, place: place2 } = loaded2;
   if (settings2.gate.candidate === "int8")
@@ -52394,10 +53057,10 @@ async function runPlan(loaded2, context3, write) {
       fix: "Take the line out, or write a plan by hand."
     });
   const named = settings2.quantization.plan;
-  const target = typeof write === "string" ? resolve7(write) : named ?? join21(dirname13(loaded2.file), DEFAULT_FILE);
+  const target = typeof write === "string" ? resolve7(write) : named ?? join22(dirname13(loaded2.file), DEFAULT_FILE);
   if (write !== void 0) await checkFolder(dirname13(target));
   const result = await runGate(loaded2, context3, { anew: true });
-  const found = join21(result.reportFolder, "plan.json");
+  const found = join22(result.reportFolder, "plan.json");
   const where = relative8(dirname13(loaded2.file), target);
   if (result.exitStatus !== 0)
     return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
@@ -52410,7 +53073,7 @@ async function runPlan(loaded2, context3, write) {
   return { ...result, written: [`Plan written to ${target}. Commit it.`, ...hint] };
 }
 async function checkFolder(folder) {
-  const info2 = await stat9(folder).catch(() => void 0);
+  const info2 = await stat10(folder).catch(() => void 0);
   if (info2?.isDirectory() === true) return;
   throw new InputFault({
     where: folder,
@@ -52431,7 +53094,7 @@ var init_plan_job = __esm({
 });
 
 // src/pipeline/jobs.ts
-import { join as join22 } from "node:path";
+import { join as join23 } from "node:path";
 function runQuantize(loaded2, context3) {
   return withBench(loaded2, context3, async (opened) => {
     const { plan } = await startPlan(opened);
@@ -52442,12 +53105,12 @@ function runQuantize(loaded2, context3) {
     const cache = formatCalibrationCache(ranges);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context3.out, files);
-    const [model, strong] = Object.keys(models).map((name2) => join22(context3.out, name2));
+    const [model, strong] = Object.keys(models).map((name2) => join23(context3.out, name2));
     return {
       model,
       ...strong !== void 0 && { strong },
-      plan: join22(context3.out, "plan.json"),
-      cache: join22(context3.out, "calibration.cache"),
+      plan: join23(context3.out, "plan.json"),
+      cache: join23(context3.out, "calibration.cache"),
       int8Layers: quantized.int8Layers.length,
       floatLayers: quantized.floatLayers.length,
       fp32: kept2
@@ -52548,10 +53211,10 @@ var init_ask = __esm({
 });
 
 // src/commands/doctor.ts
-import { execFile as execFile3 } from "node:child_process";
+import { execFile as execFile4 } from "node:child_process";
 import { availableParallelism as availableParallelism4, freemem as freemem2, totalmem } from "node:os";
-import { promisify as promisify4 } from "node:util";
-async function examine(python = "python3") {
+import { promisify as promisify5 } from "node:util";
+async function examine(python = "python3", gpu = 0) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   return [
     major > 20 || major === 20 && minor >= 20 ? { what: "Node", state: "ok", detail: process.version } : { what: "Node", state: "missing", detail: `${process.version}; 20.20 or newer is needed` },
@@ -52568,14 +53231,14 @@ async function examine(python = "python3") {
       ["--query-gpu=name,driver_version", "--format=csv,noheader"],
       "no driver; the embedded engine needs none"
     ),
-    await tensorRt(python),
-    await program2("trtexec", "trtexec", ["--help"], "the embedded engine needs none")
+    await tensorRt(python, gpu),
+    await trtexec(gpu)
   ];
 }
-async function tensorRt(python) {
+async function tensorRt(python, index2) {
   const what = "TensorRT";
   try {
-    const { worker: worker2, hello } = await TensorRtWorker.start({ python, gpu: 0, startMs: 12e4 });
+    const { worker: worker2, hello } = await TensorRtWorker.start({ python, gpu: index2, startMs: 12e4 });
     await worker2.close();
     const { tensorrt, cuda, gpu, capabilities } = hello;
     const typing = [capabilities.weak && "weak", capabilities.strong && "strong"].filter(Boolean).join(" and ");
@@ -52589,6 +53252,17 @@ async function tensorRt(python) {
       state: "absent",
       detail: `${reason} (the embedded engine needs none)${fix === void 0 ? "" : ` ${fix}`}`
     };
+  }
+}
+async function trtexec(gpu) {
+  const what = "trtexec";
+  try {
+    const version = await trtexecVersion({ program: "trtexec", gpu });
+    return { what, state: "ok", detail: `${version}; builds and runs engines where no Python has TensorRT` };
+  } catch (error2) {
+    if (!(error2 instanceof SurroundingsFault)) throw error2;
+    const { what: reason } = error2.problem;
+    return { what, state: "absent", detail: `trtexec ${reason} (the embedded engine needs none)` };
   }
 }
 function gibibytes(bytes2) {
@@ -52627,16 +53301,16 @@ var init_doctor = __esm({
     init_faults();
     init_native();
     init_report();
-    run3 = promisify4(execFile3);
+    run3 = promisify5(execFile4);
     TIMEOUT_MS2 = 2e4;
   }
 });
 
 // src/commands/read-text.ts
-import { readFile as readFile17 } from "node:fs/promises";
+import { readFile as readFile19 } from "node:fs/promises";
 async function readText(file, fix) {
   try {
-    return await readFile17(file, "utf8");
+    return await readFile19(file, "utf8");
   } catch (cause) {
     throw new InputFault({ where: file, what: `cannot be read: ${messageOf(cause)}`, fix }, { cause });
   }
@@ -52813,8 +53487,8 @@ var init_evaluate_files = __esm({
 });
 
 // src/commands/survey.ts
-import { access, open as open3, readdir as readdir5, realpath as realpath3, stat as stat10 } from "node:fs/promises";
-import { join as join23, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
+import { access, open as open3, readdir as readdir5, realpath as realpath3, stat as stat11 } from "node:fs/promises";
+import { join as join24, relative as relative9, resolve as resolve8, sep as sep4 } from "node:path";
 async function survey(folder) {
   const found = { models: [], annotations: [], labels: [], folders: /* @__PURE__ */ new Map() };
   await look(folder, DEPTH, found, /* @__PURE__ */ new Set());
@@ -52832,7 +53506,7 @@ async function look(folder, depth, found, seen) {
   let xml;
   const texts2 = [];
   for (const entry of entries) {
-    const path4 = join23(folder, entry.name);
+    const path4 = join24(folder, entry.name);
     if (await leadsToFolder(entry, path4)) {
       if (depth > 0 && !SKIPPED.has(entry.name)) await look(path4, depth - 1, found, seen);
     } else if (entry.name.endsWith(".onnx")) found.models.push(path4);
@@ -52863,7 +53537,7 @@ async function headOf(file) {
 }
 async function leadsToFolder(entry, path4) {
   if (!entry.isSymbolicLink()) return entry.isDirectory();
-  return stat10(path4).then(
+  return stat11(path4).then(
     (target) => target.isDirectory(),
     () => false
   );
@@ -52918,7 +53592,7 @@ function imagesBeside2(labels, folders) {
   });
 }
 function holds(folder, name2) {
-  return access(join23(folder, name2)).then(
+  return access(join24(folder, name2)).then(
     () => true,
     () => false
   );
@@ -52959,26 +53633,26 @@ var init_survey = __esm({
 });
 
 // src/commands/workflows.ts
-import { access as access2, mkdir as mkdir7, readFile as readFile18, writeFile as writeFile6 } from "node:fs/promises";
-import { dirname as dirname14, join as join24, relative as relative10, resolve as resolve9, sep as sep5 } from "node:path";
+import { access as access2, mkdir as mkdir7, readFile as readFile20, writeFile as writeFile8 } from "node:fs/promises";
+import { dirname as dirname14, join as join25, relative as relative10, resolve as resolve9, sep as sep5 } from "node:path";
 async function repositoryOf(folder) {
-  if (await exists(join24(folder, ".git"))) return folder;
+  if (await exists(join25(folder, ".git"))) return folder;
   const parent = dirname14(folder);
   return parent === folder ? void 0 : repositoryOf(parent);
 }
 async function writeWorkflows(root2, config, force) {
   const below = relative10(root2, resolve9(config)).split(sep5).join("/");
-  const lfs = /filter=lfs/.test(await readFile18(join24(root2, ".gitattributes"), "utf8").catch(() => ""));
+  const lfs = /filter=lfs/.test(await readFile20(join25(root2, ".gitattributes"), "utf8").catch(() => ""));
   const texts2 = [pullRequest(below, lfs), nightly(below, lfs)];
   const lines2 = [];
   for (const [i, path4] of WORKFLOWS.entries()) {
-    const file = join24(root2, path4);
+    const file = join25(root2, path4);
     if (!force && await exists(file)) {
       lines2.push(`Kept ${path4}, which was there`);
       continue;
     }
     await mkdir7(dirname14(file), { recursive: true });
-    await writeFile6(file, texts2[i]);
+    await writeFile8(file, texts2[i]);
     lines2.push(`Wrote ${path4}`);
   }
   return lines2;
@@ -53065,7 +53739,7 @@ var init_workflows = __esm({
 });
 
 // src/commands/init.ts
-import { access as access3, rename as rename6, writeFile as writeFile7 } from "node:fs/promises";
+import { access as access3, rename as rename7, writeFile as writeFile9 } from "node:fs/promises";
 import { dirname as dirname15, relative as relative11, resolve as resolve10 } from "node:path";
 async function init(options, ask2) {
   const file = resolve10(options.config);
@@ -53099,8 +53773,8 @@ async function init(options, ask2) {
     ...images2 !== void 0 && { images: to(images2) },
     calibration: to(calibration)
   };
-  await writeFile7(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
-  await rename6(temporary, file);
+  await writeFile9(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
+  await rename7(temporary, file);
   await loadSettings(file);
   return [
     `Wrote ${options.config}`,
@@ -53290,17 +53964,17 @@ var init_progress = __esm({
 });
 
 // src/commands/report.ts
-import { mkdir as mkdir8, writeFile as writeFile8 } from "node:fs/promises";
-import { join as join25, resolve as resolve11 } from "node:path";
+import { mkdir as mkdir8, writeFile as writeFile10 } from "node:fs/promises";
+import { join as join26, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
   const page = formatHtml(
     parseReport(await readText(file, "Name the report.json that `int8-gate run` wrote."), file)
   );
   const folder = resolve11(out);
-  const target = join25(folder, "report.html");
+  const target = join26(folder, "report.html");
   try {
     await mkdir8(folder, { recursive: true });
-    await writeFile8(target, page);
+    await writeFile10(target, page);
   } catch (cause) {
     throw new InputFault(
       {
@@ -53324,7 +53998,7 @@ var init_report2 = __esm({
 
 // src/commands/program.ts
 import { writeSync as writeSync2 } from "node:fs";
-import { join as join26, resolve as resolve12 } from "node:path";
+import { join as join27, resolve as resolve12 } from "node:path";
 async function runCommand(argv) {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -53377,7 +54051,7 @@ function build(signal, end) {
       json2 ? JSON.stringify(report) : `
 ${formatTerminal(report, style())}
 
-Report: ${terminalText(join26(reportFolder, "report.html"))}`
+Report: ${terminalText(join27(reportFolder, "report.html"))}`
     );
     end(exitStatus);
   };
@@ -53407,7 +54081,7 @@ ${wrappedLines(result.written.map(terminalText).join("\n"), style().width)}`
   ).action(async (options) => {
     const { loaded: loaded2, context: context3 } = await open4(options, signal);
     const { audit, exitStatus } = await runAudit(loaded2, context3);
-    const report = join26(context3.out, "audit.html");
+    const report = join27(context3.out, "audit.html");
     print(
       options.json === true ? JSON.stringify(audit) : `
 ${formatAuditTerminal(audit, style())}
@@ -53462,8 +54136,8 @@ Report: ${terminalText(report)}`
     const asks = options.yes !== true && process.stdin.isTTY && process.stderr.isTTY;
     print(await init(options, asks ? createAsk(process.stdin, process.stderr) : void 0));
   });
-  program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").action(async (options) => {
-    const findings2 = await examine(options.python);
+  program3.command("doctor").description("tell which engines, GPU and versions are here and what is missing").option("--json", "print JSON instead of text").option("--python <program>", "the Python that has TensorRT", "python3").option("--gpu <index>", "the GPU, in the order of the PCI bus", index, 0).action(async (options) => {
+    const findings2 = await examine(options.python, options.gpu);
     print(options.json === true ? JSON.stringify(findings2) : formatFindings(findings2, style()));
     end(findings2.some(({ state }) => state === "missing") ? EXIT.surroundings : EXIT.pass);
   });
@@ -53479,8 +54153,8 @@ async function shard(loaded2, context3, options) {
   const made = await runShard(loaded2, context3, parseShare(options.shard ?? "", "run --shard"));
   return options.json === true ? JSON.stringify(made) : shardText(made);
 }
-function shardText({ file, shard: { index, count: count3 }, evaluated, ranked: ranked2 }) {
-  return `Shard ${index} of ${count3}: ${evaluated} images evaluated, ${ranked2} of the ranking
+function shardText({ file, shard: { index: index2, count: count3 }, evaluated, ranked: ranked2 }) {
+  return `Shard ${index2} of ${count3}: ${evaluated} images evaluated, ${ranked2} of the ranking
 Shard file: ${terminalText(file)}`;
 }
 async function openRun(options, signal) {
@@ -53500,6 +54174,10 @@ function baseOf({ base, baseRef }) {
   if (typeof base === "string")
     return { kind: "report", file: resolve12(base), ...baseRef !== void 0 && { ref: baseRef } };
   return baseRef === void 0 ? void 0 : { kind: "ref", ref: baseRef };
+}
+function index(text4) {
+  if (/^\d{1,3}$/.test(text4)) return Number(text4);
+  throw new InvalidArgumentError("A whole number from 0 on is expected.");
 }
 function fraction3(text4) {
   const value = Number(text4);
@@ -54505,16 +55183,16 @@ var require_tree = __commonJS({
        * @param {any} value
        * @param {number} index
        */
-      constructor(key, value, index) {
-        if (index === void 0 || index >= key.length) {
+      constructor(key, value, index2) {
+        if (index2 === void 0 || index2 >= key.length) {
           throw new TypeError("Unreachable");
         }
-        const code = this.code = key.charCodeAt(index);
+        const code = this.code = key.charCodeAt(index2);
         if (code > 127) {
           throw new TypeError("key must be ascii string");
         }
-        if (key.length !== ++index) {
-          this.middle = new _TstNode(key, value, index);
+        if (key.length !== ++index2) {
+          this.middle = new _TstNode(key, value, index2);
         } else {
           this.value = value;
         }
@@ -54528,34 +55206,34 @@ var require_tree = __commonJS({
         if (length === 0) {
           throw new TypeError("Unreachable");
         }
-        let index = 0;
+        let index2 = 0;
         let node = this;
         while (true) {
-          const code = key.charCodeAt(index);
+          const code = key.charCodeAt(index2);
           if (code > 127) {
             throw new TypeError("key must be ascii string");
           }
           if (node.code === code) {
-            if (length === ++index) {
+            if (length === ++index2) {
               node.value = value;
               break;
             } else if (node.middle !== null) {
               node = node.middle;
             } else {
-              node.middle = new _TstNode(key, value, index);
+              node.middle = new _TstNode(key, value, index2);
               break;
             }
           } else if (node.code < code) {
             if (node.left !== null) {
               node = node.left;
             } else {
-              node.left = new _TstNode(key, value, index);
+              node.left = new _TstNode(key, value, index2);
               break;
             }
           } else if (node.right !== null) {
             node = node.right;
           } else {
-            node.right = new _TstNode(key, value, index);
+            node.right = new _TstNode(key, value, index2);
             break;
           }
         }
@@ -54566,16 +55244,16 @@ var require_tree = __commonJS({
        */
       search(key) {
         const keylength = key.length;
-        let index = 0;
+        let index2 = 0;
         let node = this;
-        while (node !== null && index < keylength) {
-          let code = key[index];
+        while (node !== null && index2 < keylength) {
+          let code = key[index2];
           if (code <= 90 && code >= 65) {
             code |= 32;
           }
           while (node !== null) {
             if (code === node.code) {
-              if (keylength === ++index) {
+              if (keylength === ++index2) {
                 return node;
               }
               node = node.middle;
@@ -57484,7 +58162,7 @@ var require_webidl = __commonJS({
         }
         const method = typeof Iterable === "function" ? Iterable() : V?.[Symbol.iterator]?.();
         const seq = [];
-        let index = 0;
+        let index2 = 0;
         if (method === void 0 || typeof method.next !== "function") {
           throw webidl.errors.exception({
             header: prefix,
@@ -57496,7 +58174,7 @@ var require_webidl = __commonJS({
           if (done) {
             break;
           }
-          seq.push(converter(value, prefix, `${argument}[${index++}]`));
+          seq.push(converter(value, prefix, `${argument}[${index2++}]`));
         }
         return seq;
       };
@@ -57605,10 +58283,10 @@ var require_webidl = __commonJS({
     };
     webidl.converters.ByteString = function(V, prefix, argument) {
       const x = webidl.converters.DOMString(V, prefix, argument);
-      for (let index = 0; index < x.length; index++) {
-        if (x.charCodeAt(index) > 255) {
+      for (let index2 = 0; index2 < x.length; index2++) {
+        if (x.charCodeAt(index2) > 255) {
           throw new TypeError(
-            `Cannot convert argument to a ByteString because the character at index ${index} has a value of ${x.charCodeAt(index)} which is greater than 255.`
+            `Cannot convert argument to a ByteString because the character at index ${index2} has a value of ${x.charCodeAt(index2)} which is greater than 255.`
           );
         }
       }
@@ -58183,17 +58861,17 @@ var require_util3 = __commonJS({
               `'next' called on an object that does not implement interface ${name2} Iterator.`
             );
           }
-          const index = this.#index;
+          const index2 = this.#index;
           const values = this.#target[kInternalIterator];
           const len = values.length;
-          if (index >= len) {
+          if (index2 >= len) {
             return {
               value: void 0,
               done: true
             };
           }
-          const { [keyIndex]: key, [valueIndex]: value } = values[index];
-          this.#index = index + 1;
+          const { [keyIndex]: key, [valueIndex]: value } = values[index2];
+          this.#index = index2 + 1;
           let result;
           switch (this.#kind) {
             case "key":
@@ -64369,8 +65047,8 @@ var require_mock_utils = __commonJS({
     function buildHeadersFromArray(headers) {
       const clone2 = headers.slice();
       const entries = [];
-      for (let index = 0; index < clone2.length; index += 2) {
-        entries.push([clone2[index], clone2[index + 1]]);
+      for (let index2 = 0; index2 < clone2.length; index2 += 2) {
+        entries.push([clone2[index2], clone2[index2 + 1]]);
       }
       return Object.fromEntries(entries);
     }
@@ -64457,14 +65135,14 @@ var require_mock_utils = __commonJS({
       return newMockDispatch;
     }
     function deleteMockDispatch(mockDispatches, key) {
-      const index = mockDispatches.findIndex((dispatch) => {
+      const index2 = mockDispatches.findIndex((dispatch) => {
         if (!dispatch.consumed) {
           return false;
         }
         return matchKey(dispatch, key);
       });
-      if (index !== -1) {
-        mockDispatches.splice(index, 1);
+      if (index2 !== -1) {
+        mockDispatches.splice(index2, 1);
       }
     }
     function buildKey(opts) {
@@ -64776,7 +65454,7 @@ var require_mock_interceptor = __commonJS({
 var require_mock_client = __commonJS({
   "node_modules/undici/lib/mock/mock-client.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify6 } = __require("node:util");
+    var { promisify: promisify7 } = __require("node:util");
     var Client = require_client();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -64816,7 +65494,7 @@ var require_mock_client = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify6(this[kOriginalClose])();
+        await promisify7(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -64829,7 +65507,7 @@ var require_mock_client = __commonJS({
 var require_mock_pool = __commonJS({
   "node_modules/undici/lib/mock/mock-pool.js"(exports2, module) {
     "use strict";
-    var { promisify: promisify6 } = __require("node:util");
+    var { promisify: promisify7 } = __require("node:util");
     var Pool = require_pool();
     var { buildMockDispatch } = require_mock_utils();
     var {
@@ -64869,7 +65547,7 @@ var require_mock_pool = __commonJS({
         return new MockInterceptor(opts, this[kDispatches]);
       }
       async [kClose]() {
-        await promisify6(this[kOriginalClose])();
+        await promisify7(this[kOriginalClose])();
         this[kConnected] = 0;
         this[kMockAgent][Symbols.kClients].delete(this[kOrigin]);
       }
@@ -69217,18 +69895,18 @@ var require_cache = __commonJS({
         const p = Promise.all(responsePromises);
         const responses = await p;
         const operations = [];
-        let index = 0;
+        let index2 = 0;
         for (const response of responses) {
           const operation = {
             type: "put",
             // 7.3.2
-            request: requestList[index],
+            request: requestList[index2],
             // 7.3.3
             response
             // 7.3.4
           };
           operations.push(operation);
-          index++;
+          index2++;
         }
         const cacheJobPromise = createDeferredPromise();
         let errorData = null;
@@ -72888,7 +73566,7 @@ var init_oidc_utils = __esm({
 // node_modules/@actions/core/lib/summary.js
 import { EOL as EOL3 } from "os";
 import { constants, promises } from "fs";
-var __awaiter, access4, appendFile, writeFile9, SUMMARY_ENV_VAR, Summary, _summary, summary;
+var __awaiter, access4, appendFile, writeFile11, SUMMARY_ENV_VAR, Summary, _summary, summary;
 var init_summary = __esm({
   "node_modules/@actions/core/lib/summary.js"() {
     __awaiter = function(thisArg, _arguments, P, generator) {
@@ -72918,7 +73596,7 @@ var init_summary = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ access: access4, appendFile, writeFile: writeFile9 } = promises);
+    ({ access: access4, appendFile, writeFile: writeFile11 } = promises);
     SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
     Summary = class {
       constructor() {
@@ -72975,7 +73653,7 @@ var init_summary = __esm({
         return __awaiter(this, void 0, void 0, function* () {
           const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
           const filePath = yield this.filePath();
-          const writeFunc = overwrite ? writeFile9 : appendFile;
+          const writeFunc = overwrite ? writeFile11 : appendFile;
           yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
           return this.emptyBuffer();
         });
@@ -73195,7 +73873,7 @@ function readlink(fsPath) {
 function exists2(fsPath) {
   return __awaiter2(this, void 0, void 0, function* () {
     try {
-      yield stat11(fsPath);
+      yield stat12(fsPath);
     } catch (err) {
       if (err.code === "ENOENT") {
         return false;
@@ -73205,7 +73883,7 @@ function exists2(fsPath) {
     return true;
   });
 }
-var __awaiter2, chmod, copyFile, lstat, mkdir9, open5, readdir6, rename7, rm10, rmdir, stat11, symlink, unlink, IS_WINDOWS, READONLY;
+var __awaiter2, chmod, copyFile, lstat, mkdir9, open5, readdir6, rename8, rm12, rmdir, stat12, symlink, unlink, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     __awaiter2 = function(thisArg, _arguments, P, generator) {
@@ -73235,7 +73913,7 @@ var init_io_util = __esm({
         step2((generator = generator.apply(thisArg, _arguments || [])).next());
       });
     };
-    ({ chmod, copyFile, lstat, mkdir: mkdir9, open: open5, readdir: readdir6, rename: rename7, rm: rm10, rmdir, stat: stat11, symlink, unlink } = fs2.promises);
+    ({ chmod, copyFile, lstat, mkdir: mkdir9, open: open5, readdir: readdir6, rename: rename8, rm: rm12, rmdir, stat: stat12, symlink, unlink } = fs2.promises);
     IS_WINDOWS = process.platform === "win32";
     READONLY = fs2.constants.O_RDONLY;
   }
@@ -73247,7 +73925,7 @@ import * as path2 from "path";
 function cp(source_1, dest_1) {
   return __awaiter3(this, arguments, void 0, function* (source, dest, options = {}) {
     const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-    const destStat = (yield exists2(dest)) ? yield stat11(dest) : null;
+    const destStat = (yield exists2(dest)) ? yield stat12(dest) : null;
     if (destStat && destStat.isFile() && !force) {
       return;
     }
@@ -73255,7 +73933,7 @@ function cp(source_1, dest_1) {
     if (!(yield exists2(source))) {
       throw new Error(`no such file or directory: ${source}`);
     }
-    const sourceStat = yield stat11(source);
+    const sourceStat = yield stat12(source);
     if (sourceStat.isDirectory()) {
       if (!recursive) {
         throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
@@ -73278,7 +73956,7 @@ function rmRF(inputPath) {
       }
     }
     try {
-      yield rm10(inputPath, {
+      yield rm12(inputPath, {
         force: true,
         maxRetries: 3,
         recursive: true,
@@ -73318,7 +73996,7 @@ function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
         yield copyFile2(srcFile, destFile, force);
       }
     }
-    yield chmod(destDir, (yield stat11(sourceDir)).mode);
+    yield chmod(destDir, (yield stat12(sourceDir)).mode);
   });
 }
 function copyFile2(srcFile, destFile, force) {
@@ -74616,13 +75294,13 @@ function removeHook(state, name2, method) {
   if (!state.registry[name2]) {
     return;
   }
-  const index = state.registry[name2].map((registered) => {
+  const index2 = state.registry[name2].map((registered) => {
     return registered.orig;
   }).indexOf(method);
-  if (index === -1) {
+  if (index2 === -1) {
     return;
   }
-  state.registry[name2].splice(index, 1);
+  state.registry[name2].splice(index2, 1);
 }
 var init_remove = __esm({
   "node_modules/before-after-hook/lib/remove.js"() {
@@ -74892,7 +75570,7 @@ function expand(template, context3) {
     return template.replace(/\/$/, "");
   }
 }
-function parse(options) {
+function parse2(options) {
   let method = options.method.toUpperCase();
   let url = (options.url || "/").replace(/:([a-z]\w+)/g, "{$1}");
   let headers = Object.assign({}, options.headers);
@@ -74956,7 +75634,7 @@ function parse(options) {
   );
 }
 function endpointWithDefaults(defaults2, route, options) {
-  return parse(merge(defaults2, route, options));
+  return parse2(merge(defaults2, route, options));
 }
 function withDefaults(oldDefaults, newDefaults) {
   const DEFAULTS2 = merge(oldDefaults, newDefaults);
@@ -74965,7 +75643,7 @@ function withDefaults(oldDefaults, newDefaults) {
     DEFAULTS: DEFAULTS2,
     defaults: withDefaults.bind(null, DEFAULTS2),
     merge: merge.bind(null, DEFAULTS2),
-    parse
+    parse: parse2
   });
 }
 var VERSION3, userAgent, DEFAULTS, urlVariableRegex, endpoint;
@@ -74991,19 +75669,19 @@ var init_dist_bundle = __esm({
 });
 
 // node_modules/content-type/dist/index.js
-function parse2(header, options) {
+function parse3(header, options) {
   const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
   const len = header.length;
   let valueStart = options?.start ?? 0;
   while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
     valueStart++;
   }
-  let index = valueStart;
+  let index2 = valueStart;
   let typeFlags = 0;
   let whitespace = -1;
   let stop = options?.parameters === false ? COMMA_FLAG : 0;
-  while (index < len) {
-    const code = header.charCodeAt(index);
+  while (index2 < len) {
+    const code = header.charCodeAt(index2);
     const flags = CHAR_MAP[code];
     if ((flags & stopFlags) !== 0) {
       stop |= flags & COMMA_FLAG;
@@ -75011,33 +75689,33 @@ function parse2(header, options) {
     }
     if ((flags & OWS) !== 0) {
       if (whitespace === -1)
-        whitespace = index;
+        whitespace = index2;
     } else {
       whitespace = -1;
     }
     typeFlags |= code & NON_ASCII | flags;
-    index++;
+    index2++;
   }
-  const valueEnd = whitespace === -1 ? index : whitespace;
+  const valueEnd = whitespace === -1 ? index2 : whitespace;
   const value = header.slice(valueStart, valueEnd);
   const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-  if (index === len || stop !== 0) {
-    return { type, index, parameters: new NullObject() };
+  if (index2 === len || stop !== 0) {
+    return { type, index: index2, parameters: new NullObject() };
   }
-  return parseParameters(header, type, index, len, stopFlags);
+  return parseParameters(header, type, index2, len, stopFlags);
 }
-function parseParameters(header, type, index, len, stopFlags) {
+function parseParameters(header, type, index2, len, stopFlags) {
   const parameters = new NullObject();
-  parameter: while (index < len) {
-    index++;
-    while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-      index++;
+  parameter: while (index2 < len) {
+    index2++;
+    while ((CHAR_MAP[header.charCodeAt(index2)] & OWS) !== 0) {
+      index2++;
     }
-    const keyStart = index;
+    const keyStart = index2;
     let keyFlags = 0;
     let keyWhitespace = -1;
-    while (index < len) {
-      const code = header.charCodeAt(index);
+    while (index2 < len) {
+      const code = header.charCodeAt(index2);
       const flags = CHAR_MAP[code];
       if ((flags & stopFlags) !== 0) {
         if ((flags & COMMA_FLAG) !== 0)
@@ -75045,51 +75723,51 @@ function parseParameters(header, type, index, len, stopFlags) {
         continue parameter;
       }
       if (code === EQ) {
-        const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
+        const keyEnd = keyWhitespace === -1 ? index2 : keyWhitespace;
         const value = header.slice(keyStart, keyEnd);
         const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-        index++;
-        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-          index++;
+        index2++;
+        while ((CHAR_MAP[header.charCodeAt(index2)] & OWS) !== 0) {
+          index2++;
         }
-        if (index < len && header.charCodeAt(index) === DQUOTE) {
-          const quotedStart = ++index;
+        if (index2 < len && header.charCodeAt(index2) === DQUOTE) {
+          const quotedStart = ++index2;
           let escaped = false;
-          while (index < len) {
-            const code2 = header.charCodeAt(index);
+          while (index2 < len) {
+            const code2 = header.charCodeAt(index2);
             if (code2 === DQUOTE) {
               if (parameters[key] === void 0) {
-                parameters[key] = escaped ? unescapeQuotedPairs(header, quotedStart, index) : header.slice(quotedStart, index);
+                parameters[key] = escaped ? unescapeQuotedPairs(header, quotedStart, index2) : header.slice(quotedStart, index2);
               }
-              index++;
+              index2++;
               let stop2 = 0;
-              while (index < len) {
-                const code3 = header.charCodeAt(index);
+              while (index2 < len) {
+                const code3 = header.charCodeAt(index2);
                 const flags2 = CHAR_MAP[code3];
                 if ((flags2 & stopFlags) !== 0) {
                   stop2 = flags2 & COMMA_FLAG;
                   break;
                 }
-                index++;
+                index2++;
               }
               if (stop2 !== 0)
                 break parameter;
               continue parameter;
             }
-            if (code2 === BSLASH && index + 1 < len) {
+            if (code2 === BSLASH && index2 + 1 < len) {
               escaped = true;
-              index += 2;
+              index2 += 2;
               continue;
             }
-            index++;
+            index2++;
           }
           continue parameter;
         }
-        const valueStart = index;
+        const valueStart = index2;
         let stop = 0;
         let valueWhitespace = -1;
-        while (index < len) {
-          const code2 = header.charCodeAt(index);
+        while (index2 < len) {
+          const code2 = header.charCodeAt(index2);
           const flags2 = CHAR_MAP[code2];
           if ((flags2 & stopFlags) !== 0) {
             stop = flags2 & COMMA_FLAG;
@@ -75097,14 +75775,14 @@ function parseParameters(header, type, index, len, stopFlags) {
           }
           if ((flags2 & OWS) !== 0) {
             if (valueWhitespace === -1)
-              valueWhitespace = index;
+              valueWhitespace = index2;
           } else {
             valueWhitespace = -1;
           }
-          index++;
+          index2++;
         }
         if (parameters[key] === void 0) {
-          const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
+          const valueEnd = valueWhitespace === -1 ? index2 : valueWhitespace;
           parameters[key] = header.slice(valueStart, valueEnd);
         }
         if (stop !== 0)
@@ -75113,22 +75791,22 @@ function parseParameters(header, type, index, len, stopFlags) {
       }
       if ((flags & OWS) !== 0) {
         if (keyWhitespace === -1)
-          keyWhitespace = index;
+          keyWhitespace = index2;
       } else {
         keyWhitespace = -1;
       }
       keyFlags |= code & NON_ASCII | flags;
-      index++;
+      index2++;
     }
   }
-  return { type, index, parameters };
+  return { type, index: index2, parameters };
 }
 function unescapeQuotedPairs(str, start, end) {
   let result = "";
-  for (let index = start; index < end; index++) {
-    if (str.charCodeAt(index) === BSLASH) {
-      result += str.slice(start, index);
-      start = ++index;
+  for (let index2 = start; index2 < end; index2++) {
+    if (str.charCodeAt(index2) === BSLASH) {
+      result += str.slice(start, index2);
+      start = ++index2;
     }
   }
   return result + str.slice(start, end);
@@ -75675,7 +76353,7 @@ async function getResponseData(response) {
   if (!contentType) {
     return response.text().catch(noop);
   }
-  const mimetype = parse2(contentType);
+  const mimetype = parse3(contentType);
   if (isJSONResponse(mimetype)) {
     let text4 = "";
     try {
@@ -78836,12 +79514,12 @@ var init_client2 = __esm({
 });
 
 // src/github/sticky.ts
-import { createHash as createHash15 } from "node:crypto";
+import { createHash as createHash16 } from "node:crypto";
 function keyOf2(name2) {
-  return digestOf4(name2).slice(0, 12);
+  return digestOf5(name2).slice(0, 12);
 }
-function digestOf4(text4) {
-  return createHash15("sha256").update(text4).digest("hex").slice(0, 16);
+function digestOf5(text4) {
+  return createHash16("sha256").update(text4).digest("hex").slice(0, 16);
 }
 function formatMark({ key, head, run: run5, attempt, digest: digest3 }) {
   return `<!-- int8-gate:${key} head=${head} run=${run5}.${attempt} says=${digest3} -->`;
@@ -78941,7 +79619,7 @@ var init_sticky = __esm({
 
 // src/github/issue.ts
 function formatIssueMark(key, says) {
-  return `<!-- int8-gate-audit:${key} says=${digestOf4(says)} -->`;
+  return `<!-- int8-gate-audit:${key} says=${digestOf5(says)} -->`;
 }
 function nextIssueStep(open7, { problem }) {
   const [first2, ...others] = open7;
@@ -78951,7 +79629,7 @@ function nextIssueStep(open7, { problem }) {
   const extra = others.at(-1);
   if (extra !== void 0) return { kind: "close", number: extra.number, why: "double" };
   const says = MARK2.exec(first2.body)?.[2];
-  return says === digestOf4(problem) ? { kind: "rest" } : { kind: "update", number: first2.number };
+  return says === digestOf5(problem) ? { kind: "rest" } : { kind: "update", number: first2.number };
 }
 async function keepIssue(github, input, patience) {
   let failures = 0;
@@ -79166,7 +79844,7 @@ async function tellComments(github, news, occasion, where, posting, manners, cau
       head: occasion.headSha,
       run: where.runId,
       attempt: where.attempt,
-      digest: digestOf4(bodyOf(news, { ...PLAIN, ...caution }))
+      digest: digestOf5(bodyOf(news, { ...PLAIN, ...caution }))
     };
     const body = bodyOf(news, {
       ...PLAIN,
@@ -79279,18 +79957,18 @@ var init_announce = __esm({
 });
 
 // src/github/places.ts
-import { readFile as readFile19, stat as stat12 } from "node:fs/promises";
+import { readFile as readFile21, stat as stat13 } from "node:fs/promises";
 import { relative as relative14, sep as sep9 } from "node:path";
 async function sourcesOf(loaded2, root2) {
   const path4 = loaded2.settings.quantization.plan;
   if (path4 === void 0 || relative14(root2, path4).startsWith("..")) return { loaded: loaded2, plan: void 0, root: root2 };
-  const about = await stat12(path4).catch(() => void 0);
+  const about = await stat13(path4).catch(() => void 0);
   const readable = about?.isFile() === true && about.size <= PLAN_BYTES;
-  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile19(path4, "utf8") } : void 0, root: root2 };
+  return { loaded: loaded2, plan: readable ? { path: path4, text: await readFile21(path4, "utf8") } : void 0, root: root2 };
 }
 async function sourcesAt(config, root2) {
   try {
-    return await sourcesOf(parseSettings(await readFile19(config, "utf8"), config), root2);
+    return await sourcesOf(parseSettings(await readFile21(config, "utf8"), config), root2);
   } catch (error2) {
     if (error2 instanceof InputFault || systemCode(error2) === "ENOENT") return void 0;
     throw error2;
@@ -79335,8 +80013,8 @@ ${finding.advice}`;
 function lineInPlan({ kind, layers: layers3 = [], subject }, text4) {
   const lines2 = text4.split("\n");
   const names = [...layers3, subject].map((one) => `${JSON.stringify(one)}:`);
-  const index = lines2.findIndex((line) => names.some((one) => line.trimStart().startsWith(one)));
-  if (index >= 0) return index + 1;
+  const index2 = lines2.findIndex((line) => names.some((one) => line.trimStart().startsWith(one)));
+  if (index2 >= 0) return index2 + 1;
   return kind === "stale-plan" ? 1 : void 0;
 }
 var POINTERS, PLAN_BYTES;
@@ -79366,9 +80044,9 @@ var init_places = __esm({
 // src/github/companion.ts
 import { constants as constants3 } from "node:fs";
 import { open as open6, realpath as realpath4 } from "node:fs/promises";
-import { isAbsolute as isAbsolute6, join as join28, relative as relative15 } from "node:path";
+import { isAbsolute as isAbsolute6, join as join29, relative as relative15 } from "node:path";
 async function readForeignReport(folder, workspace) {
-  const file = join28(folder, "report.json");
+  const file = join29(folder, "report.json");
   const where = relative15(workspace, file);
   let text4;
   try {
@@ -79609,13 +80287,13 @@ var require_re = __commonJS({
     };
     var createToken = (name2, value, isGlobal) => {
       const safe = makeSafeRegex(value);
-      const index = R4++;
-      debug2(name2, index, value);
-      t[name2] = index;
-      src[index] = value;
-      safeSrc[index] = safe;
-      re[index] = new RegExp(value, isGlobal ? "g" : void 0);
-      safeRe[index] = new RegExp(safe, isGlobal ? "g" : void 0);
+      const index2 = R4++;
+      debug2(name2, index2, value);
+      t[name2] = index2;
+      src[index2] = value;
+      safeSrc[index2] = safe;
+      re[index2] = new RegExp(value, isGlobal ? "g" : void 0);
+      safeRe[index2] = new RegExp(safe, isGlobal ? "g" : void 0);
     };
     createToken("NUMERICIDENTIFIER", "0|[1-9]\\d*");
     createToken("NUMERICIDENTIFIERLOOSE", "\\d+");
@@ -80007,7 +80685,7 @@ var require_parse2 = __commonJS({
   "node_modules/semver/functions/parse.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var parse3 = (version, options, throwErrors = false) => {
+    var parse4 = (version, options, throwErrors = false) => {
       if (version instanceof SemVer) {
         return version;
       }
@@ -80020,7 +80698,7 @@ var require_parse2 = __commonJS({
         throw er;
       }
     };
-    module.exports = parse3;
+    module.exports = parse4;
   }
 });
 
@@ -80028,9 +80706,9 @@ var require_parse2 = __commonJS({
 var require_valid = __commonJS({
   "node_modules/semver/functions/valid.js"(exports2, module) {
     "use strict";
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var valid2 = (version, options) => {
-      const v = parse3(version, options);
+      const v = parse4(version, options);
       return v ? v.version : null;
     };
     module.exports = valid2;
@@ -80041,9 +80719,9 @@ var require_valid = __commonJS({
 var require_clean = __commonJS({
   "node_modules/semver/functions/clean.js"(exports2, module) {
     "use strict";
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var clean2 = (version, options) => {
-      const s = parse3(version.trim().replace(/^[=v]+/, ""), options);
+      const s = parse4(version.trim().replace(/^[=v]+/, ""), options);
       return s ? s.version : null;
     };
     module.exports = clean2;
@@ -80078,10 +80756,10 @@ var require_inc = __commonJS({
 var require_diff = __commonJS({
   "node_modules/semver/functions/diff.js"(exports2, module) {
     "use strict";
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var diff = (version1, version2) => {
-      const v1 = parse3(version1, null, true);
-      const v2 = parse3(version2, null, true);
+      const v1 = parse4(version1, null, true);
+      const v2 = parse4(version2, null, true);
       const comparison = v1.compare(v2);
       if (comparison === 0) {
         return null;
@@ -80152,9 +80830,9 @@ var require_patch = __commonJS({
 var require_prerelease = __commonJS({
   "node_modules/semver/functions/prerelease.js"(exports2, module) {
     "use strict";
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var prerelease = (version, options) => {
-      const parsed = parse3(version, options);
+      const parsed = parse4(version, options);
       return parsed && parsed.prerelease.length ? parsed.prerelease : null;
     };
     module.exports = prerelease;
@@ -80340,7 +81018,7 @@ var require_coerce = __commonJS({
   "node_modules/semver/functions/coerce.js"(exports2, module) {
     "use strict";
     var SemVer = require_semver();
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var { safeRe: re, t } = require_re();
     var coerce = (version, options) => {
       if (version instanceof SemVer) {
@@ -80375,7 +81053,7 @@ var require_coerce = __commonJS({
       const patch = match2[4] || "0";
       const prerelease = options.includePrerelease && match2[5] ? `-${match2[5]}` : "";
       const build2 = options.includePrerelease && match2[6] ? `+${match2[6]}` : "";
-      return parse3(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
+      return parse4(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
     };
     module.exports = coerce;
   }
@@ -80385,7 +81063,7 @@ var require_coerce = __commonJS({
 var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module) {
     "use strict";
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var constants4 = require_constants6();
     var SemVer = require_semver();
     var truncate = (version, truncation, options) => {
@@ -80397,7 +81075,7 @@ var require_truncate = __commonJS({
     };
     var cloneInputVersion = (version, options) => {
       const versionStringToParse = version instanceof SemVer ? version.version : version;
-      return parse3(versionStringToParse, options);
+      return parse4(versionStringToParse, options);
     };
     var doTruncation = (version, truncation) => {
       if (isPrerelease(truncation)) {
@@ -81632,7 +82310,7 @@ var require_semver2 = __commonJS({
     var constants4 = require_constants6();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
-    var parse3 = require_parse2();
+    var parse4 = require_parse2();
     var valid2 = require_valid();
     var clean2 = require_clean();
     var inc = require_inc();
@@ -81671,7 +82349,7 @@ var require_semver2 = __commonJS({
     var simplifyRange = require_simplify();
     var subset = require_subset();
     module.exports = {
-      parse: parse3,
+      parse: parse4,
       valid: valid2,
       clean: clean2,
       inc,
@@ -81900,20 +82578,20 @@ var init_tool_cache = __esm({
 });
 
 // src/github/natives.ts
-import { execFile as execFile4 } from "node:child_process";
-import { createHash as createHash16 } from "node:crypto";
-import { access as access5, copyFile as copyFile3, mkdir as mkdir10, mkdtemp as mkdtemp3, readFile as readFile20, readdir as readdir7, rm as rm11 } from "node:fs/promises";
+import { execFile as execFile5 } from "node:child_process";
+import { createHash as createHash17 } from "node:crypto";
+import { access as access5, copyFile as copyFile3, mkdir as mkdir10, mkdtemp as mkdtemp4, readFile as readFile22, readdir as readdir7, rm as rm13 } from "node:fs/promises";
 import { createRequire as createRequire2 } from "node:module";
-import { tmpdir as tmpdir4 } from "node:os";
-import { dirname as dirname18, join as join30 } from "node:path";
-import { promisify as promisify5 } from "node:util";
+import { tmpdir as tmpdir5 } from "node:os";
+import { dirname as dirname18, join as join31 } from "node:path";
+import { promisify as promisify6 } from "node:util";
 async function ensureNativePackages(actionRoot2, say) {
   if (resolves(actionRoot2)) return setNativeRoot(actionRoot2);
   const version = await cacheVersion(actionRoot2);
   const cached = find3(TOOL, version, process.arch);
   if (cached !== "" && resolves(cached)) return setNativeRoot(cached);
   say("Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.");
-  const staging = await mkdtemp3(join30(process.env.RUNNER_TEMP ?? tmpdir4(), "int8-gate-"));
+  const staging = await mkdtemp4(join31(process.env.RUNNER_TEMP ?? tmpdir5(), "int8-gate-"));
   try {
     await install(actionRoot2, staging);
     await prune2(staging);
@@ -81930,11 +82608,11 @@ async function ensureNativePackages(actionRoot2, say) {
       { cause }
     );
   } finally {
-    await rm11(staging, { recursive: true, force: true });
+    await rm13(staging, { recursive: true, force: true });
   }
 }
 function resolves(root2) {
-  const require2 = createRequire2(join30(root2, "package.json"));
+  const require2 = createRequire2(join31(root2, "package.json"));
   return PACKAGES.every((name2) => {
     try {
       require2.resolve(name2);
@@ -81945,16 +82623,16 @@ function resolves(root2) {
   });
 }
 async function cacheVersion(actionRoot2) {
-  const lock = await readFile20(join30(actionRoot2, "package-lock.json"));
-  const hash = createHash16("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
+  const lock = await readFile22(join31(actionRoot2, "package-lock.json"));
+  const hash = createHash17("sha256").update(lock).update(`${process.platform}-${process.versions.modules}`).digest("hex");
   return `1.0.0-${hash.slice(0, 16)}`;
 }
 async function install(actionRoot2, staging) {
   for (const name2 of ["package.json", "package-lock.json"])
-    await copyFile3(join30(actionRoot2, name2), join30(staging, name2));
+    await copyFile3(join31(actionRoot2, name2), join31(staging, name2));
   const args = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const bundled = join30(dirname18(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
+  const bundled = join31(dirname18(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js");
   const hasBundled = await access5(bundled).then(
     () => true,
     () => false
@@ -81968,14 +82646,14 @@ async function install(actionRoot2, staging) {
   });
 }
 async function prune2(staging) {
-  const binaries = join30(staging, "node_modules", "onnxruntime-node", "bin");
+  const binaries = join31(staging, "node_modules", "onnxruntime-node", "bin");
   for (const api of await readdir7(binaries))
-    for (const platform2 of await readdir7(join30(binaries, api))) {
-      const folder = join30(binaries, api, platform2);
-      if (platform2 !== process.platform) await rm11(folder, { recursive: true, force: true });
+    for (const platform2 of await readdir7(join31(binaries, api))) {
+      const folder = join31(binaries, api, platform2);
+      if (platform2 !== process.platform) await rm13(folder, { recursive: true, force: true });
       else
         for (const arch3 of await readdir7(folder))
-          if (arch3 !== process.arch) await rm11(join30(folder, arch3), { recursive: true, force: true });
+          if (arch3 !== process.arch) await rm13(join31(folder, arch3), { recursive: true, force: true });
     }
   await mkdir10(staging, { recursive: true });
 }
@@ -81986,7 +82664,7 @@ var init_natives = __esm({
     init_tool_cache();
     init_faults();
     init_native();
-    run4 = promisify5(execFile4);
+    run4 = promisify6(execFile5);
     TOOL = "int8-gate-native";
     PACKAGES = ["onnxruntime-node", "sharp"];
     TIMEOUT_MS3 = 10 * 6e4;
@@ -81994,7 +82672,7 @@ var init_natives = __esm({
 });
 
 // src/github/occasion.ts
-import { readFile as readFile21 } from "node:fs/promises";
+import { readFile as readFile23 } from "node:fs/promises";
 function readSurroundings(environment) {
   const repository = environment.GITHUB_REPOSITORY ?? "";
   return {
@@ -82023,7 +82701,7 @@ async function readOccasion(environment) {
 async function payloadOf(path4) {
   if (path4 === void 0 || path4 === "") return {};
   try {
-    return JSON.parse(await readFile21(path4, "utf8"));
+    return JSON.parse(await readFile23(path4, "utf8"));
   } catch (cause) {
     throw new InputFault(
       {
@@ -82189,7 +82867,7 @@ __export(index_exports, {
   prepareRunner: () => prepareRunner,
   runAction: () => runAction
 });
-import { dirname as dirname19, join as join31, relative as relative17, resolve as resolve16 } from "node:path";
+import { dirname as dirname19, join as join32, relative as relative17, resolve as resolve16 } from "node:path";
 import { fileURLToPath as fileURLToPath3 } from "node:url";
 async function prepareRunner() {
   try {
@@ -82203,7 +82881,7 @@ async function prepareRunner() {
   }
 }
 function actionRoot() {
-  return join31(dirname19(fileURLToPath3(import.meta.url)), "..");
+  return join32(dirname19(fileURLToPath3(import.meta.url)), "..");
 }
 async function runAction() {
   const abort = new AbortController();
@@ -82220,7 +82898,7 @@ async function runAction() {
     const where = readSurroundings(process.env);
     const manners = mannersOf(process.env);
     if (inputs.mode === "comment") {
-      const folder = inputs.reportFolder ?? join31(inputs.workingDirectory, "int8-gate-report");
+      const folder = inputs.reportFolder ?? join32(inputs.workingDirectory, "int8-gate-report");
       process.exitCode = await passOn(folder, config, workspace, occasion, where, inputs.posting, manners);
       return;
     }
@@ -82307,13 +82985,13 @@ async function probeImage(plan, { cases, observe: observe2 }, inputs, host) {
     return { signal, noise: noiseOf3(expected2, actual) };
   };
   const outcomes2 = [];
-  for (const index of cases) {
-    const one = plan.cases[index];
+  for (const index2 of cases) {
+    const one = plan.cases[index2];
     const base = bases[one.base];
     const changed2 = await runCase(plan, one, base, host);
     const now = (name2) => tensorOf(name2, changed2, base);
     outcomes2.push({
-      case: index,
+      case: index2,
       heads: plan.heads.map((name2) => powerOf(tensorOf(name2, reference), now(name2))),
       local: one.local === void 0 || !observe2 ? void 0 : powerOf(tensorOf(one.local, base), now(one.local)),
       outputs: hostTensors(plan.outputs, now, host)

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { TensorRtWorker } from '../engine/index.js';
+import { TensorRtWorker, trtexecVersion } from '../engine/index.js';
 import { SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { onnxruntime, sharp } from '../native/index.js';
 import { painted, terminalText, wrapped, type ConsoleStyle } from '../report/index.js';
@@ -20,8 +20,9 @@ const TIMEOUT_MS = 20_000;
 /**
  * Looks at engines, GPU and versions.
  * @param python - the Python that has TensorRT
+ * @param gpu - index of the GPU, in the order of the PCI bus
  */
-export async function examine(python = 'python3'): Promise<readonly Finding[]> {
+export async function examine(python = 'python3', gpu = 0): Promise<readonly Finding[]> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return [
     major > 20 || (major === 20 && minor >= 20)
@@ -40,16 +41,16 @@ export async function examine(python = 'python3'): Promise<readonly Finding[]> {
       ['--query-gpu=name,driver_version', '--format=csv,noheader'],
       'no driver; the embedded engine needs none',
     ),
-    await tensorRt(python),
-    await program('trtexec', 'trtexec', ['--help'], 'the embedded engine needs none'),
+    await tensorRt(python, gpu),
+    await trtexec(gpu),
   ];
 }
 
 /** Starts the worker as a run would: what keeps it from starting is what is to be mended. */
-async function tensorRt(python: string): Promise<Finding> {
+async function tensorRt(python: string, index: number): Promise<Finding> {
   const what = 'TensorRT';
   try {
-    const { worker, hello } = await TensorRtWorker.start({ python, gpu: 0, startMs: 120_000 });
+    const { worker, hello } = await TensorRtWorker.start({ python, gpu: index, startMs: 120_000 });
     await worker.close();
     const { tensorrt, cuda, gpu, capabilities } = hello;
     const typing = [capabilities.weak && 'weak', capabilities.strong && 'strong']
@@ -65,6 +66,19 @@ async function tensorRt(python: string): Promise<Finding> {
       state: 'absent',
       detail: `${reason} (the embedded engine needs none)${fix === undefined ? '' : ` ${fix}`}`,
     };
+  }
+}
+
+/** What stands in where no Python has TensorRT. */
+async function trtexec(gpu: number): Promise<Finding> {
+  const what = 'trtexec';
+  try {
+    const version = await trtexecVersion({ program: 'trtexec', gpu });
+    return { what, state: 'ok', detail: `${version}; builds and runs engines where no Python has TensorRT` };
+  } catch (error) {
+    if (!(error instanceof SurroundingsFault)) throw error;
+    const { what: reason } = error.problem;
+    return { what, state: 'absent', detail: `trtexec ${reason} (the embedded engine needs none)` };
   }
 }
 

@@ -263,8 +263,9 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     .description('tell which engines, GPU and versions are here and what is missing')
     .option('--json', 'print JSON instead of text')
     .option('--python <program>', 'the Python that has TensorRT', 'python3')
-    .action(async (options: { readonly json?: boolean; readonly python: string }) => {
-      const findings = await examine(options.python);
+    .option('--gpu <index>', 'the GPU, in the order of the PCI bus', index, 0)
+    .action(async (options: { readonly json?: boolean; readonly python: string; readonly gpu: number }) => {
+      const findings = await examine(options.python, options.gpu);
       print(options.json === true ? JSON.stringify(findings) : formatFindings(findings, style()));
       end(findings.some(({ state }) => state === 'missing') ? EXIT.surroundings : EXIT.pass);
     });
@@ -311,6 +312,11 @@ function baseOf({ base, baseRef }: RunOptions): BaseRequest | undefined {
   if (typeof base === 'string')
     return { kind: 'report', file: resolve(base), ...(baseRef !== undefined && { ref: baseRef }) };
   return baseRef === undefined ? undefined : { kind: 'ref', ref: baseRef };
+}
+
+function index(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('A whole number from 0 on is expected.');
 }
 
 function fraction(text: string): number {

@@ -5,7 +5,7 @@ import {
   formatCalibrationCache,
 } from '../calibration/index.js';
 import type { DetectionTable } from '../dataset/index.js';
-import type { EngineDetails, EngineModel, TensorRtEngine } from '../engine/index.js';
+import type { EngineDetails, EngineModel, RealEngine } from '../engine/index.js';
 import { evaluateCoco, outputDistances, type BootstrapResult } from '../evaluation/index.js';
 import { InputFault } from '../faults/index.js';
 import { buildGraph, encodeModel, parseModel } from '../onnx/index.js';
@@ -66,7 +66,7 @@ export async function confirmOnGpu(
 
 function jobsOf(
   { bench, fp32, statistics }: Basis,
-  { typing }: TensorRtEngine,
+  { typing }: RealEngine,
   int8: Variant,
   mixed: Variant | undefined,
 ): readonly Job[] {
@@ -91,9 +91,15 @@ function jobsOf(
 }
 
 /** TensorRT's own INT8 of the float model: every tensor has a range, and the library chooses what runs in INT8. */
-async function implicitJob({ bench }: Basis, { hello }: TensorRtEngine): Promise<readonly Job[]> {
+async function implicitJob({ bench }: Basis, { hello, because }: RealEngine): Promise<readonly Job[]> {
   const { implicit } = bench.settings.engine.tensorrt;
   if (implicit === 'off') return [];
+  if (because !== undefined)
+    throw new InputFault({
+      where: bench.loaded.place('/engine/tensorrt/implicit'),
+      what: `is not built with trtexec alone, which is used since ${because}`,
+      fix: 'Leave the key out, or install TensorRT for a Python.',
+    });
   if (!hello.capabilities.calibrators)
     throw new InputFault({
       where: bench.loaded.place('/engine/tensorrt/implicit'),
@@ -150,7 +156,7 @@ function inFlavour(
 
 async function measureEngine(
   { bench }: Basis,
-  engine: TensorRtEngine,
+  engine: RealEngine,
   { variant, bytes, precision, simulation, asked, calibration }: Job,
   reference: DetectionTable | undefined,
 ): Promise<Confirmed> {

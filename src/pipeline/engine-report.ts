@@ -40,7 +40,7 @@ function rowOf({ variant, measured, details, drop, simulated, asked }: Confirmed
     graphMedianMs: details.graphTiming?.medianMs ?? null,
     imagesPerSecond: (1000 * details.batch) / batchMs(details),
     engineBytes: details.engineBytes,
-    deviceBytes: details.deviceBytes,
+    deviceBytes: details.deviceBytes ?? null,
     buildSeconds: details.buildSeconds,
     layers: layers === undefined ? null : countsOf(layers),
     reformatMs: layers === undefined ? null : sumMs(layers.filter(({ reformat }) => reformat)),
@@ -92,6 +92,7 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
     ...slowerThanImplicit(engines),
     ...engines.flatMap(parted),
     ...engines.flatMap(fallenBack),
+    ...byTrtexec(confirmation.gpu.engine.because),
     ...confirmation.gpu.noise.map((reason): Finding => ({
       kind: 'noisy-gpu',
       severity: 'warning',
@@ -99,6 +100,20 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
       sentence: `Latencies may be wrong: ${reason}.`,
       advice: 'Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive.',
     })),
+  ];
+}
+
+/** What a run without Python measured less of. */
+function byTrtexec(because: string | undefined): readonly Finding[] {
+  if (because === undefined) return [];
+  return [
+    {
+      kind: 'trtexec-alone',
+      severity: 'info',
+      subject: 'trtexec',
+      sentence: `Engines were built and run by trtexec, since ${because}: outputs have six digits, and GPU memory was not measured.`,
+      advice: 'Install TensorRT for the Python that engine.tensorrt.python names; it is faster too.',
+    },
   ];
 }
 

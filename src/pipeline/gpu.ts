@@ -2,11 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createTensorRtEngine,
+  createTrtexecEngine,
   gpuState,
   lockGpu,
   noiseOf,
   type GpuState,
-  type TensorRtEngine,
+  type RealEngine,
+  TrtexecMissing,
+  WorkerMissing,
 } from '../engine/index.js';
 import type { Settings } from '../settings/index.js';
 import { userCacheFolder } from '../store/index.js';
@@ -14,7 +17,7 @@ import type { Context } from './context.js';
 
 /** The GPU of this run: locked, its state noted, TensorRT ready. */
 export interface Gpu {
-  readonly engine: TensorRtEngine;
+  readonly engine: RealEngine;
   readonly state: GpuState | { readonly unknown: string };
   /** Why latencies are not to be trusted; empty when they are. */
   readonly noise: readonly string[];
@@ -32,7 +35,7 @@ const POLL_MS = 2000;
 export async function probeGpu(settings: Settings, context: Context): Promise<void> {
   if (settings.engine.name !== 'tensorrt') return;
   context.progress.phase('Looking for TensorRT');
-  const { engine } = await startEngine(settings, context.signal);
+  const { engine } = await startEngine(settings, context);
   await engine.close();
 }
 
@@ -55,7 +58,7 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
   });
   try {
     context.progress.phase('Starting TensorRT');
-    const { engine: tensorrt, warnings } = await startEngine(settings, context.signal);
+    const { engine: tensorrt, warnings } = await startEngine(settings, context);
     const state = await gpuState(tensorrt.hello.gpu.bus, [
       process.pid,
       tensorrt.pid,
@@ -86,12 +89,12 @@ function cacheOf({ engine }: Settings): string {
 
 async function startEngine(
   settings: Settings,
-  signal: AbortSignal,
-): Promise<{ readonly engine: TensorRtEngine; readonly warnings: ReadonlySet<string> }> {
-  const { python, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } = settings.engine.tensorrt;
+  { signal, progress }: Context,
+): Promise<{ readonly engine: RealEngine; readonly warnings: ReadonlySet<string> }> {
+  const { python, trtexec, gpu, optimizationLevel, workspaceMiB, timeoutMinutes, dla } =
+    settings.engine.tensorrt;
   const warnings = new Set<string>();
-  const engine = await createTensorRtEngine({
-    python,
+  const common = {
     gpu,
     batch: settings.engine.batch === 'auto' ? 1 : settings.engine.batch,
     optimizationLevel,
@@ -100,8 +103,21 @@ async function startEngine(
     workspace: process.env.GITHUB_WORKSPACE,
     timeoutMs: timeoutMinutes * 60_000,
     dla,
-    onWarning: (message) => warnings.add(message),
     signal,
-  });
-  return { engine, warnings };
+  };
+  try {
+    const onWarning = (message: string): void => void warnings.add(message);
+    return { engine: await createTensorRtEngine({ ...common, python, onWarning }), warnings };
+  } catch (error) {
+    if (!(error instanceof WorkerMissing)) throw error;
+    const { where, what } = error.problem;
+    const because = where === python ? what : `${where} ${what}`;
+    // Where trtexec is missing too, Python is what there should be.
+    const engine = await createTrtexecEngine({ ...common, trtexec, because }).catch((other: unknown) => {
+      if (!(other instanceof TrtexecMissing)) throw other;
+      throw error;
+    });
+    progress.phase(`TensorRT by trtexec ${engine.version} alone: ${because}`);
+    return { engine, warnings };
+  }
 }

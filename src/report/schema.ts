@@ -242,7 +242,8 @@ export const reportSchema = {
                 graphMedianMs: nullable,
                 imagesPerSecond: number,
                 engineBytes: number,
-                deviceBytes: number,
+                /** Null where it was not measured. */
+                deviceBytes: nullable,
                 buildSeconds: number,
                 layers: {
                   ...object({ int8: number, fp16: number, fp32: number, reformats: number }, [

@@ -39,6 +39,12 @@ export const engineSchema = {
           default: 'python3',
           description: 'Python that can import `tensorrt` (8.6, 10 or 11); nothing else is needed of it.',
         },
+        trtexec: {
+          type: 'string',
+          minLength: 1,
+          default: 'trtexec',
+          description: 'trtexec, which builds and runs engines where no Python has TensorRT.',
+        },
         gpu: {
           type: 'integer',
           minimum: 0,

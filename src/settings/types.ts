@@ -32,7 +32,7 @@ export type Settings = Omit<
   readonly engine: Omit<Filled<Deep['engine'], 'name' | 'threads' | 'batch' | 'memoryMiB'>, 'tensorrt'> & {
     readonly tensorrt: Filled<
       NonNullable<Deep['engine']>['tensorrt'],
-      'python' | 'gpu' | 'optimizationLevel' | 'timeoutMinutes' | 'waitMinutes'
+      'python' | 'trtexec' | 'gpu' | 'optimizationLevel' | 'timeoutMinutes' | 'waitMinutes'
     >;
   };
   readonly gate: Filled<

@@ -35,11 +35,15 @@ async function reportOf(folder: string): Promise<Report> {
 }
 
 describe('int8-gate doctor', () => {
-  const tensorRt = async (folder: string, script: string): Promise<{ state: string; detail: string }> => {
+  const tensorRt = async (
+    folder: string,
+    script: string,
+    ...more: string[]
+  ): Promise<{ state: string; detail: string }> => {
     const python = join(folder, 'python3');
     await writeFile(python, `#!/bin/sh\n${script}\n`);
     await chmod(python, 0o755);
-    const { stdout } = await runDist('cli.js', ['doctor', '--json', '--python', python]);
+    const { stdout } = await runDist('cli.js', ['doctor', '--json', '--python', python, ...more]);
     const findings = JSON.parse(stdout) as { what: string; state: string; detail: string }[];
     return findings.find(({ what }) => what === 'TensorRT') ?? { state: 'not looked at', detail: '' };
   };
@@ -64,12 +68,59 @@ describe('int8-gate doctor', () => {
       'absent',
       /ended with status 1.*no libnvinfer\.so\.10/,
     ],
+    ['a crash', 'kill -SEGV $$', 'absent', /crashed \(SIGSEGV\).*A crash inside TensorRT or the driver/],
+    ['who was killed', 'kill -KILL $$', 'absent', /was killed \(SIGKILL\).*ran out of memory/],
+    ['garbage', 'echo Loading site packages', 'absent', /says what is no message.*Python start-up files/],
+    [
+      'memory that lacks',
+      `echo '{"event":"fatal","code":"out-of-memory","message":"cudaSetDevice: out of memory"}'`,
+      'absent',
+      /out of memory.*Free GPU memory \(`nvidia-smi` shows who holds it\)/,
+    ],
+    [
+      'an old driver',
+      `echo '{"event":"fatal","code":"driver","message":"CUDA driver version is insufficient"}'`,
+      'absent',
+      /insufficient.*update it, or use a container with an older TensorRT/,
+    ],
+    [
+      'a library that lacks',
+      `echo '{"event":"fatal","code":"missing-library","message":"libcudart is not to be found"}'`,
+      'absent',
+      /libcudart is not to be found.*pip install tensorrt/,
+    ],
+    [
+      'an error of CUDA',
+      `echo '{"event":"fatal","code":"cuda","message":"cudaSetDevice: unknown error"}'`,
+      'absent',
+      /unknown error.*`dmesg` for errors of the GPU/,
+    ],
+    [
+      'another protocol',
+      `echo '{"event":"ready","protocol":99,"tensorrt":"10.6.0","python":"3","cuda":{"runtime":"12","driver":"12"},"capabilities":{"weak":true,"strong":true,"calibrators":true,"obey":true,"dla":false},"gpu":{"index":0,"bus":"","computeCapability":"8.7","memoryBytes":1,"freeBytes":1}}'`,
+      'absent',
+      /speaks protocol 99, 1 is spoken here.*install int8-gate anew/,
+    ],
   ])('tells %s', (_, script, state, detail) =>
     withFolder(async (folder) => {
       const found = await tensorRt(folder, script);
       expect([found.state, found.detail]).toEqual([state, expect.stringMatching(detail)]);
     }),
   );
+});
+
+describe('int8-gate doctor, of a GPU that is not the first', () => {
+  test('asks for it, and says when another answers', () =>
+    withFolder(async (folder) => {
+      const python = join(folder, 'python3');
+      await writeFile(
+        python,
+        `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/ort-worker.mjs')}'\n`,
+      );
+      await chmod(python, 0o755);
+      const { stdout } = await runDist('cli.js', ['doctor', '--python', python, '--gpu', '1']);
+      expect(stdout).toMatch(/absent +TensorRT +works on GPU 0, GPU 1 was asked for/);
+    }));
 });
 
 describe('int8-gate run with real engines', () => {
@@ -130,4 +181,75 @@ describe('int8-gate run with real engines', () => {
       expect(stderr).toMatch(/no-such-python\): cannot be started/);
       expect(stderr).not.toMatch(/Calibrating|\n\s+at /);
     }));
+});
+
+describe('int8-gate run with trtexec alone', () => {
+  const makeTrtexecProject = async (
+    folder: string,
+    change: (settings: string) => string = (s) => s,
+  ): Promise<Record<string, string>> => {
+    const env = await makeGpuProject(folder, (s) =>
+      change(s.replace(/python: [^,]*/, 'python: no-such-python')),
+    );
+    await writeFile(
+      join(folder, 'trtexec'),
+      `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/fake-trtexec.mjs')}' "$@"\n`,
+    );
+    await chmod(join(folder, 'trtexec'), 0o755);
+    return env;
+  };
+
+  test('judges real engines, and says what Python would have told', () =>
+    withFolder(async (folder) => {
+      const env = await makeTrtexecProject(folder);
+      const { status, stderr } = await runDist('cli.js', ['run'], { cwd: folder, env });
+      expect([status, stderr]).toEqual([
+        0,
+        expect.stringMatching(
+          /TensorRT by trtexec 10\.6\.0 alone: .*no-such-python.* there is no such program/,
+        ),
+      ]);
+      const { engines, findings, variants } = await reportOf(folder);
+      expect(
+        engines?.rows.map(({ variant, medianMs, deviceBytes }) => [variant, medianMs, deviceBytes]),
+      ).toEqual([
+        ['fp32', 4, null],
+        ['fp16', 2, null],
+        ['int8', 1, null],
+      ]);
+      // Six digits are enough for mAP.
+      expect(engines?.rows[0]?.AP).toBeCloseTo(variants.fp32.stats.AP, 3);
+      expect(engines?.rows[2]?.AP).toBeCloseTo(variants.int8.stats.AP, 3);
+      expect(findings.find(({ kind }) => kind === 'trtexec-alone')?.sentence).toMatch(
+        /outputs have six digits, and GPU memory was not measured/,
+      );
+    }));
+
+  test.each([
+    [
+      'implicit INT8',
+      (s: string) => s.replace('python:', 'implicit: entropy, python:'),
+      /implicit: is not built with trtexec alone/,
+      2,
+    ],
+    [
+      'DLA',
+      (s: string) => s.replace('python:', 'dla: 0, python:'),
+      /dla is not supported with trtexec alone/,
+      2,
+    ],
+    [
+      'no trtexec either',
+      (s: string) => s.replace('python:', 'trtexec: no-such-trtexec, python:'),
+      /no-such-python\): cannot be started/,
+      3,
+    ],
+  ])('is refused plainly: %s', (_, change, message, expected) =>
+    withFolder(async (folder) => {
+      const env = await makeTrtexecProject(folder, change);
+      const { status, stderr } = await runDist('cli.js', ['run'], { cwd: folder, env });
+      expect([status, stderr]).toEqual([expected, expect.stringMatching(message)]);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    }),
+  );
 });

@@ -112,6 +112,11 @@ export class TensorRtWorker {
           `speaks protocol ${hello.protocol}, ${PROTOCOL} is spoken here`,
           'Program and worker are of different versions: install int8-gate anew.',
         );
+      if (hello.gpu.index !== options.gpu)
+        throw worker.fault(
+          `works on GPU ${hello.gpu.index}, GPU ${options.gpu} was asked for`,
+          'Look at CUDA_VISIBLE_DEVICES, and at `engine.tensorrt.gpu`.',
+        );
       return { worker, hello };
     } catch (error) {
       await worker.close();
@@ -209,10 +214,11 @@ export class TensorRtWorker {
 
   private notStarted(error: Error): SurroundingsFault {
     return systemCode(error) === 'ENOENT'
-      ? this.fault(
-          'cannot be started: there is no such program',
-          'Install Python 3, or name another in `engine.tensorrt.python`.',
-        )
+      ? new WorkerMissing({
+          where: `TensorRT worker (${this.options.python})`,
+          what: 'cannot be started: there is no such program',
+          fix: 'Install Python 3, or name another in `engine.tensorrt.python`.',
+        })
       : this.fault(`cannot be started: ${error.message}`, 'Check its permissions.');
   }
 
@@ -262,6 +268,9 @@ export class TensorRtWorker {
   }
 }
 
+/** No Python, or none that has TensorRT: what trtexec can stand in for. */
+export class WorkerMissing extends SurroundingsFault {}
+
 /** A refusal by the worker, before it is put into words. */
 class WorkerFailure extends Error {
   constructor(
@@ -298,5 +307,9 @@ function explain(failure: WorkerFailure, subject: string): InputFault | Surround
         what: `TensorRT refuses it: ${failure.message}`,
         fix: '`int8-gate lint` names what TensorRT does not take in a Q/DQ file, and how to mend it.',
       })
-    : new SurroundingsFault({ where: subject, what: failure.message, fix: cure });
+    : new (failure.code === 'missing-library' ? WorkerMissing : SurroundingsFault)({
+        where: subject,
+        what: failure.message,
+        fix: cure,
+      });
 }

@@ -2,7 +2,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { InputFault, Interrupted } from '../../faults/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../../onnx/index.js';
-import { fillInput } from '../canvas.js';
 import type {
   EngineModel,
   ImageFeed,
@@ -13,8 +12,9 @@ import type {
   Runner,
   TensorSpec,
 } from '../types.js';
+import { batchInputs } from './batch.js';
 import { TensorRtWorker } from './client.js';
-import { ELEMENT_BYTES, ExchangeFile, after, toBytes, toTensor } from './exchange.js';
+import { ELEMENT_BYTES, ExchangeFile, after, toTensor } from './exchange.js';
 import { parseInspector, withTimes, type EngineLayer } from './inspector.js';
 import type { BuildMode, Hello, Operations, PlacedTensor } from './protocol.js';
 import { EngineStore, openStore, type EngineRecord } from './store.js';
@@ -55,13 +55,34 @@ export interface Timing {
 export interface EngineDetails {
   readonly engineBytes: number;
   readonly buildSeconds: number;
-  readonly deviceBytes: number;
+  /** Undefined where it is not told. */
+  readonly deviceBytes: number | undefined;
   readonly batch: number;
   readonly timing: Timing;
   /** With a CUDA graph; undefined where the engine cannot be captured. */
   readonly graphTiming: Timing | undefined;
   /** Undefined when the inspector gives no detail. */
   readonly layers: readonly EngineLayer[] | undefined;
+}
+
+/** What builds real engines: the worker in Python, or trtexec. */
+export interface RealEngine extends Runner {
+  readonly hello: Hello;
+  /** Images a run. */
+  readonly batch: number;
+  /** Process of the worker; -1 where there is none that stays. */
+  readonly pid: number;
+  /** Which flavour of Q/DQ file the library takes: `weak` up to TensorRT 10, `strong` where flags are gone. */
+  readonly typing: 'weak' | 'strong';
+  /** Why trtexec took the place of Python; undefined where it did not. */
+  readonly because?: string;
+  load(model: EngineModel, options?: LoadOptions): Promise<RealModel>;
+}
+
+/** A real engine that is loaded. */
+export interface RealModel extends LoadedModel {
+  /** Times, inspects and profiles the engine on what it ran last. Call after `run`. */
+  details(signal?: AbortSignal): Promise<EngineDetails>;
 }
 
 const START_MS = 180_000;
@@ -85,7 +106,7 @@ export async function createTensorRtEngine(options: TensorRtOptions): Promise<Te
 }
 
 /** The TensorRT engine. Models run one after another: two on one GPU would spoil each other's times. */
-export class TensorRtEngine implements Runner {
+export class TensorRtEngine implements RealEngine {
   readonly name = 'tensorrt';
   readonly threads = 1;
 
@@ -217,7 +238,7 @@ export class TensorRtEngine implements Runner {
 }
 
 /** An engine that is loaded. */
-export class TensorRtModel implements LoadedModel {
+export class TensorRtModel implements RealModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   private readonly batch: number;
@@ -265,29 +286,14 @@ export class TensorRtModel implements LoadedModel {
 
   /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
   private async place(feed: ImageFeed, from: number, count: number): Promise<PlacedTensor[]> {
-    const images = await Promise.all(Array.from({ length: count }, (_, i) => feed.image(from + i)));
-    const extras = images.map((image, i) => feed.extras?.(from + i, image) ?? {});
     const placed: PlacedTensor[] = [];
     let offset = 0;
-    for (const { name, type } of this.inputs) {
-      const parts = images.map((image, i) => {
-        const extra = extras[i]?.[name];
-        if (extra !== undefined) return { dims: extra.dims.slice(1), bytes: toBytes(extra.data, type) };
-        const { pixels, width, height } = image;
-        const size = 3 * width * height;
-        const canvas = feed.spec.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
-        fillInput({ pixels, width, height, extras: undefined }, feed.spec, canvas);
-        const dims = feed.spec.layout === 'nchw' ? [3, height, width] : [height, width, 3];
-        return { dims, bytes: toBytes(canvas, type) };
-      });
-      const each = parts[0] as (typeof parts)[number];
+    for (const { name, dims, parts } of await batchInputs(feed, this.inputs, from, count)) {
+      const size = (parts[0] as Uint8Array).length;
       for (let i = 0; i < this.batch; i++)
-        this.exchange().write(
-          offset + i * each.bytes.length,
-          (parts[Math.min(i, count - 1)] as typeof each).bytes,
-        );
-      placed.push({ name, shape: [this.batch, ...each.dims], offset });
-      offset = after(offset, this.batch * each.bytes.length);
+        this.exchange().write(offset + i * size, parts[Math.min(i, count - 1)] as Uint8Array);
+      placed.push({ name, shape: [this.batch, ...dims], offset });
+      offset = after(offset, this.batch * size);
     }
     this.lastInputs = placed;
     return placed;
@@ -380,7 +386,8 @@ function calibratorOf(cache: string): 'entropy' | 'minmax' {
   return /^TRT-\d+-MinMax/.test(cache) ? 'minmax' : 'entropy';
 }
 
-function timingOf(times: readonly number[]): Timing {
+/** Median and 99th percentile. */
+export function timingOf(times: readonly number[]): Timing {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;

@@ -2,11 +2,15 @@
 export {
   createTensorRtEngine,
   type EngineDetails,
+  type RealEngine,
+  type RealModel,
   type TensorRtEngine,
   type TensorRtModel,
   type TensorRtOptions,
 } from './engine.js';
-export { TensorRtWorker } from './client.js';
+export { createTrtexecEngine, type TrtexecEngine, type TrtexecOptions } from './trtexec-engine.js';
+export { TrtexecMissing, trtexecVersion } from './trtexec-process.js';
+export { TensorRtWorker, WorkerMissing } from './client.js';
 export { gpuState, noiseOf, type GpuState } from './gpu.js';
 export { lockGpu } from './lock.js';
 export { parseInspector, withTimes, type EngineLayer, type EnginePrecision } from './inspector.js';

@@ -3401,6 +3401,10 @@ function curve({ variants: variants3 }, search) {
               d="${path(best.map((one) => [across(costOf(one)), up(one.score)]))}"
             />${points.map((one) => mark(one, across(costOf(one)), up(one.score)))}`
   )}
+      <figcaption>
+        Each mark is a plan; the thin line joins those that no other beats in accuracy and in cost. The plan
+        to ship is the cheapest dot: further right costs speed, further up gains accuracy.
+      </figcaption>
     </figure>
     ${legend([
     ["fp32", "FP32"],
@@ -3616,7 +3620,8 @@ function tensorsSection({ histograms = [] }) {
     title: "Tensors",
     body: html`<p>
         What calibration saw of each tensor that runs in INT8, and where each calibrator would clip it; the
-        tensors with least signal left come first. Counts rise by powers of ten. An arrow means that the range
+        tensors with least signal left come first. Where a calibrator keeps many dB more than the range in
+        force, it would serve this tensor better. Counts rise by powers of ten. An arrow means that the range
         in force lies beyond the largest value, as where a Concat shares one scale.
       </p>
       <div class="grid4">${histograms.slice(0, DRAWN).map(histogramFigure)}</div>
@@ -7907,11 +7912,11 @@ var require_fast_uri = __commonJS({
     var URI_PARSE = /^(?:([^#/:?]+):)?(?:\/\/((?:([^#/?@]*)@)?(\[[^#/?\]]+\]|[^#/:?]*)(?::(\d*))?))?([^#?]*)(?:\?([^#]*))?(?:#((?:.|[\n\r])*))?/u;
     var AUTHORITY_PREFIX = /^(?:[^#/:?]+:)?\/\/([^/?#]*)/;
     var AUTHORITY_INTRODUCER_REGION = /^(?:[^#/:?]+:)?([/\\\t\n\r]*)/;
-    function getParseError(parsed, matches) {
-      if (matches[2] !== void 0 && parsed.path && parsed.path[0] !== "/") {
+    function getParseError(parsed2, matches) {
+      if (matches[2] !== void 0 && parsed2.path && parsed2.path[0] !== "/") {
         return 'URI path must start with "/" when authority is present.';
       }
-      if (typeof parsed.port === "number" && (parsed.port < 0 || parsed.port > 65535)) {
+      if (typeof parsed2.port === "number" && (parsed2.port < 0 || parsed2.port > 65535)) {
         return "URI port is malformed.";
       }
       return void 0;
@@ -7934,30 +7939,30 @@ var require_fast_uri = __commonJS({
       const host = matches[4];
       return hasMalformedPercentEncoding(matches[3]) || host !== void 0 && !isIPLiteral(host) && hasMalformedPercentEncoding(host) || hasMalformedPercentEncoding(matches[6]) || hasMalformedPercentEncoding(matches[7]) || hasMalformedPercentEncoding(matches[8]);
     }
-    function canonicalizeHost(parsed, options, schemeHandler, isIP) {
-      if (hasForbiddenDomainHost(parsed, options, schemeHandler, isIP)) {
-        parsed.error = parsed.error || MALFORMED_HOST_ERROR;
+    function canonicalizeHost(parsed2, options, schemeHandler, isIP) {
+      if (hasForbiddenDomainHost(parsed2, options, schemeHandler, isIP)) {
+        parsed2.error = parsed2.error || MALFORMED_HOST_ERROR;
         return true;
       }
-      if (!options.unicodeSupport && (!schemeHandler || !schemeHandler.unicodeSupport) && parsed.host && !isIPLiteral(parsed.host) && (options.domainHost || schemeHandler && schemeHandler.domainHost) && isIP === false && nonSimpleDomain(parsed.host)) {
+      if (!options.unicodeSupport && (!schemeHandler || !schemeHandler.unicodeSupport) && parsed2.host && !isIPLiteral(parsed2.host) && (options.domainHost || schemeHandler && schemeHandler.domainHost) && isIP === false && nonSimpleDomain(parsed2.host)) {
         let url;
         try {
-          url = new URL("http://" + parsed.host);
+          url = new URL("http://" + parsed2.host);
         } catch (e) {
-          parsed.error = parsed.error || "Host's domain name can not be converted to ASCII: " + e;
+          parsed2.error = parsed2.error || "Host's domain name can not be converted to ASCII: " + e;
           return true;
         }
         if (!isHostOnlyURL(url)) {
-          parsed.error = parsed.error || MALFORMED_HOST_ERROR;
+          parsed2.error = parsed2.error || MALFORMED_HOST_ERROR;
           return true;
         }
-        parsed.host = url.hostname;
+        parsed2.host = url.hostname;
       }
       return false;
     }
-    function hasForbiddenDomainHost(parsed, options, schemeHandler, isIP) {
+    function hasForbiddenDomainHost(parsed2, options, schemeHandler, isIP) {
       return Boolean(
-        parsed.host && isIP === false && !isIPLiteral(parsed.host) && (options.domainHost || schemeHandler && schemeHandler.domainHost) && FORBIDDEN_DOMAIN_HOST_CHARACTER.test(parsed.host)
+        parsed2.host && isIP === false && !isIPLiteral(parsed2.host) && (options.domainHost || schemeHandler && schemeHandler.domainHost) && FORBIDDEN_DOMAIN_HOST_CHARACTER.test(parsed2.host)
       );
     }
     function isHostOnlyURL(url) {
@@ -7965,7 +7970,7 @@ var require_fast_uri = __commonJS({
     }
     function parseWithStatus(uri, opts) {
       const options = Object.assign({}, opts);
-      const parsed = {
+      const parsed2 = {
         scheme: void 0,
         userinfo: void 0,
         host: "",
@@ -7990,7 +7995,7 @@ var require_fast_uri = __commonJS({
       }
       const authorityMatch = uri.match(AUTHORITY_PREFIX);
       if (authorityMatch !== null && authorityMatch[1].indexOf("\\") !== -1) {
-        parsed.error = "URI authority must not contain a literal backslash.";
+        parsed2.error = "URI authority must not contain a literal backslash.";
         malformedAuthorityOrPort = true;
       }
       const introducerMatch = uri.match(AUTHORITY_INTRODUCER_REGION);
@@ -7999,104 +8004,104 @@ var require_fast_uri = __commonJS({
         const normalizedRegion = region.replace(/[\t\n\r]/g, "");
         if (normalizedRegion.length >= 2) {
           if (normalizedRegion.slice(0, 2) !== "//") {
-            parsed.error = parsed.error || "URI authority must not contain a literal backslash.";
+            parsed2.error = parsed2.error || "URI authority must not contain a literal backslash.";
             malformedAuthorityOrPort = true;
           } else if (region.length !== normalizedRegion.length) {
-            parsed.error = parsed.error || "URI authority introducer must not contain whitespace.";
+            parsed2.error = parsed2.error || "URI authority introducer must not contain whitespace.";
             malformedAuthorityOrPort = true;
           }
         }
       }
       const matches = uri.match(URI_PARSE);
       if (matches) {
-        parsed.scheme = matches[1];
-        parsed.userinfo = matches[3];
-        parsed.host = matches[4];
-        parsed.port = parseInt(matches[5], 10);
-        parsed.path = matches[6] || "";
-        parsed.query = matches[7];
-        parsed.fragment = matches[8];
-        if (parsed.scheme !== void 0) {
-          if (VALID_SCHEME.test(parsed.scheme)) {
-            parsed.scheme = parsed.scheme.toLowerCase();
+        parsed2.scheme = matches[1];
+        parsed2.userinfo = matches[3];
+        parsed2.host = matches[4];
+        parsed2.port = parseInt(matches[5], 10);
+        parsed2.path = matches[6] || "";
+        parsed2.query = matches[7];
+        parsed2.fragment = matches[8];
+        if (parsed2.scheme !== void 0) {
+          if (VALID_SCHEME.test(parsed2.scheme)) {
+            parsed2.scheme = parsed2.scheme.toLowerCase();
           } else {
-            parsed.error = parsed.error || MALFORMED_SCHEME_ERROR;
+            parsed2.error = parsed2.error || MALFORMED_SCHEME_ERROR;
             malformedScheme = true;
           }
         }
         malformedPercentEncoding = hasMalformedComponentPercentEncoding(matches);
         if (malformedPercentEncoding) {
-          parsed.error = parsed.error || "URI contains malformed percent-encoding.";
+          parsed2.error = parsed2.error || "URI contains malformed percent-encoding.";
         }
-        if (isNaN(parsed.port)) {
-          parsed.port = matches[5];
+        if (isNaN(parsed2.port)) {
+          parsed2.port = matches[5];
         }
-        const parseError = getParseError(parsed, matches);
+        const parseError = getParseError(parsed2, matches);
         if (parseError !== void 0) {
-          parsed.error = parsed.error || parseError;
+          parsed2.error = parsed2.error || parseError;
           malformedAuthorityOrPort = true;
         }
-        if (parsed.host) {
-          const ipv4result = isIPv4(parsed.host);
+        if (parsed2.host) {
+          const ipv4result = isIPv4(parsed2.host);
           if (ipv4result === false) {
-            const bracketedIPLiteral = isIPLiteral(parsed.host);
-            const hasIPLiteralBracket = parsed.host.indexOf("[") !== -1 || parsed.host.indexOf("]") !== -1;
-            const ipv6result = normalizeIPv6(parsed.host);
+            const bracketedIPLiteral = isIPLiteral(parsed2.host);
+            const hasIPLiteralBracket = parsed2.host.indexOf("[") !== -1 || parsed2.host.indexOf("]") !== -1;
+            const ipv6result = normalizeIPv6(parsed2.host);
             isIP = ipv6result.isIPV6 || ipv6result.isIPVFuture === true;
             malformedIPLiteral = hasIPLiteralBracket && (!bracketedIPLiteral || ipv6result.error === true);
-            parsed.host = isIP ? ipv6result.host : ipv6result.host.toLowerCase();
+            parsed2.host = isIP ? ipv6result.host : ipv6result.host.toLowerCase();
             if (malformedIPLiteral) {
-              parsed.error = parsed.error || MALFORMED_HOST_ERROR;
+              parsed2.error = parsed2.error || MALFORMED_HOST_ERROR;
               malformedAuthorityOrPort = true;
             }
           } else {
             isIP = true;
           }
         }
-        if (parsed.scheme === void 0 && parsed.userinfo === void 0 && parsed.host === void 0 && parsed.port === void 0 && parsed.query === void 0 && !parsed.path) {
-          parsed.reference = "same-document";
-        } else if (parsed.scheme === void 0) {
-          parsed.reference = "relative";
-        } else if (parsed.fragment === void 0) {
-          parsed.reference = "absolute";
+        if (parsed2.scheme === void 0 && parsed2.userinfo === void 0 && parsed2.host === void 0 && parsed2.port === void 0 && parsed2.query === void 0 && !parsed2.path) {
+          parsed2.reference = "same-document";
+        } else if (parsed2.scheme === void 0) {
+          parsed2.reference = "relative";
+        } else if (parsed2.fragment === void 0) {
+          parsed2.reference = "absolute";
         } else {
-          parsed.reference = "uri";
+          parsed2.reference = "uri";
         }
-        if (options.reference && options.reference !== "suffix" && options.reference !== parsed.reference) {
-          parsed.error = parsed.error || "URI is not a " + options.reference + " reference.";
+        if (options.reference && options.reference !== "suffix" && options.reference !== parsed2.reference) {
+          parsed2.error = parsed2.error || "URI is not a " + options.reference + " reference.";
         }
-        const schemeHandler = getSchemeHandler(options.scheme || parsed.scheme);
+        const schemeHandler = getSchemeHandler(options.scheme || parsed2.scheme);
         if (!malformedIPLiteral) {
-          malformedHost = canonicalizeHost(parsed, options, schemeHandler, isIP);
+          malformedHost = canonicalizeHost(parsed2, options, schemeHandler, isIP);
         }
-        if (uri.indexOf("%") !== -1 && parsed.host !== void 0 && !malformedIPLiteral) {
-          let host = isIP ? parsed.host : normalizePercentEncoding(parsed.host, true);
+        if (uri.indexOf("%") !== -1 && parsed2.host !== void 0 && !malformedIPLiteral) {
+          let host = isIP ? parsed2.host : normalizePercentEncoding(parsed2.host, true);
           if (!isIP) {
             host = normalizePercentEncoding(host.toLowerCase());
           }
-          parsed.host = isIP || options.scheme !== "null" ? reescapeHostDelimiters(host, isIP) : host;
+          parsed2.host = isIP || options.scheme !== "null" ? reescapeHostDelimiters(host, isIP) : host;
         }
         if (!schemeHandler || schemeHandler && !schemeHandler.skipNormalize) {
-          if (parsed.path) {
-            parsed.path = normalizePathEncoding(parsed.path);
+          if (parsed2.path) {
+            parsed2.path = normalizePathEncoding(parsed2.path);
           }
-          if (parsed.query) {
-            parsed.query = normalizeQueryFragmentEncoding(parsed.query);
+          if (parsed2.query) {
+            parsed2.query = normalizeQueryFragmentEncoding(parsed2.query);
           }
-          if (parsed.fragment) {
-            parsed.fragment = normalizeQueryFragmentEncoding(parsed.fragment);
+          if (parsed2.fragment) {
+            parsed2.fragment = normalizeQueryFragmentEncoding(parsed2.fragment);
           }
         }
         if (schemeHandler && schemeHandler.parse) {
-          schemeHandler.parse(parsed, options);
-          if (schemeHandler === SCHEMES.urn && parsed.nid === void 0) {
+          schemeHandler.parse(parsed2, options);
+          if (schemeHandler === SCHEMES.urn && parsed2.nid === void 0) {
             malformedSchemeSpecific = true;
           }
         }
       } else {
-        parsed.error = parsed.error || "URI can not be parsed.";
+        parsed2.error = parsed2.error || "URI can not be parsed.";
       }
-      return { parsed, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme };
+      return { parsed: parsed2, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme };
     }
     function parse4(uri, opts) {
       return parseWithStatus(uri, opts).parsed;
@@ -8105,9 +8110,9 @@ var require_fast_uri = __commonJS({
       return normalizeStringWithStatus(uri, opts).normalized;
     }
     function normalizeStringWithStatus(uri, opts) {
-      const { parsed, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme } = parseWithStatus(uri, opts);
+      const { parsed: parsed2, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme } = parseWithStatus(uri, opts);
       return {
-        normalized: malformedAuthorityOrPort || malformedPercentEncoding || malformedSchemeSpecific || malformedHost || malformedScheme ? uri : serialize2(parsed, opts),
+        normalized: malformedAuthorityOrPort || malformedPercentEncoding || malformedSchemeSpecific || malformedHost || malformedScheme ? uri : serialize2(parsed2, opts),
         malformedAuthorityOrPort,
         malformedPercentEncoding,
         malformedSchemeSpecific,
@@ -11379,17 +11384,30 @@ var require__ = __commonJS({
 });
 
 // src/report/read.ts
-function parseReport(text4, file) {
+function isAudit(json2) {
+  try {
+    return schemaOf(JSON.parse(json2)) === AUDIT;
+  } catch {
+    return false;
+  }
+}
+function parseReport(json2, file) {
+  return parsed(json2, file, REPORT, reportSchema);
+}
+function parseAudit(json2, file) {
+  return parsed(json2, file, AUDIT, auditFile);
+}
+function parsed(json2, file, schema, shape2) {
   let value;
   try {
-    value = JSON.parse(text4);
+    value = JSON.parse(json2);
   } catch (cause) {
     throw new InputFault({ where: file, what: `is no JSON: ${messageOf(cause)}`, fix: FIX }, { cause });
   }
-  if (typeof value !== "object" || value === null || !("schema" in value) || value.schema !== "int8-gate/report")
+  if (schemaOf(value) !== schema)
     throw new InputFault({ where: file, what: "is no report of int8-gate", fix: FIX });
   const validate2 = new import__.Ajv2020({ strict: false, strictNumbers: true, removeAdditional: true }).compile(
-    reportSchema
+    shape2
   );
   if (validate2(value)) return value;
   const [error2] = validate2.errors ?? [];
@@ -11399,14 +11417,32 @@ function parseReport(text4, file) {
     fix: FIX
   });
 }
-var import__, FIX;
+function schemaOf(value) {
+  return typeof value === "object" && value !== null && "schema" in value ? value.schema : void 0;
+}
+var import__, FIX, REPORT, AUDIT, auditFile;
 var init_read = __esm({
   "src/report/read.ts"() {
     "use strict";
     import__ = __toESM(require__(), 1);
     init_faults();
+    init_audit_schema();
+    init_schema_parts();
     init_schema();
     FIX = "Name the report.json that `int8-gate run` of this version, or one near it, wrote.";
+    REPORT = "int8-gate/report";
+    AUDIT = "int8-gate/audit";
+    auditFile = object(
+      {
+        schema: { const: AUDIT },
+        version: { const: 1 },
+        tool: object({ name: text, version: text }, ["name", "version"]),
+        createdAt: text,
+        model: text,
+        ...auditSchema.properties
+      },
+      ["schema", "version", "tool", "createdAt", "model", ...auditSchema.required]
+    );
   }
 });
 
@@ -21658,11 +21694,11 @@ Expecting one of '${allowedValues.join("', '")}'`);
        * @private
        */
       _parseCommand(operands, unknown) {
-        const parsed = this.parseOptions(unknown);
+        const parsed2 = this.parseOptions(unknown);
         this._parseOptionsEnv();
         this._parseOptionsImplied();
-        operands = operands.concat(parsed.operands);
-        unknown = parsed.unknown;
+        operands = operands.concat(parsed2.operands);
+        unknown = parsed2.unknown;
         this.args = operands.concat(unknown);
         if (operands && this._findCommand(operands[0])) {
           return this._dispatchSubcommand(operands[0], operands.slice(1), unknown);
@@ -21681,12 +21717,12 @@ Expecting one of '${allowedValues.join("', '")}'`);
         if (this.commands.length && this.args.length === 0 && !this._actionHandler && !this._defaultCommandName) {
           this.help({ error: true });
         }
-        this._outputHelpIfRequested(parsed.unknown);
+        this._outputHelpIfRequested(parsed2.unknown);
         this._checkForMissingMandatoryOptions();
         this._checkForConflictingOptions();
         const checkForUnknownOptions = () => {
-          if (parsed.unknown.length > 0) {
-            this.unknownOption(parsed.unknown[0]);
+          if (parsed2.unknown.length > 0) {
+            this.unknownOption(parsed2.unknown[0]);
           }
         };
         const commandEvent = `command:${this.name()}`;
@@ -39985,9 +40021,9 @@ async function loadVoc({ annotations, images: images2, exif, split: split2 }) {
     });
   const problems = new Problems();
   const texts2 = await eachOf(files, (file) => readBytes(file, "annotation file"));
-  const parsed = texts2.map((text4, i) => parseVoc(text4.toString("utf8"), files[i], problems));
+  const parsed2 = texts2.map((text4, i) => parseVoc(text4.toString("utf8"), files[i], problems));
   problems.throwIfAny(annotations);
-  const found = parsed;
+  const found = parsed2;
   const place2 = await imagesBeside(folder, images2);
   const present = await filesBelow(place2, "folder of images");
   const records = pairUp(files, found, { folder, place: place2, present }, problems);
@@ -44170,8 +44206,8 @@ var init_onnxruntime = __esm({
         return new Session(this.workers, id, model.name, loaded2, this.batch);
       }
       async collect(model, tensors, feed, options = {}) {
-        const parsed = parseModel(model.bytes, model.name);
-        const inputs = new Set(parsed.proto.graph?.input.map(({ name: name2 }) => name2));
+        const parsed2 = parseModel(model.bytes, model.name);
+        const inputs = new Set(parsed2.proto.graph?.input.map(({ name: name2 }) => name2));
         const open7 = (group) => this.load(model, {
           extraOutputs: group.filter((name2) => !inputs.has(name2)),
           lean: true,
@@ -45269,7 +45305,7 @@ var init_engine = __esm({
         const graph = await this.ask("time", { ...timed3, graph: true }, signal);
         const { layers: layers3 } = await this.ask("inspect", {}, signal);
         const profile = await this.ask("profile", { inputs, iterations: PROFILED_RUNS }, signal);
-        const parsed = parseInspector(layers3);
+        const parsed2 = parseInspector(layers3);
         return {
           engineBytes: this.record.engineBytes,
           buildSeconds: this.record.seconds,
@@ -45277,7 +45313,7 @@ var init_engine = __esm({
           batch: this.batch,
           timing: timingOf(plain2.times ?? []),
           graphTiming: graph.times === null ? void 0 : timingOf(graph.times),
-          layers: parsed && withTimes(parsed, profile.layers)
+          layers: parsed2 && withTimes(parsed2, profile.layers)
         };
       }
       ask(operation, request2, signal) {
@@ -45653,7 +45689,7 @@ var init_trtexec_model = __esm({
             ],
             signal
           );
-          const parsed = parseInspector(parseLayerInfo(await this.read(info2), "--exportLayerInfo"));
+          const parsed2 = parseInspector(parseLayerInfo(await this.read(info2), "--exportLayerInfo"));
           const layers3 = parseProfile(await this.read(profile), "--exportProfile");
           return {
             engineBytes: this.record.engineBytes,
@@ -45662,7 +45698,7 @@ var init_trtexec_model = __esm({
             batch: this.batch,
             timing: timingOf(plain2 ?? []),
             graphTiming: graph && timingOf(graph),
-            layers: parsed && withTimes(parsed, layers3)
+            layers: parsed2 && withTimes(parsed2, layers3)
           };
         } finally {
           await rm6(folder, { recursive: true, force: true });
@@ -53967,11 +54003,10 @@ var init_progress = __esm({
 import { mkdir as mkdir8, writeFile as writeFile10 } from "node:fs/promises";
 import { join as join26, resolve as resolve11 } from "node:path";
 async function reportPage(file, out) {
-  const page = formatHtml(
-    parseReport(await readText(file, "Name the report.json that `int8-gate run` wrote."), file)
-  );
+  const text4 = await readText(file, "Name the report.json that `int8-gate run` wrote.");
+  const [name2, page] = pageOf2(text4, file);
   const folder = resolve11(out);
-  const target = join26(folder, "report.html");
+  const target = join26(folder, name2);
   try {
     await mkdir8(folder, { recursive: true });
     await writeFile10(target, page);
@@ -53986,6 +54021,11 @@ async function reportPage(file, out) {
     );
   }
   return `Wrote ${terminalText(target)}`;
+}
+function pageOf2(text4, file) {
+  if (!isAudit(text4)) return ["report.html", formatHtml(parseReport(text4, file))];
+  const audit = parseAudit(text4, file);
+  return ["audit.html", formatAuditHtml(audit, audit)];
 }
 var init_report2 = __esm({
   "src/commands/report.ts"() {
@@ -54037,7 +54077,12 @@ function print(text4) {
   }
 }
 function build(signal, end) {
-  const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).exitOverride().showHelpAfterError();
+  const program3 = new Command("int8-gate").description("Tells whether a detector survives INT8, which layers break it, and what to do.").version(VERSION2).addHelpText(
+    "after",
+    `
+Begin with \`int8-gate init\`, then \`int8-gate run\`.
+Exit status: 0 pass, 1 fail or inconclusive, 2 bad input, 3 the surroundings failed (engine, disk, network).`
+  ).exitOverride().showHelpAfterError();
   const job2 = (name2, description) => program3.command(name2).description(description).option("-c, --config <file>", "settings file", DEFAULT_CONFIG).option("-o, --out <dir>", "folder of the report").option("--json", "print JSON instead of text");
   const judging = (command2) => command2.option(
     "--base <report>",
@@ -54129,7 +54174,7 @@ Report: ${terminalText(report)}`
   program3.command("diff").description("compare the layers of two reports").argument("<base>", "report.json of the base branch").argument("<head>", "report.json of the pull request").option("--json", "print JSON instead of text").action(
     async (base, head, options) => print(await diffFiles(base, head, { json: options.json === true, width: style().width }))
   );
-  program3.command("report").description("make report.html from a report.json").argument("<report>", "the report.json that a run wrote").option("-o, --out <dir>", "folder of report.html", ".").action(
+  program3.command("report").description("make report.html from a report.json, or audit.html from an audit.json").argument("<report>", "what a run or an audit wrote").option("-o, --out <dir>", "folder of report.html", ".").action(
     async (file, options) => print(await reportPage(file, options.out))
   );
   program3.command("init").description("look at a model and its data, and write a settings file and the workflows that use it").option("-c, --config <file>", "settings file to write", DEFAULT_CONFIG).option("--model <file>", "the .onnx file").option("--images <dir>", "validation images").option("--annotations <path>", "annotations of the validation images: COCO, YOLO or Pascal VOC").option("--calibration <dir>", "calibration images").option("--max-drop <fraction>", "fall of mAP50-95 below FP32 that may pass, as 0.02", fraction3).option("--no-workflows", "write no workflows for GitHub Actions").option("--force", "overwrite what is there").option("--yes", "ask nothing").action(async (options) => {
@@ -59989,12 +60034,12 @@ Content-Type: ${value.type || "application/octet-stream"}\r
             if (mimeType !== null) {
               switch (mimeType.essence) {
                 case "multipart/form-data": {
-                  const parsed = multipartFormDataParser(value, mimeType);
-                  if (parsed === "failure") {
+                  const parsed2 = multipartFormDataParser(value, mimeType);
+                  if (parsed2 === "failure") {
                     throw new TypeError("Failed to parse body as FormData.");
                   }
                   const fd = new FormData();
-                  fd[kState] = parsed;
+                  fd[kState] = parsed2;
                   return fd;
                 }
                 case "application/x-www-form-urlencoded": {
@@ -63374,10 +63419,10 @@ var require_env_http_proxy_agent = __commonJS({
           if (!entry) {
             continue;
           }
-          const parsed = entry.match(/^(.+):(\d+)$/);
+          const parsed2 = entry.match(/^(.+):(\d+)$/);
           noProxyEntries.push({
-            hostname: (parsed ? parsed[1] : entry).toLowerCase(),
-            port: parsed ? Number.parseInt(parsed[2], 10) : 0
+            hostname: (parsed2 ? parsed2[1] : entry).toLowerCase(),
+            port: parsed2 ? Number.parseInt(parsed2[2], 10) : 0
           });
         }
         this.#noProxyValue = noProxyValue;
@@ -69381,9 +69426,9 @@ var require_util5 = __commonJS({
       switch (type) {
         case "DataURL": {
           let dataURL = "data:";
-          const parsed = parseMIMEType(mimeType || "application/octet-stream");
-          if (parsed !== "failure") {
-            dataURL += serializeAMimeType(parsed);
+          const parsed2 = parseMIMEType(mimeType || "application/octet-stream");
+          if (parsed2 !== "failure") {
+            dataURL += serializeAMimeType(parsed2);
           }
           dataURL += ";base64,";
           const decoder = new StringDecoder("latin1");
@@ -76119,8 +76164,8 @@ var init_json_with_bigint = __esm({
     MAX_DIGITS = MAX_INT.length;
     stringsOrLargeNumbers = /"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g;
     noiseValueWithQuotes = /^"-?\d+n+"$/;
-    applyReviverIteratively = (parsed, userReviver) => {
-      const rootHolder = { "": parsed };
+    applyReviverIteratively = (parsed2, userReviver) => {
+      const rootHolder = { "": parsed2 };
       const stack = [{ parent: rootHolder, key: "", visited: false }];
       while (stack.length > 0) {
         const node = stack[stack.length - 1];
@@ -76188,8 +76233,8 @@ var init_json_with_bigint = __esm({
       } catch (error2) {
         if (error2 instanceof RangeError) {
           const serializedData = serializeBigInts(text4);
-          const parsed = originalParse(serializedData);
-          return applyReviverIteratively(parsed, reviver);
+          const parsed2 = originalParse(serializedData);
+          return applyReviverIteratively(parsed2, reviver);
         }
         throw error2;
       }
@@ -80832,8 +80877,8 @@ var require_prerelease = __commonJS({
     "use strict";
     var parse4 = require_parse2();
     var prerelease = (version, options) => {
-      const parsed = parse4(version, options);
-      return parsed && parsed.prerelease.length ? parsed.prerelease : null;
+      const parsed2 = parse4(version, options);
+      return parsed2 && parsed2.prerelease.length ? parsed2.prerelease : null;
     };
     module.exports = prerelease;
   }

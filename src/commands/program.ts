@@ -101,6 +101,12 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
   const program = new Command('int8-gate')
     .description('Tells whether a detector survives INT8, which layers break it, and what to do.')
     .version(VERSION)
+    .addHelpText(
+      'after',
+      `
+Begin with \`int8-gate init\`, then \`int8-gate run\`.
+Exit status: 0 pass, 1 fail or inconclusive, 2 bad input, 3 the surroundings failed (engine, disk, network).`,
+    )
     .exitOverride()
     .showHelpAfterError();
   const job = (name: string, description: string): Command =>
@@ -236,8 +242,8 @@ function build(signal: AbortSignal, end: (status: ExitStatus) => void): Command 
     );
   program
     .command('report')
-    .description('make report.html from a report.json')
-    .argument('<report>', 'the report.json that a run wrote')
+    .description('make report.html from a report.json, or audit.html from an audit.json')
+    .argument('<report>', 'what a run or an audit wrote')
     .option('-o, --out <dir>', 'folder of report.html', '.')
     .action(async (file: string, options: { readonly out: string }) =>
       print(await reportPage(file, options.out)),

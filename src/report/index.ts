@@ -7,7 +7,7 @@ export { formatAuditHtml, formatHtml, type AuditHead } from './html/page.js';
 export { contactSheet, type SheetGroup, type SheetImage } from './contact-sheet.js';
 export { formatTerminal } from './terminal.js';
 export { painted, wrapped, wrappedLines, type ConsoleStyle } from './console.js';
-export { parseReport } from './read.js';
+export { isAudit, parseAudit, parseReport } from './read.js';
 export { COMMENT_BYTES, formatComment, formatProblemComment, type CommentFrame } from './comment.js';
 export { markdownSentence, markdownText, shortened, terminalText } from './escape.js';
 export { checkReportFolder, writeReport, type ExtraFiles } from './write.js';

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Audit } from '../../src/audit/index.js';
+import { parseAudit } from '../../src/report/index.js';
 import { makeProject, runDist, SIGNS, withFolder } from './child.js';
 
 const metrics = ({ checks }: Audit, kind: string): string[] =>
@@ -25,7 +26,16 @@ test('finds what was put into a folder: a broken file, a copy, an image of the v
     expect(audit.broken.map(({ name }) => name)).toEqual(['broken.jpg']);
     expect(audit.duplicates).toContainEqual({ first: '300000.jpg', second: 'copy.jpg', exact: true });
     expect(audit.overlap).toHaveLength(12);
-    expect(JSON.parse(await readFile(join(folder, 'int8-gate-report', 'audit.json'), 'utf8'))).toEqual(audit);
+    const text = await readFile(join(folder, 'int8-gate-report', 'audit.json'), 'utf8');
+    expect(JSON.parse(text)).toEqual(audit);
+    expect(parseAudit(text, 'audit.json')).toEqual(audit);
+    const named = new Set((audit.pictures ?? []).map(({ set, name }) => `${set} ${name}`));
+    expect([...named]).toEqual(
+      expect.arrayContaining(['calibration 300000.jpg', 'calibration copy.jpg', 'validation 001013.jpg']),
+    );
+    expect(await readFile(join(folder, 'int8-gate-report', 'audit.html'), 'utf8')).toContain(
+      'Calibration images in the validation set',
+    );
     expect(await readFile(join(folder, 'int8-gate-report', 'audit.md'), 'utf8')).toMatch(
       /^## ❌ Calibration audit: FAIL/,
     );

@@ -19,6 +19,22 @@ describe('int8-gate report', () => {
     }),
   );
 
+  const audit = {
+    schema: 'int8-gate/audit',
+    version: 1,
+    tool: sample.tool,
+    createdAt: sample.createdAt,
+    model: 'signs.onnx',
+    ...fullReport().audit!,
+  };
+  test('makes the page of an audit too', () =>
+    withFolder(async (folder) => {
+      const file = join(folder, 'audit.json');
+      await writeFile(file, JSON.stringify(audit));
+      expect(await reportPage(file, folder)).toBe(`Wrote ${join(folder, 'audit.html')}`);
+      expect(await readFile(join(folder, 'audit.html'), 'utf8')).toContain('Calibration audit: FAIL');
+    }));
+
   const broken = (change: (report: Record<string, never>) => void): string => {
     const report = JSON.parse(JSON.stringify(fullReport())) as Record<string, never>;
     change(report);
@@ -36,6 +52,7 @@ describe('int8-gate report', () => {
       JSON.stringify(fullReport()).replace('"durationMs":34000', '"durationMs":1e999'),
       /must be number/,
     ],
+    ['an audit without checks', JSON.stringify({ ...audit, checks: 'none' }), /must be array/],
     [
       'a picture that is no picture',
       JSON.stringify(fullReport()).replace('"thumbnail":"', '"thumbnail":"><script>'),

@@ -79,6 +79,10 @@ function curve({ variants }: Report, search: readonly SearchPoint[]): Markup {
               d="${path(best.map((one) => [across(costOf(one)), up(one.score)] as const))}"
             />${points.map((one) => mark(one, across(costOf(one)), up(one.score)))}`,
       )}
+      <figcaption>
+        Each mark is a plan; the thin line joins those that no other beats in accuracy and in cost. The plan
+        to ship is the cheapest dot: further right costs speed, further up gains accuracy.
+      </figcaption>
     </figure>
     ${legend([
       ['fp32', 'FP32'],

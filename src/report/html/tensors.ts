@@ -15,7 +15,8 @@ export function tensorsSection({ histograms = [] }: Report): Section | undefined
     title: 'Tensors',
     body: html`<p>
         What calibration saw of each tensor that runs in INT8, and where each calibrator would clip it; the
-        tensors with least signal left come first. Counts rise by powers of ten. An arrow means that the range
+        tensors with least signal left come first. Where a calibrator keeps many dB more than the range in
+        force, it would serve this tensor better. Counts rise by powers of ten. An arrow means that the range
         in force lies beyond the largest value, as where a Concat shares one scale.
       </p>
       <div class="grid4">${histograms.slice(0, DRAWN).map(histogramFigure)}</div>

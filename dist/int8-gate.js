@@ -43938,7 +43938,7 @@ var init_calibrators2 = __esm({
     FIRST2 = 2;
     BEHIND_DB = 6;
     FINALISTS = 4;
-    CASES = 48;
+    CASES = 32;
     Trial = class {
       constructor(group, candidate) {
         this.group = group;
@@ -44009,6 +44009,23 @@ var init_types11 = __esm({
 // src/engine/probe-types.ts
 var init_probe_types = __esm({
   "src/engine/probe-types.ts"() {
+    "use strict";
+  }
+});
+
+// src/engine/garbage.ts
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+function collectGarbage() {
+  if (collect === void 0) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc");
+  }
+  collect();
+}
+var collect;
+var init_garbage = __esm({
+  "src/engine/garbage.ts"() {
     "use strict";
   }
 });
@@ -44169,6 +44186,7 @@ var init_onnxruntime = __esm({
     init_faults();
     init_native();
     init_onnx();
+    init_garbage();
     init_groups2();
     init_pool();
     SESSION_BYTES = 768 * 2 ** 20;
@@ -44394,6 +44412,7 @@ var init_onnxruntime = __esm({
       async release() {
         const { probe: probe2 } = this;
         await Promise.all(this.workers.map((worker2) => worker2.ask({ kind: "plan", probe: probe2, plan: void 0 })));
+        collectGarbage();
       }
     };
   }
@@ -83111,8 +83130,6 @@ var worker_exports = {};
 __export(worker_exports, {
   serve: () => serve
 });
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 function serve() {
   if (parentPort === null) throw new Error("this is the entry of a worker thread, not a program");
@@ -83357,7 +83374,7 @@ function transfersOf(reply) {
   for (const image of maps) for (const { data } of image.values()) buffers.add(data.buffer);
   return [...buffers];
 }
-var collectGarbage, GARBAGE_BYTES, garbage;
+var GARBAGE_BYTES, garbage;
 var init_worker = __esm({
   "src/engine/worker.ts"() {
     "use strict";
@@ -83366,11 +83383,8 @@ var init_worker = __esm({
     init_native();
     init_onnx();
     init_canvas();
+    init_garbage();
     init_probe();
-    collectGarbage = (() => {
-      setFlagsFromString("--expose-gc");
-      return runInNewContext("gc");
-    })();
     GARBAGE_BYTES = 64 * 2 ** 20;
     garbage = 0;
   }

@@ -3,6 +3,7 @@ import { RangeCollector, type TensorStatistics } from '../calibration/index.js';
 import { InputFault, Interrupted, SurroundingsFault } from '../faults/index.js';
 import { onnxruntime } from '../native/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../onnx/index.js';
+import { collectGarbage } from './garbage.js';
 import { groupsThatFit } from './groups.js';
 import { EngineWorker, type Ask } from './pool.js';
 import type { Probe, ProbeImage, ProbeProgram } from './probe-types.js';
@@ -310,6 +311,8 @@ class ProbeSession implements Probe {
   async release(): Promise<void> {
     const { probe } = this;
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'plan', probe, plan: undefined })));
+    // Its models lie in memory that all threads share: this one was the last to hold them.
+    collectGarbage();
   }
 }
 

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { RangeCollector } from '../calibration/index.js';
@@ -7,6 +5,7 @@ import { messageOf } from '../faults/index.js';
 import { onnxruntime, setNativeRoot } from '../native/index.js';
 import { halfToFloat } from '../onnx/index.js';
 import { fillInput, floatToHalf } from './canvas.js';
+import { collectGarbage } from './garbage.js';
 import { probeImage, type ProbePlan } from './probe.js';
 import type { ImageTask, Reply, Request, WorkerSetup } from './protocol.js';
 import type { ElementType, HostTensor, TensorSpec } from './types.js';
@@ -21,12 +20,6 @@ interface Held {
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
 }
-
-/** V8's own collector, which otherwise lets dead activations pile up by the hundred megabytes before it looks at them. */
-const collectGarbage = ((): (() => void) => {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
-})();
 
 /** Runs in the worker thread: sessions are blocking, and statistics stay where activations are. */
 export function serve(): void {
@@ -108,7 +101,7 @@ async function answer(
   }
 }
 
-/** Activations that may be dead before V8 is made to look: it counts them little, since they lie outside its heap. */
+/** Activations that may be dead before V8 is made to look. */
 const GARBAGE_BYTES = 64 * 2 ** 20;
 let garbage = 0;
 

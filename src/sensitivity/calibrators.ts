@@ -64,7 +64,7 @@ const FIRST = 2;
 const BEHIND_DB = 6;
 const FINALISTS = 4;
 /** Cases of one program: what bounds the memory for their models. */
-const CASES = 48;
+const CASES = 32;
 
 interface Group {
   readonly tensors: readonly string[];

@@ -44585,6 +44585,42 @@ var init_batch = __esm({
   }
 });
 
+// src/engine/tensorrt/belief.ts
+function doubtOfRun({ outputs, ms }, asked) {
+  if (!(ms >= 0)) return `says that a run took ${ms} ms`;
+  const lacking = asked.outputs.find(({ name: name2 }) => !outputs.some((one) => one.name === name2));
+  if (lacking !== void 0) return `gives no output ${lacking.name}`;
+  for (const output of outputs) {
+    const spec = asked.outputs.find(({ name: name2 }) => name2 === output.name);
+    if (spec === void 0) return `gives an output ${output.name}, which the engine does not have`;
+    const doubt2 = doubtOfPlace(output, spec, asked);
+    if (doubt2 !== void 0) return `gives output ${output.name} ${doubt2}`;
+  }
+  return void 0;
+}
+function doubtOfPlace({ shape: shape2, offset }, { dims, type }, { at: at2, size }) {
+  const [words, agreed] = [shape2.join(", "), dims.join(", ")];
+  if (shape2.some((length) => !Number.isInteger(length) || length < 0)) return `the dimensions [${words}]`;
+  if (shape2.length !== dims.length || dims.some((length, i) => length >= 0 && length !== shape2[i]))
+    return `the dimensions [${words}], the engine was built for [${agreed}]`;
+  const bytes2 = shape2.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[type];
+  if (!Number.isInteger(offset) || offset < at2 || offset + bytes2 > size)
+    return `at byte ${offset}, outside its part of the exchange file`;
+  return void 0;
+}
+function doubtOfTimes(times, iterations) {
+  if (times === null) return void 0;
+  if (times.length !== iterations) return `gives ${times.length} times of ${iterations} runs`;
+  const wrong = times.find((one) => !(one >= 0));
+  return wrong === void 0 ? void 0 : `says that a run took ${wrong} ms`;
+}
+var init_belief = __esm({
+  "src/engine/tensorrt/belief.ts"() {
+    "use strict";
+    init_exchange();
+  }
+});
+
 // src/engine/tensorrt/protocol.ts
 function conforms(schema, value) {
   const validate2 = compiled2.get(schema) ?? ajv.compile(schema);
@@ -44812,15 +44848,21 @@ var init_client = __esm({
 `);
           });
           if (isAnswer(operation, answer2)) return answer2;
-          throw this.fault(
-            `answers ${operation} in a form that is not agreed on`,
-            "Program and worker are of different versions: install int8-gate anew."
-          );
+          throw this.distrust(`answers ${operation} in a form that is not agreed on`);
         } catch (error2) {
           throw error2 instanceof WorkerFailure ? explain(error2, subject) : error2;
         } finally {
           signal?.removeEventListener("abort", stop);
         }
+      }
+      /**
+       * A worker whose answer has the right form and cannot be true: nothing that it says counts any more.
+       * @returns the fault to throw
+       */
+      distrust(what) {
+        const fault = this.fault(what, "Program and worker are of different versions: install int8-gate anew.");
+        this.die(fault);
+        return fault;
       }
       hear(line) {
         const message = parseMessage(line);
@@ -45104,6 +45146,7 @@ var init_engine = __esm({
     init_faults();
     init_onnx();
     init_batch();
+    init_belief();
     init_client();
     init_exchange();
     init_inspector();
@@ -45255,15 +45298,22 @@ var init_engine = __esm({
           if (signal?.aborted === true) throw new Interrupted();
           const count3 = Math.min(this.batch, feed.count - from);
           const inputs = await this.place(feed, from, count3);
-          const { outputs, ms } = await this.ask(
-            "run",
-            { file: this.exchange().path, inputs, at: this.end(inputs) },
-            signal
-          );
+          const { outputs, ms } = await this.runBatch(inputs, signal);
           this.times.push(ms / this.batch);
           this.deliver(outputs, from, count3, onOutput);
           onProgress?.(from + count3, feed.count);
         }
+      }
+      async runBatch(inputs, signal) {
+        const { path: path4, size } = this.exchange();
+        const at2 = this.end(inputs);
+        const answer2 = await this.ask("run", { file: path4, inputs, at: at2 }, signal);
+        return this.believe(answer2, doubtOfRun(answer2, { outputs: this.outputs, at: at2, size }));
+      }
+      /** @throws SurroundingsFault when there is a doubt */
+      believe(answer2, doubt2) {
+        if (doubt2 !== void 0) throw this.worker.distrust(doubt2);
+        return answer2;
       }
       /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
       async place(feed, from, count3) {
@@ -45320,8 +45370,11 @@ var init_engine = __esm({
       async details(signal) {
         const inputs = this.lastInputs.map(({ name: name2, shape: shape2 }) => ({ name: name2, shape: shape2 }));
         const timed3 = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
-        const plain2 = await this.ask("time", { ...timed3, graph: false }, signal);
-        const graph = await this.ask("time", { ...timed3, graph: true }, signal);
+        const time = async (graph2) => {
+          const { times } = await this.ask("time", { ...timed3, graph: graph2 }, signal);
+          return this.believe(times, doubtOfTimes(times, TIMED_RUNS));
+        };
+        const [plain2, graph] = [await time(false), await time(true)];
         const { layers: layers3 } = await this.ask("inspect", {}, signal);
         const profile = await this.ask("profile", { inputs, iterations: PROFILED_RUNS }, signal);
         const parsed2 = parseInspector(layers3);
@@ -45330,8 +45383,8 @@ var init_engine = __esm({
           buildSeconds: this.record.seconds,
           deviceBytes: this.loaded.deviceBytes,
           batch: this.batch,
-          timing: timingOf(plain2.times ?? []),
-          graphTiming: graph.times === null ? void 0 : timingOf(graph.times),
+          timing: timingOf(plain2 ?? []),
+          graphTiming: graph === null ? void 0 : timingOf(graph),
           layers: parsed2 && withTimes(parsed2, profile.layers)
         };
       }
@@ -50914,6 +50967,7 @@ async function confirmOnGpu(basis, gpu, int8, mixed) {
   const own = await implicitJob(basis, gpu.engine);
   for (const job2 of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
     engines3.push(await measureEngine(basis, gpu.engine, job2, engines3[0]?.measured.detections));
+  await gpu.lookAgain();
   return { gpu, engines: engines3 };
 }
 function jobsOf({ bench, fp32, statistics }, { typing }, int8, mixed) {
@@ -51882,15 +51936,21 @@ async function openGpu(settings2, context3) {
   try {
     context3.progress.phase("Starting TensorRT");
     const { engine: tensorrt, warnings } = await startEngine(settings2, context3);
-    const state = await gpuState(tensorrt.hello.gpu.bus, [
-      process.pid,
-      tensorrt.pid,
-      tensorrt.hello.pid ?? -1
-    ]);
+    const ours3 = [process.pid, tensorrt.pid, tensorrt.hello.pid ?? -1];
+    const look2 = () => gpuState(tensorrt.hello.gpu.bus, ours3);
+    const state = await look2();
+    const noise = [...noiseOf2(state)];
     return {
       engine: tensorrt,
       state,
-      noise: noiseOf2(state),
+      noise,
+      lookAgain: async () => {
+        const later = await look2();
+        if ("unknown" in later || noise.length > 0) return;
+        noise.push(
+          ...noiseOf2({ ...later, utilization: void 0 }).map((one) => `${one}, since the first engine ran`)
+        );
+      },
       get warnings() {
         return [...warnings];
       },

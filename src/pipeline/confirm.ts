@@ -61,6 +61,7 @@ export async function confirmOnGpu(
   const own = await implicitJob(basis, gpu.engine);
   for (const job of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
     engines.push(await measureEngine(basis, gpu.engine, job, engines[0]?.measured.detections));
+  await gpu.lookAgain();
   return { gpu, engines };
 }
 

@@ -21,6 +21,8 @@ export interface Gpu {
   readonly state: GpuState | { readonly unknown: string };
   /** Why latencies are not to be trusted; empty when they are. */
   readonly noise: readonly string[];
+  /** Looks whether others have come meanwhile; what is found is among {@link noise} then. */
+  lookAgain(): Promise<void>;
   /** What the library warned of, each once. */
   readonly warnings: readonly string[];
   close(): Promise<void>;
@@ -59,15 +61,22 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
   try {
     context.progress.phase('Starting TensorRT');
     const { engine: tensorrt, warnings } = await startEngine(settings, context);
-    const state = await gpuState(tensorrt.hello.gpu.bus, [
-      process.pid,
-      tensorrt.pid,
-      tensorrt.hello.pid ?? -1,
-    ]);
+    const ours = [process.pid, tensorrt.pid, tensorrt.hello.pid ?? -1];
+    const look = (): ReturnType<typeof gpuState> => gpuState(tensorrt.hello.gpu.bus, ours);
+    const state = await look();
+    const noise = [...noiseOf(state)];
     return {
       engine: tensorrt,
       state,
-      noise: noiseOf(state),
+      noise,
+      lookAgain: async () => {
+        const later = await look();
+        // How busy it is now is our own doing.
+        if ('unknown' in later || noise.length > 0) return;
+        noise.push(
+          ...noiseOf({ ...later, utilization: undefined }).map((one) => `${one}, since the first engine ran`),
+        );
+      },
       get warnings() {
         return [...warnings];
       },

@@ -173,6 +173,22 @@ describe('int8-gate run with real engines', () => {
       expect(verdict.why).toMatch(/1 other process computes on the GPU: somebody \(4711\)/);
     }));
 
+  test('beside work that came while engines ran it is inconclusive too', () =>
+    withFolder(async (folder) => {
+      const env = await makeGpuProject(
+        folder,
+        (s) => s.replace('thresholds:', 'thresholds:\n    speedup: { min: 0.1 }'),
+        // Nobody when first asked, somebody from then on.
+        { apps: "'; [ -e seen ] && echo '4711, late comer'; touch seen; echo '" },
+      );
+      const { status } = await runDist('cli.js', ['run'], { cwd: folder, env });
+      const { verdict, engines } = await reportOf(folder);
+      expect([status, verdict.kind]).toEqual([1, 'inconclusive']);
+      expect(engines?.noise).toEqual([
+        '1 other process computes on the GPU: late comer (4711), since the first engine ran',
+      ]);
+    }));
+
   test('without TensorRT it ends with status 3 before anything is measured', () =>
     withFolder(async (folder) => {
       const env = await makeGpuProject(folder, (s) => s.replace(/python: [^,]*/, 'python: no-such-python'));

@@ -157,15 +157,22 @@ export class TensorRtWorker {
         this.child.stdin.write(`${JSON.stringify({ ...request, id, op: operation })}\n`);
       });
       if (isAnswer(operation, answer)) return answer;
-      throw this.fault(
-        `answers ${operation} in a form that is not agreed on`,
-        'Program and worker are of different versions: install int8-gate anew.',
-      );
+      throw this.distrust(`answers ${operation} in a form that is not agreed on`);
     } catch (error) {
       throw error instanceof WorkerFailure ? explain(error, subject) : error;
     } finally {
       signal?.removeEventListener('abort', stop);
     }
+  }
+
+  /**
+   * A worker whose answer has the right form and cannot be true: nothing that it says counts any more.
+   * @returns the fault to throw
+   */
+  distrust(what: string): SurroundingsFault {
+    const fault = this.fault(what, 'Program and worker are of different versions: install int8-gate anew.');
+    this.die(fault);
+    return fault;
   }
 
   private hear(line: string): void {

@@ -2,21 +2,14 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { InputFault, Interrupted } from '../../faults/index.js';
 import { encodeModel, exposeOutputs, parseModel } from '../../onnx/index.js';
-import type {
-  EngineModel,
-  ImageFeed,
-  LoadOptions,
-  LoadedModel,
-  OutputHandler,
-  RunOptions,
-  Runner,
-  TensorSpec,
-} from '../types.js';
+import type { EngineModel, ImageFeed, LoadOptions, OutputHandler, RunOptions, TensorSpec } from '../types.js';
 import { batchInputs } from './batch.js';
+import { doubtOfRun, doubtOfTimes } from './belief.js';
 import { TensorRtWorker } from './client.js';
 import { ELEMENT_BYTES, ExchangeFile, after, toTensor } from './exchange.js';
-import { parseInspector, withTimes, type EngineLayer } from './inspector.js';
+import { parseInspector, withTimes } from './inspector.js';
 import type { BuildMode, Hello, Operations, PlacedTensor } from './protocol.js';
+import type { EngineDetails, RealEngine, RealModel, Timing } from './real.js';
 import { EngineStore, openStore, type EngineRecord } from './store.js';
 
 /** How engines are built and run. */
@@ -43,46 +36,6 @@ export interface TensorRtOptions {
   readonly onWarning?: (message: string) => void;
   /** Ends the worker at once, in the midst of a build too. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Latencies of an engine alone, without copies to and from the GPU; milliseconds of one batch. */
-export interface Timing {
-  readonly medianMs: number;
-  readonly p99Ms: number;
-}
-
-/** What an engine says of itself. */
-export interface EngineDetails {
-  readonly engineBytes: number;
-  readonly buildSeconds: number;
-  /** Undefined where it is not told. */
-  readonly deviceBytes: number | undefined;
-  readonly batch: number;
-  readonly timing: Timing;
-  /** With a CUDA graph; undefined where the engine cannot be captured. */
-  readonly graphTiming: Timing | undefined;
-  /** Undefined when the inspector gives no detail. */
-  readonly layers: readonly EngineLayer[] | undefined;
-}
-
-/** What builds real engines: the worker in Python, or trtexec. */
-export interface RealEngine extends Runner {
-  readonly hello: Hello;
-  /** Images a run. */
-  readonly batch: number;
-  /** Process of the worker; -1 where there is none that stays. */
-  readonly pid: number;
-  /** Which flavour of Q/DQ file the library takes: `weak` up to TensorRT 10, `strong` where flags are gone. */
-  readonly typing: 'weak' | 'strong';
-  /** Why trtexec took the place of Python; undefined where it did not. */
-  readonly because?: string;
-  load(model: EngineModel, options?: LoadOptions): Promise<RealModel>;
-}
-
-/** A real engine that is loaded. */
-export interface RealModel extends LoadedModel {
-  /** Times, inspects and profiles the engine on what it ran last. Call after `run`. */
-  details(signal?: AbortSignal): Promise<EngineDetails>;
 }
 
 const START_MS = 180_000;
@@ -273,15 +226,27 @@ export class TensorRtModel implements RealModel {
       if (signal?.aborted === true) throw new Interrupted();
       const count = Math.min(this.batch, feed.count - from);
       const inputs = await this.place(feed, from, count);
-      const { outputs, ms } = await this.ask(
-        'run',
-        { file: this.exchange().path, inputs, at: this.end(inputs) },
-        signal,
-      );
+      const { outputs, ms } = await this.runBatch(inputs, signal);
       this.times.push(ms / this.batch);
       this.deliver(outputs, from, count, onOutput);
       onProgress?.(from + count, feed.count);
     }
+  }
+
+  private async runBatch(
+    inputs: readonly PlacedTensor[],
+    signal: AbortSignal | undefined,
+  ): Promise<Operations['run']['answer']> {
+    const { path, size } = this.exchange();
+    const at = this.end(inputs);
+    const answer = await this.ask('run', { file: path, inputs, at }, signal);
+    return this.believe(answer, doubtOfRun(answer, { outputs: this.outputs, at, size }));
+  }
+
+  /** @throws SurroundingsFault when there is a doubt */
+  private believe<T>(answer: T, doubt: string | undefined): T {
+    if (doubt !== undefined) throw this.worker.distrust(doubt);
+    return answer;
   }
 
   /** Writes images `from … from + count` into the exchange file; a batch is filled up with the last image. */
@@ -349,8 +314,11 @@ export class TensorRtModel implements RealModel {
   async details(signal?: AbortSignal): Promise<EngineDetails> {
     const inputs = this.lastInputs.map(({ name, shape }) => ({ name, shape }));
     const timed = { inputs, iterations: TIMED_RUNS, warmUpMs: WARM_UP_MS };
-    const plain = await this.ask('time', { ...timed, graph: false }, signal);
-    const graph = await this.ask('time', { ...timed, graph: true }, signal);
+    const time = async (graph: boolean): Promise<readonly number[] | null> => {
+      const { times } = await this.ask('time', { ...timed, graph }, signal);
+      return this.believe(times, doubtOfTimes(times, TIMED_RUNS));
+    };
+    const [plain, graph] = [await time(false), await time(true)];
     const { layers } = await this.ask('inspect', {}, signal);
     const profile = await this.ask('profile', { inputs, iterations: PROFILED_RUNS }, signal);
     const parsed = parseInspector(layers);
@@ -359,8 +327,8 @@ export class TensorRtModel implements RealModel {
       buildSeconds: this.record.seconds,
       deviceBytes: this.loaded.deviceBytes,
       batch: this.batch,
-      timing: timingOf(plain.times ?? []),
-      graphTiming: graph.times === null ? undefined : timingOf(graph.times),
+      timing: timingOf(plain ?? []),
+      graphTiming: graph === null ? undefined : timingOf(graph),
       layers: parsed && withTimes(parsed, profile.layers),
     };
   }

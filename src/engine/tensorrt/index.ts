@@ -1,13 +1,11 @@
 /** Real TensorRT engines, built and run by a Python worker on the runner's GPU. */
 export {
   createTensorRtEngine,
-  type EngineDetails,
-  type RealEngine,
-  type RealModel,
   type TensorRtEngine,
   type TensorRtModel,
   type TensorRtOptions,
 } from './engine.js';
+export type { EngineDetails, RealEngine, RealModel } from './real.js';
 export { createTrtexecEngine, type TrtexecEngine, type TrtexecOptions } from './trtexec-engine.js';
 export { TrtexecMissing, trtexecVersion } from './trtexec-process.js';
 export { TensorRtWorker, WorkerMissing } from './client.js';

@@ -21,7 +21,13 @@ const HELLO = {
     obey: mode !== 'strong only',
     dla: false,
   },
-  gpu: { index: 0, bus: '0000:01:00.0', computeCapability: '8.7', memoryBytes: 8e9, freeBytes: 7e9 },
+  gpu: {
+    index: mode === 'other gpu' ? 1 : 0,
+    bus: '0000:01:00.0',
+    computeCapability: '8.7',
+    memoryBytes: 8e9,
+    freeBytes: 7e9,
+  },
 };
 
 if (mode === 'garbage') console.log('Loading site packages…');
@@ -84,6 +90,18 @@ const OPERATIONS = {
     if (mode === 'is interrupted') process.kill(process.pid, 'SIGINT');
     if (mode === 'is killed') process.kill(process.pid, 'SIGKILL');
     if (mode === 'crashes') process.kill(process.pid, 'SIGSEGV');
+    if (mode === 'floods errors') process.stderr.write('x'.repeat(2 ** 24));
+    if (mode === 'floods warnings')
+      for (let i = 0; i < 20_000; i++) say({ event: 'warning', message: 'again' });
+    if (mode === 'floods a line') {
+      const chunk = 'x'.repeat(2 ** 20);
+      const pour = () => {
+        while (process.stdout.write(chunk));
+        process.stdout.once('drain', pour);
+      };
+      pour();
+      return undefined;
+    }
     if (mode === 'lies') return { outputs: 'none', ms: 'fast' };
     const [{ shape, offset }] = inputs;
     const handle = openSync(file, 'r+');
@@ -102,16 +120,33 @@ const OPERATIONS = {
     const next = Math.ceil((at + rows.byteLength) / 64) * 64;
     writeSync(handle, counts, 0, counts.byteLength, next);
     closeSync(handle);
-    return {
-      outputs: [
-        { name: 'output0', shape: [shape[0], 2], offset: at },
-        { name: 'count', shape: [shape[0]], offset: next },
-      ],
-      ms: 2,
+    const outputs = [
+      { name: 'output0', shape: [shape[0], 2], offset: at },
+      { name: 'count', shape: [shape[0]], offset: next },
+    ];
+    const [first, second] = outputs;
+    const LIES = {
+      'wrong shape': { outputs: [{ ...first, shape: [shape[0], 3] }, second] },
+      'other rank': { outputs: [{ ...first, shape: [2 * shape[0]] }, second] },
+      'negative shape': { outputs: [{ ...first, shape: [-1, 2] }, second] },
+      'missing output': { outputs: [first] },
+      'unknown output': { outputs: [first, second, { ...second, name: 'extra' }] },
+      'inside the inputs': { outputs: [{ ...first, offset: 0 }, second] },
+      'behind the file': { outputs: [{ ...first, offset: 2 ** 40 }, second] },
+      'negative time': { ms: -1 },
     };
+    return { outputs, ms: 2, ...LIES[mode] };
   },
-  time({ iterations, graph }) {
+  time({ id, iterations, graph }) {
     if (graph) return { times: null, reason: 'no graph here' };
+    if (mode === 'too few times') return { times: [1, 2] };
+    if (mode === 'negative times') return { times: Array.from({ length: iterations }, () => -1) };
+    if (mode === 'times of nothing') return { times: Array.from({ length: iterations }, () => null) };
+    // What Python's json writes for NaN.
+    if (mode === 'nan times') {
+      process.stdout.write(`{"id": ${id}, "ok": {"times": [NaN]}}\n`);
+      return undefined;
+    }
     return { times: Array.from({ length: iterations }, (_, i) => i) };
   },
   profile: () => ({ layers: [{ name: 'conv', ms: 0.5 }] }),

@@ -218,6 +218,7 @@ describe('a worker that misbehaves is explained, with status 3, and is gone', ()
     ['exit at start', /ended with status 1.*libnvinfer\.so\.10: cannot open[^]*doctor/],
     ['silent', /does not answer within 3 s of its start/],
     ['other protocol', /speaks protocol 99, 1 is spoken here/],
+    ['other gpu', /works on GPU 1, GPU 0 was asked for[^]*CUDA_VISIBLE_DEVICES/],
   ])('at the start: %s', async (mode, says) => {
     const starting = start(mode);
     await expect(starting).rejects.toBeInstanceOf(SurroundingsFault);
@@ -231,6 +232,15 @@ describe('a worker that misbehaves is explained, with status 3, and is gone', ()
     ['is ended', /was ended from outside \(SIGTERM\)[^]*limits of time/],
     ['hangs', /did not finish run of detector\.onnx within/],
     ['lies', /answers run in a form that is not agreed on/],
+    ['wrong shape', /output output0 the dimensions \[3, 3\], the engine was built for \[-1, 2\]/],
+    ['other rank', /output output0 the dimensions \[6\], the engine was built for \[-1, 2\]/],
+    ['negative shape', /output output0 the dimensions \[-1, 2\]/],
+    ['missing output', /gives no output count/],
+    ['unknown output', /gives an output extra, which the engine does not have/],
+    ['inside the inputs', /output output0 at byte 0, outside its part of the exchange file/],
+    ['behind the file', /output output0 at byte 1099511627776, outside/],
+    ['negative time', /says that a run took -1 ms/],
+    ['floods a line', /sends a line without end/],
     ['answers what was not asked', /which was not asked/],
     ['out of memory', /9 GiB of GPU memory[^]*nvidia-smi/],
   ])('at work: %s', async (mode, says) => {
@@ -238,6 +248,26 @@ describe('a worker that misbehaves is explained, with status 3, and is gone', ()
     const running = runAll(one, 1);
     await expect(running).rejects.toBeInstanceOf(SurroundingsFault);
     await expect(running).rejects.toThrow(says);
+  });
+
+  test.each([
+    ['too few times', /gives 2 times of 200 runs/],
+    ['negative times', /says that a run took -1 ms/],
+    ['times of nothing', /answers time in a form that is not agreed on/],
+    ['nan times', /says what is no message/],
+  ])('in its times: %s', async (mode, says) => {
+    const loaded = await (await start(mode)).load(model);
+    await loaded.run(feed(3), () => undefined);
+    await expect(loaded.details()).rejects.toThrow(says);
+    // A worker that lied once is not asked again.
+    await expect(loaded.run(feed(3), () => undefined)).rejects.toThrow(says);
+  });
+
+  test.each(['floods errors', 'floods warnings'])('but is borne where it only %s', async (mode) => {
+    const warnings: string[] = [];
+    const one = await start(mode, { onWarning: (text) => warnings.push(text), runMs: 20_000 });
+    expect(await runAll(one, 3)).toHaveLength(3);
+    expect(new Set(warnings).size).toBeLessThanOrEqual(2);
   });
 
   test.each(['build', 'run'])('Ctrl-C ends the worker in the midst of a %s', async (operation) => {

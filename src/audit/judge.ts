@@ -191,7 +191,7 @@ function gaps({ gaps: found }: AuditEvidence, { gaps: kind }: AuditLimits): Audi
     sentence:
       found.length === 0
         ? 'Calibration has every kind of image that validation has, by brightness, contrast, colour, size and class.'
-        : `Calibration lacks ${counted(found.length, 'kind')} of images: ${words.slice(0, 4).join('; ')}${found.length > 4 ? '; …' : ''}.`,
+        : `Calibration lacks ${counted(found.length, 'kind')} of images: ${words.slice(0, 4).join('; ')}${found.length > 4 ? `; and ${found.length - 4} more` : ''}.`,
     advice: `Add images of ${found.length === 1 ? 'this kind' : 'these kinds'}.`,
   });
 }

@@ -2225,7 +2225,7 @@ function answers(checks2) {
     const [tone, words] = BADGES[kind];
     return html`<li class="${tone}">
         <span class="badge ${tone}">${words}</span> <b>${metric}</b> ${sentence3}
-        <small>(${limit2})</small
+        <small>(asked: ${limit2})</small
         >${advice === "" ? void 0 : html` <br /><span class="advice">→ ${advice}</span>`}
       </li>`;
   })}

@@ -201,6 +201,22 @@ function reportOf(names: readonly string[]): Report {
       sentence: `${label} joins ${at(i + 4)}.`,
       advice: at(i + 5),
     })),
+    audit: {
+      calibration: { source: at(40), images: 9, calibrator: at(41) },
+      validation: { source: at(42), images: 9 },
+      verdict: { kind: 'fail', why: at(43) },
+      checks: names.map((label, i) => ({
+        kind: i % 2 === 0 ? ('fail' as const) : ('warn' as const),
+        metric: 'dominance',
+        value: 1,
+        limit: at(i + 1),
+        sentence: `Without ${label}, ranges fall.`,
+        advice: at(i + 2),
+        images: [label],
+      })),
+      ...{ broken: [], duplicates: [], overlap: [], gaps: [], dominating: [], growth: [], drift: [] },
+      settledAt: null,
+    },
     waivers: [
       {
         metric: at(11),

@@ -57,7 +57,7 @@ function answers(checks: AuditSection['checks']): Markup {
       const [tone, words] = BADGES[kind];
       return html`<li class="${tone}">
         <span class="badge ${tone}">${words}</span> <b>${metric}</b> ${sentence}
-        <small>(${limit})</small
+        <small>(asked: ${limit})</small
         >${advice === '' ? undefined : html` <br /><span class="advice">→ ${advice}</span>`}
       </li>`;
     })}

@@ -1,11 +1,12 @@
 import { buildGraph, opsetOf, type Model } from '../onnx/index.js';
 import { isCompute } from '../quantization/index.js';
+import { inaccuracies } from './accuracy.js';
 import { refusals } from './refusals.js';
 import { runsInInt8, slowness } from './slow.js';
 import type { LintResult, LintSeverity } from './types.js';
 import { viewQuantizers, type QdqView } from './view.js';
 
-const GRAVEST: readonly LintSeverity[] = ['refused', 'slow', 'note'];
+const GRAVEST: readonly LintSeverity[] = ['refused', 'accuracy', 'slow', 'note'];
 
 /** Looks a model over for what TensorRT refuses or runs slowly. Never throws for what a model contains. */
 export function lintModel(model: Model): LintResult {
@@ -14,7 +15,10 @@ export function lintModel(model: Model): LintResult {
   const layers = graph.nodes.filter(isCompute);
   const activations = view.quantizers.filter(({ kind, constant }) => kind === 'Q' && constant === undefined);
   const weights = view.quantizers.filter(({ kind, constant }) => kind === 'DQ' && constant !== undefined);
-  const findings = [...refusals(view, model.proto), ...(view.quantizers.length > 0 ? slowness(view) : [])];
+  const findings = [
+    ...refusals(view, model.proto),
+    ...(view.quantizers.length > 0 ? [...inaccuracies(view), ...slowness(view)] : []),
+  ];
   return {
     file: model.name,
     opset: opsetOf(model.proto),

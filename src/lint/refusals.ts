@@ -15,8 +15,8 @@ type Found = Omit<LintFinding, 'severity' | 'node'> & { readonly severity?: Lint
 export function* refusals(view: QdqView, proto: ModelProto): Generator<LintFinding> {
   const opset = opsetOf(proto);
   for (const node of view.graph.nodes) {
-    const found = integerOperator(node);
-    if (found !== undefined) yield { severity: 'refused', ...found, node: node.name };
+    for (const found of [integerOperator(node), integerConstant(view, node)])
+      if (found !== undefined) yield { severity: 'refused', ...found, node: node.name };
   }
   for (const one of view.quantizers)
     for (const found of [...types(one), ...scales(view, one, opset), ...places(view, one)])
@@ -30,15 +30,32 @@ function integerOperator({ opType, proto }: GraphNode): Found | undefined {
       why: `${opType} is an integer operator that TensorRT's parser does not import`,
       fix: 'Quantize with Q/DQ pairs around float operators (QuantFormat.QDQ in onnxruntime.quantization, static instead of dynamic).',
     };
-  const isQdq = opType === 'QuantizeLinear' || opType === 'DequantizeLinear';
-  const { domain } = proto;
-  if (isQdq && ['', 'ai.onnx', undefined].includes(domain) === false)
-    return {
-      rule: 'foreign-domain',
-      why: `${opType} comes from the domain ${domain}, which TensorRT's parser does not know`,
-      fix: 'Quantize without `UseQDQContribOps`, or raise the model to opset 21.',
-    };
-  return undefined;
+  return isQdq(opType) && !['', 'ai.onnx'].includes(proto.domain)
+    ? {
+        rule: 'foreign-domain',
+        severity: 'note',
+        why: `${opType} comes from the domain ${proto.domain}: TensorRT 10.6 takes it as ONNX's own, other readers of ONNX may not know it`,
+        fix: 'Quantize without `UseQDQContribOps`.',
+      }
+    : undefined;
+}
+
+function isQdq(opType: string): boolean {
+  return opType === 'QuantizeLinear' || opType === 'DequantizeLinear';
+}
+
+/** INT8 constants that something else than DequantizeLinear reads, if only to reshape them. */
+function integerConstant({ graph }: QdqView, { opType, inputs }: GraphNode): Found | undefined {
+  // Not tried with TensorRT: Identity, by which exporters share one constant.
+  if (isQdq(opType) || opType === 'Identity' || INTEGER_OPERATOR.test(opType)) return undefined;
+  const name = inputs.find((input) => graph.constant(input)?.dataType === INT8);
+  return name === undefined
+    ? undefined
+    : {
+        rule: 'quantized-constant',
+        why: `is a ${opType} that reads the INT8 constant ${name}: TensorRT stops with "Quantized constant is only allowed before DQ or PLUGIN"`,
+        fix: `Put DequantizeLinear directly behind the constant, and ${opType} behind that; or store the constant in the form that is wanted.`,
+      };
 }
 
 function* types({ kind, codeType, zeroType, zeroPoint, constant, node }: Quantizer): Generator<Found> {
@@ -96,11 +113,11 @@ function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found>
     };
     return;
   }
-  const bad = scale.findIndex((value) => !(value > 0 && Number.isFinite(value)));
+  const bad = scale.findIndex((value) => !(value > 0));
   if (bad >= 0)
     yield {
       rule: 'scale-value',
-      why: `scale${scale.length > 1 ? `[${bad}]` : ''} is ${scale[bad]}; scales are positive and finite`,
+      why: `scale${scale.length > 1 ? `[${bad}]` : ''} is ${scale[bad]}: TensorRT stops with "Scale coefficients must all be positive"`,
       fix:
         scale[bad] === 0
           ? 'A channel or tensor of zeros: write scale 1.'
@@ -116,7 +133,7 @@ function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found>
         why: `has ${scale.length} scales for an activation, which takes a kernel of its own in TensorRT 10.6; others stop with an assertion`,
         fix: 'Quantize activations per tensor.',
       };
-    else if (size !== undefined && size !== scale.length)
+    else if (!one.moved && size !== undefined && size !== scale.length)
       yield {
         rule: 'scale-count',
         why: `has ${scale.length} scales for ${size} channels along axis ${axis}`,
@@ -125,14 +142,16 @@ function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found>
     if (opset < 13)
       yield {
         rule: 'opset',
-        why: `has one scale per channel in opset ${opset}, where Q/DQ know no axis`,
+        severity: 'note',
+        why: `has one scale per channel in opset ${opset}, where Q/DQ know no axis: other readers of ONNX refuse the file`,
         fix: 'Quantize the model in opset 13 or newer.',
       };
   }
   if ((scaleType === FLOAT16 || scaleType === BFLOAT16) && opset < 19)
     yield {
       rule: 'opset',
-      why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on`,
+      severity: 'note',
+      why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on, and other readers of ONNX refuse the file`,
       fix: 'Write scales in FP32, or raise the model to opset 19 for a strongly typed network.',
     };
   const source = view.graph.elementType(input);
@@ -145,7 +164,8 @@ function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found>
   )
     yield {
       rule: 'scale-type',
-      why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}; in a strongly typed network both are the same`,
+      severity: 'note',
+      why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}: weakly typed TensorRT builds it; ONNX and strongly typed networks want both alike`,
       fix: 'Write the scale in the type of what is quantized.',
     };
 }

@@ -68,6 +68,7 @@ export function* slowness(view: QdqView): Generator<LintFinding> {
     skips,
     twice,
     tail,
+    groupedDeconvolution,
   ])
     for (const found of rule(view)) yield { severity: 'slow', ...found };
 }
@@ -285,11 +286,36 @@ function* tail(view: QdqView): ReturnType<Rule> {
       before.add(node.index);
   for (const one of view.quantizers) {
     if (one.kind !== 'Q' || one.constant !== undefined || before.has(one.node.index)) continue;
+    if (view.graph.outputs.includes(one.output)) {
+      yield {
+        rule: 'integer-output',
+        severity: 'note',
+        node: one.node.name,
+        why: `makes ${one.output} an INT8 output of the model: who reads it has to multiply by ${short(one.scale?.[0] ?? NaN)}`,
+        fix: 'Put DequantizeLinear behind it if float is expected there.',
+      };
+      continue;
+    }
     yield {
       rule: 'post-processing',
       node: one.node.name,
       why: `quantizes ${one.input} behind the last layers: post-processing gains nothing from INT8, and boxes (hundreds) beside scores (below 1) under one scale round scores to 0`,
       fix: 'Leave everything behind the head in float (`nodes_to_exclude`).',
     };
+  }
+}
+
+/** Measured with 10.6: a grouped ConvTranspose with a scale a channel was dequantized and run in float. */
+function* groupedDeconvolution(view: QdqView): ReturnType<Rule> {
+  for (const node of view.graph.nodes) {
+    if (node.opType !== 'ConvTranspose' || intAttribute(node, 'group', 1) === 1) continue;
+    const scales = view.dequantized.get(node.inputs[1] ?? '')?.scale?.length ?? 0;
+    if (scales > 1 && runsInInt8(view, node))
+      yield {
+        rule: 'grouped-deconvolution',
+        node: node.name,
+        why: `is a ConvTranspose of ${intAttribute(node, 'group', 1)} groups with ${scales} scales for its weights: TensorRT 10.6 dequantizes what it reads and runs it in float`,
+        fix: 'Leave it in float.',
+      };
   }
 }

@@ -2,6 +2,7 @@ import type { LintFinding, LintResult, LintSeverity } from './types.js';
 
 const HEADINGS: Readonly<Record<LintSeverity, string>> = {
   refused: 'TensorRT refuses this',
+  accuracy: 'TensorRT builds this, but it costs accuracy',
   slow: 'TensorRT runs this slowly',
   note: 'Worth knowing',
 };
@@ -18,19 +19,23 @@ export function formatLint(result: LintResult): string {
   for (const severity of Object.keys(HEADINGS) as LintSeverity[]) {
     const groups = new Map<string, LintFinding[]>();
     for (const one of findings)
-      if (one.severity === severity) groups.set(one.rule, [...(groups.get(one.rule) ?? []), one]);
+      if (one.severity === severity) {
+        // What needs another remedy is another paragraph.
+        const key = `${one.rule} ${one.fix}`;
+        groups.set(key, [...(groups.get(key) ?? []), one]);
+      }
     if (groups.size > 0) lines.push('', `${HEADINGS[severity]}:`);
-    for (const [rule, list] of groups) lines.push(...paragraph(rule, list));
+    for (const list of groups.values()) lines.push(...paragraph(list));
   }
   if (findings.length === 0 && style !== 'none')
     lines.push('', 'Nothing that TensorRT refuses or that is known to be slow.');
   return lines.join('\n');
 }
 
-function paragraph(rule: string, list: readonly LintFinding[]): string[] {
+function paragraph(list: readonly LintFinding[]): string[] {
   const rest = list.length - SHOWN;
   return [
-    `  ${rule} (${list.length})`,
+    `  ${list[0]?.rule ?? ''} (${list.length})`,
     ...list.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
     ...(rest > 0 ? [`    and ${rest} more`] : []),
     `    → ${list[0]?.fix ?? ''}`,

@@ -1,5 +1,8 @@
-/** What a finding means: TensorRT refuses the file; builds it, but slower or less exact than it could be; worth knowing. */
-export type LintSeverity = 'refused' | 'slow' | 'note';
+/**
+ * What a finding means: TensorRT refuses the file; builds it, but answers worse than INT8 could; builds it, but runs
+ * slower than it could; worth knowing.
+ */
+export type LintSeverity = 'refused' | 'accuracy' | 'slow' | 'note';
 
 /** One thing found in a Q/DQ file. */
 export interface LintFinding {

@@ -25,8 +25,10 @@ export interface Quantizer {
   /** Type of the integers; what a Q without zero point gives is UINT8 by ONNX. */
   readonly codeType: TensorProto_DataType | undefined;
   readonly axis: number;
-  /** The constant that it starts from, through Q where this is a DQ. */
+  /** The constant that it starts from; of a DQ also through Q and through operators that only move values. */
   readonly constant: TensorProto | undefined;
+  /** True when operators that move values stand between a DQ and its constant, whose axes are then others. */
+  readonly moved: boolean;
 }
 
 /** A graph with its quantizers. */
@@ -53,6 +55,15 @@ export function viewQuantizers(graph: Graph): QdqView {
     );
   };
   const found = new Map<string, Quantizer>();
+  const origin = (name: string): TensorProto | undefined => {
+    const producer = graph.producerOf(name);
+    const [moved, ...others] = producer === undefined ? [] : movedInputs(producer);
+    return (
+      constant(name) ??
+      found.get(name)?.constant ??
+      (moved === undefined || others.length > 0 ? undefined : origin(moved))
+    );
+  };
   for (const node of graph.nodes) {
     if (node.opType !== 'QuantizeLinear' && node.opType !== 'DequantizeLinear') continue;
     const [input = '', scaleName = '', zeroName = ''] = node.inputs;
@@ -66,14 +77,15 @@ export function viewQuantizers(graph: Graph): QdqView {
       kind,
       input,
       output,
-      scale: scale === undefined ? undefined : tensorToFloats(scale),
+      scale: scale === undefined ? undefined : scaleValues(scale),
       scaleType: scale?.dataType ?? graph.elementType(scaleName),
       zeroPoint: zero !== undefined && INTEGERS.has(zero.dataType) ? tensorToIntegers(zero) : undefined,
       zeroType,
       codeType:
         kind === 'DQ' ? (constant(input)?.dataType ?? graph.elementType(input)) : codeTypeOf(node, zeroType),
       axis: intAttribute(node, 'axis', 1),
-      constant: constant(input) ?? (kind === 'DQ' ? found.get(input)?.constant : undefined),
+      constant: kind === 'DQ' ? origin(input) : constant(input),
+      moved: kind === 'DQ' && constant(input) === undefined && found.get(input) === undefined,
     });
   }
   return {
@@ -99,6 +111,19 @@ function dequantizedIn(
       for (const name of node.outputs) found.set(name, source);
   }
   return found;
+}
+
+/** Scales may be BFLOAT16, the upper half of a FLOAT; of types that hold no scale for INT8 there is nothing to say. */
+function scaleValues(tensor: TensorProto): Float32Array {
+  const { FLOAT, FLOAT16, DOUBLE, BFLOAT16 } = TensorProto_DataType;
+  if ([FLOAT, FLOAT16, DOUBLE].includes(tensor.dataType)) return tensorToFloats(tensor);
+  if (tensor.dataType !== BFLOAT16) return new Float32Array();
+  const { rawData: raw } = tensor;
+  const bits =
+    raw.length === 0
+      ? tensor.int32Data
+      : [...raw.keys()].filter((i) => i % 2 === 0).map((i) => (raw[i] ?? 0) | ((raw[i + 1] ?? 0) << 8));
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
 }
 
 function codeTypeOf(node: GraphNode, zeroType: TensorProto_DataType | undefined): TensorProto_DataType {

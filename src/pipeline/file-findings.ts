@@ -1,4 +1,4 @@
-import { lintModel, type LintFinding } from '../lint/index.js';
+import { lintModel, type LintFinding, type LintSeverity } from '../lint/index.js';
 import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
@@ -34,6 +34,13 @@ function newOpset({ bench }: Basis): readonly Finding[] {
   ];
 }
 
+const SAYS: Readonly<Record<LintSeverity, { readonly severity: Finding['severity']; readonly words: string }>> = {
+  refused: { severity: 'error', words: 'TensorRT refuses the file: ' },
+  accuracy: { severity: 'warning', words: 'The file costs accuracy: ' },
+  slow: { severity: 'warning', words: 'TensorRT runs the file slower than it could: ' },
+  note: { severity: 'info', words: '' },
+};
+
 /** One finding a rule. */
 function lintFindings({ bench }: Basis): readonly Finding[] {
   const { model } = bench;
@@ -46,9 +53,9 @@ function lintFindings({ bench }: Basis): readonly Finding[] {
     const more = list.length > 1 ? `, and so at ${list.length - 1} more` : '';
     return {
       kind: `qdq-${rule}`,
-      severity: first.severity === 'refused' ? 'error' : first.severity === 'slow' ? 'warning' : 'info',
+      severity: SAYS[first.severity].severity,
       subject: first.node,
-      sentence: `${first.severity === 'refused' ? 'TensorRT refuses the file' : 'TensorRT runs the file slower than it could'}: ${first.node} ${first.why}${more}.`,
+      sentence: `${SAYS[first.severity].words}${first.node} ${first.why}${more}.`,
       advice: first.fix,
     };
   });

@@ -78,15 +78,16 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }: Quantiz
         }
       : {
           rule: 'unsigned',
-          why: 'quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0',
-          fix: 'Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`).',
+          why: `quantizes to UINT8${zeroPoint?.every((value) => value === 0) === true ? ' with zero point 0: TensorRT knows INT8 alone, and read as INT8 the upper half of the codes is cut off' : '; TensorRT quantizes to INT8 with zero point 0'}`,
+          fix: 'Quantize activations and weights to INT8, symmetric (onnxruntime.quantization: QInt8 and `ActivationSymmetric: True`).',
         };
     return;
   }
   if (
     codeType !== undefined &&
     codeType !== INT8 &&
-    [UINT8, INT64].includes(codeType) === false &&
+    // FLOAT: what an integer operator gives, whose type is not inferred.
+    ![UINT8, INT64, FLOAT].includes(codeType) &&
     codeType < 17
   )
     yield {
@@ -197,7 +198,7 @@ function* places(view: QdqView, one: Quantizer): Generator<Found> {
         why: `quantizes a constant for ${other.name} (${other.opType}): a quantized constant is only allowed before DequantizeLinear`,
         fix: 'Put DequantizeLinear directly behind it, or leave the constant in float.',
       };
-    else if (other !== undefined && !MOVES.has(other.opType))
+    else if (other !== undefined && !MOVES.has(other.opType) && !INTEGER_OPERATOR.test(other.opType))
       yield {
         rule: 'q-without-dq',
         why: `its integers go to ${other.name} (${other.opType}), which computes in float`,

@@ -1,5 +1,5 @@
 import { intAttribute, type GraphNode } from '../onnx/index.js';
-import { headNodes, isCompute, listLayers, movedInputs } from '../quantization/index.js';
+import { attentionNodes, headNodes, isCompute, movedInputs } from '../quantization/index.js';
 import type { LintFinding } from './types.js';
 import type { QdqView, Quantizer } from './view.js';
 import { counted, listed, short } from '../words/index.js';
@@ -180,7 +180,7 @@ function* halfQuantized(view: QdqView): ReturnType<Rule> {
       rule: 'half-quantized',
       node: node.name,
       why: `only its ${first ? 'first input' : 'second input'} is quantized, so it runs in float and the quantized one is converted back`,
-      fix: `Quantize its ${first ? 'second input (the weights)' : 'first input'} too, or neither.`,
+      fix: `Quantize its ${first ? (node.opType === 'MatMul' ? 'second input' : 'weights') : 'first input'} too, or neither.`,
     };
   }
 }
@@ -193,12 +193,7 @@ function behindDequantized(view: QdqView, node: GraphNode): boolean {
 /** Float layers all of whose neighbours run in INT8. */
 function* islands(view: QdqView): ReturnType<Rule> {
   // Head and attention stay float for good reasons.
-  const float = new Set([
-    ...headNodes(view.graph),
-    ...listLayers(view.graph, 'tensorrt').flatMap(({ attention, nodes }) =>
-      attention === true ? nodes : [],
-    ),
-  ]);
+  const float = new Set([...headNodes(view.graph), ...attentionNodes(view.graph)]);
   for (const node of view.graph.nodes) {
     if (!isCompute(node) || float.has(node.index) || quantizedInputs(view, node) !== 'none') continue;
     const before = layersFrom(view, node, 'up');
@@ -299,7 +294,7 @@ function* tail(view: QdqView): ReturnType<Rule> {
     yield {
       rule: 'post-processing',
       node: one.node.name,
-      why: `quantizes ${one.input} behind the last layers: post-processing gains nothing from INT8, and boxes (hundreds) beside scores (below 1) under one scale round scores to 0`,
+      why: `quantizes ${one.input} behind the last layers${view.graph.producerOf(one.input)?.opType === 'Concat' ? ', which joins several: boxes (hundreds) beside scores (below 1) under one scale round scores to 0' : ', where INT8 saves no time'}`,
       fix: 'Leave everything behind the head in float (`nodes_to_exclude`).',
     };
   }

@@ -32,12 +32,23 @@ export function formatLint(result: LintResult): string {
   return lines.join('\n');
 }
 
+/** What is said of all nodes alike is said once. */
 function paragraph(list: readonly LintFinding[]): string[] {
+  const [first] = list as [LintFinding];
   const rest = list.length - SHOWN;
+  const alike = list.length > 1 && list.every(({ why }) => why === first.why);
   return [
-    `  ${list[0]?.rule ?? ''} (${list.length})`,
-    ...list.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
-    ...(rest > 0 ? [`    and ${rest} more`] : []),
-    `    → ${list[0]?.fix ?? ''}`,
+    `  ${first.rule} (${list.length})`,
+    ...(alike
+      ? [
+          ...list.slice(0, SHOWN).map(({ node }) => `    ${node}`),
+          ...(rest > 0 ? [`    and ${rest} more`] : []),
+          `    each ${first.why}`,
+        ]
+      : [
+          ...list.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
+          ...(rest > 0 ? [`    and ${rest} more`] : []),
+        ]),
+    `    → ${first.fix}`,
   ];
 }

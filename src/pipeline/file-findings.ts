@@ -34,7 +34,9 @@ function newOpset({ bench }: Basis): readonly Finding[] {
   ];
 }
 
-const SAYS: Readonly<Record<LintSeverity, { readonly severity: Finding['severity']; readonly words: string }>> = {
+const SAYS: Readonly<
+  Record<LintSeverity, { readonly severity: Finding['severity']; readonly words: string }>
+> = {
   refused: { severity: 'error', words: 'TensorRT refuses the file: ' },
   accuracy: { severity: 'warning', words: 'The file costs accuracy: ' },
   slow: { severity: 'warning', words: 'TensorRT runs the file slower than it could: ' },

@@ -1,6 +1,7 @@
 /** Precision plans, where Q/DQ is placed and with which scales, and evidence of scales that destroy. */
 export * from './types.js';
 export {
+  attentionNodes,
   headNodes,
   isCompute,
   isDfl,

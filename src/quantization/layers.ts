@@ -74,7 +74,7 @@ export function listLayers(graph: Graph, scope: OperatorScope): readonly Layer[]
  * convolution beside them). TensorRT 10.6 ran such products in float although all their inputs were quantized, and
  * lost the fused attention kernels by the Q/DQ.
  */
-function attentionNodes(graph: Graph): ReadonlySet<number> {
+export function attentionNodes(graph: Graph): ReadonlySet<number> {
   const products = graph.nodes.filter(
     (node) => node.opType === 'MatMul' && floatData(graph, node).length === 2,
   );

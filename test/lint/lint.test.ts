@@ -11,7 +11,7 @@ const rulesOf = (
 ): string[] =>
   [...new Set(findings.filter((one) => one.severity === severity).map(({ rule }) => rule))].sort();
 
-describe('files by onnxruntime.quantization', () => {
+describe('files by onnxruntime.quantization and NNCF', () => {
   test.each([
     ['conv', 'Q/DQ', [], ['concat-scales', 'float-reader', 'inside-fusion', 'post-processing']],
     [
@@ -44,11 +44,13 @@ describe('files by onnxruntime.quantization', () => {
       ['int32-bias'],
       ['concat-scales', 'float-reader', 'inside-fusion', 'post-processing'],
     ],
-    ['operators', 'operators', ['integer-operator', 'q-without-dq'], []],
+    ['int16', 'Q/DQ', ['code-type'], ['concat-scales', 'float-reader', 'inside-fusion', 'post-processing']],
+    ['nncf', 'Q/DQ', ['unsigned'], ['concat-dq']],
+    ['operators', 'operators', ['integer-operator'], []],
     ['dynamic', 'dynamic', ['integer-operator'], []],
   ] as const)('%s', async (name, style, refused, slow) => {
     const result = lintModel(await readModel(`test/lint/golden/${name}.onnx`));
-    expect(result.producer).toMatch(/^onnx\.quantize/);
+    expect(result.producer).toMatch(name === 'nncf' ? /^tiny/ : /^onnx\.quantize/);
     expect(result.style).toBe(style);
     expect(rulesOf(result.findings, 'refused')).toEqual(refused);
     expect(rulesOf(result.findings, 'slow')).toEqual(slow);
@@ -58,7 +60,12 @@ describe('files by onnxruntime.quantization', () => {
     expect(formatLint(lintModel(await readModel('test/lint/golden/all-ops.onnx'))))
       .toContain(`TensorRT refuses this:
   int32-bias (4)
-    body_b_DequantizeLinear: dequantizes INT32, a bias: TensorRT takes biases in float alone
+    body_b_DequantizeLinear
+    head_b_DequantizeLinear
+    neck_b_DequantizeLinear
+    stem_b_DequantizeLinear
+    each dequantizes INT32, a bias: TensorRT takes biases in float alone
+    → Keep biases in float (onnxruntime.quantization: \`extra_options={"QuantizeBias": False}\`).
 `);
   });
 });

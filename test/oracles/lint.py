@@ -1,11 +1,12 @@
-"""Small Q/DQ files as onnxruntime.quantization writes them, for the linter: python lint.py → ../lint/golden/*.onnx
+"""Small Q/DQ files as onnxruntime.quantization and NNCF write them, for the linter: python lint.py → ../lint/golden/*.onnx
 
 A stem with SiLU, a residual block, a Concat, a head, and a tail with Softmax and a constant: 8 channels, 8 by 8 pixels.
-Made with onnx 1.22 and onnxruntime 1.23 or newer.
+Made with onnx 1.22 and onnxruntime 1.23 or newer, NNCF 3.4.
 """
 import pathlib
 import tempfile
 
+import nncf
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -81,6 +82,12 @@ FILES = {
     },
     "asymmetric": {**INT8, "op_types_to_quantize": ["Conv"], "extra_options": {"QuantizeBias": False}},
     "contrib": {**INT8, "op_types_to_quantize": ["Conv"], "extra_options": {**SYMMETRIC, "UseQDQContribOps": True}},
+    "int16": {
+        "activation_type": QuantType.QInt16,
+        "weight_type": QuantType.QInt8,
+        "op_types_to_quantize": ["Conv"],
+        "extra_options": {**SYMMETRIC, "QuantizeBias": False},
+    },
     "operators": {**INT8, "quant_format": QuantFormat.QOperator, "extra_options": SYMMETRIC},
 }
 
@@ -92,3 +99,5 @@ if __name__ == "__main__":
         for name, options in FILES.items():
             quantize_static(source, OUT / f"{name}.onnx", Reader(), **{"quant_format": QuantFormat.QDQ, **options})
         quantize_dynamic(source, OUT / "dynamic.onnx")
+        nncf_model = nncf.quantize(model(), nncf.Dataset(Reader().left), subset_size=2)
+        onnx.save(nncf_model, OUT / "nncf.onnx")

@@ -1164,18 +1164,18 @@ var init_markdown_table = __esm({
 function factorMoved(factor) {
   return factor !== void 0 && Math.max(factor, 1 / factor) >= STAYED.factor;
 }
-function causesOf(base, head, pairs2) {
+function causesOf(base, head, pairs3) {
   const calibration = calibrationChange(base, head);
   const everywhere = [calibration, calibratorChange(base, head), preprocessingChange(base, head)].filter(
     (one) => one !== void 0
   );
-  const changed2 = pairs2.filter(([a, b]) => weightsChanged(a, b) || structureChanged(a, b));
-  const added = (head.sensitivity?.layers ?? []).filter((one) => !pairs2.some(([, b]) => b === one));
-  const weights = pairs2.filter(([a, b]) => weightsChanged(a, b)).length;
+  const changed2 = pairs3.filter(([a, b]) => weightsChanged(a, b) || structureChanged(a, b));
+  const added = (head.sensitivity?.layers ?? []).filter((one) => !pairs3.some(([, b]) => b === one));
+  const weights = pairs3.filter(([a, b]) => weightsChanged(a, b)).length;
   return {
     sentences: [
       ...everywhere,
-      ...weights === 0 ? [] : [`weights changed in ${weights} of ${pairs2.length} layers`],
+      ...weights === 0 ? [] : [`weights changed in ${weights} of ${pairs3.length} layers`],
       ...base.model.structure === head.model.structure ? [] : ["the network has another structure"],
       ...versionChange(base, head)
     ],
@@ -1266,11 +1266,11 @@ var init_diff_causes = __esm({
 // src/report/diff.ts
 function diffReports(base, head) {
   const [before, after2] = [byDepth(base), byDepth(head)];
-  const pairs2 = match(before, after2);
-  const known2 = causesOf(base, head, pairs2);
-  const [matched, kept2] = [new Set(pairs2.map(([a]) => a)), new Set(pairs2.map(([, b]) => b))];
+  const pairs3 = match(before, after2);
+  const known2 = causesOf(base, head, pairs3);
+  const [matched, kept2] = [new Set(pairs3.map(([a]) => a)), new Set(pairs3.map(([, b]) => b))];
   const layers3 = [
-    ...pairs2.map(([a, b]) => compare(a, b, known2)),
+    ...pairs3.map(([a, b]) => compare(a, b, known2)),
     ...after2.filter((one) => !kept2.has(one)).map((one) => alone("added", one)),
     ...before.filter((one) => !matched.has(one)).map((one) => alone("removed", one))
   ].filter((one) => one !== void 0);
@@ -1280,14 +1280,14 @@ function byDepth({ sensitivity: sensitivity2 }) {
   return [...sensitivity2?.layers ?? []].sort((a, b) => a.depth - b.depth);
 }
 function match(before, after2) {
-  const pairs2 = alongStructure(before, after2);
-  const used = new Set(pairs2.flat());
+  const pairs3 = alongStructure(before, after2);
+  const used = new Set(pairs3.flat());
   const names = new Map(after2.filter((one) => !used.has(one)).map((one) => [one.name, one]));
   const rest = before.flatMap((one) => {
     const same = used.has(one) ? void 0 : names.get(one.name);
     return same === void 0 ? [] : [[one, same]];
   });
-  return [...pairs2, ...rest];
+  return [...pairs3, ...rest];
 }
 function alongStructure(before, after2) {
   const width = after2.length + 1;
@@ -1299,18 +1299,18 @@ function alongStructure(before, after2) {
       const one = gain(before[i], after2[j]);
       best[i * width + j] = Math.max(at2(i + 1, j), at2(i, j + 1), one === 0 ? 0 : one + at2(i + 1, j + 1));
     }
-  const pairs2 = [];
+  const pairs3 = [];
   for (let [i, j] = [0, 0]; i < before.length && j < after2.length; ) {
     const [a, b] = [before[i], after2[j]];
     const one = gain(a, b);
     if (one > 0 && at2(i, j) === one + at2(i + 1, j + 1)) {
-      pairs2.push([a, b]);
+      pairs3.push([a, b]);
       i++;
       j++;
     } else if (at2(i, j) === at2(i + 1, j)) i++;
     else j++;
   }
-  return pairs2;
+  return pairs3;
 }
 function alone(kind, one) {
   const both2 = (value) => kind === "added" ? [null, value] : [value, null];
@@ -2038,8 +2038,8 @@ function contactSheet(audit) {
   ];
   return groups.filter(({ images: images2 }) => images2.length > 0);
 }
-function pairsOf(pairs2, second) {
-  return pairs2.slice(0, PAIRS).flatMap(({ first: first2, second: other, exact }) => [
+function pairsOf(pairs3, second) {
+  return pairs3.slice(0, PAIRS).flatMap(({ first: first2, second: other, exact }) => [
     { set: "calibration", name: first2, words: "calibration" },
     { set: second, name: other, words: `${second}, ${exact ? "the same file" : "nearly the same"}` }
   ]);
@@ -17417,10 +17417,10 @@ function cacheVersionOf(tensorrt) {
   const [major = 0, minor = 0, patch = 0] = tensorrt.split(".").map(Number);
   return String(major >= 10 ? major * 1e4 + minor * 100 + patch : major * 1e3 + minor * 100 + patch);
 }
-function formatCalibrationCache(ranges, version = VERSION) {
-  const names = new Set([...ranges.values()].map(({ calibrator }) => calibrator));
+function formatCalibrationCache(ranges2, version = VERSION) {
+  const names = new Set([...ranges2.values()].map(({ calibrator }) => calibrator));
   const minmax = names.size === 1 && names.has("minmax");
-  const lines2 = [...ranges].map(([tensor, { amax }]) => {
+  const lines2 = [...ranges2].map(([tensor, { amax }]) => {
     const bits = new DataView(new ArrayBuffer(4));
     bits.setFloat32(0, amax / LEVELS3);
     return `${tensor}: ${bits.getUint32(0).toString(16)}`;
@@ -17527,10 +17527,10 @@ function calibratorOf(word, batch) {
   if (!(percentile > 0 && percentile <= 100)) return void 0;
   return calibratorFor(name2, { percentile, ...batch !== void 0 && { batch } });
 }
-function planRanges(plan, layers3, ranges, statistics, batch) {
+function planRanges(plan, layers3, ranges2, statistics, batch) {
   const asked = Object.entries(plan.calibrators ?? {});
-  if (asked.length === 0) return ranges;
-  const changed2 = new Map(ranges);
+  if (asked.length === 0) return ranges2;
+  const changed2 = new Map(ranges2);
   for (const { name: name2, activations } of layers3) {
     const word = asked.findLast(([pattern]) => planMatches(pattern, name2))?.[1];
     const calibrator = word === void 0 ? void 0 : calibratorOf(word, batch);
@@ -17918,15 +17918,15 @@ function newShape(graph, node, dims) {
       return shape2.map((dim) => dim < 0 ? count3 / known2 : dim);
     }
     case "Squeeze": {
-      const axes = numbers4?.map((axis) => axis < 0 ? axis + dims.length : axis);
-      return dims.filter((dim, i) => axes === void 0 ? dim !== 1 : !axes.includes(i));
+      const axes2 = numbers4?.map((axis) => axis < 0 ? axis + dims.length : axis);
+      return dims.filter((dim, i) => axes2 === void 0 ? dim !== 1 : !axes2.includes(i));
     }
     case "Unsqueeze": {
       if (numbers4 === void 0) return void 0;
       const rank2 = dims.length + numbers4.length;
-      const axes = new Set(numbers4.map((axis) => axis < 0 ? axis + rank2 : axis));
+      const axes2 = new Set(numbers4.map((axis) => axis < 0 ? axis + rank2 : axis));
       const left = [...dims];
-      return Array.from({ length: rank2 }, (_, i) => axes.has(i) ? 1 : left.shift());
+      return Array.from({ length: rank2 }, (_, i) => axes2.has(i) ? 1 : left.shift());
     }
     default:
       return void 0;
@@ -18605,7 +18605,7 @@ function scaleOf(amax) {
   const scale = Math.fround(amax / LEVELS4);
   return scale < 11754943508222875e-54 ? 1 : scale;
 }
-function quantize(model, plan, ranges) {
+function quantize(model, plan, ranges2) {
   if (model.quantized !== void 0) return selectQuantized(model.quantized, buildGraph(model), plan);
   const source = opsetOf(model.proto) < OPSET ? convertOpset(model.proto, OPSET, model.name) : model.proto;
   const graph = buildGraph({ proto: source });
@@ -18614,7 +18614,7 @@ function quantize(model, plan, ranges) {
   const layers3 = listLayers(graph, plan.operators);
   const precision2 = resolvePlan(plan, layers3);
   const int8Layers = layers3.filter(({ name: name2 }) => precision2.get(name2) === "int8");
-  const writer = new Writer(graph, plan.operators, int8Layers, ranges);
+  const writer = new Writer(graph, plan.operators, int8Layers, ranges2);
   const proto = changed(source, { graph: writer.write(graph.proto) });
   const own = new Map(
     int8Layers.flatMap(({ name: name2, nodes }) => {
@@ -18632,23 +18632,46 @@ function quantize(model, plan, ranges) {
 function checkWeights(model) {
   const graph = buildGraph(model);
   if (model.quantized === void 0) refuseHalf(graph, model.name);
-  for (const node of graph.nodes) {
-    if (!isCompute(node)) continue;
-    for (const name2 of node.inputs.slice(1)) {
-      const tensor = weightValues(graph, name2);
-      if (tensor?.dataType === 1 /* FLOAT */) finiteValues(tensor, node.name);
+  const seen = /* @__PURE__ */ new Set();
+  const problems = [];
+  for (const node of graph.nodes)
+    for (const [i, name2] of node.inputs.entries()) {
+      const weighs = isCompute(node) && i > 0;
+      const tensor = weighs ? weightValues(graph, name2) : graph.constant(name2);
+      if (tensor?.dataType !== 1 /* FLOAT */ || seen.has(name2)) continue;
+      seen.add(name2);
+      const bad = weighs ? (value) => !Number.isFinite(value) : Number.isNaN;
+      const problem = notFinite(tensorToFloats(tensor), bad);
+      if (problem !== void 0)
+        problems.push({
+          where: `${weighs ? "weights" : "constant"} ${tensor.name || name2} of ${node.name}`,
+          ...problem
+        });
     }
-  }
+  if (problems.length === 0) return;
+  const rest = problems.length - NAMED2;
+  throw new InputFault(
+    rest > 0 ? [
+      ...problems.slice(0, NAMED2),
+      { where: model.name, what: `so it is with ${counted(rest, "more tensor")}`, fix: DAMAGED }
+    ] : problems
+  );
 }
 function finiteValues(tensor, layer) {
   const values = tensorToFloats(tensor);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return values;
-  throw new InputFault({
-    where: `weights ${tensor.name} of ${layer}`,
-    what: `element ${bad} is ${values[bad]}`,
-    fix: "The export is damaged, or training diverged: weights must be finite."
-  });
+  const problem = notFinite(values, (value) => !Number.isFinite(value));
+  if (problem !== void 0)
+    throw new InputFault({ where: `weights ${tensor.name} of ${layer}`, ...problem });
+  return values;
+}
+function notFinite(values, bad) {
+  const first2 = values.findIndex(bad);
+  if (first2 < 0) return void 0;
+  const count3 = values.reduce((sum2, value) => sum2 + (bad(value) ? 1 : 0), 0);
+  return {
+    what: `${count3} of ${values.length} values ${count3 === 1 ? "is" : "are"} not finite; element ${first2} is ${values[first2]}`,
+    fix: DAMAGED
+  };
 }
 function tensorsToCalibrate(graph, scope) {
   const tensors = new Set(listLayers(graph, scope).flatMap(({ activations }) => activations));
@@ -18697,12 +18720,13 @@ function channelScales(values, dims, axis) {
   });
   return Float32Array.from(amax, scaleOf);
 }
-var LEVELS4, OPSET, weightScales, Writer;
+var LEVELS4, OPSET, NAMED2, DAMAGED, weightScales, Writer;
 var init_quantize = __esm({
   "src/quantization/quantize.ts"() {
     "use strict";
     init_esm();
     init_faults();
+    init_words();
     init_onnx();
     init_layers2();
     init_explicit();
@@ -18711,13 +18735,15 @@ var init_quantize = __esm({
     init_shift();
     LEVELS4 = 127;
     OPSET = 13;
+    NAMED2 = 5;
+    DAMAGED = "The export is damaged, or training diverged: weights must be finite. Export again, from a checkpoint before the loss became NaN.";
     weightScales = /* @__PURE__ */ new WeakMap();
     Writer = class {
-      constructor(graph, scope, layers3, ranges) {
+      constructor(graph, scope, layers3, ranges2) {
         this.graph = graph;
         this.tag = nameTag(graph);
         this.placement = placeQuantizers(graph, scope, layers3);
-        this.setRanges(ranges);
+        this.setRanges(ranges2);
         for (const layer of layers3) this.addWeights(layer);
       }
       graph;
@@ -18735,11 +18761,11 @@ var init_quantize = __esm({
             this.weights.push({ node, record: this.weightScale(weight2.name, weight2.axis, layer.name) });
         }
       }
-      setRanges(ranges) {
+      setRanges(ranges2) {
         for (const [tensor, covered2] of this.placement.covers) {
           let amax = 0;
           for (const name2 of covered2) {
-            const range = ranges.get(name2);
+            const range = ranges2.get(name2);
             if (range === void 0)
               throw new InputFault({
                 where: `tensor ${name2}`,
@@ -18867,9 +18893,9 @@ function canShift(graph, node) {
   const bias = node.inputs[2] ?? "";
   return weightOf(graph, node) !== void 0 && (bias === "" || graph.constant(bias) !== void 0);
 }
-function biasProbe(model, scope, ranges) {
+function biasProbe(model, scope, ranges2) {
   const everything = { version: 1, operators: scope, default: "int8", layers: {} };
-  const { proto, int8Layers } = quantize(model, everything, ranges);
+  const { proto, int8Layers } = quantize(model, everything, ranges2);
   const source = proto.graph;
   const float = /* @__PURE__ */ new Map();
   const codes = /* @__PURE__ */ new Map();
@@ -18920,15 +18946,15 @@ var init_bias = __esm({
 
 // src/quantization/equalize.ts
 function equalizationPairs(graph) {
-  const pairs2 = [];
+  const pairs3 = [];
   const reasons = /* @__PURE__ */ new Map();
   for (const first2 of graph.nodes.filter(({ opType }) => opType === "Conv")) {
     const found = pairOf(graph, first2);
     if (typeof found === "string") reasons.set(found, (reasons.get(found) ?? 0) + 1);
-    else pairs2.push(found);
+    else pairs3.push(found);
   }
   const refused2 = [...reasons].sort(([, m], [, n]) => n - m).map(([reason, convolutions]) => ({ reason, convolutions }));
-  return { pairs: pairs2, refused: refused2 };
+  return { pairs: pairs3, refused: refused2 };
 }
 function pairOf(graph, first2) {
   if (!ownsWeights(graph, first2)) return "weights that are computed, or shared with another layer";
@@ -18959,9 +18985,9 @@ function channelsOf2(graph, node) {
   const dims = weightValues(graph, node.inputs[1] ?? "")?.dims.map(Number) ?? [];
   return dims[0] === group && dims[1] === 1 ? "depthwise" : void 0;
 }
-function equalizedTensors(graph, pairs2) {
+function equalizedTensors(graph, pairs3) {
   const between = /* @__PURE__ */ new Set();
-  for (const { first: first2, second } of pairs2)
+  for (const { first: first2, second } of pairs3)
     for (let node = first2; node !== void 0 && node.index !== second.index; ) {
       const tensor = node.outputs[0] ?? "";
       between.add(tensor);
@@ -18969,7 +18995,7 @@ function equalizedTensors(graph, pairs2) {
     }
   return between;
 }
-function equalize(model, graph, pairs2) {
+function equalize(model, graph, pairs3) {
   const values = /* @__PURE__ */ new Map();
   const get = (name2) => {
     const known2 = values.get(name2) ?? tensorToFloats(graph.initializer(name2)).slice();
@@ -18977,7 +19003,7 @@ function equalize(model, graph, pairs2) {
     return known2;
   };
   for (let round = 0; round < ROUNDS; round++)
-    for (const { first: first2, second } of pairs2) balance(graph, first2, second, get);
+    for (const { first: first2, second } of pairs3) balance(graph, first2, second, get);
   const source = model.proto.graph;
   const initializer = source.initializer.map((tensor) => {
     const now = values.get(tensor.name);
@@ -22754,14 +22780,14 @@ var init_features = __esm({
 
 // src/audit/copies.ts
 function findCopies(images2) {
-  const pairs2 = [];
+  const pairs3 = [];
   const spare = /* @__PURE__ */ new Set();
   const first2 = /* @__PURE__ */ new Map();
   images2.forEach((image, i) => {
     const known2 = first2.get(image.digest);
     if (known2 === void 0) first2.set(image.digest, i);
     else {
-      pairs2.push(pairOf2(images2[known2], image, true));
+      pairs3.push(pairOf2(images2[known2], image, true));
       spare.add(i);
     }
   });
@@ -22770,11 +22796,11 @@ function findCopies(images2) {
     for (let j = i + 1; j < images2.length; j++) {
       const [a, b] = [images2[i], images2[j]];
       if (spare.has(j) || !alike(a, b)) continue;
-      pairs2.push(pairOf2(a, b, false));
+      pairs3.push(pairOf2(a, b, false));
       spare.add(j);
     }
   }
-  return { pairs: pairs2, spare: [...spare].sort((a, b) => a - b).map((i) => images2[i].name) };
+  return { pairs: pairs3, spare: [...spare].sort((a, b) => a - b).map((i) => images2[i].name) };
 }
 function findOverlap(calibration, validation) {
   const byDigest = new Map(validation.map((image) => [image.digest, image]));
@@ -22966,15 +22992,15 @@ function saturation({ drift: { saturation: share2, saturated } }, { maxSaturatio
     advice: "What lies beyond is cut off in INT8: calibrate on images that reach as far, or clip less (a higher percentile)."
   });
 }
-function overlap2({ overlap: pairs2, images: images2 }, { maxOverlap }) {
-  const share2 = pairs2.length / Math.max(1, images2.length);
+function overlap2({ overlap: pairs3, images: images2 }, { maxOverlap }) {
+  const share2 = pairs3.length / Math.max(1, images2.length);
   return check2("overlap", "fail", {
     bad: share2 > maxOverlap,
     value: share2,
     limit: `at most ${maxOverlap}`,
-    sentence: pairs2.length === 0 ? "No calibration image is in the validation set." : `${counted(pairs2.length, "calibration image")} ${pairs2.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
+    sentence: pairs3.length === 0 ? "No calibration image is in the validation set." : `${counted(pairs3.length, "calibration image")} ${pairs3.length === 1 ? "is" : "are"} in the validation set too: mAP looks better than it will be.`,
     advice: "Take them out of the calibration images.",
-    images: pairs2.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
+    images: pairs3.map(({ first: first2, second }) => first2 === second ? first2 : `${first2} = ${second}`)
   });
 }
 function broken({ broken: found }, { maxBroken }) {
@@ -23073,11 +23099,11 @@ function sorted({ checks: checks2 }) {
 }
 function formatAuditMarkdown(audit) {
   const { verdict, calibration, validation, drift: drift2, dominating, growth: growth2 } = audit;
-  const rest = (images2) => images2.length > NAMED2 ? `, and ${images2.length - NAMED2} more in audit.json` : "";
+  const rest = (images2) => images2.length > NAMED3 ? `, and ${images2.length - NAMED3} more in audit.json` : "";
   const lines2 = sorted(audit).map(
     ({ kind, sentence: sentence3, advice, images: images2 }) => [
       `- ${SIGNS4[kind]} ${markdownSentence(sentence3)}${advice === "" ? "" : ` **${markdownSentence(advice)}**`}`,
-      ...kind === "pass" || images2.length === 0 ? [] : [`  <br>${images2.slice(0, NAMED2).map(markdownText).join(", ")}${rest(images2)}`]
+      ...kind === "pass" || images2.length === 0 ? [] : [`  <br>${images2.slice(0, NAMED3).map(markdownText).join(", ")}${rest(images2)}`]
     ].join("\n")
   );
   const part = (title, rows3) => rows3.length < 2 ? "" : `### ${title}
@@ -23121,14 +23147,14 @@ function formatAuditTerminal(audit, style2) {
   const entry = (word, text4, label = word.padEnd(4)) => wrapped(`${label}  ${terminalText(text4)}`, width, below).replace(label, painted(label, word, style2));
   const lines2 = sorted(audit).flatMap(({ kind: kind2, sentence: sentence3, advice, images: images2 }) => [
     entry(kind2, sentence3),
-    ...kind2 === "pass" ? [] : images2.slice(0, NAMED2).map((name2) => `${below}  ${terminalText(name2)}`),
-    ...kind2 === "pass" || images2.length <= NAMED2 ? [] : [`${below}  and ${images2.length - NAMED2} more in audit.json`],
+    ...kind2 === "pass" ? [] : images2.slice(0, NAMED3).map((name2) => `${below}  ${terminalText(name2)}`),
+    ...kind2 === "pass" || images2.length <= NAMED3 ? [] : [`${below}  and ${images2.length - NAMED3} more in audit.json`],
     ...advice === "" ? [] : [wrapped(`${below}→ ${terminalText(advice)}`, width, `${below}  `)]
   ]);
   const { kind, why } = audit.verdict;
   return [...lines2, "", entry(kind, why, kind.toUpperCase())].join("\n");
 }
-var SIGNS4, ORDER2, NAMED2, ROWS2;
+var SIGNS4, ORDER2, NAMED3, ROWS2;
 var init_text = __esm({
   "src/audit/text.ts"() {
     "use strict";
@@ -23136,7 +23162,7 @@ var init_text = __esm({
     init_report();
     SIGNS4 = { pass: "✅", warn: "⚠️", fail: "❌" };
     ORDER2 = { fail: 0, warn: 1, pass: 2 };
-    NAMED2 = 8;
+    NAMED3 = 8;
     ROWS2 = 10;
   }
 });
@@ -23155,12 +23181,149 @@ var init_audit2 = __esm({
   }
 });
 
+// src/lint/accuracy.ts
+function* inaccuracies(view) {
+  for (const one of view.quantizers)
+    for (const found of [...scaleValues(one), ...pairs2(view, one)])
+      yield { severity: "accuracy", ...found, node: one.node.name };
+  for (const node of view.graph.nodes) {
+    if (!isCompute(node)) continue;
+    const weight2 = view.dequantized.get(node.inputs[1] ?? "");
+    if (weight2?.constant === void 0 || weight2.scale === void 0 || weight2.moved) continue;
+    for (const found of [...axes(node, weight2), ...ranges(node, weight2)])
+      yield { severity: "accuracy", ...found, node: node.name };
+  }
+}
+function* scaleValues({ scale, scaleType = 1 /* FLOAT */, kind }) {
+  if (kind !== "DQ" || scale === void 0) return;
+  if (scale.includes(Infinity))
+    yield {
+      rule: "scale-infinite",
+      why: "has an infinite scale: all codes are 0, and 0 times infinity is no number. TensorRT builds it without a word",
+      fix: "The calibration is damaged (an activation overflowed, often in FP16): calibrate again in FP32."
+    };
+  const smallest = SMALLEST[scaleType] ?? 0;
+  const tiny = scale.findIndex((value) => value > 0 && value < smallest);
+  if (tiny >= 0)
+    yield {
+      rule: "scale-subnormal",
+      why: `scale${scale.length > 1 ? `[${tiny}]` : ""} is ${scale[tiny]}, too small for ${TensorProto_DataType[scaleType] ?? "its type"} to hold exactly or at all: what is not 0 saturates`,
+      fix: "A tensor or channel that was 0 in calibration: write scale 1, or calibrate on images that wake it."
+    };
+}
+function* pairs2(view, dq) {
+  if (dq.kind !== "DQ") return;
+  const q = quantizedBy(view, dq.input);
+  if (q?.scale === void 0 || dq.scale === void 0) return;
+  const length = Math.max(q.scale.length, dq.scale.length);
+  const at2 = (scale, i) => scale[scale.length === 1 ? 0 : i] ?? NaN;
+  for (let i = 0; i < length; i++) {
+    const [from, to] = [at2(q.scale, i), at2(dq.scale, i)];
+    if (!(from > 0 && to > 0 && Number.isFinite(from) && Number.isFinite(to))) continue;
+    if (Math.abs(to / from - 1) <= SAME2) continue;
+    yield {
+      rule: "pair-scales",
+      why: `dequantizes with scale ${short(to)} what ${q.node.name} quantized with ${short(from)}: values come out ${short(to / from)} times as large`,
+      fix: "Give Q and DQ of a pair one scale, best one initializer that both read."
+    };
+    return;
+  }
+}
+function quantizedBy(view, tensor) {
+  const own = view.by(tensor);
+  if (own !== void 0) return own.kind === "Q" ? own : void 0;
+  const producer = view.graph.producerOf(tensor);
+  const [moved3, ...others] = producer === void 0 ? [] : movedInputs(producer);
+  return moved3 === void 0 || others.length > 0 ? void 0 : quantizedBy(view, moved3);
+}
+function outputAxis(node, rank2) {
+  switch (node.opType) {
+    case "Conv":
+      return 0;
+    case "ConvTranspose":
+      return 1;
+    case "Gemm":
+      return intAttribute(node, "transB", 0) === 1 ? 0 : 1;
+    default:
+      return rank2 >= 2 ? rank2 - 1 : void 0;
+  }
+}
+function* axes(node, { scale, axis, constant, node: dq }) {
+  const dims = constant?.dims.map(Number) ?? [];
+  const given = axis < 0 ? axis + dims.length : axis;
+  const right2 = outputAxis(node, dims.length);
+  if (scale === void 0 || scale.length <= 1 || right2 === void 0 || given === right2) return;
+  yield {
+    rule: "weight-axis",
+    why: `${dq.name} gives its weights one scale per channel along axis ${given}; output channels of ${node.opType} lie along axis ${right2}. An INT8 kernel can apply scales to output channels alone, yet TensorRT 10.6 built such a file without a word`,
+    fix: `Quantize the weights with axis ${right2}.`
+  };
+}
+function* ranges(node, weight2) {
+  const { scale, constant } = weight2;
+  if (scale === void 0 || constant === void 0) return;
+  const dims = constant.dims.map(Number);
+  const axis = outputAxis(node, dims.length);
+  const channels = axis === void 0 ? void 0 : dims[axis];
+  const grouped2 = node.opType === "ConvTranspose" && intAttribute(node, "group", 1) > 1;
+  const float = constant.dataType === 1 /* FLOAT */;
+  if (!float && constant.dataType !== 3 /* INT8 */) return;
+  if (axis === void 0 || channels === void 0 || grouped2) return;
+  const amax = reachBy(float ? tensorToFloats(constant) : tensorToIntegers(constant), dims, axis);
+  const [largest, all] = [Math.max(...amax), scale[0]];
+  if (scale.length > 1 || !(all > 0) || largest === 0) return;
+  if (float && largest > CLIPPED * 127 * all) {
+    yield {
+      rule: "weight-clipped",
+      why: `has weights up to ${short(largest)}, but ${weight2.node.name} ends at ${short(127 * all)}: larger ones are cut off`,
+      fix: "Write the scale as the largest |weight| / 127, or train with the range in place."
+    };
+    return;
+  }
+  const gain = 10 * Math.log10(channels * largest ** 2 / amax.reduce((sum2, a) => sum2 + a * a, 0));
+  const unit = float ? 1 : all;
+  const live = amax.filter((a) => a > 0).sort();
+  if (gain >= GAIN_DB)
+    yield {
+      rule: "weight-per-tensor",
+      why: `has one scale for weights whose ${channels} output channels reach from ${short((live[0] ?? 0) * unit)} to ${short(largest * unit)}: one a channel would keep them ${gain.toFixed(1)} dB better, at no cost in TensorRT`,
+      fix: "Quantize weights per output channel (onnxruntime.quantization: `per_channel=True`)."
+    };
+}
+function reachBy(values, dims, axis) {
+  const channels = dims[axis];
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const amax = new Float64Array(channels);
+  for (let i = 0; i < values.length; i++) {
+    const channel = Math.floor(i / inner) % channels;
+    amax[channel] = Math.max(amax[channel], Math.abs(values[i]));
+  }
+  return amax;
+}
+var SMALLEST, SAME2, CLIPPED, GAIN_DB;
+var init_accuracy = __esm({
+  "src/lint/accuracy.ts"() {
+    "use strict";
+    init_onnx();
+    init_quantization();
+    init_words();
+    SMALLEST = {
+      [1 /* FLOAT */]: 2 ** -126,
+      [10 /* FLOAT16 */]: 2 ** -20,
+      [16 /* BFLOAT16 */]: 2 ** -126
+    };
+    SAME2 = 1e-3;
+    CLIPPED = 1.5;
+    GAIN_DB = 3;
+  }
+});
+
 // src/lint/refusals.ts
 function* refusals(view, proto) {
   const opset = opsetOf(proto);
   for (const node of view.graph.nodes) {
-    const found = integerOperator(node);
-    if (found !== void 0) yield { severity: "refused", ...found, node: node.name };
+    for (const found of [integerOperator(node), integerConstant(view, node)])
+      if (found !== void 0) yield { severity: "refused", ...found, node: node.name };
   }
   for (const one of view.quantizers)
     for (const found of [...types(one), ...scales(view, one, opset), ...places(view, one)])
@@ -23173,15 +23336,24 @@ function integerOperator({ opType, proto }) {
       why: `${opType} is an integer operator that TensorRT's parser does not import`,
       fix: "Quantize with Q/DQ pairs around float operators (QuantFormat.QDQ in onnxruntime.quantization, static instead of dynamic)."
     };
-  const isQdq2 = opType === "QuantizeLinear" || opType === "DequantizeLinear";
-  const { domain } = proto;
-  if (isQdq2 && ["", "ai.onnx", void 0].includes(domain) === false)
-    return {
-      rule: "foreign-domain",
-      why: `${opType} comes from the domain ${domain}, which TensorRT's parser does not know`,
-      fix: "Quantize without `UseQDQContribOps`, or raise the model to opset 21."
-    };
-  return void 0;
+  return isQdq2(opType) && !["", "ai.onnx"].includes(proto.domain) ? {
+    rule: "foreign-domain",
+    severity: "note",
+    why: `${opType} comes from the domain ${proto.domain}: TensorRT 10.6 takes it as ONNX's own, other readers of ONNX may not know it`,
+    fix: "Quantize without `UseQDQContribOps`."
+  } : void 0;
+}
+function isQdq2(opType) {
+  return opType === "QuantizeLinear" || opType === "DequantizeLinear";
+}
+function integerConstant({ graph }, { opType, inputs }) {
+  if (isQdq2(opType) || opType === "Identity" || INTEGER_OPERATOR.test(opType)) return void 0;
+  const name2 = inputs.find((input) => graph.constant(input)?.dataType === INT83);
+  return name2 === void 0 ? void 0 : {
+    rule: "quantized-constant",
+    why: `is a ${opType} that reads the INT8 constant ${name2}: TensorRT stops with "Quantized constant is only allowed before DQ or PLUGIN"`,
+    fix: `Put DequantizeLinear directly behind the constant, and ${opType} behind that; or store the constant in the form that is wanted.`
+  };
 }
 function* types({ kind, codeType, zeroType, zeroPoint, constant, node }) {
   if (codeType === INT323) {
@@ -23201,12 +23373,13 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }) {
       fix: "Give it an INT8 zero point of 0."
     } : {
       rule: "unsigned",
-      why: "quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0",
-      fix: "Quantize activations and weights to QInt8, symmetric (`ActivationSymmetric: True`)."
+      why: `quantizes to UINT8${zeroPoint?.every((value) => value === 0) === true ? " with zero point 0: TensorRT knows INT8 alone, and read as INT8 the upper half of the codes is cut off" : "; TensorRT quantizes to INT8 with zero point 0"}`,
+      fix: "Quantize activations and weights to INT8, symmetric (onnxruntime.quantization: QInt8 and `ActivationSymmetric: True`)."
     };
     return;
   }
-  if (codeType !== void 0 && codeType !== INT83 && [UINT83, INT643].includes(codeType) === false && codeType < 17)
+  if (codeType !== void 0 && codeType !== INT83 && // FLOAT: what an integer operator gives, whose type is not inferred.
+  ![UINT83, INT643, FLOAT5].includes(codeType) && codeType < 17)
     yield {
       rule: "code-type",
       why: `quantizes to ${TensorProto_DataType[codeType] ?? codeType}; for INT8 engines TensorRT knows INT8 alone`,
@@ -23230,11 +23403,11 @@ function* scales(view, one, opset) {
     };
     return;
   }
-  const bad = scale.findIndex((value) => !(value > 0 && Number.isFinite(value)));
+  const bad = scale.findIndex((value) => !(value > 0));
   if (bad >= 0)
     yield {
       rule: "scale-value",
-      why: `scale${scale.length > 1 ? `[${bad}]` : ""} is ${scale[bad]}; scales are positive and finite`,
+      why: `scale${scale.length > 1 ? `[${bad}]` : ""} is ${scale[bad]}: TensorRT stops with "Scale coefficients must all be positive"`,
       fix: scale[bad] === 0 ? "A channel or tensor of zeros: write scale 1." : "The calibration is damaged: calibrate again."
     };
   if (scale.length > 1) {
@@ -23247,7 +23420,7 @@ function* scales(view, one, opset) {
         why: `has ${scale.length} scales for an activation, which takes a kernel of its own in TensorRT 10.6; others stop with an assertion`,
         fix: "Quantize activations per tensor."
       };
-    else if (size !== void 0 && size !== scale.length)
+    else if (!one.moved && size !== void 0 && size !== scale.length)
       yield {
         rule: "scale-count",
         why: `has ${scale.length} scales for ${size} channels along axis ${axis}`,
@@ -23256,21 +23429,24 @@ function* scales(view, one, opset) {
     if (opset < 13)
       yield {
         rule: "opset",
-        why: `has one scale per channel in opset ${opset}, where Q/DQ know no axis`,
+        severity: "note",
+        why: `has one scale per channel in opset ${opset}, where Q/DQ know no axis: other readers of ONNX refuse the file`,
         fix: "Quantize the model in opset 13 or newer."
       };
   }
   if ((scaleType === FLOAT164 || scaleType === BFLOAT16) && opset < 19)
     yield {
       rule: "opset",
-      why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on`,
+      severity: "note",
+      why: `has a scale in ${TensorProto_DataType[scaleType]} in opset ${opset}; Q/DQ know it from opset 19 on, and other readers of ONNX refuse the file`,
       fix: "Write scales in FP32, or raise the model to opset 19 for a strongly typed network."
     };
   const source = view.graph.elementType(input);
   if (kind === "Q" && source !== void 0 && scaleType !== void 0 && [FLOAT5, FLOAT164, BFLOAT16].includes(source) && source !== scaleType)
     yield {
       rule: "scale-type",
-      why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}; in a strongly typed network both are the same`,
+      severity: "note",
+      why: `quantizes ${TensorProto_DataType[source]} with a scale in ${TensorProto_DataType[scaleType]}: weakly typed TensorRT builds it; ONNX and strongly typed networks want both alike`,
       fix: "Write the scale in the type of what is quantized."
     };
 }
@@ -23286,7 +23462,7 @@ function* places(view, one) {
         why: `quantizes a constant for ${other2.name} (${other2.opType}): a quantized constant is only allowed before DequantizeLinear`,
         fix: "Put DequantizeLinear directly behind it, or leave the constant in float."
       };
-    else if (other2 !== void 0 && !MOVES3.has(other2.opType))
+    else if (other2 !== void 0 && !MOVES3.has(other2.opType) && !INTEGER_OPERATOR.test(other2.opType))
       yield {
         rule: "q-without-dq",
         why: `its integers go to ${other2.name} (${other2.opType}), which computes in float`,
@@ -23352,7 +23528,8 @@ function* slowness(view) {
     islands,
     skips,
     twice,
-    tail
+    tail,
+    groupedDeconvolution
   ])
     for (const found of rule(view)) yield { severity: "slow", ...found };
 }
@@ -23446,7 +23623,7 @@ function* halfQuantized(view) {
       rule: "half-quantized",
       node: node.name,
       why: `only its ${first2 ? "first input" : "second input"} is quantized, so it runs in float and the quantized one is converted back`,
-      fix: `Quantize its ${first2 ? "second input (the weights)" : "first input"} too, or neither.`
+      fix: `Quantize its ${first2 ? node.opType === "MatMul" ? "second input" : "weights" : "first input"} too, or neither.`
     };
   }
 }
@@ -23455,12 +23632,7 @@ function behindDequantized(view, node) {
   return concat?.inputs.some((name2) => view.dequantized.has(name2)) === true;
 }
 function* islands(view) {
-  const float = /* @__PURE__ */ new Set([
-    ...headNodes(view.graph),
-    ...listLayers(view.graph, "tensorrt").flatMap(
-      ({ attention, nodes }) => attention === true ? nodes : []
-    )
-  ]);
+  const float = /* @__PURE__ */ new Set([...headNodes(view.graph), ...attentionNodes(view.graph)]);
   for (const node of view.graph.nodes) {
     if (!isCompute(node) || float.has(node.index) || quantizedInputs(view, node) !== "none") continue;
     const before = layersFrom(view, node, "up");
@@ -23530,12 +23702,35 @@ function* tail(view) {
       before.add(node.index);
   for (const one of view.quantizers) {
     if (one.kind !== "Q" || one.constant !== void 0 || before.has(one.node.index)) continue;
+    if (view.graph.outputs.includes(one.output)) {
+      yield {
+        rule: "integer-output",
+        severity: "note",
+        node: one.node.name,
+        why: `makes ${one.output} an INT8 output of the model: who reads it has to multiply by ${short(one.scale?.[0] ?? NaN)}`,
+        fix: "Put DequantizeLinear behind it if float is expected there."
+      };
+      continue;
+    }
     yield {
       rule: "post-processing",
       node: one.node.name,
-      why: `quantizes ${one.input} behind the last layers: post-processing gains nothing from INT8, and boxes (hundreds) beside scores (below 1) under one scale round scores to 0`,
+      why: `quantizes ${one.input} behind the last layers${view.graph.producerOf(one.input)?.opType === "Concat" ? ", which joins several: boxes (hundreds) beside scores (below 1) under one scale round scores to 0" : ", where INT8 saves no time"}`,
       fix: "Leave everything behind the head in float (`nodes_to_exclude`)."
     };
+  }
+}
+function* groupedDeconvolution(view) {
+  for (const node of view.graph.nodes) {
+    if (node.opType !== "ConvTranspose" || intAttribute(node, "group", 1) === 1) continue;
+    const scales2 = view.dequantized.get(node.inputs[1] ?? "")?.scale?.length ?? 0;
+    if (scales2 > 1 && runsInInt8(view, node))
+      yield {
+        rule: "grouped-deconvolution",
+        node: node.name,
+        why: `is a ConvTranspose of ${intAttribute(node, "group", 1)} groups with ${scales2} scales for its weights: TensorRT 10.6 dequantizes what it reads and runs it in float`,
+        fix: "Leave it in float."
+      };
   }
 }
 var ACTIVATIONS, FLOAT_ONLY2;
@@ -23602,6 +23797,11 @@ function viewQuantizers(graph) {
     return graph.constant(name2) ?? (producer?.opType === "Identity" ? constant(producer.inputs[0] ?? "") : void 0);
   };
   const found = /* @__PURE__ */ new Map();
+  const origin = (name2) => {
+    const producer = graph.producerOf(name2);
+    const [moved3, ...others] = producer === void 0 ? [] : movedInputs(producer);
+    return constant(name2) ?? found.get(name2)?.constant ?? (moved3 === void 0 || others.length > 0 ? void 0 : origin(moved3));
+  };
   for (const node of graph.nodes) {
     if (node.opType !== "QuantizeLinear" && node.opType !== "DequantizeLinear") continue;
     const [input = "", scaleName = "", zeroName = ""] = node.inputs;
@@ -23615,13 +23815,14 @@ function viewQuantizers(graph) {
       kind,
       input,
       output,
-      scale: scale === void 0 ? void 0 : tensorToFloats(scale),
+      scale: scale === void 0 ? void 0 : scaleValues2(scale),
       scaleType: scale?.dataType ?? graph.elementType(scaleName),
       zeroPoint: zero !== void 0 && INTEGERS.has(zero.dataType) ? tensorToIntegers(zero) : void 0,
       zeroType,
       codeType: kind === "DQ" ? constant(input)?.dataType ?? graph.elementType(input) : codeTypeOf(node, zeroType),
       axis: intAttribute(node, "axis", 1),
-      constant: constant(input) ?? (kind === "DQ" ? found.get(input)?.constant : void 0)
+      constant: kind === "DQ" ? origin(input) : constant(input),
+      moved: kind === "DQ" && constant(input) === void 0 && found.get(input) === void 0
     });
   }
   return {
@@ -23642,6 +23843,14 @@ function dequantizedIn(graph, quantizers) {
       for (const name2 of node.outputs) found.set(name2, source);
   }
   return found;
+}
+function scaleValues2(tensor) {
+  const { FLOAT: FLOAT6, FLOAT16: FLOAT165, DOUBLE: DOUBLE3, BFLOAT16: BFLOAT162 } = TensorProto_DataType;
+  if ([FLOAT6, FLOAT165, DOUBLE3].includes(tensor.dataType)) return tensorToFloats(tensor);
+  if (tensor.dataType !== BFLOAT162) return new Float32Array();
+  const { rawData: raw } = tensor;
+  const bits = raw.length === 0 ? tensor.int32Data : [...raw.keys()].filter((i) => i % 2 === 0).map((i) => (raw[i] ?? 0) | (raw[i + 1] ?? 0) << 8);
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
 }
 function codeTypeOf(node, zeroType) {
   const asked = Number(attributeOf(node, "output_dtype")?.i ?? 0n);
@@ -23664,7 +23873,10 @@ function lintModel(model) {
   const layers3 = graph.nodes.filter(isCompute);
   const activations = view.quantizers.filter(({ kind, constant }) => kind === "Q" && constant === void 0);
   const weights = view.quantizers.filter(({ kind, constant }) => kind === "DQ" && constant !== void 0);
-  const findings2 = [...refusals(view, model.proto), ...view.quantizers.length > 0 ? slowness(view) : []];
+  const findings2 = [
+    ...refusals(view, model.proto),
+    ...view.quantizers.length > 0 ? [...inaccuracies(view), ...slowness(view)] : []
+  ];
   return {
     file: model.name,
     opset: opsetOf(model.proto),
@@ -23687,10 +23899,11 @@ var init_lint = __esm({
     "use strict";
     init_onnx();
     init_quantization();
+    init_accuracy();
     init_refusals();
     init_slow();
     init_view();
-    GRAVEST = ["refused", "slow", "note"];
+    GRAVEST = ["refused", "accuracy", "slow", "note"];
   }
 });
 
@@ -23704,21 +23917,32 @@ function formatLint(result) {
   for (const severity of Object.keys(HEADINGS)) {
     const groups = /* @__PURE__ */ new Map();
     for (const one of findings2)
-      if (one.severity === severity) groups.set(one.rule, [...groups.get(one.rule) ?? [], one]);
+      if (one.severity === severity) {
+        const key = `${one.rule} ${one.fix}`;
+        groups.set(key, [...groups.get(key) ?? [], one]);
+      }
     if (groups.size > 0) lines2.push("", `${HEADINGS[severity]}:`);
-    for (const [rule, list3] of groups) lines2.push(...paragraph(rule, list3));
+    for (const list3 of groups.values()) lines2.push(...paragraph(list3));
   }
   if (findings2.length === 0 && style2 !== "none")
     lines2.push("", "Nothing that TensorRT refuses or that is known to be slow.");
   return lines2.join("\n");
 }
-function paragraph(rule, list3) {
+function paragraph(list3) {
+  const [first2] = list3;
   const rest = list3.length - SHOWN;
+  const alike2 = list3.length > 1 && list3.every(({ why }) => why === first2.why);
   return [
-    `  ${rule} (${list3.length})`,
-    ...list3.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
-    ...rest > 0 ? [`    and ${rest} more`] : [],
-    `    → ${list3[0]?.fix ?? ""}`
+    `  ${first2.rule} (${list3.length})`,
+    ...alike2 ? [
+      ...list3.slice(0, SHOWN).map(({ node }) => `    ${node}`),
+      ...rest > 0 ? [`    and ${rest} more`] : [],
+      `    each ${first2.why}`
+    ] : [
+      ...list3.slice(0, SHOWN).map(({ node, why }) => `    ${node}: ${why}`),
+      ...rest > 0 ? [`    and ${rest} more`] : []
+    ],
+    `    → ${first2.fix}`
   ];
 }
 var HEADINGS, SHOWN;
@@ -23727,6 +23951,7 @@ var init_text2 = __esm({
     "use strict";
     HEADINGS = {
       refused: "TensorRT refuses this",
+      accuracy: "TensorRT builds this, but it costs accuracy",
       slow: "TensorRT runs this slowly",
       note: "Worth knowing"
     };
@@ -27893,8 +28118,8 @@ ${cn.comment}` : item.comment;
     }
     function createPairs(schema, iterable, ctx) {
       const { replacer } = ctx;
-      const pairs3 = new YAMLSeq.YAMLSeq(schema);
-      pairs3.tag = "tag:yaml.org,2002:pairs";
+      const pairs4 = new YAMLSeq.YAMLSeq(schema);
+      pairs4.tag = "tag:yaml.org,2002:pairs";
       let i = 0;
       if (iterable && Symbol.iterator in Object(iterable))
         for (let it of iterable) {
@@ -27918,11 +28143,11 @@ ${cn.comment}` : item.comment;
           } else {
             key = it;
           }
-          pairs3.items.push(Pair2.createPair(key, value, ctx));
+          pairs4.items.push(Pair2.createPair(key, value, ctx));
         }
-      return pairs3;
+      return pairs4;
     }
-    var pairs2 = {
+    var pairs3 = {
       collection: "seq",
       default: false,
       tag: "tag:yaml.org,2002:pairs",
@@ -27930,7 +28155,7 @@ ${cn.comment}` : item.comment;
       createNode: createPairs
     };
     exports2.createPairs = createPairs;
-    exports2.pairs = pairs2;
+    exports2.pairs = pairs3;
     exports2.resolvePairs = resolvePairs;
   }
 });
@@ -27943,7 +28168,7 @@ var require_omap = __commonJS({
     var toJS = require_toJS();
     var YAMLMap = require_YAMLMap();
     var YAMLSeq = require_YAMLSeq();
-    var pairs2 = require_pairs();
+    var pairs3 = require_pairs();
     var YAMLOMap = class _YAMLOMap extends YAMLSeq.YAMLSeq {
       constructor() {
         super();
@@ -27979,7 +28204,7 @@ var require_omap = __commonJS({
         return map;
       }
       static from(schema, iterable, ctx) {
-        const pairs$1 = pairs2.createPairs(schema, iterable, ctx);
+        const pairs$1 = pairs3.createPairs(schema, iterable, ctx);
         const omap2 = new this();
         omap2.items = pairs$1.items;
         return omap2;
@@ -27993,7 +28218,7 @@ var require_omap = __commonJS({
       default: false,
       tag: "tag:yaml.org,2002:omap",
       resolve(seq, onError) {
-        const pairs$1 = pairs2.resolvePairs(seq, onError);
+        const pairs$1 = pairs3.resolvePairs(seq, onError);
         const seenKeys = [];
         for (const { key } of pairs$1.items) {
           if (identity.isScalar(key)) {
@@ -28364,7 +28589,7 @@ var require_schema4 = __commonJS({
     var int = require_int2();
     var merge2 = require_merge();
     var omap = require_omap();
-    var pairs2 = require_pairs();
+    var pairs3 = require_pairs();
     var set = require_set();
     var timestamp = require_timestamp();
     var schema = [
@@ -28384,7 +28609,7 @@ var require_schema4 = __commonJS({
       binary.binary,
       merge2.merge,
       omap.omap,
-      pairs2.pairs,
+      pairs3.pairs,
       set.set,
       timestamp.intTime,
       timestamp.floatTime,
@@ -28410,7 +28635,7 @@ var require_tags = __commonJS({
     var binary = require_binary();
     var merge2 = require_merge();
     var omap = require_omap();
-    var pairs2 = require_pairs();
+    var pairs3 = require_pairs();
     var schema$2 = require_schema4();
     var set = require_set();
     var timestamp = require_timestamp();
@@ -28436,7 +28661,7 @@ var require_tags = __commonJS({
       merge: merge2.merge,
       null: _null.nullTag,
       omap: omap.omap,
-      pairs: pairs2.pairs,
+      pairs: pairs3.pairs,
       seq: seq.seq,
       set: set.set,
       timestamp: timestamp.timestamp
@@ -28445,7 +28670,7 @@ var require_tags = __commonJS({
       "tag:yaml.org,2002:binary": binary.binary,
       "tag:yaml.org,2002:merge": merge2.merge,
       "tag:yaml.org,2002:omap": omap.omap,
-      "tag:yaml.org,2002:pairs": pairs2.pairs,
+      "tag:yaml.org,2002:pairs": pairs3.pairs,
       "tag:yaml.org,2002:set": set.set,
       "tag:yaml.org,2002:timestamp": timestamp.timestamp
     };
@@ -33370,10 +33595,10 @@ function rank(rows3) {
 function compare2(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-function prepare({ model, scope, ranges }, layer) {
+function prepare({ model, scope, ranges: ranges2 }, layer) {
   if (layer === void 0) return void 0;
   const plan = { version: 1, operators: scope, default: "fp32", layers: { [layer.name]: "int8" } };
-  return encodeModel(quantize(model, plan, ranges).proto);
+  return encodeModel(quantize(model, plan, ranges2).proto);
 }
 async function measureLayer(input, layer, bytes2) {
   const { shelf, baseline } = input;
@@ -34110,8 +34335,8 @@ var init_decimal = __esm({
         const word = this.view.getInt32(at2, true);
         const highs = word & HIGH_NIBBLES | (word + 101058054 & HIGH_NIBBLES) >>> 4;
         if (highs !== 858993459) return -1;
-        const pairs2 = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
-        return Math.imul(pairs2, 6553601) >>> 16;
+        const pairs3 = Math.imul(word & 252645135, 2561) >>> 8 & 16711935;
+        return Math.imul(pairs3, 6553601) >>> 16;
       }
       /** Where the JSON number at `start` ends, -1 when there is none; its value is not made. */
       pass(start) {
@@ -38900,17 +39125,17 @@ function decodeEntities(input) {
   if (input.indexOf("&") === -1) return input;
   return input.replace(ENTITY_RE, (match2, hex, dec, name2) => {
     if (name2 !== void 0) {
-      return Object.prototype.hasOwnProperty.call(NAMED3, name2) ? NAMED3[name2] : match2;
+      return Object.prototype.hasOwnProperty.call(NAMED4, name2) ? NAMED4[name2] : match2;
     }
     const cp2 = hex !== void 0 ? parseInt(hex, 16) : parseInt(dec, 10);
     if (!Number.isFinite(cp2) || cp2 > 1114111) return match2;
     return String.fromCodePoint(cp2);
   });
 }
-var NAMED3, ENTITY_RE;
+var NAMED4, ENTITY_RE;
 var init_decode_entities = __esm({
   "node_modules/is-unsafe/src/util/decode-entities.js"() {
-    NAMED3 = Object.freeze({
+    NAMED4 = Object.freeze({
       colon: ":",
       Tab: "	",
       NewLine: "\n"
@@ -42525,13 +42750,13 @@ var init_bootstrap = __esm({
 function outputDistances(reference, candidate) {
   const before = confident(reference);
   const after2 = confident(candidate);
-  const pairs2 = matchPairs(reference, candidate, before, after2);
+  const pairs3 = matchPairs(reference, candidate, before, after2);
   return {
     scoreDivergence: jensenShannon(histogram(reference), histogram(candidate)),
     detectionRatio: before.length === 0 ? after2.length === 0 ? 1 : after2.length : after2.length / before.length,
-    boxShift: pairs2.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs2.map(({ iou }) => 1 - iou)),
-    scoreShift: pairs2.length === 0 ? 0 : mean(pairs2.map(({ a, b }) => candidate.score[b] - reference.score[a])),
-    unmatched: before.length === 0 ? 0 : 1 - pairs2.length / before.length
+    boxShift: pairs3.length === 0 ? before.length === 0 ? 0 : 1 : mean(pairs3.map(({ iou }) => 1 - iou)),
+    scoreShift: pairs3.length === 0 ? 0 : mean(pairs3.map(({ a, b }) => candidate.score[b] - reference.score[a])),
+    unmatched: before.length === 0 ? 0 : 1 - pairs3.length / before.length
   };
 }
 function mean(values) {
@@ -42567,7 +42792,7 @@ function matchPairs(reference, candidate, before, after2) {
   const key = (table3, i) => `${table3.image[i]}/${table3.category[i]}`;
   const partners = /* @__PURE__ */ new Map();
   for (const b of after2) partners.set(key(candidate, b), [...partners.get(key(candidate, b)) ?? [], b]);
-  const pairs2 = [];
+  const pairs3 = [];
   for (const a of [...before].sort(
     (x, y) => reference.score[y] - reference.score[x]
   )) {
@@ -42579,9 +42804,9 @@ function matchPairs(reference, candidate, before, after2) {
     }
     if (best === void 0) continue;
     open7.splice(open7.indexOf(best.b), 1);
-    pairs2.push(best);
+    pairs3.push(best);
   }
-  return pairs2;
+  return pairs3;
 }
 function overlap4(p, i, q, j) {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4);
@@ -43807,12 +44032,12 @@ function groupsOf({ graph, scope, layers: layers3, candidates }) {
     tensors,
     members,
     amax: candidates.map(
-      ({ ranges }) => members.reduce((most, name2) => Math.max(most, ranges.get(name2)?.amax ?? 0), 0)
+      ({ ranges: ranges2 }) => members.reduce((most, name2) => Math.max(most, ranges2.get(name2)?.amax ?? 0), 0)
     )
   }));
 }
 function measuredFor({ amax }) {
-  return amax.map((mine2) => amax.findIndex((other) => Math.abs(other - mine2) <= SAME2 * mine2));
+  return amax.map((mine2) => amax.findIndex((other) => Math.abs(other - mine2) <= SAME3 * mine2));
 }
 async function chooseCalibrators(input) {
   const groups = groupsOf(input);
@@ -43841,7 +44066,7 @@ async function chooseCalibrators(input) {
   });
 }
 function chosenRanges(candidates, choices) {
-  const by = new Map(candidates.map(({ name: name2, ranges }) => [name2, ranges]));
+  const by = new Map(candidates.map(({ name: name2, ranges: ranges2 }) => [name2, ranges2]));
   const chosen2 = new Map(candidates[0]?.ranges);
   for (const { members, calibrator } of choices)
     for (const tensor of members) {
@@ -43881,7 +44106,7 @@ async function cutOf(input) {
     heads: heads2,
     regions,
     boundary: await boundaryOf(input, regions),
-    quantized: input.candidates.map(({ ranges }) => quantize(input.model, everything, ranges).proto)
+    quantized: input.candidates.map(({ ranges: ranges2 }) => quantize(input.model, everything, ranges2).proto)
   };
 }
 async function measureTrials(input, cut2, groups, trials, [from, to]) {
@@ -43920,7 +44145,7 @@ function inFront(regions, heads2) {
   });
   return kept2.reverse();
 }
-var SAME2, FIRST2, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
+var SAME3, FIRST2, BEHIND_DB, FINALISTS, CASES, Trial, CaseWriter;
 var init_calibrators2 = __esm({
   "src/sensitivity/calibrators.ts"() {
     "use strict";
@@ -43934,7 +44159,7 @@ var init_calibrators2 = __esm({
     init_stored();
     init_sqnr();
     init_tally();
-    SAME2 = 0.01;
+    SAME3 = 0.01;
     FIRST2 = 2;
     BEHIND_DB = 6;
     FINALISTS = 4;
@@ -47113,11 +47338,11 @@ function distanceHeads({ outputs, classes, height, width }, add4) {
   const floats2 = outputs.filter(isFloat2);
   const levels = [8, 16, 32, 64].map((stride) => cellCount([stride], height, width));
   const at2 = (cells4, box) => floats2.find(({ dims }) => dims.length === 3 && dims[1] === cells4 && dims[2] === 32 === box);
-  const pairs2 = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
-  if (outputs.length === 8 && pairs2.every((pair3) => !pair3.includes(void 0)))
+  const pairs3 = levels.map((cells4) => [at2(cells4, false)?.name, at2(cells4, true)?.name]);
+  if (outputs.length === 8 && pairs3.every((pair3) => !pair3.includes(void 0)))
     add4("picodet-heads", {
       outputs: {},
-      heads: pairs2,
+      heads: pairs3,
       classCount: positive2(at2(levels[0], false)?.dims[2]) ?? classes?.count,
       why: "four levels of scores and of 32 distances"
     });
@@ -47492,7 +47717,8 @@ function chooseDecoder(view, override = "auto") {
       what: `${unknown.map(({ name: name2 }) => name2).join(", ")}: it is not known what to fill in beside the image`,
       fix: "Export the model with the image as its only input."
     });
-  const candidates = matchesOf(view, named, given.classes?.length, wanted);
+  const all = matchesOf(view, named, given.classes?.length, wanted);
+  const candidates = all.length > 0 ? all : matchesBesideMaps(view, named, given.classes?.length, wanted);
   const [chosen2] = candidates;
   if (chosen2 === void 0 || candidates.length > 1) throw undecided(view, candidates, wanted);
   const options = optionsOf(view, chosen2.format, given);
@@ -47506,6 +47732,14 @@ function chooseDecoder(view, override = "auto") {
     decoder: makeDecoder(chosen2, options, view),
     why: [chosen2.why, ...wanted === void 0 ? [] : [`declared in the settings as ${wanted}`]]
   };
+}
+function matchesBesideMaps(view, named, classes, wanted) {
+  const outputs = view.outputs.filter(({ dims }) => dims.length !== 4);
+  if (outputs.length === view.outputs.length || outputs.length === 0) return [];
+  const maps = view.outputs.filter((output) => !outputs.includes(output)).map(({ name: name2 }) => name2);
+  return matchesOf({ ...view, outputs }, named, classes, wanted).filter(
+    ({ format, classCount }) => format === "yolov10" || (classCount ?? -1) === (classes ?? view.categories)
+  ).map((match2) => ({ ...match2, why: `${match2.why}; nobody reads ${listed(maps)}` }));
 }
 function namedOutputs(view, outputs = {}) {
   const named = Object.entries(outputs).filter(
@@ -47545,7 +47779,7 @@ function undecided(view, candidates, wanted) {
   return new InputFault({
     where: `model outputs ${view.outputs.map(shown).join("; ")}`,
     what,
-    fix: candidates.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
+    fix: candidates.length > 1 ? `Declare one in the settings, as \`decoder: { format: ${candidates[0].format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.` : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { predictions: … }\` or \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`
   });
 }
 var VALUES2;
@@ -47559,6 +47793,7 @@ var init_choose = __esm({
     init_refusals2();
     init_signatures();
     init_view2();
+    init_words();
     VALUES2 = {
       yolov5: [1e-3, 0.6, 300],
       "yolov5-heads": [1e-3, 0.6, 300],
@@ -47909,6 +48144,8 @@ async function prepare3(loaded2, context3, sound) {
   const model = floatModelOf(await readModel(settings2.model));
   checkWeights(model);
   const graph = buildGraph(model);
+  const scope = settings2.quantization.operators;
+  const layers3 = layersOf2(graph, scope, model.name);
   refusePlugins(
     model.name,
     graph.nodes.map(({ opType }) => opType)
@@ -47935,8 +48172,6 @@ async function prepare3(loaded2, context3, sound) {
   const listed3 = await calibrationImages(settings2, sound);
   const { fit: fit2, held: held2 } = holdBack(listed3);
   const calibrationRecords = choosesRanges(settings2, model) ? fit2 : listed3;
-  const scope = settings2.quantization.operators;
-  const layers3 = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
     threads: settings2.engine.threads,
     batch: settings2.engine.batch
@@ -47993,6 +48228,16 @@ async function prepare3(loaded2, context3, sound) {
     await engine.close();
     throw error2;
   }
+}
+function layersOf2(graph, scope, name2) {
+  const layers3 = listLayers(graph, scope);
+  if (layers3.length > 0) return layers3;
+  const operators = [...new Set(graph.nodes.map(({ opType }) => opType))].sort();
+  throw new InputFault({
+    where: name2,
+    what: `has nothing to quantize: no ${Array.isArray(scope) ? listed(scope) : "Conv, ConvTranspose, Gemm or MatMul"} among its operators (${listed(operators, 8)})`,
+    fix: "Name the detector itself as `model`, not its pre- or post-processing; or name its operators in `quantization.operators`."
+  });
 }
 async function referenceOf({ settings: settings2, place: place2 }, model, heads2, bytes2) {
   const path4 = settings2.quantization.reference;
@@ -48086,6 +48331,7 @@ var init_prepare = __esm({
     init_quantization();
     init_sensitivity();
     init_faults();
+    init_words();
     init_keys();
   }
 });
@@ -48383,7 +48629,7 @@ var init_types13 = __esm({
 function dB(value) {
   return `${value.toFixed(1)} dB`;
 }
-function layersOf2(tensors) {
+function layersOf3(tensors) {
   return [...new Set(tensors.flatMap(({ layers: layers3 }) => layers3))];
 }
 var init_words3 = __esm({
@@ -48419,7 +48665,7 @@ function unequalChannels({
     const gain2 = channelGain(tensor2.amax, reaches, one2.inputEnergy);
     const steps2 = (a) => a / tensor2.amax * 127;
     const coarse2 = reaches.filter((a) => a > 0 && steps2(a) < FEW_STEPS).length;
-    return gain2 < GAIN_DB ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
+    return gain2 < GAIN_DB2 ? [] : [{ weights: one2, tensor: tensor2, gain: gain2, coarse: coarse2, channels: reaches.length }];
   }).sort((a, b) => b.gain - a.gain);
   const worst = found[0];
   if (worst === void 0) return [];
@@ -48462,17 +48708,17 @@ function deadChannels({ tensors }) {
       subject: worst.tensor.name,
       sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, "tensor")} have such channels` : ""}.`,
       advice: all ? "If production makes this tensor anything but 0, its range is made up: add calibration images that wake it." : "They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.",
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      layers: layersOf3(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels }
     }
   ];
 }
-var GAIN_DB, FEW_STEPS, DEAD;
+var GAIN_DB2, FEW_STEPS, DEAD;
 var init_channels = __esm({
   "src/diagnosis/channels.ts"() {
     "use strict";
     init_words3();
-    GAIN_DB = 15;
+    GAIN_DB2 = 15;
     FEW_STEPS = 8;
     DEAD = 0.05;
   }
@@ -48769,7 +49015,7 @@ function findOutliers({ tensors }) {
   return tensors.flatMap((tensor) => {
     const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
     const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB2 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
+    return amax < tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, bestWords: words }] : [];
   }).sort((a, b) => b.best - b.now - (a.best - a.now));
 }
 function rangeOutliers(evidence) {
@@ -48791,7 +49037,7 @@ function clippable(evidence) {
       subject: name2,
       sentence: `Few values set the range of ${name2}: 99.99 % of them lie within ±${short(inside2)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` + many + sentence3,
       advice,
-      layers: layersOf2(found.map(({ tensor }) => tensor)),
+      layers: layersOf3(found.map(({ tensor }) => tensor)),
       evidence: {
         tensors: found.length,
         amax: ownAmax,
@@ -48839,7 +49085,7 @@ function heavyTails({ tensors }) {
   const worst = found[0];
   if (worst === void 0) return [];
   const { name: name2, calibration } = worst.tensor;
-  const layers3 = layersOf2(found.map(({ tensor }) => tensor));
+  const layers3 = layersOf3(found.map(({ tensor }) => tensor));
   return [
     {
       kind: "range-outlier",
@@ -48852,14 +49098,14 @@ function heavyTails({ tensors }) {
     }
   ];
 }
-var GAIN_DB2, HEAVY_DB, WORTH_DB;
+var GAIN_DB3, HEAVY_DB, WORTH_DB;
 var init_outliers = __esm({
   "src/diagnosis/outliers.ts"() {
     "use strict";
     init_region();
     init_signal();
     init_words3();
-    GAIN_DB2 = 6;
+    GAIN_DB3 = 6;
     HEAVY_DB = 18;
     WORTH_DB = 1;
   }
@@ -48880,7 +49126,7 @@ function saturation2(evidence) {
       subject: tensor.name,
       sentence: `${evidence.calibrator} clips ${short(share2)} % of the values of ${tensor.name} at ±${short(tensor.ownAmax)}, which reach ${short(amaxOf2(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` + (found.length > 1 ? ` ${counted(found.length, "tensor")} are clipped too early.` : "") + trial.sentence,
       advice: trial.advice,
-      layers: layersOf2(found.map((one) => one.tensor)),
+      layers: layersOf3(found.map((one) => one.tensor)),
       evidence: {
         tensors: found.length,
         amax: tensor.ownAmax,
@@ -48896,7 +49142,7 @@ function findClipped({ tensors }) {
   return tensors.flatMap((tensor) => {
     const now = tensorSqnr(tensor.calibration, tensor.ownAmax);
     const { amax, sqnr, words } = bestRange(tensor.calibration);
-    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB3 ? [{ tensor, now, best: sqnr, words }] : [];
+    return amax > tensor.ownAmax && sqnr - now >= GAIN_DB4 ? [{ tensor, now, best: sqnr, words }] : [];
   }).sort((a, b) => b.best - b.now - (a.best - a.now));
 }
 function oneSidedRanges({ tensors }) {
@@ -48914,8 +49160,8 @@ function oneSidedRanges({ tensors }) {
       severity: "warning",
       subject: worst.name,
       sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name: name2 }) => name2))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.`,
-      advice: `Keep ${listed(layersOf2(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
-      layers: layersOf2(lost),
+      advice: `Keep ${listed(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      layers: layersOf3(lost),
       evidence: {
         tensors: lost.length,
         amax: worst.amax,
@@ -48933,8 +49179,8 @@ function oneSidedRanges({ tensors }) {
       severity: "info",
       subject: first2.name,
       sentence: `${counted(coarse.length, "tensor")} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name: name2 }) => name2))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed(layersOf2(coarse))} in float, or train with quantization.`,
-      layers: layersOf2(coarse),
+      advice: `TensorRT has no other INT8: keep ${listed(layersOf3(coarse))} in float, or train with quantization.`,
+      layers: layersOf3(coarse),
       evidence: { tensors: coarse.length, of: tensors.length }
     });
   return findings2;
@@ -48959,7 +49205,7 @@ function fp16Overflow({
   const inFloat = floatLayers.filter(({ activations }) => activations.some((name2) => names.has(name2)));
   const inInt8 = tensors.filter(({ name: name2 }) => names.has(name2));
   const layers3 = [
-    .../* @__PURE__ */ new Set([...inFloat.map(({ name: name2 }) => name2), ...layersOf2(inInt8), ...heavy.map(({ layer }) => layer)])
+    .../* @__PURE__ */ new Set([...inFloat.map(({ name: name2 }) => name2), ...layersOf3(inInt8), ...heavy.map(({ layer }) => layer)])
   ];
   return [
     {
@@ -48973,14 +49219,14 @@ function fp16Overflow({
     }
   ];
 }
-var GAIN_DB3, FP16_MAX, COARSE_DB, SILU_FLOOR;
+var GAIN_DB4, FP16_MAX, COARSE_DB, SILU_FLOOR;
 var init_ranges = __esm({
   "src/diagnosis/ranges.ts"() {
     "use strict";
     init_outliers();
     init_signal();
     init_words3();
-    GAIN_DB3 = 3;
+    GAIN_DB4 = 3;
     FP16_MAX = 65504;
     COARSE_DB = 18;
     SILU_FLOOR = -0.2785;
@@ -49177,14 +49423,14 @@ async function heldBackMeter(bench, plan) {
     (session) => referenceOutputs(session, heads2, feed, signal)
   );
   return {
-    sqnr: (model, ranges) => run5("INT8", encodeModel(quantize(model, plan, ranges).proto), async (session) => {
+    sqnr: (model, ranges2) => run5("INT8", encodeModel(quantize(model, plan, ranges2).proto), async (session) => {
       const meter = new SqnrMeter(reference);
       await session.run(feed, (i, outputs) => meter.add(i, outputs), { signal });
       return meter.sqnr();
     })
   };
 }
-async function correctBiases(bench, ranges, meter) {
+async function correctBiases(bench, ranges2, meter) {
   const { model, settings: settings2 } = bench;
   const none = (reason, found = {}) => ({
     model,
@@ -49202,7 +49448,7 @@ async function correctBiases(bench, ranges, meter) {
     return none(
       "with `operators: all` what follows a convolution is rounded too, which its bias cannot make up for"
     );
-  const probe2 = biasProbe(model, settings2.quantization.operators, ranges);
+  const probe2 = biasProbe(model, settings2.quantization.operators, ranges2);
   if (probe2.outputs.size === 0) return none("no layer has a bias that could be corrected");
   const bytes2 = encodeModel(probe2.proto);
   const fitted = await meanErrors(bench, bytes2, probe2.outputs, bench.calibration, notHeldBack(bench));
@@ -49217,8 +49463,8 @@ async function correctBiases(bench, ranges, meter) {
   const count3 = biasShifts.size;
   if (count3 === 0) return none("on images held back no layer gains from it");
   const corrected = { ...model, biasShifts };
-  const before = await meter.sqnr(model, ranges);
-  const after2 = await meter.sqnr(corrected, ranges);
+  const before = await meter.sqnr(model, ranges2);
+  const after2 = await meter.sqnr(corrected, ranges2);
   if (!(after2 - before >= WORTH_DB2))
     return none("the output gains nothing from it on images held back", { count: count3, before, after: after2 });
   return {
@@ -49280,12 +49526,12 @@ function refusedEqualization({ refused: refused2 }) {
     reason: `the network has no pair of convolutions with only operators between them that commute with factors of channels: ${words.join(", ")}`
   };
 }
-function judgeEqualization(pairs2, before, after2) {
+function judgeEqualization(pairs3, before, after2) {
   const applied = after2 - before >= WORTH_DB2;
   return {
     kind: "equalization",
     applied,
-    count: pairs2,
+    count: pairs3,
     before,
     after: after2,
     reason: applied ? void 0 : "the output gains nothing from it on images held back"
@@ -49319,15 +49565,15 @@ async function calibrate(bench, plan, options = {}) {
     corrections.push(tried2.correction);
     seen = tried2.seen;
   }
-  const { ranges, choices } = await rangesOf(seen);
-  if (!corrects || biasCorrection === "off") return { ...seen, ranges, choices, corrections };
+  const { ranges: ranges2, choices } = await rangesOf(seen);
+  if (!corrects || biasCorrection === "off") return { ...seen, ranges: ranges2, choices, corrections };
   phase("Trying bias correction");
   const meter = await heldBackMeter(bench, plan);
-  const { model, correction } = await correctBiases(seen.bench, planned(seen, plan, ranges), meter);
+  const { model, correction } = await correctBiases(seen.bench, planned(seen, plan, ranges2), meter);
   return {
     ...seen,
     bench: { ...seen.bench, model },
-    ranges,
+    ranges: ranges2,
     choices,
     corrections: [...corrections, correction]
   };
@@ -49357,7 +49603,7 @@ async function tryEqualization(seen, plan, options, begin) {
   const changed2 = equalizeModel(bench);
   if ("kind" in changed2) return { seen, correction: changed2 };
   begin();
-  const { model, pairs: pairs2, tensors } = changed2;
+  const { model, pairs: pairs3, tensors } = changed2;
   const equalized = { ...bench, model, graph: buildGraph(model), bytes: encodeModel(model.proto) };
   const anew = await see(
     { ...equalized, tensors: bench.tensors.filter((name2) => tensors.has(name2)) },
@@ -49370,11 +49616,11 @@ async function tryEqualization(seen, plan, options, begin) {
   };
   const meter = await heldBackMeter(bench, plan);
   const rated2 = (one) => meter.sqnr(one.bench.model, planned(one, plan, plainRanges(one)));
-  const correction = judgeEqualization(pairs2, await rated2(seen), await rated2(other));
+  const correction = judgeEqualization(pairs3, await rated2(seen), await rated2(other));
   return { seen: correction.applied ? other : seen, correction };
 }
-function planned({ bench, statistics }, plan, ranges) {
-  return planRanges(plan, bench.layers, ranges, statistics, bench.settings.calibration.batch);
+function planned({ bench, statistics }, plan, ranges2) {
+  return planRanges(plan, bench.layers, ranges2, statistics, bench.settings.calibration.batch);
 }
 function plainRanges({ bench, statistics }) {
   const { calibrator, percentile, batch } = bench.settings.calibration;
@@ -49684,16 +49930,16 @@ async function auditSection2(material) {
     duplicates: copies.pairs.slice(0, PAIRS3),
     overlap: overlap6.slice(0, PAIRS3),
     gaps: [...gaps2],
-    dominating: dominating.slice(0, NAMED4),
+    dominating: dominating.slice(0, NAMED5),
     growth: [...growth2.points],
     settledAt: growth2.settledAt ?? null,
     drift: drift2
   };
   return { ...section, ...settings2.report.images > 0 && { pictures: await pictured(section, bench) } };
 }
-function withSaturation(reaches, { statistics, validation, ranges }) {
+function withSaturation(reaches, { statistics, validation, ranges: ranges2 }) {
   return reaches.map(({ name: name2, ...reach3 }) => {
-    const amax = ranges.get(name2)?.amax;
+    const amax = ranges2.get(name2)?.amax;
     const beyond = (set) => {
       const one = set.get(name2);
       return amax === void 0 || one === void 0 || amaxOf2(one) === 0 ? 0 : shareBeyond(one, amax);
@@ -49704,7 +49950,7 @@ function withSaturation(reaches, { statistics, validation, ranges }) {
 function meanOf(images2) {
   return images2.reduce((sum2, { brightness }) => sum2 + brightness, 0) / Math.max(1, images2.length);
 }
-var NAMED4, PAIRS3;
+var NAMED5, PAIRS3;
 var init_section = __esm({
   "src/pipeline/audit/section.ts"() {
     "use strict";
@@ -49713,7 +49959,7 @@ var init_section = __esm({
     init_calibrate();
     init_contact_sheet2();
     init_kinds();
-    NAMED4 = 50;
+    NAMED5 = 50;
     PAIRS3 = 200;
   }
 });
@@ -49806,7 +50052,7 @@ var init_job = __esm({
 });
 
 // src/pipeline/audit/of-run.ts
-async function auditOfRun({ bench, fp32, statistics, extremes, ranges }, validation) {
+async function auditOfRun({ bench, fp32, statistics, extremes, ranges: ranges2 }, validation) {
   const { loaded: loaded2, context: context3, truth, calibrationRecords, subset } = bench;
   const { features: images2, broken: broken3 } = await lookAt(calibrationRecords, loaded2, context3, "calibration");
   const shown3 = await lookAtValidation(truth.images, loaded2, context3);
@@ -49814,7 +50060,7 @@ async function auditOfRun({ bench, fp32, statistics, extremes, ranges }, validat
     bench,
     statistics,
     extremes,
-    ranges,
+    ranges: ranges2,
     images: images2,
     shown: shown3,
     broken: broken3,
@@ -49967,10 +50213,10 @@ function detailsOf({ layer }, detail) {
     ...db(detail.gain, "gain")
   };
 }
-function readsOf2(members, { int8, ranges }) {
+function readsOf2(members, { int8, ranges: ranges2 }) {
   const scales2 = new Map(int8.model.scales.map((record) => [record.tensor, record.scale[0]]));
   return [...new Set(members.flatMap(({ activations }) => activations))].flatMap((tensor) => {
-    const amax = ranges.get(tensor)?.amax;
+    const amax = ranges2.get(tensor)?.amax;
     return amax === void 0 ? [] : [{ tensor, amax, scale: scales2.get(tensor) ?? amax / 127 }];
   });
 }
@@ -50163,7 +50409,7 @@ function doesNotPay({ variant: variant2, details }, fp16) {
   const [own, other] = [batchMs(details), batchMs(fp16.details)];
   if (own < other) return [];
   const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
-  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED5);
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED6);
   const where = reformats.length === 0 ? "" : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name: name2, ms: each }) => `${name2} (${(each ?? 0).toFixed(3)} ms)`).join(", ")}.`;
   return [
     {
@@ -50207,24 +50453,24 @@ function parted({ variant: variant2, measured, simulated }) {
 function fallenBack({ variant: variant2, details, asked }) {
   const found = notInt8(details.layers ?? [], asked);
   if (found.length === 0) return [];
-  const names = found.slice(0, NAMED5).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
+  const names = found.slice(0, NAMED6).map(({ layer, got }) => `${layer} (${got.toUpperCase()})`);
   return [
     {
       kind: "not-int8",
       severity: "info",
       subject: variant2,
-      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED5 ? ", …" : ""}.`,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant2.toUpperCase()} engine: ${names.join(", ")}${found.length > NAMED6 ? ", …" : ""}.`,
       advice: "TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats."
     }
   ];
 }
-var PARTED, SLOWER, NAMED5;
+var PARTED, SLOWER, NAMED6;
 var init_engine_report = __esm({
   "src/pipeline/engine-report.ts"() {
     "use strict";
     PARTED = 0.01;
     SLOWER = 1.1;
-    NAMED5 = 5;
+    NAMED6 = 5;
   }
 });
 
@@ -50263,7 +50509,7 @@ function rulePlan({ model, layers: layers3, settings: { quantization } }) {
 }
 function ageSentence(file, model, plan, age) {
   const { structure, gone, fresh, renamed, calibrator } = age;
-  const list3 = (names) => `${names.slice(0, NAMED6).join(", ")}${names.length > NAMED6 ? ` and ${names.length - NAMED6} more` : ""}`;
+  const list3 = (names) => `${names.slice(0, NAMED7).join(", ")}${names.length > NAMED7 ? ` and ${names.length - NAMED7} more` : ""}`;
   const parts = [
     ...gone.length > 0 ? [`it speaks of ${list3(gone)}, which ${gone.length === 1 ? "is" : "are"} gone`] : [],
     ...fresh.length > 0 ? [
@@ -50293,13 +50539,13 @@ function stalePlan({
     }
   ];
 }
-var NAMED6;
+var NAMED7;
 var init_committed_plan = __esm({
   "src/pipeline/committed-plan.ts"() {
     "use strict";
     init_onnx();
     init_quantization();
-    NAMED6 = 5;
+    NAMED7 = 5;
   }
 });
 
@@ -50338,7 +50584,7 @@ function planSectionOf(run5) {
     ...committed !== void 0 && { file: basename10(committed) },
     ...priceOf(price2(judged.plan)),
     costBy: settings2.sensitivity.profile === void 0 ? "macs" : "latency",
-    layers: layersOf3(run5, judged.plan),
+    layers: layersOf4(run5, judged.plan),
     ...found !== void 0 && {
       search: {
         passes: found.search.passes,
@@ -50413,7 +50659,7 @@ function alternativeOf(point, best, base) {
     why: words === "" ? "other calibrators" : words
   };
 }
-function layersOf3(run5, plan) {
+function layersOf4(run5, plan) {
   const { bench, statistics, found } = run5;
   const layers3 = withMacs(bench.layers, bench.graph, statistics);
   const total = layers3.reduce((sum2, { macs }) => sum2 + (macs ?? 0), 0);
@@ -51012,8 +51258,8 @@ async function implicitJob({ bench }, { hello, because }) {
     signal: context3.signal
   });
   const { percentile, batch } = settings2.calibration;
-  const ranges = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
-  const calibration = formatCalibrationCache(ranges, cacheVersionOf(hello.tensorrt));
+  const ranges2 = computeRanges(statistics, calibratorFor(implicit, { percentile, batch }));
+  const calibration = formatCalibrationCache(ranges2, cacheVersionOf(hello.tensorrt));
   return [{ variant: "implicit", bytes: bytes2, precision: "int8", simulation: void 0, asked: [], calibration }];
 }
 function shapesOf(bench, batch) {
@@ -51176,10 +51422,10 @@ function observeValidation(bench) {
     { signal: bench.context.signal }
   );
 }
-function quantizedTensors({ statistics, ranges, extremes }, { model }) {
+function quantizedTensors({ statistics, ranges: ranges2, extremes }, { model }) {
   return model.scales.flatMap(({ tensor, kind, scale, layers: layers3 }) => {
     const calibration = statistics.get(tensor);
-    const range = ranges.get(tensor);
+    const range = ranges2.get(tensor);
     if (kind !== "activation" || calibration === void 0 || range === void 0) return [];
     return [
       {
@@ -51204,8 +51450,8 @@ async function tryCalibrators({ bench, statistics, reference }, int8, tensors) {
   const chosen2 = ALTERNATIVES.filter(({ words }) => words !== inForce(bench)).map((choice2) => ({ choice: choice2, promise: promise(choice2) })).sort((a, b) => b.promise - a.promise).slice(0, TRIALS);
   const trials = [];
   for (const { choice: choice2 } of chosen2) {
-    const ranges = computeRanges(statistics, calibratorFor(choice2.name, choice2));
-    const { proto } = quantize({ ...bench.model, biasShifts: /* @__PURE__ */ new Map() }, int8.plan, ranges);
+    const ranges2 = computeRanges(statistics, calibratorFor(choice2.name, choice2));
+    const { proto } = quantize({ ...bench.model, biasShifts: /* @__PURE__ */ new Map() }, int8.plan, ranges2);
     const name2 = `INT8 with ${choice2.words}`;
     trials.push({
       calibrator: choice2.words,
@@ -51331,9 +51577,9 @@ function lintFindings({ bench }) {
     const more = list3.length > 1 ? `, and so at ${list3.length - 1} more` : "";
     return {
       kind: `qdq-${rule}`,
-      severity: first2.severity === "refused" ? "error" : first2.severity === "slow" ? "warning" : "info",
+      severity: SAYS[first2.severity].severity,
       subject: first2.node,
-      sentence: `${first2.severity === "refused" ? "TensorRT refuses the file" : "TensorRT runs the file slower than it could"}: ${first2.node} ${first2.why}${more}.`,
+      sentence: `${SAYS[first2.severity].words}${first2.node} ${first2.why}${more}.`,
       advice: first2.fix
     };
   });
@@ -51360,7 +51606,7 @@ async function headTested(basis, int8) {
     }
   ];
 }
-var WEAK_OPSET;
+var WEAK_OPSET, SAYS;
 var init_file_findings = __esm({
   "src/pipeline/file-findings.ts"() {
     "use strict";
@@ -51370,18 +51616,24 @@ var init_file_findings = __esm({
     init_choices();
     init_run();
     WEAK_OPSET = 17;
+    SAYS = {
+      refused: { severity: "error", words: "TensorRT refuses the file: " },
+      accuracy: { severity: "warning", words: "The file costs accuracy: " },
+      slow: { severity: "warning", words: "TensorRT runs the file slower than it could: " },
+      note: { severity: "info", words: "" }
+    };
   }
 });
 
 // src/pipeline/subset-estimate.ts
 function subsetEstimator(basis, onEstimate) {
-  const { bench, ranges, statistics } = basis;
+  const { bench, ranges: ranges2, statistics } = basis;
   const { batch } = bench.settings.calibration;
   let subset;
   return async (plan) => {
     onEstimate();
     subset ??= await Subset.open(basis);
-    const own = planRanges(plan, bench.layers, ranges, statistics, batch);
+    const own = planRanges(plan, bench.layers, ranges2, statistics, batch);
     return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto));
   };
 }
@@ -52285,7 +52537,7 @@ function geometriesOf({ validation, subset }) {
 }
 async function sweepInput({
   bench,
-  ranges,
+  ranges: ranges2,
   reference,
   statistics
 }, geometries, how) {
@@ -52296,7 +52548,7 @@ async function sweepInput({
     model: bench.model,
     layers: layers3,
     scope: settings2.quantization.operators,
-    ranges,
+    ranges: ranges2,
     reference: reference.outputs,
     feed: feedOf(bench, bench.validation, subset),
     signal: context3.signal,
@@ -52393,9 +52645,9 @@ async function runGate(loaded2, context3, how = {}) {
     await how.known?.onBench(opened);
     await probeGpu(opened.settings, context3);
     const basis = await basisOf(opened);
-    const { bench, fp32, statistics, ranges, choices, corrections } = basis;
+    const { bench, fp32, statistics, ranges: ranges2, choices, corrections } = basis;
     const { plan, age } = await startPlan(bench);
-    await how.known?.onQuantized(bench, quantizedBy(basis, plan).bytes);
+    await how.known?.onQuantized(bench, quantizedBy2(basis, plan).bytes);
     const int8 = await buildVariant(basis, "INT8", plan);
     const rows3 = isRanked(bench, fp32, int8) ? await rankLayers(basis) : void 0;
     const { mixed, found: search } = await findMixed(basis, int8, rows3, how);
@@ -52412,7 +52664,7 @@ async function runGate(loaded2, context3, how = {}) {
       price: await pricerOf(basis),
       rows: rows3,
       statistics,
-      ranges,
+      ranges: ranges2,
       choices,
       corrections,
       verdict,
@@ -52516,14 +52768,14 @@ function weightBytes(layers3, int8, floatBytes) {
     0
   );
 }
-function quantizedBy({ bench, ranges, statistics }, plan) {
+function quantizedBy2({ bench, ranges: ranges2, statistics }, plan) {
   const { batch } = bench.settings.calibration;
-  const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
+  const model = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges2, statistics, batch));
   return { model, bytes: encodeModel(model.proto) };
 }
 async function buildVariant(basis, name2, plan) {
   const { bench, fp32, reference } = basis;
-  const { model, bytes: bytes2 } = quantizedBy(basis, plan);
+  const { model, bytes: bytes2 } = quantizedBy2(basis, plan);
   const measured = await measure(
     bench,
     name2,
@@ -52995,7 +53247,7 @@ async function runShard(loaded2, context3, share2) {
     const { plan } = await startPlan(opened);
     const calibrated = await calibrate(opened, plan);
     const { bench } = calibrated;
-    const { bytes: bytes2 } = quantizedBy(calibrated, plan);
+    const { bytes: bytes2 } = quantizedBy2(calibrated, plan);
     await evaluateShare(bench, "INT8", bytes2, isMine);
     const ranked2 = ranksAnyway(bench) ? await rankShare(bench, calibrated, isMine, () => headOutputs(bench)) : 0;
     context3.progress.phase("Writing the shard");
@@ -53213,11 +53465,11 @@ import { join as join23 } from "node:path";
 function runQuantize(loaded2, context3) {
   return withBench(loaded2, context3, async (opened) => {
     const { plan } = await startPlan(opened);
-    const { bench, ranges, statistics } = await calibrate(opened, plan);
+    const { bench, ranges: ranges2, statistics } = await calibrate(opened, plan);
     const { batch } = bench.settings.calibration;
-    const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges, statistics, batch));
+    const quantized = quantize(bench.model, plan, planRanges(plan, bench.layers, ranges2, statistics, batch));
     const { models, kept: kept2 } = flavoursOf(bench, plan, quantized, statistics);
-    const cache = formatCalibrationCache(ranges);
+    const cache = formatCalibrationCache(ranges2);
     const files = { ...models, "plan.json": formatPlan(plan), "calibration.cache": cache };
     await writeTogether(context3.out, files);
     const [model, strong] = Object.keys(models).map((name2) => join23(context3.out, name2));
@@ -82243,21 +82495,21 @@ var require_simplify = __commonJS({
       if (first2) {
         set.push([first2, null]);
       }
-      const ranges = [];
+      const ranges2 = [];
       for (const [min, max] of set) {
         if (min === max) {
-          ranges.push(min);
+          ranges2.push(min);
         } else if (!max && min === v[0]) {
-          ranges.push("*");
+          ranges2.push("*");
         } else if (!max) {
-          ranges.push(`>=${min}`);
+          ranges2.push(`>=${min}`);
         } else if (min === v[0]) {
-          ranges.push(`<=${max}`);
+          ranges2.push(`<=${max}`);
         } else {
-          ranges.push(`${min} - ${max}`);
+          ranges2.push(`${min} - ${max}`);
         }
       }
-      const simplified = ranges.join(" || ");
+      const simplified = ranges2.join(" || ");
       const original = typeof range.raw === "string" ? range.raw : String(range);
       return simplified.length < original.length ? simplified : range;
     };

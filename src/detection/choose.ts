@@ -14,6 +14,7 @@ import type {
   OutputRole,
 } from './types.js';
 import { imageInput, inputSize } from './view.js';
+import { listed } from '../words/index.js';
 
 /**
  * Finds the decoder that fits a model by metadata, names, shapes and, where they are at hand, operators.
@@ -31,7 +32,8 @@ export function chooseDecoder(view: ModelView, override: DecoderOverride = 'auto
       what: `${unknown.map(({ name }) => name).join(', ')}: it is not known what to fill in beside the image`,
       fix: 'Export the model with the image as its only input.',
     });
-  const candidates = matchesOf(view, named, given.classes?.length, wanted);
+  const all = matchesOf(view, named, given.classes?.length, wanted);
+  const candidates = all.length > 0 ? all : matchesBesideMaps(view, named, given.classes?.length, wanted);
   const [chosen] = candidates;
   if (chosen === undefined || candidates.length > 1) throw undecided(view, candidates, wanted);
   const options = optionsOf(view, chosen.format, given);
@@ -45,6 +47,27 @@ export function chooseDecoder(view: ModelView, override: DecoderOverride = 'auto
     decoder: makeDecoder(chosen, options, view),
     why: [chosen.why, ...(wanted === undefined ? [] : [`declared in the settings as ${wanted}`])],
   };
+}
+
+/**
+ * Matches of the outputs that are no feature maps, for models that give some of those beside their detections. Only where
+ * rows of six numbers or the known number of classes confirm it: prototypes of masks are maps too, and their coefficients
+ * would be taken for classes.
+ */
+function matchesBesideMaps(
+  view: ModelView,
+  named: Readonly<Partial<Record<OutputRole, string>>>,
+  classes: number | undefined,
+  wanted: DecoderFormat | undefined,
+): readonly Match[] {
+  const outputs = view.outputs.filter(({ dims }) => dims.length !== 4);
+  if (outputs.length === view.outputs.length || outputs.length === 0) return [];
+  const maps = view.outputs.filter((output) => !outputs.includes(output)).map(({ name }) => name);
+  return matchesOf({ ...view, outputs }, named, classes, wanted)
+    .filter(
+      ({ format, classCount }) => format === 'yolov10' || (classCount ?? -1) === (classes ?? view.categories),
+    )
+    .map((match) => ({ ...match, why: `${match.why}; nobody reads ${listed(maps)}` }));
 }
 
 function namedOutputs(
@@ -130,6 +153,6 @@ function undecided(
     fix:
       candidates.length > 1
         ? `Declare one in the settings, as \`decoder: { format: ${(candidates[0] as Match).format} }\`; the number of classes settles it too, as \`decoder: { classes: […] }\`.`
-        : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`,
+        : `Declare one in the settings as \`decoder: { format: … }\`, outputs by name as \`outputs: { predictions: … }\` or \`outputs: { boxes: …, scores: … }\`. Known: ${formats}.`,
   });
 }

@@ -30,9 +30,11 @@ import {
   listLayers,
   tensorsToCalibrate,
   type Layer,
+  type OperatorScope,
 } from '../quantization/index.js';
 import { chooseSubset, headTensors } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
+import { listed } from '../words/index.js';
 import type { Store } from '../store/index.js';
 import type { Against } from './against.js';
 import type { Context } from './context.js';
@@ -92,6 +94,8 @@ export async function prepare(
   const model = floatModelOf(await readModel(settings.model));
   checkWeights(model);
   const graph = buildGraph(model);
+  const scope = settings.quantization.operators;
+  const layers = layersOf(graph, scope, model.name);
   refusePlugins(
     model.name,
     graph.nodes.map(({ opType }) => opType),
@@ -119,8 +123,6 @@ export async function prepare(
   const listed = await calibrationImages(settings, sound);
   const { fit, held } = holdBack(listed);
   const calibrationRecords = choosesRanges(settings, model) ? fit : listed;
-  const scope = settings.quantization.operators;
-  const layers = listLayers(graph, scope);
   const engine = await createOnnxRuntimeEngine({
     threads: settings.engine.threads,
     batch: settings.engine.batch,
@@ -180,6 +182,18 @@ export async function prepare(
     await engine.close();
     throw error;
   }
+}
+
+/** @throws InputFault when there is nothing to quantize. */
+function layersOf(graph: Graph, scope: OperatorScope, name: string): readonly Layer[] {
+  const layers = listLayers(graph, scope);
+  if (layers.length > 0) return layers;
+  const operators = [...new Set(graph.nodes.map(({ opType }) => opType))].sort();
+  throw new InputFault({
+    where: name,
+    what: `has nothing to quantize: no ${Array.isArray(scope) ? listed(scope) : 'Conv, ConvTranspose, Gemm or MatMul'} among its operators (${listed(operators, 8)})`,
+    fix: 'Name the detector itself as `model`, not its pre- or post-processing; or name its operators in `quantization.operators`.',
+  });
 }
 
 /** @throws InputFault when there is nothing to compare, or the file is another network. */

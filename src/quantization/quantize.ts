@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { Ranges } from '../calibration/index.js';
-import { InputFault } from '../faults/index.js';
+import { InputFault, type Problem } from '../faults/index.js';
+import { counted } from '../words/index.js';
 import {
   AttributeProtoSchema,
   AttributeProto_AttributeType,
@@ -82,32 +83,68 @@ export function quantize(model: Model, plan: PrecisionPlan, ranges: Ranges): Qua
   };
 }
 
+/** Tensors with values that are not finite that one message names. */
+const NAMED = 5;
+const DAMAGED =
+  'The export is damaged, or training diverged: weights must be finite. Export again, from a checkpoint before the loss became NaN.';
+
 /**
- * Looks a model over before time is spent on it. @throws InputFault for FP16 weights and weights that are not finite.
+ * Looks a model over before time is spent on it. @throws InputFault for FP16 weights, weights that are not finite, and
+ * constants of other operators that hold NaN (infinity masks attention, and bounds).
  */
 export function checkWeights(model: Model): void {
   const graph = buildGraph(model);
   // A Q/DQ file brings its scales along, whatever its type.
   if (model.quantized === undefined) refuseHalf(graph, model.name);
-  for (const node of graph.nodes) {
-    if (!isCompute(node)) continue;
-    for (const name of node.inputs.slice(1)) {
-      const tensor = weightValues(graph, name);
-      if (tensor?.dataType === TensorProto_DataType.FLOAT) finiteValues(tensor, node.name);
+  const seen = new Set<string>();
+  const problems: Problem[] = [];
+  for (const node of graph.nodes)
+    for (const [i, name] of node.inputs.entries()) {
+      const weighs = isCompute(node) && i > 0;
+      const tensor = weighs ? weightValues(graph, name) : graph.constant(name);
+      if (tensor?.dataType !== TensorProto_DataType.FLOAT || seen.has(name)) continue;
+      seen.add(name);
+      const bad = weighs ? (value: number) => !Number.isFinite(value) : Number.isNaN;
+      const problem = notFinite(tensorToFloats(tensor), bad);
+      if (problem !== undefined)
+        problems.push({
+          where: `${weighs ? 'weights' : 'constant'} ${tensor.name || name} of ${node.name}`,
+          ...problem,
+        });
     }
-  }
+  if (problems.length === 0) return;
+  const rest = problems.length - NAMED;
+  throw new InputFault(
+    rest > 0
+      ? [
+          ...problems.slice(0, NAMED),
+          { where: model.name, what: `so it is with ${counted(rest, 'more tensor')}`, fix: DAMAGED },
+        ]
+      : problems,
+  );
 }
 
-/** @throws InputFault naming the first value that is not finite. */
+/** @throws InputFault for values that are not finite. */
 function finiteValues(tensor: TensorProto, layer: string): Float32Array {
   const values = tensorToFloats(tensor);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return values;
-  throw new InputFault({
-    where: `weights ${tensor.name} of ${layer}`,
-    what: `element ${bad} is ${values[bad]}`,
-    fix: 'The export is damaged, or training diverged: weights must be finite.',
-  });
+  const problem = notFinite(values, (value) => !Number.isFinite(value));
+  if (problem !== undefined)
+    throw new InputFault({ where: `weights ${tensor.name} of ${layer}`, ...problem });
+  return values;
+}
+
+/** How many values are no numbers, and the first of them. */
+function notFinite(
+  values: Float32Array,
+  bad: (value: number) => boolean,
+): Omit<Problem, 'where'> | undefined {
+  const first = values.findIndex(bad);
+  if (first < 0) return undefined;
+  const count = values.reduce((sum, value) => sum + (bad(value) ? 1 : 0), 0);
+  return {
+    what: `${count} of ${values.length} values ${count === 1 ? 'is' : 'are'} not finite; element ${first} is ${values[first]}`,
+    fix: DAMAGED,
+  };
 }
 
 /** Tensors whose ranges a scope needs, and those whose statistics explain a bad scale (the parts of a Concat). */

@@ -2,7 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeModel, readModel } from '../../src/onnx/index.js';
+import sharp from 'sharp';
+import { encodeModel, exposeOutputs, readModel } from '../../src/onnx/index.js';
+import type { Report } from '../../src/report/index.js';
+import { create } from '@bufbuild/protobuf';
+import { StringStringEntryProtoSchema } from '../../src/onnx/generated/onnx_pb.js';
+import { modelOf } from '../quantization/graphs.js';
 import { makeProject, runDist, withFolder } from './child.js';
 
 interface BadInput {
@@ -59,7 +64,31 @@ const BAD: readonly BadInput[] = [
       weights?.rawData.fill(255, 40, 44);
       await writeFile(join(folder, 'model.onnx'), encodeModel(proto));
     },
-    says: /weights .* of \/.*Conv: element 10 is NaN/,
+    says: /weights .* of \/.*Conv: 1 of \d+ values is not finite; element 10 is NaN/,
+  },
+  {
+    name: 'a model without a layer that INT8 speeds up',
+    spoil: (folder) =>
+      writeFile(
+        join(folder, 'model.onnx'),
+        encodeModel(
+          modelOf({ inputs: { images: [1, 3, 8, 8] }, outputs: ['y'], nodes: ['y = Relu(images)'] }).proto,
+        ),
+      ),
+    says: /model\.onnx: has nothing to quantize: no Conv, ConvTranspose, Gemm or MatMul among its operators \(Relu\)/,
+  },
+  {
+    name: 'weights in a file of their own that is missing',
+    spoil: async (folder) => {
+      const { proto } = await readModel(join(folder, 'model.onnx'));
+      const weights = proto.graph?.initializer.find(({ dims }) => dims.length === 4);
+      if (weights === undefined) throw new Error('no weights');
+      weights.rawData = new Uint8Array();
+      weights.dataLocation = 1;
+      weights.externalData = [create(StringStringEntryProtoSchema, { key: 'location', value: 'gone.bin' })];
+      await writeFile(join(folder, 'model.onnx'), encodeModel(proto));
+    },
+    says: /model\.onnx, external data gone\.bin: the file of weights is missing/,
   },
   {
     name: 'an image that is none',
@@ -156,6 +185,27 @@ describe('bad input ends with status 2, one clear message and no report', () => 
 });
 
 describe('int8-gate run', () => {
+  test('takes calibration images of other sizes and outputs that nobody reads, and says which output it read', () =>
+    withFolder(async (folder) => {
+      await makeProject(folder);
+      await cp('fixtures/signs/calib/300001.jpg', join(folder, 'calib', 'a.jpg'));
+      await sharp('fixtures/signs/calib/300001.jpg')
+        .resize(417, 100)
+        .toFile(join(folder, 'calib', 'wide.png'));
+      const { proto } = await readModel(join(folder, 'model.onnx'));
+      await writeFile(
+        join(folder, 'model.onnx'),
+        encodeModel(exposeOutputs(proto, ['/b4/cv2/act/Mul_output_0', '/b0/conv/Conv_output_0'])),
+      );
+      const { status, stdout, stderr } = await runDist('cli.js', ['run', '--json'], { cwd: folder });
+      expect(stderr).not.toMatch(/int8-gate:/);
+      expect(status).toBe(0);
+      const report = JSON.parse(stdout) as Report;
+      expect(report.decoder.why.join()).toMatch(/nobody reads \/b4\/cv2\/act\/Mul_output_0, \/b0\/conv/);
+      expect(report.data.calibration.images).toBe(10);
+      expect(report.variants.fp32.stats.AP).toBeGreaterThan(0.8);
+    }));
+
   test('passes, prints the table and writes the report; --json prints the report alone', () =>
     withFolder(async (folder) => {
       await makeProject(folder);

@@ -188,7 +188,30 @@ test.each([
     constants: [floatsToTensor('w', [8, 8, 1, 1], weights)],
     outputs: ['y'],
   });
-  expect(() => checkWeights(model)).toThrow(`weights w of y: element 9 is ${text}`);
+  expect(() => checkWeights(model)).toThrow(
+    `weights w of y: 1 of 64 values is not finite; element 9 is ${text}`,
+  );
+});
+
+test('every tensor that is not finite is named with its count; infinite constants that bound or mask are not', () => {
+  const spoilt = (at: number[], value: number): Float32Array => {
+    const values = noise(64, 1);
+    for (const i of at) values[i] = value;
+    return values;
+  };
+  const model = modelOf({
+    nodes: ['a = Conv(x, w)', 'b = Conv(a, w2)', 'c = Add(b, k)', 'd = Mul(c, n)', 'y = Conv(d, w)'],
+    constants: [
+      floatsToTensor('w', [8, 8, 1, 1], spoilt([9, 11, 60], Infinity)),
+      floatsToTensor('w2', [8, 8, 1, 1], noise(64, 2)),
+      floatsToTensor('k', [1, 8, 8, 1], spoilt([3], -Infinity)),
+      floatsToTensor('n', [1, 8, 8, 1], spoilt([5, 6], NaN)),
+    ],
+    outputs: ['y'],
+  });
+  expect(() => checkWeights(model)).toThrow(
+    /^weights w of a: 3 of 64 values are not finite; element 9 is Infinity\n.*\nconstant n of d: 2 of 64 values are not finite; element 5 is NaN\n[^\n]*$/,
+  );
 });
 
 test('an axis counted from the end is the same axis', async () => {

@@ -53195,16 +53195,18 @@ function checkSame(shards, here) {
   });
   if (problems.length > 0) throw new InputFault(problems);
 }
-function checkScales(shards, { int8, machine }) {
-  const problems = shards.filter(({ header }) => header.digests.int8 !== int8).map(({ file, header }) => {
-    const same = header.machine.join() === machine.join();
-    return {
-      where: file,
-      what: same ? "calibrated to other scales than this machine, which is of the same kind: the plan or a calibration cache differs" : `calibrated to other scales than this machine: it is ${header.machine.join(", ")}, this is ${machine.join(", ")}, and kernels differ in their last bits`,
-      fix: same ? "Shards and merge take the same plan and the same calibration cache." : "Run shards and merge on one kind of machine."
-    };
-  });
-  if (problems.length > 0) throw new InputFault(problems);
+function otherScales(shards, { int8, machine }) {
+  const others = shards.filter(({ header }) => header.digests.int8 !== int8);
+  const wrong = others.filter(({ header }) => header.machine.join() === machine.join());
+  if (wrong.length > 0)
+    throw new InputFault(
+      wrong.map(({ file }) => ({
+        where: file,
+        what: "calibrated to other scales than this machine, which is of the same kind: the plan or a calibration cache differs",
+        fix: "Shards and merge take the same plan and the same calibration cache."
+      }))
+    );
+  return others;
 }
 function nameOf2({ version, program: program3 }) {
   return program3 === null ? `${version} from source` : `${version} (${program3.slice(0, 12)})`;
@@ -53303,20 +53305,29 @@ function knownBy(shards) {
       await checkComplete(bench, shards, "FP32", bench.referenceBytes);
     },
     async onQuantized(bench, bytes2) {
-      checkScales(shards, { int8: digestOf4(bytes2), machine: machineOf() });
-      await checkComplete(bench, shards, "INT8", bytes2);
+      const others = otherScales(shards, { int8: digestOf4(bytes2), machine: machineOf() });
+      if (others.length > 0) tellOthers(bench.context, shards, others);
+      const alike2 = shards.filter((one) => !others.includes(one));
+      await checkComplete(bench, alike2, "INT8", bytes2);
     }
   };
+}
+function tellOthers({ progress }, shards, others) {
+  const processors = [...new Set(others.map(({ header }) => header.machine.join(", ")))].join("; ");
+  progress.phase(
+    `${others.length} of ${shards.length} shards calibrated to other scales, on another processor (${processors}): their share of INT8 is measured again here`
+  );
 }
 async function checkComplete(bench, shards, name2, bytes2) {
   const shelf = await detectionShelf(bench, bytes2);
   const { records, spec } = bench.validation;
   for (const [i, record] of records.entries()) {
+    const of2 = shards.find(({ header }) => mine(header.shard, i));
+    if (of2 === void 0) continue;
     const digest3 = await imageDigest(record, spec);
     if (digest3 !== void 0 && shelf.get(digest3) !== void 0) continue;
-    const of2 = shards.find(({ header }) => mine(header.shard, i));
     throw new InputFault({
-      where: of2?.file ?? "merge",
+      where: of2.file,
       what: `holds no detections of ${name2} on ${record.name}`,
       fix: "Run that shard again, with the same settings, images and decoder."
     });

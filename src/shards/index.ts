@@ -2,5 +2,5 @@
 export { parseShare, mine, type Share } from './share.js';
 export { Recording, joinRecords, type Records } from './records.js';
 export { SHARD_SUFFIX, readShard, writeShard, type Shard } from './file.js';
-export { checkSame, checkScales, checkWhole, findShards, type Terms } from './whole.js';
+export { checkSame, checkWhole, findShards, otherScales, type Terms } from './whole.js';
 export type { ShardHeader } from './schema.js';

@@ -122,28 +122,26 @@ export function checkSame(shards: readonly Shard[], here: Terms): void {
 }
 
 /**
+ * Shards that measured another model with Q/DQ than was calibrated here: every shard calibrates by itself, and kernels of
+ * another processor differ in their last bits.
  * @param int8 - SHA-256 of the model with Q/DQ that was calibrated here
- * @throws InputFault naming each shard that measured another one: every shard calibrates by itself
+ * @throws InputFault where a shard of the same kind of machine has other scales: then something else differs
  */
-export function checkScales(
+export function otherScales(
   shards: readonly Shard[],
   { int8, machine }: { readonly int8: string; readonly machine: readonly string[] },
-): void {
-  const problems = shards
-    .filter(({ header }) => header.digests.int8 !== int8)
-    .map(({ file, header }): Problem => {
-      const same = header.machine.join() === machine.join();
-      return {
+): readonly Shard[] {
+  const others = shards.filter(({ header }) => header.digests.int8 !== int8);
+  const wrong = others.filter(({ header }) => header.machine.join() === machine.join());
+  if (wrong.length > 0)
+    throw new InputFault(
+      wrong.map(({ file }) => ({
         where: file,
-        what: same
-          ? 'calibrated to other scales than this machine, which is of the same kind: the plan or a calibration cache differs'
-          : `calibrated to other scales than this machine: it is ${header.machine.join(', ')}, this is ${machine.join(', ')}, and kernels differ in their last bits`,
-        fix: same
-          ? 'Shards and merge take the same plan and the same calibration cache.'
-          : 'Run shards and merge on one kind of machine.',
-      };
-    });
-  if (problems.length > 0) throw new InputFault(problems);
+        what: 'calibrated to other scales than this machine, which is of the same kind: the plan or a calibration cache differs',
+        fix: 'Shards and merge take the same plan and the same calibration cache.',
+      })),
+    );
+  return others;
 }
 
 function nameOf({ version, program }: ShardHeader['tool']): string {

@@ -120,6 +120,37 @@ describe('the report of merged shards', () => {
   }, 180_000);
 });
 
+describe('shards of another processor', () => {
+  test('with scales of their own are measured again in INT8, and that is said', async () => {
+    await cp(join(folder, 'shards-3'), join(folder, 'apart'), { recursive: true });
+    const file = join(folder, 'apart/2/2-of-3.shard.jsonl.gz');
+    const { header, records } = await readShard(file);
+    const { int8, ...digests } = header.digests;
+    // Under another calibrator only FP32 is the same model.
+    await write('percentile.yml', SETTINGS.replace('minmax', 'percentile'));
+    expect((await run('run', '-c', 'percentile.yml', '--shard', '2/3', '-o', 'percentile')).status).toBe(0);
+    const percentile = await readShard(join(folder, 'percentile/2-of-3.shard.jsonl.gz'));
+    const kept = new Map([...records].filter(([shelf]) => percentile.records.has(shelf)));
+    expect([records.size, kept.size]).toEqual([2, 1]);
+    const another = {
+      ...header,
+      machine: ['linux', 'x64', 'B processor'],
+      digests: { ...digests, int8: '0'.repeat(64) },
+    };
+    expect(int8).not.toBe(another.digests.int8);
+    await writeShard(dirname(file), another, kept);
+    const { status, stderr } = await run('merge', '-c', 'plain.yml', 'apart', '-o', 'merged-apart');
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/1 of 3 shards ran on another processor than this one/);
+    expect(stderr).toMatch(
+      /1 of 3 shards calibrated to other scales, on another processor \(linux, x64, B processor\): their share of INT8 is measured again here/,
+    );
+    expect(stderr).toContain('Evaluating FP32: from shards, 9 of 9 images known');
+    expect(stderr).toContain('Evaluating INT8: from shards, 6 of 9 images known');
+    await expectSame('merged-apart', 'whole');
+  }, 120_000);
+});
+
 describe('merge refuses, with one message and nothing written,', () => {
   const change = async (file: string, edit: (shard: Shard) => Shard): Promise<void> => {
     const { header, records } = edit(await readShard(file));

@@ -6,28 +6,16 @@
  * at a time until it passes. Prints a table: accuracy, layers in float, share of multiply-accumulates in INT8,
  * evaluations on the whole set, seconds. The ranking, which both search and greedy need, is timed apart.
  */
-import { build } from 'esbuild';
 import { findPlan, pricerOf } from '../src/pipeline/find-plan.js';
 import { judgeVariant } from '../src/pipeline/judging.js';
 import { startPlan } from '../src/pipeline/committed-plan.js';
 import { basisOf, buildVariant, rankLayers, withBench, type Variant } from '../src/pipeline/run.js';
 import { keepFloat, resolvePlan, type PrecisionPlan } from '../src/quantization/index.js';
 import { loadSettings } from '../src/settings/index.js';
+import { buildWorker, quietContext as context } from './worker.js';
 
 const [file = 'fixtures/signs/int8-gate.yml'] = process.argv.slice(2);
-await build({
-  entryPoints: ['src/engine/worker-entry.ts'],
-  outfile: 'build/bench/worker.js',
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  external: ['onnxruntime-node', 'sharp'],
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
-  },
-});
-const quiet = { phase: () => undefined, update: () => undefined, end: () => undefined };
-const context = { signal: new AbortController().signal, out: 'build/bench/report', progress: quiet };
+await buildWorker();
 const loaded = await loadSettings(file, { newPlan: true });
 // Everything is measured here and now.
 const fresh = {

@@ -5,11 +5,11 @@
  * and a run of the whole graph for each layer, as AIMET, PPQ and NNCF do), and from stored activations. Prints both
  * times, the ratio of the processor time that they take (a shared machine spoils wall-clock time), and the rank correlation of the two rankings.
  */
-import { build } from 'esbuild';
 import { basisOf, withBench } from '../src/pipeline/run.js';
 import type { SweepRow } from '../src/sensitivity/index.js';
 import { rankLayers } from '../src/pipeline/rank.js';
 import { loadSettings } from '../src/settings/index.js';
+import { buildWorker, quietContext as context } from './worker.js';
 
 /** Spearman's coefficient of two rankings of the same names. */
 function rankCorrelation(a: readonly string[], b: readonly string[]): number {
@@ -19,19 +19,7 @@ function rankCorrelation(a: readonly string[], b: readonly string[]): number {
 }
 
 const [settings = 'fixtures/signs/int8-gate.yml', keep] = process.argv.slice(2);
-await build({
-  entryPoints: ['src/engine/worker-entry.ts'],
-  outfile: 'build/bench/worker.js',
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  external: ['onnxruntime-node', 'sharp'],
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
-  },
-});
-const quiet = { phase: () => undefined, update: () => undefined, end: () => undefined };
-const context = { signal: new AbortController().signal, out: 'build/bench/report', progress: quiet };
+await buildWorker();
 const loaded = await loadSettings(settings);
 const { cache } = loaded.settings;
 // Nothing from former runs: it would be the store that is timed.

@@ -95,7 +95,14 @@ function nightParts(config: string): Parts {
         with:
           mode: audit
           config: ${JSON.stringify(config)}
-          report-folder: int8-gate-audit`,
+          report-folder: int8-gate-audit
+      - uses: actions/upload-artifact@v4
+        if: always() # audit.html: the images to look at
+        with:
+          name: int8-gate-audit
+          path: int8-gate-audit
+          if-no-files-found: ignore
+          retention-days: 90`,
     inputs: "\n          check: 'false'",
   };
 }

@@ -76,7 +76,17 @@ describe('workflows', () => {
         const base = '${{ github.event.pull_request.base.sha }}';
         expect(gate!.with).toEqual({ config, ...(i === 0 ? { 'base-ref': base } : { check: 'false' }) });
         expect(rest.slice(0, -2).map((step) => step.with)).toEqual(
-          i === 0 ? [] : [{ mode: 'audit', config, 'report-folder': 'int8-gate-audit' }],
+          i === 0
+            ? []
+            : [
+                { mode: 'audit', config, 'report-folder': 'int8-gate-audit' },
+                {
+                  name: 'int8-gate-audit',
+                  path: 'int8-gate-audit',
+                  'if-no-files-found': 'ignore',
+                  'retention-days': 90,
+                },
+              ],
         );
         expect(Object.keys(inputs!)).toEqual(expect.arrayContaining(Object.keys(gate!.with!)));
         expect(Object.keys(outputs!)).toContain(/outputs\.([\w-]+)/.exec(upload!.with!.path!)![1]);

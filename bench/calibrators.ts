@@ -23,7 +23,7 @@ import {
   type Basis,
   type Variant,
 } from '../src/pipeline/run.js';
-import { keepFloat, type PrecisionPlan } from '../src/quantization/index.js';
+import { keepFloat, resolvePlan, type PrecisionPlan } from '../src/quantization/index.js';
 import { loadSettings, type LoadedSettings } from '../src/settings/index.js';
 
 const { positionals, values } = parseArgs({
@@ -78,9 +78,10 @@ const row = (cells: readonly string[]): void => console.log(`| ${cells.join(' | 
 async function mix(basis: Basis, start: PrecisionPlan, wanted: number): Promise<void> {
   const price = await pricerOf(basis);
   const sweep = await rankLayers(basis, { questions: [] });
-  const groups = sweep.map(({ layer, detail }) =>
-    (detail?.group.layers ?? [layer]).map(({ name }) => name),
-  );
+  const precision = resolvePlan(start, basis.bench.layers);
+  const groups = sweep
+    .map(({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name))
+    .filter((names) => names.some((name) => precision.get(name) === 'int8'));
   row(['layers in float besides the head', 'mAP50-95', 'below FP32', 'interval', 'MACs in INT8']);
   row(['-', '-', '-', '-', '-']);
   for (let k = 0; k <= Math.min(Number(values.tries), groups.length); k++) {

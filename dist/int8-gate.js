@@ -48337,7 +48337,7 @@ var init_prepare = __esm({
 });
 
 // src/pipeline/detect.ts
-async function detect(bench, session, name2, feed, onImage) {
+async function detect(bench, session, name2, feed, onImage, at2 = (image) => image) {
   const table3 = new DetectionBuilder();
   const geometries = /* @__PURE__ */ new Map();
   const remembering = {
@@ -48353,16 +48353,16 @@ async function detect(bench, session, name2, feed, onImage) {
     (i, outputs) => {
       const geometry = geometries.get(i);
       geometries.delete(i);
-      if (onImage === void 0) return decodeInto(bench, table3, name2, i, outputs, geometry);
+      if (onImage === void 0) return decodeInto(bench, table3, name2, i, outputs, geometry, at2(i));
       const single2 = new DetectionBuilder();
-      decodeInto(bench, single2, name2, 0, outputs, geometry);
+      decodeInto(bench, single2, name2, 0, outputs, geometry, at2(i));
       onImage(i, single2.finish());
     },
     { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) }
   );
   return table3.finish();
 }
-function decodeInto(bench, table3, name2, image, outputs, geometry) {
+function decodeInto(bench, table3, name2, image, outputs, geometry, named = image) {
   try {
     bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
       const category = bench.classes[classIndex];
@@ -48370,7 +48370,7 @@ function decodeInto(bench, table3, name2, image, outputs, geometry) {
     });
   } catch (error2) {
     if (!(error2 instanceof InputFault)) throw error2;
-    const file = bench.truth.images[image]?.name ?? `image ${image}`;
+    const file = bench.truth.images[named]?.name ?? `image ${named}`;
     throw new InputFault(
       error2.problems.map((problem) => ({ ...problem, where: `${name2}, ${file}, ${problem.where}` })),
       { cause: error2 }
@@ -48406,13 +48406,21 @@ async function detectKnown(bench, session, name2, bytes2) {
   const digests = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
   const fresh = /* @__PURE__ */ new Map();
-  const run5 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(bench, session, name2, feedOf(bench, validation, indexes), (i, table4) => {
+  const keep2 = (indexes) => (i, table4) => {
     const image = indexes[i];
     const numbers4 = detectionNumbers(table4);
     fresh.set(image, numbers4);
     const [digest3, text4] = [digests[image], packNumbers(numbers4)];
     if (digest3 !== void 0 && shelf.get(digest3) !== text4) shelf.put(digest3, text4);
-  });
+  };
+  const run5 = (indexes) => indexes.length === 0 ? Promise.resolve() : detect(
+    bench,
+    session,
+    name2,
+    feedOf(bench, validation, indexes),
+    keep2(indexes),
+    (i) => indexes[i]
+  );
   const known2 = new Map(
     all.flatMap((i) => {
       const numbers4 = unpackNumbers(shelf.get(digests[i] ?? ""));
@@ -53358,10 +53366,12 @@ async function evaluateShare(bench, name2, bytes2, isMine) {
   }
   const session = await engine.load(modelOf(bench, name2, bytes2));
   try {
-    await detect(bench, session, name2, feedOf(bench, validation, images2), (i, table3) => {
-      const digest3 = digests.get(images2[i]);
+    const at2 = (i) => images2[i];
+    const keep2 = (i, table3) => {
+      const digest3 = digests.get(at2(i));
       if (digest3 !== void 0) shelf.put(digest3, packNumbers(detectionNumbers(table3)));
-    });
+    };
+    await detect(bench, session, name2, feedOf(bench, validation, images2), keep2, at2);
   } finally {
     context3.progress.end();
     await session.release();
@@ -80547,13 +80557,15 @@ async function confine({ settings: settings2, place: place2 }, workspace, folder
       fix: "Keep it in the repository, or name its folder in the input `data-folders` of the workflow."
     });
   }
-  const { python } = settings2.engine.tensorrt;
-  if (/[\\/]/.test(python) && within(workspace, resolve14(workspace, python)))
-    problems.push({
-      where: place2("/engine/tensorrt/python"),
-      what: "names a program inside the repository, which a pull request could bring along",
-      fix: "Name the Python of the runner, e.g. `python3`, or its absolute path outside the workspace."
-    });
+  for (const key of ["python", "trtexec"]) {
+    const program3 = settings2.engine.tensorrt[key];
+    if (/[\\/]/.test(program3) && within(workspace, resolve14(workspace, program3)))
+      problems.push({
+        where: place2(`/engine/tensorrt/${key}`),
+        what: "names a program inside the repository, which a pull request could bring along",
+        fix: `Name the one of the runner, e.g. \`${key === "python" ? "python3" : key}\`, or its absolute path outside the workspace.`
+      });
+  }
   if (problems.length > 0) throw new InputFault(problems);
 }
 async function real(path4) {

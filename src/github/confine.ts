@@ -16,7 +16,7 @@ const READS: readonly (readonly [pointer: string, of: (settings: Settings) => st
 
 /**
  * Holds settings, which a pull request can change, to the workspace and the folders that the workflow names besides:
- * links are followed first, and no program of the repository is taken for Python.
+ * links are followed first, and no program of the repository is taken for Python or trtexec.
  * @throws InputFault with every setting that leads elsewhere
  */
 export async function confine(
@@ -37,13 +37,15 @@ export async function confine(
       fix: 'Keep it in the repository, or name its folder in the input `data-folders` of the workflow.',
     });
   }
-  const { python } = settings.engine.tensorrt;
-  if (/[\\/]/.test(python) && within(workspace, resolve(workspace, python)))
-    problems.push({
-      where: place('/engine/tensorrt/python'),
-      what: 'names a program inside the repository, which a pull request could bring along',
-      fix: 'Name the Python of the runner, e.g. `python3`, or its absolute path outside the workspace.',
-    });
+  for (const key of ['python', 'trtexec'] as const) {
+    const program = settings.engine.tensorrt[key];
+    if (/[\\/]/.test(program) && within(workspace, resolve(workspace, program)))
+      problems.push({
+        where: place(`/engine/tensorrt/${key}`),
+        what: 'names a program inside the repository, which a pull request could bring along',
+        fix: `Name the one of the runner, e.g. \`${key === 'python' ? 'python3' : key}\`, or its absolute path outside the workspace.`,
+      });
+  }
   if (problems.length > 0) throw new InputFault(problems);
 }
 

@@ -6,6 +6,7 @@ import type { Bench } from './prepare.js';
 /**
  * Decoded detections of a feed, images numbered as the feed does.
  * @param onImage is given each image's own, as image 0.
+ * @param at - index in the validation set of an image of the feed, for messages; the same when left out
  */
 export async function detect(
   bench: Bench,
@@ -13,6 +14,7 @@ export async function detect(
   name: string,
   feed: ImageFeed,
   onImage?: (image: number, table: DetectionTable) => void,
+  at: (image: number) => number = (image) => image,
 ): Promise<DetectionTable> {
   const table = new DetectionBuilder();
   const geometries = new Map<number, ImageGeometry>();
@@ -29,9 +31,9 @@ export async function detect(
     (i, outputs) => {
       const geometry = geometries.get(i) as ImageGeometry;
       geometries.delete(i);
-      if (onImage === undefined) return decodeInto(bench, table, name, i, outputs, geometry);
+      if (onImage === undefined) return decodeInto(bench, table, name, i, outputs, geometry, at(i));
       const single = new DetectionBuilder();
-      decodeInto(bench, single, name, 0, outputs, geometry);
+      decodeInto(bench, single, name, 0, outputs, geometry, at(i));
       onImage(i, single.finish());
     },
     { signal: bench.context.signal, onProgress: (done, total) => bench.context.progress.update(done, total) },
@@ -39,7 +41,10 @@ export async function detect(
   return table.finish();
 }
 
-/** Decodes one image's outputs into a table of detections. */
+/**
+ * Decodes one image's outputs into a table of detections.
+ * @param named - its index in the validation set, for messages
+ */
 export function decodeInto(
   bench: Bench,
   table: DetectionBuilder,
@@ -47,6 +52,7 @@ export function decodeInto(
   image: number,
   outputs: ReadonlyMap<string, HostTensor>,
   geometry: ImageGeometry,
+  named = image,
 ): void {
   try {
     bench.choice.decoder.decode(outputs, geometry, (classIndex, x, y, w, h, score) => {
@@ -55,7 +61,7 @@ export function decodeInto(
     });
   } catch (error) {
     if (!(error instanceof InputFault)) throw error;
-    const file = bench.truth.images[image]?.name ?? `image ${image}`;
+    const file = bench.truth.images[named]?.name ?? `image ${named}`;
     throw new InputFault(
       error.problems.map((problem) => ({ ...problem, where: `${name}, ${file}, ${problem.where}` })),
       { cause: error },

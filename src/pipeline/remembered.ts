@@ -25,16 +25,26 @@ export async function detectKnown(
   const digests: (string | undefined)[] = [];
   for (const record of validation.records) digests.push(await imageDigest(record, validation.spec));
   const fresh = new Map<number, Float64Array>();
+  const keep =
+    (indexes: readonly number[]) =>
+    (i: number, table: DetectionTable): void => {
+      const image = indexes[i] as number;
+      const numbers = detectionNumbers(table);
+      fresh.set(image, numbers);
+      const [digest, text] = [digests[image], packNumbers(numbers)];
+      if (digest !== undefined && shelf.get(digest) !== text) shelf.put(digest, text);
+    };
   const run = (indexes: readonly number[]): Promise<unknown> =>
     indexes.length === 0
       ? Promise.resolve()
-      : detect(bench, session, name, feedOf(bench, validation, indexes), (i, table) => {
-          const image = indexes[i] as number;
-          const numbers = detectionNumbers(table);
-          fresh.set(image, numbers);
-          const [digest, text] = [digests[image], packNumbers(numbers)];
-          if (digest !== undefined && shelf.get(digest) !== text) shelf.put(digest, text);
-        });
+      : detect(
+          bench,
+          session,
+          name,
+          feedOf(bench, validation, indexes),
+          keep(indexes),
+          (i) => indexes[i] as number,
+        );
   const known = new Map(
     all.flatMap((i) => {
       const numbers = unpackNumbers(shelf.get(digests[i] ?? ''));

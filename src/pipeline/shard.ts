@@ -1,7 +1,7 @@
 /** A run split over machines: each measures its share into a file, the last joins the files and judges. */
 import { basename, isAbsolute } from 'node:path';
 import { settleTerms } from '../baseline/index.js';
-import { detectionNumbers } from '../dataset/index.js';
+import { detectionNumbers, type DetectionTable } from '../dataset/index.js';
 import { InputFault } from '../faults/index.js';
 import {
   Recording,
@@ -199,10 +199,12 @@ async function evaluateShare(
   }
   const session = await engine.load(modelOf(bench, name, bytes));
   try {
-    await detect(bench, session, name, feedOf(bench, validation, images), (i, table) => {
-      const digest = digests.get(images[i] as number);
+    const at = (i: number): number => images[i] as number;
+    const keep = (i: number, table: DetectionTable): void => {
+      const digest = digests.get(at(i));
       if (digest !== undefined) shelf.put(digest, packNumbers(detectionNumbers(table)));
-    });
+    };
+    await detect(bench, session, name, feedOf(bench, validation, images), keep, at);
   } finally {
     context.progress.end();
     await session.release();

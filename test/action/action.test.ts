@@ -122,6 +122,11 @@ describe('the action, started as the runner starts it', () => {
       (s: string) => `${s}engine:\n  tensorrt: { python: ./evil.sh }\n`,
       /engine\.tensorrt\.python: names a program inside the repository/,
     ],
+    [
+      'a program of the repository as trtexec',
+      (s: string) => `${s}engine:\n  tensorrt: { trtexec: tools/evil.sh }\n`,
+      /engine\.tensorrt\.trtexec: names a program inside the repository/,
+    ],
   ])('refuses settings that name %s', (_, change, message) =>
     withFolder(async (folder) => {
       await makeProject(folder, change);

@@ -8,6 +8,7 @@ import {
   announce,
   confine,
   ensureNativePackages,
+  haveBase,
   mannersOf,
   passOn,
   publish,
@@ -21,6 +22,8 @@ import {
   tellAudit,
   type ActionInputs,
   type News,
+  type Occasion,
+  type Surroundings,
 } from './github/index.js';
 import { runAudit, runGate, runMerge, runShard, type AuditResult } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
@@ -71,7 +74,7 @@ export async function runAction(): Promise<void> {
       await tellAudit(audit, out, occasion, where, inputs.posting, inputs.issue, manners);
       return;
     }
-    await judge(inputs, workspace, abort.signal, post);
+    await judge(inputs, workspace, { occasion, where }, abort.signal, post);
   } catch (error) {
     const ending = endingOf(error);
     process.exitCode = ending.exitStatus;
@@ -99,6 +102,7 @@ async function auditImages(
 async function judge(
   inputs: ActionInputs,
   workspace: string,
+  { occasion, where }: { readonly occasion: Occasion; readonly where: Surroundings },
   signal: AbortSignal,
   post: (news: News) => Promise<void>,
 ): Promise<void> {
@@ -107,7 +111,9 @@ async function judge(
   const loaded = await loadSettings(inputs.config);
   await confine(loaded, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
-  const context = { signal, out, progress, ...readComparison(inputs.workingDirectory, process.env) };
+  const comparison = readComparison(inputs.workingDirectory, process.env, occasion);
+  await haveBase(comparison, dirname(inputs.config), where, inputs.posting.token, (line) => progress.phase(line));
+  const context = { signal, out, progress, ...comparison };
   if (inputs.shard !== undefined) {
     publishShard(out, shardText(await runShard(loaded, context, inputs.shard)));
     return;

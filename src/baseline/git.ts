@@ -8,6 +8,8 @@ import { InputFault, SurroundingsFault, messageOf, systemCode } from '../faults/
 const run = promisify(execFile);
 /** A settings file or a list of names, not a model. */
 const MOST_OUTPUT = 64 * 2 ** 20;
+/** A checkout of large models takes minutes; a server that says nothing must not hold the job for ever. */
+const MOST_MILLISECONDS = 20 * 60_000;
 
 /** A commit of the repository that a file lies in. */
 export interface Repository {
@@ -36,17 +38,31 @@ export async function openRepository(folder: string, ref: string): Promise<Repos
     root,
     commit,
     async read(path) {
-      const name = inside(await realFolder(path));
-      const { stdout } = await git(
-        root,
-        ['ls-tree', '-z', '--name-only', commit, '--', `:(literal)${name}`],
-        where,
-      );
-      if (stdout.replaceAll('\0', '') !== name) return undefined;
-      return (await git(root, ['show', `${commit}:${name}`], where)).stdout;
+      const asWritten = relative(await lexicalRoot(root, path), path).split(sep).join('/');
+      for (const name of new Set([asWritten, inside(await realFolder(path))])) {
+        const { stdout } = await git(
+          root,
+          ['ls-tree', '-z', '--name-only', commit, '--', `:(literal)${name}`],
+          where,
+        );
+        if (stdout.replaceAll('\0', '') === name)
+          return (await git(root, ['show', `${commit}:${name}`], where)).stdout;
+      }
+      return undefined;
     },
     checkedOut: (job) => inWorkTree(root, commit, where, job),
   };
+}
+
+/**
+ * The folder above a path that is the repository's root. A name below it is the commit's own, whatever symbolic links
+ * the head put in its way: a head that moves a folder elsewhere does not get away from the base's file.
+ */
+async function lexicalRoot(root: string, path: string): Promise<string> {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if ((await realpath(folder).catch(() => undefined)) === root) return folder;
+    if (folder === dirname(folder)) return root;
+  }
 }
 
 /** The path with its folder's symbolic links resolved; the file itself need not exist. */
@@ -57,6 +73,62 @@ async function realFolder(path: string): Promise<string> {
     if (systemCode(error) === 'ENOENT') return path;
     throw error;
   }
+}
+
+/** Where a commit can be had that the checkout lacks. */
+export interface Remote {
+  /** Of the repository itself, e.g. `https://github.com/owner/name`. */
+  readonly url: string;
+  /** Sent to that server alone; empty for none. Never on a command line, where other processes could read it. */
+  readonly token: string;
+}
+
+/**
+ * Sees to it that a commit is there: a checkout of depth 1 has the head alone. Fetches that one commit, and no branch
+ * or tag changes by it.
+ * @param folder - in the work tree
+ * @param commit - its full name
+ * @throws InputFault when the folder is in no repository, or the commit cannot be had
+ */
+export async function obtainCommit(folder: string, commit: string, remote: Remote): Promise<'there' | 'fetched'> {
+  const where = `base ${commit}`;
+  const root = (await inRepository(await realpath(folder), where)).trim();
+  try {
+    await git(root, ['cat-file', '-e', `${commit}^{commit}`], where);
+    return 'there';
+  } catch (error) {
+    if (!(error instanceof SurroundingsFault) || systemCode(error.cause) === 'ENOENT') throw error;
+  }
+  const shallow = (await git(root, ['rev-parse', '--is-shallow-repository'], where)).stdout.trim() === 'true';
+  const how = ['--no-tags', '--no-recurse-submodules', '--no-write-fetch-head', ...(shallow ? ['--depth=1'] : [])];
+  try {
+    await git(root, ['fetch', '--quiet', ...how, remote.url, commit], where, credentials(remote));
+  } catch (cause) {
+    if (!(cause instanceof SurroundingsFault)) throw cause;
+    throw new InputFault(
+      {
+        where,
+        what: `its commit is not in this checkout and cannot be fetched (${cause.problem.what}), so nobody could say by what to judge`,
+        fix: 'Give actions/checkout `fetch-depth: 0`, or this action a `token` with `contents: read`.',
+      },
+      { cause },
+    );
+  }
+  return 'fetched';
+}
+
+/** As settings that only the child sees; the empty value first takes out what actions/checkout may have left. */
+function credentials({ url, token }: Remote): NodeJS.ProcessEnv {
+  if (token === '') return {};
+  const key = `http.${new URL(url).origin}/.extraheader`;
+  const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
+  return {
+    GIT_CONFIG_COUNT: '2',
+    GIT_CONFIG_KEY_0: key,
+    GIT_CONFIG_VALUE_0: '',
+    GIT_CONFIG_KEY_1: key,
+    GIT_CONFIG_VALUE_1: `AUTHORIZATION: basic ${basic}`,
+  };
 }
 
 async function inRepository(folder: string, where: string): Promise<string> {
@@ -118,12 +190,14 @@ async function git(
   cwd: string,
   args: readonly string[],
   where: string,
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<{ readonly stdout: string }> {
   try {
     return await run('git', ['-c', 'core.hooksPath=/dev/null', ...args], {
       cwd,
       maxBuffer: MOST_OUTPUT,
-      env: { ...process.env, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' },
+      timeout: MOST_MILLISECONDS,
+      env: { ...process.env, ...environment, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' },
     });
   } catch (cause) {
     const missing = systemCode(cause) === 'ENOENT';

@@ -1,5 +1,5 @@
 /** What a pull request is compared with: the base's settings, waivers, report and detections, from git or from files. */
-export { openRepository, type Repository } from './git.js';
+export { obtainCommit, openRepository, type Remote, type Repository } from './git.js';
 export { readDetections, writeDetections, DETECTIONS_FILE } from './detections.js';
 export { readKept, type Kept } from './kept.js';
 export { diffSettings } from './settings-diff.js';

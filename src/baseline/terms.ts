@@ -13,8 +13,8 @@ export type BaseRequest =
   | { readonly kind: 'report'; readonly file: string; readonly ref?: string }
   /** A commit of the repository that the settings lie in. */
   | { readonly kind: 'ref'; readonly ref: string }
-  /** There is none, and that is right: a run on the default branch. */
-  | { readonly kind: 'none' };
+  /** There is none, and that is right: a run on the default branch. With a ref, its settings judge all the same. */
+  | { readonly kind: 'none'; readonly ref?: string };
 
 /** By what is judged. */
 export interface Terms {
@@ -39,7 +39,7 @@ export async function settleTerms(
   request: BaseRequest | undefined,
   today: string,
 ): Promise<Terms> {
-  const ref = request?.kind === 'none' ? undefined : request?.ref;
+  const ref = request?.ref;
   const own = await ownWaivers(head);
   if (ref === undefined)
     return {
@@ -76,7 +76,11 @@ function atBase(text: string, file: string, ref: string): LoadedSettings {
   } catch (error) {
     if (!(error instanceof InputFault)) throw error;
     throw new InputFault(
-      error.problems.map((problem) => ({ ...problem, where: `${ref}:${problem.where}` })),
+      error.problems.map((problem) => ({
+        ...problem,
+        where: `${ref}:${problem.where}`,
+        fix: `${problem.fix ?? 'Mend it.'} It stands on the base, whose settings judge: mend it there first.`,
+      })),
       { cause: error },
     );
   }

@@ -21,6 +21,7 @@ export function baseChecks(input: AgainstBase): readonly Check[] {
   if (base?.kind === 'measured')
     return [...setChecks(base, input), ...(limits === undefined ? [] : limitChecks(base, limits, input))];
   if (base?.kind === 'none') return limits === undefined ? [] : [denied];
+  if (base?.kind === 'first') return [{ ...denied, sentence: `There is no base to compare with: ${base.why}.` }];
   if (base === undefined && limits === undefined) return [];
   const why =
     base?.why ?? 'none was named with `--base` or `--base-ref` (`--no-base` says that there is none)';

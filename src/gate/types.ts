@@ -34,6 +34,8 @@ export type BaseAtHand =
     }
   /** There should be one. */
   | { readonly kind: 'missing'; readonly why: string }
+  /** It does not know int8-gate yet: nothing to compare with, and nothing that was taken away. */
+  | { readonly kind: 'first'; readonly why: string }
   /** Nobody wants one: a run on the default branch. */
   | { readonly kind: 'none' };
 

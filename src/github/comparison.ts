@@ -1,49 +1,74 @@
 import { resolve } from 'node:path';
 import * as core from '@actions/core';
-import type { BaseRequest } from '../baseline/index.js';
+import { obtainCommit, type BaseRequest } from '../baseline/index.js';
 import { InputFault } from '../faults/index.js';
 import { inside } from './action.js';
+import type { Occasion, Surroundings } from './occasion.js';
 
-/** What the workflow says a run is compared with and remembered in. */
+/** What a run is compared with and remembered in. */
 export interface Comparison {
-  readonly base: BaseRequest | undefined;
+  readonly base: BaseRequest;
   readonly history: string | undefined;
   readonly commit: string | undefined;
 }
 
-/** Events that stand for a pull request: there a base that is not named is missing. Others have none. */
-const COMPARED: ReadonlySet<string> = new Set(['pull_request', 'pull_request_target', 'merge_group']);
-
 /**
- * The inputs `base`, `base-ref` and `history`.
+ * The inputs `base`, `base-ref` and `history`. In a pull request and in a merge queue the event names the base, and no
+ * input is needed: its settings judge, and it is measured where `base` says nothing else.
  * @param workingDirectory - absolute; what paths are relative to
- * @throws InputFault when a path leaves the workspace, or the inputs contradict each other
+ * @throws InputFault when a path leaves the workspace
  */
-export function readComparison(workingDirectory: string, environment: NodeJS.ProcessEnv): Comparison {
+export function readComparison(
+  workingDirectory: string,
+  environment: NodeJS.ProcessEnv,
+  occasion: Occasion,
+): Comparison {
   const workspace = resolve(environment.GITHUB_WORKSPACE ?? process.cwd());
   const path = (input: string): string | undefined => {
     const text = core.getInput(input);
     return text === '' ? undefined : inside(workspace, resolve(workingDirectory, text), input);
   };
+  const none = core.getInput('base') === 'none';
   return {
-    base: baseOf(core.getInput('base'), core.getInput('base-ref'), path, environment.GITHUB_EVENT_NAME ?? ''),
+    base: requestOf(none ? 'none' : path('base'), core.getInput('base-ref') || baseOf(occasion)),
     history: path('history'),
     commit: environment.GITHUB_SHA,
   };
 }
 
-function baseOf(
-  base: string,
-  ref: string,
-  path: (input: string) => string | undefined,
-  event: string,
-): BaseRequest | undefined {
-  if (base === 'none') {
-    if (ref === '') return { kind: 'none' };
-    throw new InputFault({ where: 'input base', what: '`none` contradicts base-ref', fix: 'Give one.' });
-  }
-  const file = path('base');
-  if (file !== undefined) return { kind: 'report', file, ...(ref !== '' && { ref }) };
-  if (ref !== '') return { kind: 'ref', ref };
-  return COMPARED.has(event) ? undefined : { kind: 'none' };
+/** The base's commit by the event; others than a pull request's and a merge queue's have none. */
+export function baseOf(occasion: Occasion): string | undefined {
+  return occasion.kind === 'pull-request' || occasion.kind === 'merge-group' ? occasion.baseSha : undefined;
+}
+
+/**
+ * How inputs and event become a request. No combination leaves a pull request to its own settings: `none` and a report
+ * take the place of measuring, never of the base's word.
+ * @param base - `none`, an absolute path, or nothing
+ */
+export function requestOf(base: string | undefined, ref: string | undefined): BaseRequest {
+  const named = ref === undefined ? {} : { ref };
+  if (base === 'none') return { kind: 'none', ...named };
+  if (base !== undefined) return { kind: 'report', file: base, ...named };
+  return ref === undefined ? { kind: 'none' } : { kind: 'ref', ref };
+}
+
+/**
+ * Fetches the base's commit where the checkout lacks it, which a checkout of depth 1 does.
+ * @throws InputFault when it cannot be had: a head is never judged by its own settings for want of the base's
+ */
+export async function haveBase(
+  { base }: Comparison,
+  folder: string,
+  { repository, serverUrl }: Surroundings,
+  token: string,
+  say: (line: string) => void,
+): Promise<void> {
+  const { ref } = base;
+  // What has another name than a commit's is for git to find, or not.
+  if (ref === undefined || !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) return;
+  if (repository === undefined)
+    throw new InputFault({ where: 'GITHUB_REPOSITORY', what: 'names no repository to fetch the base from' });
+  const found = await obtainCommit(folder, ref, { url: `${serverUrl}/${repository}`, token });
+  if (found === 'fetched') say(`Fetched the base's commit ${ref.slice(0, 9)}, which the checkout lacked`);
 }

@@ -9,4 +9,4 @@ export { readOccasion, readSurroundings, type Occasion, type Surroundings } from
 export { mannersOf, type Manners } from './patience.js';
 export { annotationsOf, sourcesOf } from './places.js';
 export type { News, Posting } from './tell.js';
-export { readComparison, type Comparison } from './comparison.js';
+export { haveBase, readComparison, type Comparison } from './comparison.js';

@@ -8,12 +8,14 @@ export type Occasion =
       readonly number: number;
       /** Head of the pull request when the event was made; GITHUB_SHA is an ephemeral merge commit. */
       readonly headSha: string;
+      /** Tip of the base branch; its settings judge. */
+      readonly baseSha: string;
       /** From another repository: the token can read only, whatever the workflow asks for. */
       readonly fork: boolean;
       /** `pull_request_target`: runs with the base's token and secrets. */
       readonly privileged: boolean;
     }
-  | { readonly kind: 'merge-group'; readonly headSha: string }
+  | { readonly kind: 'merge-group'; readonly headSha: string; readonly baseSha: string }
   /** After another workflow; its files are as trustworthy as whoever wrote the pull request. */
   | {
       readonly kind: 'workflow-run';
@@ -133,12 +135,17 @@ export function occasionOf(event: string, payload: unknown, sha: string): Occasi
         kind: 'pull-request',
         number: count(at('pull_request.number'), 'pull_request.number'),
         headSha: commit('pull_request.head.sha'),
+        baseSha: commit('pull_request.base.sha'),
         // A fork that was deleted has no repository any more.
         fork: at('pull_request.head.repo.full_name') !== at('pull_request.base.repo.full_name'),
         privileged: event === 'pull_request_target',
       };
     case 'merge_group':
-      return { kind: 'merge-group', headSha: commit('merge_group.head_sha') };
+      return {
+        kind: 'merge-group',
+        headSha: commit('merge_group.head_sha'),
+        baseSha: commit('merge_group.base_sha'),
+      };
     case 'workflow_run': {
       const pulls = at('workflow_run.pull_requests');
       const conclusion = at('workflow_run.conclusion');

@@ -30,6 +30,7 @@ export function againstBase(
     ...(waivers.length > 0 && { waivers }),
     ...(terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] }),
     findings: [...report.findings, ...ownTerms(terms)],
+    verdict: { ...report.verdict, todo: [...report.verdict.todo, ...ownTerms(terms).map(asTodo)] },
   };
 }
 
@@ -53,6 +54,10 @@ function usedWaivers({ checks }: Verdict): UsedWaiver[] {
   });
 }
 
+function asTodo({ sentence, advice }: Finding): string {
+  return `${sentence} ${advice}`;
+}
+
 /** Who judges by a head's own word says so. */
 function ownTerms({ withoutBase }: Terms): readonly Finding[] {
   if (withoutBase === undefined) return [];
@@ -61,8 +66,8 @@ function ownTerms({ withoutBase }: Terms): readonly Finding[] {
       kind: 'own-terms',
       severity: 'info',
       subject: 'gate',
-      sentence: `No thresholds of the base could count: ${withoutBase}.`,
-      advice: 'Review the `gate` section as what will judge the next pull request.',
+      sentence: `The thresholds are this head's own: ${withoutBase}.`,
+      advice: 'Review the gate section of the settings: it judged here, and will judge what comes after.',
     },
   ];
 }

@@ -23,6 +23,8 @@ export type FoundBase =
       readonly images: number;
     }
   | { readonly kind: 'missing'; readonly why: string }
+  /** It has no settings: int8-gate is new here. */
+  | { readonly kind: 'first'; readonly why: string }
   | { readonly kind: 'none' };
 
 /** Runs the main job; handed in, since that job asks for the base itself. */
@@ -38,7 +40,7 @@ export async function findBase(
   context: Context,
   run: RunJob,
 ): Promise<FoundBase | undefined> {
-  if (request === undefined || request.kind === 'none') return request;
+  if (request === undefined || request.kind === 'none') return request && { kind: 'none' };
   const { repository, withoutBase } = terms;
   if (request.kind === 'report') {
     const kept = await readKept(request.file);
@@ -46,7 +48,7 @@ export async function findBase(
     const where = basename(request.file);
     return { kind: 'measured', source: 'report', where, commit: repository?.commit, kept, images };
   }
-  if (withoutBase !== undefined) return { kind: 'missing', why: withoutBase };
+  if (withoutBase !== undefined) return { kind: 'first', why: withoutBase };
   if (repository === undefined) throw new Error('a ref was named and no repository opened');
   return measureBase(terms, repository, request.ref, context, run);
 }

@@ -272,7 +272,7 @@ export const settingsSchema = {
           enum: ['fail', 'pass'],
           default: 'fail',
           description:
-            'What it means that there is no base to compare with, though `thresholds.base` asks for one or the base has no settings file.',
+            'What it means that there is no base to compare with, though `thresholds.base` asks for one, or that it cannot be measured. A base without a settings file is told and lets pass.',
         },
         seed: {
           type: 'integer',

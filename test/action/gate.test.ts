@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { git } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
 import { FakeGitHub } from './fake-github.js';
 import { NEW, pullRequest, runStep, type StepResult } from './runner.js';
@@ -12,9 +13,17 @@ beforeEach(async () => {
 });
 afterEach(() => github.stop());
 
-/** The whole gate on a pull request. */
-const judge = (folder: string): Promise<StepResult> =>
-  runStep(folder, api, { event: pullRequest(NEW), inputs: { 'data-folders': SIGNS } });
+/** The whole gate on a pull request that brings int8-gate into its repository. */
+const judge = async (folder: string): Promise<StepResult> => {
+  const base = await emptyBase(folder);
+  return runStep(folder, api, { event: pullRequest(NEW, { base }), inputs: { 'data-folders': SIGNS } });
+};
+
+async function emptyBase(folder: string): Promise<string> {
+  await git(folder, 'init', '-q');
+  await git(folder, 'commit', '-q', '--allow-empty', '-m', 'before int8-gate');
+  return git(folder, 'rev-parse', 'HEAD');
+}
 
 describe('the whole gate on a pull request', () => {
   test('ends with one comment, one check and the summary', () =>
@@ -24,7 +33,9 @@ describe('the whole gate on a pull request', () => {
       expect(status).toBe(0);
       expect(outputs.verdict).toBe('pass');
       expect(summary).toMatch(/^## ✅ int8-gate: PASS/);
-      expect(github.commentsOn(7).map(({ body }) => body)).toEqual([expect.stringMatching(/PASS/)]);
+      expect(github.commentsOn(7).map(({ body }) => body)).toEqual([
+        expect.stringMatching(/PASS[^]*What to do[^]*has no int8-gate\.yml, so the head is judged by its own/),
+      ]);
       expect([...github.checks.values()]).toMatchObject([{ sha: NEW, conclusion: 'success' }]);
       expect(github.violations).toEqual([]);
     }));

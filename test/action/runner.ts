@@ -57,11 +57,13 @@ interface PullRequestParts {
   readonly from?: string | null;
   readonly name?: string;
   readonly number?: unknown;
+  /** Tip of the base branch. */
+  readonly base?: string;
 }
 
 export function pullRequest(
   head: string,
-  { from = 'octo/signs', name = 'pull_request', number = 7 }: PullRequestParts = {},
+  { from = 'octo/signs', name = 'pull_request', number = 7, base = 'd'.repeat(40) }: PullRequestParts = {},
 ): Event {
   return {
     name,
@@ -71,7 +73,7 @@ export function pullRequest(
         number,
         title: '::error::pwned @everyone <img src=x>',
         head: { sha: head, ref: 'feature', repo: from === null ? null : repo(from) },
-        base: { sha: 'd'.repeat(40), repo: repo('octo/signs') },
+        base: { sha: base, repo: repo('octo/signs') },
       },
       repository: repo('octo/signs'),
     },
@@ -104,7 +106,13 @@ export function mergeGroup(head: string): Event {
   return {
     name: 'merge_group',
     sha: head,
-    payload: { merge_group: { head_sha: head, head_ref: `refs/heads/gh-readonly-queue/main/pr-7-${OLD}` } },
+    payload: {
+      merge_group: {
+        head_sha: head,
+        base_sha: 'd'.repeat(40),
+        head_ref: `refs/heads/gh-readonly-queue/main/pr-7-${OLD}`,
+      },
+    },
   };
 }
 

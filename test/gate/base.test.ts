@@ -71,6 +71,12 @@ describe('what is not there', () => {
       /main has no int8-gate\.yml; what is not compared/,
     ],
     ['one that may be missing', { base: missing, baseMissing: 'pass' }, 'pass', /the settings let that pass/],
+    [
+      'one that does not know int8-gate yet',
+      { base: { kind: 'first', why: 'main has no int8-gate.yml' } },
+      'pass',
+      /There is no base to compare with: main has no int8-gate\.yml\./,
+    ],
     ['one that is denied', { base: { kind: 'none' } }, 'pass', /as the run was told/],
     [
       'another validation set',

@@ -1,7 +1,7 @@
 import type { Thresholds } from '../settings/index.js';
 import { accuracyChecks, classChecks } from './drops.js';
 import type { BaseAtHand, Candidate, Check } from './types.js';
-import { waiverFor, type Waivers } from './waivers.js';
+import { expiredFor, expiredWords, waiverFor, type Waivers } from './waivers.js';
 
 /** What the head is held against the base with. */
 export interface AgainstBase {
@@ -21,7 +21,8 @@ export function baseChecks(input: AgainstBase): readonly Check[] {
   if (base?.kind === 'measured')
     return [...setChecks(base, input), ...(limits === undefined ? [] : limitChecks(base, limits, input))];
   if (base?.kind === 'none') return limits === undefined ? [] : [denied];
-  if (base?.kind === 'first') return [{ ...denied, sentence: `There is no base to compare with: ${base.why}.` }];
+  if (base?.kind === 'first')
+    return [{ ...denied, sentence: `There is no base to compare with: ${base.why}.` }];
   if (base === undefined && limits === undefined) return [];
   const why =
     base?.why ?? 'none was named with `--base` or `--base-ref` (`--no-base` says that there is none)';
@@ -131,7 +132,12 @@ function setChecks({ images: before }: Measured, { images, waivers }: AgainstBas
 /** A count that failed passes when a waiver allows it. */
 function waived(check: Check, drop: number, waivers: Waivers): Check {
   const waiver = check.kind === 'fail' ? waiverFor(waivers, check.metric, undefined, 'base') : undefined;
-  if (waiver === undefined || drop > waiver.allowedDrop) return check;
+  if (waiver === undefined || drop > waiver.allowedDrop) {
+    const expired = check.kind === 'fail' ? expiredFor(waivers, check.metric, undefined, 'base') : undefined;
+    return expired === undefined || drop > expired.allowedDrop
+      ? check
+      : { ...check, sentence: `${check.sentence}${expiredWords(expired)}` };
+  }
   const { owner, expires, reason } = waiver;
   return {
     ...check,

@@ -3,8 +3,19 @@ import type { ClassDrop, Drop } from '../evaluation/index.js';
 /** Below this many images a bootstrap gives intervals that are too narrow, so they decide nothing. */
 export const FEW_IMAGES = 20;
 
+/** From so few on, a fall is certain enough only where it takes more than half of what was there. */
+const VERY_FEW_IMAGES = 5;
+
+/**
+ * How much wider an interval from few images is taken. Student's t and the missing degree of freedom ask for 1.6 at 5
+ * images and 1.1 at 19; the rest is for what a bootstrap of so few cannot show.
+ */
+const WIDER = 3;
+
 /** What is known of a drop. */
 export interface DropEvidence {
+  /** What the drop is from, 0…1. */
+  readonly before: number;
   /** Before minus after. */
   readonly drop: number;
   readonly allowed: number;
@@ -32,7 +43,8 @@ export interface DropDecision {
 
 /**
  * Passes when the whole interval clears the limit, fails when the whole interval lies beyond it, and decides nothing when
- * it straddles it or rests on fewer than {@link FEW_IMAGES} images.
+ * it straddles it or rests on fewer than {@link FEW_IMAGES} images. Of those, a fall fails that is certain all the same:
+ * beyond the limit with the interval taken {@link WIDER} times as wide, or of more than half of what was there.
  *
  * Where many classes are judged at once, a class fails only when the interval that holds for all of them together lies
  * beyond the limit: one of 80 would else fail by chance. To pass, its own interval is enough: the gate passes only when
@@ -52,8 +64,9 @@ export function decideDrop(evidence: DropEvidence): DropDecision {
   const { low, high } = interval;
   const images = 'images' in interval ? interval.images : evidence.images;
   const lowest = lowestOf(evidence);
-  const few = images < FEW_IMAGES;
-  const clear = high <= allowed ? 'pass' : lowest > allowed ? 'fail' : 'inconclusive';
+  const few =
+    images < FEW_IMAGES && !(clearOf(evidence, lowest) === 'fail' && isCertain(evidence, lowest, images));
+  const clear = clearOf(evidence, lowest);
   const imagesToDecide =
     clear === 'inconclusive'
       ? imagesNeeded(drop, allowed, drop <= allowed ? high - drop : drop - lowest, images)
@@ -65,8 +78,18 @@ export function decideDrop(evidence: DropEvidence): DropDecision {
     interval: [low, high],
     images,
     imagesToDecide,
-    words: `${outcomeWords(evidence, clear, lowest, images, imagesToDecide)}${doubt(interval, images, held(evidence))}`,
+    words: `${outcomeWords(evidence, clear, lowest, images, imagesToDecide)}${doubt(interval, images, held(evidence), few)}`,
   };
+}
+
+function clearOf({ allowed, interval }: DropEvidence, lowest: number): DropDecision['kind'] {
+  return (interval?.high ?? NaN) <= allowed ? 'pass' : lowest > allowed ? 'fail' : 'inconclusive';
+}
+
+/** Whether a fall from few images leaves no doubt. An interval without width says nothing about its width. */
+function isCertain({ before, drop, allowed }: DropEvidence, lowest: number, images: number): boolean {
+  const width = drop - lowest;
+  return drop > before / 2 || (images >= VERY_FEW_IMAGES && width > 0 && drop - WIDER * width > allowed);
 }
 
 /** The low end that a failure needs: of the interval for all classes at once, where there are several. */
@@ -104,13 +127,15 @@ function outcomeWords(
 }
 
 /** What the interval does not say. */
-function doubt({ low, high }: Drop, images: number, which: string): string {
+function doubt({ low, high }: Drop, images: number, which: string, few: boolean): string {
   const flat =
     low === high
       ? ` The interval has no width: the resamples of the ${images} images${which} showed no spread, which is not proof that there is none.`
       : '';
+  if (few)
+    return `${flat} It rests on ${images} images${which}; intervals from fewer than ${FEW_IMAGES} are too narrow to decide.`;
   return images < FEW_IMAGES
-    ? `${flat} It rests on ${images} images${which}; intervals from fewer than ${FEW_IMAGES} are too narrow to decide.`
+    ? `${flat} It rests on only ${images} images${which}, and is too large to be chance all the same.`
     : flat;
 }
 

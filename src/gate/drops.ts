@@ -2,7 +2,7 @@ import type { BootstrapResult, ClassResult, CocoStats, Drop } from '../evaluatio
 import type { Thresholds } from '../settings/index.js';
 import { decideDrop, type DropDecision } from './decision.js';
 import type { Candidate, Check } from './types.js';
-import { waiverFor, type Waivers } from './waivers.js';
+import { expiredFor, expiredWords, waiverFor, type Waivers } from './waivers.js';
 import { fixed } from './words.js';
 
 /** What accuracy is held against: FP32, or the base. */
@@ -139,7 +139,7 @@ function waivable(name: string, allowed: number, held: Held): Omit<Check, 'metri
   const check = dropCheck(name, allowed, held);
   const { side, metric, subject, before, after } = held;
   const waiver = check.kind === 'pass' ? undefined : waiverFor(side.waivers, metric, subject, side.against);
-  if (waiver === undefined || waiver.allowedDrop <= allowed) return check;
+  if (waiver === undefined || waiver.allowedDrop <= allowed) return withExpired(check, name, held);
   const { owner, expires, reason, allowedDrop } = waiver;
   const passed = dropCheck(name, allowedDrop, held);
   if (passed.kind !== 'pass')
@@ -154,6 +154,18 @@ function waivable(name: string, allowed: number, held: Held): Omit<Check, 'metri
     waiver: { ...waiver, drop: before - after },
     sentence: `${dropWords(name, allowed, held)} Waived up to ${fixed(allowedDrop)} by ${owner} until ${expires}: ${reason}.`,
   };
+}
+
+/** Says of a check that an expired waiver would have let it pass. */
+function withExpired(
+  check: Omit<Check, 'metric' | 'subject'>,
+  name: string,
+  held: Held,
+): Omit<Check, 'metric' | 'subject'> {
+  const { side, metric, subject } = held;
+  const expired = check.kind === 'pass' ? undefined : expiredFor(side.waivers, metric, subject, side.against);
+  if (expired === undefined || dropCheck(name, expired.allowedDrop, held).kind !== 'pass') return check;
+  return { ...check, kind: 'fail', sentence: `${check.sentence}${expiredWords(expired)}` };
 }
 
 function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metric' | 'subject'> {
@@ -178,7 +190,7 @@ function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metr
 function decided(allowed: number, { before, after, interval, side }: Held): DropDecision {
   const { intervals, images } = side;
   const { family, confidence } = intervals ?? {};
-  return decideDrop({ drop: before - after, allowed, interval, images, family, confidence });
+  return decideDrop({ before, drop: before - after, allowed, interval, images, family, confidence });
 }
 
 function dropWords(name: string, allowed: number, held: Held): string {

@@ -5,7 +5,7 @@ import { baseChecks } from './base.js';
 import { accuracyChecks, classChecks } from './drops.js';
 import { plainChecks } from './plain.js';
 import type { BaseAtHand, Candidate, Check, Verdict } from './types.js';
-import { expiredChecks, type Waivers } from './waivers.js';
+import type { Waivers } from './waivers.js';
 
 /** What is judged. */
 export interface Judgement {
@@ -53,7 +53,6 @@ function checksOf({ base, waivers = NO_WAIVERS, baseMissing = 'fail', ...judgeme
     ...classChecks(side),
     ...plainChecks(thresholds, candidate),
     ...baseChecks({ limits: thresholds.base, base, candidate, images, waivers, missing: baseMissing }),
-    ...expiredChecks(waivers),
   ];
 }
 

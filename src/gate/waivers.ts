@@ -17,11 +17,21 @@ export function isExpired({ expires }: Waiver, today: string): boolean {
 }
 
 /** The most generous waiver in force for a check. */
-export function waiverFor(
+export function waiverFor(waivers: Waivers, ...check: Checked): Waiver | undefined {
+  return mostGenerous(waivers, check, false);
+}
+
+/** The most generous waiver for a check that is in force no more. */
+export function expiredFor(waivers: Waivers, ...check: Checked): Waiver | undefined {
+  return mostGenerous(waivers, check, true);
+}
+
+type Checked = readonly [metric: string, subject: string | undefined, against: 'fp32' | 'base'];
+
+function mostGenerous(
   { list, today }: Waivers,
-  metric: string,
-  subject: string | undefined,
-  against: 'fp32' | 'base',
+  [metric, subject, against]: Checked,
+  expired: boolean,
 ): Waiver | undefined {
   return list
     .filter(
@@ -29,7 +39,7 @@ export function waiverFor(
         one.metric === metric &&
         (one.subject === undefined || one.subject === subject) &&
         (one.against === undefined || one.against === against) &&
-        !isExpired(one, today),
+        isExpired(one, today) === expired,
     )
     .reduce<Waiver | undefined>(
       (a, b) => (a === undefined || b.allowedDrop > a.allowedDrop ? b : a),
@@ -37,18 +47,15 @@ export function waiverFor(
     );
 }
 
-/** An expired waiver fails, needed or not: what was allowed for a while is looked at again. */
-export function expiredChecks({ list, today }: Waivers): readonly Check[] {
-  return list
-    .filter((one) => isExpired(one, today))
-    .map(({ metric, subject, owner, reason, expires }) => ({
-      kind: 'fail',
-      metric: 'waiver',
-      ...(subject !== undefined && { subject }),
-      limit: `≤ ${expires}`,
-      value: null,
-      sentence: `The waiver of ${subject === undefined ? metric : `${metric} of ${subject}`} by ${owner} (${reason}) expired on ${expires}: take it out, or renew it on the base branch.`,
-    }));
+/** What a check says that would have passed a while ago. */
+export function expiredWords({ allowedDrop, owner, expires, reason }: Waiver): string {
+  const allowed = Number(allowedDrop.toFixed(3));
+  return ` A waiver by ${owner} (${reason}) allowed ${allowed} until ${expires} and has expired: mend what it excused, or renew it on the base branch.`;
+}
+
+/** Waivers that are in force no more. They excuse nothing, and fail nothing by themselves. */
+export function expiredWaivers({ list, today }: Waivers): readonly Waiver[] {
+  return list.filter((one) => isExpired(one, today));
 }
 
 /**

@@ -16,6 +16,7 @@ const POINTERS: Readonly<Record<string, string>> = {
   saturation: '/calibration/calibrator',
   'range-outlier': '/calibration/calibrator',
   preprocessing: '/preprocessing',
+  'expired-waiver': '/gate/waivers',
   'noisy-gpu': '/engine',
   'simulation-parts': '/engine',
 };

@@ -1,7 +1,7 @@
 import type { Terms } from '../baseline/index.js';
 import type { DetectionTable } from '../dataset/index.js';
 import type { Drop } from '../evaluation/index.js';
-import type { Verdict } from '../gate/index.js';
+import { expiredWaivers, type Verdict } from '../gate/index.js';
 import {
   diffReports,
   type BaseSection,
@@ -29,7 +29,7 @@ export function againstBase(
     ...(base?.kind === 'measured' && { base: baseSection(report, bench, base, head) }),
     ...(waivers.length > 0 && { waivers }),
     ...(terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] }),
-    findings: [...report.findings, ...ownTerms(terms)],
+    findings: [...report.findings, ...ownTerms(terms), ...expired(terms)],
     verdict: { ...report.verdict, todo: [...report.verdict.todo, ...ownTerms(terms).map(asTodo)] },
   };
 }
@@ -52,6 +52,17 @@ function usedWaivers({ checks }: Verdict): UsedWaiver[] {
     const { metric, allowedDrop, drop, reason, owner, expires } = waiver;
     return [{ metric, ...(subject !== undefined && { subject }), allowedDrop, drop, reason, owner, expires }];
   });
+}
+
+/** Told each time, so that nobody counts on one that is in force no more. */
+function expired({ waivers }: Terms): readonly Finding[] {
+  return expiredWaivers(waivers).map(({ metric, subject, owner, expires, reason }) => ({
+    kind: 'expired-waiver',
+    severity: 'warning',
+    subject: subject ?? metric,
+    sentence: `The waiver of ${subject === undefined ? metric : `${metric} of ${subject}`} by ${owner} (${reason}) expired on ${expires} and excuses nothing any more.`,
+    advice: 'Take it out, or renew it on the base branch if what it excused is still there.',
+  }));
 }
 
 function asTodo({ sentence, advice }: Finding): string {

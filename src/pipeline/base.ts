@@ -68,14 +68,14 @@ async function measureBase(
       const images = await imagesOf(base);
       const measured = onHeadsSet(base, loaded);
       const shelf = await shelfOf(measured, context);
-      const earlier = await shelf?.get();
+      const earlier = await shelf.get();
       const common = { kind: 'measured', where: ref, commit: repository.commit, images } as const;
       if (earlier !== undefined) return { ...common, source: 'cache', kept: earlier } as const;
       const progress = of(ref, context.progress);
       // The base is measured and not judged, and no history is its own.
       await run(measured, { signal: context.signal, out, base: { kind: 'none' }, progress });
       const kept = await readKept(out);
-      await shelf?.put(kept);
+      await shelf.put(kept);
       return { ...common, source: 'computed', kept } as const;
     });
   } catch (error) {

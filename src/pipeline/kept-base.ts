@@ -4,14 +4,14 @@ import { cpus } from 'node:os';
 import { readDetections, writeDetections, type Kept } from '../baseline/index.js';
 import { imageDigests, listImages, loadGroundTruth, truthDigest } from '../dataset/index.js';
 import { InputFault } from '../faults/index.js';
-import { readModel } from '../onnx/index.js';
+import { encodeModel, readModel } from '../onnx/index.js';
 import { parseReport } from '../report/index.js';
 import type { LoadedSettings, Settings } from '../settings/index.js';
 import { codeDigest, keyOf, type Shelf } from '../store/index.js';
 import type { Context } from './context.js';
 import { digestOf, storeOf } from './keys.js';
 
-/** A place for the base of some settings, or none. */
+/** A place for the base of some settings. */
 export interface BaseShelf {
   get(): Promise<Kept | undefined>;
   put(kept: Kept): Promise<void>;
@@ -19,16 +19,15 @@ export interface BaseShelf {
 
 /**
  * The shelf of a base: its key holds the digests of model, data, plan and settings, of the program and the machine, so
- * that what is found there is what would be measured. Undefined where a digest cannot be had: weights in files beside
- * the model.
+ * that what is found there is what would be measured. The model's digest is of all its weights, those in files beside it too.
  * @param loaded - the settings that the base is measured with
  */
-export async function shelfOf(loaded: LoadedSettings, context: Context): Promise<BaseShelf | undefined> {
+export async function shelfOf(loaded: LoadedSettings, context: Context): Promise<BaseShelf> {
   const { settings } = loaded;
   const model = await readModel(settings.model);
-  if (model.inlined) return undefined;
+  const digest = model.inlined ? digestOf(encodeModel(model.proto)) : model.digest;
   const store = await storeOf(loaded, context);
-  const shelf = await store.shelf('base', keyOf(await dependencies(settings, model.digest)));
+  const shelf = await store.shelf('base', keyOf(await dependencies(settings, digest)));
   return { get: () => kept(shelf, context), put: (one) => put(shelf, one) };
 }
 

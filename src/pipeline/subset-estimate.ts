@@ -95,7 +95,7 @@ class Subset {
   }
 
   private hopeless(after: ReturnType<typeof subsetOf>, found: CocoEvaluation): boolean {
-    const { subsetTruth, settings } = this.basis.bench;
+    const { subsetTruth, settings, against } = this.basis.bench;
     const { confidence, seed, thresholds } = settings.gate;
     const limits = fallLimits(thresholds);
     if (Object.keys(limits).length === 0) return false;
@@ -114,6 +114,7 @@ class Subset {
       intervals,
       images: subsetTruth.images.length,
       inconclusive: 'fail',
+      ...(against !== undefined && { waivers: against.waivers }),
     }).checks.some(({ kind }) => kind === 'fail');
   }
 }
@@ -146,7 +147,7 @@ async function shelfOf(bench: Bench): Promise<Pick<Shelf, 'get' | 'put'>> {
       images,
       truth: digests.validation,
       reference: digestOf(referenceBytes),
-      gate: [fallLimits(thresholds), confidence, seed],
+      gate: [fallLimits(thresholds), confidence, seed, bench.against?.waivers ?? null],
     }),
   );
 }

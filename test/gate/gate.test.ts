@@ -98,7 +98,7 @@ describe('a drop', () => {
   describe.each([1, 2, 12, 19])('measured on %i images decides nothing', (images) => {
     test.each([
       ['clears the limit', 0.9, interval(-0.01, 0.01)],
-      ['lies beyond it', 0.5, interval(0.35, 0.45)],
+      ['lies beyond it by little', 0.86, interval(0.03, 0.05)],
       ['straddles it', 0.885, interval(0.005, 0.025)],
       ['has no width', 0.9, interval(0, 0)],
     ] as const)('where its interval %s', (_, AP, intervals) => {
@@ -110,6 +110,38 @@ describe('a drop', () => {
       );
     });
   });
+
+  describe.each(['fail', 'pass'] as const)(
+    'measured on few images, where those decide as %s,',
+    (inconclusive) => {
+      const undecided = inconclusive === 'pass' ? 0 : 1;
+      test.each([
+        ['fails when three times the width is beyond the limit', 12, 0.5, interval(0.35, 0.45), 'fail', 1],
+        ['fails at 5 images too', 5, 0.5, interval(0.35, 0.45), 'fail', 1],
+        ['is undecided at 4', 4, 0.5, interval(0.35, 0.45), 'inconclusive', undecided],
+        [
+          'is undecided when three times the width is not',
+          12,
+          0.8,
+          interval(0.05, 0.15),
+          'inconclusive',
+          undecided,
+        ],
+        ['is undecided without width', 12, 0.8, interval(0.1, 0.1), 'inconclusive', undecided],
+        ['fails when more than half is gone, whatever the number', 1, 0.1, interval(0.8, 0.8), 'fail', 1],
+        ['is undecided when half may be gone or nothing', 12, 0.4, interval(0, 1), 'inconclusive', undecided],
+        ['never passes by itself', 12, 0.95, interval(-0.06, -0.04), 'inconclusive', undecided],
+      ] as const)('%s', (_, images, AP, intervals, kind, status) => {
+        const found = verdict({ thresholds, candidate: candidate(AP), intervals, images, inconclusive });
+        expect(found.kind).toBe(kind);
+        expect(exitStatusOf(found)).toBe(status);
+        if (kind === 'fail')
+          expect(found.checks[0]?.sentence).toContain(
+            `It rests on only ${images} images, and is too large to be chance all the same.`,
+          );
+      });
+    },
+  );
 
   test('measured on 20 images is decided', () => {
     const found = verdict({

@@ -105,12 +105,48 @@ describe('a waiver', () => {
     ['has expired on the next', '2026-12-01', 'fail'],
   ] as const)('%s', (_, today, kind) => expect(verdict([waiver()], {}, today).kind).toBe(kind));
 
-  test('that has expired fails also where nothing needs it, and says whose it is', () => {
-    const found = verdict([waiver()], { candidate: candidate(0.9), intervals: interval(0, 0) }, '2027-01-01');
-    expect(found.kind).toBe('fail');
-    expect(found.checks.at(-1)?.sentence).toBe(
-      'The waiver of mAP50-95 by @vision (new head, retrained next week) expired on 2026-11-30: take it out, or renew it on the base branch.',
+  test('that has expired fails what needs it, and says so', () => {
+    const [check] = verdict([waiver()], {}, '2027-01-01').checks;
+    expect(check).toMatchObject({ kind: 'fail', metric: 'mAP50-95' });
+    expect(check?.sentence).toBe(
+      'mAP50-95 fell by 0.030 (drop between 0.020 and 0.040) from 0.900 to 0.870; a drop of at most 0.010 is allowed. A waiver by @vision (new head, retrained next week) allowed 0.05 until 2026-11-30 and has expired: mend what it excused, or renew it on the base branch.',
     );
+  });
+
+  test.each([
+    ['nothing needs it', { candidate: candidate(0.9), intervals: interval(0, 0.001) }, 'pass', 0],
+    ['it would not have been enough', { intervals: interval(0.06, 0.08) }, 'fail', 1],
+    [
+      'what it excused cannot be decided: that fails though the settings let it pass',
+      { intervals: interval(0.005, 0.04), inconclusive: 'pass' },
+      'fail',
+      1,
+    ],
+  ] as const)('that has expired, where %s', (_, more, kind, status) => {
+    const found = verdict([waiver()], more, '2027-01-01');
+    expect(found.kind).toBe(kind);
+    expect(exitStatusOf(found)).toBe(status);
+    expect(found.checks).toHaveLength(1);
+  });
+
+  test('that has expired leaves one beside it in force', () =>
+    expect(verdict([waiver(), waiver({ expires: '2030-01-01' })], {}, '2027-01-01').kind).toBe('pass'));
+
+  test('of a count that has expired is told by the count', () => {
+    const base = {
+      kind: 'measured',
+      reference: candidate(0.9),
+      intervals: undefined,
+      floatLayers: 4,
+      images: 200,
+      incomparable: undefined,
+    } as const;
+    const list = [waiver({ metric: 'validationImages', allowedDrop: 60 })];
+    const found = verdict(list, { intervals: interval(0, 0.001), images: 150, base }, '2027-01-01');
+    expect(found.checks.find(({ metric }) => metric === 'validationImages')).toMatchObject({
+      kind: 'fail',
+      sentence: expect.stringMatching(/A waiver by @vision .* allowed 60 until 2026-11-30 and has expired/),
+    });
   });
 
   test.each([

@@ -23986,17 +23986,26 @@ async function openRepository(folder, ref) {
     root: root2,
     commit,
     async read(path4) {
-      const name2 = inside2(await realFolder(path4));
-      const { stdout } = await git(
-        root2,
-        ["ls-tree", "-z", "--name-only", commit, "--", `:(literal)${name2}`],
-        where
-      );
-      if (stdout.replaceAll("\0", "") !== name2) return void 0;
-      return (await git(root2, ["show", `${commit}:${name2}`], where)).stdout;
+      const asWritten = relative2(await lexicalRoot(root2, path4), path4).split(sep).join("/");
+      for (const name2 of /* @__PURE__ */ new Set([asWritten, inside2(await realFolder(path4))])) {
+        const { stdout } = await git(
+          root2,
+          ["ls-tree", "-z", "--name-only", commit, "--", `:(literal)${name2}`],
+          where
+        );
+        if (stdout.replaceAll("\0", "") === name2)
+          return (await git(root2, ["show", `${commit}:${name2}`], where)).stdout;
+      }
+      return void 0;
     },
     checkedOut: (job2) => inWorkTree(root2, commit, where, job2)
   };
+}
+async function lexicalRoot(root2, path4) {
+  for (let folder = dirname3(path4); ; folder = dirname3(folder)) {
+    if (await realpath2(folder).catch(() => void 0) === root2) return folder;
+    if (folder === dirname3(folder)) return root2;
+  }
 }
 async function realFolder(path4) {
   try {
@@ -24005,6 +24014,49 @@ async function realFolder(path4) {
     if (systemCode(error2) === "ENOENT") return path4;
     throw error2;
   }
+}
+async function obtainCommit(folder, commit, remote) {
+  const where = `base ${commit}`;
+  const root2 = (await inRepository(await realpath2(folder), where)).trim();
+  try {
+    await git(root2, ["cat-file", "-e", `${commit}^{commit}`], where);
+    return "there";
+  } catch (error2) {
+    if (!(error2 instanceof SurroundingsFault) || systemCode(error2.cause) === "ENOENT") throw error2;
+  }
+  const shallow = (await git(root2, ["rev-parse", "--is-shallow-repository"], where)).stdout.trim() === "true";
+  const how = [
+    "--no-tags",
+    "--no-recurse-submodules",
+    "--no-write-fetch-head",
+    ...shallow ? ["--depth=1"] : []
+  ];
+  try {
+    await git(root2, ["fetch", "--quiet", ...how, remote.url, commit], where, credentials(remote));
+  } catch (cause) {
+    if (!(cause instanceof SurroundingsFault)) throw cause;
+    throw new InputFault(
+      {
+        where,
+        what: `its commit is not in this checkout and cannot be fetched (${cause.problem.what}), so nobody could say by what to judge`,
+        fix: "Give actions/checkout `fetch-depth: 0`, or this action a `token` with `contents: read`."
+      },
+      { cause }
+    );
+  }
+  return "fetched";
+}
+function credentials({ url, token }) {
+  if (token === "") return {};
+  const key = `http.${new URL(url).origin}/.extraheader`;
+  const basic = Buffer.from(`x-access-token:${token}`).toString("base64");
+  return {
+    GIT_CONFIG_COUNT: "2",
+    GIT_CONFIG_KEY_0: key,
+    GIT_CONFIG_VALUE_0: "",
+    GIT_CONFIG_KEY_1: key,
+    GIT_CONFIG_VALUE_1: `AUTHORIZATION: basic ${basic}`
+  };
 }
 async function inRepository(folder, where) {
   try {
@@ -24052,12 +24104,13 @@ async function inWorkTree(root2, commit, where, job2) {
     await git(root2, ["worktree", "prune"], where);
   }
 }
-async function git(cwd, args, where) {
+async function git(cwd, args, where, environment = {}) {
   try {
     return await run("git", ["-c", "core.hooksPath=/dev/null", ...args], {
       cwd,
       maxBuffer: MOST_OUTPUT,
-      env: { ...process.env, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" }
+      timeout: MOST_MILLISECONDS,
+      env: { ...process.env, ...environment, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" }
     });
   } catch (cause) {
     const missing = systemCode(cause) === "ENOENT";
@@ -24075,13 +24128,14 @@ function wordsOf(error2) {
   const said = typeof error2 === "object" && error2 !== null && "stderr" in error2 ? String(error2.stderr).trim() : "";
   return `git: ${said === "" ? messageOf(error2) : said.split("\n").at(-1) ?? said}`;
 }
-var run, MOST_OUTPUT;
+var run, MOST_OUTPUT, MOST_MILLISECONDS;
 var init_git = __esm({
   "src/baseline/git.ts"() {
     "use strict";
     init_faults();
     run = promisify(execFile);
     MOST_OUTPUT = 64 * 2 ** 20;
+    MOST_MILLISECONDS = 20 * 6e4;
   }
 });
 
@@ -24249,16 +24303,23 @@ function decideDrop(evidence) {
   const { low, high } = interval;
   const images2 = "images" in interval ? interval.images : evidence.images;
   const lowest = lowestOf(evidence);
-  const few2 = images2 < FEW_IMAGES;
-  const clear = high <= allowed ? "pass" : lowest > allowed ? "fail" : "inconclusive";
+  const few2 = images2 < FEW_IMAGES && !(clearOf(evidence, lowest) === "fail" && isCertain(evidence, lowest, images2));
+  const clear = clearOf(evidence, lowest);
   const imagesToDecide = clear === "inconclusive" ? imagesNeeded(drop3, allowed, drop3 <= allowed ? high - drop3 : drop3 - lowest, images2) : few2 ? FEW_IMAGES : void 0;
   return {
     kind: few2 ? "inconclusive" : clear,
     interval: [low, high],
     images: images2,
     imagesToDecide,
-    words: `${outcomeWords(evidence, clear, lowest, images2, imagesToDecide)}${doubt(interval, images2, held(evidence))}`
+    words: `${outcomeWords(evidence, clear, lowest, images2, imagesToDecide)}${doubt(interval, images2, held(evidence), few2)}`
   };
+}
+function clearOf({ allowed, interval }, lowest) {
+  return (interval?.high ?? NaN) <= allowed ? "pass" : lowest > allowed ? "fail" : "inconclusive";
+}
+function isCertain({ before, drop: drop3, allowed }, lowest, images2) {
+  const width = drop3 - lowest;
+  return drop3 > before / 2 || images2 >= VERY_FEW_IMAGES && width > 0 && drop3 - WIDER * width > allowed;
 }
 function lowestOf({ interval, family = 1 }) {
   if (interval === void 0) return NaN;
@@ -24278,9 +24339,11 @@ function outcomeWords(evidence, clear, lowest, images2, needed) {
   const count3 = `${images2} images${held(evidence)} cannot decide it${needed === void 0 ? "" : `, about ${needed} would`}.`;
   return among && (interval?.low ?? NaN) > allowed ? ` By itself it would fail, but among ${family} classes judged at once at ${at2} such a drop can be chance: ${count3}` : ` The interval straddles the limit: ${count3}`;
 }
-function doubt({ low, high }, images2, which2) {
+function doubt({ low, high }, images2, which2, few2) {
   const flat = low === high ? ` The interval has no width: the resamples of the ${images2} images${which2} showed no spread, which is not proof that there is none.` : "";
-  return images2 < FEW_IMAGES ? `${flat} It rests on ${images2} images${which2}; intervals from fewer than ${FEW_IMAGES} are too narrow to decide.` : flat;
+  if (few2)
+    return `${flat} It rests on ${images2} images${which2}; intervals from fewer than ${FEW_IMAGES} are too narrow to decide.`;
+  return images2 < FEW_IMAGES ? `${flat} It rests on only ${images2} images${which2}, and is too large to be chance all the same.` : flat;
 }
 function imagesNeeded(drop3, allowed, side, images2) {
   const room = Math.abs(allowed - drop3);
@@ -24288,11 +24351,13 @@ function imagesNeeded(drop3, allowed, side, images2) {
   const needed = Math.max(FEW_IMAGES, Math.ceil(images2 * (side / room) ** 2 / 50 - 1e-9) * 50);
   return needed > images2 && needed <= 1e6 ? needed : void 0;
 }
-var FEW_IMAGES;
+var FEW_IMAGES, VERY_FEW_IMAGES, WIDER;
 var init_decision = __esm({
   "src/gate/decision.ts"() {
     "use strict";
     FEW_IMAGES = 20;
+    VERY_FEW_IMAGES = 5;
+    WIDER = 3;
   }
 });
 
@@ -24300,23 +24365,26 @@ var init_decision = __esm({
 function isExpired({ expires }, today) {
   return expires < today;
 }
-function waiverFor({ list: list3, today }, metric, subject, against2) {
+function waiverFor(waivers, ...check3) {
+  return mostGenerous(waivers, check3, false);
+}
+function expiredFor(waivers, ...check3) {
+  return mostGenerous(waivers, check3, true);
+}
+function mostGenerous({ list: list3, today }, [metric, subject, against2], expired2) {
   return list3.filter(
-    (one) => one.metric === metric && (one.subject === void 0 || one.subject === subject) && (one.against === void 0 || one.against === against2) && !isExpired(one, today)
+    (one) => one.metric === metric && (one.subject === void 0 || one.subject === subject) && (one.against === void 0 || one.against === against2) && isExpired(one, today) === expired2
   ).reduce(
     (a, b) => a === void 0 || b.allowedDrop > a.allowedDrop ? b : a,
     void 0
   );
 }
-function expiredChecks({ list: list3, today }) {
-  return list3.filter((one) => isExpired(one, today)).map(({ metric, subject, owner, reason, expires }) => ({
-    kind: "fail",
-    metric: "waiver",
-    ...subject !== void 0 && { subject },
-    limit: `≤ ${expires}`,
-    value: null,
-    sentence: `The waiver of ${subject === void 0 ? metric : `${metric} of ${subject}`} by ${owner} (${reason}) expired on ${expires}: take it out, or renew it on the base branch.`
-  }));
+function expiredWords({ allowedDrop: allowedDrop2, owner, expires, reason }) {
+  const allowed = Number(allowedDrop2.toFixed(3));
+  return ` A waiver by ${owner} (${reason}) allowed ${allowed} until ${expires} and has expired: mend what it excused, or renew it on the base branch.`;
+}
+function expiredWaivers({ list: list3, today }) {
+  return list3.filter((one) => isExpired(one, today));
 }
 function commonWaivers(base, head) {
   const key = ({ metric, subject, against: against2 }) => JSON.stringify([metric, subject, against2]);
@@ -24438,7 +24506,7 @@ function waivable(name2, allowed, held2) {
   const check3 = dropCheck(name2, allowed, held2);
   const { side, metric, subject, before, after: after2 } = held2;
   const waiver = check3.kind === "pass" ? void 0 : waiverFor(side.waivers, metric, subject, side.against);
-  if (waiver === void 0 || waiver.allowedDrop <= allowed) return check3;
+  if (waiver === void 0 || waiver.allowedDrop <= allowed) return withExpired(check3, name2, held2);
   const { owner, expires, reason, allowedDrop: allowedDrop2 } = waiver;
   const passed = dropCheck(name2, allowedDrop2, held2);
   if (passed.kind !== "pass")
@@ -24453,6 +24521,12 @@ function waivable(name2, allowed, held2) {
     waiver: { ...waiver, drop: before - after2 },
     sentence: `${dropWords(name2, allowed, held2)} Waived up to ${fixed(allowedDrop2)} by ${owner} until ${expires}: ${reason}.`
   };
+}
+function withExpired(check3, name2, held2) {
+  const { side, metric, subject } = held2;
+  const expired2 = check3.kind === "pass" ? void 0 : expiredFor(side.waivers, metric, subject, side.against);
+  if (expired2 === void 0 || dropCheck(name2, expired2.allowedDrop, held2).kind !== "pass") return check3;
+  return { ...check3, kind: "fail", sentence: `${check3.sentence}${expiredWords(expired2)}` };
 }
 function dropCheck(name2, allowed, held2) {
   const { after: after2, side } = held2;
@@ -24475,7 +24549,7 @@ function dropCheck(name2, allowed, held2) {
 function decided(allowed, { before, after: after2, interval, side }) {
   const { intervals: intervals2, images: images2 } = side;
   const { family, confidence } = intervals2 ?? {};
-  return decideDrop({ drop: before - after2, allowed, interval, images: images2, family, confidence });
+  return decideDrop({ before, drop: before - after2, allowed, interval, images: images2, family, confidence });
 }
 function dropWords(name2, allowed, held2) {
   const { before, after: after2, side } = held2;
@@ -24507,6 +24581,8 @@ function baseChecks(input) {
   if (base?.kind === "measured")
     return [...setChecks(base, input), ...limits2 === void 0 ? [] : limitChecks2(base, limits2, input)];
   if (base?.kind === "none") return limits2 === void 0 ? [] : [denied];
+  if (base?.kind === "first")
+    return [{ ...denied, sentence: `There is no base to compare with: ${base.why}.` }];
   if (base === void 0 && limits2 === void 0) return [];
   const why = base?.why ?? "none was named with `--base` or `--base-ref` (`--no-base` says that there is none)";
   const kind = missing === "fail" ? "missing" : "pass";
@@ -24573,7 +24649,10 @@ function setChecks({ images: before }, { images: images2, waivers }) {
 }
 function waived2(check3, drop3, waivers) {
   const waiver = check3.kind === "fail" ? waiverFor(waivers, check3.metric, void 0, "base") : void 0;
-  if (waiver === void 0 || drop3 > waiver.allowedDrop) return check3;
+  if (waiver === void 0 || drop3 > waiver.allowedDrop) {
+    const expired2 = check3.kind === "fail" ? expiredFor(waivers, check3.metric, void 0, "base") : void 0;
+    return expired2 === void 0 || drop3 > expired2.allowedDrop ? check3 : { ...check3, sentence: `${check3.sentence}${expiredWords(expired2)}` };
+  }
   const { owner, expires, reason } = waiver;
   return {
     ...check3,
@@ -24714,8 +24793,7 @@ function checksOf({ base, waivers = NO_WAIVERS, baseMissing = "fail", ...judgeme
     ...accuracyChecks(side),
     ...classChecks(side),
     ...plainChecks(thresholds, candidate),
-    ...baseChecks({ limits: thresholds.base, base, candidate, images: images2, waivers, missing: baseMissing }),
-    ...expiredChecks(waivers)
+    ...baseChecks({ limits: thresholds.base, base, candidate, images: images2, waivers, missing: baseMissing })
   ];
 }
 function exitStatusOf(verdict) {
@@ -24729,7 +24807,6 @@ var init_judge2 = __esm({
     init_base2();
     init_drops();
     init_plain();
-    init_waivers();
     NO_WAIVERS = { list: [], today: "" };
   }
 });
@@ -25397,7 +25474,7 @@ var init_schema2 = __esm({
             baseMissing: {
               enum: ["fail", "pass"],
               default: "fail",
-              description: "What it means that there is no base to compare with, though `thresholds.base` asks for one or the base has no settings file."
+              description: "What it means that there is no base to compare with, though `thresholds.base` asks for one, or that it cannot be measured. A base without a settings file is told and lets pass."
             },
             seed: {
               type: "integer",
@@ -33139,7 +33216,7 @@ var init_settings = __esm({
 import { readFile as readFile6 } from "node:fs/promises";
 import { basename as basename3, dirname as dirname7 } from "node:path";
 async function settleTerms(head, request2, today) {
-  const ref = request2?.kind === "none" ? void 0 : request2?.ref;
+  const ref = request2?.ref;
   const own = await ownWaivers(head);
   if (ref === void 0)
     return {
@@ -33174,7 +33251,11 @@ function atBase(text4, file, ref) {
   } catch (error2) {
     if (!(error2 instanceof InputFault)) throw error2;
     throw new InputFault(
-      error2.problems.map((problem) => ({ ...problem, where: `${ref}:${problem.where}` })),
+      error2.problems.map((problem) => ({
+        ...problem,
+        where: `${ref}:${problem.where}`,
+        fix: `${problem.fix ?? "Mend it."} It stands on the base, whose settings judge: mend it there first.`
+      })),
       { cause: error2 }
     );
   }
@@ -50910,9 +50991,9 @@ import { cpus as cpus2 } from "node:os";
 async function shelfOf(loaded2, context3) {
   const { settings: settings2 } = loaded2;
   const model = await readModel(settings2.model);
-  if (model.inlined) return void 0;
+  const digest3 = model.inlined ? digestOf4(encodeModel(model.proto)) : model.digest;
   const store = await storeOf(loaded2, context3);
-  const shelf = await store.shelf("base", keyOf(await dependencies(settings2, model.digest)));
+  const shelf = await store.shelf("base", keyOf(await dependencies(settings2, digest3)));
   return { get: () => kept(shelf, context3), put: (one) => put(shelf, one) };
 }
 async function dependencies(settings2, model) {
@@ -50988,7 +51069,7 @@ import { mkdtemp as mkdtemp3, rm as rm10 } from "node:fs/promises";
 import { tmpdir as tmpdir4 } from "node:os";
 import { basename as basename12, dirname as dirname12, join as join18, relative as relative7, resolve as resolve6 } from "node:path";
 async function findBase(terms, request2, context3, run5) {
-  if (request2 === void 0 || request2.kind === "none") return request2;
+  if (request2 === void 0 || request2.kind === "none") return request2 && { kind: "none" };
   const { repository, withoutBase } = terms;
   if (request2.kind === "report") {
     const kept2 = await readKept(request2.file);
@@ -50996,7 +51077,7 @@ async function findBase(terms, request2, context3, run5) {
     const where = basename12(request2.file);
     return { kind: "measured", source: "report", where, commit: repository?.commit, kept: kept2, images: images2 };
   }
-  if (withoutBase !== void 0) return { kind: "missing", why: withoutBase };
+  if (withoutBase !== void 0) return { kind: "first", why: withoutBase };
   if (repository === void 0) throw new Error("a ref was named and no repository opened");
   return measureBase(terms, repository, request2.ref, context3, run5);
 }
@@ -51008,13 +51089,13 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
       const images2 = await imagesOf(base);
       const measured = onHeadsSet(base, loaded2);
       const shelf = await shelfOf(measured, context3);
-      const earlier = await shelf?.get();
+      const earlier = await shelf.get();
       const common = { kind: "measured", where: ref, commit: repository.commit, images: images2 };
       if (earlier !== void 0) return { ...common, source: "cache", kept: earlier };
       const progress = of(ref, context3.progress);
       await run5(measured, { signal: context3.signal, out, base: { kind: "none" }, progress });
       const kept2 = await readKept(out);
-      await shelf?.put(kept2);
+      await shelf.put(kept2);
       return { ...common, source: "computed", kept: kept2 };
     });
   } catch (error2) {
@@ -51085,7 +51166,8 @@ function againstBase2(report, bench, terms, verdict, head) {
     ...base?.kind === "measured" && { base: baseSection2(report, bench, base, head) },
     ...waivers.length > 0 && { waivers },
     ...terms.settingsChanges.length > 0 && { settingsChanges: [...terms.settingsChanges] },
-    findings: [...report.findings, ...ownTerms(terms)]
+    findings: [...report.findings, ...ownTerms(terms), ...expired(terms)],
+    verdict: { ...report.verdict, todo: [...report.verdict.todo, ...ownTerms(terms).map(asTodo)] }
   };
 }
 function pointOf({ createdAt, variants: variants3 }, commit) {
@@ -51105,6 +51187,18 @@ function usedWaivers({ checks: checks2 }) {
     return [{ metric, ...subject !== void 0 && { subject }, allowedDrop: allowedDrop2, drop: drop3, reason, owner, expires }];
   });
 }
+function expired({ waivers }) {
+  return expiredWaivers(waivers).map(({ metric, subject, owner, expires, reason }) => ({
+    kind: "expired-waiver",
+    severity: "warning",
+    subject: subject ?? metric,
+    sentence: `The waiver of ${subject === void 0 ? metric : `${metric} of ${subject}`} by ${owner} (${reason}) expired on ${expires} and excuses nothing any more.`,
+    advice: "Take it out, or renew it on the base branch if what it excused is still there."
+  }));
+}
+function asTodo({ sentence: sentence3, advice }) {
+  return `${sentence3} ${advice}`;
+}
 function ownTerms({ withoutBase }) {
   if (withoutBase === void 0) return [];
   return [
@@ -51112,8 +51206,8 @@ function ownTerms({ withoutBase }) {
       kind: "own-terms",
       severity: "info",
       subject: "gate",
-      sentence: `No thresholds of the base could count: ${withoutBase}.`,
-      advice: "Review the `gate` section as what will judge the next pull request."
+      sentence: `The thresholds are this head's own: ${withoutBase}.`,
+      advice: "Review the gate section of the settings: it judged here, and will judge what comes after."
     }
   ];
 }
@@ -51180,6 +51274,7 @@ function sentenceOf({ where, commit }, drop3, incomparable, changed2) {
 var init_base_section = __esm({
   "src/pipeline/base-section.ts"() {
     "use strict";
+    init_gate();
     init_report();
     init_against();
     init_layer_rows();
@@ -51671,7 +51766,7 @@ async function shelfOf2(bench) {
       images: images2,
       truth: digests.validation,
       reference: digestOf4(referenceBytes),
-      gate: [fallLimits(thresholds), confidence, seed]
+      gate: [fallLimits(thresholds), confidence, seed, bench.against?.waivers ?? null]
     })
   );
 }
@@ -51762,7 +51857,7 @@ var init_subset_estimate = __esm({
         return { sqnr, score, noise: steeringNoise(sqnr, this.expected.stats.AP - score) };
       }
       hopeless(after2, found) {
-        const { subsetTruth, settings: settings2 } = this.basis.bench;
+        const { subsetTruth, settings: settings2, against: against2 } = this.basis.bench;
         const { confidence, seed, thresholds } = settings2.gate;
         const limits2 = fallLimits(thresholds);
         if (Object.keys(limits2).length === 0) return false;
@@ -51780,7 +51875,8 @@ var init_subset_estimate = __esm({
           candidate: numbers3(found),
           intervals: intervals2,
           images: subsetTruth.images.length,
-          inconclusive: "fail"
+          inconclusive: "fail",
+          ...against2 !== void 0 && { waivers: against2.waivers }
         }).checks.some(({ kind }) => kind === "fail");
       }
     };
@@ -54262,7 +54358,6 @@ gate:
   thresholds:
     mAP50-95:
       maxDrop: ${maxDrop} # below FP32; 0.01 is one point
-  baseMissing: pass # for the pull request that brings this file; take the line out once it is merged
 `;
 }
 var MANY, MAX_DROP;
@@ -80438,6 +80533,7 @@ var init_places = __esm({
       saturation: "/calibration/calibrator",
       "range-outlier": "/calibration/calibrator",
       preprocessing: "/preprocessing",
+      "expired-waiver": "/gate/waivers",
       "noisy-gpu": "/engine",
       "simulation-parts": "/engine"
     };
@@ -83157,12 +83253,17 @@ function occasionOf(event, payload, sha) {
         kind: "pull-request",
         number: count3(at2("pull_request.number"), "pull_request.number"),
         headSha: commit("pull_request.head.sha"),
+        baseSha: commit("pull_request.base.sha"),
         // A fork that was deleted has no repository any more.
         fork: at2("pull_request.head.repo.full_name") !== at2("pull_request.base.repo.full_name"),
         privileged: event === "pull_request_target"
       };
     case "merge_group":
-      return { kind: "merge-group", headSha: commit("merge_group.head_sha") };
+      return {
+        kind: "merge-group",
+        headSha: commit("merge_group.head_sha"),
+        baseSha: commit("merge_group.base_sha")
+      };
     case "workflow_run": {
       const pulls = at2("workflow_run.pull_requests");
       const conclusion = at2("workflow_run.conclusion");
@@ -83217,36 +83318,47 @@ var init_patience = __esm({
 
 // src/github/comparison.ts
 import { resolve as resolve15 } from "node:path";
-function readComparison(workingDirectory, environment) {
+function readComparison(workingDirectory, environment, occasion) {
   const workspace = resolve15(environment.GITHUB_WORKSPACE ?? process.cwd());
   const path4 = (input) => {
     const text4 = getInput(input);
     return text4 === "" ? void 0 : inside(workspace, resolve15(workingDirectory, text4), input);
   };
+  const none = getInput("base") === "none";
   return {
-    base: baseOf2(getInput("base"), getInput("base-ref"), path4, environment.GITHUB_EVENT_NAME ?? ""),
+    base: requestOf(none ? "none" : path4("base"), getInput("base-ref") || baseOf2(occasion)),
     history: path4("history"),
     commit: environment.GITHUB_SHA
   };
 }
-function baseOf2(base, ref, path4, event) {
-  if (base === "none") {
-    if (ref === "") return { kind: "none" };
-    throw new InputFault({ where: "input base", what: "`none` contradicts base-ref", fix: "Give one." });
-  }
-  const file = path4("base");
-  if (file !== void 0) return { kind: "report", file, ...ref !== "" && { ref } };
-  if (ref !== "") return { kind: "ref", ref };
-  return COMPARED.has(event) ? void 0 : { kind: "none" };
+function baseOf2(occasion) {
+  return occasion.kind === "pull-request" || occasion.kind === "merge-group" ? occasion.baseSha : void 0;
 }
-var COMPARED;
+function requestOf(base, ref) {
+  const named = ref === void 0 ? {} : { ref };
+  if (base === "none") return { kind: "none", ...named };
+  if (base !== void 0) return { kind: "report", file: base, ...named };
+  return ref === void 0 ? { kind: "none" } : { kind: "ref", ref };
+}
+async function haveBase({ base }, folder, { repository, serverUrl }, token, say) {
+  const { ref } = base;
+  if (ref === void 0 || !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) return;
+  if (repository === void 0)
+    throw new InputFault({
+      where: "GITHUB_REPOSITORY",
+      what: "names no repository to fetch the base from",
+      fix: "The runner sets it to `owner/name`: run as an action, or name the base with `--base-ref`."
+    });
+  const found = await obtainCommit(folder, ref, { url: `${serverUrl}/${repository}`, token });
+  if (found === "fetched") say(`Fetched the base's commit ${ref.slice(0, 9)}, which the checkout lacked`);
+}
 var init_comparison = __esm({
   "src/github/comparison.ts"() {
     "use strict";
     init_core();
+    init_baseline();
     init_faults();
     init_action();
-    COMPARED = /* @__PURE__ */ new Set(["pull_request", "pull_request_target", "merge_group"]);
   }
 });
 
@@ -83316,7 +83428,7 @@ async function runAction() {
       await tellAudit(audit, out, occasion, where, inputs.posting, inputs.issue, manners);
       return;
     }
-    await judge2(inputs, workspace, abort.signal, post2);
+    await judge2(inputs, workspace, { occasion, where }, abort.signal, post2);
   } catch (error2) {
     const ending = endingOf(error2);
     process.exitCode = ending.exitStatus;
@@ -83335,13 +83447,21 @@ async function auditImages(inputs, workspace, signal) {
   const out = inputs.reportFolder ?? resolve16(inputs.workingDirectory, loaded2.settings.report.folder);
   return { ...await runAudit(loaded2, { signal, out, progress }), out };
 }
-async function judge2(inputs, workspace, signal, post2) {
+async function judge2(inputs, workspace, { occasion, where }, signal, post2) {
   const progress = createProgress(process.stdout, process.env);
   await ensureNativePackages(actionRoot(), (line) => progress.phase(line));
   const loaded2 = await loadSettings(inputs.config);
   await confine(loaded2, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve16(inputs.workingDirectory, loaded2.settings.report.folder);
-  const context3 = { signal, out, progress, ...readComparison(inputs.workingDirectory, process.env) };
+  const comparison = readComparison(inputs.workingDirectory, process.env, occasion);
+  await haveBase(
+    comparison,
+    dirname19(inputs.config),
+    where,
+    inputs.posting.token,
+    (line) => progress.phase(line)
+  );
+  const context3 = { signal, out, progress, ...comparison };
   if (inputs.shard !== void 0) {
     publishShard(out, shardText(await runShard(loaded2, context3, inputs.shard)));
     return;

@@ -112,7 +112,9 @@ async function judge(
   await confine(loaded, workspace, inputs.dataFolders);
   const out = inputs.reportFolder ?? resolve(inputs.workingDirectory, loaded.settings.report.folder);
   const comparison = readComparison(inputs.workingDirectory, process.env, occasion);
-  await haveBase(comparison, dirname(inputs.config), where, inputs.posting.token, (line) => progress.phase(line));
+  await haveBase(comparison, dirname(inputs.config), where, inputs.posting.token, (line) =>
+    progress.phase(line),
+  );
   const context = { signal, out, progress, ...comparison };
   if (inputs.shard !== undefined) {
     publishShard(out, shardText(await runShard(loaded, context, inputs.shard)));

@@ -38,7 +38,9 @@ export async function openRepository(folder: string, ref: string): Promise<Repos
     root,
     commit,
     async read(path) {
-      const asWritten = relative(await lexicalRoot(root, path), path).split(sep).join('/');
+      const asWritten = relative(await lexicalRoot(root, path), path)
+        .split(sep)
+        .join('/');
       for (const name of new Set([asWritten, inside(await realFolder(path))])) {
         const { stdout } = await git(
           root,
@@ -90,7 +92,11 @@ export interface Remote {
  * @param commit - its full name
  * @throws InputFault when the folder is in no repository, or the commit cannot be had
  */
-export async function obtainCommit(folder: string, commit: string, remote: Remote): Promise<'there' | 'fetched'> {
+export async function obtainCommit(
+  folder: string,
+  commit: string,
+  remote: Remote,
+): Promise<'there' | 'fetched'> {
   const where = `base ${commit}`;
   const root = (await inRepository(await realpath(folder), where)).trim();
   try {
@@ -100,7 +106,12 @@ export async function obtainCommit(folder: string, commit: string, remote: Remot
     if (!(error instanceof SurroundingsFault) || systemCode(error.cause) === 'ENOENT') throw error;
   }
   const shallow = (await git(root, ['rev-parse', '--is-shallow-repository'], where)).stdout.trim() === 'true';
-  const how = ['--no-tags', '--no-recurse-submodules', '--no-write-fetch-head', ...(shallow ? ['--depth=1'] : [])];
+  const how = [
+    '--no-tags',
+    '--no-recurse-submodules',
+    '--no-write-fetch-head',
+    ...(shallow ? ['--depth=1'] : []),
+  ];
   try {
     await git(root, ['fetch', '--quiet', ...how, remote.url, commit], where, credentials(remote));
   } catch (cause) {

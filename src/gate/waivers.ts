@@ -1,5 +1,4 @@
 import type { Waiver } from '../settings/index.js';
-import type { Check } from './types.js';
 
 /** Metrics that a waiver may speak of. */
 export type WaivedMetric = Waiver['metric'];

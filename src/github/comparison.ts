@@ -68,7 +68,11 @@ export async function haveBase(
   // What has another name than a commit's is for git to find, or not.
   if (ref === undefined || !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) return;
   if (repository === undefined)
-    throw new InputFault({ where: 'GITHUB_REPOSITORY', what: 'names no repository to fetch the base from' });
+    throw new InputFault({
+      where: 'GITHUB_REPOSITORY',
+      what: 'names no repository to fetch the base from',
+      fix: 'The runner sets it to `owner/name`: run as an action, or name the base with `--base-ref`.',
+    });
   const found = await obtainCommit(folder, ref, { url: `${serverUrl}/${repository}`, token });
   if (found === 'fetched') say(`Fetched the base's commit ${ref.slice(0, 9)}, which the checkout lacked`);
 }

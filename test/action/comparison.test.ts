@@ -39,11 +39,16 @@ describe('what a run is compared with', () => {
     afterEach(() => {
       for (const name of ['BASE', 'BASE-REF', 'HISTORY']) delete process.env[`INPUT_${name}`];
     });
-    const read = () => readComparison('/w/sub', { GITHUB_WORKSPACE: '/w', GITHUB_SHA: NEW }, occasion(pullRequest(NEW)));
+    const read = () =>
+      readComparison('/w/sub', { GITHUB_WORKSPACE: '/w', GITHUB_SHA: NEW }, occasion(pullRequest(NEW)));
 
     test('a ref that the workflow names comes before the event', () => {
       inputs({ 'BASE-REF': 'origin/release' });
-      expect(read()).toEqual({ base: { kind: 'ref', ref: 'origin/release' }, history: undefined, commit: NEW });
+      expect(read()).toEqual({
+        base: { kind: 'ref', ref: 'origin/release' },
+        history: undefined,
+        commit: NEW,
+      });
     });
     test('paths are relative to the working directory', () => {
       inputs({ BASE: 'kept', HISTORY: '../history.json' });
@@ -55,8 +60,10 @@ describe('what a run is compared with', () => {
     });
   });
 
-  test.each([['main'], ['7; rm -rf /'], ['--upload-pack=x']])('an event whose base is %s is refused', (base) =>
-    expect(() => occasion(pullRequest(NEW, { base }))).toThrow(/pull_request\.base\.sha is no commit/),
+  test.each([['main'], ['7; rm -rf /'], ['--upload-pack=x']])(
+    'an event whose base is %s is refused',
+    (base) =>
+      expect(() => occasion(pullRequest(NEW, { base }))).toThrow(/pull_request\.base\.sha is no commit/),
   );
 });
 
@@ -132,10 +139,16 @@ describe('a base that a checkout of depth 1 lacks', () => {
 
   test('that is no commit by name is left to git, and one outside GitHub is not fetched', async () => {
     const where = readSurroundings({});
-    const at = (ref: string) => ({ base: { kind: 'ref', ref } as const, history: undefined, commit: undefined });
+    const at = (ref: string) => ({
+      base: { kind: 'ref', ref } as const,
+      history: undefined,
+      commit: undefined,
+    });
     const none = (): void => undefined;
     await expect(haveBase(at('origin/main'), '/', where, '', none)).resolves.toBeUndefined();
-    await expect(haveBase(at(BASE), '/', where, '', none)).rejects.toThrow(/no repository to fetch the base from/);
+    await expect(haveBase(at(BASE), '/', where, '', none)).rejects.toThrow(
+      /no repository to fetch the base from/,
+    );
   });
 });
 

@@ -34,7 +34,9 @@ describe('the whole gate on a pull request', () => {
       expect(outputs.verdict).toBe('pass');
       expect(summary).toMatch(/^## ✅ int8-gate: PASS/);
       expect(github.commentsOn(7).map(({ body }) => body)).toEqual([
-        expect.stringMatching(/PASS[^]*What to do[^]*has no int8-gate\.yml, so the head is judged by its own/),
+        expect.stringMatching(
+          /PASS[^]*What to do[^]*has no int8-gate\.yml, so the head is judged by its own/,
+        ),
       ]);
       expect([...github.checks.values()]).toMatchObject([{ sha: NEW, conclusion: 'success' }]);
       expect(github.violations).toEqual([]);

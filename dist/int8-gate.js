@@ -48936,7 +48936,7 @@ function oneSidedCalibration({
   return [
     {
       kind: "one-sided-calibration",
-      severity: "error",
+      severity: lighting2 || beyond.length >= drift2.length * MOSTLY ? "error" : "warning",
       subject: calibrationFolder,
       sentence: `The calibration images do not show what the validation images show: ${beyond.length} of ${drift2.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` + (lighting2 ? ` Calibration images have a mean brightness of ${before.toFixed(0)} (0…255), validation images of ${now.toFixed(0)}: the lighting differs.` : ""),
       advice: lighting2 ? `Add ${before < now ? "brighter" : "darker"} scenes to the calibration images: they should show every lighting that production has.` : "Add calibration images of the kinds that the validation set has.",
@@ -48993,7 +48993,7 @@ function channelsSwapped({ mean: [r, g, b] }, { mean: [vr, vg, vb] }) {
   const [same, swapped] = [Math.hypot(r - vr, g - vg, b - vb), Math.hypot(b - vr, g - vg, r - vb)];
   return swapped < same / 3;
 }
-var BEYOND, REACH, ONE_SIDED, LIGHTING2, COLOURED, GAIN, GAIN_SHARE;
+var BEYOND, REACH, ONE_SIDED, MOSTLY, LIGHTING2, COLOURED, GAIN, GAIN_SHARE;
 var init_drift = __esm({
   "src/diagnosis/drift.ts"() {
     "use strict";
@@ -49002,6 +49002,7 @@ var init_drift = __esm({
     BEYOND = 1.25;
     REACH = 99.9;
     ONE_SIDED = 0.1;
+    MOSTLY = 0.2;
     LIGHTING2 = 25;
     COLOURED = 8;
     GAIN = 0.03;
@@ -49045,16 +49046,50 @@ function growthCurve(extremes) {
   const points = [...counts2].filter((n) => n > 0).sort((a, b) => a - b).map((n) => ({ images: n, range: expectedRange(images2, n) }));
   return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED3)?.images };
 }
+function settingAlone(images2) {
+  const alone2 = /* @__PURE__ */ new Map();
+  for (const amax of images2) {
+    const largest = Math.max(...amax);
+    const image = amax.indexOf(largest);
+    const next = Math.max(0, ...amax.filter((_, i) => i !== image));
+    if (next < ALONE * largest) alone2.set(image, (alone2.get(image) ?? 0) + 1);
+  }
+  const [worst] = [...alone2].sort((a, b) => b[1] - a[1]);
+  if (worst === void 0 || worst[1] < MANY * images2.length) return void 0;
+  const others = images2.map((amax) => amax.filter((_, i) => i !== worst[0]));
+  const half = Math.floor((others[0]?.length ?? 0) / 2);
+  return { image: worst[0], share: worst[1] / images2.length, without: expectedRange(others, half) };
+}
 function calibrationSize({
   tensors,
   calibrationImages: count3,
-  calibrationFolder
+  calibrationFolder,
+  calibrationNames = []
 }) {
   const extremes = tensors.flatMap(({ extremes: one }) => one === void 0 ? [] : [amaxByImage(one)]);
   const half = Math.floor(count3 / 2);
   const before = extremes.length === 0 || half < 1 ? void 0 : expectedRange(extremes, half);
   const growing = before !== void 0 && before < STILL_GROWING;
   if (count3 >= FEW_IMAGES2 && !growing) return [];
+  const culprit2 = settingAlone(extremes);
+  const name2 = culprit2 === void 0 ? void 0 : calibrationNames[culprit2.image];
+  if (growing && count3 >= FEW_IMAGES2 && culprit2 !== void 0 && name2 !== void 0 && culprit2.without >= STILL_GROWING)
+    return [
+      {
+        kind: "range-outlier",
+        severity: "warning",
+        subject: name2,
+        sentence: `One calibration image, ${name2}, alone sets the range of ${Math.round(culprit2.share * extremes.length)} of ${extremes.length} tensors: the others stay a fifth and more below it, and without it the ranges would be settled.`,
+        advice: "Look at it: if production shows no such picture, take it out of the calibration images; else add more like it, or use a calibrator that clips (calibration.calibrator: percentile or mse).",
+        layers: [],
+        evidence: {
+          images: count3,
+          share: culprit2.share,
+          rangeAtHalf: before,
+          rangeAtHalfWithout: culprit2.without
+        }
+      }
+    ];
   const rose = before === void 0 ? "" : ` From ${half} to ${count3} of them the largest values rose by ${short((1 / before - 1) * 100)} % in the mean over ${extremes.length} tensors.`;
   return [
     {
@@ -49068,7 +49103,7 @@ function calibrationSize({
     }
   ];
 }
-var FEW_IMAGES2, STILL_GROWING, SETTLED3;
+var FEW_IMAGES2, STILL_GROWING, SETTLED3, MANY, ALONE;
 var init_growth = __esm({
   "src/diagnosis/growth.ts"() {
     "use strict";
@@ -49076,6 +49111,8 @@ var init_growth = __esm({
     FEW_IMAGES2 = 32;
     STILL_GROWING = 0.9;
     SETTLED3 = 0.99;
+    MANY = 0.2;
+    ALONE = 0.8;
   }
 });
 
@@ -49249,7 +49286,8 @@ function oneSidedRanges({ tensors }) {
       severity: "warning",
       subject: worst.name,
       sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name: name2 }) => name2))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.`,
-      advice: `Keep ${listed(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      // Where nearly all tensors are this wide, no list of layers helps.
+      advice: lost.length > WIDESPREAD ? "Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile), or train with quantization." : `Keep ${listed(layersOf3(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
       layers: layersOf3(lost),
       evidence: {
         tensors: lost.length,
@@ -49308,7 +49346,7 @@ function fp16Overflow({
     }
   ];
 }
-var GAIN_DB4, FP16_MAX, COARSE_DB, SILU_FLOOR;
+var GAIN_DB4, FP16_MAX, COARSE_DB, WIDESPREAD, SILU_FLOOR;
 var init_ranges = __esm({
   "src/diagnosis/ranges.ts"() {
     "use strict";
@@ -49318,6 +49356,7 @@ var init_ranges = __esm({
     GAIN_DB4 = 3;
     FP16_MAX = 65504;
     COARSE_DB = 18;
+    WIDESPREAD = 10;
     SILU_FLOOR = -0.2785;
   }
 });
@@ -51495,6 +51534,7 @@ async function collectFindings(basis, int8, validation) {
     preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
     calibrationFolder: settings2.calibration.images,
     calibrationImages: bench.calibration.count,
+    calibrationNames: bench.calibrationRecords.map(({ name: name2 }) => name2),
     pixels: {
       calibration: await pixelMeans(bench.calibration),
       validation: await pixelMeans(bench.validation)
@@ -54264,7 +54304,7 @@ async function init(options, ask2) {
     ...images2 !== void 0 && { images: to(images2) },
     calibration: to(calibration)
   };
-  await writeFile9(temporary, settingsText(paths, records.length > MANY, maxDrop, said));
+  await writeFile9(temporary, settingsText(paths, records.length > MANY2, maxDrop, said));
   await rename7(temporary, file);
   await loadSettings(file);
   return [
@@ -54360,7 +54400,7 @@ gate:
       maxDrop: ${maxDrop} # below FP32; 0.01 is one point
 `;
 }
-var MANY, MAX_DROP;
+var MANY2, MAX_DROP;
 var init_init = __esm({
   "src/commands/init.ts"() {
     "use strict";
@@ -54373,7 +54413,7 @@ var init_init = __esm({
     init_settings();
     init_survey();
     init_workflows();
-    MANY = 1e3;
+    MANY2 = 1e3;
     MAX_DROP = 0.02;
   }
 });

@@ -9,6 +9,8 @@ const BEYOND = 1.25;
 const REACH = 99.9;
 /** Share of drifted tensors from which the calibration set as a whole is called one-sided. */
 const ONE_SIDED = 0.1;
+/** Share from which, without other evidence, it is called an error: INT8 has lost much then. */
+const MOSTLY = 0.2;
 /** Difference of mean brightness, 0…255, from which the lighting differs. */
 const LIGHTING = 25;
 /** Red and blue must be this far apart, 0…255, before they can be told swapped. */
@@ -66,7 +68,7 @@ export function oneSidedCalibration({
   return [
     {
       kind: 'one-sided-calibration',
-      severity: 'error',
+      severity: lighting || beyond.length >= drift.length * MOSTLY ? 'error' : 'warning',
       subject: calibrationFolder,
       sentence:
         `The calibration images do not show what the validation images show: ${beyond.length} of ${drift.length} tensors reach more than a quarter further on validation (99.9th percentile of |x|), so that INT8 saturates; worst is ${worst.name}, ${worst.validation.toPrecision(3)} against ${worst.calibration.toPrecision(3)}.` +

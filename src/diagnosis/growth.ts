@@ -66,17 +66,70 @@ export function growthCurve(extremes: readonly TensorExtremes[]): GrowthCurve {
   return { points, settledAt: points.find(({ range, images: n }) => n < total && range >= SETTLED)?.images };
 }
 
+/** An image that alone sets this share of the ranges explains why they grow. */
+const MANY = 0.2;
+/** An image sets a range alone when the next largest stays below this share of it. */
+const ALONE = 0.8;
+
+/** The image that alone sets most ranges: its index, their share, and the expected range at half of the others, 0…1. */
+function settingAlone(
+  images: readonly (readonly number[])[],
+): { readonly image: number; readonly share: number; readonly without: number } | undefined {
+  const alone = new Map<number, number>();
+  for (const amax of images) {
+    const largest = Math.max(...amax);
+    const image = amax.indexOf(largest);
+    const next = Math.max(0, ...amax.filter((_, i) => i !== image));
+    if (next < ALONE * largest) alone.set(image, (alone.get(image) ?? 0) + 1);
+  }
+  const [worst] = [...alone].sort((a, b) => b[1] - a[1]);
+  if (worst === undefined || worst[1] < MANY * images.length) return undefined;
+  const others = images.map((amax) => amax.filter((_, i) => i !== worst[0]));
+  const half = Math.floor((others[0]?.length ?? 0) / 2);
+  return { image: worst[0], share: worst[1] / images.length, without: expectedRange(others, half) };
+}
+
 /** Too few images, or ranges that still grow with the last of them. */
 export function calibrationSize({
   tensors,
   calibrationImages: count,
   calibrationFolder,
-}: Pick<Evidence, 'tensors' | 'calibrationImages' | 'calibrationFolder'>): readonly Finding[] {
+  calibrationNames = [],
+}: Pick<
+  Evidence,
+  'tensors' | 'calibrationImages' | 'calibrationFolder' | 'calibrationNames'
+>): readonly Finding[] {
   const extremes = tensors.flatMap(({ extremes: one }) => (one === undefined ? [] : [amaxByImage(one)]));
   const half = Math.floor(count / 2);
   const before = extremes.length === 0 || half < 1 ? undefined : expectedRange(extremes, half);
   const growing = before !== undefined && before < STILL_GROWING;
   if (count >= FEW_IMAGES && !growing) return [];
+  const culprit = settingAlone(extremes);
+  const name = culprit === undefined ? undefined : calibrationNames[culprit.image];
+  if (
+    growing &&
+    count >= FEW_IMAGES &&
+    culprit !== undefined &&
+    name !== undefined &&
+    culprit.without >= STILL_GROWING
+  )
+    return [
+      {
+        kind: 'range-outlier',
+        severity: 'warning',
+        subject: name,
+        sentence: `One calibration image, ${name}, alone sets the range of ${Math.round(culprit.share * extremes.length)} of ${extremes.length} tensors: the others stay a fifth and more below it, and without it the ranges would be settled.`,
+        advice:
+          'Look at it: if production shows no such picture, take it out of the calibration images; else add more like it, or use a calibrator that clips (calibration.calibrator: percentile or mse).',
+        layers: [],
+        evidence: {
+          images: count,
+          share: culprit.share,
+          rangeAtHalf: before,
+          rangeAtHalfWithout: culprit.without,
+        },
+      },
+    ];
   const rose =
     before === undefined
       ? ''

@@ -11,6 +11,8 @@ const GAIN_DB = 3;
 const FP16_MAX = 65504;
 /** One-sided tensors below this SQNR are told; every network with SiLU has others. */
 const COARSE_DB = 18;
+/** More tensors than this are no matter of single layers. */
+const WIDESPREAD = 10;
 /** Least value of SiLU, x·sigmoid(x), at x = -1.278. */
 const SILU_FLOOR = -0.2785;
 
@@ -74,7 +76,11 @@ export function oneSidedRanges({ tensors }: Pick<Evidence, 'tensors'>): readonly
       severity: 'warning',
       subject: worst.name,
       sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.`,
-      advice: `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+      // Where nearly all tensors are this wide, no list of layers helps.
+      advice:
+        lost.length > WIDESPREAD
+          ? 'Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile), or train with quantization.'
+          : `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
       layers: layersOf(lost),
       evidence: {
         tensors: lost.length,

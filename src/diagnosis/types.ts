@@ -102,6 +102,8 @@ export interface Evidence {
   /** Folder of the calibration images, as the settings name it, and their number. */
   readonly calibrationFolder: string;
   readonly calibrationImages: number;
+  /** Names of the calibration images, by index; absent where they are not known. */
+  readonly calibrationNames?: readonly string[];
   readonly pixels: { readonly calibration: PixelMeans; readonly validation: PixelMeans };
   /** Size of the model's input, pixels. */
   readonly input: { readonly height: number; readonly width: number };

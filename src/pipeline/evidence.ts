@@ -61,6 +61,7 @@ export async function collectFindings(
     preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
     calibrationFolder: settings.calibration.images,
     calibrationImages: bench.calibration.count,
+    calibrationNames: bench.calibrationRecords.map(({ name }) => name),
     pixels: {
       calibration: await pixelMeans(bench.calibration),
       validation: await pixelMeans(bench.validation),

@@ -212,6 +212,40 @@ const FINDS: readonly Case[] = [
     says: /not settled with 64 calibration images\. From 32 to 64/,
   },
   {
+    kind: 'range-outlier',
+    when: 'ranges grow because of one image',
+    given: {
+      calibrationImages: 64,
+      calibrationNames: Array.from({ length: 64 }, (_, i) => `${i}.jpg`),
+      tensors: [
+        tensor(
+          'x',
+          images(64, (i) => bell(256, i === 5 ? 2 : 1, i + 1)),
+        ),
+      ],
+    },
+    severity: 'warning',
+    says: /One calibration image, 5\.jpg, alone sets the range of 1 of 1 tensors/,
+  },
+  {
+    kind: 'one-sided-calibration',
+    when: 'a tenth of the tensors reaches further, and the lighting is the same',
+    given: {
+      tensors: Array.from({ length: 10 }, (_, k) => tensor(`x${k}`, normal())),
+      validation: new Map(
+        Array.from({ length: 10 }, (_, k) => [
+          `x${k}`,
+          tensor(
+            `x${k}`,
+            images(64, (i) => bell(256, k === 0 ? 2 : 1, i + 1)),
+          ).calibration,
+        ]),
+      ),
+    },
+    severity: 'warning',
+    says: /1 of 10 tensors reach more than a quarter further/,
+  },
+  {
     kind: 'one-sided-calibration',
     when: 'tensors reach further on validation, and it is brighter there',
     given: {

@@ -51120,6 +51120,10 @@ async function findBase(terms, request2, context3, run5) {
   if (repository === void 0) throw new Error("a ref was named and no repository opened");
   return measureBase(terms, repository, request2.ref, context3, run5);
 }
+async function keepAsBase(loaded2, context3) {
+  const shelf = await shelfOf(onHeadsSet(loaded2, loaded2), context3);
+  await shelf.put(await readKept(context3.out));
+}
 async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5) {
   const out = await mkdtemp3(join18(tmpdir4(), "int8-gate-base-report-"));
   try {
@@ -52841,6 +52845,8 @@ async function runGate(loaded2, context3, how = {}) {
         detections: judged
       })
     });
+    if (context3.base?.kind === "none" && how.anew !== true && how.audit !== false && how.known === void 0)
+      await keepAsBase(terms.loaded, context3);
     if (context3.history !== void 0 && history !== void 0) await writeHistory(context3.history, history);
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context3.out, plan: candidate.plan };
   });

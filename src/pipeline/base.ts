@@ -53,6 +53,15 @@ export async function findBase(
   return measureBase(terms, repository, request.ref, context, run);
 }
 
+/**
+ * Keeps a run that has no base, one of the default branch, as the base of pull requests to come: under the same key by
+ * which {@link findBase} looks for it, so it is found where nothing changed that its numbers depend on.
+ */
+export async function keepAsBase(loaded: LoadedSettings, context: Context): Promise<void> {
+  const shelf = await shelfOf(onHeadsSet(loaded, loaded), context);
+  await shelf.put(await readKept(context.out));
+}
+
 /** Checks out the base and runs the main job there: its model and calibration, on the head's validation set. */
 async function measureBase(
   { loaded }: Terms,

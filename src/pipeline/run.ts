@@ -32,7 +32,7 @@ import type { LoadedSettings } from '../settings/index.js';
 import { compareBase } from './against.js';
 import { auditOfRun } from './audit/index.js';
 import { assembleReport } from './assemble.js';
-import { findBase } from './base.js';
+import { findBase, keepAsBase } from './base.js';
 import { againstBase, pointOf } from './base-section.js';
 import { stalePlan, startPlan } from './committed-plan.js';
 import { confirmOnGpu, type Confirmation } from './confirm.js';
@@ -174,6 +174,9 @@ export async function runGate(
         detections: judged,
       }),
     });
+    // A base that is measured is kept by who measures it; merged shards are of several machines.
+    if (context.base?.kind === 'none' && how.anew !== true && how.audit !== false && how.known === undefined)
+      await keepAsBase(terms.loaded, context);
     if (context.history !== undefined && history !== undefined) await writeHistory(context.history, history);
     return { report, exitStatus: exitStatusOf(verdict), reportFolder: context.out, plan: candidate.plan };
   });

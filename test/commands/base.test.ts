@@ -81,6 +81,21 @@ describe('int8-gate run against a base', () => {
     180_000,
   );
 
+  test(
+    'that its own run on the default branch measured: nothing is measured again',
+    () =>
+      withFolder(async (folder) => {
+        await makeProject(folder, (s) => `${AGAINST(s)}cache: { folder: ${join(folder, 'kept')} }\n`);
+        await writeFile(join(folder, '.gitignore'), 'calib\nkept\n');
+        await firstCommit(folder);
+        const before = await run(folder, '--no-base');
+        const { report } = await run(folder, '--base-ref', 'HEAD');
+        expect(report?.base).toMatchObject({ source: 'cache', drop: { drop: 0 } });
+        expect(report?.base?.variants.int8.AP).toBe(before.report?.variants.int8.stats.AP);
+      }),
+    180_000,
+  );
+
   test.each([
     [
       'whose model is broken',

@@ -4,7 +4,7 @@
  * Looks for the cheapest plan that passes, and holds it against what people do by hand with no more evaluations on the
  * whole set: everything in INT8; the head in float by rule; and greedy, the worst layer of the ranking first, one more
  * at a time until it passes. Prints a table: accuracy, layers in float, share of multiply-accumulates in INT8,
- * evaluations on the whole set, seconds. The ranking, which both search and greedy need, is timed apart.
+ * evaluations on the whole set, seconds on the wall and of the processor. The ranking, which both search and greedy need, is timed apart.
  */
 import { findPlan, pricerOf } from '../src/pipeline/find-plan.js';
 import { judgeVariant } from '../src/pipeline/judging.js';
@@ -22,7 +22,14 @@ const fresh = {
   ...loaded,
   settings: { ...loaded.settings, cache: { ...loaded.settings.cache, enabled: false } },
 };
-const seconds = (since: number): string => ((performance.now() - since) / 1000).toFixed(1);
+/** A stopwatch: seconds on the wall, and of the processor. */
+function watch(): () => string {
+  const [started, spent] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { user, system } = process.cpuUsage(spent);
+    return `${((performance.now() - started) / 1000).toFixed(1)} (${((user + system) / 1e6).toFixed(1)})`;
+  };
+}
 
 await withBench(fresh, context, async (bench) => {
   const basis = await basisOf(bench);
@@ -52,22 +59,21 @@ await withBench(fresh, context, async (bench) => {
   const everything: PrecisionPlan = { ...start, layers: {} };
   const heads = layers.filter(({ head }) => head).map(({ name }) => name);
 
-  let began = performance.now();
   const base = await buildVariant(basis, 'INT8', start);
-  const ranking = performance.now();
+  const ranking = watch();
   const sweep = await rankLayers(basis, { questions: [] });
   console.log(
-    `${model.name}: ${layers.length} layers, ${truth.images.length} images, ranked on ${subset.length} in ${seconds(ranking)} s`,
+    `${model.name}: ${layers.length} layers, ${truth.images.length} images, ranked on ${subset.length} in ${ranking()} s`,
   );
   note('everything in INT8', await buildVariant(basis, 'INT8', everything), 1, '');
   note('head in float, by rule', await buildVariant(basis, 'head', keepFloat(everything, heads)), 1, '');
 
-  began = performance.now();
+  const searching = watch();
   const found = await findPlan(basis, base, sweep, { alternatives: false });
   const { evaluations, ended, kept, best } = found.search;
-  note('found plan', found.variant, evaluations.full, seconds(began));
+  note('found plan', found.variant, evaluations.full, searching());
 
-  began = performance.now();
+  const stacking = watch();
   const precision = resolvePlan(start, layers);
   const groups = sweep
     .map(({ layer, detail }) => (detail?.group.layers ?? [layer]).map(({ name }) => name))
@@ -76,7 +82,7 @@ await withBench(fresh, context, async (bench) => {
   let full = 1;
   for (let k = 1; k <= groups.length && full < Math.max(2, evaluations.full) && !passes(greedy); k++, full++)
     greedy = await buildVariant(basis, 'greedy', keepFloat(start, groups.slice(0, k).flat()));
-  note('greedy, worst first, as many evaluations', greedy, full, seconds(began));
+  note('greedy, worst first, as many evaluations', greedy, full, stacking());
 
   const { AP } = basis.fp32.evaluation.stats;
   console.log(`FP32 mAP50-95 ${AP.toFixed(4)}; search ended: ${ended}; on the subset: ${evaluations.subset}`);
@@ -92,7 +98,7 @@ await withBench(fresh, context, async (bench) => {
     'MACs in INT8',
     'conversions',
     'full evaluations',
-    's',
+    's (of processor)',
   ];
   for (const row of [header, header.map(() => '-'), ...rows]) console.log(`| ${row.join(' | ')} |`);
 });

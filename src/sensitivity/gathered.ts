@@ -1,11 +1,18 @@
-import { DetectionBuilder, pickImages, pushNumbers, type DetectionTable } from '../dataset/index.js';
+import {
+  DetectionBuilder,
+  pickImages,
+  pushNumbers,
+  type DetectionTable,
+  type GroundTruth,
+} from '../dataset/index.js';
 import type { Power } from '../engine/index.js';
 import { evaluateCoco, outputDistances, pairedBootstrap } from '../evaluation/index.js';
 import type { Candidate, Question } from './candidates.js';
 import type { LayerGroup } from './groups.js';
 import type { Seen, SeenBase } from './memory.js';
 import type { StoredSweepInput } from './stored.js';
-import { rank, type SweepRow } from './sweep.js';
+import { harmOf } from './harm.js';
+import { rank, type SweepDetail, type SweepRow } from './sweep.js';
 import { orderOf, rankIntervals, settled, sqnrOf } from './tally.js';
 
 /** Resamples and level of the interval of a group's fall of mAP. */
@@ -16,6 +23,9 @@ const CONFIDENCE = 0.9;
 export class Gathered {
   /** Groups that need no further image. */
   settled: ReadonlySet<number> = new Set();
+  /** Groups that change boxes and no head tensor: those of post-processing. */
+  private readonly behind = new Set<number>();
+  private readonly floats = new Map<number, Float64Array>();
   private readonly powers: ReadonlyMap<Question, (readonly Power[])[][]>;
   private readonly local: Power[][];
   private readonly cumulative: Power[][];
@@ -44,6 +54,7 @@ export class Gathered {
   /** Detections of the float network. */
   addFloat(image: number, boxes: Float64Array): void {
     pushNumbers(this.float, image, boxes);
+    this.floats.set(image, boxes);
   }
 
   /** Everything in INT8. */
@@ -62,33 +73,44 @@ export class Gathered {
     seen.push(heads);
     if (question !== 'on') return;
     if (local !== undefined) this.local[group]?.push(local);
+    if (heads.every(({ noise }) => noise === 0) && !same(boxes, this.floats.get(image)))
+      this.behind.add(group);
     const table = this.tables[group];
     // A group that makes the output NaN is the worst of all: its SQNR says so, mAP cannot.
     if (boxes === undefined) this.tables[group] = undefined;
     else if (table !== undefined) pushNumbers(table, image, boxes);
   }
 
-  /** Looks which groups need no further image. */
+  /** Looks which groups need no further image. Of one behind the head SQNR knows nothing, and it costs little. */
   settle(): void {
-    this.settled = settled(this.powers.get('on') ?? [], this.input.keep);
+    const still = settled(this.powers.get('on') ?? [], this.input.keep);
+    this.settled = new Set([...still].filter((group) => !this.behind.has(group)));
   }
 
   rows(): readonly SweepRow[] {
     const on = this.powers.get('on') ?? [];
-    const places = rankIntervals(on, this.input.seed);
     const float = this.float.finish();
-    const rows = rank(
-      this.groups.map((group, g) => ({
-        layer: group.layers[0] as SweepRow['layer'],
-        sqnr: sqnrOf(on[g] as (readonly Power[])[]),
-        mapDrop: undefined,
-        detail: { ...this.details(g), group, place: places[g] as SweepDetailPlace },
-      })),
+    const drops = this.groups.map((group, g) => this.dropOf(g, float));
+    const sqnr = on.map((powers) => sqnrOf(powers));
+    const behind = new Map(
+      [...this.behind].map((g) => [g, harmOf({ sqnr: Infinity, mapDrop: drops[g]?.mapDrop })]),
     );
-    return rows.map((row, i) => this.withDrop(row, float, i < this.input.intervals));
+    const places = rankIntervals(on, this.input.seed, { behind });
+    const rows = this.groups.map((group, g) => {
+      const { mapDrop, boxShift, scoreShift } = drops[g] as Drop;
+      const detail = {
+        ...this.details(g),
+        group,
+        place: places[g] as SweepDetailPlace,
+        boxShift,
+        scoreShift,
+      };
+      return { layer: group.layers[0] as SweepRow['layer'], sqnr: sqnr[g] as number, mapDrop, detail };
+    });
+    return rank(rows).map((row, i) => (i < this.input.intervals ? this.withInterval(row, float) : row));
   }
 
-  private details(g: number): Omit<NonNullable<SweepRow['detail']>, 'group' | 'place'> {
+  private details(g: number): Omit<SweepDetail, 'group' | 'place' | 'boxShift' | 'scoreShift'> {
     const of = (question: Question): number | undefined => {
       const powers = this.powers.get(question)?.[g];
       return powers === undefined || powers.length === 0 ? undefined : sqnrOf(powers);
@@ -105,44 +127,49 @@ export class Gathered {
       gain: off === undefined ? undefined : off - sqnrOf(this.base),
       mapLow: undefined,
       mapHigh: undefined,
-      boxShift: undefined,
-      scoreShift: undefined,
     };
   }
 
   /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
-  private withDrop(row: SweepRow, float: DetectionTable, interval: boolean): SweepRow {
-    const detail = row.detail as NonNullable<SweepRow['detail']>;
-    const table = this.tables[this.groups.indexOf(detail.group)];
-    if (table === undefined) return row;
-    const first = detail.images;
-    const candidate = table.finish();
-    const reference = upTo(float, first);
-    const truth = pickImages(
-      this.input.truth,
-      Array.from({ length: first }, (_, i) => i),
-    );
+  private dropOf(g: number, float: DetectionTable): Drop {
+    const seen = this.detectionsOf(g, float);
+    if (seen === undefined) return { mapDrop: undefined, boxShift: undefined, scoreShift: undefined };
+    const { truth, reference, candidate } = seen;
     const { boxShift, scoreShift } = outputDistances(reference, candidate);
-    const shifted = { ...detail, boxShift, scoreShift };
-    if (!interval)
-      return {
-        ...row,
-        mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
-        detail: shifted,
-      };
-    const { map } = pairedBootstrap({
-      truth,
-      reference,
-      candidate,
-      resamples: RESAMPLES,
-      confidence: CONFIDENCE,
-      seed: this.input.seed,
-    });
-    return { ...row, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
+    const mapDrop = evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP;
+    return { mapDrop, boxShift, scoreShift };
+  }
+
+  private withInterval(row: SweepRow, float: DetectionTable): SweepRow {
+    const detail = row.detail as SweepDetail;
+    const seen = this.detectionsOf(this.groups.indexOf(detail.group), float);
+    if (seen === undefined) return row;
+    const { seed } = this.input;
+    const { map } = pairedBootstrap({ ...seen, resamples: RESAMPLES, confidence: CONFIDENCE, seed });
+    return { ...row, mapDrop: map.drop, detail: { ...detail, mapLow: map.low, mapHigh: map.high } };
+  }
+
+  /** Undefined where an image's outputs could not be decoded. */
+  private detectionsOf(
+    g: number,
+    float: DetectionTable,
+  ):
+    | { readonly truth: GroundTruth; readonly reference: DetectionTable; readonly candidate: DetectionTable }
+    | undefined {
+    const candidate = this.tables[g]?.finish();
+    if (candidate === undefined) return undefined;
+    const images = (this.powers.get('on')?.[g] ?? []).length;
+    const all = Array.from({ length: images }, (_, i) => i);
+    return { truth: pickImages(this.input.truth, all), reference: upTo(float, images), candidate };
   }
 }
 
-type SweepDetailPlace = NonNullable<SweepRow['detail']>['place'];
+type Drop = Pick<SweepRow, 'mapDrop'> & Pick<SweepDetail, 'boxShift' | 'scoreShift'>;
+type SweepDetailPlace = SweepDetail['place'];
+
+function same(a: Float64Array | undefined, b: Float64Array | undefined): boolean {
+  return a?.length === b?.length && a?.every((value, i) => value === b?.[i]) !== false;
+}
 
 /** Detections of the first images. */
 function upTo(table: DetectionTable, images: number): DetectionTable {

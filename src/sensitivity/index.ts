@@ -5,7 +5,8 @@ export { canSweepStored, sweepShare, sweepStored, type StoredSweepInput } from '
 export { groupLayers, type LayerGroup } from './groups.js';
 export { rankIntervals, settled, sqnrOf, type RankInterval } from './tally.js';
 export type { Question } from './candidates.js';
-export { searchPlan, steeringNoise, type PlanSearch, type SearchEnd, type SearchInput } from './search.js';
+export { harmOf, steeringNoise } from './harm.js';
+export { searchPlan, type PlanSearch, type SearchEnd, type SearchInput } from './search.js';
 export { paretoFront, type PlanEstimate, type PlanOutcome, type PlanPoint } from './trials.js';
 export { pricer, type LatencyProfile, type Price } from './price.js';
 export { chooseSubset } from './subset.js';

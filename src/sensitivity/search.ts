@@ -1,4 +1,5 @@
 import { resolvePlan, type Layer, type PrecisionPlan } from '../quantization/index.js';
+import { steeringNoise } from './harm.js';
 import type { SweepRow } from './sweep.js';
 import {
   OutOfTime,
@@ -376,23 +377,6 @@ function unitsOf({
       .filter((name) => precision.get(name) === 'int8');
     return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop) }];
   });
-}
-
-/** Falls of mAP on a subset below this may be chance. */
-const CHANCE = 0.05;
-
-/**
- * What steers a search: noise over signal of the head's tensors, and the fall of mAP where it is beyond chance, since
- * what is rounded behind those tensors shows in nothing else. The two are of a size: both are about 1 where nothing is
- * left.
- */
-export function steeringNoise(sqnr: number, mapDrop: number): number {
-  return noiseOf(sqnr) + (mapDrop > CHANCE ? mapDrop : 0);
-}
-
-/** Noise over signal of an SQNR in dB. */
-function noiseOf(sqnr: number): number {
-  return 10 ** (-sqnr / 10);
 }
 
 function compare(a: number, b: number): number {

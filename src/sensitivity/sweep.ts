@@ -6,6 +6,7 @@ import { quantize, type Layer, type OperatorScope } from '../quantization/index.
 import { Interrupted } from '../faults/index.js';
 import { packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
 import type { LayerGroup } from './groups.js';
+import { harmOf } from './harm.js';
 import { SqnrMeter, type ReferenceOutputs } from './sqnr.js';
 import type { RankInterval } from './tally.js';
 
@@ -89,9 +90,9 @@ export async function sweep(input: SweepInput): Promise<readonly SweepRow[]> {
   return rank(rows);
 }
 
-/** Worst first. */
+/** Worst first, by {@link harmOf}; ties along the network's depth. */
 export function rank(rows: readonly SweepRow[]): readonly SweepRow[] {
-  return [...rows].sort((a, b) => compare(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+  return [...rows].sort((a, b) => compare(harmOf(b), harmOf(a)) || a.layer.depth - b.layer.depth);
 }
 
 function compare(a: number, b: number): number {

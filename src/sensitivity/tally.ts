@@ -37,11 +37,15 @@ const RESAMPLES = 200;
  * anew. Answers for each group the middle `confidence` of the places that it takes.
  *
  * @param powers by group, by image, by head tensor; a group may have seen only the first images.
+ * @param options.behind what groups that no head tensor tells of are ranked by, as noise over signal
  */
 export function rankIntervals(
   powers: readonly (readonly (readonly Power[])[])[],
   seed: number,
-  confidence = 0.8,
+  {
+    confidence = 0.8,
+    behind = new Map(),
+  }: { readonly confidence?: number; readonly behind?: ReadonlyMap<number, number> } = {},
 ): readonly RankInterval[] {
   const images = Math.max(0, ...powers.map(({ length }) => length));
   const random = mulberry32(seed);
@@ -53,9 +57,11 @@ export function rankIntervals(
       const image = Math.floor(random() * images);
       weights[image] = (weights[image] as number) + 1;
     }
-    const sqnr = powers.map((seen) =>
-      seen.some((_, i) => (weights[i] as number) > 0) ? sqnrOf(seen, weights) : sqnrOf(seen),
-    );
+    const sqnr = powers.map((seen, g) => {
+      const harm = behind.get(g);
+      if (harm !== undefined) return -10 * Math.log10(harm);
+      return seen.some((_, i) => (weights[i] as number) > 0) ? sqnrOf(seen, weights) : sqnrOf(seen);
+    });
     orderOf(sqnr).forEach((group, place) => places[group]?.push(place + 1));
   }
   return places.map((list) => {

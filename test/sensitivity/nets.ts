@@ -15,7 +15,7 @@ import {
   type Model,
   type TensorProto,
 } from '../../src/onnx/index.js';
-import { listLayers, tensorsToCalibrate } from '../../src/quantization/index.js';
+import { listLayers, tensorsToCalibrate, type OperatorScope } from '../../src/quantization/index.js';
 import { headTensors, referenceOutputs, type StoredSweepInput } from '../../src/sensitivity/index.js';
 import { modelOf } from '../quantization/graphs.js';
 
@@ -70,12 +70,12 @@ function feedFrom(images: readonly PreparedImage[]): ImageFeed {
 export async function inputOf(
   engine: Engine,
   { model }: Planted,
-  { names }: { readonly names: readonly string[] },
+  { names, scope = 'tensorrt' }: { readonly names: readonly string[]; readonly scope?: OperatorScope },
 ): Promise<StoredSweepInput> {
   const graph = buildGraph(model);
   const loaded = { name: model.name, bytes: encodeModel(model.proto) };
   const calibration = feedNamed(['calibration 0', 'calibration 1', 'calibration 2']);
-  const statistics = await engine.collect(loaded, tensorsToCalibrate(graph, 'tensorrt'), calibration);
+  const statistics = await engine.collect(loaded, tensorsToCalibrate(graph, scope), calibration);
   const feed = feedNamed(names);
   const heads = headTensors(graph);
   const session = await engine.load(loaded, { extraOutputs: heads });
@@ -86,8 +86,8 @@ export async function inputOf(
     engine,
     model,
     graph,
-    layers: listLayers(graph, 'tensorrt').filter(({ head }) => !head),
-    scope: 'tensorrt',
+    layers: listLayers(graph, scope).filter(({ head }) => !head),
+    scope,
     ranges: computeRanges(statistics, calibratorFor('minmax', { percentile: 100 })),
     reference,
     feed,
@@ -162,6 +162,31 @@ function outliers(random: () => number, at: readonly number[]): Model {
     nodes.push(`c${i} = Conv(${before}, w${i})`, `r${i} = LeakyRelu(c${i}){alpha=0.1}`);
   }
   return chain(nodes, constants, `r${LAYERS - 1}`);
+}
+
+/**
+ * Behind the last convolution large values and small ones come into one tensor, as boxes and scores do in some exports:
+ * rounded there, the small ones are gone. No head tensor tells of it.
+ */
+export function sharedOutput(seed: number): Planted {
+  const random = mulberry32(seed);
+  const nodes = ['c0 = Conv(x, w0)', 'r0 = Relu(c0)', 'c1 = Conv(r0, w1)', 'r1 = Relu(c1)'];
+  const post = ['large = Mul(y, thousand)', 'small = Sigmoid(y)', 'out = Concat(large, small){axis=1}'];
+  const constants = [
+    conv('w0', random, [CHANNELS, 3]),
+    conv('w1', random, [CHANNELS, CHANNELS]),
+    conv('whead', random, [6, CHANNELS]),
+    floatsToTensor('thousand', [1], Float32Array.of(1000)),
+  ];
+  return {
+    model: modelOf({
+      inputs: { x: [1, 3, SIDE, SIDE] },
+      outputs: ['out'],
+      nodes: [...nodes, 'y = Conv(r1, whead)', ...post],
+      constants,
+    }),
+    culprit: 'out',
+  };
 }
 
 /** Two branches of very different size meet in a Concat: the convolution behind it reads both under one scale. */

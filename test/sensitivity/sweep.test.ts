@@ -109,15 +109,15 @@ describe('the sweep, on an engine that adds a known noise for a layer', () => {
     ...over,
   });
 
-  test('ranks the worst first, equal ones by depth, and NaN before all', async () => {
+  test('ranks the worst first, NaN before all, by mAP alone what no head tensor tells of, and equal ones by depth', async () => {
     const { engine, state } = fake([0, 0.5, 0, NaN, 5]);
     const rows = await sweep(inputOf(engine, layers.slice(0, 5)));
-    expect(rows.map(({ layer }) => layer.depth)).toEqual([3, 4, 1, 0, 2]);
-    // Signal 3² + 4² = 25: a noise of 5² is 0 dB, one of 0.5² is 20 dB.
+    expect(rows.map(({ layer }) => layer.depth)).toEqual([3, 4, 0, 2, 1]);
+    // Signal 3² + 4² = 25: a noise of 5² is 0 dB, one of 0.5² is 20 dB. mAP falls by 0.25 for each.
     const sqnr = rows.map((row) => row.sqnr);
     expect(sqnr.slice(0, 2)).toEqual([-Infinity, expect.closeTo(0, 9)]);
-    expect(sqnr[2]).toBeCloseTo(20, 9);
-    expect(sqnr.slice(3)).toEqual([Infinity, Infinity]);
+    expect(sqnr.slice(2, 4)).toEqual([Infinity, Infinity]);
+    expect(sqnr[4]).toBeCloseTo(20, 9);
     expect(rows.map(({ mapDrop }) => mapDrop)).toEqual([0.25, 0.25, 0.25, 0.25, 0.25]);
     expect(state.open).toBe(0);
   });

@@ -182,6 +182,7 @@ async function measureEngine(
       simulated: simulation?.evaluation.stats.AP,
       measured: {
         detections,
+        remembered: false,
         evaluation: evaluateCoco(truth, detections),
         latency: { medianMs: medianMs / details.batch, p99Ms: p99Ms / details.batch },
         weightBytes: simulation?.weightBytes ?? 0,

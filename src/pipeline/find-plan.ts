@@ -2,6 +2,7 @@ import { InputFault } from '../faults/index.js';
 import { exitStatusOf } from '../gate/index.js';
 import { calibratorOf, formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import {
+  layersBehind,
   pricer,
   searchPlan,
   type LatencyProfile,
@@ -83,6 +84,7 @@ export async function findPlan(
   const search = await searchPlan({
     rows,
     layers,
+    behind: layersBehind(bench.graph, layers, basis.reference.heads),
     basePlan: int8.plan,
     price,
     evaluatePlan: async (plan) => {
@@ -161,5 +163,6 @@ function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
     low,
     high,
     images: bench.truth.images.length,
+    cached: variant.measured.remembered,
   };
 }

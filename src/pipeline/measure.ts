@@ -18,6 +18,8 @@ export { detect, decodeInto, modelOf, tryDecode } from './detect.js';
 /** A model as measured on the validation set. */
 export interface Measured {
   readonly detections: DetectionTable;
+  /** Whether a former run had measured it on every image. */
+  readonly remembered: boolean;
   readonly evaluation: CocoEvaluation;
   readonly latency: { readonly medianMs: number; readonly p99Ms: number } | undefined;
   /** Weights as deployed. */
@@ -63,10 +65,11 @@ export async function measure(
   context.progress.phase(`Evaluating ${name} on ${bench.truth.images.length} images`);
   const session = await engine.load(modelOf(bench, name, bytes));
   try {
-    const detections = await detectKnown(bench, session, name, bytes);
+    const { detections, remembered } = await detectKnown(bench, session, name, bytes);
     const evaluation = evaluateCoco(bench.truth, detections);
     return {
       detections,
+      remembered,
       evaluation,
       latency: session.latency(),
       weightBytes,

@@ -8,6 +8,12 @@ import { feedOf, type Bench } from './prepare.js';
 /** Images that are run although their detections are known: they tell whether what is kept still holds, and the latency. */
 const LIVE = 8;
 
+/** Detections, and whether a former run had made all of them. */
+export interface Known {
+  readonly detections: DetectionTable;
+  readonly remembered: boolean;
+}
+
 /**
  * Detections on the whole validation set, those of a former run where nothing that they depend on changed. The first
  * images are run in any case and compared. A latency that is judged is measured on all images.
@@ -17,9 +23,13 @@ export async function detectKnown(
   session: LoadedModel,
   name: string,
   bytes: Uint8Array,
-): Promise<DetectionTable> {
+): Promise<Known> {
   const { store, validation, settings } = bench;
-  if (store === NO_STORE) return detect(bench, session, name, feedOf(bench, validation));
+  if (store === NO_STORE)
+    return {
+      detections: await detect(bench, session, name, feedOf(bench, validation)),
+      remembered: false,
+    };
   const shelf = await detectionShelf(bench, bytes);
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests: (string | undefined)[] = [];
@@ -74,5 +84,6 @@ export async function detectKnown(
   }
   const table = new DetectionBuilder();
   for (const i of all) pushNumbers(table, i, (fresh.get(i) ?? known.get(i)) as Float64Array);
-  return table.finish();
+  const remembered = missing.length === 0 && !differs && live.length < all.length;
+  return { detections: table.finish(), remembered };
 }

@@ -12,6 +12,7 @@ import type { LayerGroup } from './groups.js';
 import type { Seen, SeenBase } from './memory.js';
 import type { StoredSweepInput } from './stored.js';
 import { harmOf } from './harm.js';
+import { layersBehind } from './sqnr.js';
 import { rank, type SweepDetail, type SweepRow } from './sweep.js';
 import { orderOf, rankIntervals, settled, sqnrOf } from './tally.js';
 
@@ -23,9 +24,8 @@ const CONFIDENCE = 0.9;
 export class Gathered {
   /** Groups that need no further image. */
   settled: ReadonlySet<number> = new Set();
-  /** Groups that change boxes and no head tensor: those of post-processing. */
-  private readonly behind = new Set<number>();
-  private readonly floats = new Map<number, Float64Array>();
+  /** Groups of post-processing, which change boxes and no head tensor. */
+  private readonly behind: ReadonlySet<number>;
   private readonly powers: ReadonlyMap<Question, (readonly Power[])[][]>;
   private readonly local: Power[][];
   private readonly cumulative: Power[][];
@@ -39,6 +39,10 @@ export class Gathered {
   ) {
     this.powers = new Map(
       (['on', ...input.questions] as const).map((question) => [question, groups.map(() => [])]),
+    );
+    const behind = layersBehind(input.graph, input.layers, input.reference.heads);
+    this.behind = new Set(
+      [...groups.keys()].filter((g) => groups[g]?.layers.every(({ name }) => behind.has(name))),
     );
     this.local = groups.map(() => []);
     this.cumulative = groups.map(() => []);
@@ -54,7 +58,6 @@ export class Gathered {
   /** Detections of the float network. */
   addFloat(image: number, boxes: Float64Array): void {
     pushNumbers(this.float, image, boxes);
-    this.floats.set(image, boxes);
   }
 
   /** Everything in INT8. */
@@ -73,8 +76,6 @@ export class Gathered {
     seen.push(heads);
     if (question !== 'on') return;
     if (local !== undefined) this.local[group]?.push(local);
-    if (heads.every(({ noise }) => noise === 0) && !same(boxes, this.floats.get(image)))
-      this.behind.add(group);
     const table = this.tables[group];
     // A group that makes the output NaN is the worst of all: its SQNR says so, mAP cannot.
     if (boxes === undefined) this.tables[group] = undefined;
@@ -166,10 +167,6 @@ export class Gathered {
 
 type Drop = Pick<SweepRow, 'mapDrop'> & Pick<SweepDetail, 'boxShift' | 'scoreShift'>;
 type SweepDetailPlace = SweepDetail['place'];
-
-function same(a: Float64Array | undefined, b: Float64Array | undefined): boolean {
-  return a?.length === b?.length && a?.every((value, i) => value === b?.[i]) !== false;
-}
 
 /** Detections of the first images. */
 function upTo(table: DetectionTable, images: number): DetectionTable {

@@ -1,5 +1,5 @@
 /** Which layers hurt: one layer in INT8 at a time; and which to keep float so that the thresholds hold. */
-export { SqnrMeter, headTensors, referenceOutputs, type ReferenceOutputs } from './sqnr.js';
+export { SqnrMeter, headTensors, layersBehind, referenceOutputs, type ReferenceOutputs } from './sqnr.js';
 export { rank, sweep, type Scorer, type SweepDetail, type SweepInput, type SweepRow } from './sweep.js';
 export { canSweepStored, sweepShare, sweepStored, type StoredSweepInput } from './stored.js';
 export { groupLayers, type LayerGroup } from './groups.js';

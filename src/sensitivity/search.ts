@@ -1,4 +1,4 @@
-import { resolvePlan, type Layer, type PrecisionPlan } from '../quantization/index.js';
+import { resolvePlan, type Layer } from '../quantization/index.js';
 import { steeringNoise } from './harm.js';
 import type { SweepRow } from './sweep.js';
 import {
@@ -35,6 +35,8 @@ export interface SearchInput extends Omit<TrialsInput, 'maxFull'> {
   /** Worst first. */
   readonly rows: readonly SweepRow[];
   readonly layers: readonly Layer[];
+  /** Names of layers of post-processing: they go to float together, which costs little and is often all that is needed. */
+  readonly behind?: ReadonlySet<string>;
   /** Calibrators that single layers may get instead of that in force, by name. */
   readonly calibrators?: readonly string[];
   /** Most layers that may be kept float beside those of the base plan. */
@@ -50,6 +52,8 @@ interface Unit {
   readonly names: readonly string[];
   /** Noise over signal at the output with this group alone in INT8. */
   readonly noise: number;
+  /** Post-processing. */
+  readonly behind: boolean;
 }
 
 /** Share of cost that a layer without work counts as: noise decides between cheap layers. */
@@ -65,7 +69,7 @@ const WORTH = 0.944;
  * Looks for the cheapest plan that passes.
  *
  * 1. The base plan itself; then other calibrators for the worst groups, as the subset likes them, which cost nothing.
- * 2. The worst groups in float: 1, 2, 4 … of them until it passes. After each failure the rest is ranked anew in the
+ * 2. The worst groups in float: 1, 2, 4 … of them until it passes; all of post-processing is one of them. After each failure the rest is ranked anew in the
  *    presence of what is float already, since a ranking of single groups cannot know that. Then the cut is bisected.
  * 3. Taken back to INT8: halves, quarters … and single groups that turn out not to be needed, so that culprits need
  *    not stand together in the ranking.
@@ -130,14 +134,14 @@ class Search {
     return this.passes(draft);
   }
 
-  /** Other calibrators for the worst groups, one after the other, where the subset gains by it. */
+  /** Other calibrators for the worst groups, one after the other, where the subset gains by it; not for post-processing, whose tensors are as wide as boxes are. */
   private async recalibrated(base: Draft): Promise<Draft> {
     const { calibrators = [] } = this.input;
     let best = base;
     let noise = await this.noise(base);
     if (noise === undefined) return base;
     const gained = new Map<Unit, number>();
-    for (const unit of this.units.slice(0, RECALIBRATED))
+    for (const unit of this.units.filter(({ behind }) => !behind).slice(0, RECALIBRATED))
       for (const calibrator of calibrators) {
         const own = Object.fromEntries(unit.names.map((name) => [name, calibrator]));
         const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
@@ -360,23 +364,28 @@ function withFloat(draft: Draft, units: readonly Unit[]): Draft {
   return { ...draft, float: [...draft.float, ...units.map(({ names }) => names)] };
 }
 
-/** Groups with those of their layers that the base plan has in INT8, worst first. */
+/** Groups with those of their layers that the base plan has in INT8, worst first; post-processing as one, if it may be float. */
 function unitsOf({
   rows,
   layers,
   basePlan,
-}: {
-  rows: readonly SweepRow[];
-  layers: readonly Layer[];
-  basePlan: PrecisionPlan;
-}): readonly Unit[] {
+  behind = new Set(),
+  maxFloatLayers = Infinity,
+}: SearchInput): readonly Unit[] {
   const precision = resolvePlan(basePlan, layers);
-  return rows.flatMap(({ layer, detail, sqnr, mapDrop = 0 }) => {
+  const single = rows.flatMap(({ layer, detail, sqnr, mapDrop = 0 }): Unit[] => {
     const names = (detail?.group.layers ?? [layer])
       .map(({ name }) => name)
       .filter((name) => precision.get(name) === 'int8');
-    return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop) }];
+    const last = names.every((name) => behind.has(name));
+    return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop), behind: last }];
   });
+  const post = single.filter((unit) => unit.behind);
+  const names = post.flatMap((unit) => unit.names);
+  const noise = Math.max(0, ...post.map((unit) => unit.noise));
+  // Harmless one by one: nothing to move as a whole.
+  if (noise === 0 || names.length > maxFloatLayers) return single;
+  return [{ names, noise, behind: true }, ...single.filter((unit) => !unit.behind)];
 }
 
 function compare(a: number, b: number): number {

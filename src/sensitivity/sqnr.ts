@@ -1,5 +1,5 @@
 import type { HostTensor, ImageFeed, LoadedModel } from '../engine/index.js';
-import { headNodes, isCompute } from '../quantization/index.js';
+import { headNodes, isCompute, type Layer } from '../quantization/index.js';
 import type { Graph } from '../onnx/index.js';
 
 /** FP32's head tensors, by image of the subset. */
@@ -19,6 +19,25 @@ export function headTensors(graph: Graph): readonly string[] {
     .flatMap(({ outputs }) => outputs.slice(0, 1))
     .filter((name) => graph.isFloat(name));
   return tensors.length > 0 ? tensors : graph.outputs.filter((name) => graph.isFloat(name));
+}
+
+/** Names of the layers that no head tensor depends on: those of post-processing. */
+export function layersBehind(
+  graph: Graph,
+  layers: readonly Layer[],
+  heads: readonly string[],
+): ReadonlySet<string> {
+  const reached = new Set<number>();
+  const open = [...heads];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const maker = graph.producerOf(name);
+    if (maker === undefined || reached.has(maker.index)) continue;
+    reached.add(maker.index);
+    open.push(...maker.inputs);
+  }
+  return new Set(
+    layers.filter(({ nodes }) => !nodes.some((index) => reached.has(index))).map(({ name }) => name),
+  );
 }
 
 /** Runs FP32 over the subset and keeps its head tensors. */

@@ -82,6 +82,8 @@ export class Trials {
   private readonly entries = new Map<string, Entry>();
   /** Of this search; those of an earlier one count as cached. */
   readonly counts = { full: 0, subset: 0, cached: 0 };
+  /** Asked for, wherever the answer came from: a search that is made again goes the same way. */
+  private readonly asked = { full: 0, subset: 0 };
 
   constructor(private readonly input: TrialsInput) {}
 
@@ -97,7 +99,7 @@ export class Trials {
 
   /** True while evaluations that only make a passing plan cheaper may go on. */
   get affordable(): boolean {
-    return this.counts.full < this.input.maxFull && this.counts.subset < MOST_SUBSET;
+    return this.asked.full < this.input.maxFull && this.asked.subset < MOST_SUBSET;
   }
 
   /** On the whole set. @throws OutOfTime, Interrupted */
@@ -105,8 +107,9 @@ export class Trials {
     const entry = this.entry(draft);
     if (entry.outcome !== undefined) return entry.outcome;
     // The plan that everything starts from is measured whatever the time.
-    this.stopWhenOver(this.counts.full > 0);
+    this.stopWhenOver(this.asked.full > 0);
     entry.outcome = await this.input.evaluatePlan(entry.plan);
+    this.asked.full++;
     if (entry.outcome.cached === true) this.counts.cached++;
     else this.counts.full++;
     return entry.outcome;
@@ -118,6 +121,7 @@ export class Trials {
     if (entry.estimate !== undefined || this.input.estimatePlan === undefined) return entry.estimate;
     this.stopWhenOver(true);
     entry.estimate = await this.input.estimatePlan(entry.plan);
+    this.asked.subset++;
     if (entry.estimate.cached === true) this.counts.cached++;
     else this.counts.subset++;
     return entry.estimate;

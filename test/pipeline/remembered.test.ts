@@ -27,6 +27,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 interface Run {
   readonly table: DetectionTable;
   readonly ran: number;
+  readonly remembered: boolean;
   /** Measured without any memory. */
   readonly plain: DetectionTable;
   readonly files: readonly string[];
@@ -64,9 +65,9 @@ ${more}`,
         return session.run(feed, ...rest);
       },
     };
-    const table = await detectKnown(bench, counting, 'FP32', bench.bytes);
+    const { detections: table, remembered } = await detectKnown(bench, counting, 'FP32', bench.bytes);
     const plain = await detect(bench, session, 'FP32', feedOf(bench, bench.validation));
-    return { table, ran, plain, files: bench.validation.records.map(({ file }) => file) };
+    return { table, remembered, ran, plain, files: bench.validation.records.map(({ file }) => file) };
   });
 }
 
@@ -78,6 +79,7 @@ describe('detections of a former run', () => {
     const result = await run(...how);
     expect(result.table).toEqual(result.plain);
     expect(result.ran).toBe(ran);
+    expect(result.remembered).toBe(ran === LIVE);
   };
   test('are none at first, and then all but the few that are compared', async () => {
     await expectRun(IMAGES);

@@ -40,6 +40,10 @@ interface World {
   readonly calibrated?: Readonly<Record<string, number>>;
   /** Layers behind the head: rounded, any of them leaves nothing of mAP, and the head's SQNR does not know. */
   readonly behind?: readonly string[];
+  /** Of these, the ones whose fall a layer by itself does not show. */
+  readonly hidden?: readonly string[];
+  /** True: an earlier search has measured everything. */
+  readonly cached?: boolean;
   /** Noise that still passes. */
   readonly allowed: number;
   /** Layers that change precision with the first of them. */
@@ -90,7 +94,10 @@ function searchIn(
             world.behind?.includes(layer.name) === true
               ? Infinity
               : -10 * Math.log10(world.believed?.[layer.name] ?? noiseOf(layer.name)),
-          mapDrop: world.behind?.includes(layer.name) === true ? 0.9 : 0,
+          mapDrop:
+            world.behind?.includes(layer.name) === true && world.hidden?.includes(layer.name) !== true
+              ? 0.9
+              : 0,
           ...(names !== undefined && { detail: { group } as unknown as NonNullable<SweepRow['detail']> }),
         };
       }),
@@ -102,6 +109,7 @@ function searchIn(
     score: 1 - noise(plan),
     images: 8,
     hopeless: noise(plan) > 10 * world.allowed,
+    cached: world.cached === true,
   });
   return searchPlan({
     rows,
@@ -113,7 +121,8 @@ function searchIn(
       const passes = noise(plan) <= world.allowed;
       const drop = noise(plan);
       const verdict = passes ? ('pass' as const) : ('fail' as const);
-      return Promise.resolve({ passes, verdict, score: 1 - drop, drop, low: drop, high: drop, images: 100 });
+      const measured = { score: 1 - drop, drop, low: drop, high: drop, images: 100 };
+      return Promise.resolve({ passes, verdict, ...measured, cached: world.cached === true });
     },
     ...(world.subset !== false && { estimatePlan: (plan) => Promise.resolve(estimate(plan)) }),
     signal: new AbortController().signal,
@@ -240,6 +249,39 @@ describe('the search finds the cheapest plan that passes', () => {
   });
 });
 
+describe('post-processing that INT8 ruins', () => {
+  const behind = ['conv31', 'conv33', 'conv34', 'conv36', 'conv39'];
+  const world = { behind, hidden: ['conv33', 'conv34', 'conv36'], noise: loud('conv7'), allowed: 0.1 };
+  const options = { behind: new Set(behind), calibrators: ['entropy'] };
+
+  test('goes to float as a whole, at once, though single layers of it show nothing', async () => {
+    const found = await searchIn({ ...world, noise: {} }, options);
+    expect(found.passes).toBe(true);
+    expect(sorted(found.kept)).toEqual(behind);
+    expect(found.evaluations.full).toBe(2);
+    expect(found.evaluations.subset).toBeLessThan(40);
+  });
+
+  test('beside what else is at fault', async () => {
+    const found = await searchIn(world, options);
+    expect(found.passes).toBe(true);
+    expect(sorted(found.kept)).toEqual(sorted([...behind, 'conv7']));
+    expect(found.evaluations.full).toBeLessThan(6);
+  });
+
+  test('is tried layer by layer where not all of it may be float', async () => {
+    const found = await searchIn(world, { ...options, maxFloatLayers: 3 });
+    expect(found).toMatchObject({ passes: false, ended: 'float-layers' });
+    expect(found.kept.length).toBeLessThanOrEqual(3);
+    expect(found.blame).not.toEqual([]);
+  });
+
+  test('that does no harm stays in INT8', async () => {
+    const found = await searchIn({ noise: loud('conv7'), allowed: 0.1 }, options);
+    expect(found.kept).toEqual(['conv7']);
+  });
+});
+
 describe('other calibrators', () => {
   const world = { noise: loud('conv7', 'conv9'), calibrated: { conv7: 0.01 }, allowed: 0.1 };
 
@@ -362,6 +404,16 @@ describe('what is told beside the best plan', () => {
     });
     const keys = tried.map(({ layers }) => sorted(Object.keys(layers)).join());
     expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('a search that is made again goes the same way, and measures nothing', async () => {
+    const world = { noise: loud('conv3', 'conv11', 'conv30', 'conv31'), allowed: 0.1 };
+    const first = await searchIn(world);
+    const again = await searchIn({ ...world, cached: true });
+    expect(again.points.map(({ plan }) => plan)).toEqual(first.points.map(({ plan }) => plan));
+    expect(first.evaluations.cached).toBe(0);
+    const { full, subset } = first.evaluations;
+    expect(again.evaluations).toEqual({ full: 0, subset: 0, cached: full + subset });
   });
 
   test('Ctrl-C stops it', async () => {

@@ -84,6 +84,6 @@ export async function detectKnown(
   }
   const table = new DetectionBuilder();
   for (const i of all) pushNumbers(table, i, (fresh.get(i) ?? known.get(i)) as Float64Array);
-  const remembered = missing.length === 0 && !differs && live.length < all.length;
+  const remembered = missing.length === 0 && differing === undefined && live.length < all.length;
   return { detections: table.finish(), remembered };
 }

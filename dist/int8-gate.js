@@ -33387,6 +33387,19 @@ function headTensors(graph) {
   const tensors = graph.nodes.filter((node) => heads2.has(node.index) && isCompute(node)).flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name2) => graph.isFloat(name2));
   return tensors.length > 0 ? tensors : graph.outputs.filter((name2) => graph.isFloat(name2));
 }
+function layersBehind(graph, layers3, heads2) {
+  const reached = /* @__PURE__ */ new Set();
+  const open7 = [...heads2];
+  for (let name2 = open7.pop(); name2 !== void 0; name2 = open7.pop()) {
+    const maker = graph.producerOf(name2);
+    if (maker === void 0 || reached.has(maker.index)) continue;
+    reached.add(maker.index);
+    open7.push(...maker.inputs);
+  }
+  return new Set(
+    layers3.filter(({ nodes }) => !nodes.some((index2) => reached.has(index2))).map(({ name: name2 }) => name2)
+  );
+}
 async function referenceOutputs(session, heads2, feed, signal) {
   const images2 = [];
   await session.run(
@@ -33653,6 +33666,24 @@ var init_store2 = __esm({
   }
 });
 
+// src/sensitivity/harm.ts
+function steeringNoise(sqnr, mapDrop) {
+  return noiseOf(sqnr) + (mapDrop > CHANCE2 ? mapDrop : 0);
+}
+function harmOf({ sqnr, mapDrop }) {
+  return sqnr === Infinity ? steeringNoise(sqnr, mapDrop ?? 1) : noiseOf(sqnr);
+}
+function noiseOf(sqnr) {
+  return 10 ** (-sqnr / 10);
+}
+var CHANCE2;
+var init_harm = __esm({
+  "src/sensitivity/harm.ts"() {
+    "use strict";
+    CHANCE2 = 0.05;
+  }
+});
+
 // src/sensitivity/sweep.ts
 import { createHash as createHash6 } from "node:crypto";
 async function sweep(input) {
@@ -33671,7 +33702,7 @@ async function sweep(input) {
   return rank(rows3);
 }
 function rank(rows3) {
-  return [...rows3].sort((a, b) => compare2(a.sqnr, b.sqnr) || a.layer.depth - b.layer.depth);
+  return [...rows3].sort((a, b) => compare2(harmOf(b), harmOf(a)) || a.layer.depth - b.layer.depth);
 }
 function compare2(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
@@ -33718,6 +33749,7 @@ var init_sweep = __esm({
     init_quantization();
     init_faults();
     init_store2();
+    init_harm();
     init_sqnr();
   }
 });
@@ -42941,7 +42973,10 @@ function sqnrOf(images2, weights) {
   const mean2 = sum2 / count3;
   return Number.isFinite(mean2) ? -10 * Math.log10(mean2) : -Infinity;
 }
-function rankIntervals(powers, seed, confidence = 0.8) {
+function rankIntervals(powers, seed, {
+  confidence = 0.8,
+  behind = /* @__PURE__ */ new Map()
+} = {}) {
   const images2 = Math.max(0, ...powers.map(({ length }) => length));
   const random = mulberry32(seed);
   const places2 = powers.map(() => []);
@@ -42952,9 +42987,11 @@ function rankIntervals(powers, seed, confidence = 0.8) {
       const image = Math.floor(random() * images2);
       weights[image] = weights[image] + 1;
     }
-    const sqnr = powers.map(
-      (seen) => seen.some((_, i) => weights[i] > 0) ? sqnrOf(seen, weights) : sqnrOf(seen)
-    );
+    const sqnr = powers.map((seen, g) => {
+      const harm = behind.get(g);
+      if (harm !== void 0) return -10 * Math.log10(harm);
+      return seen.some((_, i) => weights[i] > 0) ? sqnrOf(seen, weights) : sqnrOf(seen);
+    });
     orderOf(sqnr).forEach((group, place2) => places2[group]?.push(place2 + 1));
   }
   return places2.map((list3) => {
@@ -43037,6 +43074,8 @@ var init_gathered = __esm({
     "use strict";
     init_dataset();
     init_evaluation();
+    init_harm();
+    init_sqnr();
     init_sweep();
     init_tally();
     RESAMPLES2 = 400;
@@ -43048,6 +43087,10 @@ var init_gathered = __esm({
         this.powers = new Map(
           ["on", ...input.questions].map((question) => [question, groups.map(() => [])])
         );
+        const behind = layersBehind(input.graph, input.layers, input.reference.heads);
+        this.behind = new Set(
+          [...groups.keys()].filter((g) => groups[g]?.layers.every(({ name: name2 }) => behind.has(name2)))
+        );
         this.local = groups.map(() => []);
         this.cumulative = groups.map(() => []);
         this.tables = groups.map(() => new DetectionBuilder());
@@ -43056,6 +43099,8 @@ var init_gathered = __esm({
       groups;
       /** Groups that need no further image. */
       settled = /* @__PURE__ */ new Set();
+      /** Groups of post-processing, which change boxes and no head tensor. */
+      behind;
       powers;
       local;
       cumulative;
@@ -43090,23 +43135,32 @@ var init_gathered = __esm({
         if (boxes2 === void 0) this.tables[group] = void 0;
         else if (table3 !== void 0) pushNumbers(table3, image, boxes2);
       }
-      /** Looks which groups need no further image. */
+      /** Looks which groups need no further image. Of one behind the head SQNR knows nothing, and it costs little. */
       settle() {
-        this.settled = settled(this.powers.get("on") ?? [], this.input.keep);
+        const still = settled(this.powers.get("on") ?? [], this.input.keep);
+        this.settled = new Set([...still].filter((group) => !this.behind.has(group)));
       }
       rows() {
         const on = this.powers.get("on") ?? [];
-        const places2 = rankIntervals(on, this.input.seed);
         const float = this.float.finish();
-        const rows3 = rank(
-          this.groups.map((group, g) => ({
-            layer: group.layers[0],
-            sqnr: sqnrOf(on[g]),
-            mapDrop: void 0,
-            detail: { ...this.details(g), group, place: places2[g] }
-          }))
+        const drops2 = this.groups.map((group, g) => this.dropOf(g, float));
+        const sqnr = on.map((powers) => sqnrOf(powers));
+        const behind = new Map(
+          [...this.behind].map((g) => [g, harmOf({ sqnr: Infinity, mapDrop: drops2[g]?.mapDrop })])
         );
-        return rows3.map((row3, i) => this.withDrop(row3, float, i < this.input.intervals));
+        const places2 = rankIntervals(on, this.input.seed, { behind });
+        const rows3 = this.groups.map((group, g) => {
+          const { mapDrop, boxShift, scoreShift } = drops2[g];
+          const detail = {
+            ...this.details(g),
+            group,
+            place: places2[g],
+            boxShift,
+            scoreShift
+          };
+          return { layer: group.layers[0], sqnr: sqnr[g], mapDrop, detail };
+        });
+        return rank(rows3).map((row3, i) => i < this.input.intervals ? this.withInterval(row3, float) : row3);
       }
       details(g) {
         const of2 = (question) => {
@@ -43123,40 +43177,33 @@ var init_gathered = __esm({
           cumulative: single2(this.cumulative[g] ?? []),
           gain: off === void 0 ? void 0 : off - sqnrOf(this.base),
           mapLow: void 0,
-          mapHigh: void 0,
-          boxShift: void 0,
-          scoreShift: void 0
+          mapHigh: void 0
         };
       }
       /** Fall of mAP on the images that the group saw, and how far boxes and scores moved. */
-      withDrop(row3, float, interval) {
-        const detail = row3.detail;
-        const table3 = this.tables[this.groups.indexOf(detail.group)];
-        if (table3 === void 0) return row3;
-        const first2 = detail.images;
-        const candidate = table3.finish();
-        const reference = upTo(float, first2);
-        const truth = pickImages(
-          this.input.truth,
-          Array.from({ length: first2 }, (_, i) => i)
-        );
+      dropOf(g, float) {
+        const seen = this.detectionsOf(g, float);
+        if (seen === void 0) return { mapDrop: void 0, boxShift: void 0, scoreShift: void 0 };
+        const { truth, reference, candidate } = seen;
         const { boxShift, scoreShift } = outputDistances(reference, candidate);
-        const shifted = { ...detail, boxShift, scoreShift };
-        if (!interval)
-          return {
-            ...row3,
-            mapDrop: evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP,
-            detail: shifted
-          };
-        const { map } = pairedBootstrap({
-          truth,
-          reference,
-          candidate,
-          resamples: RESAMPLES2,
-          confidence: CONFIDENCE,
-          seed: this.input.seed
-        });
-        return { ...row3, mapDrop: map.drop, detail: { ...shifted, mapLow: map.low, mapHigh: map.high } };
+        const mapDrop = evaluateCoco(truth, reference).stats.AP - evaluateCoco(truth, candidate).stats.AP;
+        return { mapDrop, boxShift, scoreShift };
+      }
+      withInterval(row3, float) {
+        const detail = row3.detail;
+        const seen = this.detectionsOf(this.groups.indexOf(detail.group), float);
+        if (seen === void 0) return row3;
+        const { seed } = this.input;
+        const { map } = pairedBootstrap({ ...seen, resamples: RESAMPLES2, confidence: CONFIDENCE, seed });
+        return { ...row3, mapDrop: map.drop, detail: { ...detail, mapLow: map.low, mapHigh: map.high } };
+      }
+      /** Undefined where an image's outputs could not be decoded. */
+      detectionsOf(g, float) {
+        const candidate = this.tables[g]?.finish();
+        if (candidate === void 0) return void 0;
+        const images2 = (this.powers.get("on")?.[g] ?? []).length;
+        const all = Array.from({ length: images2 }, (_, i) => i);
+        return { truth: pickImages(this.input.truth, all), reference: upTo(float, images2), candidate };
       }
     };
   }
@@ -43635,6 +43682,8 @@ var init_trials = __esm({
       entries = /* @__PURE__ */ new Map();
       /** Of this search; those of an earlier one count as cached. */
       counts = { full: 0, subset: 0, cached: 0 };
+      /** Asked for, wherever the answer came from: a search that is made again goes the same way. */
+      asked = { full: 0, subset: 0 };
       points() {
         return [...this.entries.values()].filter(
           ({ outcome, estimate }) => outcome !== void 0 || estimate !== void 0
@@ -43645,14 +43694,15 @@ var init_trials = __esm({
       }
       /** True while evaluations that only make a passing plan cheaper may go on. */
       get affordable() {
-        return this.counts.full < this.input.maxFull && this.counts.subset < MOST_SUBSET;
+        return this.asked.full < this.input.maxFull && this.asked.subset < MOST_SUBSET;
       }
       /** On the whole set. @throws OutOfTime, Interrupted */
       async judge(draft) {
         const entry = this.entry(draft);
         if (entry.outcome !== void 0) return entry.outcome;
-        this.stopWhenOver(this.counts.full > 0);
+        this.stopWhenOver(this.asked.full > 0);
         entry.outcome = await this.input.evaluatePlan(entry.plan);
+        this.asked.full++;
         if (entry.outcome.cached === true) this.counts.cached++;
         else this.counts.full++;
         return entry.outcome;
@@ -43663,6 +43713,7 @@ var init_trials = __esm({
         if (entry.estimate !== void 0 || this.input.estimatePlan === void 0) return entry.estimate;
         this.stopWhenOver(true);
         entry.estimate = await this.input.estimatePlan(entry.plan);
+        this.asked.subset++;
         if (entry.estimate.cached === true) this.counts.cached++;
         else this.counts.subset++;
         return entry.estimate;
@@ -43701,28 +43752,31 @@ function withFloat2(draft, units) {
 function unitsOf({
   rows: rows3,
   layers: layers3,
-  basePlan
+  basePlan,
+  behind = /* @__PURE__ */ new Set(),
+  maxFloatLayers = Infinity
 }) {
   const precision2 = resolvePlan(basePlan, layers3);
-  return rows3.flatMap(({ layer, detail, sqnr, mapDrop = 0 }) => {
-    const names = (detail?.group.layers ?? [layer]).map(({ name: name2 }) => name2).filter((name2) => precision2.get(name2) === "int8");
-    return names.length === 0 ? [] : [{ names, noise: steeringNoise(sqnr, mapDrop) }];
+  const single2 = rows3.flatMap(({ layer, detail, sqnr, mapDrop = 0 }) => {
+    const names2 = (detail?.group.layers ?? [layer]).map(({ name: name2 }) => name2).filter((name2) => precision2.get(name2) === "int8");
+    const last = names2.every((name2) => behind.has(name2));
+    return names2.length === 0 ? [] : [{ names: names2, noise: steeringNoise(sqnr, mapDrop), behind: last }];
   });
-}
-function steeringNoise(sqnr, mapDrop) {
-  return noiseOf(sqnr) + (mapDrop > CHANCE2 ? mapDrop : 0);
-}
-function noiseOf(sqnr) {
-  return 10 ** (-sqnr / 10);
+  const post2 = single2.filter((unit) => unit.behind);
+  const names = post2.flatMap((unit) => unit.names);
+  const noise = Math.max(0, ...post2.map((unit) => unit.noise));
+  if (noise === 0 || names.length > maxFloatLayers) return single2;
+  return [{ names, noise, behind: true }, ...single2.filter((unit) => !unit.behind)];
 }
 function compare3(a, b) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-var CHEAP, RERANKED, RECALIBRATED, WORTH, Search, CHANCE2;
+var CHEAP, RERANKED, RECALIBRATED, WORTH, Search;
 var init_search = __esm({
   "src/sensitivity/search.ts"() {
     "use strict";
     init_quantization();
+    init_harm();
     init_trials();
     CHEAP = 0.02;
     RERANKED = 8;
@@ -43777,14 +43831,14 @@ var init_search = __esm({
         if (estimate !== void 0 && estimate.noise >= this.failedAt) return false;
         return this.passes(draft);
       }
-      /** Other calibrators for the worst groups, one after the other, where the subset gains by it. */
+      /** Other calibrators for the worst groups, one after the other, where the subset gains by it; not for post-processing, whose tensors are as wide as boxes are. */
       async recalibrated(base) {
         const { calibrators = [] } = this.input;
         let best = base;
         let noise = await this.noise(base);
         if (noise === void 0) return base;
         const gained = /* @__PURE__ */ new Map();
-        for (const unit of this.units.slice(0, RECALIBRATED))
+        for (const unit of this.units.filter(({ behind }) => !behind).slice(0, RECALIBRATED))
           for (const calibrator of calibrators) {
             const own = Object.fromEntries(unit.names.map((name2) => [name2, calibrator]));
             const draft = { ...best, calibrators: { ...best.calibrators, ...own } };
@@ -43974,7 +44028,6 @@ var init_search = __esm({
         };
       }
     };
-    CHANCE2 = 0.05;
   }
 });
 
@@ -44295,6 +44348,7 @@ var init_sensitivity = __esm({
     init_stored();
     init_groups();
     init_tally();
+    init_harm();
     init_search();
     init_trials();
     init_price();
@@ -48481,7 +48535,11 @@ var init_detect = __esm({
 // src/pipeline/remembered.ts
 async function detectKnown(bench, session, name2, bytes2) {
   const { store, validation, settings: settings2 } = bench;
-  if (store === NO_STORE) return detect(bench, session, name2, feedOf(bench, validation));
+  if (store === NO_STORE)
+    return {
+      detections: await detect(bench, session, name2, feedOf(bench, validation)),
+      remembered: false
+    };
   const shelf = await detectionShelf(bench, bytes2);
   const all = Array.from({ length: validation.count }, (_, i) => i);
   const digests = [];
@@ -48530,7 +48588,8 @@ async function detectKnown(bench, session, name2, bytes2) {
   }
   const table3 = new DetectionBuilder();
   for (const i of all) pushNumbers(table3, i, fresh.get(i) ?? known2.get(i));
-  return table3.finish();
+  const remembered = missing.length === 0 && differing === void 0 && live.length < all.length;
+  return { detections: table3.finish(), remembered };
 }
 var LIVE;
 var init_remembered = __esm({
@@ -48564,10 +48623,11 @@ async function measure(bench, name2, bytes2, weightBytes2, reference) {
   context3.progress.phase(`Evaluating ${name2} on ${bench.truth.images.length} images`);
   const session = await engine.load(modelOf(bench, name2, bytes2));
   try {
-    const detections = await detectKnown(bench, session, name2, bytes2);
+    const { detections, remembered } = await detectKnown(bench, session, name2, bytes2);
     const evaluation = evaluateCoco(bench.truth, detections);
     return {
       detections,
+      remembered,
       evaluation,
       latency: session.latency(),
       weightBytes: weightBytes2,
@@ -51453,6 +51513,7 @@ async function measureEngine({ bench }, engine, { variant: variant2, bytes: byte
       simulated: simulation?.evaluation.stats.AP,
       measured: {
         detections,
+        remembered: false,
         evaluation: evaluateCoco(truth, detections),
         latency: { medianMs: medianMs / details.batch, p99Ms: p99Ms / details.batch },
         weightBytes: simulation?.weightBytes ?? 0,
@@ -52203,6 +52264,7 @@ async function findPlan(basis, int8, rows3, { alternatives: alternatives3 }) {
   const search = await searchPlan({
     rows: rows3,
     layers: layers3,
+    behind: layersBehind(bench.graph, layers3, basis.reference.heads),
     basePlan: int8.plan,
     price: price2,
     evaluatePlan: async (plan) => {
@@ -52264,7 +52326,8 @@ function outcomeOf({ bench, fp32 }, variant2) {
     drop: drop3,
     low,
     high,
-    images: bench.truth.images.length
+    images: bench.truth.images.length,
+    cached: variant2.measured.remembered
   };
 }
 var init_find_plan = __esm({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { git } from '../baseline/repository.js';
+import { emptyBase } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
 import { FakeGitHub } from './fake-github.js';
 import { NEW, pullRequest, runStep, type StepResult } from './runner.js';
@@ -18,12 +18,6 @@ const judge = async (folder: string): Promise<StepResult> => {
   const base = await emptyBase(folder);
   return runStep(folder, api, { event: pullRequest(NEW, { base }), inputs: { 'data-folders': SIGNS } });
 };
-
-async function emptyBase(folder: string): Promise<string> {
-  await git(folder, 'init', '-q');
-  await git(folder, 'commit', '-q', '--allow-empty', '-m', 'before int8-gate');
-  return git(folder, 'rev-parse', 'HEAD');
-}
 
 describe('the whole gate on a pull request', () => {
   test('ends with one comment, one check and the summary', () =>

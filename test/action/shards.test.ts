@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { emptyBase } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
 import { FakeGitHub } from './fake-github.js';
 import { NEW, pullRequest, runStep, type StepResult } from './runner.js';
@@ -14,8 +15,11 @@ beforeEach(async () => {
 });
 afterEach(() => github.stop());
 
-const step = (folder: string, inputs: Record<string, string>): Promise<StepResult> =>
-  runStep(folder, api, { event: pullRequest(NEW), inputs: { 'data-folders': SIGNS, ...inputs } });
+const step = (folder: string, inputs: Record<string, string>, base?: string): Promise<StepResult> =>
+  runStep(folder, api, {
+    event: pullRequest(NEW, base === undefined ? {} : { base }),
+    inputs: { 'data-folders': SIGNS, ...inputs },
+  });
 
 describe('a gate split over jobs', () => {
   test(
@@ -23,9 +27,10 @@ describe('a gate split over jobs', () => {
     () =>
       withFolder(async (folder) => {
         await makeProject(folder, (settings) => `${settings}quantization: { biasCorrection: 'off' }\n`);
+        const base = await emptyBase(folder);
         for (const shard of ['1/2', '2/2']) {
           const at = `shards/${shard.charAt(0)}`;
-          const { status, outputs } = await step(folder, { shard, 'report-folder': at });
+          const { status, outputs } = await step(folder, { shard, 'report-folder': at }, base);
           expect(status).toBe(0);
           expect(outputs['report-path']).toBe(join(folder, at));
           expect(outputs.verdict).toBeUndefined();
@@ -34,18 +39,18 @@ describe('a gate split over jobs', () => {
         expect(github.commentsOn(7)).toEqual([]);
         expect(github.checks.size).toBe(0);
 
-        const { status, outputs, summary } = await step(folder, { mode: 'merge', shards: 'shards' });
+        const { status, outputs, summary } = await step(folder, { mode: 'merge', shards: 'shards' }, base);
         expect([status, outputs.verdict]).toEqual([0, 'pass']);
         expect(summary).toMatch(/^## ✅ int8-gate: PASS/);
         expect(github.commentsOn(7).map(({ body }) => body)).toEqual([expect.stringMatching(/PASS/)]);
 
-        const lacking = await step(folder, { mode: 'merge', shards: 'shards/1' });
+        const lacking = await step(folder, { mode: 'merge', shards: 'shards/1' }, base);
         expect(lacking.status).toBe(2);
         expect(github.commentsOn(7).map(({ body }) => body)).toEqual([
           expect.stringMatching(/NOT JUDGED[^]*shard 2 of 2 is missing/),
         ]);
       }),
-    120_000,
+    300_000,
   );
 
   test.each([

@@ -22,3 +22,10 @@ export async function firstCommit(folder: string): Promise<string> {
   await git(folder, 'commit', '-qm', 'base');
   return git(folder, 'rev-parse', 'HEAD');
 }
+
+/** A repository whose only commit knows nothing of int8-gate, in a folder that has files already; answers the commit. */
+export async function emptyBase(folder: string): Promise<string> {
+  await git(folder, 'init', '-q');
+  await git(folder, 'commit', '-q', '--allow-empty', '-m', 'before int8-gate');
+  return git(folder, 'rev-parse', 'HEAD');
+}

@@ -42,7 +42,7 @@ describe('int8-gate run against a base', () => {
           'base',
         ]);
       }),
-    180_000,
+    300_000,
   );
 
   test(
@@ -78,7 +78,7 @@ describe('int8-gate run against a base', () => {
           { commit: 'abc', fp32: report?.variants.fp32.stats.AP },
         ]);
       }),
-    180_000,
+    300_000,
   );
 
   test(
@@ -93,7 +93,7 @@ describe('int8-gate run against a base', () => {
         expect(report?.base).toMatchObject({ source: 'cache', drop: { drop: 0 } });
         expect(report?.base?.variants.int8.AP).toBe(before.report?.variants.int8.stats.AP);
       }),
-    180_000,
+    300_000,
   );
 
   test.each([
@@ -118,7 +118,7 @@ describe('int8-gate run against a base', () => {
         expect(report?.verdict.checks.find(({ metric }) => metric === 'base')?.sentence).toMatch(says);
         expect(report?.variants.int8.stats.AP).toBeGreaterThan(0.5);
       }),
-    180_000,
+    300_000,
   );
 
   test.each([

@@ -273,7 +273,7 @@ describe('the other commands', () => {
         expect([0, 1]).toContain(ran.status);
         expect((await runDist('cli.js', args, { cwd: folder })).stderr).toMatch(/made\.yml: exists already/);
       }),
-    90_000,
+    300_000,
   );
 
   test('doctor names what is here', async () => {

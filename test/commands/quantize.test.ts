@@ -80,7 +80,7 @@ test('the best calibrator of each tensor is chosen alike in every run, with the 
       /chosen by the error of the network's output on 1 calibration image held back/,
     );
   });
-}, 180_000);
+}, 300_000);
 
 test('a full disk ends with status 3 and leaves nothing', async () => {
   await withFolder(async (folder) => {

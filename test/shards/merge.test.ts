@@ -102,7 +102,7 @@ describe('the report of merged shards', () => {
       expect(stderr).toContain('Evaluating FP32: from shards, 9 of 9 images known');
       expect(stderr).toContain('Evaluating INT8: from shards, 9 of 9 images known');
     },
-    120_000,
+    300_000,
   );
 
   test('equals it with a ranking and a search too, and the ranking is that of the shards', async () => {
@@ -117,7 +117,7 @@ describe('the report of merged shards', () => {
       /Sensitivity: from shards, (\d+) of at most (\d+) measurements known/.exec(stderr) ?? [];
     expect(known).toBe(most);
     expect(Number(known)).toBeGreaterThan(200);
-  }, 180_000);
+  }, 300_000);
 });
 
 describe('shards of another processor', () => {
@@ -148,7 +148,7 @@ describe('shards of another processor', () => {
     expect(stderr).toContain('Evaluating FP32: from shards, 9 of 9 images known');
     expect(stderr).toContain('Evaluating INT8: from shards, 6 of 9 images known');
     await expectSame('merged-apart', 'whole');
-  }, 120_000);
+  }, 300_000);
 });
 
 describe('merge refuses, with one message and nothing written,', () => {
@@ -244,6 +244,6 @@ describe('merge refuses, with one message and nothing written,', () => {
       expect(stderr).not.toMatch(/\n\s+at /);
       expect(await readdir(join(folder, 'refused')).catch(() => [])).toEqual([]);
     },
-    60_000,
+    300_000,
   );
 });

@@ -28,7 +28,7 @@ export async function tellAudit(
   manners: Manners,
 ): Promise<void> {
   core.setOutput('verdict', audit.verdict.kind);
-  core.setOutput('why', audit.verdict.why);
+  core.setOutput('why', terminalText(audit.verdict.why));
   core.setOutput('report-path', folder);
   process.stdout.write(`${formatAuditTerminal(audit, LOG)}\n\nReport: ${terminalText(folder)}\n`);
   const markdown = formatAuditMarkdown(audit);

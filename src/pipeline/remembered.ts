@@ -84,6 +84,8 @@ export async function detectKnown(
   }
   const table = new DetectionBuilder();
   for (const i of all) pushNumbers(table, i, (fresh.get(i) ?? known.get(i)) as Float64Array);
-  const remembered = missing.length === 0 && differing === undefined && live.length < all.length;
+  // What the shards of this very run measured is no memory of a former one.
+  const remembered =
+    shared === undefined && missing.length === 0 && differing === undefined && live.length < all.length;
   return { detections: table.finish(), remembered };
 }

@@ -9,7 +9,6 @@
  * --mixed: for `best`, layers go to float, worst of the ranking first, until mAP lies no further below FP32; prints the share
  * of multiply-accumulates that stays in INT8. All figures are points on the images given, without intervals.
  */
-import { build } from 'esbuild';
 import { parseArgs } from 'node:util';
 import { rangeCandidates, type Ranges } from '../src/calibration/index.js';
 import { startPlan } from '../src/pipeline/committed-plan.js';
@@ -25,6 +24,7 @@ import {
 } from '../src/pipeline/run.js';
 import { keepFloat, resolvePlan, type PrecisionPlan } from '../src/quantization/index.js';
 import { loadSettings, type LoadedSettings } from '../src/settings/index.js';
+import { buildWorker, quietContext } from './worker.js';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -35,26 +35,12 @@ const { positionals, values } = parseArgs({
   },
 });
 const [file = 'fixtures/signs/int8-gate.yml'] = positionals;
-await build({
-  entryPoints: ['src/engine/worker-entry.ts'],
-  outfile: 'build/bench/worker.js',
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  external: ['onnxruntime-node', 'sharp'],
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
-  },
-});
+await buildWorker();
 
 const started = performance.now();
 const elapsed = (): string => `${((performance.now() - started) / 1000).toFixed(0)} s`;
 const phase = (what: string): void => console.error(`${elapsed()} ${what}`);
-const context = {
-  signal: new AbortController().signal,
-  out: 'build/bench/report',
-  progress: { phase, update: () => undefined, end: () => undefined },
-};
+const context = { ...quietContext, progress: { ...quietContext.progress, phase } };
 
 /** Calibrators are chosen on images held back, nothing is corrected before it is asked for, nothing comes from former runs. */
 function forComparison(loaded: LoadedSettings): LoadedSettings {

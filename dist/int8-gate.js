@@ -48222,6 +48222,29 @@ var init_detection = __esm({
   }
 });
 
+// src/pipeline/ground-truth.ts
+function followsExif({ preprocessing: preprocessing2 }) {
+  return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
+}
+function groundTruthOf(settings2) {
+  const { format, annotations, images: images2, split: split2, limit: limit2 } = settings2.validation;
+  return loadGroundTruth({
+    format,
+    annotations,
+    images: images2,
+    split: split2,
+    limit: limit2,
+    seed: settings2.gate.seed,
+    exif: followsExif(settings2)
+  });
+}
+var init_ground_truth2 = __esm({
+  "src/pipeline/ground-truth.ts"() {
+    "use strict";
+    init_dataset();
+  }
+});
+
 // src/pipeline/keys.ts
 import { createHash as createHash14 } from "node:crypto";
 import { readFile as readFile14 } from "node:fs/promises";
@@ -48285,15 +48308,7 @@ async function prepare3(loaded2, context3, sound) {
     model.name,
     graph.nodes.map(({ opType }) => opType)
   );
-  const truth = await loadGroundTruth({
-    format: settings2.validation.format,
-    annotations: settings2.validation.annotations,
-    images: settings2.validation.images,
-    split: settings2.validation.split,
-    limit: settings2.validation.limit,
-    seed: settings2.gate.seed,
-    exif: followsExif(settings2)
-  });
+  const truth = await groundTruthOf(settings2);
   if (truth.images.length === 0)
     throw new InputFault({
       where: loaded2.place("/validation/annotations"),
@@ -48410,9 +48425,6 @@ async function calibrationImages(settings2, sound) {
   const used = count3 === void 0 || count3 >= records.length ? records : spread4(records, count3);
   return checkImages(used, followsExif(settings2), images2);
 }
-function followsExif({ preprocessing: preprocessing2 }) {
-  return preprocessing2 === "auto" || (preprocessing2.exif ?? true);
-}
 function spread4(records, count3) {
   return Array.from({ length: count3 }, (_, i) => records[Math.floor(i * records.length / count3)]);
 }
@@ -48467,6 +48479,7 @@ var init_prepare = __esm({
     init_sensitivity();
     init_faults();
     init_words();
+    init_ground_truth2();
     init_keys();
   }
 });
@@ -49923,9 +49936,9 @@ var init_write_together = __esm({
 });
 
 // src/pipeline/audit/look.ts
-async function lookAt(records, { settings: { preprocessing: preprocessing2 } }, { progress, signal }, set) {
+async function lookAt(records, { settings: settings2 }, { progress, signal }, set) {
   progress.phase(`Looking at ${records.length} ${set} images`);
-  const exif = preprocessing2 === "auto" || (preprocessing2.exif ?? true);
+  const exif = followsExif(settings2);
   const features = [];
   const broken3 = [];
   for (const [i, { file, name: name2 }] of records.entries()) {
@@ -49956,6 +49969,7 @@ var init_look = __esm({
     init_audit2();
     init_dataset();
     init_faults();
+    init_ground_truth2();
   }
 });
 
@@ -51096,20 +51110,13 @@ async function shelfOf(loaded2, context3) {
   return { get: () => kept(shelf, context3), put: (one) => put(shelf, one) };
 }
 async function dependencies(settings2, model) {
-  const { validation, calibration, quantization, sensitivity: sensitivity2, gate } = settings2;
+  const { calibration, quantization, sensitivity: sensitivity2 } = settings2;
   const fileDigest = async (path4) => path4 === void 0 ? null : digestOf4(await readFile17(path4));
-  const truth = await loadGroundTruth({
-    ...validation,
-    images: validation.images,
-    limit: validation.limit,
-    seed: gate.seed,
-    exif: true
-  });
   return {
     program: codeDigest() ?? null,
     machine: [process.platform, process.arch, [...new Set(cpus2().map((cpu) => cpu.model))].sort()],
     model,
-    validation: await truthDigest(truth),
+    validation: await truthDigest(await groundTruthOf(settings2)),
     calibration: await imageDigests(await listImages(calibration.images)),
     files: await Promise.all(
       [quantization.plan, quantization.reference, calibration.cache, sensitivity2.profile].map(fileDigest)
@@ -51157,6 +51164,7 @@ var init_kept_base = __esm({
     init_onnx();
     init_report();
     init_store2();
+    init_ground_truth2();
     init_keys();
     NO_PATHS = { model: null };
   }
@@ -51189,7 +51197,7 @@ async function measureBase({ loaded: loaded2 }, repository, ref, context3, run5)
   try {
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded2, repository);
-      const images2 = await imagesOf(base);
+      const images2 = (await groundTruthOf(base.settings)).images.length;
       const measured = onHeadsSet(base, loaded2);
       const shelf = await shelfOf(measured, context3);
       const earlier = await shelf.get();
@@ -51224,17 +51232,6 @@ async function settingsIn(folder, head, repository) {
   await checkInputs(loaded2);
   return loaded2;
 }
-async function imagesOf({ settings: settings2 }) {
-  const { validation, gate } = settings2;
-  const truth = await loadGroundTruth({
-    ...validation,
-    images: validation.images,
-    limit: validation.limit,
-    seed: gate.seed,
-    exif: true
-  });
-  return truth.images.length;
-}
 function onHeadsSet(base, head) {
   const { validation, gate } = head.settings;
   const measured = { ...gate };
@@ -51253,9 +51250,9 @@ var init_base3 = __esm({
   "src/pipeline/base.ts"() {
     "use strict";
     init_baseline();
-    init_dataset();
     init_faults();
     init_settings();
+    init_ground_truth2();
     init_kept_base();
   }
 });
@@ -54161,7 +54158,7 @@ async function isCoco(file) {
     return false;
   }
 }
-async function imagesOf2(annotations, { folders, labels }) {
+async function imagesOf(annotations, { folders, labels }) {
   if (labels.includes(annotations)) return imagesBeside2(annotations, folders);
   if (!annotations.endsWith(".json")) return void 0;
   const truth = await loadGroundTruth({ format: "coco", annotations, boxesOnly: true });
@@ -54358,7 +54355,7 @@ async function init(options, ask2) {
     async () => options.model ?? await one(() => only(found.models, "model", "--model", "an .onnx file")),
     async () => options.annotations ?? await one(() => annotationsIn(found))
   );
-  const images2 = options.images ?? await imagesOf2(annotations, found);
+  const images2 = options.images ?? await imagesOf(annotations, found);
   const truth = await loadGroundTruth({ format: "auto", annotations, images: images2 });
   const validation = new Set(truth.images.map((image) => dirname15(resolve10(image.file))));
   const calibration = options.calibration ?? await one(() => calibrationOf(found, validation));

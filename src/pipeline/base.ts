@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { readKept, type BaseRequest, type Kept, type Repository, type Terms } from '../baseline/index.js';
-import { loadGroundTruth } from '../dataset/index.js';
 import { InputFault, describeProblem } from '../faults/index.js';
 import { checkInputs, parseSettings, type LoadedSettings } from '../settings/index.js';
 import type { Context, Progress } from './context.js';
+import { groundTruthOf } from './ground-truth.js';
 import { shelfOf } from './kept-base.js';
 
 /** The base, before it is held against the head. */
@@ -74,7 +74,7 @@ async function measureBase(
   try {
     return await repository.checkedOut(async (folder) => {
       const base = await settingsIn(folder, loaded, repository);
-      const images = await imagesOf(base);
+      const images = (await groundTruthOf(base.settings)).images.length;
       const measured = onHeadsSet(base, loaded);
       const shelf = await shelfOf(measured, context);
       const earlier = await shelf.get();
@@ -115,18 +115,6 @@ async function settingsIn(
   });
   await checkInputs(loaded);
   return loaded;
-}
-
-async function imagesOf({ settings }: LoadedSettings): Promise<number> {
-  const { validation, gate } = settings;
-  const truth = await loadGroundTruth({
-    ...validation,
-    images: validation.images,
-    limit: validation.limit,
-    seed: gate.seed,
-    exif: true,
-  });
-  return truth.images.length;
 }
 
 /** Both are measured on the same images, or their numbers say nothing about each other. Waivers are for the head. */

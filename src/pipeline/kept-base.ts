@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { readDetections, writeDetections, type Kept } from '../baseline/index.js';
-import { imageDigests, listImages, loadGroundTruth, truthDigest } from '../dataset/index.js';
+import { imageDigests, listImages, truthDigest } from '../dataset/index.js';
 import { InputFault } from '../faults/index.js';
 import { encodeModel, readModel } from '../onnx/index.js';
 import { parseReport } from '../report/index.js';
 import type { LoadedSettings, Settings } from '../settings/index.js';
 import { codeDigest, keyOf, type Shelf } from '../store/index.js';
 import type { Context } from './context.js';
+import { groundTruthOf } from './ground-truth.js';
 import { digestOf, storeOf } from './keys.js';
 
 /** A place for the base of some settings. */
@@ -32,21 +33,14 @@ export async function shelfOf(loaded: LoadedSettings, context: Context): Promise
 }
 
 async function dependencies(settings: Settings, model: string): Promise<unknown> {
-  const { validation, calibration, quantization, sensitivity, gate } = settings;
+  const { calibration, quantization, sensitivity } = settings;
   const fileDigest = async (path: string | undefined): Promise<string | null> =>
     path === undefined ? null : digestOf(await readFile(path));
-  const truth = await loadGroundTruth({
-    ...validation,
-    images: validation.images,
-    limit: validation.limit,
-    seed: gate.seed,
-    exif: true,
-  });
   return {
     program: codeDigest() ?? null,
     machine: [process.platform, process.arch, [...new Set(cpus().map((cpu) => cpu.model))].sort()],
     model,
-    validation: await truthDigest(truth),
+    validation: await truthDigest(await groundTruthOf(settings)),
     calibration: await imageDigests(await listImages(calibration.images)),
     files: await Promise.all(
       [quantization.plan, quantization.reference, calibration.cache, sensitivity.profile].map(fileDigest),

@@ -5,7 +5,6 @@ import {
   checkImages,
   imageDigests,
   listImages,
-  loadGroundTruth,
   openImages,
   pickImages,
   truthDigest,
@@ -38,6 +37,7 @@ import { listed } from '../words/index.js';
 import type { Store } from '../store/index.js';
 import type { Against } from './against.js';
 import type { Context } from './context.js';
+import { followsExif, groundTruthOf } from './ground-truth.js';
 import { storeOf } from './keys.js';
 
 /** Everything that the jobs need, read and checked before the first minute of work is spent. */
@@ -100,15 +100,7 @@ export async function prepare(
     model.name,
     graph.nodes.map(({ opType }) => opType),
   );
-  const truth = await loadGroundTruth({
-    format: settings.validation.format,
-    annotations: settings.validation.annotations,
-    images: settings.validation.images,
-    split: settings.validation.split,
-    limit: settings.validation.limit,
-    seed: settings.gate.seed,
-    exif: followsExif(settings),
-  });
+  const truth = await groundTruthOf(settings);
   if (truth.images.length === 0)
     throw new InputFault({
       where: loaded.place('/validation/annotations'),
@@ -251,10 +243,6 @@ async function calibrationImages(
   const { count, images } = settings.calibration;
   const used = count === undefined || count >= records.length ? records : spread(records, count);
   return checkImages(used, followsExif(settings), images);
-}
-
-function followsExif({ preprocessing }: Settings): boolean {
-  return preprocessing === 'auto' || (preprocessing.exif ?? true);
 }
 
 /** `count` of the records, evenly spaced, so that a sorted folder is not cut to its beginning. */

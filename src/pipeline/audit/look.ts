@@ -3,16 +3,17 @@ import { decodeAndDigest, type ImageRecord } from '../../dataset/index.js';
 import { InputFault } from '../../faults/index.js';
 import type { LoadedSettings } from '../../settings/index.js';
 import type { Context } from '../context.js';
+import { followsExif } from '../ground-truth.js';
 
 /** Features of the images that can be read, and why the others cannot; each file is read once. */
 export async function lookAt(
   records: readonly ImageRecord[],
-  { settings: { preprocessing } }: LoadedSettings,
+  { settings }: LoadedSettings,
   { progress, signal }: Context,
   set: 'calibration' | 'validation',
 ): Promise<{ readonly features: readonly ImageFeatures[]; readonly broken: readonly BrokenImage[] }> {
   progress.phase(`Looking at ${records.length} ${set} images`);
-  const exif = preprocessing === 'auto' || (preprocessing.exif ?? true);
+  const exif = followsExif(settings);
   const features: ImageFeatures[] = [];
   const broken: BrokenImage[] = [];
   for (const [i, { file, name }] of records.entries()) {

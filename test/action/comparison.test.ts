@@ -6,7 +6,8 @@ import { baseOf, haveBase, readComparison, requestOf } from '../../src/github/co
 import { occasionOf, readSurroundings } from '../../src/github/occasion.js';
 import { firstCommit, git } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
-import { FakeGitHub } from './fake-github.js';
+import type { FakeGitHub } from './fake-github.js';
+import { openPullRequest } from './pull-request.js';
 import { GitServer } from './git-server.js';
 import { NEW, mergeGroup, plain, pullRequest, runStep, workflowRun, type Event } from './runner.js';
 
@@ -167,11 +168,7 @@ test("a head that moves the settings' folder behind a link is judged by the base
 describe('the action on a pull request that loosens its limits, checked out at depth 1, no input given', () => {
   let github: FakeGitHub;
   let api: string;
-  beforeEach(async () => {
-    github = new FakeGitHub();
-    github.pulls.set(7, { number: 7, head: NEW, from: 'octo:feature', open: true });
-    api = await github.start();
-  });
+  beforeEach(async () => void ({ github, api } = await openPullRequest()));
   afterEach(() => github.stop());
 
   test('is judged by the base, and the comment shows what it changed', () =>

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFolder } from '../commands/child.js';
-import { FakeGitHub } from './fake-github.js';
+import type { FakeGitHub } from './fake-github.js';
+import { openPullRequest } from './pull-request.js';
 import { NEW, REPORTS, commandsIn, pullRequest, runStep, type StepResult } from './runner.js';
 import type { Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios.js';
@@ -21,11 +22,7 @@ gate:
 
 let github: FakeGitHub;
 let api: string;
-beforeEach(async () => {
-  github = new FakeGitHub();
-  github.pulls.set(7, { number: 7, head: NEW, from: 'eve:feature', open: true });
-  api = await github.start();
-});
+beforeEach(async () => void ({ github, api } = await openPullRequest('eve:feature')));
 afterEach(() => github.stop());
 
 /** Makes the workspace and runs the steps at the same time, a moment apart so that the first listed is the first to write. */

@@ -7,7 +7,8 @@ import { formatHtml } from '../../src/report/index.js';
 import { git } from '../baseline/repository.js';
 import { withFolder } from '../commands/child.js';
 import { fullReport } from '../report/full-report.js';
-import { FakeGitHub } from './fake-github.js';
+import type { FakeGitHub } from './fake-github.js';
+import { openPullRequest } from './pull-request.js';
 import { CONTROL, brokenRows, dangersIn } from './hostile.js';
 import { MARK, makeHostileProject } from './hostile-project.js';
 import { tagsOf } from './page-tags.js';
@@ -15,11 +16,7 @@ import { NEW, commandsIn, pullRequest, runStep, type Event, type StepResult } fr
 
 let github: FakeGitHub;
 let api: string;
-beforeEach(async () => {
-  github = new FakeGitHub();
-  github.pulls.set(7, { number: 7, head: NEW, from: 'octo:feature', open: true });
-  api = await github.start();
-});
+beforeEach(async () => void ({ github, api } = await openPullRequest()));
 afterEach(() => github.stop());
 
 const TITLE = '\r\n::error::pwned\n##[error]x</details><img src=x onerror=alert(1)> @octo/team #1 \u202e';

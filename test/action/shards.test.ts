@@ -3,16 +3,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { emptyBase } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
-import { FakeGitHub } from './fake-github.js';
+import type { FakeGitHub } from './fake-github.js';
+import { openPullRequest } from './pull-request.js';
 import { NEW, pullRequest, runStep, type StepResult } from './runner.js';
 
 let github: FakeGitHub;
 let api: string;
-beforeEach(async () => {
-  github = new FakeGitHub();
-  github.pulls.set(7, { number: 7, head: NEW, from: 'octo:feature', open: true });
-  api = await github.start();
-});
+beforeEach(async () => void ({ github, api } = await openPullRequest()));
 afterEach(() => github.stop());
 
 const step = (folder: string, inputs: Record<string, string>, base?: string): Promise<StepResult> =>

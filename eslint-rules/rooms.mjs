@@ -42,7 +42,7 @@ export default {
     const [from] = relative(source, context.filename).split(sep);
     const check = (node) => {
       const path = node.source?.value;
-      if (typeof path !== 'string' || !path.startsWith('.')) return;
+      if (typeof path !== 'string' || !path.startsWith('.') || path.includes('/node_modules/')) return;
       const [to, ...rest] = relative(source, resolve(dirname(context.filename), path)).split(sep);
       if (to === from || rest.length === 0 || !ROOMS.includes(from)) return;
       if (!ROOMS.includes(to)) context.report({ node, messageId: 'unknown', data: { to } });

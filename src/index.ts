@@ -6,6 +6,7 @@ import {
   annotate,
   annotationsOf,
   announce,
+  carryFor,
   confine,
   ensureNativePackages,
   haveBase,
@@ -25,7 +26,7 @@ import {
   type Occasion,
   type Surroundings,
 } from './github/index.js';
-import { runAudit, runGate, runMerge, runShard, type AuditResult } from './pipeline/index.js';
+import { runAudit, runGate, runMerge, runShard, storeFolderOf, type AuditResult } from './pipeline/index.js';
 import { loadSettings } from './settings/index.js';
 
 /** Fills the runner's tool cache ($RUNNER_TOOL_CACHE), so that no job has to install anything. */
@@ -83,8 +84,14 @@ export async function runAction(): Promise<void> {
       process.stderr.write(`${error.stack ?? ''}\n`);
     // Who cancels does so for a newer run, which will speak.
     if (ending.exitStatus !== EXIT.interrupted) await post({ kind: 'problems', problems: ending.problems });
+  } finally {
+    // A server that does not answer must not hold the job: what was given up may still be open.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
+
+/** How long the process may take to end by itself. */
+const LINGER_MS = 2000;
 
 async function auditImages(
   inputs: ActionInputs,
@@ -120,11 +127,15 @@ async function judge(
     publishShard(out, shardText(await runShard(loaded, context, inputs.shard)));
     return;
   }
+  const store = storeFolderOf(loaded.settings);
+  const carried = await carryFor(inputs, store, where, mannersOf(process.env));
+  const known = { ...context, history: comparison.history ?? carried.history };
   const { report, exitStatus, reportFolder } = await (inputs.mode === 'merge'
-    ? runMerge(loaded, context, inputs.shards)
-    : runGate(loaded, context));
+    ? runMerge(loaded, known, inputs.shards)
+    : runGate(loaded, known));
   process.exitCode = exitStatus;
   await publish(report, reportFolder, exitStatus);
   const annotations = annotationsOf(report, await sourcesOf(loaded, workspace));
   await post({ kind: 'report', report, annotations });
+  await carried.save();
 }

@@ -38,6 +38,8 @@ export interface ActionInputs {
   readonly reportFolder: string | undefined;
   /** Folders outside the workspace that settings may name. */
   readonly dataFolders: readonly string[];
+  /** Whether measurements and history are carried between runs. */
+  readonly cache: boolean;
   readonly posting: Posting;
 }
 
@@ -60,6 +62,7 @@ export function readInputs(): ActionInputs {
     mode,
     ...readSplit(mode, (path) => inside(workspace, resolve(workingDirectory, path), 'shards')),
     issue: oneOf('issue', ['true', 'false'], 'true') === 'true',
+    cache: oneOf('cache', ['true', 'false'], 'true') === 'true',
     config,
     workingDirectory,
     reportFolder:

@@ -35,6 +35,14 @@ export interface Issue {
   readonly body: string;
 }
 
+/** An entry of GitHub's cache. */
+export interface CacheListing {
+  readonly key: string;
+  readonly version: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+}
+
 export interface Annotation {
   readonly path: string;
   readonly start_line: number;
@@ -75,6 +83,11 @@ export interface GitHub {
   openIssues(creator: string): Promise<readonly Issue[]>;
   createIssue(title: string, body: string): Promise<void>;
   updateIssue(number: number, change: { readonly body?: string; readonly state?: 'closed' }): Promise<void>;
+  /** Entries of one ref whose keys begin with `key`, newest first, at most 100, and how many there are. */
+  caches(
+    ref: string,
+    key: string,
+  ): Promise<{ readonly entries: readonly CacheListing[]; readonly total: number }>;
   checkRuns(sha: string, name: string): Promise<readonly CheckRun[]>;
   /** Answers the check run's id. */
   createCheck(sha: string, content: CheckContent, annotations: readonly Annotation[]): Promise<number>;
@@ -182,6 +195,23 @@ export function connect(
     createIssue: async (title, body) => void (await rest.issues.create({ ...place, title, body })),
     updateIssue: async (number, change) =>
       void (await rest.issues.update({ ...place, issue_number: number, ...change })),
+    caches: (ref, key) =>
+      read(async () => {
+        const { data } = await rest.actions.getActionsCacheList({
+          ...place,
+          ref,
+          key,
+          sort: 'created_at',
+          direction: 'desc',
+          per_page: 100,
+        });
+        const entries = data.actions_caches.map(({ key, version, created_at }) => ({
+          key: key ?? '',
+          version: version ?? '',
+          createdAt: created_at ?? '',
+        }));
+        return { entries, total: data.total_count };
+      }),
     checkRuns: (sha, name) =>
       read(async () => {
         const { data } = await rest.checks.listForRef({

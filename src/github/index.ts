@@ -7,6 +7,7 @@ export { confine } from './confine.js';
 export { ensureNativePackages } from './natives.js';
 export { readOccasion, readSurroundings, type Occasion, type Surroundings } from './occasion.js';
 export { mannersOf, type Manners } from './patience.js';
+export { carryFor } from './carry.js';
 export { annotationsOf, sourcesOf } from './places.js';
 export type { News, Posting } from './tell.js';
 export { haveBase, readComparison, type Comparison } from './comparison.js';

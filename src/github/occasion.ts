@@ -73,10 +73,14 @@ function addressOf(text: string | undefined, otherwise: string): string {
 export async function readOccasion(environment: NodeJS.ProcessEnv): Promise<Occasion> {
   const event = environment.GITHUB_EVENT_NAME ?? '';
   const sha = environment.GITHUB_SHA ?? '';
-  return occasionOf(event, await payloadOf(environment.GITHUB_EVENT_PATH), sha);
+  return occasionOf(event, await readPayload(environment.GITHUB_EVENT_PATH), sha);
 }
 
-async function payloadOf(path: string | undefined): Promise<unknown> {
+/**
+ * The event's payload, of whatever shape; an empty object outside of Actions.
+ * @throws InputFault when it cannot be read
+ */
+export async function readPayload(path: string | undefined): Promise<unknown> {
   if (path === undefined || path === '') return {};
   try {
     return JSON.parse(await readFile(path, 'utf8')) as unknown;

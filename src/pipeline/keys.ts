@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import type { ImageRecord, PreprocessingSpec } from '../dataset/index.js';
 import { sharp } from '../native/index.js';
-import type { LoadedSettings } from '../settings/index.js';
+import type { LoadedSettings, Settings } from '../settings/index.js';
 import {
   NO_STORE,
   codeDigest,
@@ -17,13 +17,20 @@ import {
 import type { Context } from './context.js';
 import type { Bench } from './prepare.js';
 
-/** The store of the settings. Run from source there is none unless a folder is named: code that changes has no name. */
+/** The folder that measurements of these settings are kept in; undefined where none are. */
+export function storeFolderOf({ cache: { enabled, folder } }: Settings): string | undefined {
+  // Run from source there is none unless a folder is named: code that changes has no name.
+  if (!enabled || (folder === undefined && codeDigest() === undefined)) return undefined;
+  return folder ?? userCacheFolder();
+}
+
+/** The store of the settings. */
 export function storeOf({ settings }: LoadedSettings, { progress, store }: Context): Promise<Store> {
   if (store !== undefined) return Promise.resolve(store);
-  const { enabled, folder, maxMiB } = settings.cache;
-  if (!enabled || (folder === undefined && codeDigest() === undefined)) return Promise.resolve(NO_STORE);
-  return openStore(folder ?? userCacheFolder(), {
-    maxBytes: maxMiB * 2 ** 20,
+  const folder = storeFolderOf(settings);
+  if (folder === undefined) return Promise.resolve(NO_STORE);
+  return openStore(folder, {
+    maxBytes: settings.cache.maxMiB * 2 ** 20,
     onTrouble: (what) => progress.phase(what),
   });
 }

@@ -10,3 +10,5 @@ export {
 } from './store.js';
 export { packNumbers, unpackNumbers } from './numbers.js';
 export { codeDigest, userCacheFolder } from './place.js';
+export { pack, packDigest, unpack, type PackedFile } from './pack.js';
+export { putShelves, takeShelves } from './shelves.js';

@@ -2,7 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FakeCheck, FakeComment, FakeIssue, FakePull } from './fake-state.js';
+import type { FakeCheck, FakeComment, FakeEntry, FakeIssue, FakePull } from './fake-state.js';
 
 /** A request as it came in and how it was answered. */
 export interface Seen {
@@ -81,13 +81,14 @@ export class FakeGitHub {
   readonly checks = new Map<number, FakeCheck>();
   readonly pulls = new Map<number, FakePull>();
   readonly issues = new Map<number, FakeIssue>();
+  readonly caches: FakeEntry[] = [];
   readonly seen: Seen[] = [];
   /** What int8-gate asked that GitHub's description does not allow. */
   readonly violations: string[] = [];
   faults: Fault[] = [];
   login = 'github-actions[bot]';
   /** Scopes that the token has. */
-  scopes = { comments: true, checks: true, graphql: true, pulls: true, issues: true };
+  scopes = { comments: true, checks: true, graphql: true, pulls: true, issues: true, actions: true };
   /** Requests left before the primary limit. */
   remaining = Infinity;
   prefix = '';
@@ -366,6 +367,19 @@ const HANDLERS: Readonly<
     if (check === undefined) return MISSING;
     check.annotations = [...check.annotations, ...outputOf(body).annotations];
     return { status: 200, data: checkJson(check) };
+  },
+  'GET /repos/{owner}/{repo}/actions/caches'({ query }) {
+    if (!this.scopes.actions) return DENIED;
+    const all = this.caches
+      .filter(({ ref, key }) => ref === query.get('ref') && key.startsWith(query.get('key') ?? ''))
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+    const actions_caches = page(all, query).rows.map(({ createdAt, bytes, ...entry }, id) => ({
+      ...entry,
+      id,
+      created_at: createdAt,
+      size_in_bytes: bytes.length,
+    }));
+    return { status: 200, data: { total_count: all.length, actions_caches } };
   },
   'GET /repos/{owner}/{repo}/commits/{ref}/check-runs'({ params, query }) {
     const all = [...this.checks.values()].filter(

@@ -23,6 +23,14 @@ export interface FakeIssue {
   body: string;
   state: string;
 }
+/** An entry of the cache, which the stand-in for its service fills. */
+export interface FakeEntry {
+  readonly ref: string;
+  readonly key: string;
+  readonly version: string;
+  readonly createdAt: string;
+  bytes: Buffer;
+}
 export interface FakePull {
   number: number;
   head: string;

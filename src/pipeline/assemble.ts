@@ -168,7 +168,7 @@ function whyOf({ found, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixe
     const float = (mixed ?? int8).model.floatLayers.length;
     const how =
       candidate === 'mixed'
-        ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ', the head and what the settings name' : ''}`
+        ? ` with ${float} layers in float${kept > 0 ? `, ${kept} of them found by sensitivity` : float > 0 ? ': the head, and those that the settings name' : ''}`
         : '';
     return `${engine} holds every threshold${how}.`;
   }

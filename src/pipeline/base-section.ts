@@ -4,6 +4,7 @@ import type { Drop } from '../evaluation/index.js';
 import { expiredWaivers, type Verdict } from '../gate/index.js';
 import {
   diffReports,
+  movedLayers,
   type BaseSection,
   type Finding,
   type HistoryPoint,
@@ -92,6 +93,7 @@ function baseSection(
   const { found, numbers, incomparable } = base;
   const { report: before } = found.kept;
   const { layers, causes } = diffReports(before, report);
+  const moved = movedLayers(before, report, layers, new Set(bench.layers.map(({ name }) => name)));
   const intervals = dropBelowBase(bench, head);
   const { fp32, int8, mixed } = before.variants;
   const accuracy = ({ stats }: typeof fp32): { AP: number; AP50: number } => ({
@@ -115,12 +117,14 @@ function baseSection(
     ...drops,
     ...(noInterval !== undefined && { noInterval }),
     layers: [...layers],
+    ...(moved !== undefined && { moved }),
     causes: [...causes],
     sentence: sentenceOf(
       found,
       drops?.drop,
       incomparable,
       layers.filter(({ kind }) => kind !== 'renamed').length,
+      moved,
     ),
   };
 }
@@ -157,17 +161,23 @@ function sentenceOf(
   drop: Drops['drop'] | undefined,
   incomparable: string | undefined,
   changed: number,
+  moved: BaseSection['moved'],
 ): string {
   const named = commit === undefined ? where : `${where} (${commit.slice(0, 7)})`;
-  const layers = `${changed === 0 ? 'no layer' : changed === 1 ? '1 layer' : `${changed} layers`} changed.`;
+  const count = (layers: number): string => (layers === 1 ? '1 layer' : `${layers} layers`);
+  const plan =
+    moved === undefined
+      ? ''
+      : `, ${count(moved.toFloat.length)} moved to float, ${count(moved.toInt8.length)} to INT8`;
+  const layers = `${changed === 0 ? 'no layer' : count(changed)} changed${plan}.`;
   if (drop === undefined)
     return `Against ${named}: accuracy cannot be compared, ${incomparable ?? 'it was not measured'}; ${layers}`;
   const { low, high } = drop;
   const spread =
     low === null || high === null ? '' : `, the drop between ${low.toFixed(3)} and ${high.toFixed(3)}`;
-  const moved =
+  const how =
     drop.drop === 0
       ? 'mAP50-95 is the same'
       : `mAP50-95 ${drop.drop > 0 ? 'fell' : 'rose'} by ${Math.abs(drop.drop).toFixed(3)}`;
-  return `Against ${named}: ${moved}${spread}; ${layers}`;
+  return `Against ${named}: ${how}${spread}; ${layers}`;
 }

@@ -1,6 +1,6 @@
 /** Parts of the report that speak of the base: what a pull request is compared with, and what it may not loosen. */
 
-import { nullable, number, object, text } from './schema-parts.js';
+import { nullable, number, object, text, texts } from './schema-parts.js';
 
 /** A number in the base and in the head; null where one has none. */
 const pair = { type: 'array', items: nullable, minItems: 2, maxItems: 2 } as const;
@@ -51,6 +51,16 @@ export const baseSchema = object(
     /** Why there is no interval. */
     noInterval: text,
     layers: { type: 'array', items: layerChangeSchema },
+    /** Layers in another precision than in the base's judged plan, by their names in the head; absent when there are none. */
+    moved: object(
+      {
+        /** In float now: in INT8 in the base, or not in its network. */
+        toFloat: texts,
+        /** In INT8 now, in float in the base. */
+        toInt8: texts,
+      },
+      ['toFloat', 'toInt8'],
+    ),
     /** Known causes that are of no single layer, e.g. other calibration images. */
     causes: { type: 'array', items: text },
     /** The comparison in one sentence. */

@@ -105,11 +105,27 @@ export function changedSettings(changes: readonly SettingsChange[]): Rows {
   const value = (one: string | null): string => (one === null ? '(none)' : name(one));
   return {
     title: 'Settings that this pull request changes',
-    head: ['| setting | base | here | judged by |', '| :- | :- | :- | :- |'],
+    head: ['| setting | base | here | whose value counts |', '| :- | :- | :- | :- |'],
     rows: changes.map(({ path, base, head, judgedBy }) =>
-      row([name(path), value(base), value(head), judgedBy === 'base' ? 'base' : 'here']),
+      row([name(path), value(base), value(head), judgedBy === 'base' ? "the base's" : 'the one here']),
     ),
   };
+}
+
+/** Layers that a direction of the plan names before it only counts them. */
+const NAMED = 8;
+
+/** What the plan keeps in another precision than the base's does, by direction. */
+export function movedRows({ moved }: BaseSection): string[] {
+  const line = (what: string, layers: readonly string[]): string[] => {
+    const more = layers.length > NAMED ? ` and ${layers.length - NAMED} more` : '';
+    return layers.length === 0
+      ? []
+      : [`${what} (${layers.length}): ${layers.slice(0, NAMED).map(name).join(', ')}${more}`];
+  };
+  return moved === undefined
+    ? []
+    : [...line('INT8 → float', moved.toFloat), ...line('float → INT8', moved.toInt8)];
 }
 
 /** Layers that differ from the base; those with other names only are left out. */
@@ -139,19 +155,19 @@ export function baseRows({ layers }: BaseSection): Rows {
   };
 }
 
-/** Classes by how far they fell, the worst first. */
-export function classRows({ fp32, int8, mixed }: Report['variants']): Rows {
+/** Classes by how far they fell in what was judged, the worst first. */
+export function classRows({ variants: { fp32, int8, mixed }, verdict }: Report): Rows {
   const of = (one: typeof int8 | undefined): ReadonlyMap<string, number> =>
     new Map(one?.perClass.map(({ name: label, AP }) => [label, AP]));
   const [a, b] = [of(int8), of(mixed)];
-  const judged = mixed === undefined ? a : b;
+  const judged = mixed === undefined || verdict.candidate === 'int8' ? a : b;
   const rows = fp32.perClass
     .filter(({ AP }) => AP >= 0)
     .map((one) => ({ ...one, drop: one.AP - (judged.get(one.name) ?? 0) }))
     .sort((x, y) => y.drop - x.drop);
   const cell = (value: number | undefined): string => (value === undefined ? '–' : rate(value));
   return {
-    title: 'Classes, those that fell most first',
+    title: `Classes, those that fell most in ${judged === a ? 'INT8' : 'mixed'} first`,
     head: [
       `| class | boxes | AP FP32 | INT8 |${mixed === undefined ? '' : ' mixed |'} change |`,
       `| :- | -: | -: | -: |${mixed === undefined ? '' : ' -: |'} -: |`,
@@ -175,7 +191,7 @@ const POINTS = 30;
 /** mAP50-95 of the default branch as a Mermaid chart; fewer than two points are no line. */
 export function historyChart(history: readonly HistoryPoint[]): Rows {
   const points = history.slice(-POINTS);
-  const title = 'mAP50-95 on the default branch';
+  const title = 'mAP50-95 on the default branch, this run last';
   if (points.length < 2) return { title, head: [], rows: [] };
   const line = (pick: (one: HistoryPoint) => number): string =>
     `  line [${points.map((one) => pick(one).toFixed(4)).join(', ')}]`;
@@ -196,6 +212,6 @@ export function historyChart(history: readonly HistoryPoint[]): Rows {
         '```',
       ].join('\n'),
     ],
-    after: `FP32 above, ${judged ? 'mixed' : 'INT8'} below.`,
+    after: `The first line is FP32, the second ${judged ? 'mixed' : 'INT8'}.`,
   };
 }

@@ -9,6 +9,7 @@ import {
   checkRows,
   historyChart,
   layerRow,
+  movedRows,
   layerHeader,
 } from './comment-rows.js';
 import { VERDICTS, auditChecks, change, engineRows, rate, signed, variantsOf } from './numbers.js';
@@ -165,7 +166,7 @@ function row(cells: readonly string[]): string {
 
 /** The parts in the order in which they are read; the last is cut first. */
 function partsOf(report: Report): readonly Part[] {
-  const { verdict, findings, sensitivity, base, variants, audit } = report;
+  const { verdict, findings, sensitivity, base, audit } = report;
   const causes = findings.filter(({ severity }) => severity !== 'info');
   const asides = findings.filter(({ severity }) => severity === 'info');
   const bad = verdict.checks.filter(({ kind }) => kind !== 'pass');
@@ -205,6 +206,12 @@ function partsOf(report: Report): readonly Part[] {
     bullets('What to do', todo, false, TOP_ROWS),
     bullets('Waivers that were used', allowedRows(report.waivers ?? []), false, TOP_ROWS),
     { ...changedSettings(report.settingsChanges ?? []), folded: false, most: TOP_ROWS },
+    bullets(
+      'Layers that this pull request moves between INT8 and float',
+      base === undefined ? [] : movedRows(base),
+      false,
+      2,
+    ),
     layersOpen,
     depthPart(layers),
     {
@@ -227,7 +234,7 @@ function partsOf(report: Report): readonly Part[] {
       10,
     ),
     table4('Thresholds that hold', checkRows(good), true),
-    { ...classRows(variants), folded: true, most: 20 },
+    { ...classRows(report), folded: true, most: 20 },
     enginesPart(report),
     { ...historyChart(report.history ?? []), folded: true, most: 1 },
     bullets(

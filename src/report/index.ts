@@ -1,5 +1,6 @@
 /** The report: its schema, its texts, and the one border that escapes untrusted names. */
 export * from './types.js';
+export { movedLayers } from './moved.js';
 export { historySchema } from './base-schema.js';
 export { reportSchema } from './schema.js';
 export { formatMarkdown } from './markdown.js';

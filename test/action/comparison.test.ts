@@ -201,7 +201,7 @@ describe('the action on a pull request that loosens its limits, checked out at d
         const [comment] = github.commentsOn(7);
         expect(comment?.body).toMatch(/## ❌ int8-gate: FAIL/);
         expect(comment?.body).toMatch(
-          /Settings that this pull request changes[^]*thresholds\.mAP50-95\.min \| 0\.999 \| 0\.1 \| base \|/,
+          /Settings that this pull request changes[^]*thresholds\.mAP50-95\.min \| 0\.999 \| 0\.1 \| the base's \|/,
         );
         expect(github.violations).toEqual([]);
       } finally {

@@ -26,6 +26,9 @@ function expectGolden(name: string, text: string): void {
   expect(text).toBe(readFileSync(path, 'utf8'));
 }
 
+/** A gate of INT8 alone. */
+const failing: Report = { ...sample, verdict: { ...sample.verdict, candidate: 'int8' } };
+
 const passing: Report = {
   ...sample,
   findings: sample.findings.map((one) => ({ ...one, severity: 'info' })),
@@ -33,7 +36,7 @@ const passing: Report = {
     kind: 'pass',
     blocks: false,
     candidate: 'mixed',
-    why: 'The mixed-precision engine holds every threshold with 9 layers in float, the head and what the settings name.',
+    why: 'The mixed-precision engine holds every threshold with 9 layers in float: the head, and those that the settings name.',
     todo: [],
     checks: [
       {
@@ -145,6 +148,7 @@ const undecided: Report = {
         precision: {},
       },
     ],
+    moved: { toFloat: ['/b3/conv/Conv', '/b|x`/conv'], toInt8: ['/b1/conv/Conv'] },
     causes: ['The calibration images differ: 12 of 128 are others.'],
     sentence: 'mAP50-95 of the mixed-precision engine is 0.004 below the base.',
   },
@@ -152,7 +156,7 @@ const undecided: Report = {
 
 describe('the comment in the pull request', () => {
   test.each([
-    ['fails', sample],
+    ['fails', failing],
     ['passes', passing],
     ['cannot be decided', undecided],
   ])('when the model %s', (what, report) =>
@@ -160,9 +164,9 @@ describe('the comment in the pull request', () => {
   );
 
   test('has the marker first and the verdict in the first line that is seen', () =>
-    expect(formatComment(sample, frame).split('\n').slice(0, 2)).toEqual([
+    expect(formatComment(failing, frame).split('\n').slice(0, 2)).toEqual([
       frame.marker,
-      '## ❌ int8-gate: FAIL · mAP50-95 FP32 0.911, mixed 0.905',
+      '## ❌ int8-gate: FAIL · mAP50-95 FP32 0.911, INT8 0.000',
     ]));
 
   test('says how far the numbers can be trusted, where that is asked', () =>
@@ -202,6 +206,7 @@ function crowded(rows: number, length: number): Report {
       ...undecided.base!,
       sentence: text(1),
       causes: list(text),
+      moved: { toFloat: list(text), toInt8: list(text) },
       layers: list((i) => ({ ...undecided.base!.layers[0]!, name: text(i) })),
     },
     verdict: {

@@ -6,6 +6,7 @@ import {
   diffReports,
   formatDiff,
   formatPlanDiff,
+  movedLayers,
   parseReport,
   type LayerRow,
   type Report,
@@ -42,6 +43,52 @@ const base = report(
   layer('Conv_9', 'block'),
   layer('Conv_20', 'neck'),
 );
+
+describe('two judged plans', () => {
+  const planned = (precision: Readonly<Record<string, 'fp16' | 'fp32' | 'int8'>>): Report => ({
+    ...sample,
+    plan: {
+      source: 'committed',
+      cost: 0,
+      int8Share: 1,
+      reformats: 0,
+      latencyMs: null,
+      costBy: 'macs',
+      alternatives: [],
+      blame: [],
+      layers: Object.entries(precision).map(([name, one]) => ({
+        name,
+        precision: one,
+        macShare: null,
+        why: '',
+      })),
+    },
+  });
+  const names = new Set(['a', 'b', 'c', 'new']);
+
+  test('differ by the layers that move, whether or not anything was ranked', () =>
+    expect(
+      movedLayers(
+        planned({ a: 'fp16', b: 'fp32', gone: 'fp16', recalibrated: 'int8' }),
+        planned({ b: 'fp16', c: 'fp16', a: 'int8' }),
+        [],
+        names,
+      ),
+    ).toEqual({ toFloat: ['c'], toInt8: ['a'] }));
+
+  test('are the same where a layer has another name alone', () => {
+    const renamed = { kind: 'renamed', before: 'old', name: 'new', opType: 'Conv', precision: {} } as const;
+    const changes = [{ ...renamed, rank: [1, 1], sqnr: [1, 1] }];
+    expect(movedLayers(planned({ old: 'fp16' }), planned({ new: 'fp16' }), changes, names)).toBeUndefined();
+    expect(movedLayers(planned({ old: 'fp16' }), planned({}), changes, names)).toEqual({
+      toFloat: [],
+      toInt8: ['new'],
+    });
+  });
+
+  test('cannot be compared with a report that tells of none', () =>
+    expect(movedLayers(sample, planned({ a: 'fp16' }), [], names)).toBeUndefined());
+});
 
 describe('two reports', () => {
   test('of the same export differ in nothing', () => {

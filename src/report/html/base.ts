@@ -27,10 +27,21 @@ export function baseSection({
                 : html`<ul>
                     ${base.causes.map((one) => html`<li>${one}</li>`)}
                   </ul>`
-            }${layers(base.layers)}`
+            }${moved(base)}${layers(base.layers)}`
     }
     ${settings(settingsChanges)}${waived(waivers)}${past(history)}`,
   };
+}
+
+/** Names by direction: what the plan keeps in another precision than the base's does. */
+function moved({ moved: found }: BaseSection): Content {
+  if (found === undefined) return undefined;
+  const line = (what: string, names: readonly string[]): Content =>
+    names.length === 0
+      ? undefined
+      : html`<p>${what} (${names.length}): <span class="name">${names.join(', ')}</span></p>`;
+  return html`<h3>Moved between INT8 and float</h3>
+    ${line('INT8 → float', found.toFloat)}${line('float → INT8', found.toInt8)}`;
 }
 
 function accuracy(

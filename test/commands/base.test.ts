@@ -8,7 +8,10 @@ import { makeProject, runDist, withFolder } from './child.js';
 const AGAINST = (settings: string): string =>
   settings
     .replace('limit: 12', 'limit: 20')
-    .replace('mAP50-95: { min: 0.5 }', 'mAP50-95: { min: 0.5 }\n    base: { mAP50-95: { maxDrop: 0.05 } }');
+    .replace('mAP50-95: { min: 0.5 }', 'mAP50-95: { min: 0.5 }\n    base: { mAP50-95: { maxDrop: 0.05 } }')
+    // What costs time and says nothing about a base.
+    .replace('keepModels: false', 'keepModels: false\n  audit: false\n  images: 0')
+    .concat("quantization: { biasCorrection: 'off' }\n");
 
 const run = async (folder: string, ...args: string[]) => {
   const { status, stderr } = await runDist('cli.js', ['run', '-o', 'head', ...args], { cwd: folder });
@@ -20,23 +23,37 @@ const edit = async (file: string, change: (text: string) => string) =>
 
 describe('int8-gate run against a base', () => {
   test(
-    'that was kept: its detections give an interval, and other calibration images are named as the cause',
+    'that its own run measured: found by its commit, or as a report that was kept; images and layers that differ are named',
     () =>
       withFolder(async (folder) => {
-        await makeProject(folder, AGAINST);
-        const kept = await run(folder, '--no-base');
-        expect(kept.report?.base).toBeUndefined();
+        await makeProject(folder, (s) => `${AGAINST(s)}cache: { folder: ${join(folder, 'kept')} }\n`);
+        await writeFile(join(folder, '.gitignore'), 'calib\nkept\n');
+        await firstCommit(folder);
+        const before = await run(folder, '--no-base');
+        expect(before.report?.base).toBeUndefined();
         expect(await readdir(join(folder, 'head'))).toContain('detections.json.gz');
         await cp(join(folder, 'head'), join(folder, 'base'), { recursive: true });
-        await rm(join(folder, 'calib', '300000.jpg'));
 
+        // Nothing is measured again.
+        const same = await run(folder, '--base-ref', 'HEAD');
+        expect(same.report?.base).toMatchObject({ source: 'cache', drop: { drop: 0 } });
+        expect(same.report?.base?.moved).toBeUndefined();
+        expect(same.report?.base?.variants.int8.AP).toBe(before.report?.variants.int8.stats.AP);
+
+        // Its detections give an interval.
+        await rm(join(folder, 'calib', '300000.jpg'));
+        await edit(join(folder, 'int8-gate.yml'), (s) =>
+          s.replace("biasCorrection: 'off'", "biasCorrection: 'off', keepFloat: [/b1/conv/Conv]"),
+        );
         const { status, report } = await run(folder, '--base', 'base');
         expect(status).toBe(0);
         expect(report?.base).toMatchObject({
           source: 'report',
           causes: ['calibration set changed: 1 image gone'],
+          moved: { toFloat: ['/b1/conv/Conv'], toInt8: [] },
           drop: { low: expect.any(Number), high: expect.any(Number) },
         });
+        expect(report?.base?.sentence).toMatch(/1 layer moved to float, 0 layers to INT8/);
         expect(report?.verdict.checks.map(({ metric, against }) => [metric, against])).toContainEqual([
           'mAP50-95',
           'base',
@@ -53,7 +70,8 @@ describe('int8-gate run against a base', () => {
         await writeFile(join(folder, '.gitignore'), 'calib\nkept\n');
         const commit = await firstCommit(folder);
         await edit(join(folder, 'int8-gate.yml'), (s) =>
-          `${s}quantization: { operators: all }\n`
+          s
+            .replace("biasCorrection: 'off'", "biasCorrection: 'off', operators: all")
             .replace('maxDrop: 0.05', 'maxDrop: 1')
             .replace('min: 0.5', 'min: 0'),
         );
@@ -77,21 +95,6 @@ describe('int8-gate run against a base', () => {
         expect(again.report?.history).toMatchObject([
           { commit: 'abc', fp32: report?.variants.fp32.stats.AP },
         ]);
-      }),
-    300_000,
-  );
-
-  test(
-    'that its own run on the default branch measured: nothing is measured again',
-    () =>
-      withFolder(async (folder) => {
-        await makeProject(folder, (s) => `${AGAINST(s)}cache: { folder: ${join(folder, 'kept')} }\n`);
-        await writeFile(join(folder, '.gitignore'), 'calib\nkept\n');
-        await firstCommit(folder);
-        const before = await run(folder, '--no-base');
-        const { report } = await run(folder, '--base-ref', 'HEAD');
-        expect(report?.base).toMatchObject({ source: 'cache', drop: { drop: 0 } });
-        expect(report?.base?.variants.int8.AP).toBe(before.report?.variants.int8.stats.AP);
       }),
     300_000,
   );

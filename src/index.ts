@@ -21,6 +21,7 @@ import {
   refuseHeadCode,
   sourcesOf,
   tellAudit,
+  tellNight,
   type ActionInputs,
   type News,
   type Occasion,
@@ -67,7 +68,11 @@ export async function runAction(): Promise<void> {
       return;
     }
     // A shard says nothing: who merges speaks for all.
-    if (inputs.shard === undefined) post = (news) => announce(news, occasion, where, inputs.posting, manners);
+    if (inputs.shard === undefined)
+      post = async (news) => {
+        await announce(news, occasion, where, inputs.posting, manners);
+        await tellNight(news, occasion, where, inputs.posting, inputs.issue, manners);
+      };
     if (inputs.mode === 'audit') {
       post = () => Promise.resolve();
       const { audit, exitStatus, out } = await auditImages(inputs, workspace, abort.signal);

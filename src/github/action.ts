@@ -31,7 +31,7 @@ export interface ActionInputs {
   readonly shard: Share | undefined;
   /** Of `merge`: absolute folders of shards. */
   readonly shards: readonly string[];
-  /** Whether an audit keeps an issue. */
+  /** Whether an audit and a scheduled gate keep an issue. */
   readonly issue: boolean;
   readonly config: string;
   readonly workingDirectory: string;

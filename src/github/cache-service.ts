@@ -106,7 +106,9 @@ async function decompressed(archive: string, method: CompressionMethod): Promise
   // A block of 512 bytes for the name, one or two for its long form, and the end.
   const most = MOST_BYTES + 2 ** 20;
   if (method !== CompressionMethod.Gzip) {
-    const { stdout } = await promisify(execFile)('zstd', ['-d', '-c', '-q', '--long=30', archive], {
+    // As the package packs; a longer window only takes memory.
+    const window = method === CompressionMethod.Zstd ? ['--long=30'] : [];
+    const { stdout } = await promisify(execFile)('zstd', ['-d', '-c', '-q', ...window, archive], {
       encoding: 'buffer',
       maxBuffer: most,
     });

@@ -9,5 +9,6 @@ export { readOccasion, readSurroundings, type Occasion, type Surroundings } from
 export { mannersOf, type Manners } from './patience.js';
 export { carryFor } from './carry.js';
 export { annotationsOf, sourcesOf } from './places.js';
+export { tellNight } from './night.js';
 export type { News, Posting } from './tell.js';
 export { haveBase, readComparison, type Comparison } from './comparison.js';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Report } from '../../src/report/index.js';
-import { firstCommit } from '../baseline/repository.js';
+import { firstCommit, git } from '../baseline/repository.js';
 import { SIGNS, makeProject, withFolder } from '../commands/child.js';
 import { FakeCache } from './fake-cache.js';
 import type { FakeGitHub } from './fake-github.js';
@@ -66,7 +66,16 @@ describe('measurements and history, carried by the action', () => {
         await makeProject(folder, AGAINST);
         await writeFile(join(folder, '.gitignore'), 'calib\n.runner-*\n.home-*\nint8-gate-report\n');
         const base = await firstCommit(folder);
+        const open = (): readonly string[] =>
+          [...github.issues.values()].filter(({ state }) => state === 'open').map(({ title }) => title);
+        // The first night cannot judge.
+        await writeFile(join(folder, 'int8-gate.yml'), 'version: 2\n');
+        expect((await night(folder, 0, 'e'.repeat(40))).status).toBe(2);
+        expect(open()).toEqual(['int8-gate: the default branch does not pass']);
+        await git(folder, 'checkout', '-q', '--', 'int8-gate.yml');
+
         const first = await night(folder, 1, 'a'.repeat(40));
+        expect(open()).toEqual([]);
         expect(first.stdout).toMatch(/Cache: saved [1-9]\d* measurements and the history/);
         const second = await night(folder, 2, base);
         expect(second.stdout).toMatch(/Cache: [1-9]\d* measurements and 1 points of history/);

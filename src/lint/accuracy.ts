@@ -20,8 +20,12 @@ const SMALLEST: Readonly<Partial<Record<TensorProto_DataType, number>>> = {
 const SAME = 1e-3;
 /** Weights may pass their range by this much: learned and clipping ranges do, on purpose. */
 const CLIPPED = 1.5;
+/** Weights may pass their range by this much where the scale was rounded, not lost. */
+const REACHED = 1.05;
 /** dB that a scale a channel must win over one for all before it is told. */
 const GAIN_DB = 3;
+
+const { FLOAT, FLOAT16 } = TensorProto_DataType;
 
 type Found = Omit<LintFinding, 'severity' | 'node'>;
 
@@ -39,7 +43,8 @@ export function* inaccuracies(view: QdqView): Generator<LintFinding> {
   }
 }
 
-function* scaleValues({ scale, scaleType = TensorProto_DataType.FLOAT, kind }: Quantizer): Generator<Found> {
+function* scaleValues(one: Quantizer): Generator<Found> {
+  const { scale, scaleType = TensorProto_DataType.FLOAT, kind } = one;
   if (kind !== 'DQ' || scale === undefined) return;
   if (scale.includes(Infinity))
     yield {
@@ -49,12 +54,26 @@ function* scaleValues({ scale, scaleType = TensorProto_DataType.FLOAT, kind }: Q
     };
   const smallest = SMALLEST[scaleType] ?? 0;
   const tiny = scale.findIndex((value) => value > 0 && value < smallest);
-  if (tiny >= 0)
+  if (tiny >= 0 && !holdsWeights(one))
     yield {
       rule: 'scale-subnormal',
       why: `scale${scale.length > 1 ? `[${tiny}]` : ''} is ${scale[tiny]}, too small for ${TensorProto_DataType[scaleType] ?? 'its type'} to hold exactly or at all: what is not 0 saturates`,
       fix: 'A tensor or channel that was 0 in calibration: write scale 1, or calibrate on images that wake it.',
     };
+}
+
+/** Whether a scale, however small, reaches as far as the float weights under it in every channel. */
+function holdsWeights({ scale = new Float32Array(), constant, axis }: Quantizer): boolean {
+  if (constant === undefined || ![FLOAT, FLOAT16].includes(constant.dataType)) return false;
+  const dims = constant.dims.map(Number);
+  const at = axis < 0 ? axis + dims.length : axis;
+  if (scale.length > 1 && dims[at] !== scale.length) return false;
+  const weights = tensorToFloats(constant);
+  const amax =
+    scale.length > 1
+      ? reachBy(weights, dims, at)
+      : [weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0)];
+  return amax.every((reach, i) => reach <= REACHED * 127 * (scale[i] as number));
 }
 
 /** Q and DQ of a pair have one scale; else the pair multiplies. */

@@ -1,7 +1,8 @@
 import { buildGraph, opsetOf, type Model } from '../onnx/index.js';
 import { isCompute } from '../quantization/index.js';
 import { inaccuracies } from './accuracy.js';
-import { refusals } from './refusals.js';
+import { quantizedBy } from './maker.js';
+import { INTEGER_OPERATOR, refusals } from './refusals.js';
 import { runsInInt8, slowness } from './slow.js';
 import type { LintResult, LintSeverity } from './types.js';
 import { viewQuantizers, type QdqView } from './view.js';
@@ -14,7 +15,12 @@ export function lintModel(model: Model): LintResult {
   const view = viewQuantizers(graph);
   const layers = graph.nodes.filter(isCompute);
   const activations = view.quantizers.filter(({ kind, constant }) => kind === 'Q' && constant === undefined);
-  const weights = view.quantizers.filter(({ kind, constant }) => kind === 'DQ' && constant !== undefined);
+  const weights = new Set(
+    layers
+      .map(({ inputs }) => view.dequantized.get(inputs[1] ?? ''))
+      .filter((one) => one?.constant !== undefined),
+  );
+  const tool = quantizedBy(model.proto, graph);
   const findings = [
     ...refusals(view, model.proto),
     ...(view.quantizers.length > 0 ? [...inaccuracies(view), ...slowness(view)] : []),
@@ -23,9 +29,11 @@ export function lintModel(model: Model): LintResult {
     file: model.name,
     opset: opsetOf(model.proto),
     producer: [model.proto.producerName, model.proto.producerVersion].filter(Boolean).join(' ') || 'unknown',
+    ...(tool !== undefined && { tool }),
     style: styleOf(view),
-    quantizers: { activations: activations.length, weights: weights.length },
+    quantizers: { activations: activations.length, weights: weights.size },
     layers: { int8: layers.filter((node) => runsInInt8(view, node)).length, all: layers.length },
+    integerOperators: graph.nodes.filter(({ opType }) => INTEGER_OPERATOR.test(opType)).length,
     findings: findings.sort((a, b) => GRAVEST.indexOf(a.severity) - GRAVEST.indexOf(b.severity)),
   };
 }

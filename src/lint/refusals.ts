@@ -6,7 +6,7 @@ import type { QdqView, Quantizer } from './view.js';
 const { FLOAT, FLOAT16, BFLOAT16, INT8, UINT8, INT32, INT64 } = TensorProto_DataType;
 
 /** Integer operators that TensorRT's parser does not import. Source: onnx-tensorrt, docs/operators.md. */
-const INTEGER_OPERATOR =
+export const INTEGER_OPERATOR =
   /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+|MatMulIntegerToFloat)$/;
 
 type Found = Omit<LintFinding, 'severity' | 'node'> & { readonly severity?: LintFinding['severity'] };

@@ -1,4 +1,5 @@
 import type { LintFinding, LintResult, LintSeverity } from './types.js';
+import { counted } from '../words/index.js';
 
 const HEADINGS: Readonly<Record<LintSeverity, string>> = {
   refused: 'TensorRT refuses this',
@@ -11,10 +12,12 @@ const SHOWN = 5;
 
 /** The findings as text: one paragraph a rule, with its first nodes. Names are not escaped. */
 export function formatLint(result: LintResult): string {
-  const { file, opset, producer, quantizers, layers, style, findings } = result;
+  const { file, opset, producer, tool, quantizers, layers, style, integerOperators, findings } = result;
   const lines = [
-    `${file}: ${style === 'none' ? 'not quantized' : style}, opset ${opset}, written by ${producer}`,
-    `${layers.int8} of ${layers.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`,
+    `${file}: ${style === 'none' ? 'not quantized' : style}, opset ${opset}, written by ${producer}${tool === undefined ? '' : `, quantized by ${tool}`}`,
+    integerOperators > 0
+      ? `${counted(integerOperators, 'integer operator')}: no float form of these layers is left`
+      : `${layers.int8} of ${layers.all} layers in INT8, ${quantizers.activations} activations and ${quantizers.weights} weights quantized`,
   ];
   for (const severity of Object.keys(HEADINGS) as LintSeverity[]) {
     const groups = new Map<string, LintFinding[]>();

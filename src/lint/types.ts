@@ -22,10 +22,15 @@ export interface LintResult {
   readonly opset: number;
   /** Who wrote the file, as far as it says. */
   readonly producer: string;
+  /** The tool that quantized it, where its signature or the names of its Q/DQ tell. */
+  readonly tool?: string;
   /** How the model is quantized. */
   readonly style: 'Q/DQ' | 'operators' | 'dynamic' | 'none';
+  /** Q of activations; weights of layers, without biases and other constants. */
   readonly quantizers: { readonly activations: number; readonly weights: number };
   /** Layers (Conv, ConvTranspose, Gemm, MatMul) that run in INT8, of all. */
   readonly layers: { readonly int8: number; readonly all: number };
+  /** Integer operators, which have no Q/DQ. */
+  readonly integerOperators: number;
   readonly findings: readonly LintFinding[];
 }

@@ -263,6 +263,16 @@ export const ACCURACY_CASES: readonly Case[] = [
     opset: 19,
     finds: ['accuracy scale-subnormal wd', 'note scale-type wq'],
   },
+  {
+    what: 'a small scale in FP16 of weights that are as small',
+    nodes: BASE,
+    constants: [
+      halvesToTensor('ws', [8], new Float32Array(8).fill(2 ** -22)),
+      halvesToTensor('w', [8, 8, 1, 1], new Float32Array(64).fill(127 * 2 ** -22)),
+    ],
+    opset: 19,
+    finds: [],
+  },
   ...(
     [
       ['Conv', 'y = Conv(xd, wd)', 1, 0],

@@ -89,16 +89,18 @@ function settingAlone(
   return { image: worst[0], share: worst[1] / images.length, without: expectedRange(others, half) };
 }
 
-/** Too few images, or ranges that still grow with the last of them. */
+/** Too few images, or ranges that still grow with the last of them; nothing where the images set no range. */
 export function calibrationSize({
   tensors,
   calibrationImages: count,
   calibrationFolder,
   calibrationNames = [],
+  ownScales = false,
 }: Pick<
   Evidence,
-  'tensors' | 'calibrationImages' | 'calibrationFolder' | 'calibrationNames'
+  'tensors' | 'calibrationImages' | 'calibrationFolder' | 'calibrationNames' | 'ownScales'
 >): readonly Finding[] {
+  if (ownScales) return [];
   const extremes = tensors.flatMap(({ extremes: one }) => (one === undefined ? [] : [amaxByImage(one)]));
   const half = Math.floor(count / 2);
   const before = extremes.length === 0 || half < 1 ? undefined : expectedRange(extremes, half);

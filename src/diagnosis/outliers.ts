@@ -34,7 +34,10 @@ export function findOutliers({ tensors }: Pick<Evidence, 'tensors'>): readonly O
 
 /** Ranges set by outliers, with who set the worst, and what clipping them did to the whole model. */
 export function rangeOutliers(
-  evidence: Pick<Evidence, 'tensors' | 'calibrator' | 'sqnr' | 'calibratorTrials' | 'peaks' | 'input'>,
+  evidence: Pick<
+    Evidence,
+    'tensors' | 'calibrator' | 'ownScales' | 'sqnr' | 'calibratorTrials' | 'peaks' | 'input'
+  >,
 ): readonly Finding[] {
   return [...clippable(evidence), ...heavyTails(evidence)];
 }
@@ -57,7 +60,7 @@ function clippable(evidence: Parameters<typeof rangeOutliers>[0]): Finding[] {
       severity: helps ? 'warning' : 'info',
       subject: name,
       sentence:
-        `Few values set the range of ${name}: 99.99 % of them lie within ±${short(inside)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${culprit(evidence, worst.tensor)}. ` +
+        `Few values set the range of ${name}: 99.99 % of them lie within ±${short(inside)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${evidence.ownScales === true ? '' : culprit(evidence, worst.tensor)}. ` +
         `With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` +
         many +
         sentence,
@@ -93,8 +96,12 @@ function bestTrial({ calibratorTrials }: Pick<Evidence, 'calibratorTrials'>): Ca
   return [...calibratorTrials].sort((a, b) => b.sqnr - a.sqnr)[0];
 }
 
+/** The scales are the file's: settings here change none of them. */
+const REQUANTIZE =
+  'Set this range otherwise in the tool that quantized the model (a percentile or the least square error instead of the maximum).';
+
 /** What clipping did to the whole model; a calibrator is advised only where it helped. */
-export function tried(evidence: Pick<Evidence, 'sqnr' | 'calibratorTrials' | 'calibrator'>): {
+export function tried(evidence: Pick<Evidence, 'sqnr' | 'calibratorTrials' | 'ownScales'>): {
   readonly sentence: string;
   readonly advice: string;
   readonly helps: boolean;
@@ -103,7 +110,10 @@ export function tried(evidence: Pick<Evidence, 'sqnr' | 'calibratorTrials' | 'ca
   if (best === undefined || evidence.sqnr === undefined)
     return {
       sentence: '',
-      advice: 'Try a calibrator that clips (calibration.calibrator: percentile or mse).',
+      advice:
+        evidence.ownScales === true
+          ? REQUANTIZE
+          : 'Try a calibrator that clips (calibration.calibrator: percentile or mse).',
       helps: true,
     };
   const helps = best.sqnr - evidence.sqnr >= WORTH_DB;

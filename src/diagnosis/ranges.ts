@@ -18,7 +18,7 @@ const SILU_FLOOR = -0.2785;
 
 /** Ranges that clip so much that a wider one would lose less: entropy calibration's usual fault. */
 export function saturation(
-  evidence: Pick<Evidence, 'tensors' | 'calibrator' | 'sqnr' | 'calibratorTrials'>,
+  evidence: Pick<Evidence, 'tensors' | 'calibrator' | 'ownScales' | 'sqnr' | 'calibratorTrials'>,
 ): readonly Finding[] {
   const found = findClipped(evidence);
   const worst = found[0];
@@ -29,10 +29,11 @@ export function saturation(
   return [
     {
       kind: 'saturation',
-      severity: trial.helps ? 'error' : 'info',
+      // Where no other range could be tried, the scales may have been trained to clip.
+      severity: !trial.helps ? 'info' : evidence.ownScales === true ? 'warning' : 'error',
       subject: tensor.name,
       sentence:
-        `${evidence.calibrator} clips ${short(share)} % of the values of ${tensor.name} at ±${short(tensor.ownAmax)}, which reach ${short(amaxOf(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` +
+        `${evidence.ownScales === true ? "The model's own scale" : evidence.calibrator} clips ${short(share)} % of the values of ${tensor.name} at ±${short(tensor.ownAmax)}, which reach ${short(amaxOf(tensor.calibration))}: with ${words} its SQNR rises from ${dB(now)} to ${dB(best)}.` +
         (found.length > 1 ? ` ${counted(found.length, 'tensor')} are clipped too early.` : '') +
         trial.sentence,
       advice: trial.advice,
@@ -61,7 +62,13 @@ export function findClipped({ tensors }: Pick<Evidence, 'tensors'>) {
 }
 
 /** SiLU and ReLU leave negative codes unused; where the scale is coarse, SiLU's negative side is lost altogether. */
-export function oneSidedRanges({ tensors }: Pick<Evidence, 'tensors'>): readonly Finding[] {
+export function oneSidedRanges({
+  tensors,
+  ownScales = false,
+}: Pick<Evidence, 'tensors' | 'ownScales'>): readonly Finding[] {
+  const clip = ownScales
+    ? 'clip more in the tool that quantized the model'
+    : 'choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile)';
   const oneSided = tensors.filter(
     ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8,
   );
@@ -79,8 +86,8 @@ export function oneSidedRanges({ tensors }: Pick<Evidence, 'tensors'>): readonly
       // Where nearly all tensors are this wide, no list of layers helps.
       advice:
         lost.length > WIDESPREAD
-          ? 'Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile), or train with quantization.'
-          : `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile).`,
+          ? `Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else ${clip}, or train with quantization.`
+          : `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or ${clip}.`,
       layers: layersOf(lost),
       evidence: {
         tensors: lost.length,

@@ -42,7 +42,7 @@ export interface QuantizedTensor {
   readonly layers: readonly string[];
   /** Range in force: values beyond ±amax saturate. At least the calibrator's own where a Concat shares scales. */
   readonly amax: number;
-  /** The calibrator's own range. */
+  /** The calibrator's own range; of a model that came quantized, the one in force. */
   readonly ownAmax: number;
   readonly calibration: TensorStatistics;
   /** By image and channel; absent where the engine cannot tell. */
@@ -95,6 +95,8 @@ export interface Evidence {
   readonly floatLayers: readonly { readonly name: string; readonly activations: readonly string[] }[];
   /** The calibrator in force, as the settings name it. */
   readonly calibrator: string;
+  /** True when the scales came with the model: nothing that this run calibrates with has set them, or can. */
+  readonly ownScales?: boolean;
   /** dB of the INT8 model's raw head outputs. */
   readonly sqnr: number | undefined;
   readonly calibratorTrials: readonly CalibratorTrial[];

@@ -56,6 +56,7 @@ export async function collectFindings(
     weights: weightEvidence(graph, int8.model.int8Layers),
     floatLayers: int8.model.floatLayers,
     calibrator: inForce(bench),
+    ownScales: bench.model.quantized !== undefined,
     sqnr: int8.measured.sqnr,
     calibratorTrials: await tryCalibrators(basis, int8, tensors),
     preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
@@ -100,20 +101,22 @@ export function observeValidation(bench: Bench): Promise<ReadonlyMap<string, Ten
 
 /** Quantized tensors with the range in force and the calibrator's own. */
 export function quantizedTensors(
-  { statistics, ranges, extremes }: Pick<Basis, 'statistics' | 'ranges' | 'extremes'>,
+  { bench, statistics, ranges, extremes }: Pick<Basis, 'bench' | 'statistics' | 'ranges' | 'extremes'>,
   { model }: Pick<Variant, 'model'>,
 ): readonly QuantizedTensor[] {
-  return model.scales.flatMap(({ tensor, kind, scale, layers }): QuantizedTensor[] => {
+  const ownScales = bench.model.quantized !== undefined;
+  return model.scales.flatMap(({ tensor, kind, scale, layers, levels = 127 }): QuantizedTensor[] => {
     const calibration = statistics.get(tensor);
     const range = ranges.get(tensor);
     if (kind !== 'activation' || calibration === undefined || range === undefined) return [];
+    // A tensor of zeros has scale 1, which says nothing of its range.
+    const amax = range.amax === 0 ? 0 : (scale[0] as number) * levels;
     return [
       {
         name: tensor,
         layers,
-        // A tensor of zeros has scale 1, which says nothing of its range.
-        amax: range.amax === 0 ? 0 : (scale[0] as number) * 127,
-        ownAmax: range.amax,
+        amax,
+        ownAmax: ownScales ? amax : range.amax,
         calibration,
         extremes: extremes.get(tensor),
       },

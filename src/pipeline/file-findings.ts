@@ -1,14 +1,16 @@
 import { lintModel, type LintFinding, type LintSeverity } from '../lint/index.js';
 import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
-import { keepFloat } from '../quantization/index.js';
+import { keepFloat, storedIntegers } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
 import { choiceFinding, correctionFindings } from './choices.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
+import { counted } from '../words/index.js';
 
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
 export async function fileFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
   return [
     ...lintFindings(basis),
+    ...roundedReference(basis),
     ...newOpset(basis),
     ...correctionFindings(basis.corrections),
     ...choiceFinding(basis.choices, basis.bench.heldBack.count),
@@ -61,6 +63,27 @@ function lintFindings({ bench }: Basis): readonly Finding[] {
       advice: first.fix,
     };
   });
+}
+
+/** Weights that the file stores as integers: what rounding them cost is in FP32 too, which stands for them here. */
+function roundedReference({ bench }: Basis): readonly Finding[] {
+  const { model, settings } = bench;
+  if (model.quantized === undefined || settings.quantization.reference !== undefined) return [];
+  const { weights, others } = storedIntegers(model.quantized);
+  if (weights + others === 0) return [];
+  const stored = [
+    ...(weights > 0 ? [counted(weights, 'weight tensor')] : []),
+    ...(others > 0 ? [counted(others, 'other constant')] : []),
+  ].join(' and ');
+  return [
+    {
+      kind: 'rounded-reference',
+      severity: others > 0 ? 'warning' : 'info',
+      subject: model.name,
+      sentence: `The file stores ${stored} as integers alone. FP32 here is what they dequantize to, so that what rounding them cost does not show.`,
+      advice: 'Name the float model that the file was made from as quantization.reference.',
+    },
+  ];
 }
 
 /** Head in float is a rule of thumb: `quantization.head: test` measures it. */

@@ -7,7 +7,6 @@ import {
   changed,
   elementCount,
   floatsToTensor,
-  halvesToTensor,
   intAttribute,
   tensorToFloats,
   tensorToIntegers,
@@ -20,10 +19,10 @@ import {
   type TensorProto,
 } from '../onnx/index.js';
 import { foldWeights } from './fold.js';
-import { castNode } from './strong.js';
 import { isCompute, listLayers, movedInputs } from './layers.js';
 import { resolvePlan } from './plan.js';
 import type { Layer, PrecisionPlan, ScaleRecord } from './types.js';
+import { widened } from './widen.js';
 
 const INTEGER =
   /^(QLinear\w+|ConvInteger|MatMulInteger|DynamicQuantizeLinear|QGemm|QAttention|DynamicQuantize\w+)$/;
@@ -32,7 +31,8 @@ const INTEGER =
  * The float model to start from: the model itself (with weights that it computes from constants as constants, see
  * {@link foldWeights}), or, of a Q/DQ file as quantization-aware training or another tool
  * left it, the model with every Q/DQ taken out and integer weights turned back into float. The latter remembers the
- * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8.
+ * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8. FP16 in such a file becomes FP32,
+ * see {@link widened}.
  * @throws InputFault when the file holds integer operators, whose float form is lost.
  */
 export function floatModelOf(given: Model): Model {
@@ -45,7 +45,8 @@ export function floatModelOf(given: Model): Model {
     const folded = foldWeights(named);
     return folded === named ? model : { ...model, proto: folded };
   }
-  const float = new Bypass(graph, () => false).write(named);
+  const full = widened(named);
+  const float = new Bypass(buildGraph({ proto: full }), () => false).write(full);
   return { ...model, proto: foldWeights(float), quantized: named };
 }
 
@@ -70,7 +71,8 @@ export function quantizedAlready({ proto, name }: Model, { opType, name: node }:
 
 /**
  * A Q/DQ file as a plan wants it: layers that the plan keeps float lose their Q/DQ, and so do operators in front of
- * float layers alone. A plan that asks for all that the file has gives the file.
+ * float layers alone. A plan that asks for all that the file has gives the file, FP16 and all; parts of it are in FP32,
+ * since what a layer costs by INT8 is not to be mixed with what FP16 costs.
  */
 export function selectQuantized(
   quantized: ModelProto,
@@ -82,7 +84,8 @@ export function selectQuantized(
   readonly int8Layers: readonly Layer[];
   readonly floatLayers: readonly Layer[];
 } {
-  const graph = buildGraph({ proto: quantized });
+  const full = widened(quantized);
+  const graph = buildGraph({ proto: full });
   const layers = listLayers(float, plan.operators);
   const precision = resolvePlan(plan, layers);
   const inFile = new Set(quantizedLayers(graph));
@@ -98,7 +101,7 @@ export function selectQuantized(
     return layersThere.length === 0 ? plan.default === 'int8' : layersThere.some((name) => int8.has(name));
   });
   return {
-    proto: bypass.write(quantized),
+    proto: whole ? quantized : bypass.write(full),
     scales: bypass.scales(),
     int8Layers,
     floatLayers: layers.filter((layer) => !int8Layers.includes(layer)),
@@ -111,9 +114,26 @@ export function planOfFile(
   layers: readonly Layer[],
   operators: PrecisionPlan['operators'],
 ): PrecisionPlan {
-  const inFile = new Set(quantizedLayers(buildGraph({ proto: model.quantized as ModelProto })));
+  const inFile = new Set(quantizedLayers(buildGraph({ proto: widened(model.quantized as ModelProto) })));
   const float = layers.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, 'fp16'] as const);
   return { version: 1, operators, default: 'int8', layers: Object.fromEntries(float) };
+}
+
+/** Counts constants of a Q/DQ file whose float form is gone: weights of layers, and others but for INT32 biases. */
+export function storedIntegers(quantized: ModelProto): { readonly weights: number; readonly others: number } {
+  const graph = buildGraph({ proto: quantized });
+  const count = { weights: 0, others: 0 };
+  for (const { opType, inputs, outputs } of graph.nodes) {
+    const stored = opType === 'DequantizeLinear' ? graph.constant(inputs[0] ?? '') : undefined;
+    if (stored === undefined || stored.dataType === TensorProto_DataType.INT32) continue;
+    const weighs = (reader: GraphNode): boolean =>
+      isCompute(reader)
+        ? reader.inputs.indexOf(outputs[0] ?? '') > 0
+        : movedInputs(reader).length > 0 &&
+          graph.consumersOf(reader.outputs[0] ?? '').some((next) => isCompute(next));
+    count[graph.consumersOf(outputs[0] ?? '').some(weighs) ? 'weights' : 'others']++;
+  }
+  return count;
 }
 
 /** Names of the layers of a Q/DQ graph whose two first inputs are dequantized. */
@@ -163,9 +183,6 @@ function withNames({ proto }: Model): ModelProto {
 /** Takes out the Q/DQ of readers that do not want it. */
 class Bypass {
   private readonly folded = new Map<string, TensorProto>();
-  /** Casts that the next node needs in front of it, and the names of all. */
-  private readonly casts: NodeProto[] = [];
-  private readonly cast = new Set<string>();
 
   constructor(
     private readonly graph: Graph,
@@ -176,8 +193,7 @@ class Bypass {
     const graph = source.graph as GraphProto;
     const nodes = this.graph.nodes.flatMap((node) => {
       if (isQdq(node) || this.keeps(node)) return [node.proto];
-      const read = changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) });
-      return [...this.casts.splice(0), read];
+      return [changed(node.proto, { input: node.inputs.map((name) => this.floatOf(name)) })];
     });
     // A model's output keeps its name; nothing behind the last layer is kept where no layer below wants it.
     const outputs = graph.output.flatMap(({ name }) => this.leaving(name));
@@ -213,10 +229,22 @@ class Bypass {
           kind: this.constant(tensor) === undefined ? 'activation' : 'weight',
           axis: steps.length > 1 ? this.axisOf(node, tensor) : undefined,
           scale: steps,
+          ...this.levelsOf(node),
           layers: readers.filter(isCompute).map(({ name }) => name),
         },
       ];
     });
+  }
+
+  /** Codes that a zero point, or UINT8, leaves on the longer side; nothing for symmetric INT8. */
+  private levelsOf(dequantize: GraphNode): Pick<ScaleRecord, 'levels'> {
+    const zero = this.constant(dequantize.inputs[2] ?? '');
+    const unsigned = zero === undefined || zero.dataType === TensorProto_DataType.UINT8;
+    if (zero !== undefined && !unsigned && zero.dataType !== TensorProto_DataType.INT8) return {};
+    const at = zero === undefined ? 0 : (tensorToIntegers(zero)[0] ?? 0);
+    const [lowest, highest] = unsigned ? [0, 255] : [-128, 127];
+    // 128 is the one code that symmetric INT8 has more on the negative side.
+    return at === 0 && !unsigned ? {} : { levels: Math.max(at - lowest, highest - at) };
   }
 
   /** Axis of a DequantizeLinear's scales; ONNX counts negative ones from the end. */
@@ -232,8 +260,7 @@ class Bypass {
     if (dequantize?.opType !== 'DequantizeLinear') return name;
     const codes = dequantize.inputs[0] ?? '';
     const quantize = this.graph.producerOf(codes);
-    if (quantize?.opType === 'QuantizeLinear')
-      return this.inTypeOf(name, this.floatOf(quantize.inputs[0] ?? ''));
+    if (quantize?.opType === 'QuantizeLinear') return this.floatOf(quantize.inputs[0] ?? '');
     const stored = this.constant(codes);
     if (stored === undefined) return name;
     const known = this.folded.get(name);
@@ -243,17 +270,7 @@ class Bypass {
     return made.name;
   }
 
-  /** Q reads FP32 and DQ gives FP16 where a strongly typed file begins: without them a Cast is left. */
-  private inTypeOf(dequantized: string, source: string): string {
-    const [from, to] = [source, dequantized].map((name) => this.graph.elementType(name));
-    if (to === undefined || from === undefined || from === to) return source;
-    const cast = `${dequantized}_Cast`;
-    if (!this.cast.has(cast)) this.casts.push(castNode(source, cast, to));
-    this.cast.add(cast);
-    return cast;
-  }
-
-  /** Integer weights times their scales, in the type of the scales. */
+  /** Integer weights times their scales. */
   private fold(node: GraphNode, codes: TensorProto, name: string): TensorProto {
     const steps = tensorToFloats(this.constant(node.inputs[1] ?? '') as TensorProto);
     const zero = this.constant(node.inputs[2] ?? '');
@@ -272,8 +289,7 @@ class Bypass {
         what: 'holds other data than its shape says',
         fix: 'Export the model again, or copy it whole.',
       });
-    const half = this.constant(node.inputs[1] ?? '')?.dataType === TensorProto_DataType.FLOAT16;
-    return half ? halvesToTensor(name, dims, values) : floatsToTensor(name, dims, values);
+    return floatsToTensor(name, dims, values);
   }
 
   private constant(name: string): TensorProto | undefined {

@@ -58,6 +58,8 @@ export interface ScaleRecord {
   /** One value, or one a channel. */
   readonly scale: Float32Array;
   readonly axis: number | undefined;
+  /** Steps from 0 to the code that is furthest from the zero point; 127 where it is left out. */
+  readonly levels?: number;
   /** Layers that use it. */
   readonly layers: readonly string[];
   /** Of an activation: the tensors that INT8 layers read under this scale; more than one where operators tie them. */

@@ -6,7 +6,6 @@ Made with onnx 1.22 and onnxruntime 1.23 or newer, NNCF 3.4.
 import pathlib
 import tempfile
 
-import nncf
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -92,6 +91,8 @@ FILES = {
 }
 
 if __name__ == "__main__":
+    import nncf
+
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "tiny.onnx"

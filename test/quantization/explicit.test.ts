@@ -111,7 +111,7 @@ describe('a file with Q/DQ', () => {
   });
 });
 
-test('a strongly typed file gives a float model in FP16, and keeps its own Q/DQ', async () => {
+test('a strongly typed file gives a float model in FP32 with every layer, and keeps its own Q/DQ', async () => {
   const strong = toStrong(quantize(NET, planFor({}), rangesOf(NET)).proto, {
     name: 'x',
     fp32: new Set(),
@@ -120,8 +120,14 @@ test('a strongly typed file gives a float model in FP16, and keeps its own Q/DQ'
   const file = fileOf(strong.proto);
   const float = floatModelOf(file);
   expect(() => checkWeights(float)).not.toThrow();
-  const plan = planOfFile(float, listLayers(buildGraph(float), 'tensorrt'), 'tensorrt');
+  const layers = listLayers(buildGraph(float), 'tensorrt');
+  expect(layers.map(({ name }) => name)).toEqual(['a', 'b', 'd']);
+  const plan = planOfFile(float, layers, 'tensorrt');
+  expect(plan.layers).toEqual({});
   expect(await run(quantize(float, plan, new Map()).proto)).toEqual(await run(file.proto));
+  // A part of it is that part alone: FP16 costs nothing in it.
+  const { proto } = quantize(float, planFor({ a: 'int8' }, 'fp16'), new Map());
+  expect(buildGraph({ proto }).nodes.filter(({ opType }) => opType === 'QuantizeLinear')).toHaveLength(2);
   const [half, full] = await Promise.all([run(float.proto), run(NET.proto)]);
   const size = Math.max(...full.map(Math.abs));
   // Weights lie on the grid of INT8: half a step of 1/127 each.

@@ -3,16 +3,19 @@
     python3 bench/engines.py OUT fp16=model.onnx implicit=model.onnx,calibration.cache weak=int8.onnx strong=int8-strong.onnx
 
 Modes: fp32, fp16, implicit (INT8+FP16 from a calibration cache), weak (Q/DQ, INT8+FP16), strong (Q/DQ, strongly typed).
-All engines are built in one process with one timing cache, at optimization level 1; free dimensions are 20. Written
-after each engine: OUT/results.json (median ms of 200 runs after 50, plain and as a CUDA graph; kinds of layers;
+All engines are built in one process; free dimensions are 20. `--levels 1,3`: optimization levels. `--repeat N`: every
+engine N times, each time with a timing cache of its own, since the builder chooses kernels by timings that vary.
+`--seconds S`: no build begins after that. `--timing FILE`: a timing cache to begin with. At the end all engines are timed in turns, `--rounds` times.
+Written after each engine: OUT/results.json (median ms of 200 runs after 50, plain and as a CUDA graph; kinds of layers;
 refusals), and for each engine N-MODE.json (the inspector's) and N-MODE.profile.json (ms by layer). The last lines
-compare every engine with the first.
+compare every mode with the first.
 """
 
+import argparse
 import json
 import os
+import pathlib
 import statistics
-import sys
 import time
 
 import tensorrt as trt
@@ -71,7 +74,7 @@ class Profiler(trt.IProfiler):
 LOG = Log()
 
 
-def build(mode, path, cache, timing):
+def build(mode, path, cache, timing, level):
     """The serialized engine and the timing cache, or why there is none."""
     builder = trt.Builder(LOG)
     flag = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED) if mode == "strong" else 0
@@ -81,7 +84,7 @@ def build(mode, path, cache, timing):
         if not parser.parse(file.read()):
             return None, timing, [parser.get_error(i).desc() for i in range(parser.num_errors)]
     config = builder.create_builder_config()
-    config.builder_optimization_level = 1
+    config.builder_optimization_level = level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if mode in ("weak", "implicit"):
         config.set_flag(trt.BuilderFlag.INT8)
@@ -166,43 +169,85 @@ class Runner:
         return {name: round(statistics.median(times), 5) for name, times in profiler.times.items()}
 
 
-def main(out, jobs):
-    os.makedirs(out, exist_ok=True)
-    timing = b""
+def measure(plan, row, name):
+    """A runner of the engine; its first times and what the inspector says are written down."""
+    engine = trt.Runtime(LOG).deserialize_cuda_engine(plan)
+    text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+    row["layers"] = {}
+    for layer in json.loads(text)["Layers"]:
+        row["layers"][layer["LayerType"]] = row["layers"].get(layer["LayerType"], 0) + 1
+    runner = Runner(engine)
+    row["ms"] = runner.median(runner.run)
+    replay = runner.graph()
+    row["graphMs"] = runner.median(replay)
+    for ending, content in ((".json", text), (".profile.json", json.dumps(runner.profile(), indent=0))):
+        with open(name + ending, "w") as file:
+            file.write(content)
+    return runner, replay
+
+
+def told(rows):
+    """A line for each level and mode: the median of its engines, and the least and the most."""
+    by = {}
+    for row in rows:
+        by.setdefault((row["level"], row["mode"], row["file"]), []).append(row)
+    firsts = {}
+    for (level, mode, path), same in by.items():
+        times = [statistics.median(row["rounds"]) for row in same if "rounds" in row]
+        if not times:
+            yield f"level {level} {mode:9} {path}: refused: {same[0].get('refused', [])[:1]}"
+            continue
+        middle = statistics.median(times)
+        ratio = middle / firsts.setdefault(level, middle)
+        plain = statistics.median(row["ms"] for row in same if "ms" in row)
+        spread = f"{min(times):.4f} to {max(times):.4f} of {len(times)} engines"
+        yield f"level {level} {mode:9} {path}: {plain} ms, as a graph {middle:.4f} ms ({spread}), {ratio:.2f} of the first"
+
+
+def main(given):
+    os.makedirs(given.out, exist_ok=True)
+    started = time.time()
     results = {"gpu": torch.cuda.get_device_name(0), "tensorrt": trt.__version__, "engines": []}
-    for at, job in enumerate(jobs):
-        mode, files = job.split("=", 1)
-        path, _, cache = files.partition(",")
-        LOG.messages.clear()
-        begin = time.time()
-        plan, timing, refused = build(mode, path, cache, timing)
-        row = {"mode": mode, "file": path, "buildS": round(time.time() - begin, 1)}
-        results["engines"].append(row)
-        if plan is None:
-            row["refused"] = refused
-        else:
-            engine = trt.Runtime(LOG).deserialize_cuda_engine(plan)
-            text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
-            row["layers"] = {}
-            for layer in json.loads(text)["Layers"]:
-                row["layers"][layer["LayerType"]] = row["layers"].get(layer["LayerType"], 0) + 1
-            runner = Runner(engine)
-            row["ms"] = runner.median(runner.run)
-            row["graphMs"] = runner.median(runner.graph())
-            for name, content in ((".json", text), (".profile.json", json.dumps(runner.profile(), indent=0))):
-                with open(os.path.join(out, f"{at}-{mode}{name}"), "w") as file:
-                    file.write(content)
-        with open(os.path.join(out, "results.json"), "w") as file:
+    path_of_results = os.path.join(given.out, "results.json")
+    runners = []
+
+    def save():
+        with open(path_of_results, "w") as file:
             json.dump(results, file, indent=1)
-    first = next((row for row in results["engines"] if "ms" in row), None)
-    for row in results["engines"]:
-        told = f"{row['mode']:9} {row['file']}"
-        if "ms" in row:
-            ratio = row["graphMs"] / first["graphMs"]
-            print(f"{told}: {row['ms']} ms, as a graph {row['graphMs']} ms ({ratio:.2f} of the first)")
-        else:
-            print(f"{told}: refused: {row['refused'][:1]}")
+
+    for _ in range(given.repeat):
+        for level in given.levels:
+            timing = given.timing.read_bytes() if given.timing else b""
+            for job in given.jobs:
+                mode, files = job.split("=", 1)
+                path, _, cache = files.partition(",")
+                if time.time() - started > given.seconds:
+                    continue
+                LOG.messages.clear()
+                begin = time.time()
+                plan, timing, refused = build(mode, path, cache, timing, level)
+                row = {"mode": mode, "file": path, "level": level, "buildS": round(time.time() - begin, 1)}
+                at = len(results["engines"])
+                results["engines"].append(row)
+                if plan is None:
+                    row["refused"] = refused
+                else:
+                    runners.append((row, *measure(plan, row, os.path.join(given.out, f"{at}-{mode}"))))
+                save()
+    for _ in range(given.rounds):
+        for row, runner, replay in runners:
+            row.setdefault("rounds", []).append(runner.median(replay))
+    save()
+    print("\n".join(told(results["engines"])))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("out")
+    parser.add_argument("jobs", nargs="+")
+    parser.add_argument("--levels", type=lambda text: [int(level) for level in text.split(",")], default=[1])
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--timing", type=pathlib.Path)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    main(parser.parse_args())

@@ -19,6 +19,15 @@ import type { Basis, Variant } from './run.js';
 /** The engines that are built: two of float to compare with, what ships, and TensorRT's own INT8 where it is wanted. */
 export type EngineVariant = 'fp32' | 'fp16' | 'int8' | 'mixed' | 'implicit';
 
+/** As people say it: "the mixed engine". */
+export const ENGINE_NAMES: Readonly<Record<EngineVariant, string>> = {
+  fp32: 'FP32 engine',
+  fp16: 'FP16 engine',
+  int8: 'INT8 engine',
+  mixed: 'mixed engine',
+  implicit: "engine of TensorRT's own INT8",
+};
+
 /** A real engine, measured on the whole validation set. */
 export interface Confirmed {
   readonly variant: EngineVariant;
@@ -162,7 +171,7 @@ async function measureEngine(
   reference: DetectionTable | undefined,
 ): Promise<Confirmed> {
   const { context, truth } = bench;
-  const name = `${variant.toUpperCase()} engine`;
+  const name = ENGINE_NAMES[variant];
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
   const session = await engine.load({
     ...modelOf(bench, name, bytes),

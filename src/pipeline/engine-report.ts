@@ -1,6 +1,6 @@
 import type { EngineLayer } from '../engine/index.js';
 import type { EngineRow, EnginesSection, Finding } from '../report/index.js';
-import type { Confirmation, Confirmed, EngineVariant } from './confirm.js';
+import { ENGINE_NAMES, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
 
 /** Simulation and engine further apart than this in mAP50-95 is told. */
 const PARTED = 0.01;
@@ -132,7 +132,7 @@ function doesNotPay({ variant, details }: Confirmed, fp16: Confirmed): readonly 
       kind: 'int8-does-not-pay',
       severity: 'warning',
       subject: variant,
-      sentence: `The ${variant.toUpperCase()} engine takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
+      sentence: `The ${ENGINE_NAMES[variant]} takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
       advice:
         'Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches.',
     },
@@ -165,7 +165,7 @@ function parted({ variant, measured, simulated }: Confirmed): readonly Finding[]
       kind: 'simulation-parts',
       severity: 'warning',
       subject: variant,
-      sentence: `The ${variant.toUpperCase()} engine reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
+      sentence: `The ${ENGINE_NAMES[variant]} reaches mAP50-95 ${AP.toFixed(3)} where simulation says ${simulated.toFixed(3)}.`,
       advice: 'The engine is what is judged. The ranking of layers comes from simulation: take it with care.',
     },
   ];
@@ -180,7 +180,7 @@ function fallenBack({ variant, details, asked }: Confirmed): readonly Finding[] 
       kind: 'not-int8',
       severity: 'info',
       subject: variant,
-      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${variant.toUpperCase()} engine: ${names.join(', ')}${found.length > NAMED ? ', …' : ''}.`,
+      sentence: `${found.length} of ${asked.length} layers that the plan has in INT8 run otherwise in the ${ENGINE_NAMES[variant]}: ${names.join(', ')}${found.length > NAMED ? ', …' : ''}.`,
       advice:
         'TensorRT found no faster INT8 kernel for them; keeping them float in the plan saves reformats.',
     },

@@ -300,7 +300,7 @@ const CURES: Readonly<Record<Failure, string | undefined>> = {
     'The container or runner must be given the GPU (`--gpus`, the device plugin), and `engine.tensorrt.gpu` must name one that is there.',
   driver:
     "The driver is older than CUDA's libraries ask for: update it, or use a container with an older TensorRT.",
-  cuda: 'Look at `nvidia-smi` and `dmesg` for errors of the GPU.',
+  cuda: 'Look at `nvidia-smi` and `dmesg` for errors of the GPU, and whether the libraries of TensorRT are whole and of one version.',
   disk: 'Make room, or name another folder in `engine.tensorrt.cache`.',
   'bad-request': 'This is a mistake in int8-gate: please report it.',
   internal: 'This is a mistake in int8-gate: please report it.',

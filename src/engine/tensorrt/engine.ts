@@ -354,10 +354,13 @@ function calibratorOf(cache: string): 'entropy' | 'minmax' {
   return /^TRT-\d+-MinMax/.test(cache) ? 'minmax' : 'entropy';
 }
 
-/** Median and 99th percentile. */
+/** Median, of an even number the mean of the middle two, and 99th percentile. */
 export function timingOf(times: readonly number[]): Timing {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
-  return { medianMs: at(0.5), p99Ms: at(0.99) };
+  const at = (index: number): number => sorted[Math.max(0, Math.min(sorted.length - 1, index))] ?? NaN;
+  const half = sorted.length / 2;
+  return {
+    medianMs: (at(Math.ceil(half) - 1) + at(Math.floor(half))) / 2,
+    p99Ms: at(Math.floor(0.99 * sorted.length)),
+  };
 }

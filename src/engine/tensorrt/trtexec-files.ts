@@ -45,7 +45,7 @@ export function parseTimes(text: string, file: string): readonly number[] {
   return times as number[];
 }
 
-/** `--exportProfile`: a row with the count of runs, then a row a layer. */
+/** `--exportProfile`: a row with the count of runs, then a row a layer. The first run, which nothing warms up, spoils the mean. */
 export function parseProfile(
   text: string,
   file: string,
@@ -53,7 +53,7 @@ export function parseProfile(
   const value = parse(text, file);
   if (!Array.isArray(value)) throw odd(file);
   return value.flatMap((one: unknown) => {
-    const [name, ms] = [property(one, 'name'), property(one, 'averageMs')];
+    const [name, ms] = [property(one, 'name'), property(one, 'medianMs') ?? property(one, 'averageMs')];
     return typeof name === 'string' && typeof ms === 'number' ? [{ name, ms }] : [];
   });
 }

@@ -12,6 +12,7 @@ import hashlib
 import json
 import mmap
 import os
+import statistics
 import sys
 import time
 import traceback
@@ -228,7 +229,7 @@ class Worker:
         trt, logger = self.trt, self.logger
         logger.errors.clear()
         started = time.monotonic()
-        builder = trt.Builder(logger)
+        builder = self.builder()
         network = builder.create_network(self.network_flags(request["mode"]))
         parser = trt.OnnxParser(network, logger)
         if not parser.parse_from_file(request["onnx"]):
@@ -247,6 +248,14 @@ class Worker:
             write_whole(request["timingCache"], bytes(config.get_timing_cache().serialize()))
         return {"engineBytes": len(data), "digest": hashlib.sha256(data).hexdigest(),
                 "seconds": time.monotonic() - started}
+
+    def builder(self):
+        """A builder. A library that cannot make one, damaged or without a GPU, says why to the logger alone."""
+        try:
+            return self.trt.Builder(self.logger)
+        except TypeError as error:
+            text = " ".join(self.logger.errors[-3:]) or str(error)
+            raise Refused("cuda", "TensorRT %s makes no builder: %s" % (self.trt.__version__, text))
 
     def network_flags(self, mode):
         creation = self.trt.NetworkDefinitionCreationFlag
@@ -528,16 +537,16 @@ class Session:
         return {"times": times}
 
     def profile(self, request):
-        """Mean milliseconds of each layer. Their sum is larger than the latency: events cost."""
+        """Median milliseconds of each layer. Their sum is larger than the latency: events cost."""
         trt = self.worker.trt
-        sums = {}
+        times = {}
 
         class Profiler(trt.IProfiler):
             def __init__(self):
                 trt.IProfiler.__init__(self)
 
             def report_layer_time(self, name, ms):
-                sums[name] = sums.get(name, 0.0) + ms
+                times.setdefault(name, []).append(ms)
 
         profiler = Profiler()
         context = self.engine.create_execution_context()
@@ -553,7 +562,7 @@ class Session:
                 self.cuda.synchronize(self.stream)
         finally:
             self.context = held
-        return {"layers": [{"name": name, "ms": ms / request["iterations"]} for name, ms in sums.items()]}
+        return {"layers": [{"name": name, "ms": statistics.median(each)} for name, each in times.items()]}
 
     def close(self):
         for pointer, _ in self.buffers.values():

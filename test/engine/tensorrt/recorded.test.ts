@@ -47,7 +47,7 @@ describe('the FP32 and the FP16 engine, by the transcript of their worker', () =
   beforeAll(async () => {
     bench = await benchOf(40);
     simulated = await measure(bench, 'FP32', bench.bytes, 0);
-    process.env.TRANSCRIPT = 'test/engine/tensorrt/engines/signs10-float.transcript.gz';
+    process.env.TRANSCRIPT = 'test/engine/tensorrt/engines/signs10-run.transcript.gz';
     engine = await createTensorRtEngine({
       python: process.execPath,
       script: 'test/engine/tensorrt/replay-worker.mjs',

@@ -2,9 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { createTrtexecEngine, type EngineModel, type HostTensor } from '../../../src/engine/index.js';
+import { timingOf } from '../../../src/engine/tensorrt/engine.js';
+import { parseInspector, withTimes } from '../../../src/engine/tensorrt/inspector.js';
 import {
   failureIn,
+  parseLayerInfo,
   parseOutputs,
   parseProfile,
   parseTimes,
@@ -237,6 +241,29 @@ describe('what trtexec writes', () => {
     'times of another form: %s',
     (text) => expect(() => parseTimes(text, 'f')).toThrow(SurroundingsFault),
   );
+  test('the files of trtexec 10.6 itself, of an INT8 engine on an H100', async () => {
+    const text = async (file: string): Promise<string> =>
+      gunzipSync(await readFile(`test/engine/tensorrt/trtexec/${file}.json.gz`)).toString();
+    // What trtexec printed of the same runs: median = 0.749908 ms and 0.588684 ms.
+    const plain = parseTimes(await text('times'), 'times');
+    expect(plain.length).toBe(200);
+    expect(timingOf(plain).medianMs).toBeCloseTo(0.749908, 5);
+    const graph = timingOf(parseTimes(await text('times-graph'), 'times'));
+    expect(graph.medianMs).toBeCloseTo(0.588684, 5);
+    const profile = parseProfile(await text('profile'), 'profile');
+    // Its mean is 0.121376: the first of the runs was cold.
+    expect(profile[0]).toEqual({ name: 'images_QuantizeLinear', ms: 0.009984 });
+    const layers = parseInspector(parseLayerInfo(await text('layers'), 'layers'));
+    const timed = withTimes(layers ?? [], profile);
+    const count = (precision: string): number =>
+      timed.filter((layer) => layer.precision === precision && !layer.reformat).length;
+    expect({
+      layers: timed.length,
+      untimed: timed.filter(({ ms }) => ms === undefined).length,
+      int8: count('int8'),
+      fp16: count('fp16'),
+    }).toEqual({ layers: 170, untimed: 0, int8: 90, fp16: 2 });
+  });
   test('a profile has a row that is no layer', () =>
     expect(parseProfile('[ { "count" : 5 }, { "name" : "a", "timeMs" : 5, "averageMs" : 1 } ]', 'f')).toEqual(
       [{ name: 'a', ms: 1 }],

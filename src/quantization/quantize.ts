@@ -192,10 +192,18 @@ function refuseQuantized(graph: Graph, model: Model): void {
 /** Scales of weights by tensor and axis: a sweep quantizes the same weights hundreds of times. */
 const weightScales = new WeakMap<TensorProto, Map<number | undefined, ScaleRecord>>();
 
+/** A weight under its scales, as one node reads it. */
+interface QuantizedWeight {
+  readonly node: GraphNode;
+  readonly record: ScaleRecord;
+  /** What the names of its Q/DQ begin with: readers along the same axis share them. */
+  readonly base: string;
+}
+
 class Writer {
   private readonly placement: Placement;
   private readonly amax = new Map<string, number>();
-  private readonly weights: { readonly record: ScaleRecord; readonly node: GraphNode }[] = [];
+  private readonly weights: QuantizedWeight[] = [];
   private readonly initializers: TensorProto[] = [];
   /** Set apart the names of new tensors where the model has names like them. */
   private readonly tag: string;
@@ -216,9 +224,17 @@ class Writer {
     for (const index of layer.nodes) {
       const node = this.graph.nodes[index] as GraphNode;
       const weight = weightOf(this.graph, node);
-      if (weight !== undefined)
-        this.weights.push({ node, record: this.weightScale(weight.name, weight.axis, layer.name) });
+      if (weight === undefined) continue;
+      const record = this.weightScale(weight.name, weight.axis, layer.name);
+      this.weights.push({ node, record, base: this.weightBase(record) });
     }
+  }
+
+  /** Output channels of a weight that two operators share may lie along other axes: each axis gets its own Q/DQ. */
+  private weightBase({ tensor, axis }: ScaleRecord): string {
+    const first = this.weights.find(({ record }) => record.tensor === tensor)?.record;
+    const own = first === undefined || first.axis === axis ? '' : `_axis_${axis ?? 'none'}`;
+    return `${tensor}${this.tag}${own}`;
   }
 
   private setRanges(ranges: Ranges): void {
@@ -265,7 +281,7 @@ class Writer {
       layers: this.placement.users.get(tensor) ?? [],
       covers: this.placement.covers.get(tensor) ?? [],
     }));
-    return [...activations, ...new Map(this.weights.map(({ record }) => [record.tensor, record])).values()];
+    return [...activations, ...new Map(this.weights.map(({ base, record }) => [base, record])).values()];
   }
 
   write(source: GraphProto): GraphProto {
@@ -285,20 +301,12 @@ class Writer {
       );
     }
     const done = new Set<string>();
-    for (const { record } of this.weights) {
-      if (done.has(record.tensor)) continue;
-      done.add(record.tensor);
-      const producer = this.graph.producerOf(record.tensor);
-      put(
-        producer === undefined ? -1 : producer.index,
-        this.pair(
-          `${record.tensor}${this.tag}`,
-          record.tensor,
-          `${record.tensor}${this.tag}_dq`,
-          record.scale,
-          record.axis,
-        ),
-      );
+    for (const { record, base } of this.weights) {
+      if (done.has(base)) continue;
+      done.add(base);
+      const { tensor, scale, axis } = record;
+      const producer = this.graph.producerOf(tensor);
+      put(producer === undefined ? -1 : producer.index, this.pair(base, tensor, `${base}_dq`, scale, axis));
     }
     const nodes = [...(before.get(-1) ?? [])];
     for (const node of this.graph.nodes)
@@ -307,9 +315,9 @@ class Writer {
   }
 
   private rewire(node: GraphNode, renamed: ReadonlyMap<string, string>): NodeProto {
-    const weights = this.weights.filter((one) => one.node === node).map(({ record }) => record.tensor);
+    const weight = this.weights.find((one) => one.node === node);
     const input = node.inputs.map((name, i) => {
-      if (i === 1 && weights.includes(name)) return `${name}${this.tag}_dq`;
+      if (i === 1 && weight?.record.tensor === name) return `${weight.base}_dq`;
       const readers = this.placement.readers.get(name);
       if (readers?.has(node.index) === true) return readers.has(LEAVES) ? name : `${name}${this.tag}_dq`;
       return renamed.get(name) ?? name;

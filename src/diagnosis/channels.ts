@@ -11,7 +11,7 @@ const FEW_STEPS = 8;
 const DEAD = 0.05;
 
 /** Largest |x| by channel; empty where channels are not known. */
-function channelReach({ channelMin, channelMax }: TensorExtremes): Float64Array {
+export function channelReach({ channelMin, channelMax }: TensorExtremes): Float64Array {
   return Float64Array.from(channelMin, (low, c) => Math.max(-low, channelMax[c] as number, 0));
 }
 

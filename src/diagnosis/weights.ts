@@ -1,5 +1,7 @@
 import { elementCount, intAttribute, tensorToFloats, type Graph, type GraphNode } from '../onnx/index.js';
 import { channelScales, weightOf, weightValues, type Layer } from '../quantization/index.js';
+import type { TensorExtremes } from '../calibration/index.js';
+import { channelReach } from './channels.js';
 import type { Evidence, Finding } from './types.js';
 import { dB, short } from './words.js';
 
@@ -16,12 +18,28 @@ export interface WeightEvidence {
   readonly amax: number;
   /** dB of the weights in INT8. */
   readonly sqnr: number;
+  /** What the weights' rounding leaves of the layer's output; undefined where channels of its input are not known. */
+  readonly output: WeightOutput | undefined;
   /** Sum of w² by channel of the input; empty where the operator has no channels at axis 1 of its input. */
   readonly inputEnergy: Float64Array;
 }
 
-/** Reads the weights of the named layers; layers without constant weights are left out. */
-export function weightEvidence(graph: Graph, layers: readonly Layer[]): readonly WeightEvidence[] {
+/** Weights seen with what they multiply. */
+export interface WeightOutput {
+  /** dB of the output when the weights alone are in INT8, each counted by the square of its input channel's largest |x|. */
+  readonly sqnr: number;
+  /** Largest |x| of the input channel that the largest weight multiplies. */
+  readonly atLargest: number;
+  /** Largest |x| of all input channels. */
+  readonly reach: number;
+}
+
+/** Reads the weights of the named layers; layers without constant weights are left out. @param extremes of the layers' inputs */
+export function weightEvidence(
+  graph: Graph,
+  layers: readonly Layer[],
+  extremes: ReadonlyMap<string, TensorExtremes>,
+): readonly WeightEvidence[] {
   return layers.flatMap((layer) => {
     const node = graph.nodes[layer.nodes[0] as number] as GraphNode;
     const weight = weightOf(graph, node);
@@ -41,11 +59,9 @@ export function weightEvidence(graph: Graph, layers: readonly Layer[]): readonly
         perChannel: weight.axis !== undefined,
         channelAmax: channels,
         amax: channels.reduce((a, b) => Math.max(a, b), 0),
-        sqnr: weightSqnr(values, dims, weight.axis),
-        inputEnergy:
-          node.opType === 'Conv'
-            ? inputEnergy(values, dims, intAttribute(node, 'group', 1))
-            : new Float64Array(),
+        sqnr: weightSqnr(values, dims, weight.axis, () => 1),
+        output: outputOf(node, values, dims, weight.axis, extremes.get(node.inputs[0] ?? '')),
+        inputEnergy: inputEnergy(node, values, dims),
       },
     ];
   });
@@ -62,28 +78,62 @@ function channelAmax(values: Float32Array, dims: readonly number[], axis: number
   return amax;
 }
 
-function weightSqnr(values: Float32Array, dims: readonly number[], axis: number | undefined): number {
+/** @param loud - by index of a weight: largest |x| that it multiplies */
+function weightSqnr(
+  values: Float32Array,
+  dims: readonly number[],
+  axis: number | undefined,
+  loud: (index: number) => number,
+): number {
   const scales = channelScales(values, dims, axis);
   const inner = axis === undefined ? values.length : dims.slice(axis + 1).reduce((a, b) => a * b, 1);
   let signal = 0;
   let noise = 0;
   values.forEach((value, i) => {
     const scale = scales[Math.floor(i / inner) % scales.length] as number;
-    signal += value * value;
-    noise += (value - Math.round(value / scale) * scale) ** 2;
+    const counts = loud(i) ** 2;
+    signal += counts * value * value;
+    noise += counts * (value - Math.round(value / scale) * scale) ** 2;
   });
   return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
 }
 
-/** Weights of a Conv are [output, input / group, …kernel]. */
-function inputEnergy(values: Float32Array, dims: readonly number[], group: number): Float64Array {
+/** What weights leave of the output; undefined where the operator or its input has no channels at axis 1. */
+function outputOf(
+  node: GraphNode,
+  values: Float32Array,
+  dims: readonly number[],
+  axis: number | undefined,
+  extremes: TensorExtremes | undefined,
+): WeightOutput | undefined {
+  const channelAt = inputChannel(node, dims);
+  const reaches = extremes === undefined ? new Float64Array() : channelReach(extremes);
+  const reach = reaches.reduce((a, b) => Math.max(a, b), 0);
+  // A layer that reads zeros alone makes nothing that could be told from noise.
+  if (channelAt === undefined || reach === 0) return undefined;
+  const loud = (i: number): number => reaches[channelAt(i)] as number;
+  const largest = values.reduce((at, one, i) => (Math.abs(one) > Math.abs(values[at] as number) ? i : at), 0);
+  return { sqnr: weightSqnr(values, dims, axis, loud), atLargest: loud(largest), reach };
+}
+
+/** By index of a weight the channel that it multiplies: Conv has [output, input / group, …kernel], ConvTranspose [input, …]. */
+function inputChannel(node: GraphNode, dims: readonly number[]): ((index: number) => number) | undefined {
   const [outputs = 1, inputs = 1] = dims;
   const kernel = dims.slice(2).reduce((a, b) => a * b, 1);
-  const energy = new Float64Array(inputs * group);
-  const each = outputs / group;
+  if (node.opType === 'ConvTranspose') return (i) => Math.floor(i / (inputs * kernel));
+  if (node.opType !== 'Conv') return undefined;
+  const each = outputs / intAttribute(node, 'group', 1);
+  return (i) =>
+    Math.floor(Math.floor(i / (inputs * kernel)) / each) * inputs + (Math.floor(i / kernel) % inputs);
+}
+
+/** Sum of w² by channel of a convolution's input. */
+function inputEnergy(node: GraphNode, values: Float32Array, dims: readonly number[]): Float64Array {
+  const channelAt = node.opType === 'Conv' ? inputChannel(node, dims) : undefined;
+  if (channelAt === undefined) return new Float64Array();
+  const energy = new Float64Array((dims[1] ?? 1) * intAttribute(node, 'group', 1));
   values.forEach((value, i) => {
-    const output = Math.floor(i / (inputs * kernel));
-    const channel = Math.floor(output / each) * inputs + (Math.floor(i / kernel) % inputs);
+    const channel = channelAt(i);
     energy[channel] = (energy[channel] as number) + value * value;
   });
   return energy;
@@ -92,25 +142,35 @@ function inputEnergy(values: Float32Array, dims: readonly number[], group: numbe
 /** Weights that INT8 keeps worse than this many dB are told. Trained weights with a scale a channel keep about 40. */
 const POOR_DB = 25;
 
+/** dB that the weights' rounding leaves: of the output where that is known, for weights on a silent channel carry nothing. */
+function keptBy({ sqnr, output }: WeightEvidence): number {
+  return output?.sqnr ?? sqnr;
+}
+
 /** Weights that one scale does not serve: channels of very different size under one scale, or single huge weights. */
 export function weightRanges({ weights }: Pick<Evidence, 'weights'>): readonly Finding[] {
-  const found = weights.filter(({ sqnr }) => sqnr < POOR_DB).sort((a, b) => a.sqnr - b.sqnr);
+  const found = weights.filter((one) => keptBy(one) < POOR_DB).sort((a, b) => keptBy(a) - keptBy(b));
   const worst = found[0];
   if (worst === undefined) return [];
   const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
   const [least, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const why = worst.perChannel
-    ? `single weights are far larger than the others of their output channel (largest ${short(worst.amax)}, median of the channels' largest ${short(median)})`
-    : `its output channels reach from ${short(least)} to ${short(worst.amax)} and share one scale`;
+  const { output, sqnr } = worst;
+  // Weights that are kept well by themselves, and serve the output badly: the large ones multiply next to nothing.
+  const idle = output !== undefined && sqnr >= POOR_DB;
+  const why = idle
+    ? `its largest (up to ${short(worst.amax)}) multiply input channels that hardly carry anything (up to ${short(output.atLargest)}, where others reach ${short(output.reach)}), and set the scale of the weights that count`
+    : worst.perChannel
+      ? `single weights are far larger than the others of their output channel (largest ${short(worst.amax)}, median of the channels' largest ${short(median)})`
+      : `its output channels reach from ${short(least)} to ${short(worst.amax)} and share one scale`;
   return [
     {
       kind: 'weight-range',
       severity: 'warning',
       subject: worst.layer,
-      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(worst.sqnr)} only: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ''}`,
-      advice: `Keep ${found.length > 1 ? 'these layers' : 'this layer'} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
+      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(keptBy(worst))} only${output === undefined ? '' : ', counted by what they multiply'}: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ''}`,
+      advice: `${idle ? 'Set the weights of input channels that carry nothing to zero before the export. Or keep' : 'Keep'} ${found.length > 1 ? 'these layers' : 'this layer'} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
       layers: found.map(({ layer }) => layer),
-      evidence: { layers: found.length, sqnr: worst.sqnr, largest: worst.amax, median, smallest: least },
+      evidence: { layers: found.length, sqnr: keptBy(worst), largest: worst.amax, median, smallest: least },
     },
   ];
 }

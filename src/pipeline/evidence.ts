@@ -53,7 +53,7 @@ export async function collectFindings(
     calibration: statistics,
     validation,
     tensors,
-    weights: weightEvidence(graph, int8.model.int8Layers),
+    weights: weightEvidence(graph, int8.model.int8Layers, basis.extremes),
     floatLayers: int8.model.floatLayers,
     calibrator: inForce(bench),
     ownScales: bench.model.quantized !== undefined,

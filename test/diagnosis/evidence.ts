@@ -86,6 +86,7 @@ export function weights(layer: string, input: string, part: Partial<WeightEviden
     channelAmax: Float64Array.of(1),
     amax: 1,
     sqnr: 42,
+    output: undefined,
     inputEnergy: new Float64Array(),
     ...part,
   };

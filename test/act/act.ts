@@ -1,6 +1,6 @@
 /** The example workflows run by act (github.com/nektos/act), which reads workflows and action.yml by a program of its own. */
 import { spawn } from 'node:child_process';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { firstCommit, git } from '../baseline/repository.js';
 import { SIGNS } from '../commands/child.js';
@@ -113,7 +113,8 @@ export function payloadOf(event: string, { base, head }: Repository): object {
         },
       };
     default:
-      return common;
+      // A push and what else is of a branch.
+      return { ...common, ref: 'refs/heads/main', before: base, after: head };
   }
 }
 
@@ -148,15 +149,19 @@ export async function play(
     ARTIFACTS: artifacts,
     INT8_GATE_PATIENCE: '0.02',
   };
+  // Of a branch: what is not of a pull request is of the default branch.
+  if (event !== 'pull_request') await git(folder, 'checkout', '-q', '-B', 'main', head);
   const args = [
     event,
+    '--defaultbranch',
+    'main',
     ...['ubuntu-latest', 'self-hosted'].flatMap((label) => ['--platform', `${label}=-self-hosted`]),
     ...Object.entries(flags).flat(),
     ...standIns.flat(),
     ...Object.entries(variables).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
   ];
-  const home = join(own, 'home');
-  await mkdir(home, { recursive: true });
+  // A machine of its own: nothing is at home but what the cache brings.
+  const home = await mkdtemp(join(own, 'home-'));
   const played = await run(args, folder, { PATH: process.env.PATH, HOME: home });
   // To read where a test fails.
   await mkdir('build/act', { recursive: true });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from '@jest/globals';
-import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { WORKFLOWS, writeWorkflows } from '../../src/commands/workflows.js';
 import type { Report } from '../../src/report/index.js';
 import { FakeGitHub } from '../action/fake-github.js';
 import { makeRepository, packAction, play, workflow, type Played, type Repository } from './act.js';
@@ -86,6 +87,31 @@ test('a night audits and judges with settings of its own, and keeps both reports
   // By act's own cache server, which knows nothing of ours.
   const next = await play(repository, 'schedule', { action, api });
   expect(next.log).toMatch(/Cache: [1-9]\d* measurements and 1 points of history/);
+});
+
+test('a push to the default branch is judged, keeps its measurements, and posts no comment', async () => {
+  const repository = await repositoryWith('pull-request');
+  const played = await play(repository, 'push', { action, api });
+  expect(ended(played)).toEqual([0, ['INT8 gate/int8: succeeded']]);
+  expect(played.log).toMatch(/Cache: saved [1-9]\d* measurements and the history/);
+  expect([github.comments.size, github.checks.size]).toEqual([0, 1]);
+});
+
+test('the two workflows that `init` writes', async () => {
+  const own = await mkdtemp(join(folder, 'init-'));
+  await mkdir(join(own, '.git'));
+  await writeWorkflows(own, join(own, 'int8-gate.yml'), false);
+  const [gate = '', nightly = ''] = await Promise.all(
+    WORKFLOWS.map((path) => readFile(join(own, path), 'utf8')),
+  );
+  const pull = await play(await repositoryWith('init', 0.5, gate), 'pull_request', { action, api });
+  expect(ended(pull)).toEqual([0, ['INT8 gate/int8: succeeded']]);
+  expect(github.commentsOn(7).map(({ body }) => body)).toEqual([expect.stringMatching(/int8-gate: PASS/)]);
+  const repository = await repositoryWith('init', 0.5, nightly);
+  const night = await play(repository, 'schedule', { action, api });
+  expect(ended(night)).toEqual([0, ['INT8 gate, nightly/int8: succeeded']]);
+  expect((await readdir(repository.artifacts)).sort()).toEqual(['int8-gate-audit', 'int8-gate-report']);
+  expect(github.violations).toEqual([]);
 });
 
 test('eight jobs measure, one judges', async () => {

@@ -4,8 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
@@ -27,6 +26,7 @@ import {
 } from '../../node_modules/@actions/cache/lib/internal/config.js';
 import { CompressionMethod } from '../../node_modules/@actions/cache/lib/internal/constants.js';
 import { internalCacheTwirpClient } from '../../node_modules/@actions/cache/lib/internal/shared/cacheTwirpClient.js';
+import { temporaryFolder } from './temporary.js';
 
 /** The one file of an entry. Its path is part of what GitHub finds the entry by, so all machines call it the same. */
 const FILE = 'int8-gate.pack';
@@ -69,7 +69,7 @@ export async function fetchEntry(
   const found = await locate(key, prefixes, method, patience);
   if (found === undefined) return undefined;
   core.setSecret(found.url);
-  const folder = await temporaryFolder();
+  const folder = await temporaryFolder('int8-gate-cache-');
   try {
     const archive = join(folder, 'archive');
     await downloadCache(found.url, archive, {
@@ -149,7 +149,7 @@ export function onlyFile(tar: Uint8Array): Uint8Array {
 
 /** Saves an entry. @returns whether it is there now; one that another job saved meanwhile is not */
 export async function saveEntry(key: string, bytes: Uint8Array): Promise<boolean> {
-  const folder = await temporaryFolder();
+  const folder = await temporaryFolder('int8-gate-cache-');
   const before = process.cwd();
   try {
     await writeFile(join(folder, FILE), bytes);
@@ -160,8 +160,4 @@ export async function saveEntry(key: string, bytes: Uint8Array): Promise<boolean
     process.chdir(before);
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function temporaryFolder(): Promise<string> {
-  return mkdtemp(join(process.env.RUNNER_TEMP ?? tmpdir(), 'int8-gate-cache-'));
 }

@@ -1,6 +1,5 @@
 /** Measurements and history, carried from run to run in GitHub's cache. They save time; no verdict depends on them. */
-import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import * as core from '@actions/core';
 import { readHistory } from '../baseline/index.js';
@@ -30,6 +29,7 @@ import { connect, type GitHub } from './client.js';
 import type { Surroundings } from './occasion.js';
 import type { Manners } from './patience.js';
 import { readScope, type Scope } from './scope.js';
+import { temporaryFolder } from './temporary.js';
 
 /** What is carried, and where it lies on this machine. */
 export interface Cargo {
@@ -91,7 +91,7 @@ export async function carry(
   const own = `${prefix}${(codeDigest() ?? 'source').slice(0, 12)}-`;
   const tell = (what: string, error?: unknown): void =>
     say(`Cache: ${terminalText(error === undefined ? what : `${what} (${messageOf(error)})`)}`);
-  const folder = await mkdtemp(join(process.env.RUNNER_TEMP ?? tmpdir(), 'int8-gate-history-'));
+  const folder = await temporaryFolder('int8-gate-history-');
   const history = join(folder, HISTORY);
   const { files, key, asked } = await restored(cargo, { prefix, own }, github, patience, tell);
   const imported = await putStore(cargo.store, files, tell);

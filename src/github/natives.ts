@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { access, copyFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as tools from '@actions/tool-cache';
 import { SurroundingsFault, messageOf } from '../faults/index.js';
 import { setNativeRoot } from '../native/index.js';
+import { temporaryFolder } from './temporary.js';
 
 const run = promisify(execFile);
 const TOOL = 'int8-gate-native';
@@ -25,7 +25,7 @@ export async function ensureNativePackages(actionRoot: string, say: (line: strin
   const cached = tools.find(TOOL, version, process.arch);
   if (cached !== '' && resolves(cached)) return setNativeRoot(cached);
   say('Installing onnxruntime-node and sharp into the tool cache; later runs reuse them.');
-  const staging = await mkdtemp(join(process.env.RUNNER_TEMP ?? tmpdir(), 'int8-gate-'));
+  const staging = await temporaryFolder('int8-gate-');
   try {
     await install(actionRoot, staging);
     await prune(staging);

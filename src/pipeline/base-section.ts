@@ -11,6 +11,7 @@ import {
   type Report,
   type UsedWaiver,
 } from '../report/index.js';
+import { counted } from '../words/index.js';
 import { dropBelowBase, type ComparedBase } from './against.js';
 import { finite } from './layer-rows.js';
 import type { Bench } from './prepare.js';
@@ -164,12 +165,11 @@ function sentenceOf(
   moved: BaseSection['moved'],
 ): string {
   const named = commit === undefined ? where : `${where} (${commit.slice(0, 7)})`;
-  const count = (layers: number): string => (layers === 1 ? '1 layer' : `${layers} layers`);
   const plan =
     moved === undefined
       ? ''
-      : `, ${count(moved.toFloat.length)} moved to float, ${count(moved.toInt8.length)} to INT8`;
-  const layers = `${changed === 0 ? 'no layer' : count(changed)} changed${plan}.`;
+      : `, ${counted(moved.toFloat.length, 'layer')} moved to float, ${counted(moved.toInt8.length, 'layer')} to INT8`;
+  const layers = `${changed === 0 ? 'no layer' : counted(changed, 'layer')} changed${plan}.`;
   if (drop === undefined)
     return `Against ${named}: accuracy cannot be compared, ${incomparable ?? 'it was not measured'}; ${layers}`;
   const { low, high } = drop;

@@ -29,10 +29,9 @@ export function widened(proto: ModelProto): ModelProto {
   const before = known.get(proto);
   if (before !== undefined) return before;
   const source = proto.graph as GraphProto;
-  const made = holdsHalf(source)
-    ? changed(proto, { graph: withFullIo(source, widenedGraph(source)) })
+  const result = holdsHalf(source)
+    ? withoutIdleCasts(changed(proto, { graph: withFullIo(source, widenedGraph(source)) }))
     : proto;
-  const result = made === proto ? proto : changed(made, { graph: withoutIdleCasts(made) });
   known.set(proto, result);
   return result;
 }
@@ -116,17 +115,15 @@ function withFullIo(source: GraphProto, graph: GraphProto): GraphProto {
   });
 }
 
-function withoutIdleCasts(proto: ModelProto): GraphProto {
+function withoutIdleCasts(proto: ModelProto): ModelProto {
   const graph = buildGraph({ proto });
-  return changed(graph.proto, {
-    node: graph.nodes.map(
-      ({ opType, inputs: [from = ''], outputs: [to = ''], proto: node, name }): NodeProto => {
-        const idle =
-          opType === 'Cast' && graph.elementType(from) === FLOAT && graph.elementType(to) === FLOAT;
-        return idle
-          ? create(NodeProtoSchema, { name, opType: 'Identity', input: [from], output: [to] })
-          : node;
-      },
-    ),
-  });
+  const node = graph.nodes.map(
+    ({ opType, inputs: [from = ''], outputs: [to = ''], proto: given, name }): NodeProto => {
+      const idle = opType === 'Cast' && graph.elementType(from) === FLOAT && graph.elementType(to) === FLOAT;
+      return idle
+        ? create(NodeProtoSchema, { name, opType: 'Identity', input: [from], output: [to] })
+        : given;
+    },
+  );
+  return changed(proto, { graph: changed(graph.proto, { node }) });
 }

@@ -1,5 +1,5 @@
 /** The rows of the comment's tables, each escaped and short enough for a cell. */
-import { short } from '../words/index.js';
+import { listed, short } from '../words/index.js';
 import { blockBar } from './blocks.js';
 import { markdownSentence, markdownText, shortened } from './escape.js';
 import { decibels, mapChange, placeOf, precisionOf, rate, signed } from './numbers.js';
@@ -117,12 +117,8 @@ const NAMED = 8;
 
 /** What the plan keeps in another precision than the base's does, by direction. */
 export function movedRows({ moved }: BaseSection): string[] {
-  const line = (what: string, layers: readonly string[]): string[] => {
-    const more = layers.length > NAMED ? ` and ${layers.length - NAMED} more` : '';
-    return layers.length === 0
-      ? []
-      : [`${what} (${layers.length}): ${layers.slice(0, NAMED).map(name).join(', ')}${more}`];
-  };
+  const line = (what: string, layers: readonly string[]): string[] =>
+    layers.length === 0 ? [] : [`${what} (${layers.length}): ${listed(layers.map(name), NAMED)}`];
   return moved === undefined
     ? []
     : [...line('INT8 → float', moved.toFloat), ...line('float → INT8', moved.toInt8)];

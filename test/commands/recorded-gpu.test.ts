@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Report } from '../../src/report/index.js';
-import { runDist } from './child.js';
+import { runDist, writeExecutable } from './child.js';
 
 // The whole of `int8-gate run` as it ran on an H100 (TensorRT 10.6), its worker played back.
 const signs = resolve('fixtures/signs');
@@ -25,18 +25,15 @@ describe('a run on a real GPU, played back', () => {
   let said = '';
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'int8-gate-'));
-    const executable = async (name: string, text: string): Promise<string> => {
-      await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`);
-      await chmod(join(folder, name), 0o755);
-      return join(folder, name);
-    };
-    const python = await executable(
+    const python = await writeExecutable(
+      folder,
       'python3',
-      `exec '${process.execPath}' '${resolve('test/engine/tensorrt/replay-worker.mjs')}'`,
+      `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/replay-worker.mjs')}'\n`,
     );
-    await executable(
+    await writeExecutable(
+      folder,
       'nvidia-smi',
-      `case "$1" in --query-gpu=*) echo 'NVIDIA H100 80GB HBM3, 580.159.04, 0, 1980, 1980, 2619, 35, P0, Disabled';; esac`,
+      `#!/bin/sh\ncase "$1" in --query-gpu=*) echo 'NVIDIA H100 80GB HBM3, 580.159.04, 0, 1980, 1980, 2619, 35, P0, Disabled';; esac\n`,
     );
     await writeFile(
       join(folder, 'int8-gate.yml'),

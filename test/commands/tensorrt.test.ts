@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Report } from '../../src/report/index.js';
-import { makeProject, runDist, withFolder } from './child.js';
+import { makeProject, runDist, withFolder, writeExecutable } from './child.js';
 
 /** A project whose real engines a stand-in builds; `nvidia-smi` says that the GPU is idle unless told otherwise. */
 async function makeGpuProject(
@@ -15,15 +15,13 @@ async function makeGpuProject(
       `${settings}engine:\n  name: tensorrt\n  batch: 4\n  tensorrt: { python: ${join(folder, 'python3')}, cache: ${join(folder, 'engines')} }\n`,
     ),
   );
-  const executable = async (name: string, text: string): Promise<void> => {
-    await writeFile(join(folder, name), text);
-    await chmod(join(folder, name), 0o755);
-  };
-  await executable(
+  await writeExecutable(
+    folder,
     'python3',
     `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/ort-worker.mjs')}'\n`,
   );
-  await executable(
+  await writeExecutable(
+    folder,
     'nvidia-smi',
     `#!/bin/sh\ncase "$1" in --query-gpu=*) echo 'Orin, 540.3, 0, 900, 900, 3200, 40, P0, [N/A]';; *) echo '${apps}';; esac\n`,
   );
@@ -40,9 +38,7 @@ describe('int8-gate doctor', () => {
     script: string,
     ...more: string[]
   ): Promise<{ state: string; detail: string }> => {
-    const python = join(folder, 'python3');
-    await writeFile(python, `#!/bin/sh\n${script}\n`);
-    await chmod(python, 0o755);
+    const python = await writeExecutable(folder, 'python3', `#!/bin/sh\n${script}\n`);
     const { stdout } = await runDist('cli.js', ['doctor', '--json', '--python', python, ...more]);
     const findings = JSON.parse(stdout) as { what: string; state: string; detail: string }[];
     return findings.find(({ what }) => what === 'TensorRT') ?? { state: 'not looked at', detail: '' };
@@ -112,12 +108,11 @@ describe('int8-gate doctor', () => {
 describe('int8-gate doctor, of a GPU that is not the first', () => {
   test('asks for it, and says when another answers', () =>
     withFolder(async (folder) => {
-      const python = join(folder, 'python3');
-      await writeFile(
-        python,
+      const python = await writeExecutable(
+        folder,
+        'python3',
         `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/ort-worker.mjs')}'\n`,
       );
-      await chmod(python, 0o755);
       const { stdout } = await runDist('cli.js', ['doctor', '--python', python, '--gpu', '1']);
       expect(stdout).toMatch(/absent +TensorRT +works on GPU 0, GPU 1 was asked for/);
     }));
@@ -207,11 +202,11 @@ describe('int8-gate run with trtexec alone', () => {
     const env = await makeGpuProject(folder, (s) =>
       change(s.replace(/python: [^,]*/, 'python: no-such-python')),
     );
-    await writeFile(
-      join(folder, 'trtexec'),
+    await writeExecutable(
+      folder,
+      'trtexec',
       `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/fake-trtexec.mjs')}' "$@"\n`,
     );
-    await chmod(join(folder, 'trtexec'), 0o755);
     return env;
   };
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -17,6 +17,7 @@ import {
 } from '../../../src/engine/tensorrt/trtexec-files.js';
 import { InputFault, SurroundingsFault } from '../../../src/faults/index.js';
 import { encodeModel } from '../../../src/onnx/index.js';
+import { writeExecutable } from '../../commands/child.js';
 import { feedOf, outlierChannel } from '../../sensitivity/nets.js';
 
 let folder: string;
@@ -24,15 +25,12 @@ let environment: NodeJS.ProcessEnv;
 beforeEach(async () => {
   environment = { ...process.env };
   folder = await mkdtemp(join(tmpdir(), 'trtexec-'));
-  const executable = async (name: string, text: string): Promise<void> => {
-    await writeFile(join(folder, name), text);
-    await chmod(join(folder, name), 0o755);
-  };
-  await executable(
+  await writeExecutable(
+    folder,
     'trtexec',
     `#!/bin/sh\nexec '${process.execPath}' '${resolve('test/engine/tensorrt/fake-trtexec.mjs')}' "$@"\n`,
   );
-  await executable('nvidia-smi', "#!/bin/sh\necho '00000000:01:00.0, 8.7, 8000, 7000, 540.3'\n");
+  await writeExecutable(folder, 'nvidia-smi', "#!/bin/sh\necho '00000000:01:00.0, 8.7, 8000, 7000, 540.3'\n");
   process.env.FAKE_LOG = join(folder, 'log');
 });
 afterEach(async () => {

@@ -11,7 +11,7 @@ export {
   type CalibratorOptions,
   type RangeCandidate,
 } from './calibrators.js';
-export { quantizationError } from './mse.js';
+export { meanSquare, quantizationError } from './mse.js';
 export {
   cacheVersionOf,
   formatCalibrationCache,

@@ -1,37 +1,25 @@
 /** What a histogram tells of a tensor without running anything. */
-import { BINS, calibratorFor, type CalibratorName, type TensorStatistics } from '../calibration/index.js';
-
-const LEVELS = 127;
-/** Points per bin at which the rounding error is taken: a bin may be wider than an INT8 step. */
-const POINTS = 8;
+import {
+  BINS,
+  calibratorFor,
+  meanSquare,
+  quantizationError,
+  type CalibratorName,
+  type TensorStatistics,
+} from '../calibration/index.js';
 
 /**
- * Signal-to-quantization-noise ratio of one tensor at a range, in dB: rounding inside ±amax and clipping beyond it,
- * from the histogram, values taken as evenly spread inside a bin. Zeros cost nothing. Infinity for a tensor of zeros.
+ * Signal-to-quantization-noise ratio of one tensor at a range, in dB: rounding inside ±amax and clipping beyond it, from
+ * the histogram. Zeros cost nothing. Infinity for a tensor of zeros.
  */
 export function tensorSqnr(statistics: TensorStatistics, amax: number): number {
-  const step = amax / LEVELS;
-  const width = statistics.limit / BINS;
-  let signal = 0;
-  let noise = 0;
-  for (let i = 0; i < BINS; i++) {
-    const count = (statistics.bins[i] as number) - (i === 0 ? statistics.zeros : 0);
-    if (count <= 0) continue;
-    for (let k = 0; k < POINTS; k++) {
-      const x = (i + (k + 0.5) / POINTS) * width;
-      const code = step === 0 ? 0 : Math.min(LEVELS, Math.round(x / step));
-      signal += (count / POINTS) * x * x;
-      noise += (count / POINTS) * (x - code * step) ** 2;
-    }
-  }
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+  const noise = quantizationError(statistics, amax);
+  return noise === 0 ? Infinity : 10 * Math.log10(meanSquare(statistics) / noise);
 }
 
 /** Root mean square of the values. */
-export function rootMeanSquare({ bins, limit, count }: TensorStatistics): number {
-  let sum = 0;
-  for (let i = 0; i < BINS; i++) sum += (bins[i] as number) * (((i + 0.5) * limit) / BINS) ** 2;
-  return count === 0 ? 0 : Math.sqrt(sum / count);
+export function rootMeanSquare(statistics: TensorStatistics): number {
+  return Math.sqrt(meanSquare(statistics));
 }
 
 /** The |x| that `percent` of all values do not pass. */

@@ -5,6 +5,7 @@ import {
   RangeCollector,
   calibratorFor,
   computeRanges,
+  quantizationError,
   type TensorStatistics,
 } from '../../src/calibration/index.js';
 
@@ -194,6 +195,37 @@ describe('calibrators', () => {
   test.each(['entropy', 'mse'] as const)('%s keeps a uniform tensor nearly whole', (name) =>
     expect(amax(name, uniform)).toBeGreaterThan(0.9),
   );
+
+  test.each([
+    ['a range that keeps everything', outlier, 8],
+    ['a range that clips the outlier', outlier, 1],
+    ['a range that clips half', uniform, 0.5],
+    ['a step narrower than a bin', outlier, 0.01],
+    ['a range beyond all values', uniform, 3],
+    ['no range at all', uniform, 0],
+  ] as const)(
+    'the squared error of %s is that of rounding value by value',
+    (_what, statistics, threshold) => {
+      const width = statistics.limit / BINS;
+      const points = 64;
+      let error = 0;
+      statistics.bins.forEach((n, bin) => {
+        for (let k = 0; k < points; k++) {
+          const x = (bin + (k + 0.5) / points) * width;
+          const code = threshold === 0 ? 0 : Math.min(127, Math.round((x / threshold) * 127));
+          error += ((n - (bin === 0 ? statistics.zeros : 0)) / points) * (x - (code * threshold) / 127) ** 2;
+        }
+      });
+      expect(quantizationError(statistics, threshold) / (error / statistics.count)).toBeCloseTo(1, 3);
+    },
+  );
+
+  test('mse answers the least squared error of 113 thresholds', () => {
+    const thresholds = Array.from({ length: 113 }, (_, k) => (8 * (k + 16)) / 128);
+    const least = Math.min(...thresholds.map((one) => quantizationError(outlier, one)));
+    expect(quantizationError(outlier, amax('mse', outlier))).toBe(least);
+    expect(amax('mse', outlier)).toBeLessThan(8);
+  });
 
   test('entropy cuts a lone outlier off', () => expect(amax('entropy', outlier)).toBeLessThan(2));
 });

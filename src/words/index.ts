@@ -1,8 +1,9 @@
 /** How every room speaks of numbers and names. */
 
-/** Significant digits, without zeros behind; what is not finite as JavaScript names it. */
+/** Significant digits, without zeros behind, with the minus of print; what is not finite as JavaScript names it. */
 export function short(value: number, digits = 3): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : String(value);
+  const text = Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : String(value);
+  return text.replace(/^-/, '−');
 }
 
 /** `1 tensor`, `3 tensors`. */

@@ -152,7 +152,7 @@ const FINDS: readonly Case[] = [
     when: "SiLU's negative side is smaller than half a step",
     given: { tensors: [tensor('silu', settled([-0.278, 0, 1, 5, 138]))] },
     severity: 'warning',
-    says: /negative side of SiLU \(down to -0\.278\) rounds to 0 in silu/,
+    says: /negative side of SiLU \(down to −0\.278\) rounds to 0 in silu/,
     layers: ['conv of silu'],
   },
   {

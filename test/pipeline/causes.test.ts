@@ -146,7 +146,7 @@ const SCENARIOS: readonly Scenario[] = [
       ['warning unequal-channels', /^\/b1\/conv\/Conv reads \/b0\/act\/Mul_output_0, .*15 of 16 channels/],
       [
         'warning one-sided-range',
-        /negative side of SiLU \(down to -0\.278\) rounds to 0 in \/b0\/act\/Mul_output_0/,
+        /negative side of SiLU \(down to −0\.278\) rounds to 0 in \/b0\/act\/Mul_output_0/,
       ],
     ],
   },

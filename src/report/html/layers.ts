@@ -1,4 +1,3 @@
-import { short } from '../../words/index.js';
 import { decibels, mapChange, percent, placeOf, precisionOf } from '../numbers.js';
 import type { LayerRow, Report } from '../types.js';
 import { legend } from './axes.js';
@@ -138,7 +137,10 @@ function tableRow(row: LayerRow, columns: readonly Column[]): Markup {
     ${columns.map(({ cell, key, text }) =>
       text === true
         ? html`<td>${cell(row)}</td>`
-        : html`<td class="n" ${key === undefined ? undefined : html` data-v="${short(key(row), 7)}"`}>
+        : html`<td
+            class="n"
+            ${key === undefined ? undefined : html` data-v="${Number(key(row).toPrecision(7))}"`}
+          >
             ${cell(row)}
           </td>`,
     )}

@@ -1,5 +1,8 @@
 import type { Graph, GraphNode } from '../onnx/index.js';
 import type { Layer } from '../quantization/index.js';
+import { attentionBlocks } from './attention.js';
+
+type Tie = 'attention' | 'concat' | 'residual';
 
 /** Layers that change precision together, because an engine would otherwise convert between them. */
 export interface LayerGroup {
@@ -8,7 +11,7 @@ export interface LayerGroup {
   /** Along the network's depth. */
   readonly layers: readonly Layer[];
   /** Why they belong together; undefined for a layer by itself. */
-  readonly tie: 'concat' | 'residual' | undefined;
+  readonly tie: Tie | undefined;
   /** Tensor that the group hands on: the last layer's output behind the activation function that fuses with it. */
   readonly end: string;
 }
@@ -19,6 +22,8 @@ const GATES = new Set(['Sigmoid', 'HardSigmoid']);
 /**
  * Finds groups from the graph.
  *
+ * - `attention`: the two products, and what of Softmax and its like between them is a layer. Engines run them as one kernel,
+ *   or as none that is fast when Q/DQ stands around one of them; and to a person they are one place.
  * - `concat`: layers that read one Concat's output. The Concat runs in INT8 (its inputs under one scale) only when all
  *   that read it do.
  * - `residual`: convolutions whose outputs meet in one Add. The engine fuses the Add with the later one, whose other
@@ -26,19 +31,20 @@ const GATES = new Set(['Sigmoid', 'HardSigmoid']);
  */
 export function groupLayers(graph: Graph, layers: readonly Layer[]): readonly LayerGroup[] {
   const root = layers.map((_, i) => i);
-  const ties = new Map<number, 'concat' | 'residual'>();
+  const ties = new Map<number, Tie>();
   const find = (i: number): number => {
     let at = i;
     while (root[at] !== at) at = root[at] as number;
     return at;
   };
-  const join = (members: readonly number[], tie: 'concat' | 'residual'): void => {
+  const join = (members: readonly number[], tie: Tie): void => {
     for (const other of members.slice(1)) {
       const [a, b] = [find(members[0] as number), find(other)].sort((x, y) => x - y) as [number, number];
       root[b] = a;
     }
     if (members.length > 1) ties.set(find(members[0] as number), tie);
   };
+  for (const block of attentionBlocks(graph)) join(within(layers, new Set(block)), 'attention');
   for (const node of graph.nodes) {
     if (node.opType === 'Concat') join(readersOf(layers, node.outputs[0] ?? ''), 'concat');
     if (node.opType === 'Add') join(endingIn(graph, layers, node), 'residual');
@@ -51,6 +57,10 @@ export function groupLayers(graph: Graph, layers: readonly Layer[]): readonly La
     tie: ties.get(first),
     end: endOf(graph, graph.nodes[(list.at(-1) as Layer).nodes.at(-1) as number] as GraphNode),
   }));
+}
+
+function within(layers: readonly Layer[], nodes: ReadonlySet<number>): number[] {
+  return layers.flatMap((layer, i) => (layer.nodes.some((index) => nodes.has(index)) ? [i] : []));
 }
 
 function readersOf(layers: readonly Layer[], tensor: string): number[] {

@@ -23,6 +23,25 @@ describe('groups of layers that move together', () => {
       ['a = Conv(x, wa)', 's = Sigmoid(a)', 'm = Mul(a, s)', 'b = Conv(x, wb)', 'y = Add(m, b)'],
       [['a', 'b']],
     ],
+    [
+      'the two products of attention, with Softmax, scale and mask between them',
+      [
+        'a = Conv(x, wa)',
+        'q = MatMul(a, x)',
+        's = Mul(q, x)',
+        'm = Add(s, x)',
+        'p = Softmax(m)',
+        't = Transpose(p)',
+        'v = MatMul(t, a)',
+        'b = Conv(v, wb)',
+      ],
+      [['a'], ['q', 'v'], ['b']],
+    ],
+    [
+      'a product behind Softmax alone, and one in front alone, are no attention',
+      ['p = Softmax(x)', 'q = MatMul(p, x)', 'r = MatMul(q, x)', 's = Softmax(r)', 'y = Conv(s, wb)'],
+      [['q'], ['r'], ['y']],
+    ],
     ['a skip past a convolution is no pair', ['a = Conv(x, wa)', 'y = Add(x, a)'], [['a']]],
   ];
   test.each(cases)('%s', (_what, nodes, groups) => {

@@ -44,15 +44,15 @@ describe('a planted culprit ranks first', () => {
     expect(missed.length <= 1 ? [] : missed).toEqual([]);
   });
 
-  test('attention whose input has no bound: the product or a convolution in front of it, in at least 19 of 20; the product among the first three in all', async () => {
+  test('sharp attention behind an activation without a bound, in at least 19 of 20 networks, and among the first two in all', async () => {
     const missed: string[] = [];
     for (let seed = FIRST_SEED; seed < FIRST_SEED + 20; seed++) {
       const planted = plainAttention(seed);
-      const rows = await sweepStored(await inputOf(engine, planted, { names: names(seed, 4) }));
+      // As many images as a run takes unless told otherwise: on four, a convolution in front comes first in one of five.
+      const rows = await sweepStored(await inputOf(engine, planted, { names: names(seed, 32) }));
       const places = rows.map(({ layer }) => layer.name);
-      expect(places.indexOf(planted.culprit)).toBeLessThan(3);
-      if (!planted.culprits.includes(places[0] as string))
-        missed.push(`${seed}: ${places.slice(0, 3).join()}`);
+      expect(places.indexOf(planted.culprit)).toBeLessThan(2);
+      if (places[0] !== planted.culprit) missed.push(`${seed}: ${places.slice(0, 3).join()}`);
     }
     expect(missed.length <= 1 ? [] : missed).toEqual([]);
   });
@@ -123,7 +123,14 @@ describe('starting from stored activations', () => {
       scorer: () => ({ add: () => undefined, map: () => undefined }),
       baseline: 0,
     });
-    expect(named(stored)).toEqual(named(whole));
+    // The plain way knows no groups.
+    const single = stored
+      .filter(({ detail }) => detail?.group.layers.length === 1)
+      .map(({ layer }) => layer.name);
+    const alone = (rows: readonly SweepRow[]) =>
+      named(rows.filter(({ layer }) => single.includes(layer.name)));
+    expect(single.length).toBeGreaterThan(3);
+    expect(alone(stored)).toEqual(alone(whole));
   });
 
   test('tells the layer that makes an error from those that show it', async () => {

@@ -42,7 +42,7 @@ const elapsed = (): string => `${((performance.now() - started) / 1000).toFixed(
 const phase = (what: string): void => console.error(`${elapsed()} ${what}`);
 const context = { ...quietContext, progress: { ...quietContext.progress, phase } };
 
-/** Calibrators are chosen on images held back, nothing is corrected before it is asked for, nothing comes from former runs. */
+/** Calibrators are chosen on images held back, as with bias correction, and nothing comes from former runs. */
 function forComparison(loaded: LoadedSettings): LoadedSettings {
   const { settings } = loaded;
   return {
@@ -51,7 +51,7 @@ function forComparison(loaded: LoadedSettings): LoadedSettings {
       ...settings,
       cache: { ...settings.cache, enabled: false },
       calibration: { ...settings.calibration, calibrator: 'best' },
-      quantization: { ...settings.quantization, biasCorrection: 'off', equalization: 'off' },
+      quantization: { ...settings.quantization, biasCorrection: 'auto', equalization: 'off' },
     },
   };
 }
@@ -87,7 +87,8 @@ async function mix(basis: Basis, start: PrecisionPlan, wanted: number): Promise<
 
 await withBench(forComparison(await loadSettings(file, { newPlan: true })), context, async (bench) => {
   const { plan } = await startPlan(bench);
-  const basis = await basisOf(bench);
+  // Rows correct biases themselves.
+  const basis: Basis = { ...(await basisOf(bench)), bench };
   phase(`calibrators are chosen; peak memory so far ${memory()}`);
   const meter = await heldBackMeter(bench, plan);
   const candidates = [
@@ -103,6 +104,7 @@ await withBench(forComparison(await loadSettings(file, { newPlan: true })), cont
   const recovered = (ap: number): string =>
     lost <= 0 ? '' : `${((100 * (ap - apOf(usual))) / lost).toFixed(0)} %`;
 
+  if (basis.contest !== undefined) console.log(JSON.stringify(basis.contest));
   console.log(
     `${bench.model.name}: ${bench.truth.images.length} images, ${bench.calibration.count} calibration images, ${bench.heldBack.count} held back, ${basis.choices.length} scales`,
   );

@@ -108,7 +108,8 @@ function matchPairs(
   return pairs;
 }
 
-function overlap(p: Float64Array, i: number, q: Float64Array, j: number): number {
+/** IoU of box `i` of one list and box `j` of another. */
+export function overlap(p: Float64Array, i: number, q: Float64Array, j: number): number {
   const [ax, ay, aw, ah] = p.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
   const [bx, by, bw, bh] = q.subarray(4 * j, 4 * j + 4) as unknown as [number, number, number, number];
   const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);

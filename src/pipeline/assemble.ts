@@ -4,7 +4,7 @@ import { opsetOf } from '../onnx/index.js';
 import { resolvePlan, withMacs } from '../quantization/index.js';
 import type { Finding, Report, ReportVariant } from '../report/index.js';
 import { calibratorInWords } from './calibrate.js';
-import { calibratorsSection, correctionsSection } from './choices.js';
+import { calibratorsSection, contestSection, correctionsSection } from './choices.js';
 import { enginesSection } from './engine-report.js';
 import { finite, layerRows } from './layer-rows.js';
 import { planSectionOf, searchSection } from './plan-section.js';
@@ -43,7 +43,8 @@ export function assembleReport(found: Found, findings: readonly Finding[]): Repo
     plan: planSectionOf(found),
     ...(found.confirmation !== undefined && { engines: enginesSection(found.confirmation) }),
     corrections: correctionsSection(found.corrections),
-    ...(found.choices.length > 0 && { calibrators: calibratorsSection(found.choices) }),
+    ...(found.choices.length > 0 && { calibrators: calibratorsSection(found) }),
+    ...(found.contest !== undefined && { calibratorContest: contestSection(found.contest) }),
     findings: [...findings],
     verdict: verdictSection(found, settings.gate.candidate, findings),
   };

@@ -5,7 +5,6 @@ import {
   computeRanges,
   extremesOf,
   parseCalibrationCache,
-  rangeCandidates,
   rangesFromCache,
   type Ranges,
   type TensorExtremes,
@@ -14,14 +13,18 @@ import {
 import { calibratorWords } from '../diagnosis/index.js';
 import { InputFault, messageOf } from '../faults/index.js';
 import { buildGraph, encodeModel } from '../onnx/index.js';
-import { planRanges, withMacs, type PrecisionPlan } from '../quantization/index.js';
-import { chooseCalibrators, chosenRanges, type CalibratorChoice } from '../sensitivity/index.js';
+import { planRanges, type PrecisionPlan } from '../quantization/index.js';
+import type { CalibratorChoice } from '../sensitivity/index.js';
 import type { Settings } from '../settings/index.js';
+import { bestRanges } from './best-ranges.js';
+import { startPlan } from './committed-plan.js';
+import type { Contest } from './contest.js';
 import {
   correctBiases,
   equalizeModel,
   heldBackMeter,
   judgeEqualization,
+  type Corrected,
   type Correction,
 } from './corrections.js';
 import { modelOf } from './measure.js';
@@ -39,6 +42,8 @@ export interface Calibrated {
   readonly ranges: Ranges;
   /** With `calibrator: best`: what was chosen for each scale, and why. */
   readonly choices: readonly CalibratorChoice[];
+  /** With `calibrator: best`: whether these choices or one calibrator for all scales are in force. */
+  readonly contest?: Contest;
   /** What was tried to correct the network. */
   readonly corrections: readonly Correction[];
 }
@@ -67,18 +72,13 @@ export async function calibrate(
     corrections.push(tried.correction);
     seen = tried.seen;
   }
-  const { ranges, choices } = await rangesOf(seen);
-  if (!corrects || biasCorrection === 'off') return { ...seen, ranges, choices, corrections };
+  const { corrected, ...found } = await rangesOf(seen, () => Promise.resolve(plan));
+  if (!corrects || biasCorrection === 'off') return { ...seen, ...found, corrections };
   phase('Trying bias correction');
-  const meter = await heldBackMeter(bench, plan);
-  const { model, correction } = await correctBiases(seen.bench, planned(seen, plan, ranges), meter);
-  return {
-    ...seen,
-    bench: { ...seen.bench, model },
-    ranges,
-    choices,
-    corrections: [...corrections, correction],
-  };
+  const { model, correction } =
+    corrected ??
+    (await correctBiases(seen.bench, planned(seen, plan, found.ranges), await heldBackMeter(bench, plan)));
+  return { ...seen, ...found, bench: { ...seen.bench, model }, corrections: [...corrections, correction] };
 }
 
 /** Statistics and ranges of the model as it is, for who looks at the images rather than at the model. */
@@ -87,7 +87,8 @@ export async function calibrateAsIs(
   options: { readonly extremes?: boolean } = {},
 ): Promise<Omit<Calibrated, 'corrections'>> {
   const seen = await see(bench, options);
-  return { ...seen, ...(await rangesOf(seen)) };
+  const { ranges, choices, contest } = await rangesOf(seen, async () => (await startPlan(bench)).plan);
+  return { ...seen, ranges, choices, ...(contest !== undefined && { contest }) };
 }
 
 /** One pass over the calibration images. */
@@ -150,7 +151,12 @@ function plainRanges({ bench, statistics }: Seen): Ranges {
   return computeRanges(statistics, calibratorFor(name, { percentile, batch }));
 }
 
-async function rangesOf(seen: Seen): Promise<Pick<Calibrated, 'ranges' | 'choices'>> {
+/** Ranges, how they were found, and bias correction where that was tried with them. */
+type RangesFound = Pick<Calibrated, 'ranges' | 'choices' | 'contest'> & {
+  readonly corrected?: Corrected | undefined;
+};
+
+async function rangesOf(seen: Seen, planOf: () => Promise<PrecisionPlan>): Promise<RangesFound> {
   const { bench, statistics } = seen;
   const { calibrator, cache } = bench.settings.calibration;
   // Also where they are not used: tensors that are not finite are found here.
@@ -158,36 +164,7 @@ async function rangesOf(seen: Seen): Promise<Pick<Calibrated, 'ranges' | 'choice
   if (cache !== undefined) return { ranges: await readRanges(cache, statistics), choices: [] };
   // Ranges of a model with Q/DQ only explain: they are not chosen.
   const chosen = calibrator === 'best' && bench.model.quantized === undefined && bench.heldBack.count > 0;
-  return chosen ? chooseRanges(bench, statistics) : { ranges: plain, choices: [] };
-}
-
-/** The calibrator of each scale by the error of the output on images held back. */
-async function chooseRanges(
-  bench: Bench,
-  statistics: Calibrated['statistics'],
-): Promise<Pick<Calibrated, 'ranges' | 'choices'>> {
-  const { context, settings, layers, graph } = bench;
-  context.progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
-  const candidates = rangeCandidates(statistics, settings.calibration);
-  const choices = await chooseCalibrators({
-    engine: bench.engine,
-    model: bench.model,
-    graph,
-    layers,
-    scope: settings.quantization.operators,
-    work: new Map(
-      withMacs(layers, graph, statistics).flatMap(({ name, macs }) =>
-        macs === undefined ? [] : [[name, macs]],
-      ),
-    ),
-    statistics,
-    candidates,
-    feed: feedOf(bench, bench.heldBack),
-    signal: context.signal,
-    onProgress: (done, total) => context.progress.update(done, total),
-  });
-  context.progress.end();
-  return { ranges: chosenRanges(candidates, choices), choices };
+  return chosen ? bestRanges(seen, await planOf()) : { ranges: plain, choices: [] };
 }
 
 /** What sets the ranges, as reports name it. */

@@ -128,8 +128,8 @@ function squares(values: Float64Array): number {
   return values.reduce((sum, one) => sum + one * one, 0);
 }
 
-/** Calibration images that are not held back, {@link MEAN_IMAGES} at most, evenly spread. */
-function notHeldBack({ calibration, heldBack }: Bench): readonly number[] {
+/** Indexes of calibration images that are not held back, {@link MEAN_IMAGES} at most, evenly spread. */
+export function notHeldBack({ calibration, heldBack }: Bench): readonly number[] {
   const held = new Set(heldBack.records.map(({ file }) => file));
   const others = calibration.records.flatMap(({ file }, i) => (held.has(file) ? [] : [i]));
   const count = Math.min(MEAN_IMAGES, others.length);

@@ -13,7 +13,7 @@ export async function fileFindings(basis: Basis, int8: Variant): Promise<readonl
     ...roundedReference(basis),
     ...newOpset(basis),
     ...correctionFindings(basis.corrections),
-    ...choiceFinding(basis.choices, basis.bench.heldBack.count),
+    ...choiceFinding(basis, basis.bench.heldBack.count),
     ...(await headTested(basis, int8)),
   ];
 }

@@ -86,6 +86,7 @@ export interface Found {
   readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly ranges: Ranges;
   readonly choices: Calibrated['choices'];
+  readonly contest?: NonNullable<Calibrated['contest']>;
   readonly corrections: Calibrated['corrections'];
   readonly verdict: Verdict;
   readonly startedAt: number;
@@ -119,7 +120,7 @@ export async function runGate(
     await how.known?.onBench(opened);
     await probeGpu(opened.settings, context);
     const basis = await basisOf(opened);
-    const { bench, fp32, statistics, ranges, choices, corrections } = basis;
+    const { bench, fp32, statistics, ranges, choices, contest, corrections } = basis;
     const { plan, age } = await startPlan(bench);
     await how.known?.onQuantized(bench, quantizedBy(basis, plan).bytes);
     const int8 = await buildVariant(basis, 'INT8', plan);
@@ -143,6 +144,7 @@ export async function runGate(
       statistics,
       ranges,
       choices,
+      ...(contest !== undefined && { contest }),
       corrections,
       verdict,
       startedAt,

@@ -1,6 +1,7 @@
 /** The report as one JSON Schema: the source of its types and of the committed docs/report.schema.json. */
 import { auditSchema } from './audit-schema.js';
 import { baseSchema, historySchema, settingsChangesSchema, waiversSchema } from './base-schema.js';
+import { calibratorSections } from './calibrator-schema.js';
 import { pictureSections } from './picture-schema.js';
 import { planSection, searchPoints } from './plan-schema.js';
 import { nullable, number, object, text, texts } from './schema-parts.js';
@@ -303,27 +304,7 @@ export const reportSchema = {
           ['kind', 'applied', 'count', 'before', 'after'],
         ),
       },
-      /** With `calibrator: best`, by scale: tensors that share it, and every candidate with the SQNR of the head when this scale alone is in INT8. */
-      calibrators: {
-        type: 'array',
-        items: object(
-          {
-            tensors: texts,
-            calibrator: text,
-            by: { enum: ['output', 'local'] },
-            candidates: {
-              type: 'array',
-              items: object({ calibrator: text, amax: number, sqnr: nullable, images: number }, [
-                'calibrator',
-                'amax',
-                'sqnr',
-                'images',
-              ]),
-            },
-          },
-          ['tensors', 'calibrator', 'by', 'candidates'],
-        ),
-      },
+      ...calibratorSections,
       /** Every plan that was tried. */
       search: searchPoints,
       plan: planSection,

@@ -3,7 +3,7 @@ export { SqnrMeter, headTensors, layersBehind, referenceOutputs, type ReferenceO
 export { rank, sweep, type Scorer, type SweepDetail, type SweepInput, type SweepRow } from './sweep.js';
 export { canSweepStored, sweepShare, sweepStored, type StoredSweepInput } from './stored.js';
 export { groupLayers, type LayerGroup } from './groups.js';
-export { rankIntervals, settled, sqnrOf, type RankInterval } from './tally.js';
+export { isAbove, rankIntervals, settled, sqnrOf, type RankInterval } from './tally.js';
 export type { Question } from './candidates.js';
 export { harmOf, steeringNoise } from './harm.js';
 export { searchPlan, type PlanSearch, type SearchEnd, type SearchInput } from './search.js';

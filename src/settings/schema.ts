@@ -148,7 +148,7 @@ export const settingsSchema = {
           enum: ['minmax', 'average', 'percentile', 'entropy', 'mse', 'best'],
           default: 'percentile',
           description:
-            'How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2. `best`: for each tensor the one with the least error of the network’s output on an eighth of the images, which is held back.',
+            'How a range is chosen. `average`: extremes averaged over images. `entropy`: as TensorRT’s entropy calibrator 2. `best`: for each tensor the one with the least error of the network’s output on an eighth of the images, which is held back; one for all tensors where that leaves detections nearer to FP32’s.',
         },
         percentile: {
           type: 'number',

@@ -1,12 +1,21 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { calibratorFor, computeRanges } from '../../src/calibration/index.js';
 import type { ImageStore } from '../../src/dataset/index.js';
-import { createOnnxRuntimeEngine, type Engine } from '../../src/engine/index.js';
-import { buildGraph, encodeModel, type Model } from '../../src/onnx/index.js';
+import { createOnnxRuntimeEngine, type Engine, type HostTensor } from '../../src/engine/index.js';
+import {
+  buildGraph,
+  encodeModel,
+  floatsToTensor,
+  type Model,
+  type TensorProto,
+} from '../../src/onnx/index.js';
 import { listLayers, tensorsToCalibrate, type PrecisionPlan } from '../../src/quantization/index.js';
-import { calibrate } from '../../src/pipeline/calibrate.js';
+import { calibrate, type Calibrated } from '../../src/pipeline/calibrate.js';
 import type { Bench } from '../../src/pipeline/prepare.js';
 import { feedOf, outlierChannel, spec } from '../sensitivity/nets.js';
 import { modelOf, weightOf } from '../quantization/graphs.js';
+
+type Outputs = ReadonlyMap<string, HostTensor>;
 
 let engine: Engine;
 beforeAll(async () => {
@@ -119,4 +128,98 @@ test('bias correction is kept where clipping shifts means', async () => {
   expect(corrections).toMatchObject([{ kind: 'bias-correction', applied: true }]);
   expect((corrections[0]?.after as number) - (corrections[0]?.before as number)).toBeGreaterThanOrEqual(0.1);
   expect(now.model.biasShifts?.size).toBeGreaterThan(0);
+});
+
+/** Weights [to, from, 1, 1] whose last row is a hundred times louder than the others. */
+const loudLast = (name: string, to: number, from: number, silent = -1): TensorProto =>
+  floatsToTensor(
+    name,
+    [to, from, 1, 1],
+    Float32Array.from({ length: to * from }, (_, i) =>
+      i % from === silent ? 0 : (i >= (to - 1) * from ? 100 : 1) * (Math.sin(7 * i) + 0.2),
+    ),
+  );
+
+/** `y` has a channel that reads the loud channel of `m`, and a faint one that reads its quiet channels. */
+const loudAndQuiet = (): Model => {
+  const reads = Float32Array.from({ length: 16 }, (_, i) =>
+    i === 7 ? 1 : i > 7 && i < 15 ? Math.cos(3 * i) : 0,
+  );
+  return modelOf({
+    inputs: { x: [1, 3, 16, 16] },
+    outputs: ['y'],
+    nodes: ['c = Conv(x, wa)', 'm = Relu(c)', 'y = Conv(m, wb)'],
+    constants: [loudLast('wa', 8, 3), floatsToTensor('wb', [2, 8, 1, 1], reads)],
+  });
+};
+
+/** Of `m` nobody reads the loud channel, which must be clipped; of `n` all read it, and it must not. */
+const opposed = (): Model =>
+  modelOf({
+    inputs: { x: [1, 3, 16, 16] },
+    outputs: ['y'],
+    nodes: ['c = Conv(x, wa)', 'm = Relu(c)', 'd = Conv(m, wb)', 'n = Relu(d)', 'y = Conv(n, wc)'],
+    constants: [
+      loudLast('wa', 8, 3),
+      loudLast('wb', 8, 8, 7),
+      floatsToTensor(
+        'wc',
+        [2, 8, 1, 1],
+        Float32Array.from({ length: 16 }, (_, i) => Number(i % 8 === 7)),
+      ),
+    ],
+  });
+
+/** Sees an object at each place where a channel of `y` is positive, as sure as it is large. */
+const seeing = (channel: number, most: number): object => ({
+  decode(outputs: Outputs, _geometry: unknown, found: (...box: number[]) => void) {
+    const data = (outputs.get('y') as HostTensor).data as Float32Array;
+    data.subarray(256 * channel, 256 * (channel + 1)).forEach((value, i) => {
+      if (value > 0 && i % 4 === 0)
+        found(0, 4 * (i % 16), 4 * Math.floor(i / 16), 4, 4, Math.min(1, value / most));
+    });
+  },
+});
+
+test.each([
+  ['a mix that no calibrator for all scales comes near stands', opposed, 0, 'mix'],
+  [
+    'objects seen where the error of the output hardly shows are lost by it',
+    loudAndQuiet,
+    1,
+    'percentile:87',
+  ],
+])(
+  'of ranges chosen scale by scale, detections have the last word: %s',
+  async (_what, net, channel, taken) => {
+    const best = async (biasCorrection: string): Promise<Calibrated> => {
+      const bench = benchOf(net(), { biasCorrection }, 'best');
+      (bench.settings.calibration as { percentile: number }).percentile = 87;
+      const decoder = seeing(channel, channel === 0 ? 400 : 2);
+      return calibrate(
+        { ...bench, choice: { decoder }, classes: Int32Array.of(0) } as unknown as Bench,
+        plan,
+      );
+    };
+    const { contest, ranges, statistics } = await best('off');
+    expect(contest).toMatchObject({ taken, by: 'detections', images: { heat: 16, final: 16 } });
+    const final = new Map(contest?.rivals.map((one) => [one.name, one.final]));
+    const singles = [...final].flatMap(([name, one]) => (name === 'mix' || one === undefined ? [] : [one]));
+    expect((final.get('mix') as number) >= Math.max(...singles)).toBe(taken === 'mix');
+    const standard = computeRanges(statistics, calibratorFor('percentile', { percentile: 87 }));
+    const same = [...ranges].every(([name, { amax }]) => amax === standard.get(name)?.amax);
+    expect(same).toBe(taken !== 'mix');
+    const corrected = await best('auto');
+    expect(corrected.contest?.taken).toBe(taken);
+    // The correction is the one that the contest was held with.
+    expect(corrected.corrections.map(({ kind }) => kind)).toEqual(['bias-correction']);
+  },
+);
+
+test('where FP32 detects nothing the mix stands, and the reason is told', async () => {
+  const bench = benchOf(loudAndQuiet(), {}, 'best');
+  const blind = { ...bench, choice: { decoder: { decode: () => undefined } } } as unknown as Bench;
+  const { contest } = await calibrate(blind, plan);
+  expect(contest).toMatchObject({ taken: 'mix', by: 'output', rivals: [] });
+  expect(contest?.reason).toMatch(/FP32 detects nothing on 16 calibration images/);
 });

@@ -89,7 +89,10 @@ export function unequalChannels({
 }
 
 /** Channels that are 0 on every calibration image. */
-export function deadChannels({ tensors }: Pick<Evidence, 'tensors'>): readonly Finding[] {
+export function deadChannels({
+  tensors,
+  ownScales = false,
+}: Pick<Evidence, 'tensors' | 'ownScales'>): readonly Finding[] {
   const found = tensors
     .flatMap((tensor) => {
       const reaches = tensor.extremes === undefined ? new Float64Array() : channelReach(tensor.extremes);
@@ -107,8 +110,8 @@ export function deadChannels({ tensors }: Pick<Evidence, 'tensors'>): readonly F
       subject: worst.tensor.name,
       sentence: `${all ? `All ${worst.channels}` : `${worst.dead} of ${worst.channels}`} channels of ${worst.tensor.name} are 0 on every calibration image${found.length > 1 ? `; ${counted(found.length, 'tensor')} have such channels` : ''}.`,
       advice: all
-        ? 'If production makes this tensor anything but 0, its range is made up: add calibration images that wake it.'
-        : 'They cost time and carry nothing: prune them, or look for images that wake them, since their range is not known.',
+        ? `If production makes this tensor anything but 0, ${ownScales ? 'whether its scale fits is not known' : 'its range is made up'}: add calibration images that wake it.`
+        : `They cost time and carry nothing: prune them, or look for images that wake them, since ${ownScales ? 'whether their scale fits' : 'their range'} is not known.`,
       layers: layersOf(found.map(({ tensor }) => tensor)),
       evidence: { tensors: found.length, dead: worst.dead, channels: worst.channels },
     },

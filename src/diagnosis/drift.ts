@@ -47,18 +47,19 @@ export function beyondCalibration(drift: readonly Drift[]): readonly Drift[] {
   return drift.filter(({ ratio }) => ratio > BEYOND);
 }
 
-/** A calibration set that lacks what validation has: tensors reach further there, and INT8 saturates. */
-export function oneSidedCalibration({
-  calibration,
-  validation,
-  pixels,
-  calibrationFolder,
-  tensors,
-}: Pick<
-  Evidence,
-  'calibration' | 'validation' | 'pixels' | 'calibrationFolder' | 'tensors'
->): readonly Finding[] {
+/**
+ * A calibration set that lacks what validation has: tensors reach further there, and INT8 saturates. Of a file that came
+ * with its scales: these do not cover what validation shows, where the calibration images stay within them.
+ */
+export function oneSidedCalibration(
+  evidence: Pick<
+    Evidence,
+    'calibration' | 'validation' | 'pixels' | 'calibrationFolder' | 'tensors' | 'ownScales'
+  >,
+): readonly Finding[] {
+  const { calibration, validation, pixels, calibrationFolder, tensors } = evidence;
   const drift = driftOf(calibration, validation);
+  if (evidence.ownScales === true) return beyondOwnScales(drift, tensors);
   const beyond = beyondCalibration(drift);
   const worst = beyond[0];
   if (worst === undefined || beyond.length < drift.length * ONE_SIDED) return [];
@@ -90,12 +91,40 @@ export function oneSidedCalibration({
   ];
 }
 
+/** Nothing tells which images set the scales of a file: only what goes beyond them is told. */
+function beyondOwnScales(drift: readonly Drift[], tensors: Evidence['tensors']): readonly Finding[] {
+  const driftByName = new Map(drift.map((one) => [one.name, one]));
+  const beyond = tensors
+    .flatMap((tensor) => {
+      const one = driftByName.get(tensor.name);
+      return one !== undefined && one.ratio > BEYOND && one.validation > BEYOND * tensor.amax
+        ? [{ ...one, tensor, times: one.validation / tensor.amax }]
+        : [];
+    })
+    .sort((a, b) => b.times - a.times);
+  const worst = beyond[0];
+  if (worst === undefined || beyond.length < tensors.length * ONE_SIDED) return [];
+  return [
+    {
+      kind: 'one-sided-calibration',
+      severity: beyond.length >= tensors.length * MOSTLY ? 'error' : 'warning',
+      subject: worst.name,
+      sentence: `The scales that came with the model do not cover what the validation images show: ${beyond.length} of ${tensors.length} tensors reach more than a quarter beyond their range there (99.9th percentile of |x|), and less far on the calibration images; worst is ${worst.name}, ${short(worst.validation)} against ±${short(worst.tensor.amax)}.`,
+      advice:
+        'Quantize the model again, in the tool that made this file, with images of the kinds that the validation set has: settings here change none of its scales.',
+      layers: [...new Set(beyond.flatMap(({ tensor: { layers } }) => layers))],
+      evidence: { drifted: beyond.length, tensors: tensors.length, worstRatio: worst.times },
+    },
+  ];
+}
+
 /** Wrong preprocessing: FP32 itself does better with another, or the two sets have red and blue the other way round. */
 export function preprocessing({
   preprocessingTrials,
   pixels,
   calibrationFolder,
-}: Pick<Evidence, 'preprocessingTrials' | 'pixels' | 'calibrationFolder'>): readonly Finding[] {
+  ownScales = false,
+}: Pick<Evidence, 'preprocessingTrials' | 'pixels' | 'calibrationFolder' | 'ownScales'>): readonly Finding[] {
   const better = preprocessingTrials
     .filter(({ before, after }) => after >= before + GAIN && after >= before * GAIN_SHARE)
     .sort((a, b) => b.after - a.after)[0];
@@ -106,7 +135,7 @@ export function preprocessing({
       severity: 'error',
       subject: `preprocessing.${better.change}`,
       sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
-      advice: `Set preprocessing: { ${better.change} }; calibrated with the wrong input, every range is wrong too.`,
+      advice: `Set preprocessing: { ${better.change} }${ownScales ? '' : '; calibrated with the wrong input, every range is wrong too'}.`,
       layers: [],
       evidence: { before: better.before, after: better.after, images: better.images },
     });
@@ -118,8 +147,7 @@ export function preprocessing({
       severity: 'warning',
       subject: calibrationFolder,
       sentence: `Red and blue look swapped in the calibration images: their means are ${short(r)} and ${short(b)} (0…255), those of the validation images ${short(vr)} and ${short(vb)}.`,
-      advice:
-        'Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).',
+      advice: `Look at a calibration image: if its colours are wrong, it was saved from an array in the other channel order (cv2.imwrite wants BGR).${ownScales ? ' If the model was quantized with these images, quantize it again in the tool that made the file.' : ''}`,
       layers: [],
       evidence: {
         calibrationRed: r,

@@ -10,6 +10,9 @@ const HEAVY_DB = 18;
 /** A trial of the whole model must win this much before it is advised. */
 const WORTH_DB = 1;
 
+/** A scale that goes this many times beyond the largest value was set by none. */
+const EMPTY = 1.5;
+
 /** A tensor whose range is set by few values. */
 export interface Outlier {
   readonly tensor: QuantizedTensor;
@@ -54,14 +57,19 @@ function clippable(evidence: Parameters<typeof rangeOutliers>[0]): Finding[] {
       ? ''
       : ` So it is with ${counted(found.length, 'tensor')} in all; this one gains most.`;
   const { sentence, advice, helps } = tried(evidence);
+  // A scale that came with a file may go far beyond all values: no outlier has set it then.
+  const reaches = amaxOf(calibration);
+  const how =
+    evidence.ownScales === true && reaches * EMPTY < ownAmax
+      ? `The model's own scale of ${name} goes to ±${short(ownAmax)}, where the largest value on the calibration images is ${short(reaches)}.`
+      : `Few values set the range of ${name}: 99.99 % of them lie within ±${short(inside)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${evidence.ownScales === true ? '' : culprit(evidence, worst.tensor)}.`;
   return [
     {
       kind: 'range-outlier',
       severity: helps ? 'warning' : 'info',
       subject: name,
       sentence:
-        `Few values set the range of ${name}: 99.99 % of them lie within ±${short(inside)}, the range goes to ±${short(ownAmax)} (${short(sigmas)} times the root mean square)${evidence.ownScales === true ? '' : culprit(evidence, worst.tensor)}. ` +
-        `With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` +
+        `${how} With ${worst.bestWords} instead of ${evidence.calibrator} its SQNR rises from ${dB(worst.now)} to ${dB(worst.best)}.` +
         many +
         sentence,
       advice,

@@ -4,7 +4,7 @@ import { inaccuracies } from './accuracy.js';
 import { quantizedBy } from './maker.js';
 import { INTEGER_OPERATOR, refusals } from './refusals.js';
 import { runsInInt8, slowness } from './slow.js';
-import type { LintResult, LintSeverity } from './types.js';
+import type { LintFinding, LintResult, LintSeverity } from './types.js';
 import { viewQuantizers, type QdqView } from './view.js';
 
 const GRAVEST: readonly LintSeverity[] = ['refused', 'accuracy', 'slow', 'note'];
@@ -24,6 +24,7 @@ export function lintModel(model: Model): LintResult {
   const findings = [
     ...refusals(view, model.proto),
     ...(view.quantizers.length > 0 ? [...inaccuracies(view), ...slowness(view)] : []),
+    ...(model.early ?? []).map(outOfOrder),
   ];
   return {
     file: model.name,
@@ -43,4 +44,15 @@ function styleOf({ graph, quantizers }: QdqView): LintResult['style'] {
   if (has(/^Dynamic(Quantize|MatMul)/)) return 'dynamic';
   if (has(/^(QLinear|ConvInteger|MatMulInteger)/)) return 'operators';
   return quantizers.length > 0 ? 'Q/DQ' : 'none';
+}
+
+/** onnxruntime and TensorRT's parser (onnx-tensorrt, toposort.hpp; a probe so ordered was built) put nodes in order themselves. */
+function outOfOrder(node: string): LintFinding {
+  return {
+    rule: 'node-order',
+    severity: 'note',
+    node,
+    why: 'stands in the file in front of a node whose output it reads: ONNX wants the order of the data; onnxruntime and TensorRT sort nodes themselves, other readers may refuse the file',
+    fix: 'Let the tool that wrote the file sort it (onnx.checker tells when it is right).',
+  };
 }

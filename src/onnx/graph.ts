@@ -27,7 +27,7 @@ export interface GraphNode {
 /** Questions about a graph, answered from indexes. */
 export interface Graph {
   readonly proto: GraphProto;
-  /** In the order of the file, which ONNX requires to be topological. */
+  /** Each behind those whose outputs it reads. */
   readonly nodes: readonly GraphNode[];
   /** Inputs that are no initializers. */
   readonly inputs: readonly string[];
@@ -100,7 +100,7 @@ function namedNodes(proto: GraphProto): GraphNode[] {
 }
 
 /** Every tensor that a node reads from the outer graph, those of its subgraphs included. */
-function readsOf(node: NodeProto): string[] {
+export function readsOf(node: NodeProto): string[] {
   const reads = node.input.filter((name) => name !== '');
   for (const { g, graphs } of node.attribute)
     for (const sub of [...(g ? [g] : []), ...graphs])

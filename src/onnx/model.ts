@@ -7,9 +7,11 @@ import {
   TensorProto_DataLocation,
   type GraphProto,
   type ModelProto,
+  type NodeProto,
   type TensorProto,
 } from './generated/onnx_pb.js';
 import { InputFault, messageOf, systemCode } from '../faults/index.js';
+import { inOrder } from './order.js';
 import { structureDigest } from './structure.js';
 
 declare const digestBrand: unique symbol;
@@ -30,6 +32,8 @@ export interface Model {
   readonly sizeBytes: number;
   /** True when weights came from files beside the model and are now part of it. */
   readonly inlined: boolean;
+  /** Names of nodes that stood in the file in front of what they read; they were put behind it. */
+  readonly early?: readonly string[];
   /** By layer, what its bias needs when the layer is quantized, one value an output channel; float layers keep their bias. */
   readonly biasShifts?: ReadonlyMap<string, Float32Array>;
   /** The Q/DQ file that this float model was taken out of, when it was one. */
@@ -75,7 +79,10 @@ async function fileSize(path: string): Promise<number> {
   }
 }
 
-/** Parses the bytes of a model. @throws InputFault when they are no ONNX model. */
+/**
+ * Parses the bytes of a model, and puts its nodes in the order of their data.
+ * @throws InputFault when they are no ONNX model, or when nodes read each other in a circle.
+ */
 export function parseModel(bytes: Uint8Array, name: string, path?: string): Model {
   if (bytes.length === 0) throw new InputFault({ where: name, what: 'the file is empty', fix: EXPORT_HINT });
   let proto: ModelProto;
@@ -94,10 +101,19 @@ export function parseModel(bytes: Uint8Array, name: string, path?: string): Mode
       what: 'is no ONNX model: it has no graph with nodes and an opset',
       fix: EXPORT_HINT,
     });
+  const { nodes, early } = inOrder(graph, name);
+  // Nodes without a name are called by their place, which is the new one everywhere else.
+  const places = new Map(nodes.map((node, i) => [node, i]));
+  const names = early.map((i) => {
+    const node = graph.node[i] as NodeProto;
+    return node.name || `${node.opType}_${places.get(node) ?? i}`;
+  });
+  graph.node = nodes;
   return {
     proto,
     path,
     name,
+    ...(names.length > 0 && { early: names }),
     digest: createHash('sha256').update(bytes).digest('hex') as ModelDigest,
     structure: structureDigest(graph) as StructureDigest,
     sizeBytes: bytes.length,

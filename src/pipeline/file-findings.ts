@@ -49,7 +49,8 @@ const SAYS: Readonly<
 function lintFindings({ bench }: Basis): readonly Finding[] {
   const { model } = bench;
   if (model.quantized === undefined) return [];
-  const { findings } = lintModel(parseModel(encodeModel(model.quantized), model.name));
+  const parsed = parseModel(encodeModel(model.quantized), model.name);
+  const { findings } = lintModel({ ...parsed, ...(model.early && { early: model.early }) });
   const rules = new Map<string, LintFinding[]>();
   for (const one of findings) rules.set(one.rule, [...(rules.get(one.rule) ?? []), one]);
   return [...rules].map(([rule, list]) => {

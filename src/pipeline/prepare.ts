@@ -27,6 +27,7 @@ import {
   checkWeights,
   floatModelOf,
   listLayers,
+  tensorsOfFile,
   tensorsToCalibrate,
   type Layer,
   type OperatorScope,
@@ -150,7 +151,7 @@ export async function prepare(
       bytes,
       referenceBytes: await referenceOf(loaded, model, headTensors(graph), bytes),
       layers,
-      tensors: calibratedTensors(graph, layers, settings),
+      tensors: calibratedTensors(model, graph, layers, settings),
       choice,
       spec,
       preprocessingReasons: reasons,
@@ -223,13 +224,16 @@ function choosesRanges({ calibration }: Settings, model: Model): boolean {
   );
 }
 
-/** What scales need; for a strongly typed file also what layers give, so that what overflows FP16 is seen. */
+/** What scales need, those that came with a file too; for a strongly typed file also what layers give, so that what overflows FP16 is seen. */
 function calibratedTensors(
+  { quantized }: Model,
   graph: Graph,
   layers: readonly Layer[],
   { quantization }: Settings,
 ): readonly string[] {
-  const tensors = tensorsToCalibrate(graph, quantization.operators);
+  const placed = tensorsToCalibrate(graph, quantization.operators);
+  const tensors =
+    quantized === undefined ? placed : [...new Set([...placed, ...tensorsOfFile(quantized, graph)])];
   if (quantization.flavour === 'weak') return tensors;
   const given = layers.flatMap(({ nodes }) => nodes.flatMap((index) => graph.nodes[index]?.outputs ?? []));
   return [...new Set([...tensors, ...given.filter((name) => name !== '' && graph.isFloat(name))])];

@@ -21,6 +21,7 @@ import {
 import { foldWeights } from './fold.js';
 import { isCompute, listLayers, movedInputs } from './layers.js';
 import { resolvePlan } from './plan.js';
+import { joinBefore } from './shared-scales.js';
 import type { Layer, PrecisionPlan, ScaleRecord } from './types.js';
 import { widened } from './widen.js';
 
@@ -117,6 +118,19 @@ export function planOfFile(
   const inFile = new Set(quantizedLayers(buildGraph({ proto: widened(model.quantized as ModelProto) })));
   const float = layers.filter(({ name }) => !inFile.has(name)).map(({ name }) => [name, 'fp16'] as const);
   return { version: 1, operators, default: 'int8', layers: Object.fromEntries(float) };
+}
+
+/**
+ * Tensors of the float model that a Q/DQ file quantizes, and what is joined into them by Concat: what its scales are
+ * held against.
+ */
+export function tensorsOfFile(quantized: ModelProto, float: Graph): readonly string[] {
+  const scales = new Bypass(buildGraph({ proto: widened(quantized) }), () => true).scales();
+  const known = (name: string): boolean =>
+    float.producerOf(name) !== undefined || float.inputs.includes(name);
+  const names = scales.flatMap(({ tensor, kind }) => (kind === 'activation' ? [tensor] : [])).filter(known);
+  const joined = names.flatMap((name) => joinBefore(float, name)?.inputs ?? []).filter(known);
+  return [...new Set([...names, ...joined])].filter((name) => float.isFloat(name));
 }
 
 /** Counts constants of a Q/DQ file whose float form is gone: weights of layers, and others but for INT32 biases. */

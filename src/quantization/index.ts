@@ -16,7 +16,7 @@ export { throughHalf } from './half.js';
 export { planMatches } from './pattern.js';
 export { fitPlan, type FittedPlan, type PlanAge, type PlanNetwork } from './stale.js';
 export { calibratorOf, planRanges } from './plan-ranges.js';
-export { floatModelOf, planOfFile, storedIntegers } from './explicit.js';
+export { floatModelOf, planOfFile, storedIntegers, tensorsOfFile } from './explicit.js';
 export { widened } from './widen.js';
 export { biasProbe, canShift, type BiasProbe } from './bias.js';
 export {

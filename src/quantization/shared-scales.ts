@@ -79,7 +79,7 @@ export function findSharedScales(
 }
 
 /** The Concat that a tensor's values come from, through operators that only move them. */
-function joinBefore(graph: Graph, tensor: string): GraphNode | undefined {
+export function joinBefore(graph: Graph, tensor: string): GraphNode | undefined {
   let node = graph.producerOf(tensor);
   for (let hops = 0; node !== undefined && hops < 32; hops++) {
     if (node.opType === 'Concat') return node;
@@ -89,11 +89,14 @@ function joinBefore(graph: Graph, tensor: string): GraphNode | undefined {
   return undefined;
 }
 
+/** Scores lie in 0…1; approximations of the sigmoid by other tools pass that a little. */
+const SCORE_SLACK = 0.01;
+
 type Part = SharedScale['parts'][number];
 
 function describe(shared: Omit<SharedScale, 'sentence'>, small: Part, large: Part): string {
   const noun = (part: Part, otherwise: string): string =>
-    part.min >= -1e-3 && part.max <= 1.0001 ? 'scores' : otherwise;
+    part.min >= -SCORE_SLACK && part.max <= 1 + SCORE_SLACK ? 'scores' : otherwise;
   const range = (part: Part): string => `${short(part.min)}…${short(part.max)}`;
   const smallNoun = noun(small, 'values');
   const largeNoun = smallNoun === 'scores' ? 'boxes' : 'values';

@@ -2,20 +2,28 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { encodeModel, parseModel } from '../../src/onnx/index.js';
 import type { Report } from '../../src/report/index.js';
 import { SIGNS, runDist, withFolder } from '../commands/child.js';
 import { restored } from '../lint/restore.js';
 
+function reversed(bytes: Uint8Array): Uint8Array {
+  const { proto } = parseModel(bytes, 'model.onnx');
+  proto.graph?.node.reverse();
+  return encodeModel(proto);
+}
+
 test.each([
-  // FP16 inside, FP32 at its ends; metadata lost.
-  ['modelopt', 87, ['qdq-concat-scales', 'qdq-float-reader', 'qdq-post-processing']],
+  // FP16 inside, FP32 at its ends; metadata lost. Its nodes in reverse, as Quark leaves some behind what reads them.
+  ['modelopt', 87, ['qdq-concat-scales', 'qdq-float-reader', 'qdq-post-processing', 'qdq-node-order']],
   // Opset 13, scales and zero points as Constant nodes.
   ['pytorch-quantization', 85, ['qdq-skip-float']],
 ])(
   'signs-v10 by %s is judged and ranked',
   (tool, layers, finds) =>
     withFolder(async (folder) => {
-      await writeFile(join(folder, 'model.onnx'), await restored(tool));
+      const bytes = await restored(tool);
+      await writeFile(join(folder, 'model.onnx'), tool === 'modelopt' ? reversed(bytes) : bytes);
       await writeFile(
         join(folder, 'int8-gate.yml'),
         `version: 1

@@ -16,6 +16,7 @@ import {
   listLayers,
   planOfFile,
   quantize,
+  tensorsOfFile,
   tensorsToCalibrate,
   toStrong,
   type PrecisionPlan,
@@ -74,6 +75,20 @@ describe('a file with Q/DQ', () => {
       buildGraph(NET).nodes.map(({ opType }) => opType),
     );
     expect(await run(float.proto)).toEqual(await run(NET.proto));
+  });
+
+  test('that quantizes more than this tool would: its tensors and what is joined into them are looked at', () => {
+    const all = tensorsToCalibrate(buildGraph(NET), 'all');
+    const ranges = new Map(all.map((name) => [name, { amax: 1, min: 0, max: 1, calibrator: '' }]));
+    const { proto } = quantize(NET, planFor({}, 'int8', 'all'), ranges);
+    const model = floatModelOf(fileOf(proto));
+    const seen = tensorsOfFile(model.quantized as ModelProto, buildGraph(model));
+    // Both parts of the Concat, and what it gives; the layers' inputs; no weights.
+    expect(seen).toEqual(expect.arrayContaining(['x', 'am', 'r', 'c']));
+    expect(seen.filter((name) => name.startsWith('w'))).toEqual([]);
+    expect(tensorsOfFile(quantize(NET, planFor({}), rangesOf(NET)).proto, buildGraph(NET))).not.toContain(
+      'as',
+    );
   });
 
   test('is taken as it is by the plan that it stands for', async () => {

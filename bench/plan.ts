@@ -6,8 +6,7 @@
  * at a time until it passes. Prints a table: accuracy, layers in float, share of multiply-accumulates in INT8,
  * evaluations on the whole set, seconds on the wall and of the processor. The ranking, which both search and greedy need, is timed apart.
  */
-import { findPlan, pricerOf } from '../src/pipeline/find-plan.js';
-import { judgeVariant } from '../src/pipeline/judging.js';
+import { findPlan, outcomeOf, pricerOf } from '../src/pipeline/find-plan.js';
 import { startPlan } from '../src/pipeline/committed-plan.js';
 import { basisOf, buildVariant, rankLayers, withBench, type Variant } from '../src/pipeline/run.js';
 import { keepFloat, resolvePlan, type PrecisionPlan } from '../src/quantization/index.js';
@@ -35,10 +34,8 @@ await withBench(fresh, context, async (bench) => {
   const basis = await basisOf(bench);
   const { layers, model, truth, subset } = bench;
   const price = await pricerOf(basis);
-  const passes = (one: Variant): boolean => {
-    const verdict = judgeVariant(bench, basis.fp32, one);
-    return verdict.kind === 'pass' || (verdict.kind === 'inconclusive' && verdict.counts === 'pass');
-  };
+  // The search's own measure, so that no way may stop at a plan that another would go on from.
+  const passes = (one: Variant): boolean => outcomeOf(basis, one).passes;
   const rows: string[][] = [];
   const note = (name: string, one: Variant, full: number, time: string): void => {
     const float = layers.length - one.model.int8Layers.length;

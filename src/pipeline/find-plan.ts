@@ -151,7 +151,7 @@ function signed({ bench }: Basis, plan: PrecisionPlan): PrecisionPlan {
  * A plan holds when the gate would let it pass and its fall itself is within the limits: where the settings let an
  * interval that straddles a limit pass, a fall beyond the limit is still nothing to look for.
  */
-function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
+export function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
   const verdict = judgeVariant(bench, fp32, variant);
   const plain = judgePoint(bench, fp32, variant);
   const { drop, low, high } = variant.drop.map;

@@ -18,8 +18,20 @@ export function cellCount(strides: readonly number[], height: number, width: num
   return strides.reduce((sum, stride) => sum + Math.ceil(height / stride) * Math.ceil(width / stride), 0);
 }
 
-/** Cells row by row, finest stride first. */
+/** Grids that were asked for: an input size has one or two, and each image asks again. */
+const grids = new Map<string, readonly Cell[]>();
+
+/** Cells row by row, finest stride first. Made once for a size. */
 export function gridOf(strides: readonly number[], height: number, width: number): readonly Cell[] {
+  const key = [...strides, height, width].join();
+  const known = grids.get(key);
+  if (known !== undefined) return known;
+  const grid = cellsOf(strides, height, width);
+  grids.set(key, grid);
+  return grid;
+}
+
+function cellsOf(strides: readonly number[], height: number, width: number): readonly Cell[] {
   return strides.flatMap((stride) => {
     const columns = Math.ceil(width / stride);
     return Array.from({ length: Math.ceil(height / stride) * columns }, (_, i): Cell => [

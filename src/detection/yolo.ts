@@ -1,3 +1,4 @@
+import type { HostTensor } from '../engine/index.js';
 import { InputFault } from '../faults/index.js';
 import { emitCorners, emitKept, finite, pushCentred, shapeOf, sigmoid } from './boxes.js';
 import { gridOf, stridesOf } from './grid.js';
@@ -34,7 +35,9 @@ export function yolov8({ format, outputs: { predictions } }: Match, options: Dec
     const [n, width] = transposed ? [rows, columns] : [columns, rows];
     const [step, across] = transposed ? [1, width] : [n, 1]; // from one number of a box to the next, from box to box
     const found = new CandidateTable();
-    for (let i = 0; i < n; i++)
+    const above = transposed ? undefined : columnsAbove(data, 4 * n, n, confidence);
+    for (let i = 0; i < n; i++) {
+      if (above?.[i] === 0) continue;
       for (let cls = 0, at = i * across; cls < width - 4; cls++) {
         const score = data[at + (4 + cls) * step] as number;
         if (score <= confidence) continue;
@@ -43,8 +46,17 @@ export function yolov8({ format, outputs: { predictions } }: Match, options: Dec
         if (format === 'paddle-rows') found.push(cls, score, a, b, c, d);
         else pushCentred(found, cls, score, a, b, c, d);
       }
+    }
     emitKept(found, options, geometry, emit);
   };
+}
+
+/** 1 for each column that has a number above a limit. Read as it lies in memory: down the columns takes several times as long. */
+function columnsAbove(data: HostTensor['data'], from: number, columns: number, limit: number): Uint8Array {
+  const above = new Uint8Array(columns);
+  for (let row = from; row < data.length; row += columns)
+    for (let i = 0; i < columns; i++) if ((data[row + i] as number) > limit) above[i] = 1;
+  return above;
 }
 
 /** `[1, n, 5 + classes]`: cx cy w h objectness and class probabilities (YOLOv5, 6, 7); multi-label. */
@@ -55,12 +67,13 @@ export function yolov5({ outputs: { predictions } }: Match, options: DecoderOpti
     const [, width = 5] = shapeOf(tensor, predictions, 2);
     const found = new CandidateTable();
     for (let at = 0; at < data.length; at += width) {
-      const value = (i: number): number => data[at + i] as number;
-      if (value(4) <= options.confidence) continue;
+      const objectness = data[at + 4] as number;
+      if (objectness <= options.confidence) continue;
       for (let cls = 0; cls < width - 5; cls++) {
-        const score = Math.fround(value(4) * value(5 + cls));
-        if (score > options.confidence)
-          pushCentred(found, cls, score, value(0), value(1), value(2), value(3));
+        const score = Math.fround(objectness * (data[at + 5 + cls] as number));
+        if (score <= options.confidence) continue;
+        const value = (i: number): number => data[at + i] as number;
+        pushCentred(found, cls, score, value(0), value(1), value(2), value(3));
       }
     }
     emitKept(found, options, geometry, emit);
@@ -122,14 +135,18 @@ export function yolox({ format, outputs: { predictions } }: Match, options: Deco
     const strides = stridesOf(n, inputHeight, inputWidth);
     if (strides === undefined && format === 'yolox') throw noGrid(predictions, n, options);
     const grid = format === 'yolox' ? gridOf(strides ?? [], inputHeight, inputWidth) : undefined;
+    const top = mostOf(data, 5, width);
     const found = new CandidateTable();
     for (let i = 0; i < n; i++) {
-      const at = (column: number): number => data[i * width + column] as number;
-      let best = 0;
-      for (let cls = 1; cls < width - 5; cls++) if (at(5 + cls) > at(5 + best)) best = cls;
-      const score = Math.fround(at(4) * at(5 + best));
+      const start = i * width;
+      const objectness = data[start + 4] as number;
+      // Classes are looked at where the largest of all cells would leave the score in reach: rounding keeps order.
+      if (objectness >= 0 && Math.fround(objectness * top) < options.confidence) continue;
+      const best = indexOfMost(data, start + 5, width - 5);
+      const score = Math.fround(objectness * (data[start + 5 + best] as number));
       // YOLOX keeps scores equal to the limit.
       if (score < options.confidence) continue;
+      const at = (column: number): number => data[start + column] as number;
       const cell = grid?.[i];
       if (cell === undefined) pushCentred(found, best, score, at(0), at(1), at(2), at(3));
       else {
@@ -140,6 +157,21 @@ export function yolox({ format, outputs: { predictions } }: Match, options: Deco
     }
     emitKept(found, options, geometry, emit);
   };
+}
+
+/** The largest number of all rows from a column on. */
+function mostOf(data: HostTensor['data'], from: number, width: number): number {
+  let most = -Infinity;
+  for (let row = 0; row < data.length; row += width)
+    for (let i = row + from; i < row + width; i++) if ((data[i] as number) > most) most = data[i] as number;
+  return most;
+}
+
+/** Where the largest of some numbers is, the first of equal ones; counted from `start`. */
+function indexOfMost(data: HostTensor['data'], start: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if ((data[start + i] as number) > (data[start + best] as number)) best = i;
+  return best;
 }
 
 /** The fault of a number of cells that no set of strides has. */

@@ -1,7 +1,16 @@
-/** One run on a GPU at a time: builders time tactics, and two of them spoil each other's choice. */
-import { open, readFile, rm, stat } from 'node:fs/promises';
+/**
+ * One run on a GPU at a time: builders time tactics, and two of them spoil each other's choice.
+ *
+ * A lock is a file that names its holder, made whole by one hard link. That of a dead holder is replaced, never removed:
+ * between finding it dead and removing it another may have taken the lock. Only who holds the claim on this one holder, a
+ * lock like any other, may replace it, and looks once more whether the file still names it.
+ */
+import { randomUUID } from 'node:crypto';
+import { link, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Interrupted, SurroundingsFault, systemCode } from '../../faults/index.js';
+import { BEAT_MS, holderOf, idOf, ownLine, type Holder } from './lock-holder.js';
 
 /** How a lock is waited for. */
 export interface LockOptions {
@@ -19,65 +28,124 @@ export interface GpuLock {
 }
 
 /**
- * Takes the lock file, waiting for its holder. A file whose process is gone is cleared away.
- * @throws SurroundingsFault when the holder does not finish in time, Interrupted when asked to stop.
+ * Takes the lock file, waiting for its holder. The file of a process that is gone is taken over.
+ * @throws SurroundingsFault when the holder does not finish in time or the folder knows no hard links, Interrupted when
+ * asked to stop.
  */
 export async function lockGpu(path: string, options: LockOptions): Promise<GpuLock> {
   const until = Date.now() + options.patienceMs;
   for (let waited = false; ; waited = true) {
     if (options.signal?.aborted === true) throw new Interrupted();
-    if (await take(path)) return { release: () => rm(path, { force: true }) };
-    const holder = await holderOf(path);
-    if (holder === 'gone') continue;
-    if (!waited) options.onWait(holder.words);
+    const taken = await take(path);
+    if ('release' in taken) {
+      await sweep(path);
+      return taken;
+    }
+    if (!waited) options.onWait(taken.words);
     if (Date.now() >= until)
       throw new SurroundingsFault({
         where: path,
-        what: `the GPU is still in use by ${holder.words}`,
+        what: `the GPU is still in use by ${taken.words}`,
         fix: 'One run at a time is allowed on a GPU. Wait for it, or give each runner a GPU of its own.',
       });
     await sleep(options.pollMs);
   }
 }
 
-async function take(path: string): Promise<boolean> {
+/** @returns the lock, or who holds it */
+async function take(path: string): Promise<GpuLock | Pick<Holder, 'words'>> {
+  const found = await holderOf(path);
+  if (found?.alive === true) return found;
+  const own = await OwnFile.write(path);
   try {
-    const file = await open(path, 'wx');
-    await file.writeFile(`${process.pid} ${new Date().toISOString()} ${process.env.GITHUB_RUN_ID ?? ''}\n`);
-    await file.close();
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw error;
+    for (;;) {
+      if (await own.linkTo(path)) return own.held(path);
+      const holder = await holderOf(path);
+      if (holder === undefined) continue; // released meanwhile
+      if (holder.alive) return holder;
+      const claim = await take(`${path}.${holder.id}`);
+      if (!('release' in claim)) return { words: `a run that takes over from ${holder.words}` };
+      try {
+        if ((await holderOf(path))?.id === holder.id) return await own.replace(path);
+      } finally {
+        await claim.release();
+      }
+    }
+  } finally {
+    await own.discard();
   }
 }
 
-/** A file younger than this may be one that its owner is still writing. */
-const FRESH_MS = 2000;
+/** A file that names this process, beside the lock until it is the lock. */
+class OwnFile {
+  private kept = false;
 
-/** Who holds the lock; a file of a process that is gone is removed. */
-async function holderOf(path: string): Promise<'gone' | { readonly words: string }> {
-  try {
-    const [text, { mtimeMs }] = [await readFile(path, 'utf8'), await stat(path)];
-    const [, pid, since, runId] = /^(\d+) (\S+) (\S*)\n/.exec(text) ?? [];
-    if (pid === undefined && Date.now() - mtimeMs < FRESH_MS) return { words: 'a run that has just begun' };
-    if (pid !== undefined && alive(Number(pid)))
-      return {
-        words: `process ${pid}, since ${since ?? ''}${runId === '' ? '' : `, workflow run ${runId ?? ''}`}`,
-      };
-    await rm(path, { force: true });
-    return 'gone';
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 'gone';
-    throw error;
+  private constructor(
+    private readonly file: string,
+    private readonly handle: FileHandle,
+    private readonly id: string,
+  ) {}
+
+  static async write(path: string): Promise<OwnFile> {
+    const line = await ownLine();
+    const file = `${path}.${randomUUID()}`;
+    const handle = await open(file, 'wx');
+    await handle.writeFile(line);
+    return new OwnFile(file, handle, idOf(line));
+  }
+
+  async linkTo(path: string): Promise<boolean> {
+    try {
+      await link(this.file, path);
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return false;
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error;
+      throw new SurroundingsFault({
+        where: dirname(path),
+        what: `a lock cannot be taken there: its file system knows no hard links (${systemCode(error)})`,
+        fix: 'Name a folder on a local disk in `engine.tensorrt.cache`.',
+      });
+    }
+  }
+
+  async replace(path: string): Promise<GpuLock> {
+    await rename(this.file, path);
+    return this.held(path);
+  }
+
+  /** Held from here on, and touched, so that other containers see that its holder lives. */
+  held(path: string): GpuLock {
+    this.kept = true;
+    const beat = setInterval(() => {
+      const now = new Date();
+      // A folder that is gone takes the lock with it.
+      this.handle.utimes(now, now).catch(() => clearInterval(beat));
+    }, BEAT_MS).unref();
+    return {
+      release: async () => {
+        clearInterval(beat);
+        await this.handle.close();
+        if ((await holderOf(path))?.id === this.id) await rm(path, { force: true });
+      },
+    };
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.file, { force: true });
+    if (!this.kept) await this.handle.close();
   }
 }
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) === 'EPERM'; // somebody else's process, but a process
+/** Claims and own files of runs that died at it; what is older than this is nobody's any more. */
+const LEFT_MS = 3_600_000;
+
+async function sweep(path: string): Promise<void> {
+  const held = (await holderOf(path))?.id ?? '';
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(`${basename(path)}.`) || name.startsWith(`${basename(path)}.${held}`)) continue;
+    const file = join(dirname(path), name);
+    const found = await stat(file).catch(() => undefined); // another's, gone meanwhile
+    if (found !== undefined && Date.now() - found.mtimeMs > LEFT_MS) await rm(file, { force: true });
   }
 }

@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { gpuState, noiseOf, type GpuState } from '../../../src/engine/tensorrt/gpu.js';
@@ -69,6 +72,7 @@ describe('the state of the GPU', () => {
 });
 
 describe('the lock', () => {
+  const [RACERS, ROUNDS] = [6, 12];
   const options = { patienceMs: 400, pollMs: 20, onWait: () => undefined };
 
   test('lets one in, and the next when it is released', () =>
@@ -98,6 +102,71 @@ describe('the lock', () => {
       await writeFile(path, '999999999 2026-01-01T00:00:00Z \n');
       await lockGpu(path, options);
       expect(await readFile(path, 'utf8')).toMatch(new RegExp(`^${process.pid} `));
+    }));
+
+  test('of a holder that died while others wait is taken over by one at a time', () =>
+    withFolder(async (folder) => {
+      const program = join(folder, 'racer.mjs');
+      await build({
+        entryPoints: ['test/engine/tensorrt/lock-racer.ts'],
+        outfile: program,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+      });
+      const dead = spawnSync('true').pid;
+      const racers = Array.from({ length: RACERS }, async () => {
+        const child = spawn(process.execPath, [
+          program,
+          join(folder, 'gpu.lock'),
+          String(dead),
+          String(ROUNDS),
+        ]);
+        let said = '';
+        child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+        const [status] = (await once(child, 'close')) as [number | null];
+        return [status, said];
+      });
+      expect(await Promise.all(racers)).toEqual(Array.from({ length: RACERS }, () => [0, '']));
+      expect((await readFile(join(folder, 'held'), 'utf8')).length).toBe(RACERS * ROUNDS);
+      // Neither claims nor files that became no lock are left.
+      expect((await readdir(folder)).sort()).toEqual(['gpu.lock', 'held', 'racer.mjs']);
+    }));
+
+  test('of a process whose number another has now is taken over', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'gpu.lock');
+      const first = await lockGpu(path, options);
+      const line = await readFile(path, 'utf8');
+      await first.release();
+      await writeFile(path, line.replace(/(\d+) (\S+)\n$/, '1 $2\n')); // started one tick after the machine
+      await (await lockGpu(path, options)).release();
+      expect(await readdir(folder)).toEqual([]);
+    }));
+
+  test('of another container, whose processes are not seen, holds as long as it is touched', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'gpu.lock');
+      await writeFile(path, '999999999 2026-01-01T00:00:00Z 4711 elsewhere/pid:[1] 5 token\n');
+      await expect(lockGpu(path, options)).rejects.toThrow(
+        /in use by process 999999999 of another container, since 2026\S+, workflow run 4711/,
+      );
+      const past = new Date(Date.now() - 301_000);
+      await utimes(path, past, past);
+      await (await lockGpu(path, options)).release();
+      expect(await readdir(folder)).toEqual([]);
+    }));
+
+  test('clears away what runs left that died while they took over, and nothing younger', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'gpu.lock');
+      const past = new Date(Date.now() - 3_700_000);
+      for (const name of ['gpu.lock.0123456789abcdef', 'gpu.lock.young', 'gpu.lockstep'])
+        await writeFile(join(folder, name), '');
+      for (const name of ['gpu.lock.0123456789abcdef', 'gpu.lockstep'])
+        await utimes(join(folder, name), past, past);
+      await (await lockGpu(path, options)).release();
+      expect((await readdir(folder)).sort()).toEqual(['gpu.lock.young', 'gpu.lockstep']);
     }));
 
   test('is not waited for once asked to stop', () =>

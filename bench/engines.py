@@ -5,7 +5,8 @@
 Modes: fp32, fp16, implicit (INT8+FP16 from a calibration cache), weak (Q/DQ, INT8+FP16), strong (Q/DQ, strongly typed).
 All engines are built in one process; free dimensions are 20. `--levels 1,3`: optimization levels. `--repeat N`: every
 engine N times, each time with a timing cache of its own, since the builder chooses kernels by timings that vary.
-`--seconds S`: no build begins after that. `--timing FILE`: a timing cache to begin with. At the end all engines are timed in turns, `--rounds` times.
+`--seconds S`: no build begins after that. `--timing FILE`: the timing cache that the first time begins with, so that it
+takes less; `OUT/timing.cache` holds all that the last time knew. At the end all engines are timed in turns, `--rounds` times.
 Written after each engine: OUT/results.json (median ms of 200 runs after 50, plain and as a CUDA graph; kinds of layers;
 refusals), and for each engine N-MODE.json (the inspector's) and N-MODE.profile.json (ms by layer). The last lines
 compare every mode with the first.
@@ -101,7 +102,10 @@ def build(mode, path, cache, timing, level):
     calibrator = Cache(cache) if mode == "implicit" else None
     if calibrator is not None:
         config.int8_calibrator = calibrator
-    config.set_timing_cache(config.create_timing_cache(timing), False)
+    config.clear_flag(trt.BuilderFlag.TF32)
+    if not config.set_timing_cache(config.create_timing_cache(timing), False):
+        print(f"{mode}: the timing cache is of another TensorRT or GPU and starts anew", flush=True)
+        config.set_timing_cache(config.create_timing_cache(b""), False)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         return None, timing, LOG.messages[-8:]
@@ -215,9 +219,9 @@ def main(given):
         with open(path_of_results, "w") as file:
             json.dump(results, file, indent=1)
 
-    for _ in range(given.repeat):
+    for time_around in range(given.repeat):
         for level in given.levels:
-            timing = given.timing.read_bytes() if given.timing else b""
+            timing = given.timing.read_bytes() if given.timing and time_around == 0 else b""
             for job in given.jobs:
                 mode, files = job.split("=", 1)
                 path, _, cache = files.partition(",")
@@ -233,6 +237,7 @@ def main(given):
                     row["refused"] = refused
                 else:
                     runners.append((row, *measure(plan, row, os.path.join(given.out, f"{at}-{mode}"))))
+                pathlib.Path(given.out, "timing.cache").write_bytes(timing)
                 save()
     for _ in range(given.rounds):
         for row, runner, replay in runners:

@@ -221,7 +221,7 @@ Exit status: 0 pass, 1 fail or inconclusive, 2 bad input, 3 the surroundings fai
   });
   program
     .command('lint')
-    .description('tell what TensorRT refuses or runs slowly in a model with Q/DQ')
+    .description('tell what TensorRT refuses, misreads or runs slowly in a model with Q/DQ')
     .argument('<model>', 'the .onnx file')
     .option('--json', 'print JSON instead of text')
     .action(async (model: string, options: { readonly json?: boolean }) => {
@@ -229,7 +229,8 @@ Exit status: 0 pass, 1 fail or inconclusive, 2 bad input, 3 the surroundings fai
       const text = (): string =>
         wrappedLines(formatLint(result).split('\n').map(terminalText).join('\n'), style().width);
       print(options.json === true ? JSON.stringify(result) : text());
-      end(result.findings.some(({ severity }) => severity === 'refused') ? EXIT.fail : EXIT.pass);
+      const wrong = result.findings.some(({ severity }) => ['refused', 'misread'].includes(severity));
+      end(wrong ? EXIT.fail : EXIT.pass);
     });
   program
     .command('diff')

@@ -7,7 +7,7 @@ import { runsInInt8, slowness } from './slow.js';
 import type { LintFinding, LintResult, LintSeverity } from './types.js';
 import { viewQuantizers, type QdqView } from './view.js';
 
-const GRAVEST: readonly LintSeverity[] = ['refused', 'accuracy', 'slow', 'note'];
+const GRAVEST: readonly LintSeverity[] = ['refused', 'misread', 'accuracy', 'slow', 'note'];
 
 /** Looks a model over for what TensorRT refuses or runs slowly. Never throws for what a model contains. */
 export function lintModel(model: Model): LintResult {

@@ -68,19 +68,7 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }: Quantiz
     return;
   }
   if (codeType === UINT8 && (kind === 'Q' || zeroType === UINT8 || constant !== undefined)) {
-    const implied = node.inputs[2] === undefined || node.inputs[2] === '';
-    yield implied
-      ? {
-          rule: 'no-zero-point',
-          severity: 'note',
-          why: 'has no zero point: TensorRT takes that as INT8, ONNX and other runtimes as UINT8, which cuts negative values off',
-          fix: 'Give it an INT8 zero point of 0.',
-        }
-      : {
-          rule: 'unsigned',
-          why: `quantizes to UINT8${zeroPoint?.every((value) => value === 0) === true ? ' with zero point 0: TensorRT knows INT8 alone, and read as INT8 the upper half of the codes is cut off' : '; TensorRT quantizes to INT8 with zero point 0'}`,
-          fix: 'Quantize activations and weights to INT8, symmetric (onnxruntime.quantization: QInt8 and `ActivationSymmetric: True`).',
-        };
+    yield unsigned(node, constant === undefined && zeroPoint?.every((value) => value === 0) === true);
     return;
   }
   if (
@@ -102,6 +90,27 @@ function* types({ kind, codeType, zeroType, zeroPoint, constant, node }: Quantiz
       why: `has zero point ${shifted}; TensorRT is symmetric: its zero point is 0`,
       fix: 'Quantize symmetrically (`ActivationSymmetric: True`, `WeightSymmetric: True`) and calibrate again.',
     };
+}
+
+/** @param taken whether TensorRT takes the codes, as INT8: onnx-tensorrt's QuantizeLinear warns, and goes on */
+function unsigned({ inputs }: GraphNode, taken: boolean): Found {
+  if (inputs[2] === undefined || inputs[2] === '')
+    return {
+      rule: 'no-zero-point',
+      severity: 'note',
+      why: 'has no zero point: TensorRT takes that as INT8, ONNX and other runtimes as UINT8, which cuts negative values off',
+      fix: 'Give it an INT8 zero point of 0.',
+    };
+  const fix =
+    'Quantize activations and weights to INT8, symmetric (onnxruntime.quantization: QInt8 and `ActivationSymmetric: True`).';
+  return taken
+    ? {
+        rule: 'unsigned',
+        severity: 'misread',
+        why: 'quantizes to UINT8 with zero point 0: TensorRT warns and takes INT8 with the same scale, which cuts off all values beyond half of the range',
+        fix,
+      }
+    : { rule: 'unsigned', why: 'quantizes to UINT8; TensorRT quantizes to INT8 with zero point 0', fix };
 }
 
 function* scales(view: QdqView, one: Quantizer, opset: number): Generator<Found> {

@@ -3,6 +3,7 @@ import { counted } from '../words/index.js';
 
 const HEADINGS: Readonly<Record<LintSeverity, string>> = {
   refused: 'TensorRT refuses this',
+  misread: 'TensorRT builds this, and computes something else',
   accuracy: 'TensorRT builds this, but it costs accuracy',
   slow: 'TensorRT runs this slowly',
   note: 'Worth knowing',

@@ -1,8 +1,8 @@
 /**
- * What a finding means: TensorRT refuses the file; builds it, but answers worse than INT8 could; builds it, but runs
- * slower than it could; worth knowing.
+ * What a finding means: TensorRT refuses the file; builds it, but computes something else than was written; builds it, but
+ * answers worse than INT8 could; builds it, but runs slower than it could; worth knowing.
  */
-export type LintSeverity = 'refused' | 'accuracy' | 'slow' | 'note';
+export type LintSeverity = 'refused' | 'misread' | 'accuracy' | 'slow' | 'note';
 
 /** One thing found in a Q/DQ file. */
 export interface LintFinding {

@@ -40,6 +40,7 @@ const SAYS: Readonly<
   Record<LintSeverity, { readonly severity: Finding['severity']; readonly words: string }>
 > = {
   refused: { severity: 'error', words: 'TensorRT refuses the file: ' },
+  misread: { severity: 'error', words: 'TensorRT computes something else than the file says: ' },
   accuracy: { severity: 'warning', words: 'The file costs accuracy: ' },
   slow: { severity: 'warning', words: 'TensorRT runs the file slower than it could: ' },
   note: { severity: 'info', words: '' },

@@ -43,7 +43,13 @@ function rowOf({ variant, measured, details, drop, simulated, asked }: Confirmed
     deviceBytes: details.deviceBytes ?? null,
     buildSeconds: details.buildSeconds,
     layers: layers === undefined ? null : countsOf(layers),
-    reformatMs: layers === undefined ? null : sumMs(layers.filter(({ reformat }) => reformat)),
+    reformatMs:
+      layers === undefined
+        ? null
+        : sumMs(
+            layers,
+            layers.filter(({ reformat }) => reformat),
+          ),
     notInt8: layers === undefined ? [] : notInt8(layers, asked),
   };
 }
@@ -65,8 +71,9 @@ function batchMs({ graphTiming, timing }: Confirmed['details']): number {
   return (graphTiming ?? timing).medianMs;
 }
 
-function sumMs(layers: readonly EngineLayer[]): number {
-  return layers.reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+/** Null where the profiler told no layer's time. */
+function sumMs(all: readonly EngineLayer[], layers: readonly EngineLayer[]): number | null {
+  return all.some(({ ms }) => ms !== undefined) ? layers.reduce((sum, { ms }) => sum + (ms ?? 0), 0) : null;
 }
 
 /** Nodes that the plan has in INT8 and the engine runs in something wider. */
@@ -117,22 +124,28 @@ function byTrtexec(because: string | undefined): readonly Finding[] {
   ];
 }
 
+/** What the conversions between precisions cost, in a sentence that follows another. */
+function reformatsOf({ layers = [] }: Confirmed['details']): string {
+  const reformats = layers.filter(({ reformat }) => reformat);
+  if (reformats.length === 0) return '';
+  const sum = sumMs(layers, reformats);
+  if (sum === null)
+    return ` ${reformats.length} reformats between precisions are in it; TensorRT told no times of layers.`;
+  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED);
+  const named = dearest.map(({ name, ms }) => `${name} (${(ms ?? 0).toFixed(3)} ms)`).join(', ');
+  return ` ${reformats.length} reformats between precisions take ${sum.toFixed(2)} ms of the profile; the dearest: ${named}.`;
+}
+
 /** INT8 that is not faster than FP16 costs accuracy for nothing. */
 function doesNotPay({ variant, details }: Confirmed, fp16: Confirmed): readonly Finding[] {
   const [own, other] = [batchMs(details), batchMs(fp16.details)];
   if (own < other) return [];
-  const reformats = (details.layers ?? []).filter(({ reformat }) => reformat);
-  const dearest = [...reformats].sort((a, b) => (b.ms ?? 0) - (a.ms ?? 0)).slice(0, NAMED);
-  const where =
-    reformats.length === 0
-      ? ''
-      : ` ${reformats.length} reformats between precisions take ${sumMs(reformats).toFixed(2)} ms of the profile; the dearest: ${dearest.map(({ name, ms: each }) => `${name} (${(each ?? 0).toFixed(3)} ms)`).join(', ')}.`;
   return [
     {
       kind: 'int8-does-not-pay',
       severity: 'warning',
       subject: variant,
-      sentence: `The ${ENGINE_NAMES[variant]} takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${where}`,
+      sentence: `The ${ENGINE_NAMES[variant]} takes ${own.toFixed(3)} ms a batch of ${details.batch}, FP16 takes ${other.toFixed(3)} ms: INT8 gains nothing on this GPU.${reformatsOf(details)}`,
       advice:
         'Ship FP16 on this GPU, or measure on the device that you ship to: large GPUs gain little from INT8 with small detectors at small batches.',
     },

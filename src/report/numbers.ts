@@ -115,6 +115,9 @@ export function engineRows({ rows }: EnginesSection): readonly {
     speed: half === undefined ? '–' : `${(ms(half) / ms(row)).toFixed(2)}×`,
     size: mebibytes(row.engineBytes),
     precisions: row.layers === null ? '–' : `${row.layers.int8} / ${row.layers.fp16} / ${row.layers.fp32}`,
-    reformats: row.layers === null ? '–' : `${row.layers.reformats} (${(row.reformatMs ?? 0).toFixed(2)} ms)`,
+    reformats:
+      row.layers === null
+        ? '–'
+        : `${row.layers.reformats}${row.reformatMs === null ? '' : ` (${row.reformatMs.toFixed(2)} ms)`}`,
   }));
 }

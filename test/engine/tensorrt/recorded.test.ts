@@ -16,7 +16,7 @@ import { detect, measure, modelOf } from '../../../src/pipeline/measure.js';
 import { feedOf, prepare, type Bench } from '../../../src/pipeline/prepare.js';
 import { loadSettings } from '../../../src/settings/index.js';
 
-// What real engines of signs-v10 answered on an H100 (TensorRT 10.6), through the code that judges them.
+// What real engines of signs-v10 answered on an H100 (TensorRT 10.6 and 8.6), through the code that judges them.
 let folder = '';
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'int8-gate-'))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -40,14 +40,17 @@ gate: { thresholds: { mAP50-95: { maxDrop: 0.02 } } }
   });
 }
 
-describe('the FP32 and the FP16 engine, by the transcript of their worker', () => {
+describe.each([
+  ['TensorRT 10.6', 'signs10-run'],
+  ['TensorRT 8.6', 'signs10-trt86'],
+])('the FP32 and the FP16 engine of %s, by the transcript of their worker', (_library, transcript) => {
   let bench: Bench;
   let engine: TensorRtEngine;
   let simulated: Awaited<ReturnType<typeof measure>>;
   beforeAll(async () => {
     bench = await benchOf(40);
     simulated = await measure(bench, 'FP32', bench.bytes, 0);
-    process.env.TRANSCRIPT = 'test/engine/tensorrt/engines/signs10-run.transcript.gz';
+    process.env.TRANSCRIPT = `test/engine/tensorrt/engines/${transcript}.transcript.gz`;
     engine = await createTensorRtEngine({
       python: process.execPath,
       script: 'test/engine/tensorrt/replay-worker.mjs',
@@ -55,7 +58,7 @@ describe('the FP32 and the FP16 engine, by the transcript of their worker', () =
       batch: 20,
       optimizationLevel: 1,
       workspaceMiB: undefined,
-      cache: join(folder, 'engines'),
+      cache: join(folder, transcript),
       workspace: undefined,
       timeoutMs: 60_000,
       dla: undefined,

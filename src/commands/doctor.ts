@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { TensorRtWorker, trtexecVersion } from '../engine/index.js';
+import { TensorRtWorker, slowdownsNow, trtexecVersion, wordsOf } from '../engine/index.js';
 import { SurroundingsFault, messageOf, systemCode } from '../faults/index.js';
 import { onnxruntime, sharp } from '../native/index.js';
 import { painted, terminalText, wrapped, type ConsoleStyle } from '../report/index.js';
@@ -35,15 +35,37 @@ export async function examine(python = 'python3', gpu = 0): Promise<readonly Fin
       state: 'ok',
       detail: `${availableParallelism()} cores, ${gibibytes(freemem())} free of ${gibibytes(totalmem())}`,
     },
-    await program(
-      'NVIDIA GPU',
-      'nvidia-smi',
-      ['--query-gpu=name,driver_version', '--format=csv,noheader'],
-      'no driver; the embedded engine needs none',
-    ),
+    ...(await nvidia(gpu)),
     await tensorRt(python, gpu),
     await trtexec(gpu),
   ];
+}
+
+/** The GPUs, and whether heat or power slow down the one that would be used. */
+async function nvidia(gpu: number): Promise<readonly Finding[]> {
+  const cards = await program(
+    'NVIDIA GPU',
+    'nvidia-smi',
+    ['--query-gpu=name,driver_version', '--format=csv,noheader'],
+    'no driver; the embedded engine needs none',
+  );
+  return cards.state === 'ok' ? [cards, await clocks(gpu)] : [cards];
+}
+
+async function clocks(gpu: number): Promise<Finding> {
+  const what = 'GPU clocks';
+  const found = await slowdownsNow(String(gpu));
+  if ('unknown' in found)
+    return {
+      what,
+      state: 'absent',
+      detail: `${found.unknown}: a run cannot tell when heat or power slow the GPU down`,
+    };
+  const [worst] = found;
+  if (worst === undefined) return { what, state: 'ok', detail: 'not slowed down by heat or power' };
+  const { what: reason, cure } = wordsOf(worst);
+  const detail = `${reason} (${found.join(', ')}): limits on latency would be inconclusive. ${cure}`;
+  return { what, state: 'absent', detail };
 }
 
 /** Starts the worker as a run would: what keeps it from starting is what is to be mended. */

@@ -69,7 +69,7 @@ export async function confirmOnGpu(
   const engines: Confirmed[] = [];
   const own = await implicitJob(basis, gpu.engine);
   for (const job of [...jobsOf(basis, gpu.engine, int8, mixed), ...own])
-    engines.push(await measureEngine(basis, gpu.engine, job, engines[0]?.measured.detections));
+    engines.push(await measureEngine(basis, gpu, job, engines[0]?.measured.detections));
   await gpu.lookAgain();
   return { gpu, engines };
 }
@@ -166,11 +166,12 @@ function inFlavour(
 
 async function measureEngine(
   { bench }: Basis,
-  engine: RealEngine,
+  gpu: Gpu,
   { variant, bytes, precision, simulation, asked, calibration }: Job,
   reference: DetectionTable | undefined,
 ): Promise<Confirmed> {
   const { context, truth } = bench;
+  const { engine } = gpu;
   const name = ENGINE_NAMES[variant];
   context.progress.phase(`Building the ${name} with TensorRT ${engine.version}`);
   const session = await engine.load({
@@ -182,7 +183,7 @@ async function measureEngine(
   try {
     context.progress.phase(`Evaluating the ${name} on ${truth.images.length} images`);
     const detections = await detect(bench, session, name, feedOf(bench, bench.validation));
-    const details = await session.details(context.signal);
+    const details = await gpu.timed(name, () => session.details(context.signal));
     const { medianMs, p99Ms } = details.graphTiming ?? details.timing;
     return {
       variant,

@@ -1,6 +1,7 @@
-import type { EngineLayer } from '../engine/index.js';
+import { wordsOf, type EngineLayer, type Slowdown } from '../engine/index.js';
 import type { EngineRow, EnginesSection, Finding } from '../report/index.js';
 import { ENGINE_NAMES, type Confirmation, type Confirmed, type EngineVariant } from './confirm.js';
+import type { Gpu } from './gpu.js';
 
 /** Simulation and engine further apart than this in mAP50-95 is told. */
 const PARTED = 0.01;
@@ -21,7 +22,8 @@ export function enginesSection({ gpu, engines }: Confirmation): EnginesSection {
     cuda: hello.cuda.runtime,
     clockMHz: known?.smClockMHz ?? null,
     powerState: known?.powerState ?? null,
-    noise: [...gpu.noise],
+    noise: [...disturbances(gpu)],
+    slowdowns: gpu.slowdownsUnknown === undefined ? [...gpu.slowdowns.keys()] : null,
     rows: engines.map(rowOf),
   };
 }
@@ -100,6 +102,7 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
     ...engines.flatMap(parted),
     ...engines.flatMap(fallenBack),
     ...byTrtexec(confirmation.gpu.engine.because),
+    ...slowedDown(confirmation.gpu),
     ...confirmation.gpu.noise.map((reason): Finding => ({
       kind: 'noisy-gpu',
       severity: 'warning',
@@ -107,6 +110,43 @@ export function engineFindings(confirmation: Confirmation): readonly Finding[] {
       sentence: `Latencies may be wrong: ${reason}.`,
       advice: 'Give the gate a GPU of its own while it runs; until then limits on latency are inconclusive.',
     })),
+  ];
+}
+
+/** Why times are not to be trusted, as the middle of a sentence; empty when they are. */
+export function disturbances(gpu: Gpu): readonly string[] {
+  return [...gpu.noise, ...[...gpu.slowdowns].map(([reason, timed]) => slowdownWords(reason, timed))];
+}
+
+function slowdownWords(reason: Slowdown, timed: readonly string[]): string {
+  const { what, cure } = wordsOf(reason);
+  const [one = ''] = timed;
+  const when = timed.length === 1 ? `the ${one} was` : `${timed.length} engines were`;
+  return `${what} while ${when} timed. ${cure.replace(/\.$/, '')}`;
+}
+
+function slowedDown({ slowdowns, slowdownsUnknown }: Gpu): readonly Finding[] {
+  const known = [...slowdowns].map(([reason, timed]): Finding => {
+    const { what, cure } = wordsOf(reason);
+    return {
+      kind: 'slowed-down',
+      severity: 'warning',
+      subject: 'GPU',
+      sentence: `Latencies may be wrong: ${what} while ${timed.length === 1 ? 'this was' : 'these were'} timed: ${timed.join(', ')}.`,
+      advice: `${cure} Until then limits on latency are inconclusive.`,
+    };
+  });
+  if (slowdownsUnknown === undefined) return known;
+  return [
+    ...known,
+    {
+      kind: 'slowdowns-unknown',
+      severity: 'info',
+      subject: 'GPU',
+      sentence: `Whether heat or power slowed the GPU down while engines were timed is not known: ${slowdownsUnknown}.`,
+      advice:
+        'Lock a clock that it holds (`nvidia-smi -lgc`; `jetson_clocks` on a Jetson), and times repeat.',
+    },
   ];
 }
 

@@ -8,8 +8,10 @@ import {
   noiseOf,
   type GpuState,
   type RealEngine,
+  type Slowdown,
   TrtexecMissing,
   WorkerMissing,
+  watchSlowdowns,
 } from '../engine/index.js';
 import type { Settings } from '../settings/index.js';
 import { userCacheFolder } from '../store/index.js';
@@ -23,6 +25,15 @@ export interface Gpu {
   readonly noise: readonly string[];
   /** Looks whether others have come meanwhile; what is found is among {@link noise} then. */
   lookAgain(): Promise<void>;
+  /**
+   * Does a job that measures times; what slows the GPU down meanwhile is among {@link slowdowns} then.
+   * @param name - what is timed, for people: `INT8 engine`
+   */
+  timed<T>(name: string, job: () => Promise<T>): Promise<T>;
+  /** What was timed while each reason held. */
+  readonly slowdowns: ReadonlyMap<Slowdown, readonly string[]>;
+  /** Why it is not known what slowed the GPU down; undefined where it is. */
+  readonly slowdownsUnknown: string | undefined;
   /** What the library warned of, each once. */
   readonly warnings: readonly string[];
   close(): Promise<void>;
@@ -65,6 +76,8 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
     const look = (): ReturnType<typeof gpuState> => gpuState(tensorrt.hello.gpu.bus, ours);
     const state = await look();
     const noise = [...noiseOf(state)];
+    const slowdowns = new Map<Slowdown, string[]>();
+    let slowdownsUnknown: string | undefined;
     return {
       engine: tensorrt,
       state,
@@ -76,6 +89,16 @@ export async function openGpu(settings: Settings, context: Context): Promise<Gpu
         noise.push(
           ...noiseOf({ ...later, utilization: undefined }).map((one) => `${one}, since the first engine ran`),
         );
+      },
+      timed: async (name, job) => {
+        const watched = await watchSlowdowns(tensorrt.hello.gpu.bus, job);
+        if ('unknown' in watched.slowdowns) slowdownsUnknown ??= watched.slowdowns.unknown;
+        else for (const one of watched.slowdowns) slowdowns.set(one, [...(slowdowns.get(one) ?? []), name]);
+        return watched.result;
+      },
+      slowdowns,
+      get slowdownsUnknown() {
+        return slowdownsUnknown;
       },
       get warnings() {
         return [...warnings];

@@ -1,6 +1,7 @@
 /** Variants and engines held against what the settings, the base and waivers say. */
 import { judge, type Candidate, type Judgement, type Verdict } from '../gate/index.js';
 import { atHand } from './against.js';
+import { disturbances } from './engine-report.js';
 import type { Confirmation, Confirmed, EngineVariant } from './confirm.js';
 import type { Measured } from './measure.js';
 import type { Bench } from './prepare.js';
@@ -28,7 +29,7 @@ export function judgeEngine(
       ...numbersOf(candidate.measured),
       floatLayers: model.floatLayers.length,
       speedup: speed(candidate) / speed(of('fp16')),
-      noise: gpu.noise[0],
+      noise: disturbances(gpu)[0],
     },
     intervals: candidate.drop,
     ...termsOf(bench, candidate.measured),

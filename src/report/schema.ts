@@ -226,6 +226,8 @@ export const reportSchema = {
           clockMHz: nullable,
           powerState: { type: ['string', 'null'] },
           noise: texts,
+          /** What slowed the GPU down while engines were timed, by nvidia-smi's names; null where it does not tell. */
+          slowdowns: { ...texts, type: ['array', 'null'] },
           rows: {
             type: 'array',
             items: object(

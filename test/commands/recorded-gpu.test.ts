@@ -33,7 +33,7 @@ describe('a run on a real GPU, played back', () => {
     await writeExecutable(
       folder,
       'nvidia-smi',
-      `#!/bin/sh\ncase "$1" in --query-gpu=*) echo 'NVIDIA H100 80GB HBM3, 580.159.04, 0, 1980, 1980, 2619, 35, P0, Disabled';; esac\n`,
+      `#!/bin/sh\ncase "$1" in --query-gpu=clocks_event_reasons_counters.*) echo '0, 0, 0, 0';; --query-gpu=*) echo 'NVIDIA H100 80GB HBM3, 580.159.04, 0, 1980, 1980, 2619, 35, P0, Disabled';; esac\n`,
     );
     await writeFile(
       join(folder, 'int8-gate.yml'),
@@ -56,6 +56,10 @@ describe('a run on a real GPU, played back', () => {
     // What is simulated may part in the last digit from processor to processor.
     expect(table.replace(/^(.{20})  (0\.9\d\d|    –)/gm, '$1  ~simu').trim()).toMatchSnapshot();
     expect(report.engines?.rows.map(({ simulatedAP: _, buildSeconds: __, ...row }) => row)).toMatchSnapshot();
+  });
+
+  test('knows that neither heat nor power slowed the GPU down', () => {
+    expect(report.engines?.slowdowns).toEqual([]);
   });
 
   test('simulation foretold what the engines detect', () => {

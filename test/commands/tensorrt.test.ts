@@ -4,11 +4,17 @@ import { join, resolve } from 'node:path';
 import type { Report } from '../../src/report/index.js';
 import { makeProject, runDist, withFolder, writeExecutable } from './child.js';
 
-/** A project whose real engines a stand-in builds; `nvidia-smi` says that the GPU is idle unless told otherwise. */
+/**
+ * A project whose real engines a stand-in builds; `nvidia-smi` says that the GPU is idle unless told otherwise, and
+ * answers questions about slowdowns by lines of shell.
+ */
 async function makeGpuProject(
   folder: string,
   change: (settings: string) => string,
-  { apps = '' }: { readonly apps?: string } = {},
+  {
+    apps = '',
+    slowdowns = "echo '0, 0, 0, 0'",
+  }: { readonly apps?: string; readonly slowdowns?: string } = {},
 ): Promise<Record<string, string>> {
   await makeProject(folder, (settings) =>
     change(
@@ -23,7 +29,7 @@ async function makeGpuProject(
   await writeExecutable(
     folder,
     'nvidia-smi',
-    `#!/bin/sh\ncase "$1" in --query-gpu=*) echo 'Orin, 540.3, 0, 900, 900, 3200, 40, P0, [N/A]';; *) echo '${apps}';; esac\n`,
+    `#!/bin/sh\ncase "$1" in --query-gpu=clocks_*) ${slowdowns};; --query-gpu=*) echo 'Orin, 540.3, 0, 900, 900, 3200, 40, P0, [N/A]';; *) echo '${apps}';; esac\n`,
   );
   return { PATH: `${folder}:${process.env.PATH ?? ''}` };
 }
@@ -105,6 +111,24 @@ describe('int8-gate doctor', () => {
   );
 });
 
+describe('int8-gate doctor, of the clocks of the GPU', () => {
+  test.each([
+    ['in order', 'Not Active', 'ok', /^not slowed down by heat or power$/],
+    ['too hot', 'Active', 'absent', /too hot and halved its clock.*hw_thermal_slowdown.*fans/],
+    ['not told', '[N/A]', 'absent', /says "\[N\/A\]" of it: a run cannot tell/],
+  ])('%s', (_, cell, state, detail) =>
+    withFolder(async (folder) => {
+      const env = await makeGpuProject(folder, (s) => s, {
+        slowdowns: `echo '${Array.from({ length: 5 }, () => cell).join(', ')}'`,
+      });
+      const { stdout } = await runDist('cli.js', ['doctor', '--json'], { env });
+      const findings = JSON.parse(stdout) as { what: string; state: string; detail: string }[];
+      const found = findings.find(({ what }) => what === 'GPU clocks');
+      expect(found).toEqual({ what: 'GPU clocks', state, detail: expect.stringMatching(detail) });
+    }),
+  );
+});
+
 describe('int8-gate doctor, of a GPU that is not the first', () => {
   test('asks for it, and says when another answers', () =>
     withFolder(async (folder) => {
@@ -130,7 +154,7 @@ describe('int8-gate run with real engines', () => {
       expect(stdout).toMatch(/Engines \(TensorRT 10\.6\.0, Orin\)/);
       expect(stdout).toMatch(/INT8 +0\.\d{3} +0\.\d{3} +2\.000 +0\.50×/);
       const report = await reportOf(folder);
-      expect(report.engines?.noise).toEqual([]);
+      expect([report.engines?.noise, report.engines?.slowdowns]).toEqual([[], []]);
       expect(report.engines?.rows.map(({ variant }) => variant)).toEqual(['fp32', 'fp16', 'int8']);
       for (const { AP, simulatedAP } of report.engines?.rows ?? [])
         if (simulatedAP !== null) expect(Math.abs(AP - simulatedAP)).toBeLessThan(0.02);
@@ -182,6 +206,46 @@ describe('int8-gate run with real engines', () => {
       expect(engines?.noise).toEqual([
         '1 other process computes on the GPU: late comer (4711), since the first engine ran',
       ]);
+    }));
+
+  test('slowed down by its power limit it is inconclusive, and what to do is said', () =>
+    withFolder(async (folder) => {
+      const env = await makeGpuProject(
+        folder,
+        (s) => s.replace('thresholds:', 'thresholds:\n    speedup: { min: 0.1 }'),
+        // Ten more seconds each time it is asked.
+        { slowdowns: 'echo x >> asked; echo "0, 0, 0, $(wc -l < asked)0000000"' },
+      );
+      const { status, stdout } = await runDist('cli.js', ['run'], { cwd: folder, env });
+      const { verdict, engines, findings } = await reportOf(folder);
+      expect([status, verdict.kind]).toEqual([1, 'inconclusive']);
+      expect(verdict.why).toMatch(
+        /cannot be judged: the power limit held the clock of the GPU down while 3 engines were timed\. Lock a clock that it holds.*-lgc/,
+      );
+      expect(engines?.slowdowns).toEqual(['sw_power_cap']);
+      expect(findings.filter(({ kind }) => kind === 'slowed-down').map(({ sentence }) => sentence)).toEqual([
+        'Latencies may be wrong: the power limit held the clock of the GPU down while these were timed: FP32 engine, FP16 engine, INT8 engine.',
+      ]);
+      expect(stdout.replace(/\s+/g, ' ')).toMatch(
+        /raise the limit \(`?nvidia-smi -pl`?\), as root\. Until then limits on latency are inconclusive/,
+      );
+    }));
+
+  test('an nvidia-smi that knows nothing of slowdowns is survived, and that is said', () =>
+    withFolder(async (folder) => {
+      const env = await makeGpuProject(
+        folder,
+        (s) => s.replace('thresholds:', 'thresholds:\n    speedup: { min: 0.1 }'),
+        {
+          slowdowns: `echo 'Field "clocks_" is not a valid field to query.'; exit 2`,
+        },
+      );
+      const { status } = await runDist('cli.js', ['run'], { cwd: folder, env });
+      const { verdict, engines, findings } = await reportOf(folder);
+      expect([status, verdict.kind, engines?.slowdowns]).toEqual([0, 'pass', null]);
+      expect(findings.find(({ kind }) => kind === 'slowdowns-unknown')?.sentence).toMatch(
+        /is not known: this nvidia-smi knows neither clocks_event_reasons nor clocks_throttle_reasons\./,
+      );
     }));
 
   test('without TensorRT it ends with status 3 before anything is measured', () =>

@@ -11,4 +11,5 @@ export { TrtexecMissing, trtexecVersion } from './trtexec-process.js';
 export { TensorRtWorker, WorkerMissing } from './client.js';
 export { gpuState, noiseOf, type GpuState } from './gpu.js';
 export { lockGpu } from './lock.js';
+export { slowdownsNow, watchSlowdowns, wordsOf, type Slowdown, type Slowdowns } from './slowdown.js';
 export { parseInspector, withTimes, type EngineLayer, type EnginePrecision } from './inspector.js';

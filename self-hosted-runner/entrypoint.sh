@@ -13,10 +13,14 @@ if [[ -n ${JIT_CONFIG:-} ]]; then
   config=$JIT_CONFIG
 elif [[ -r $file ]]; then
   config=$(<"$file")
+  # Where it can be removed, the job does not find it.
+  rm -f -- "$file" 2>/dev/null || true
+elif [[ -e $file ]]; then
+  fail "$file cannot be read by user $(id -u): let that user read it"
 else
   fail "no configuration: mount one at $file or set JIT_CONFIG (see docs/self-hosted-runner.md)"
 fi
-# What a job could read and use to look like this runner.
+# Not handed on to the job. It runs as the same user and could find the configuration all the same, which is used up by then.
 unset JIT_CONFIG JIT_CONFIG_FILE GITHUB_TOKEN GH_TOKEN
 
 cd "${RUNNER_HOME:-/home/runner}"

@@ -25,5 +25,9 @@ set +f
 
 # A runner that is kept between jobs may hold files of the last one.
 if [[ -n ${GITHUB_WORKSPACE:-} && -d $GITHUB_WORKSPACE ]]; then
-  find "$GITHUB_WORKSPACE" -mindepth 1 -delete
+  if ! find "$GITHUB_WORKSPACE" -mindepth 1 -delete; then
+    echo "$GITHUB_WORKSPACE cannot be emptied: a job left files of another user there, as steps in containers do." >&2
+    echo "Remove them as root, and use each runner for one job." >&2
+    exit 1
+  fi
 fi

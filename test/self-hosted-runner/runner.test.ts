@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -30,26 +31,57 @@ async function program(folder: string, name: string, lines: string): Promise<voi
   await chmod(join(folder, name), 0o755);
 }
 
-const HEALTHY = "echo 'NVIDIA T4, 15000, 41, 0, Not Active'";
+/** An nvidia-smi that knows slowdowns by the names of newer or of older drivers, or not at all. */
+const smi = (cards: readonly string[], hot: readonly string[], names = 'clocks_event_reasons'): string =>
+  `case "$1" in
+  --query-gpu=${names}.*) printf '%s\\n' ${hot.map((one) => `'${one}'`).join(' ')};;
+  --query-gpu=clocks*) echo 'Field "x" is not a valid field to query.'; exit 2;;
+  *) printf '%s\\n' ${cards.map((one) => `'${one}'`).join(' ')};;
+esac`;
+const HEALTHY = smi(['NVIDIA T4, 15000, 41, 0'], ['Not Active']);
 
 describe('the health of a GPU before a job', () => {
   test.each<[string, string, number, RegExp]>([
     ['is good', HEALTHY, 0, /^$/],
     [
       'is good where the card counts no memory errors (Jetson, GeForce)',
-      "echo 'Orin (nvgpu), 8000, 50, [N/A], [N/A]'",
+      smi(['Orin (nvgpu), 8000, 50, [N/A]'], ['[N/A]']),
       0,
       /^$/,
     ],
     [
       'too little memory',
-      "echo 'NVIDIA T4, 900, 41, 0, Not Active'",
+      smi(['NVIDIA T4, 900, 41, 0'], ['Not Active']),
       1,
       /T4 has 900 MiB free, a job needs 2048/,
     ],
-    ['memory errors', "echo 'NVIDIA T4, 15000, 41, 3, Not Active'", 1, /counted 3 uncorrected memory errors/],
-    ['too hot', "echo 'NVIDIA T4, 15000, 93, 0, Active'", 1, /too hot \(93 °C\)/],
-    ['the second of two', `${HEALTHY}\necho 'NVIDIA L4, 100, 40, 0, Not Active'`, 1, /L4 has 100 MiB free/],
+    [
+      'memory errors',
+      smi(['NVIDIA T4, 15000, 41, 3'], ['Not Active']),
+      1,
+      /counted 3 uncorrected memory errors/,
+    ],
+    ['too hot', smi(['NVIDIA T4, 15000, 93, 0'], ['Active']), 1, /too hot \(93 °C\)/],
+    [
+      'too hot, by an older driver',
+      smi(['NVIDIA T4, 15000, 93, 0'], ['Active'], 'clocks_throttle_reasons'),
+      1,
+      /too hot \(93 °C\)/,
+    ],
+    ['is good where the driver knows no slowdowns', smi(['NVIDIA T4, 15000, 41, 0'], [], 'nothing'), 0, /^$/],
+    [
+      'the second of two',
+      smi(['NVIDIA T4, 15000, 41, 0', 'NVIDIA L4, 100, 40, 0'], ['Not Active', 'Not Active']),
+      1,
+      /L4 has 100 MiB free/,
+    ],
+    [
+      'the second of two is too hot',
+      smi(['NVIDIA T4, 15000, 41, 0', 'NVIDIA L4, 9000, 95, 0'], ['Not Active', 'Active']),
+      1,
+      /L4 slows down because it is too hot \(95 °C\)/,
+    ],
+    ['a driver that hangs', 'exec sleep 60', 1, /nvidia-smi hangs: look at dmesg/],
     [
       'a driver that fails',
       "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
@@ -60,9 +92,18 @@ describe('the health of a GPU before a job', () => {
   ])('%s', async (_, smi, status, words) => {
     await withFolder(async (folder) => {
       await program(folder, 'nvidia-smi', smi);
-      const ended = await script('hooks/gpu-health.sh', folder);
+      const ended = await script('hooks/gpu-health.sh', folder, { INT8_GATE_SMI_SECONDS: '1' });
       expect(ended.text).toMatch(words);
       expect(ended.status).toBe(status);
+    });
+  });
+
+  test('is that of the GPU of this runner, where there are more', async () => {
+    await withFolder(async (folder) => {
+      await program(folder, 'nvidia-smi', `echo "$@" >> '${folder}/asked'\n${HEALTHY}`);
+      await script('hooks/gpu-health.sh', folder, { CUDA_VISIBLE_DEVICES: '1' });
+      const asked = (await readFile(join(folder, 'asked'), 'utf8')).trim().split('\n');
+      expect(asked).toEqual([expect.stringMatching(/ --id=1$/), expect.stringMatching(/ --id=1$/)]);
     });
   });
 });
@@ -93,7 +134,7 @@ describe('before a job', () => {
 
 test('after a job the workspace is empty, and the cache is cut to its size, what was not used longest first', async () => {
   await withFolder(async (folder) => {
-    await program(folder, 'pkill', 'exit 1');
+    await program(folder, 'pgrep', 'exit 1');
     const [workspace, cache] = [join(folder, 'work'), join(folder, 'cache', 'int8-gate')];
     await mkdir(join(workspace, 'a'), { recursive: true });
     await mkdir(join(cache, 'engines'), { recursive: true });
@@ -103,17 +144,36 @@ test('after a job the workspace is empty, and the cache is cut to its size, what
       await writeFile(file, mebibyte);
       await utimes(file, new Date(2020 + i, 1), new Date(2020 + i, 1));
     }
+    await writeFile(join(cache, 'engines', 'gpu-0.lock'), '57');
     const env = { GITHUB_WORKSPACE: workspace, XDG_CACHE_HOME: join(folder, 'cache') };
     expect(await script('hooks/job-completed.sh', folder, env)).toEqual({ status: 0, text: '' });
     expect([await readdir(workspace), (await readdir(join(cache, 'engines'))).sort()]).toEqual([
       [],
-      ['middle', 'new', 'old one'],
+      ['gpu-0.lock', 'middle', 'new', 'old one'],
     ]);
     expect(await script('hooks/job-completed.sh', folder, { ...env, INT8_GATE_CACHE_GIB: '0' })).toEqual({
       status: 0,
       text: '',
     });
-    expect(await readdir(join(cache, 'engines'))).toEqual([]);
+    // What another container may hold stays.
+    expect(await readdir(join(cache, 'engines'))).toEqual(['gpu-0.lock']);
+  });
+});
+
+test('after a job only workers of this service or container are ended', async () => {
+  await withFolder(async (folder) => {
+    const [own, neighbour] = [spawn('sleep', ['30']), spawn('sleep', ['30'])];
+    const ends = [own, neighbour].map((worker) => once(worker, 'exit'));
+    await program(folder, 'pgrep', `echo ${neighbour.pid}; echo ${own.pid}`);
+    await program(
+      folder,
+      'cmp',
+      `[ "$2" != /proc/${neighbour.pid}/cgroup ] && exec /usr/bin/cmp "$@"; exit 1`,
+    );
+    expect((await script('hooks/job-completed.sh', folder, { XDG_CACHE_HOME: folder })).status).toBe(0);
+    expect(await ends[0]).toEqual([null, 'SIGKILL']);
+    neighbour.kill('SIGTERM');
+    expect(await ends[1]).toEqual([null, 'SIGTERM']);
   });
 });
 
@@ -132,6 +192,7 @@ describe('the entry of the image', () => {
       const { status, text } = await start(folder, { GITHUB_TOKEN: 'token' });
       expect([status, text.split('\n')[0]]).toEqual([0, '--jitconfig c2VjcmV0']);
       expect(text).not.toMatch(/JIT_CONFIG|token/);
+      expect(await readdir(folder)).not.toContain('jit-config');
     });
   });
 
@@ -209,7 +270,8 @@ describe('files for Docker, Kubernetes and systemd', () => {
 
   test('the image ends as a user without rights, copies only what is there, and both bases can be pinned', async () => {
     const text = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
-    expect([...text.matchAll(/^USER (.*)$/gm)].map(([, user]) => user)).toEqual(['runner']);
+    // By number, or Kubernetes cannot hold it against runAsNonRoot.
+    expect([...text.matchAll(/^USER (.*)$/gm)].map(([, user]) => user)).toEqual(['1001:1001']);
     expect([...text.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image)).toEqual([
       '${RUNNER_IMAGE}',
       '${TENSORRT_IMAGE}',
@@ -232,7 +294,15 @@ describe('files for Docker, Kubernetes and systemd', () => {
       'KillMode=control-group',
       'NoNewPrivileges=yes',
       'Environment=CUDA_VISIBLE_DEVICES=%i',
+      // Nothing that two runners beside each other write to is shared.
+      'Environment=RUNNER_HOME=/opt/actions-runner/%i',
+      'Environment=XDG_CACHE_HOME=/var/cache/int8-gate/%i',
+      'CacheDirectory=int8-gate/%i',
     ])
       expect(unit.split('\n')).toContain(line);
+    // What asks GitHub for a configuration holds a token, and jobs are no root.
+    expect(unit).toMatch(/^User=int8-gate$/m);
+    expect(unit).toMatch(/^ExecStartPre=\+.*\/etc\/int8-gate\/jit-config/m);
+    expect(unit).not.toMatch(/^ExecStart=.*\/etc\/int8-gate/m);
   });
 });

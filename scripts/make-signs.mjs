@@ -1,16 +1,23 @@
-// Draws the images and annotations of fixtures/signs anew: node scripts/make-signs.mjs [--out DIR]
-// Deterministic by seed; seeds lie outside those that the detector was trained on (100000…108999).
+// Draws the images and annotations of fixtures/signs anew: node scripts/make-signs.mjs [--out DIR] [--val N]
+// With --val a validation set of N images alone. Deterministic by seed; seeds lie outside those that the detector was
+// trained on (100000…108999).
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { CLASSES, SIZE, rasterize, scene } from '../fixtures/signs/scenes.mjs';
 
-const out = process.argv[2] === '--out' ? process.argv[3] : 'fixtures/signs';
-const SETS = [
-  { name: 'val', seeds: range(1000, 200), annotated: true },
-  { name: 'calib', seeds: range(300000, 128) },
-  { name: 'calib-night', seeds: range(310000, 128), lighting: 'night' },
-];
+const { out, val } = parseArgs({
+  options: { out: { type: 'string', default: 'fixtures/signs' }, val: { type: 'string' } },
+}).values;
+const SETS =
+  val === undefined
+    ? [
+        { name: 'val', seeds: range(1000, 200), annotated: true },
+        { name: 'calib', seeds: range(300000, 128) },
+        { name: 'calib-night', seeds: range(310000, 128), lighting: 'night' },
+      ]
+    : [{ name: 'val', seeds: range(400000, Number(val)), annotated: true }];
 
 function range(first, count) {
   return Array.from({ length: count }, (_, i) => first + i);

@@ -29,7 +29,18 @@ export const RULES: readonly Rule[] = [
 
 const ORDER = { error: 0, warning: 1, info: 2 } as const;
 
-/** What every rule finds, errors first, otherwise in the order of the rules. */
+/** Told by what they are, whatever the input was. */
+const WITHOUT_INPUT = new Set<Finding['kind']>(['preprocessing', 'shared-scale', 'nothing-detected']);
+
+/**
+ * What every rule finds, errors first, otherwise in the order of the rules. Where the preprocessing is wrong, what rests on
+ * activations is no cause of its own, and only worth knowing.
+ */
 export function diagnose(evidence: Evidence): readonly Finding[] {
-  return RULES.flatMap((rule) => rule(evidence)).sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
+  const found = RULES.flatMap((rule) => rule(evidence));
+  const wrong = found.some(({ kind, severity }) => kind === 'preprocessing' && severity === 'error');
+  const findings = wrong
+    ? found.map((one) => (WITHOUT_INPUT.has(one.kind) ? one : { ...one, severity: 'info' as const }))
+    : found;
+  return [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
 }

@@ -1,7 +1,7 @@
 import type { TensorStatistics } from '../calibration/index.js';
 import { reach } from './signal.js';
-import type { Evidence, Finding, PixelMeans } from './types.js';
-import { short } from './words.js';
+import type { Evidence, Finding, PixelMeans, PreprocessingTrial } from './types.js';
+import { counted, short } from './words.js';
 
 /** A validation tensor that reaches this much further than in calibration has drifted. */
 const BEYOND = 1.25;
@@ -18,6 +18,8 @@ const COLOURED = 8;
 /** FP32 must gain this much mAP by another preprocessing, and this share of what it had. */
 const GAIN = 0.03;
 const GAIN_SHARE = 1.1;
+/** Or objects must get scores higher by {@link GAIN_SHARE}, by so many standard errors: one in 700 by chance. */
+const SURELY = 3;
 
 /** How far a tensor reaches on both sets. */
 export interface Drift {
@@ -125,20 +127,27 @@ export function preprocessing({
   calibrationFolder,
   ownScales = false,
 }: Pick<Evidence, 'preprocessingTrials' | 'pixels' | 'calibrationFolder' | 'ownScales'>): readonly Finding[] {
-  const better = preprocessingTrials
-    .filter(({ before, after }) => after >= before + GAIN && after >= before * GAIN_SHARE)
-    .sort((a, b) => b.after - a.after)[0];
+  const better = preprocessingTrials.filter(isBetter).sort((a, b) => b.after - a.after)[0];
   const findings: Finding[] = [];
-  if (better !== undefined)
+  if (better !== undefined) {
+    const { change, before, after, images, found } = better;
     findings.push({
       kind: 'preprocessing',
       severity: 'error',
-      subject: `preprocessing.${better.change}`,
-      sentence: `The preprocessing does not fit the model: with ${better.change} FP32 itself rises from ${better.before.toFixed(3)} to ${better.after.toFixed(3)} mAP50-95 on ${better.images} validation images.`,
-      advice: `Set preprocessing: { ${better.change} }${ownScales ? '' : '; calibrated with the wrong input, every range is wrong too'}.`,
+      subject: `preprocessing.${change}`,
+      sentence: `The preprocessing does not fit the model: with ${change} FP32 itself rises from ${before.toFixed(3)} to ${after.toFixed(3)} mAP50-95 on ${images} validation images, and the ${counted(found.objects, 'object')} there are found with a mean score of ${found.after.toFixed(3)} instead of ${found.before.toFixed(3)}.`,
+      advice: `Set preprocessing: { ${change} }${ownScales ? '' : '; calibrated with the wrong input, every range is wrong too'}.`,
       layers: [],
-      evidence: { before: better.before, after: better.after, images: better.images },
+      evidence: {
+        before,
+        after,
+        images,
+        scoreBefore: found.before,
+        scoreAfter: found.after,
+        standardErrors: found.z,
+      },
     });
+  }
   if (channelsSwapped(pixels.calibration, pixels.validation)) {
     const [r, , b] = pixels.calibration.mean;
     const [vr, , vb] = pixels.validation.mean;
@@ -158,6 +167,12 @@ export function preprocessing({
     });
   }
   return findings;
+}
+
+/** By mAP; or by the scores of objects, which tell on few images what mAP cannot. */
+function isBetter({ before, after, found }: PreprocessingTrial): boolean {
+  if (after >= before + GAIN && after >= before * GAIN_SHARE) return true;
+  return after >= before && found.z >= SURELY && found.after >= found.before * GAIN_SHARE;
 }
 
 function channelsSwapped({ mean: [r, g, b] }: PixelMeans, { mean: [vr, vg, vb] }: PixelMeans): boolean {

@@ -1,5 +1,6 @@
 import type { TensorExtremes, TensorStatistics } from '../calibration/index.js';
 import type { ImageGeometry } from '../dataset/index.js';
+import type { FoundComparison } from '../evaluation/index.js';
 import type { Graph } from '../onnx/index.js';
 import type { ScaleRecord } from '../quantization/index.js';
 import type { WeightEvidence } from './weights.js';
@@ -65,6 +66,8 @@ export interface PreprocessingTrial {
   readonly before: number;
   readonly after: number;
   readonly images: number;
+  /** By the scores that objects get. */
+  readonly found: FoundComparison;
 }
 
 /** Mean pixel values of a set, 0…255, in the order red, green, blue. */

@@ -12,6 +12,7 @@ export {
 } from './bootstrap.js';
 export { INTERVAL_METHODS, type IntervalMethod } from './intervals.js';
 export { agreementByImage, agreementOf, agreementShares, type Agreement } from './agreement.js';
+export { compareFound, type FoundComparison } from './found.js';
 export { outputDistances, type OutputDistances } from './distances.js';
 export { prepareMatches, type ClassMatches, type Matches } from './matches.js';
 export { AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, OUTCOME, RECALL_POINTS } from './parameters.js';

@@ -120,8 +120,30 @@ function limitChecks(held: Held): Check[] {
     limit.maxDrop,
     limit.maxDropRelative === undefined ? undefined : limit.maxDropRelative * before,
   ].filter((one) => one !== undefined);
-  if (allowed.length > 0) checks.push({ ...base, ...waivable(name, Math.min(...allowed), held) });
+  if (allowed.length === 0) return checks;
+  // Only as a whole: a class that FP32 does not know is no reason to distrust the others.
+  const nothing = side.against === 'fp32' && subject === undefined && before < NOTHING;
+  checks.push({
+    ...base,
+    ...(nothing ? nothingToLose(name, allowed, after) : waivable(name, Math.min(...allowed), held)),
+  });
   return checks;
+}
+
+/** FP32 below this, 0…1, is shown as 0.000. */
+const NOTHING = 0.0005;
+
+function nothingToLose(
+  name: string,
+  allowed: readonly number[],
+  after: number,
+): Omit<Check, 'metric' | 'subject'> {
+  return {
+    kind: 'missing',
+    limit: `drop ≤ ${fixed(Math.min(...allowed))}`,
+    value: after,
+    sentence: `${name} of FP32 itself is 0.000, so that there is nothing that INT8 could lose: a drop says nothing. Model, decoder, preprocessing, classes or annotations do not fit each other.`,
+  };
 }
 
 /** COCO answers -1 where there is nothing to measure. */

@@ -1,11 +1,5 @@
 import { calibratorFor, computeRanges, type TensorStatistics } from '../calibration/index.js';
 import {
-  DetectionBuilder,
-  openImages,
-  type DetectionTable,
-  type PreprocessingSpec,
-} from '../dataset/index.js';
-import {
   ALTERNATIVES,
   calibratorWords,
   diagnose,
@@ -18,21 +12,18 @@ import {
   type Evidence,
   type Finding,
   type PeakImage,
-  type PreprocessingTrial,
   type QuantizedTensor,
 } from '../diagnosis/index.js';
-import { evaluateCoco } from '../evaluation/index.js';
 import { encodeModel } from '../onnx/index.js';
 import { quantize } from '../quantization/index.js';
-import { modelOf, sqnrOf, subsetScorer } from './measure.js';
+import { modelOf, sqnrOf } from './measure.js';
 import { pixelMeans } from './pixels.js';
+import { tryPreprocessing } from './preprocessing-trials.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis, Variant } from './run.js';
 
 /** Calibrators tried on the whole model when ranges look wrong. */
 const TRIALS = 2;
-/** FP32 below this mAP on the subset may have the wrong scale of its input. */
-const POOR_MAP = 0.2;
 
 /**
  * Causes with evidence, most telling first.
@@ -154,69 +145,6 @@ async function tryCalibrators(
     });
   }
   return trials;
-}
-
-/** FP32 on the subset with red and blue swapped; and with another scale of the input where it detects next to nothing. */
-async function tryPreprocessing(bench: Bench, fp32: DetectionTable): Promise<readonly PreprocessingTrial[]> {
-  const { spec, subset } = bench;
-  const before = evaluateCoco(bench.subsetTruth, subsetOf(fp32, subset)).stats.AP;
-  const color = spec.color === 'rgb' ? 'bgr' : 'rgb';
-  const changes: { readonly change: string; readonly spec: PreprocessingSpec }[] = [
-    { change: `color: ${color}`, spec: { ...spec, color } },
-  ];
-  if (before < POOR_MAP && spec.dtype !== 'uint8') {
-    const scale = spec.scale === 1 ? 1 / 255 : 1;
-    changes.push({
-      change: `scale: ${scale === 1 ? '1' : '0.00392156862745098'}`,
-      spec: { ...spec, scale },
-    });
-  }
-  const trials: PreprocessingTrial[] = [];
-  for (const { change, spec: other } of changes) {
-    const after = await subsetMap(bench, other);
-    if (after !== undefined) trials.push({ change, before, after, images: subset.length });
-  }
-  return trials;
-}
-
-/** mAP50-95 of FP32 on the subset under another preprocessing; undefined when the outputs are not finite. */
-async function subsetMap(bench: Bench, spec: PreprocessingSpec): Promise<number | undefined> {
-  const records = bench.subset.map((i) => bench.validation.records[i] as (typeof bench.truth.images)[number]);
-  const store = openImages(records, spec, { memoryMiB: 16 });
-  const geometries = await Promise.all(
-    bench.subset.map(async (i) => (await bench.validation.get(i)).geometry),
-  );
-  const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
-  try {
-    const scorer = subsetScorer(bench, 'FP32', geometries);
-    await session.run(feedOf(bench, store), (i, outputs) => scorer.add(i, outputs), {
-      signal: bench.context.signal,
-    });
-    return scorer.map();
-  } finally {
-    await session.release();
-  }
-}
-
-/** Detections on the images of a subset, numbered as in the subset. */
-export function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
-  const place = new Map(subset.map((image, i) => [image, i]));
-  const table = new DetectionBuilder();
-  for (let k = 0; k < detections.count; k++) {
-    const image = place.get(detections.image[k] as number);
-    if (image === undefined) continue;
-    const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
-    table.push(
-      image,
-      detections.category[k] as number,
-      x as number,
-      y as number,
-      width as number,
-      height as number,
-      detections.score[k] as number,
-    );
-  }
-  return table.finish();
 }
 
 /** Names and geometry of the calibration images that hold the peaks of outliers. */

@@ -19,13 +19,16 @@ export async function putShelves(folder: string, files: readonly PackedFile[]): 
   for (const { name, bytes } of files) {
     if (!SHELF.test(name) || (await isThere(join(folder, name)))) continue;
     const fresh = join(folder, `${name}.${process.pid}.tmp`);
-    await writeFile(fresh, bytes);
-    const before = new Date(Date.now() - BEFORE_MS);
-    await utimes(fresh, before, before);
-    await rename(fresh, join(folder, name)).catch(async (error: unknown) => {
+    try {
+      await writeFile(fresh, bytes);
+      const before = new Date(Date.now() - BEFORE_MS);
+      await utimes(fresh, before, before);
+      await rename(fresh, join(folder, name));
+    } catch (error) {
+      // A full disk, above all: nothing half written stays behind.
       await rm(fresh, { force: true });
       throw error;
-    });
+    }
     put.push(name);
   }
   return put;

@@ -89,8 +89,13 @@ describe('what is carried', () => {
   });
   const at = (...path: string[]): string => join(folder, ...path);
 
-  /** One run in the store `store`; `refs` are what GitHub lets it read. */
-  async function run(refs: readonly string[], scope: Scope, store = 'store', token = true): Promise<Carried> {
+  /** One run in the store `store`, null where settings keep no measurements; `refs` are what GitHub lets it read. */
+  async function run(
+    refs: readonly string[],
+    scope: Scope,
+    store: string | null = 'store',
+    token = true,
+  ): Promise<Carried> {
     Object.assign(process.env, cache.environment(refs, 'x'), {
       RUNNER_TEMP: folder,
       GITHUB_WORKSPACE: at('work'),
@@ -98,11 +103,11 @@ describe('what is carried', () => {
     const where = { repository: 'octo/signs', serverUrl: '', apiUrl: api, runId: 1, attempt: 1 };
     const client = connect('secret-token', where, mannersOf({ INT8_GATE_PATIENCE: '0' }));
     const patience = { timeoutMs: 300, firstMs: 1 };
-    const cargo = { gate: 'g', store: at(store), scope };
+    const cargo = { gate: 'g', store: store === null ? undefined : at(store), scope };
     return carry(cargo, token ? client : undefined, patience, (line) => said.push(line));
   }
-  const night = (store?: string) => run([MAIN], { own: MAIN, trusted: [MAIN], saves: true }, store);
-  const pull = (store = 'of-pull', token = true) =>
+  const night = (store?: string | null) => run([MAIN], { own: MAIN, trusted: [MAIN], saves: true }, store);
+  const pull = (store: string | null = 'of-pull', token = true) =>
     run([PULL, MAIN], { own: PULL, trusted: [MAIN], saves: false }, store, token);
 
   /** A night that measured something. */
@@ -138,6 +143,19 @@ describe('what is carried', () => {
     expect(github.caches).toHaveLength(1);
     expect(said.at(-1)).toBe('Cache: 1 measurements and 1 points of history from the default branch');
     expect(github.violations).toEqual([]);
+  });
+
+  test('is the history alone where settings keep no measurements', async () => {
+    const first = await night(null);
+    await writeHistory(first.history as string, [HISTORY]);
+    await first.save();
+    expect(said).toEqual(['Cache: saved 0 measurements and the history']);
+    const next = await pull(null);
+    expect(JSON.parse(await readFile(next.history as string, 'utf8'))).toMatchObject({ points: [HISTORY] });
+    expect(said.at(-1)).toBe('Cache: 0 measurements and 1 points of history from the default branch');
+    // Nor does a run without measurements take those that others saved.
+    expect(await readdir(at('work'))).toEqual([]);
+    expect((await readdir(at())).filter((name) => name.endsWith('.shelf'))).toEqual([]);
   });
 
   test('what is there already is not replaced, and no archive is left', async () => {

@@ -20,6 +20,25 @@ describe('a drop', () => {
     expect(exitStatusOf(found)).toBe(status);
   });
 
+  test('from an FP32 that finds nothing says nothing, and does not pass', () => {
+    const given = { reference: candidate(0.0004), candidate: candidate(0), intervals: interval(0, 0) };
+    for (const limit of [{ maxDrop: 0.02 }, { maxDropRelative: 0.1 }]) {
+      const found = verdict({ ...given, thresholds: { 'mAP50-95': limit } });
+      expect(found).toMatchObject({ kind: 'fail', checks: [{ kind: 'missing', value: 0 }] });
+      expect(found.checks[0]?.sentence).toMatch(/^mAP50-95 of FP32 itself is 0\.000.*annotations do not fit/);
+    }
+  });
+
+  test('of a class that FP32 does not find is no drop', () => {
+    const perClass = [{ category: 0, name: 'disc', AP: 0, AP50: 0, AR100: 0, boxes: 30 }];
+    const found = verdict({
+      thresholds: { classAP: { maxDrop: 0.02, minBoxes: 20 } },
+      reference: candidate(0.9, { perClass }),
+      candidate: candidate(0.9, { perClass }),
+    });
+    expect(found.kind).toBe('pass');
+  });
+
   test('inconclusive may be made to pass, and says how many images would decide', () => {
     const found = verdict({
       thresholds,

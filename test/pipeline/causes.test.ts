@@ -17,29 +17,37 @@ interface Scenario {
   readonly calibration?: string;
   readonly images?: string;
   readonly plant?: (graph: GraphProto) => void;
+  /** What cameras make of every scene, of calibration and validation. */
+  readonly paint?: Pixels;
   readonly add?: (folder: string) => Promise<void>;
   /** Severity and kind of all findings but those that are `info`, and words of their sentences. */
   readonly finds: readonly (readonly [finding: string, says: RegExp])[];
 }
 
-async function findingsOf({ settings = '', calibration = '', images = 'calib', plant, add }: Scenario) {
+async function findingsOf({
+  settings = '',
+  calibration = '',
+  images = 'calib',
+  plant,
+  paint,
+  add,
+}: Scenario) {
   return withFolder(async (folder) => {
     const { proto } = await readModel(join(SIGNS, 'models', 'signs-v10.onnx'));
     plant?.(proto.graph as GraphProto);
     await writeFile(join(folder, 'model.onnx'), encodeModel(proto));
-    await mkdir(join(folder, 'calib'));
-    const all = (await readdir(join(SIGNS, images))).sort().filter((_, i) => i % 3 === 0);
-    for (const name of all) await cp(join(SIGNS, images, name), join(folder, 'calib', name));
+    await repaint(join(SIGNS, images), join(folder, 'calib'), paint, 3);
+    if (paint !== undefined) await repaint(join(SIGNS, 'val'), join(folder, 'val'), paint);
     await add?.(join(folder, 'calib'));
     await writeFile(
       join(folder, 'int8-gate.yml'),
       `version: 1
 model: model.onnx
-validation: { images: ${join(SIGNS, 'val')}, annotations: ${join(SIGNS, 'val.json')}, limit: 24 }
+validation: { images: ${paint === undefined ? join(SIGNS, 'val') : 'val'}, annotations: ${join(SIGNS, 'val.json')}, limit: 24 }
 calibration: { images: calib, ${calibration} }
 gate: { candidate: int8, thresholds: { mAP50-95: { min: 0 } }, resamples: 100 }
 sensitivity: { enabled: false, images: 24 }
-report: { keepModels: false }
+report: { keepModels: false, images: 0, audit: false }
 ${settings.includes('quantization') ? settings : `quantization: { biasCorrection: off, equalization: off }\n${settings}`}
 `,
     );
@@ -75,17 +83,59 @@ function lift(graph: GraphProto, factor: number): void {
   });
 }
 
+type Pixels = (data: Buffer) => void;
+
+/** Images from one folder to another, their pixels (RGB, 8 bits) changed. */
+async function repaint(from: string, to: string, change: Pixels | undefined, every = 1): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const name of (await readdir(from)).sort().filter((_, i) => i % every === 0)) {
+    if (change === undefined) {
+      await cp(join(from, name), join(to, name));
+      continue;
+    }
+    const { data, info } = await sharp(join(from, name)).raw().toBuffer({ resolveWithObject: true });
+    change(data);
+    await sharp(data, { raw: { ...info, channels: 3 } })
+      .jpeg({ quality: 95, chromaSubsampling: '4:4:4' })
+      .toFile(join(to, name));
+  }
+}
+
+/** All signs are known by their shape: to make the order of colours matter, red keeps the picture and blue loses it. */
+const redOnly: Pixels = (data) => {
+  for (let i = 2; i < data.length; i += 3) data[i] = 40;
+};
+const swapped: Pixels = (data) => {
+  for (let i = 0; i < data.length; i += 3)
+    [data[i], data[i + 2]] = [data[i + 2] as number, data[i] as number];
+};
+const faint: Pixels = (data) => {
+  for (let i = 0; i < data.length; i++) data[i] = 114 + ((data[i] as number) - 114) / 10;
+};
+
+/** A detector that looks at red alone. */
+function readRed(graph: GraphProto): void {
+  edit(graph, FIRST, (values, [outputs = 0]) => {
+    for (let o = 0; o < outputs; o++)
+      for (let k = 0; k < 9; k++) {
+        const at = o * 27 + k;
+        values[at] = (values[at] as number) + (values[at + 9] as number) + (values[at + 18] as number);
+        values.fill(0, at + 9, at + 10).fill(0, at + 18, at + 19);
+      }
+  });
+}
+
 /** Black and white pixels by chance: nothing that a camera sees. */
-async function addNoise(folder: string): Promise<void> {
+async function addNoise(folder: string, seed = 1): Promise<void> {
   const [width, height] = [192, 192];
-  let state = 1;
+  let state = seed;
   const pixels = Uint8Array.from({ length: width * height * 3 }, () => {
     state = (state * 1103515245 + 12345) % 2 ** 31;
     return (state >> 16) & 1 ? 255 : 0;
   });
   await sharp(pixels, { raw: { width, height, channels: 3 } })
     .png()
-    .toFile(join(folder, 'noise.png'));
+    .toFile(join(folder, seed === 1 ? 'noise.png' : `noise-${seed}.png`));
 }
 
 const SCENARIOS: readonly Scenario[] = [
@@ -96,6 +146,20 @@ const SCENARIOS: readonly Scenario[] = [
     finds: [
       ['error preprocessing', /with scale: 0\.00392156862745098 FP32 itself rises from 0\.0\d+ to 0\.9/],
     ],
+  },
+  {
+    when: 'red and blue are swapped on the way into the model',
+    settings: 'preprocessing: { color: bgr }',
+    paint: redOnly,
+    plant: readRed,
+    finds: [['error preprocessing', /with color: rgb FP32 itself rises from 0\.[0-2]\d+ to 0\.[5-9]/]],
+  },
+  {
+    when: 'the calibration images were saved with red and blue swapped',
+    paint: redOnly,
+    plant: readRed,
+    add: (folder) => repaint(folder, folder, swapped),
+    finds: [['warning preprocessing', /^Red and blue look swapped in the calibration images/]],
   },
   {
     when: 'calibration shows nights alone',
@@ -114,11 +178,32 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     when: 'one calibration image is noise',
-    add: addNoise,
+    add: (folder) => addNoise(folder),
     finds: [
       [
         'warning range-outlier',
         /^One calibration image, noise\.png, alone sets the range of \d+ of \d+ tensors/,
+      ],
+    ],
+  },
+  {
+    when: 'two calibration images are unlike all others',
+    add: async (folder) => {
+      await repaint(folder, folder, faint);
+      await addNoise(folder, 1);
+      await addNoise(folder, 2);
+    },
+    finds: [
+      ['warning growing-ranges', /^The ranges are not settled with 45 calibration images\. From 22 to 45 of/],
+    ],
+  },
+  {
+    when: 'weights are huge on an input channel that carries next to nothing',
+    plant: (graph) => lift(graph, 1e-4),
+    finds: [
+      [
+        'warning weight-range',
+        /^INT8 keeps the weights of \/b1\/conv\/Conv at .* dB only, counted by what they multiply: its largest \(up to \d+\) multiply input channels that hardly carry anything/,
       ],
     ],
   },

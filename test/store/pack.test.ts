@@ -77,6 +77,17 @@ describe('shelves that move', () => {
       expect(await readFile(join(store, shelf('b')), 'utf8')).toBe('own');
     }));
 
+  test('that cannot be written leave nothing half written', () =>
+    withFolder(async (folder) => {
+      // As on a full disk: the first bytes are written, the rest is not.
+      const bytes = (function* () {
+        yield Buffer.from('half');
+        throw new Error('no space left');
+      })() as unknown as Uint8Array;
+      await expect(putShelves(folder, [{ name: shelf('a'), bytes }])).rejects.toThrow('no space left');
+      expect(await readdir(folder)).toEqual([]);
+    }));
+
   test('are taken when they were used since, or are named, the last used first', () =>
     withFolder(async (folder) => {
       const now = Date.now();

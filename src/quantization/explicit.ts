@@ -66,7 +66,7 @@ export function quantizedAlready({ proto, name }: Model, { opType, name: node }:
         ? [`, ${dynamic ? 'of dynamic quantization, ' : ''}an integer operator whose float form is lost`]
         : []),
     ].join(''),
-    fix: `Give the float model that it was made from${integer ? ', or a file with Q/DQ pairs' : ''}.`,
+    fix: `Give the float model that it was made from${integer ? ', or a file with Q/DQ pairs (onnxruntime: quantize_static with QuantFormat.QDQ); \`int8-gate quantize\` makes one of the float model' : ''}.`,
   };
 }
 

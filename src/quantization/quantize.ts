@@ -108,7 +108,7 @@ export function checkWeights(model: Model): void {
       const problem = notFinite(tensorToFloats(tensor), bad);
       if (problem !== undefined)
         problems.push({
-          where: `${weighs ? 'weights' : 'constant'} ${tensor.name || name} of ${node.name}`,
+          where: `${model.name}, ${weighs ? 'weights' : 'constant'} ${tensor.name || name} of ${node.name}`,
           ...problem,
         });
     }

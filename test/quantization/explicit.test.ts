@@ -231,7 +231,7 @@ test('every tensor that is not finite is named with its count; infinite constant
     outputs: ['y'],
   });
   expect(() => checkWeights(model)).toThrow(
-    /^weights w of a: 3 of 64 values are not finite; element 9 is Infinity\n.*\nconstant n of d: 2 of 64 values are not finite; element 5 is NaN\n[^\n]*$/,
+    /^\S+, weights w of a: 3 of 64 values are not finite; element 9 is Infinity\n.*\n\S+, constant n of d: 2 of 64 values are not finite; element 5 is NaN\n[^\n]*$/,
   );
 });
 

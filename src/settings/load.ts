@@ -345,6 +345,7 @@ function expected({ keyword, params, parentSchema }: ErrorObject): string {
       )
       .join(' or ');
   if (keyword === 'pattern') return `a text like ${(schema.examples ?? []).map(String).join(' or ')}`;
+  if (keyword === 'uniqueItems') return 'a list in which nothing stands twice';
   if (keyword === 'minLength') return 'a text that is not empty';
   if (keyword === 'minItems' || keyword === 'maxItems')
     return `a list of ${keyword === 'minItems' ? 'at least' : 'at most'} ${String(params['limit'])}`;

@@ -34,7 +34,13 @@ export const sensitivitySchema = {
     },
     calibrators: {
       type: 'array',
-      items: { type: 'string', pattern: '^(minmax|average|entropy|mse|percentile(:[0-9.]+)?)$' },
+      items: {
+        type: 'string',
+        // A percentile above 0 and at most 100.
+        pattern:
+          '^(minmax|average|entropy|mse|percentile(:(100(\\.0+)?|(?!0?0(\\.0*)?$)[0-9]{1,2}(\\.[0-9]+)?))?)$',
+        examples: ['minmax', 'average', 'entropy', 'mse', 'percentile:99.99'],
+      },
       uniqueItems: true,
       default: ['minmax', 'entropy', 'percentile:99.99', 'mse'],
       description:

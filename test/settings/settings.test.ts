@@ -115,6 +115,21 @@ describe('mistakes', () => {
       ],
     ],
     [
+      'calibrators that are none',
+      `${GOOD}sensitivity: { calibrators: [mse, entropi, 'percentile:0.0', 'percentile:150', 'percentile:9.9.9'] }\n`,
+      ['entropi', 'percentile:0.0', 'percentile:150', 'percentile:9.9.9'].map(
+        (word, i) =>
+          `int8-gate.yml:11:${[35, 44, 62, 80][i]} sensitivity.calibrators[${i + 1}]: must be a text like minmax or average or entropy or mse or percentile:99.99, is "${word}"`,
+      ),
+    ],
+    [
+      'a calibrator twice',
+      `${GOOD}sensitivity: { calibrators: [mse, mse] }\n`,
+      [
+        'int8-gate.yml:11:29 sensitivity.calibrators: must be a list in which nothing stands twice, is ["mse","mse"]',
+      ],
+    ],
+    [
       'a section that limits nothing',
       replaced('mAP50-95: { maxDrop: 0.01 }', 'classAP: { minBoxes: 5 }'),
       ['int8-gate.yml:10:14 gate.thresholds.classAP: limits nothing: give min or maxDrop or maxDropRelative'],

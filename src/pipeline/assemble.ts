@@ -183,7 +183,10 @@ function whyOf({ found, mixed, int8 }: Found, verdict: Verdict, candidate: 'mixe
 /** What kept the search from a plan that passes. */
 function noneOf({ points, ended, blame }: PlanSearch): string {
   const full = points.filter(({ outcome }) => outcome !== undefined);
-  const tried = `None of the ${full.length} plans measured on the whole set passes`;
+  const tried =
+    full.length === 1
+      ? 'The one plan measured on the whole set does not pass'
+      : `None of the ${full.length} plans measured on the whole set passes`;
   const why = {
     cheapest: '',
     'none-passes': ', not even with every layer in float that may be',

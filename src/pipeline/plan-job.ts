@@ -19,7 +19,8 @@ const DEFAULT_FILE = 'int8-gate.plan.json';
 /**
  * Looks for the cheapest plan that passes, whatever plan the settings name, and writes the report with it.
  *
- * @param write the file to write the plan to; `true`: where the settings name it. A plan that fails is not written.
+ * @param write the file to write the plan to; `true`: where the settings name it. A plan that fails is not written, nor one
+ * that only `inconclusive: pass` would let through the gate while its fall is beyond a limit: the exit status is 1 then.
  */
 export async function runPlan(
   loaded: LoadedSettings,
@@ -46,8 +47,13 @@ export async function runPlan(
   const result = await runGate(loaded, context, { anew: true });
   const found = join(result.reportFolder, 'plan.json');
   const where = relative(dirname(loaded.file), target);
-  if (result.exitStatus !== 0)
-    return { ...result, written: [`No plan passes. The best that was found: ${found}`] };
+  const none = result.report.plan?.search?.passes === false;
+  if (none || result.exitStatus !== 0)
+    return {
+      ...result,
+      exitStatus: result.exitStatus === 0 ? 1 : result.exitStatus,
+      written: [`No plan passes. The best that was found: ${found}`],
+    };
   const hint = named === target ? [] : [`In the settings: quantization: { plan: ${where} }`];
   if (write === undefined)
     return { ...result, written: [`Plan: ${found}`, 'With --write it goes where you commit it.', ...hint] };

@@ -35,6 +35,27 @@ const report = (): Promise<Report> => read('int8-gate-report', 'report.json');
 const writePlan = (plan: unknown): Promise<void> =>
   writeFile(join(folder, PLAN), typeof plan === 'string' ? plan : JSON.stringify(plan));
 
+test(
+  'a plan beyond the limit is not written, though the gate would let its interval pass',
+  () =>
+    withFolder(async (own) => {
+      await makeProject(own, (text) =>
+        quick(text)
+          .replace('{ min: 0.5 }', '{ maxDrop: 0 }')
+          .replace('sensitivity:\n', 'sensitivity:\n  maxFloatLayers: 0\n  calibrators: []\n')
+          .replace('gate:\n', 'gate:\n  inconclusive: pass\n'),
+      );
+      const { status, stdout } = await runDist('cli.js', ['plan', '--write'], { cwd: own });
+      const said = stdout.replace(/\s+/g, ' ');
+      expect(said).toContain('INCONCLUSIVE');
+      expect(said).toContain('The one plan measured on the whole set does not pass');
+      expect(said).toContain('No plan passes. The best that was found');
+      expect(status).toBe(1);
+      await expect(readFile(join(own, PLAN))).rejects.toThrow(/ENOENT/);
+    }),
+  300_000,
+);
+
 describe('a plan from search to pull request', () => {
   // Steps of one story: each begins with what those before left behind.
   let plan: PrecisionPlan;

@@ -1,5 +1,6 @@
+import { InputFault } from '../faults/index.js';
 import { exitStatusOf } from '../gate/index.js';
-import { formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
+import { calibratorOf, formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import {
   layersBehind,
   pricer,
@@ -122,8 +123,15 @@ export async function findPlan(
  * Calibrators that single layers may get: none for a model that brings its scales along, nor where the best one was
  * chosen for each scale already.
  */
-function otherCalibrators({ model, settings }: Basis['bench']): readonly string[] {
+function otherCalibrators({ model, settings, loaded }: Basis['bench']): readonly string[] {
   const { calibrators } = settings.sensitivity;
+  const wrong = calibrators.find((word) => calibratorOf(word) === undefined);
+  if (wrong !== undefined)
+    throw new InputFault({
+      where: loaded.place('/sensitivity/calibrators'),
+      what: `${wrong} is no calibrator`,
+      fix: 'A percentile lies between 0 and 100, for example percentile:99.99.',
+    });
   if (model.quantized !== undefined || settings.calibration.calibrator === 'best') return [];
   return calibrators.filter((word) => word !== calibratorWord(settings));
 }

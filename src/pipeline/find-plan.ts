@@ -14,7 +14,7 @@ import {
 import { calibratorWord, networkOf } from './committed-plan.js';
 import { subsetEstimator } from './subset-estimate.js';
 import { checkHalf, type HalfCheck } from './half-check.js';
-import { readProfile } from './profile.js';
+import { profileFor, readProfile } from './profile.js';
 import { judgePoint, judgeVariant } from './judging.js';
 import { buildVariant, type Basis, type Variant } from './run.js';
 
@@ -40,7 +40,8 @@ export async function pricerOf({
 }: Pick<Basis, 'bench' | 'statistics'>): Promise<(plan: PrecisionPlan) => Price> {
   const { graph, layers, settings } = bench;
   const { profile: file } = settings.sensitivity;
-  const profile: LatencyProfile | undefined = file === undefined ? undefined : await readProfile(file);
+  const profile: LatencyProfile | undefined =
+    file === undefined ? undefined : profileFor(layers, await readProfile(file), file);
   const shapeOf = (tensor: string): readonly number[] | undefined => {
     const shape = statistics.get(tensor)?.shape ?? graph.shape(tensor);
     return shape?.every((length) => length > 0) === true ? shape : undefined;
@@ -54,6 +55,32 @@ export async function pricerOf({
   });
 }
 
+/**
+ * Holds what the settings ask of a search against the network and the plan that it starts from, before layers are ranked.
+ * @throws InputFault for a profile of another network, a calibrator that is none, or a share of INT8 that no plan can have
+ */
+export async function checkSearch(
+  basis: Pick<Basis, 'bench' | 'statistics'>,
+  start: PrecisionPlan,
+): Promise<void> {
+  const { loaded, settings } = basis.bench;
+  const { enabled, minInt8Share } = settings.sensitivity;
+  if (!enabled || settings.gate.candidate === 'int8' || settings.quantization.plan !== undefined) return;
+  otherCalibrators(basis.bench);
+  const { int8Share } = (await pricerOf(basis))(start);
+  if (minInt8Share === undefined || int8Share >= minInt8Share) return;
+  throw new InputFault({
+    where: loaded.place('/sensitivity/minInt8Share'),
+    what: `asks for ${minInt8Share}, and the plan that the search starts from has ${shareBelow(int8Share)} of the multiply-accumulates in INT8`,
+    fix: 'Ask for less, or let more of the start run in INT8: `quantization.head`, `keepFloat` and, with `operators: tensorrt`, attention keep layers float.',
+  });
+}
+
+/** Three decimals, never more than the share is: what is told can be asked for. */
+function shareBelow(share: number): string {
+  return (Math.floor(1000 * share) / 1000).toFixed(3);
+}
+
 /** Looks for the cheapest plan that passes, from the INT8 variant on. */
 export async function findPlan(
   basis: Basis,
@@ -64,7 +91,8 @@ export async function findPlan(
   const { bench } = basis;
   const { settings, context, layers } = bench;
   const started = Date.now();
-  const { maxFloatLayers, minInt8Share, maxMinutes } = settings.sensitivity;
+  const { maxFloatLayers, minInt8Share, maxMinutes = Infinity } = settings.sensitivity;
+  const expired = (): boolean => Date.now() - started > maxMinutes * 60_000;
   // Kept whole is only what may become the answer: a model takes megabytes.
   let kept = int8;
   const build = (plan: PrecisionPlan): Promise<Variant> | Variant => {
@@ -104,12 +132,13 @@ export async function findPlan(
     alternatives,
     ...(maxFloatLayers !== undefined && { maxFloatLayers }),
     ...(minInt8Share !== undefined && { minInt8Share }),
-    ...(maxMinutes !== undefined && { expired: () => Date.now() - started > maxMinutes * 60_000 }),
+    expired,
     signal: context.signal,
   });
   const variant = await build(search.best.plan);
   const holds = (one: Variant): boolean => outcomeOf(basis, one).passes;
-  const half = search.kept.length > 0 || alternatives ? await checkHalf(basis, variant, holds) : undefined;
+  const half =
+    search.kept.length > 0 || alternatives ? await checkHalf(basis, variant, holds, expired) : undefined;
   context.progress.end();
   return {
     variant: { ...variant, plan: signed(basis, half?.plan ?? search.best.plan) },

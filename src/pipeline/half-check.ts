@@ -18,15 +18,21 @@ export interface HalfCheck {
   readonly measured: Measured | undefined;
 }
 
+/** Measurements on the whole set that may be spent on giving layers back to FP16. */
+const MOST_TRIALS = 8;
+
 /**
  * Search and gate simulate float layers in FP32. Here a plan is held against FP16: layers that read, write or hold more
- * than it can are put in FP32, and the plan is measured once with what the others read, write and hold rounded. When it
- * no longer holds then, all that the plan keeps float is put in FP32.
+ * than it can are put in FP32, and the plan is measured with what the others read, write and hold rounded. When it
+ * no longer holds then, as few of them as halving finds are put in FP32.
+ *
+ * @param expired - true when the time of the search is over: then all of them are
  */
 export async function checkHalf(
   basis: Basis,
   variant: Variant,
   holds: (variant: Variant) => boolean,
+  expired: () => boolean = () => false,
 ): Promise<HalfCheck> {
   const { bench } = basis;
   const { plan } = variant;
@@ -39,20 +45,55 @@ export async function checkHalf(
   const layers = inHalf(safe);
   if (layers.length === 0) return { plan: safe, fp32, measured: undefined };
   const measured = await roundedTo(basis, variant, layers);
-  if (measured !== undefined) {
-    const drop = dropBetween(bench, basis.fp32.detections, measured.detections);
-    if (!holds(variant) || holds({ ...variant, measured, drop })) return { plan: safe, fp32, measured };
-  }
+  const stands = (one: Measured | undefined): one is Measured =>
+    one !== undefined &&
+    holds({ ...variant, measured: one, drop: dropBetween(bench, basis.fp32.detections, one.detections) });
+  // A plan that fails without rounding is not mended by FP32.
+  if (measured !== undefined && (!holds(variant) || stands(measured))) return { plan: safe, fp32, measured };
   const why =
     measured === undefined
       ? 'FP16 makes the output infinite on the validation images'
       : 'rounded to FP16 the plan fails';
-  const names = layers.map(({ name }) => name);
+  let kept: Measured | undefined;
+  const fewest = await fewestNeeded(layers, MOST_TRIALS, async (needed) => {
+    if (expired()) return false;
+    const rest = layers.filter((layer) => !needed.includes(layer));
+    const found = await roundedTo(basis, variant, rest);
+    if (!stands(found)) return false;
+    kept = found;
+    return true;
+  });
+  const names = fewest.map(({ name }) => name);
   return {
     plan: withFp32(safe, names),
     fp32: new Map([...fp32, ...names.map((name) => [name, why] as const)]),
-    measured: undefined,
+    measured: kept,
   };
+}
+
+/**
+ * Leaves out of a list what is not needed: halves of it, quarters … and single members, as long as trials are left.
+ * @param holds - whether what is left suffices; the whole list does
+ */
+export async function fewestNeeded<T>(
+  all: readonly T[],
+  trials: number,
+  holds: (left: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[]> {
+  let left = all;
+  let tried = 0;
+  for (
+    let size = Math.ceil(all.length / 2);
+    size >= 1 && left.length > 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  )
+    for (let end = left.length; end > 0 && tried < trials; end -= size) {
+      const fewer = left.filter((_, i) => i < end - size || i >= end);
+      if (fewer.length === 0 || fewer.length === left.length) continue;
+      tried++;
+      if (await holds(fewer)) left = fewer;
+    }
+  return left;
 }
 
 function withFp32(plan: PrecisionPlan, names: readonly string[]): PrecisionPlan {

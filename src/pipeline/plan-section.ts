@@ -117,6 +117,7 @@ function alternativeOf(
   const words = [
     ...(more.length > 0 ? [`${more.join(', ')} in float as well`] : []),
     ...(less.length > 0 ? [`${less.join(', ')} in INT8`] : []),
+    ...calibratorWords(point.plan, best?.plan ?? base, base, new Set([...kept, ...own])),
   ].join(', ');
   return {
     ...priceOf(point.price),
@@ -127,6 +128,23 @@ function alternativeOf(
     recalibrated: recalibratedIn(point.plan, base),
     why: words === '' ? 'other calibrators' : words,
   };
+}
+
+/** How calibrators of a plan differ from the best one's, layers aside that either has in float. */
+function calibratorWords(
+  plan: PrecisionPlan,
+  best: PrecisionPlan,
+  base: PrecisionPlan,
+  float: ReadonlySet<string>,
+): readonly string[] {
+  const of = ({ calibrators = {} }: PrecisionPlan): string =>
+    Object.entries(calibrators)
+      .filter(([name, word]) => !float.has(name) && base.calibrators?.[name] !== word)
+      .map((pair) => pair.join())
+      .sort()
+      .join();
+  if (of(plan) === of(best)) return [];
+  return [of(plan) === '' ? 'the calibrator of the settings for all' : 'other calibrators'];
 }
 
 /** Every layer that is not in INT8 under the calibrator of the settings, those of the search first. */

@@ -39,6 +39,25 @@ export function parseProfile(value: unknown, file: string): LatencyProfile {
   };
 }
 
+/**
+ * The profile, if it tells of this network: layers that ran in float have no time in it, but most that it names must be there.
+ * @throws InputFault when most are not
+ */
+export function profileFor(
+  layers: readonly { readonly name: string }[],
+  profile: LatencyProfile,
+  file: string,
+): LatencyProfile {
+  const own = new Set(layers.map(({ name }) => name));
+  const foreign = [...profile.layers.keys()].filter((name) => !own.has(name));
+  if (2 * foreign.length < profile.layers.size) return profile;
+  throw new InputFault({
+    where: `${file} layers`,
+    what: `${foreign.length} of ${profile.layers.size} names are no layers of the model, "${String(foreign[0])}" for one: it is another network's profile`,
+    fix: FIX,
+  });
+}
+
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

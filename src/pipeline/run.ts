@@ -41,7 +41,7 @@ import type { Context } from './context.js';
 import { engineFindings } from './engine-report.js';
 import { collectFindings, observeValidation } from './evidence.js';
 import { fileFindings } from './file-findings.js';
-import { findPlan, pricerOf, type MixedPlan } from './find-plan.js';
+import { checkSearch, findPlan, pricerOf, type MixedPlan } from './find-plan.js';
 import { filesOf } from './report-files.js';
 import { openGpu, probeGpu } from './gpu.js';
 import { judgeEngine, judgeVariant } from './judging.js';
@@ -122,6 +122,7 @@ export async function runGate(
     const basis = await basisOf(opened);
     const { bench, fp32, statistics, ranges, choices, contest, corrections } = basis;
     const { plan, age } = await startPlan(bench);
+    await checkSearch(basis, plan);
     await how.known?.onQuantized(bench, quantizedBy(basis, plan).bytes);
     const int8 = await buildVariant(basis, 'INT8', plan);
     const rows = isRanked(bench, fp32, int8) ? await rankLayers(basis) : undefined;

@@ -149,6 +149,44 @@ describe('a plan from search to pull request', () => {
   });
 });
 
+describe('what is asked of a search that no search can give', () => {
+  test.each([
+    [
+      'a share of INT8 beyond that of the start',
+      'minInt8Share: 1',
+      /asked\.yml:\d+:\d+ sensitivity\.minInt8Share: asks for 1, and the plan that the search starts from has 0\.\d{3} of/,
+    ],
+    [
+      'the latencies of another network',
+      'profile: other.json',
+      /other\.json layers: 1 of 1 names are no layers of the model, "elsewhere" for one/,
+    ],
+    [
+      'a percentile that is none',
+      "calibrators: ['percentile:101']",
+      /sensitivity\.calibrators.*percentile:101/,
+    ],
+  ])(
+    '%s stops it before layers are ranked',
+    async (_what, line, words) => {
+      await writeFile(
+        join(folder, 'other.json'),
+        JSON.stringify({ version: 1, reformatMs: 0, layers: { elsewhere: { int8Ms: 1, floatMs: 2 } } }),
+      );
+      const file = join(folder, 'int8-gate.yml');
+      await writeFile(
+        join(folder, 'asked.yml'),
+        (await readFile(file, 'utf8')).replace('  images: 3', `  images: 3\n  ${line}`),
+      );
+      const { status, stderr } = await gate('plan', '--config', 'asked.yml');
+      expect(stderr.replace(/\s+/g, ' ')).toMatch(words);
+      expect(stderr).not.toMatch(/Sensitivity of/);
+      expect(status).toBe(2);
+    },
+    60_000,
+  );
+});
+
 describe('Ctrl-C and the same command again', () => {
   test(
     'goes on where it was, and ends as if nothing had happened',

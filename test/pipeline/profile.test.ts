@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Confirmation } from '../../src/pipeline/confirm.js';
-import { formatProfile, parseProfile, profileOf } from '../../src/pipeline/profile.js';
+import { formatProfile, parseProfile, profileFor, profileOf } from '../../src/pipeline/profile.js';
 
 type Layer = NonNullable<Confirmation['engines'][number]['details']['layers']>[number];
 const kernel = (part: Partial<Layer>): Layer => ({
@@ -67,4 +67,16 @@ describe('a profile of latencies', () => {
     [{ version: 1, reformatMs: 0, layers: { a: { int8Ms: 1 } } }, 'p.json layers["a"]'],
     [{ version: 1, reformatMs: 0, layers: { a: { int8Ms: 1, floatMs: '2' } } }, 'p.json layers["a"]'],
   ])('%j is refused by name', (value, where) => expect(() => parseProfile(value, 'p.json')).toThrow(where));
+
+  test('is taken for a network that has most of its layers, renamed ones aside', () => {
+    const profile = profileOf(engines(float, int8), planned('a', 'b', 'c'))!;
+    expect(profileFor(planned('a', 'b', 'other'), profile, 'p.json')).toBe(profile);
+  });
+
+  test('of another network is refused: its price would be none', () => {
+    const profile = profileOf(engines(float, int8), planned('a', 'b', 'c'))!;
+    expect(() => profileFor(planned('a', 'x', 'y'), profile, 'p.json')).toThrow(
+      'p.json layers: 2 of 3 names are no layers of the model, "b" for one: it is another network\'s profile',
+    );
+  });
 });

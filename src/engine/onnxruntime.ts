@@ -289,6 +289,8 @@ class ProbeSession implements Probe {
     options: RunOptions = {},
   ): Promise<void> {
     const { probe, inputs, workers } = this;
+    // The models as they were written, before threads shared them, are done with.
+    collectGarbage();
     await inOrder(
       feed.count,
       workers.length * 2,

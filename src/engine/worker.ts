@@ -102,7 +102,7 @@ async function answer(
 }
 
 /** Activations that may be dead before V8 is made to look. */
-const GARBAGE_BYTES = 64 * 2 ** 20;
+const GARBAGE_BYTES = 32 * 2 ** 20;
 let garbage = 0;
 
 async function probe(

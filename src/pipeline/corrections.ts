@@ -48,7 +48,7 @@ export async function heldBackMeter(bench: Bench, plan: PrecisionPlan): Promise<
     bytes: Uint8Array,
     job: (session: Loaded) => Promise<T>,
   ): Promise<T> => {
-    const session = await bench.engine.load(modelOf(bench, name, bytes), { extraOutputs: heads });
+    const session = await bench.engine.load(modelOf(bench, name, bytes), { extraOutputs: heads, lean: true });
     try {
       return await job(session);
     } finally {

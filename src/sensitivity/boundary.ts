@@ -26,7 +26,7 @@ export async function boundaryOf(
   );
   const session = await engine.load(
     { name: model.name, bytes: encodeModel(model.proto) },
-    { extraOutputs: names },
+    { extraOutputs: names, lean: true },
   );
   try {
     await session.run({ ...feed, count: 1 }, (_i, outputs) => {

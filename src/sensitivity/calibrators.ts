@@ -5,7 +5,7 @@ import {
   type TensorStatistics,
 } from '../calibration/index.js';
 import { Interrupted } from '../faults/index.js';
-import type { Engine, ImageFeed, Power, ProbeCase, ProbeProgram } from '../engine/index.js';
+import type { Engine, ImageFeed, Power, Probe, ProbeCase, ProbeProgram } from '../engine/index.js';
 import type { Graph, Model, ModelProto } from '../onnx/index.js';
 import { placeQuantizers, quantize, type Layer, type OperatorScope } from '../quantization/index.js';
 import { bypassWhere } from './bypass.js';
@@ -227,17 +227,11 @@ async function measureTrials(
   [from, to]: readonly [number, number],
 ): Promise<void> {
   if (from >= to) return;
-  const { engine, feed, signal, onProgress } = input;
+  const { feed, signal, onProgress } = input;
   const later = { ...feed, count: to - from, image: (i: number) => feed.image(from + i) };
   for (let start = 0; start < trials.length; start += CASES) {
     const some = trials.slice(start, start + CASES);
-    const writer = new CaseWriter(cut, input.model);
-    for (const { group, candidate } of some) {
-      if (signal.aborted) throw new Interrupted();
-      const own = new Set(groups[group]?.tensors);
-      writer.add(bypassWhere(cut.quantized[candidate] as ModelProto, (tensor) => !own.has(tensor)));
-    }
-    const probe = await (engine.probe as NonNullable<typeof engine.probe>).call(engine, writer.program());
+    const probe = await openProbe(input, cut, groups, some);
     try {
       await probe.run(
         later,
@@ -250,6 +244,22 @@ async function measureTrials(
       await probe.release();
     }
   }
+}
+
+/** A probe with a case for each trial. By itself, so that models are in memory once, in what the engine's threads share. */
+function openProbe(
+  { engine, model, signal }: ChoiceInput,
+  cut: Cut,
+  groups: readonly Group[],
+  trials: readonly Trial[],
+): Promise<Probe> {
+  const writer = new CaseWriter(cut, model);
+  for (const { group, candidate } of trials) {
+    if (signal.aborted) throw new Interrupted();
+    const own = new Set(groups[group]?.tensors);
+    writer.add(bypassWhere(cut.quantized[candidate] as ModelProto, (tensor) => !own.has(tensor)));
+  }
+  return (engine.probe as NonNullable<typeof engine.probe>).call(engine, writer.program());
 }
 
 /** Regions that head tensors depend on: post-processing is left out. */

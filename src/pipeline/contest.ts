@@ -42,9 +42,9 @@ export interface ContestInput {
 /**
  * Ranges that are best for each scale alone need not be best together: an error of the head counts background, nearly all of
  * it, like objects, and choices among hundreds are made on few images. So detections have the last word. A heat finds the
- * most promising calibrator beside the standard one; both and the mix are then measured as they would be written. The mix is
- * taken if no calibrator agrees better. Between calibrators the standard one stays unless the other is surely better: on a
- * few images several are alike, and the largest of several figures is mostly luck.
+ * most promising calibrator beside the standard one; both and the mix are then measured as they would be written. The other
+ * calibrator takes the place of the standard one where it is surely better: on a few images several are alike, and the
+ * largest of several figures is mostly luck. The mix is taken where it agrees at least as well as the one of both that is left.
  */
 export async function holdContest(input: ContestInput): Promise<Contest> {
   const { singles, standard, images } = input;
@@ -75,17 +75,19 @@ function judge(
   const shares = (name: string): readonly number[] =>
     agreementShares(finals.get(name) as readonly Agreement[]).map(orNothing);
   const figure = (name: string): number => orNothing(agreementOf(finals.get(name) as readonly Agreement[]));
-  const singles = [...finals.keys()].filter((name) => name !== MIX);
-  const best = singles.reduce((a, b) => (figure(b) > figure(a) ? b : a));
-  if (figure(MIX) >= figure(best))
-    return { taken: MIX, reason: `no calibrator alone agrees better with FP32 than the mix` };
-  if (best === standard) return { taken: best, reason: `it agrees better with FP32 than the mix` };
-  if (isAbove(shares(best), shares(standard)))
-    return { taken: best, reason: `it agrees better with FP32 than the mix, and surely than ${standard}` };
-  return {
-    taken: standard,
-    reason: `${best} agrees better with FP32 than the mix, and is not surely better than ${standard}`,
-  };
+  const other = [...finals.keys()].find((name) => name !== MIX && name !== standard);
+  const replaced = other !== undefined && isAbove(shares(other), shares(standard));
+  const single = replaced ? other : standard;
+  const doubted =
+    other !== undefined && !replaced && figure(other) > figure(standard)
+      ? `, and ${other} is not surely better than ${standard}`
+      : '';
+  return figure(MIX) >= figure(single)
+    ? { taken: MIX, reason: `detections agree with FP32's at least as well as those of ${single}${doubted}` }
+    : {
+        taken: single,
+        reason: `detections agree better with FP32's than those of the mix${replaced ? `, and surely better than those of ${standard}` : doubted}`,
+      };
 }
 
 /** A network that detects nothing where FP32 does nothing either is told by nothing. */

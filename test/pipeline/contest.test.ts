@@ -33,7 +33,7 @@ async function contest(
 test('the mix is taken where no calibrator alone agrees better', async () => {
   const ended = await contest({ 'percentile:99': images(0.8), entropy: images(0.82), mix: images(0.82) });
   expect(ended).toMatchObject({ taken: MIX, by: 'detections' });
-  expect(ended.reason).toMatch(/no calibrator alone agrees better/);
+  expect(ended.reason).toMatch(/at least as well as those of entropy$/);
 });
 
 test('the standard calibrator is taken where it agrees better than the mix', async () => {
@@ -43,14 +43,20 @@ test('the standard calibrator is taken where it agrees better than the mix', asy
 });
 
 test('another calibrator that beats the mix takes the place of the standard one if it is surely better', async () => {
-  const mix = images(0.7);
-  const surely = { 'percentile:99': images(0.8), entropy: images(0.85), mix };
-  expect((await contest(surely)).taken).toBe('entropy');
+  const surely = { 'percentile:99': images(0.8), entropy: images(0.85), mix: images(0.7) };
+  const ended = await contest(surely);
+  expect(ended.taken).toBe('entropy');
+  expect(ended.reason).toMatch(/surely better than those of percentile:99/);
   // The same lead, on images that say now this and now that.
   const perhaps = { ...surely, entropy: images(0.85, 0.15) };
-  const ended = await contest(perhaps);
-  expect(ended.taken).toBe('percentile:99');
-  expect(ended.reason).toMatch(/entropy agrees better .* not surely better than percentile:99/);
+  const doubted = await contest(perhaps);
+  expect(doubted.taken).toBe('percentile:99');
+  expect(doubted.reason).toMatch(/entropy is not surely better than percentile:99/);
+});
+
+test('a lead that is not sure does not keep the mix from the place of the standard calibrator', async () => {
+  const finals = { 'percentile:99': images(0.8), entropy: images(0.85, 0.15), mix: images(0.82) };
+  expect((await contest(finals)).taken).toBe(MIX);
 });
 
 test('only the most promising calibrator beside the standard one goes on, and the standard one needs no heat', async () => {

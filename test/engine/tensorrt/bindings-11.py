@@ -156,6 +156,7 @@ class Builder:
 class IExecutionContext:
     def __init__(self):
         self._shapes, self._addresses, self.profiler = {}, {}, None
+        self.enqueue_emits_profile = True
 
     def set_input_shape(self, name, shape):
         self._shapes[name] = list(shape)
@@ -174,7 +175,7 @@ class IExecutionContext:
         of = lambda name: (ctypes.c_float * count).from_address(self._addresses[name])
         for i, value in enumerate(of("images")):
             of("output0")[i] = value + 1
-        if self.profiler is not None:
+        if self.profiler is not None and self.enqueue_emits_profile:
             self.profiler.report_layer_time("conv", 0.5)
         return True
 

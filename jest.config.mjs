@@ -12,5 +12,5 @@ export default {
     ],
   },
   maxWorkers: 2,
-  testTimeout: 60000,
+  testTimeout: 240_000,
 };

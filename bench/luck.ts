@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { pickImages, type DetectionTable, type GroundTruth } from '../src/dataset/index.js';
 import { evaluateCoco, mulberry32, pairedBootstrap } from '../src/evaluation/index.js';
 import { startPlan } from '../src/pipeline/committed-plan.js';
-import { subsetOf } from '../src/pipeline/preprocessing-trials.js';
+import { subsetOf } from '../src/pipeline/detect.js';
 import { basisOf, buildVariant, rankLayers, withBench } from '../src/pipeline/run.js';
 import { keepFloat, resolvePlan } from '../src/quantization/index.js';
 import { loadSettings, type LoadedSettings } from '../src/settings/index.js';

@@ -19,7 +19,7 @@ import {
   type Corrected,
   type HeldBackMeter,
 } from './corrections.js';
-import { modelOf, tryDecode } from './detect.js';
+import { modelOf, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
 
 /** A network with the statistics of its tensors. */
@@ -143,20 +143,9 @@ class Field {
     const { bench, plan, feed, reference } = this;
     const bytes = encodeModel(quantize(model, plan, this.rangesOf(name)).proto);
     const found = await detections(bench, `INT8 with ${name}`, bytes, { ...feed, count });
-    return agreementByImage(firstOf(reference, count), found, count);
+    const first = Array.from({ length: count }, (_, image) => image);
+    return agreementByImage(subsetOf(reference, first), found, count);
   }
-}
-
-/** Detections of the first images. */
-function firstOf(table: DetectionTable, images: number): DetectionTable {
-  const first = new DetectionBuilder();
-  const { image, category, bbox, score } = table;
-  for (let i = 0; i < score.length; i++)
-    if ((image[i] as number) < images) {
-      const [x, y, w, h] = bbox.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
-      first.push(image[i] as number, category[i] as number, x, y, w, h, score[i] as number);
-    }
-  return first.finish();
 }
 
 /** Of a feed; a network whose outputs cannot be decoded, as where they are NaN, detects nothing. */

@@ -88,3 +88,24 @@ export function tryDecode(...args: Parameters<typeof decodeInto>): boolean {
     return false;
   }
 }
+
+/** Detections on the images of a subset, numbered as in the subset. */
+export function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
+  const place = new Map(subset.map((image, i) => [image, i]));
+  const table = new DetectionBuilder();
+  for (let k = 0; k < detections.count; k++) {
+    const image = place.get(detections.image[k] as number);
+    if (image === undefined) continue;
+    const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
+    table.push(
+      image,
+      detections.category[k] as number,
+      x as number,
+      y as number,
+      width as number,
+      height as number,
+      detections.score[k] as number,
+    );
+  }
+  return table.finish();
+}

@@ -7,7 +7,7 @@ import {
 } from '../dataset/index.js';
 import type { PreprocessingTrial } from '../diagnosis/index.js';
 import { compareFound, evaluateCoco } from '../evaluation/index.js';
-import { modelOf, tryDecode } from './measure.js';
+import { modelOf, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
 
 /** FP32 below this mAP on the subset may have the wrong scale of its input. */
@@ -71,25 +71,4 @@ async function detectSubset(bench: Bench, spec: PreprocessingSpec): Promise<Dete
   } finally {
     await session.release();
   }
-}
-
-/** Detections on the images of a subset, numbered as in the subset. */
-export function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
-  const place = new Map(subset.map((image, i) => [image, i]));
-  const table = new DetectionBuilder();
-  for (let k = 0; k < detections.count; k++) {
-    const image = place.get(detections.image[k] as number);
-    if (image === undefined) continue;
-    const [x, y, width, height] = detections.bbox.subarray(4 * k, 4 * k + 4);
-    table.push(
-      image,
-      detections.category[k] as number,
-      x as number,
-      y as number,
-      width as number,
-      height as number,
-      detections.score[k] as number,
-    );
-  }
-  return table.finish();
 }

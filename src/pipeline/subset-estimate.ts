@@ -5,9 +5,8 @@ import { encodeModel } from '../onnx/index.js';
 import { planRanges, quantize, type PrecisionPlan } from '../quantization/index.js';
 import { SqnrMeter, steeringNoise, type PlanEstimate } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
-import { subsetOf } from './preprocessing-trials.js';
 import { digestOf, identityOf, imageDigest } from './keys.js';
-import { modelOf, tryDecode } from './measure.js';
+import { modelOf, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis } from './run.js';
 

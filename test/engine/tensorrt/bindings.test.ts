@@ -3,43 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PreprocessingSpec } from '../../../src/dataset/index.js';
 import {
   TensorRtWorker,
   createTensorRtEngine,
   type HostTensor,
-  type ImageFeed,
   type TensorRtEngine,
 } from '../../../src/engine/index.js';
+import { plainFeed } from './plain-feed.js';
 
 // The worker's own code, over the names that TensorRT 11's bindings have.
 const SCRIPT = 'test/engine/tensorrt/bindings-11.py';
-const spec: PreprocessingSpec = {
-  resize: 'stretch',
-  height: 4,
-  width: 4,
-  interpolation: 'opencv',
-  color: 'rgb',
-  pad: 114,
-  scale: 1,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  layout: 'nchw',
-  dtype: 'float32',
-  exif: true,
-};
-/** Image i has the value i + 1 everywhere. */
-const feed: ImageFeed = {
-  count: 5,
-  spec,
-  image: (i) =>
-    Promise.resolve({
-      pixels: new Uint8Array(48).fill(i + 1),
-      width: 4,
-      height: 4,
-      geometry: { scaleX: 1, scaleY: 1, padX: 0, padY: 0, originalWidth: 4, originalHeight: 4 },
-    }),
-};
+const feed = plainFeed(5, 'float32');
 
 /** The worker is Python's, which a machine for tests need not have. */
 const withPython = spawnSync('python3', ['--version']).status === 0 ? describe : describe.skip;

@@ -4,7 +4,6 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheVersionOf } from '../../../src/calibration/index.js';
-import type { PreprocessingSpec } from '../../../src/dataset/index.js';
 import {
   createTensorRtEngine,
   type HostTensor,
@@ -13,34 +12,9 @@ import {
   type TensorRtOptions,
 } from '../../../src/engine/index.js';
 import { InputFault, Interrupted, SurroundingsFault } from '../../../src/faults/index.js';
+import { SIZE, plainFeed } from './plain-feed.js';
 
-const SIZE = 4;
-const spec: PreprocessingSpec = {
-  resize: 'stretch',
-  height: SIZE,
-  width: SIZE,
-  interpolation: 'opencv',
-  color: 'rgb',
-  pad: 114,
-  scale: 1,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  layout: 'nchw',
-  dtype: 'float16',
-  exif: true,
-};
-/** Image i has the value i + 1 everywhere. */
-const feed = (count: number): ImageFeed => ({
-  count,
-  spec,
-  image: (i) =>
-    Promise.resolve({
-      pixels: new Uint8Array(3 * SIZE * SIZE).fill(i + 1),
-      width: SIZE,
-      height: SIZE,
-      geometry: { scaleX: 1, scaleY: 1, padX: 0, padY: 0, originalWidth: SIZE, originalHeight: SIZE },
-    }),
-});
+const feed = (count: number): ImageFeed => plainFeed(count, 'float16');
 const model = { name: 'detector.onnx', bytes: Uint8Array.of(1, 2, 3), precision: 'int8' } as const;
 
 let folder = '';

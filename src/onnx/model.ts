@@ -38,6 +38,8 @@ export interface Model {
   readonly biasShifts?: ReadonlyMap<string, Float32Array>;
   /** The Q/DQ file that this float model was taken out of, when it was one. */
   readonly quantized?: ModelProto;
+  /** That file as it came, where `quantized` is what TensorRT makes of it instead: UINT8 codes taken as INT8. */
+  readonly misread?: ModelProto;
 }
 
 /** Protobuf's own limit for a message. */

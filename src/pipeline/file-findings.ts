@@ -3,13 +3,14 @@ import { encodeModel, opsetOf, parseModel } from '../onnx/index.js';
 import { keepFloat, storedIntegers } from '../quantization/index.js';
 import type { Finding } from '../report/index.js';
 import { choiceFinding, correctionFindings } from './choices.js';
-import { buildVariant, type Basis, type Variant } from './run.js';
+import { sqnrOf } from './measure.js';
+import { buildVariant, quantizedBy, type Basis, type Variant } from './run.js';
 import { counted } from '../words/index.js';
 
 /** What the Q/DQ file itself tells (of models that came quantized), and what INT8 would cost in the head, where asked. */
 export async function fileFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
   return [
-    ...lintFindings(basis),
+    ...(await lintFindings(basis, int8)),
     ...roundedReference(basis),
     ...newOpset(basis),
     ...correctionFindings(basis.corrections),
@@ -46,25 +47,45 @@ const SAYS: Readonly<
   note: { severity: 'info', words: '' },
 };
 
+/** Rules about codes that TensorRT takes for others than ONNX means. */
+const MISREAD: ReadonlySet<string> = new Set(['unsigned', 'no-zero-point']);
+
 /** One finding a rule. */
-function lintFindings({ bench }: Basis): readonly Finding[] {
-  const { model } = bench;
-  if (model.quantized === undefined) return [];
-  const parsed = parseModel(encodeModel(model.quantized), model.name);
+async function lintFindings(basis: Basis, int8: Variant): Promise<readonly Finding[]> {
+  const { model } = basis.bench;
+  const file = model.misread ?? model.quantized;
+  if (file === undefined) return [];
+  const parsed = parseModel(encodeModel(file), model.name);
   const { findings } = lintModel({ ...parsed, ...(model.early && { early: model.early }) });
   const rules = new Map<string, LintFinding[]>();
   for (const one of findings) rules.set(one.rule, [...(rules.get(one.rule) ?? []), one]);
+  const read = await howRead(basis, int8);
   return [...rules].map(([rule, list]) => {
     const [first] = list as [LintFinding];
     const more = list.length > 1 ? `, and so at ${list.length - 1} more` : '';
+    const sentence = `${SAYS[first.severity].words}${first.node} ${first.why}${more}.`;
     return {
       kind: `qdq-${rule}`,
       severity: SAYS[first.severity].severity,
       subject: first.node,
-      sentence: `${SAYS[first.severity].words}${first.node} ${first.why}${more}.`,
+      sentence: MISREAD.has(rule) && read !== undefined ? `${sentence} ${read}` : sentence,
       advice: first.fix,
     };
   });
+}
+
+/** What the report's numbers are of, where TensorRT reads the file otherwise than it says, and what that costs. */
+async function howRead(basis: Basis, int8: Variant): Promise<string | undefined> {
+  const { bench, reference } = basis;
+  const { model, subset } = bench;
+  if (model.misread === undefined) return undefined;
+  const said = quantizedBy(
+    { ...basis, bench: { ...bench, model: { ...model, quantized: model.misread } } },
+    int8.plan,
+  );
+  const before = await sqnrOf(bench, 'INT8 as the file says', said.bytes, reference);
+  const decibels = (value: number | undefined): string => `${(value ?? NaN).toFixed(1)} dB`;
+  return `All numbers here are simulated as TensorRT reads the file: over ${counted(subset.length, 'image')} the outputs' SQNR is ${decibels(int8.measured.sqnr)}, as the file says it would be ${decibels(before)}.`;
 }
 
 /** Weights that the file stores as integers: what rounding them cost is in FP32 too, which stands for them here. */

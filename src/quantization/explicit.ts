@@ -22,6 +22,7 @@ import { foldWeights } from './fold.js';
 import { isCompute, listLayers, movedInputs } from './layers.js';
 import { resolvePlan } from './plan.js';
 import { joinBefore } from './shared-scales.js';
+import { asTensorrtReads } from './signed.js';
 import type { Layer, PrecisionPlan, ScaleRecord } from './types.js';
 import { widened } from './widen.js';
 
@@ -33,7 +34,8 @@ const INTEGER =
  * {@link foldWeights}), or, of a Q/DQ file as quantization-aware training or another tool
  * left it, the model with every Q/DQ taken out and integer weights turned back into float. The latter remembers the
  * file as `quantized`, from which {@link quantize} takes what a plan wants in INT8. FP16 in such a file becomes FP32,
- * see {@link widened}.
+ * see {@link widened}; UINT8 codes become what TensorRT takes them for, see {@link asTensorrtReads}, and the file as it
+ * came is kept as `misread`.
  * @throws InputFault when the file holds integer operators, whose float form is lost.
  */
 export function floatModelOf(given: Model): Model {
@@ -48,7 +50,13 @@ export function floatModelOf(given: Model): Model {
   }
   const full = widened(named);
   const float = new Bypass(buildGraph({ proto: full }), () => false).write(full);
-  return { ...model, proto: foldWeights(float), quantized: named };
+  const signed = asTensorrtReads(named);
+  return {
+    ...model,
+    proto: foldWeights(float),
+    quantized: signed?.proto ?? named,
+    ...(signed !== undefined && { misread: named }),
+  };
 }
 
 /** Says by whom a model was quantized, where that shows, and what to give instead. */

@@ -35,6 +35,8 @@ export interface DropDecision {
   readonly interval: readonly [low: number, high: number] | undefined;
   /** Images that the interval rests on: for a class, those that hold it. */
   readonly images: number;
+  /** Inconclusive only because the images are too few: the interval clears the limit. */
+  readonly onlyFew: boolean;
   /** About how many of such images would decide. */
   readonly imagesToDecide: number | undefined;
   /** What the reader must know besides the numbers; empty, or sentences with a space in front. */
@@ -58,6 +60,7 @@ export function decideDrop(evidence: DropEvidence): DropDecision {
       kind: drop <= allowed ? 'pass' : 'fail',
       interval: undefined,
       images: evidence.images,
+      onlyFew: false,
       imagesToDecide: undefined,
       words: '',
     };
@@ -77,6 +80,7 @@ export function decideDrop(evidence: DropEvidence): DropDecision {
     kind: few ? 'inconclusive' : clear,
     interval: [low, high],
     images,
+    onlyFew: few && clear === 'pass',
     imagesToDecide,
     words: `${outcomeWords(evidence, clear, lowest, images, imagesToDecide)}${doubt(interval, images, held(evidence), few)}`,
   };

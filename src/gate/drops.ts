@@ -193,7 +193,7 @@ function withExpired(
 function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metric' | 'subject'> {
   const { after, side } = held;
   const { intervals } = side;
-  const { kind, interval, images, imagesToDecide, words } = decided(allowed, held);
+  const { kind, interval, images, onlyFew, imagesToDecide, words } = decided(allowed, held);
   return {
     kind,
     limit: `drop ≤ ${fixed(allowed)}`,
@@ -204,6 +204,7 @@ function dropCheck(name: string, allowed: number, held: Held): Omit<Check, 'metr
       ...(intervals !== undefined && { method: intervals.method, confidence: intervals.confidence }),
       images,
     }),
+    ...(onlyFew && { onlyFew }),
     ...(imagesToDecide !== undefined && { imagesToDecide }),
     sentence: `${dropWords(name, allowed, held)}${words}`,
   };
@@ -218,10 +219,16 @@ function decided(allowed: number, { before, after, interval, side }: Held): Drop
 function dropWords(name: string, allowed: number, held: Held): string {
   const { before, after, side } = held;
   const drop = before - after;
-  const moved = drop >= 0 ? `fell by ${fixed(drop)}` : `rose by ${fixed(-drop)}`;
+  const moved = movedBy(drop);
   const { interval } = decided(allowed, held);
   const spread =
     interval === undefined ? '' : ` (drop between ${fixed(interval[0])} and ${fixed(interval[1])})`;
   const from = side.against === 'fp32' ? 'from' : 'from the base,';
   return `${name} ${moved}${spread} ${from} ${fixed(before)} to ${fixed(after)}; a drop of at most ${fixed(allowed)} is allowed.`;
+}
+
+/** What rounds to 0.000 may still show as a change between two rounded numbers. */
+function movedBy(drop: number): string {
+  if (drop !== 0 && Math.abs(drop) < NOTHING) return `${drop > 0 ? 'fell' : 'rose'} by less than 0.001`;
+  return drop >= 0 ? `fell by ${fixed(drop)}` : `rose by ${fixed(-drop)}`;
 }

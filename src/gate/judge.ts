@@ -56,6 +56,11 @@ function checksOf({ base, waivers = NO_WAIVERS, baseMissing = 'fail', ...judgeme
   ];
 }
 
+/** Whether nothing but the number of validation images keeps it from passing. */
+export function wantsOnlyImages({ kind, checks }: Verdict): boolean {
+  return kind === 'inconclusive' && checks.every((check) => check.kind === 'pass' || check.onlyFew === true);
+}
+
 /** 0 for a pass, 1 for anything that blocks. */
 export function exitStatusOf(verdict: Verdict): ExitStatus {
   return verdict.kind === 'pass' || (verdict.kind === 'inconclusive' && verdict.counts === 'pass')

@@ -61,6 +61,8 @@ export interface Check {
   readonly method?: 'percentile' | 'bca';
   readonly confidence?: number;
   readonly images?: number;
+  /** The interval clears the limit: it is inconclusive only for resting on too few images, which no engine can mend. */
+  readonly onlyFew?: true;
   /** About how many images would decide an inconclusive drop, if it stayed as it is. */
   readonly imagesToDecide?: number;
   /** The finding in one sentence. */

@@ -12,6 +12,7 @@ import type { PlanSearch } from '../sensitivity/index.js';
 import type { Measured } from './measure.js';
 import type { Bench } from './prepare.js';
 import type { Found, Variant } from './run.js';
+import { todoOf } from './todo.js';
 import { VERSION } from './version.js';
 import { basename } from 'node:path';
 
@@ -148,16 +149,17 @@ function verdictSection(
     blocks: exitStatusOf(verdict) !== 0,
     candidate,
     why: whyOf(found, verdict, candidate),
-    todo: verdict.kind === 'pass' ? [] : todoOf(found, verdict, findings),
+    todo: verdict.kind === 'pass' ? [] : todoFor(found, verdict, findings),
     checks: verdict.checks.map(checkSection),
   };
 }
 
-/** Waivers have a section of their own. */
+/** Waivers have a section of their own; what the search asks of a check is no part of the report. */
 function checkSection(check: Check): Report['verdict']['checks'][number] {
   const { interval } = check;
   const section = { ...check, ...(interval !== undefined && { interval: [...interval] }) };
   delete section.waiver;
+  delete section.onlyFew;
   return section as Report['verdict']['checks'][number];
 }
 
@@ -198,28 +200,20 @@ function noneOf({ points, ended, blame }: PlanSearch): string {
   return `${tried}${why}.${blamed}`;
 }
 
-function todoOf(
-  { rows, bench, int8, mixed }: Found,
+function todoFor(
+  { found, rows = [], bench, int8, mixed }: Found,
   verdict: Verdict,
   findings: readonly Finding[],
 ): string[] {
-  const advice = [
-    ...new Set(findings.filter(({ severity }) => severity !== 'info').map((finding) => finding.advice)),
-  ];
-  if (verdict.kind === 'inconclusive')
-    advice.push(
-      'Add validation images, or allow a larger drop: the interval is wider than the room to the limit.',
-    );
-  if (bench.settings.gate.candidate === 'int8' && mixed === undefined)
-    advice.push('Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).');
-  const precision = resolvePlan(int8.plan, bench.layers);
-  const worst = (rows ?? [])
-    .filter(({ layer }) => precision.get(layer.name) === 'int8')
-    .slice(0, 3)
-    .map(({ layer }) => layer.name);
-  if (worst.length > 0)
-    advice.push(
-      `Most sensitive in INT8: ${worst.join(', ')}. Name them in quantization.keepFloat to keep them float.`,
-    );
-  return advice;
+  const precision = resolvePlan((mixed ?? int8).plan, bench.layers);
+  return todoOf({
+    verdict,
+    findings,
+    ranked: rows.map(({ layer }) => layer.name),
+    inInt8: (name) => (precision.get(name) ?? 'int8') === 'int8',
+    searched:
+      bench.settings.gate.candidate === 'int8' && mixed === undefined
+        ? 'not'
+        : (found?.search.ended ?? 'cheapest'),
+  });
 }

@@ -21,6 +21,7 @@ import {
 } from './corrections.js';
 import { modelOf, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
+import { counted } from '../words/index.js';
 
 /** A network with the statistics of its tensors. */
 interface Quantizable {
@@ -51,7 +52,7 @@ export async function bestRanges(
 ): Promise<BestRanges> {
   const { progress } = bench.context;
   const { calibration } = bench.settings;
-  progress.phase(`Choosing calibrators on ${bench.heldBack.count} calibration images held back`);
+  progress.phase(`Choosing calibrators on ${counted(bench.heldBack.count, 'calibration image')} held back`);
   const candidates = rangeCandidates(statistics, calibration);
   const choices = await choicesOf(bench, statistics, candidates);
   progress.end();

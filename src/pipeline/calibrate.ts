@@ -29,6 +29,7 @@ import {
 } from './corrections.js';
 import { modelOf } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
+import { counted } from '../words/index.js';
 
 /** What calibration gives. */
 export interface Calibrated {
@@ -64,7 +65,9 @@ export async function calibrate(
   // A model with Q/DQ is taken as it is, and one image cannot be held back from itself.
   const corrects = bench.model.quantized === undefined && bench.heldBack.count > 0;
   const phase = (what: string): void =>
-    bench.context.progress.phase(`${what} on ${bench.heldBack.count} calibration images held back`);
+    bench.context.progress.phase(
+      `${what} on ${counted(bench.heldBack.count, 'calibration image')} held back`,
+    );
   const corrections: Correction[] = [];
   let seen = await see(bench, options);
   if (corrects && equalization === 'auto') {

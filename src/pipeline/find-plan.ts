@@ -1,5 +1,5 @@
 import { InputFault } from '../faults/index.js';
-import { exitStatusOf } from '../gate/index.js';
+import { exitStatusOf, wantsOnlyImages } from '../gate/index.js';
 import { calibratorOf, formatPlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import {
   layersBehind,
@@ -99,7 +99,7 @@ export async function findPlan(
     if (formatPlan(plan) === formatPlan(int8.plan)) return int8;
     if (formatPlan(plan) === formatPlan(kept.plan)) return kept;
     const extra = Object.keys(plan.layers).length - Object.keys(int8.plan.layers).length;
-    return buildVariant(basis, `mixed precision, ${extra} more layers in float,`, plan);
+    return buildVariant(basis, `mixed precision with ${extra} more in float`, plan);
   };
   const price = await pricerOf(basis);
   let best: PlanOutcome | undefined;
@@ -178,14 +178,15 @@ function signed({ bench }: Basis, plan: PrecisionPlan): PrecisionPlan {
 
 /**
  * A plan holds when the gate would let it pass and its fall itself is within the limits: where the settings let an
- * interval that straddles a limit pass, a fall beyond the limit is still nothing to look for.
+ * interval that straddles a limit pass, a fall beyond the limit is still nothing to look for. Where only the number of
+ * images keeps the gate from passing, no plan can do more than clear the limits.
  */
 export function outcomeOf({ bench, fp32 }: Basis, variant: Variant): PlanOutcome {
   const verdict = judgeVariant(bench, fp32, variant);
   const plain = judgePoint(bench, fp32, variant);
   const { drop, low, high } = variant.drop.map;
   return {
-    passes: exitStatusOf(verdict) === 0 && plain.kind === 'pass',
+    passes: (exitStatusOf(verdict) === 0 || wantsOnlyImages(verdict)) && plain.kind === 'pass',
     verdict: verdict.kind,
     score: variant.measured.evaluation.stats.AP,
     drop,

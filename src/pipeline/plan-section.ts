@@ -2,9 +2,13 @@ import { basename } from 'node:path';
 import { planMatches, resolvePlan, withMacs, type PrecisionPlan } from '../quantization/index.js';
 import type { PlanSection, SearchPoint } from '../report/index.js';
 import { paretoFront, type PlanPoint, type Price } from '../sensitivity/index.js';
+import { listed } from '../words/index.js';
 import { ageSentence } from './committed-plan.js';
 import { finite } from './layer-rows.js';
 import type { Found } from './run.js';
+
+/** Layers named where one plan is told by what it has other than another. */
+const NAMED = 6;
 
 /** Every plan that was tried, in that order. */
 export function searchSection({ found, int8 }: Found): readonly SearchPoint[] | undefined {
@@ -115,8 +119,8 @@ function alternativeOf(
   const more = kept.filter((name) => !own.has(name));
   const less = [...own].filter((name) => !kept.includes(name));
   const words = [
-    ...(more.length > 0 ? [`${more.join(', ')} in float as well`] : []),
-    ...(less.length > 0 ? [`${less.join(', ')} in INT8`] : []),
+    ...(more.length > 0 ? [`${listed(more, NAMED)} in float as well`] : []),
+    ...(less.length > 0 ? [`${listed(less, NAMED)} in INT8`] : []),
     ...calibratorWords(point.plan, best?.plan ?? base, base, new Set([...kept, ...own])),
   ].join(', ');
   return {

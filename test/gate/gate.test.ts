@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { exitStatusOf, judge, type Judgement } from '../../src/gate/index.js';
+import { exitStatusOf, judge, wantsOnlyImages, type Judgement } from '../../src/gate/index.js';
 import { candidate, interval } from './numbers.js';
 
 const base = { reference: candidate(0.9), images: 200, inconclusive: 'fail', intervals: undefined } as const;
@@ -18,6 +18,25 @@ describe('a drop', () => {
     const found = verdict({ thresholds, candidate: candidate(AP), intervals });
     expect(found.kind).toBe(kind);
     expect(exitStatusOf(found)).toBe(status);
+  });
+
+  test.each([
+    ['clear of the limit, so that only images lack', interval(-0.01, 0.012), true],
+    ['across the limit', interval(-0.01, 0.04), undefined],
+  ])('from few images is inconclusive with an interval %s', (_, intervals, onlyFew) => {
+    const found = verdict({ thresholds, candidate: candidate(0.9004), intervals, images: 19 });
+    expect(found.kind).toBe('inconclusive');
+    expect(found.checks[0]?.onlyFew).toBe(onlyFew);
+    expect(wantsOnlyImages(found)).toBe(onlyFew === true);
+  });
+
+  test('that rounds to nothing is told as less than 0.001', () => {
+    const said = (AP: number) =>
+      verdict({ thresholds, candidate: candidate(AP), intervals: interval(-0.01, 0.012) }).checks[0]
+        ?.sentence;
+    expect(said(0.9004)).toMatch(/^mAP50-95 rose by less than 0\.001 \(/);
+    expect(said(0.8996)).toMatch(/^mAP50-95 fell by less than 0\.001 \(/);
+    expect(said(0.9)).toMatch(/^mAP50-95 fell by 0\.000 \(/);
   });
 
   test('from an FP32 that finds nothing says nothing, and does not pass', () => {

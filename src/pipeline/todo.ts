@@ -1,0 +1,51 @@
+import type { Verdict } from '../gate/index.js';
+import type { Finding } from '../report/index.js';
+import type { PlanSearch } from '../sensitivity/index.js';
+
+/** What advice is made from. */
+export interface TodoInput {
+  readonly verdict: Verdict;
+  readonly findings: readonly Pick<Finding, 'severity' | 'advice' | 'layers'>[];
+  /** Names of layers, most sensitive first; empty where none were ranked. */
+  readonly ranked: readonly string[];
+  /** Whether a layer runs in INT8 in the plan that is judged. */
+  readonly inInt8: (layer: string) => boolean;
+  /** How the search for a mixed plan ended; `not` where the settings have none. */
+  readonly searched: PlanSearch['ended'] | 'not';
+}
+
+/** Layers named as the worst. */
+const WORST = 3;
+
+/** What to do about a verdict that is no pass, most telling first. */
+export function todoOf({ verdict, findings, ranked, inInt8, searched }: TodoInput): string[] {
+  // What INT8 does to layers that the judged plan has in float is mended already.
+  const open = findings.filter(
+    ({ severity, layers = [] }) => severity !== 'info' && (layers.length === 0 || layers.some(inInt8)),
+  );
+  const worst = ranked.filter(inInt8).slice(0, WORST);
+  return [
+    ...new Set(open.map(({ advice }) => advice)),
+    ...(verdict.kind === 'inconclusive' ? room(verdict) : []),
+    ...(searched === 'not' ? ['Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).'] : []),
+    // Where not even all of them in float pass, naming some is no way out.
+    ...(worst.length > 0 && searched !== 'none-passes'
+      ? [
+          `Most sensitive in INT8: ${worst.join(', ')}. Name them in quantization.keepFloat to keep them float.`,
+        ]
+      : []),
+  ];
+}
+
+/** What would decide the drops that nobody can judge: room to the limit, or images where only those lack. */
+function room({ checks }: Verdict): readonly string[] {
+  const drops = checks.filter(({ kind, drop }) => kind === 'inconclusive' && drop !== undefined);
+  return [
+    ...(drops.some(({ onlyFew }) => onlyFew !== true)
+      ? ['Add validation images, or allow a larger drop: the interval is wider than the room to the limit.']
+      : []),
+    ...(drops.some(({ onlyFew }) => onlyFew === true)
+      ? ['Add validation images: the interval is clear of the limit, but rests on too few of them to count.']
+      : []),
+  ];
+}

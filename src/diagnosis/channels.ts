@@ -1,4 +1,5 @@
 import type { TensorExtremes } from '../calibration/index.js';
+import { inFloat, type Tried } from './remedies.js';
 import type { Evidence, Finding, QuantizedTensor } from './types.js';
 import type { WeightEvidence } from './weights.js';
 import { counted, layersOf, listed, short } from './words.js';
@@ -41,12 +42,9 @@ interface Unequal {
 }
 
 /** Layers whose weights lift channels that INT8 has rounded away, worst first. */
-export function unequalChannels({
-  tensors,
-  weights,
-}: Pick<Evidence, 'tensors' | 'weights'>): readonly Finding[] {
+function findUnequal({ tensors, weights }: Pick<Evidence, 'tensors' | 'weights'>): readonly Unequal[] {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const found = weights
+  return weights
     .flatMap((one): Unequal[] => {
       const tensor = byName.get(one.input);
       if (tensor?.extremes === undefined || !tensor.layers.includes(one.layer)) return [];
@@ -58,8 +56,21 @@ export function unequalChannels({
       return gain < GAIN_DB ? [] : [{ weights: one, tensor, gain, coarse, channels: reaches.length }];
     })
     .sort((a, b) => b.gain - a.gain);
+}
+
+/** The worst of those layers, as many as one would keep in float. */
+export function unequalLayers(evidence: Parameters<typeof findUnequal>[0]): readonly string[] {
+  return findUnequal(evidence)
+    .slice(0, 3)
+    .map(({ weights: { layer } }) => layer);
+}
+
+/** Layers whose weights lift channels that INT8 has rounded away, with what float did for them. */
+export function unequalChannels(evidence: Pick<Evidence, 'tensors' | 'weights'> & Tried): readonly Finding[] {
+  const found = findUnequal(evidence);
   const worst = found[0];
   if (worst === undefined) return [];
+  const remedy = inFloat(evidence, unequalLayers(evidence));
   const { weights: one, tensor, gain, coarse, channels } = worst;
   const live = channelReach(tensor.extremes as TensorExtremes)
     .filter((a) => a > 0)
@@ -68,12 +79,15 @@ export function unequalChannels({
   return [
     {
       kind: 'unequal-channels',
-      severity: 'warning',
+      severity: remedy.leave === undefined ? 'warning' : 'info',
       subject: one.layer,
       sentence:
         `${one.layer} reads ${tensor.name}, whose channels reach from ${short(live[0] ?? 0)} to ${short(live.at(-1) ?? 0)} under one scale of ${short(tensor.amax / 127)}${coarse > 0 ? `: ${coarse} of ${channels} channels have fewer than ${FEW_STEPS} INT8 steps` : ''}, and its weights (up to ${short(one.amax)}) lift the weak ones again. One scale for all costs ${short(gain)} dB at its output.` +
-        (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers, 5)}.` : ''),
-      advice: `Keep ${listed(layers.slice(0, 3))} in float (quantization.keepFloat); to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
+        (found.length > 1 ? ` So it is with ${found.length} layers: ${listed(layers, 5)}.` : '') +
+        remedy.sentence,
+      advice:
+        remedy.leave ??
+        `${remedy.keep}; to keep INT8, equalize the channels across layers before the export, or train with quantization.`,
       layers,
       evidence: {
         layers: found.length,
@@ -83,6 +97,7 @@ export function unequalChannels({
         smallest: live[0] ?? 0,
         largest: live.at(-1) ?? 0,
         scale: tensor.amax / 127,
+        ...remedy.evidence,
       },
     },
   ];

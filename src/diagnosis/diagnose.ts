@@ -1,12 +1,12 @@
-import { deadChannels, unequalChannels } from './channels.js';
+import { deadChannels, unequalChannels, unequalLayers } from './channels.js';
 import { nothingDetected } from './detections.js';
 import { oneSidedCalibration, preprocessing } from './drift.js';
 import { calibrationSize } from './growth.js';
-import { rangeOutliers } from './outliers.js';
-import { fp16Overflow, oneSidedRanges, saturation } from './ranges.js';
+import { heavyLayers, rangeOutliers } from './outliers.js';
+import { fp16Overflow, oneSidedLayers, oneSidedRanges, saturation } from './ranges.js';
 import { sharedScales } from './shared-scales.js';
 import type { Evidence, Finding } from './types.js';
-import { weightRanges } from './weights.js';
+import { poorLayers, weightRanges } from './weights.js';
 
 /** A rule: from evidence to findings, pure. */
 export type Rule = (evidence: Evidence) => readonly Finding[];
@@ -26,6 +26,19 @@ export const RULES: readonly Rule[] = [
   oneSidedRanges,
   deadChannels,
 ];
+
+/** Sets of layers that rules would advise to keep in float: what is worth a run of the whole model, each once. */
+export function floatRemedies(
+  evidence: Pick<Evidence, 'tensors' | 'weights'>,
+): readonly (readonly string[])[] {
+  const sets = [
+    unequalLayers(evidence),
+    heavyLayers(evidence),
+    poorLayers(evidence),
+    ...oneSidedLayers(evidence),
+  ].filter(({ length }) => length > 0);
+  return [...new Map(sets.map((layers) => [layers.join('\n'), layers])).values()];
+}
 
 const ORDER = { error: 0, warning: 1, info: 2 } as const;
 

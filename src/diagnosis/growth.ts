@@ -1,6 +1,8 @@
 import type { TensorExtremes } from '../calibration/index.js';
+import { tried } from './outliers.js';
+import { WORTH_DB } from './remedies.js';
 import type { Evidence, Finding } from './types.js';
-import { short } from './words.js';
+import { dB, short } from './words.js';
 
 /** Fewer calibration images than this are called too few. */
 const FEW_IMAGES = 32;
@@ -89,53 +91,54 @@ function settingAlone(
   return { image: worst[0], share: worst[1] / images.length, without: expectedRange(others, half) };
 }
 
-/** Too few images, or ranges that still grow with the last of them; nothing where the images set no range. */
-export function calibrationSize({
-  tensors,
-  calibrationImages: count,
-  calibrationFolder,
-  calibrationNames = [],
-  ownScales = false,
-}: Pick<
+/**
+ * The calibration image without which ranges that still grow would be settled; undefined where there is none. Pure; says
+ * what is worth trying.
+ */
+export function findAlone(
+  evidence: Pick<Evidence, 'tensors' | 'calibrationImages' | 'ownScales'>,
+): { readonly image: number; readonly share: number; readonly without: number } | undefined {
+  if (evidence.ownScales === true || evidence.calibrationImages < FEW_IMAGES) return undefined;
+  const { images, before } = growthOf(evidence);
+  const alone = before !== undefined && before < STILL_GROWING ? settingAlone(images) : undefined;
+  return alone !== undefined && alone.without >= STILL_GROWING ? alone : undefined;
+}
+
+/** Largest values by tensor and image, and the expected range at half of the images. */
+function growthOf({ tensors, calibrationImages }: Pick<Evidence, 'tensors' | 'calibrationImages'>): {
+  readonly images: readonly (readonly number[])[];
+  readonly before: number | undefined;
+} {
+  const images = tensors.flatMap(({ extremes }) => (extremes === undefined ? [] : [amaxByImage(extremes)]));
+  const half = Math.floor(calibrationImages / 2);
+  return { images, before: images.length === 0 || half < 1 ? undefined : expectedRange(images, half) };
+}
+
+type SizeEvidence = Pick<
   Evidence,
-  'tensors' | 'calibrationImages' | 'calibrationFolder' | 'calibrationNames' | 'ownScales'
->): readonly Finding[] {
+  | 'tensors'
+  | 'calibrationImages'
+  | 'calibrationFolder'
+  | 'calibrationNames'
+  | 'ownScales'
+  | 'calibratorTrials'
+  | 'imageTrial'
+  | 'sqnr'
+>;
+
+/** Too few images, or ranges that still grow with the last of them; nothing where the images set no range. */
+export function calibrationSize(evidence: SizeEvidence): readonly Finding[] {
+  const { calibrationImages: count, calibrationFolder, ownScales = false } = evidence;
   if (ownScales) return [];
-  const extremes = tensors.flatMap(({ extremes: one }) => (one === undefined ? [] : [amaxByImage(one)]));
-  const half = Math.floor(count / 2);
-  const before = extremes.length === 0 || half < 1 ? undefined : expectedRange(extremes, half);
+  const { images, before } = growthOf(evidence);
   const growing = before !== undefined && before < STILL_GROWING;
   if (count >= FEW_IMAGES && !growing) return [];
-  const culprit = settingAlone(extremes);
-  const name = culprit === undefined ? undefined : calibrationNames[culprit.image];
-  if (
-    growing &&
-    count >= FEW_IMAGES &&
-    culprit !== undefined &&
-    name !== undefined &&
-    culprit.without >= STILL_GROWING
-  )
-    return [
-      {
-        kind: 'range-outlier',
-        severity: 'warning',
-        subject: name,
-        sentence: `One calibration image, ${name}, alone sets the range of ${Math.round(culprit.share * extremes.length)} of ${extremes.length} tensors: the others stay a fifth and more below it, and without it the ranges would be settled.`,
-        advice:
-          'Look at it: if production shows no such picture, take it out of the calibration images; else add more like it, or use a calibrator that clips (calibration.calibrator: percentile or mse).',
-        layers: [],
-        evidence: {
-          images: count,
-          share: culprit.share,
-          rangeAtHalf: before,
-          rangeAtHalfWithout: culprit.without,
-        },
-      },
-    ];
+  const alone = oneImage(evidence);
+  if (alone.length > 0) return alone;
   const rose =
     before === undefined
       ? ''
-      : ` From ${half} to ${count} of them the largest values rose by ${short((1 / before - 1) * 100)} % in the mean over ${extremes.length} tensors.`;
+      : ` From ${Math.floor(count / 2)} to ${count} of them the largest values rose by ${short((1 / before - 1) * 100)} % in the mean over ${images.length} tensors.`;
   return [
     {
       kind: count < FEW_IMAGES ? 'few-calibration-images' : 'growing-ranges',
@@ -148,6 +151,49 @@ export function calibrationSize({
       advice: `Use ${count < FEW_IMAGES ? '128 images or more' : `about ${count * 2} images`} that show what production shows; around 500 is the usual advice.`,
       layers: [],
       evidence: { images: count, ...(before !== undefined && { rangeAtHalf: before }) },
+    },
+  ];
+}
+
+/** The one image that ranges hang on, with what leaving it out did to the whole model. */
+function oneImage(evidence: SizeEvidence): readonly Finding[] {
+  const { calibrationImages: count, calibrationNames = [], calibratorTrials, imageTrial, sqnr } = evidence;
+  const alone = findAlone(evidence);
+  const name = alone === undefined ? undefined : calibrationNames[alone.image];
+  if (alone === undefined || name === undefined) return [];
+  const { images, before } = growthOf(evidence);
+  const trial = sqnr !== undefined && imageTrial?.image === alone.image ? imageTrial.sqnr : undefined;
+  const clip = calibratorTrials.length > 0 ? tried(evidence) : undefined;
+  const ways = [
+    trial === undefined || trial - (sqnr as number) >= WORTH_DB
+      ? 'if production shows no such picture, take it out of the calibration images; else add more like it'
+      : 'if production shows such pictures, add more like it; taking it out wins the whole model next to nothing',
+    ...(clip === undefined
+      ? ['use a calibrator that clips (calibration.calibrator: percentile or mse)']
+      : clip.helps
+        ? [`${clip.advice.charAt(0).toLowerCase()}${clip.advice.slice(1, -1)}`]
+        : []),
+  ];
+  return [
+    {
+      kind: 'range-outlier',
+      severity: 'warning',
+      subject: name,
+      sentence:
+        `One calibration image, ${name}, alone sets the range of ${Math.round(alone.share * images.length)} of ${images.length} tensors: the others stay a fifth and more below it, and without it the ranges would be settled.` +
+        (trial === undefined
+          ? ''
+          : ` Tried: without it the head's SQNR goes from ${dB(sqnr as number)} to ${dB(trial)}.`) +
+        (clip?.sentence ?? ''),
+      advice: `Look at it: ${ways.join(', or ')}.`,
+      layers: [],
+      evidence: {
+        images: count,
+        share: alone.share,
+        rangeAtHalf: before ?? 1,
+        rangeAtHalfWithout: alone.without,
+        ...(trial !== undefined && Number.isFinite(trial) && { modelSqnrTried: trial }),
+      },
     },
   ];
 }

@@ -1,5 +1,6 @@
 import { regionOf } from './region.js';
 import { amaxOf, bestRange, reach, rootMeanSquare, tensorSqnr } from './signal.js';
+import { WORTH_DB, inFloat, type Tried } from './remedies.js';
 import type { CalibratorTrial, Evidence, Finding, QuantizedTensor } from './types.js';
 import { counted, dB, layersOf, short } from './words.js';
 
@@ -7,9 +8,6 @@ import { counted, dB, layersOf, short } from './words.js';
 const GAIN_DB = 6;
 /** Below this SQNR at its best range a tensor is called heavy-tailed: no range serves it. */
 const HEAVY_DB = 18;
-/** A trial of the whole model must win this much before it is advised. */
-const WORTH_DB = 1;
-
 /** A scale that goes this many times beyond the largest value was set by none. */
 const EMPTY = 1.5;
 
@@ -37,10 +35,8 @@ export function findOutliers({ tensors }: Pick<Evidence, 'tensors'>): readonly O
 
 /** Ranges set by outliers, with who set the worst, and what clipping them did to the whole model. */
 export function rangeOutliers(
-  evidence: Pick<
-    Evidence,
-    'tensors' | 'calibrator' | 'ownScales' | 'sqnr' | 'calibratorTrials' | 'peaks' | 'input'
-  >,
+  evidence: Pick<Evidence, 'tensors' | 'calibrator' | 'ownScales' | 'calibratorTrials' | 'peaks' | 'input'> &
+    Tried,
 ): readonly Finding[] {
   return [...clippable(evidence), ...heavyTails(evidence)];
 }
@@ -141,24 +137,40 @@ function trialNumbers(evidence: Pick<Evidence, 'sqnr' | 'calibratorTrials'>): Re
     : { modelSqnr: evidence.sqnr, modelSqnrTried: best.sqnr };
 }
 
-function heavyTails({ tensors }: Pick<Evidence, 'tensors'>): Finding[] {
-  const found = tensors
+/** Tensors that no range serves, worst first. */
+function findHeavy({ tensors }: Pick<Evidence, 'tensors'>) {
+  return tensors
     .map((tensor) => ({ tensor, best: bestRange(tensor.calibration).sqnr }))
     .filter(({ best }) => best < HEAVY_DB)
     .sort((a, b) => a.best - b.best);
+}
+
+/** Layers that read those tensors, as many as one would keep in float. */
+export function heavyLayers(evidence: Parameters<typeof findHeavy>[0]): readonly string[] {
+  return layersOf(findHeavy(evidence).map(({ tensor }) => tensor)).slice(0, 3);
+}
+
+function heavyTails(evidence: Pick<Evidence, 'tensors'> & Tried): Finding[] {
+  const found = findHeavy(evidence);
   const worst = found[0];
   if (worst === undefined) return [];
   const { name, calibration } = worst.tensor;
   const layers = layersOf(found.map(({ tensor }) => tensor));
+  const remedy = inFloat(evidence, heavyLayers(evidence));
   return [
     {
       kind: 'range-outlier',
-      severity: 'warning',
+      severity: remedy.leave === undefined ? 'warning' : 'info',
       subject: name,
-      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, 'other tensor')}` : ''}: half of its values lie within ±${short(reach(calibration, 50))}, the largest reaches ${short(amaxOf(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.`,
-      advice: `Keep what reads it in float (quantization.keepFloat: ${layers.slice(0, 3).join(', ')}).`,
+      sentence: `No range serves ${name}${found.length > 1 ? ` and ${counted(found.length - 1, 'other tensor')}` : ''}: half of its values lie within ±${short(reach(calibration, 50))}, the largest reaches ${short(amaxOf(calibration))}, and the best that any calibrator gives is ${dB(worst.best)}.${remedy.sentence}`,
+      advice: remedy.leave ?? `${remedy.keep}: what reads it.`,
       layers,
-      evidence: { tensors: found.length, amax: amaxOf(calibration), bestSqnr: worst.best },
+      evidence: {
+        tensors: found.length,
+        amax: amaxOf(calibration),
+        bestSqnr: worst.best,
+        ...remedy.evidence,
+      },
     },
   ];
 }

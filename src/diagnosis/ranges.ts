@@ -1,7 +1,8 @@
 import type { TensorStatistics } from '../calibration/index.js';
 import { tried } from './outliers.js';
 import { amaxOf, bestRange, shareBeyond, tensorSqnr } from './signal.js';
-import type { Evidence, Finding } from './types.js';
+import { inFloat, type Tried } from './remedies.js';
+import type { Evidence, Finding, QuantizedTensor } from './types.js';
 import type { WeightEvidence } from './weights.js';
 import { counted, dB, layersOf, listed, short } from './words.js';
 
@@ -61,56 +62,114 @@ export function findClipped({ tensors }: Pick<Evidence, 'tensors'>) {
     .sort((a, b) => b.best - b.now - (a.best - a.now));
 }
 
-/** SiLU and ReLU leave negative codes unused; where the scale is coarse, SiLU's negative side is lost altogether. */
-export function oneSidedRanges({
-  tensors,
-  ownScales = false,
-}: Pick<Evidence, 'tensors' | 'ownScales'>): readonly Finding[] {
-  const clip = ownScales
-    ? 'clip more in the tool that quantized the model'
-    : 'choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile)';
+interface OneSided {
+  /** Tensors whose negative side rounds to 0. */
+  readonly lost: readonly QuantizedTensor[];
+  /** Others whose scale is coarse. */
+  readonly coarse: readonly QuantizedTensor[];
+}
+
+/** Tensors that leave negative codes unused, where the scale is coarse. */
+export function findOneSided({ tensors }: Pick<Evidence, 'tensors'>): OneSided {
   const oneSided = tensors.filter(
     ({ calibration: { min, max }, amax }) => max > 0 && min >= SILU_FLOOR && -min < amax / 8,
   );
   const lost = oneSided.filter(
     ({ calibration: { min }, amax }) => min < SILU_FLOOR * 0.9 && -min < amax / 127 / 2,
   );
+  const coarse = oneSided.filter(
+    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB,
+  );
+  return { lost, coarse };
+}
+
+/** Layers that read them, each set as one would keep it in float. */
+export function oneSidedLayers(evidence: Pick<Evidence, 'tensors'>): readonly (readonly string[])[] {
+  const { lost, coarse } = findOneSided(evidence);
+  return [...(lost.length > WIDESPREAD ? [] : [layersOf(lost)]), layersOf(coarse)];
+}
+
+type OneSidedEvidence = Pick<Evidence, 'tensors' | 'ownScales' | 'calibratorTrials'> & Tried;
+
+/** SiLU and ReLU leave negative codes unused; where the scale is coarse, SiLU's negative side is lost altogether. */
+export function oneSidedRanges(evidence: OneSidedEvidence): readonly Finding[] {
+  const { lost, coarse } = findOneSided(evidence);
+  return [...lostSides(evidence, lost), ...coarseSides(evidence, coarse)];
+}
+
+function lostSides(evidence: OneSidedEvidence, lost: OneSided['lost']): readonly Finding[] {
   const worst = [...lost].sort((a, b) => b.amax - a.amax)[0];
-  const findings: Finding[] = [];
-  if (worst !== undefined)
-    findings.push({
+  if (worst === undefined) return [];
+  const layers = layersOf(lost);
+  const remedy = inFloat(evidence, layers);
+  const clip = clipMore(evidence);
+  // Where nearly all tensors are this wide, no list of layers helps.
+  const wide = lost.length > WIDESPREAD;
+  const helps = wide || remedy.leave === undefined || clip.helps === true;
+  const ways = [...(wide || remedy.leave !== undefined ? [] : [remedy.keep]), ...clip.ways];
+  return [
+    {
       kind: 'one-sided-range',
-      severity: 'warning',
+      severity: helps ? 'warning' : 'info',
       subject: worst.name,
-      sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.`,
-      // Where nearly all tensors are this wide, no list of layers helps.
-      advice:
-        lost.length > WIDESPREAD
-          ? `Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else ${clip}, or train with quantization.`
-          : `Keep ${listed(layersOf(lost))} in float (quantization.keepFloat), or ${clip}.`,
-      layers: layersOf(lost),
+      sentence: `The negative side of SiLU (down to ${short(worst.calibration.min)}) rounds to 0 in ${listed(lost.map(({ name }) => name))}: a range of ±${short(worst.amax)} makes INT8 steps of ${short(worst.amax / 127)}.${remedy.sentence}${clip.sentence}`,
+      advice: wide
+        ? `Look at FP32 first: where so many tensors are this wide, the scale of the input is often wrong (preprocessing.scale). Else ${[...clip.ways, 'train with quantization'].join(', or ')}.`
+        : ways.length === 0
+          ? (remedy.leave ?? '')
+          : `${sentenceOf(ways.join(', or '))}.`,
+      layers,
       evidence: {
         tensors: lost.length,
         amax: worst.amax,
         min: worst.calibration.min,
         step: worst.amax / 127,
+        ...remedy.evidence,
       },
-    });
-  const coarse = oneSided.filter(
-    (one) => !lost.includes(one) && tensorSqnr(one.calibration, one.amax) < COARSE_DB,
-  );
+    },
+  ];
+}
+
+/** Clipping more as a remedy: advised where it was not tried, or tried and helped. */
+function clipMore(evidence: OneSidedEvidence): {
+  readonly ways: readonly string[];
+  readonly sentence: string;
+  /** Undefined where it was not tried. */
+  readonly helps?: boolean;
+} {
+  if (evidence.ownScales === true)
+    return { ways: ['clip more in the tool that quantized the model'], sentence: '' };
+  if (evidence.calibratorTrials.length === 0 || evidence.sqnr === undefined)
+    return {
+      ways: ['choose a calibrator that clips more (calibration.calibrator: mse, or a lower percentile)'],
+      sentence: '',
+    };
+  const { helps, sentence, advice } = tried(evidence);
+  return { ways: helps ? [`${advice.charAt(0).toLowerCase()}${advice.slice(1, -1)}`] : [], sentence, helps };
+}
+
+function sentenceOf(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+}
+
+function coarseSides(evidence: OneSidedEvidence, coarse: OneSided['coarse']): readonly Finding[] {
   const first = coarse[0];
-  if (first !== undefined)
-    findings.push({
+  if (first === undefined) return [];
+  const layers = layersOf(coarse);
+  const { sentence, keep, leave, evidence: numbers } = inFloat(evidence, layers);
+  return [
+    {
       kind: 'one-sided-range',
       severity: 'info',
       subject: first.name,
-      sentence: `${counted(coarse.length, 'tensor')} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.`,
-      advice: `TensorRT has no other INT8: keep ${listed(layersOf(coarse))} in float, or train with quantization.`,
-      layers: layersOf(coarse),
-      evidence: { tensors: coarse.length, of: tensors.length },
-    });
-  return findings;
+      sentence: `${counted(coarse.length, 'tensor')} with next to nothing below zero, as SiLU and ReLU make them, keep less than ${COARSE_DB} dB: ${listed(coarse.map(({ name }) => name))}. Symmetric INT8 leaves nearly half of its codes unused there, which costs up to 6 dB.${sentence}`,
+      advice:
+        leave ??
+        `TensorRT has no other INT8: ${keep.charAt(0).toLowerCase()}${keep.slice(1)}, or train with quantization.`,
+      layers,
+      evidence: { tensors: coarse.length, of: evidence.tensors.length, ...numbers },
+    },
+  ];
 }
 
 /** Values that FP16 cannot hold: a float layer of the engine would answer infinity. */

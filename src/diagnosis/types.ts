@@ -58,6 +58,36 @@ export interface CalibratorTrial {
   readonly sqnr: number;
 }
 
+/** One more run of the whole INT8 model with some layers in float. */
+export interface FloatTrial {
+  readonly layers: readonly string[];
+  /** dB of the raw head outputs against FP32. */
+  readonly sqnr: number;
+}
+
+/** One more run of the whole INT8 model with ranges that one calibration image has no part in. */
+export interface ImageTrial {
+  /** Index of the image. */
+  readonly image: number;
+  /** dB of the raw head outputs against FP32. */
+  readonly sqnr: number;
+}
+
+/** One more run of the whole INT8 model with weights at 0 that multiply next to nothing. */
+export interface SilenceTrial {
+  readonly layer: string;
+  /** dB of the raw head outputs against FP32 with all its weights. */
+  readonly sqnr: number;
+}
+
+/** The INT8 model on the subset, as it is and with Q/DQ only where TensorRT fuses it. */
+export interface OperatorsTrial {
+  readonly images: number;
+  /** mAP50-95, 0…1. */
+  readonly before: number;
+  readonly after: number;
+}
+
 /** FP32 on the same images with one thing changed in the preprocessing. */
 export interface PreprocessingTrial {
   /** What was changed, as the settings say it: `color: bgr`. */
@@ -103,6 +133,14 @@ export interface Evidence {
   /** dB of the INT8 model's raw head outputs. */
   readonly sqnr: number | undefined;
   readonly calibratorTrials: readonly CalibratorTrial[];
+  /** Of what {@link floatRemedies} names. */
+  readonly floatTrials: readonly FloatTrial[];
+  /** Of the image that {@link findAlone} names. */
+  readonly imageTrial?: ImageTrial | undefined;
+  /** Of the layer that {@link findIdle} names. */
+  readonly silenceTrial?: SilenceTrial | undefined;
+  /** Where scales are shared that cannot be, and Q/DQ stands elsewhere than TensorRT fuses it. */
+  readonly operatorsTrial?: OperatorsTrial | undefined;
   readonly preprocessingTrials: readonly PreprocessingTrial[];
   /** Folder of the calibration images, as the settings name it, and their number. */
   readonly calibrationFolder: string;

@@ -1,7 +1,16 @@
-import { elementCount, intAttribute, tensorToFloats, type Graph, type GraphNode } from '../onnx/index.js';
+import {
+  elementCount,
+  floatsToTensor,
+  intAttribute,
+  tensorToFloats,
+  type Graph,
+  type GraphNode,
+  type TensorProto,
+} from '../onnx/index.js';
 import { channelScales, weightOf, weightValues, type Layer } from '../quantization/index.js';
 import type { TensorExtremes } from '../calibration/index.js';
 import { channelReach } from './channels.js';
+import { WORTH_DB, inFloat, type InFloat, type Tried } from './remedies.js';
 import type { Evidence, Finding } from './types.js';
 import { dB, short } from './words.js';
 
@@ -147,16 +156,58 @@ function keptBy({ sqnr, output }: WeightEvidence): number {
   return output?.sqnr ?? sqnr;
 }
 
+function findPoor({ weights }: Pick<Evidence, 'weights'>): readonly WeightEvidence[] {
+  return weights.filter((one) => keptBy(one) < POOR_DB).sort((a, b) => keptBy(a) - keptBy(b));
+}
+
+/** Layers whose weights one scale does not serve, worst first. */
+export function poorLayers(evidence: Parameters<typeof findPoor>[0]): readonly string[] {
+  return findPoor(evidence).map(({ layer }) => layer);
+}
+
+/**
+ * The layer that {@link weightRanges} names, where its weights are kept well by themselves and serve the output badly: the
+ * large ones multiply next to nothing. Undefined where other weights are the worst.
+ */
+export function findIdle(evidence: Pick<Evidence, 'weights'>): WeightEvidence | undefined {
+  const worst = findPoor(evidence)[0];
+  return worst?.output !== undefined && worst.sqnr >= POOR_DB ? worst : undefined;
+}
+
+/** The weights of a layer with 0 where they multiply no more than the largest of them does; undefined where channels are not known. */
+export function withoutIdle(
+  graph: Graph,
+  layer: Layer,
+  extremes: ReadonlyMap<string, TensorExtremes>,
+): TensorProto | undefined {
+  const node = graph.nodes[layer.nodes[0] as number] as GraphNode;
+  const weight = weightOf(graph, node);
+  const tensor = weight === undefined ? undefined : weightValues(graph, weight.name);
+  const seen = extremes.get(node.inputs[0] ?? '');
+  if (tensor === undefined || seen === undefined) return undefined;
+  const [values, dims] = [tensorToFloats(tensor), tensor.dims.map(Number)];
+  const channelAt = inputChannel(node, dims);
+  const output = outputOf(node, values, dims, weight?.axis, seen);
+  if (channelAt === undefined || output === undefined) return undefined;
+  const reaches = channelReach(seen);
+  const kept = values.map((value, i) => ((reaches[channelAt(i)] as number) > output.atLargest ? value : 0));
+  return floatsToTensor(tensor.name, dims, kept);
+}
+
 /** Weights that one scale does not serve: channels of very different size under one scale, or single huge weights. */
-export function weightRanges({ weights }: Pick<Evidence, 'weights'>): readonly Finding[] {
-  const found = weights.filter((one) => keptBy(one) < POOR_DB).sort((a, b) => keptBy(a) - keptBy(b));
+export function weightRanges(
+  evidence: Pick<Evidence, 'weights' | 'silenceTrial'> & Tried,
+): readonly Finding[] {
+  const found = findPoor(evidence);
   const worst = found[0];
   if (worst === undefined) return [];
   const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
   const [least, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
-  const { output, sqnr } = worst;
-  // Weights that are kept well by themselves, and serve the output badly: the large ones multiply next to nothing.
-  const idle = output !== undefined && sqnr >= POOR_DB;
+  const { output } = worst;
+  const layers = poorLayers(evidence);
+  const remedy = inFloat(evidence, layers);
+  const idle = findIdle(evidence) !== undefined && output !== undefined;
+  const silence = silencing(evidence, worst.layer);
   const why = idle
     ? `its largest (up to ${short(worst.amax)}) multiply input channels that hardly carry anything (up to ${short(output.atLargest)}, where others reach ${short(output.reach)}), and set the scale of the weights that count`
     : worst.perChannel
@@ -165,12 +216,45 @@ export function weightRanges({ weights }: Pick<Evidence, 'weights'>): readonly F
   return [
     {
       kind: 'weight-range',
-      severity: 'warning',
+      severity: remedy.leave === undefined || (silence.gain ?? 0) >= WORTH_DB ? 'warning' : 'info',
       subject: worst.layer,
-      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(keptBy(worst))} only${output === undefined ? '' : ', counted by what they multiply'}: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ''}`,
-      advice: `${idle ? 'Set the weights of input channels that carry nothing to zero before the export. Or keep' : 'Keep'} ${found.length > 1 ? 'these layers' : 'this layer'} in float (quantization.keepFloat), or train with weight decay; a batch normalization folded into it with a tiny variance does this too.`,
-      layers: found.map(({ layer }) => layer),
-      evidence: { layers: found.length, sqnr: keptBy(worst), largest: worst.amax, median, smallest: least },
+      sentence: `INT8 keeps the weights of ${worst.layer} at ${dB(keptBy(worst))} only${output === undefined ? '' : ', counted by what they multiply'}: ${why}.${found.length > 1 ? ` So it is with ${found.length} layers.` : ''}${remedy.sentence}${silence.sentence}`,
+      advice: poorAdvice(remedy, idle ? silence.gain : NaN),
+      layers: [...layers],
+      evidence: {
+        layers: found.length,
+        sqnr: keptBy(worst),
+        largest: worst.amax,
+        median,
+        smallest: least,
+        ...remedy.evidence,
+      },
     },
   ];
+}
+
+/** What setting the idle weights of a layer to zero did to the whole model. */
+function silencing(
+  { silenceTrial, sqnr }: Pick<Evidence, 'silenceTrial' | 'sqnr'>,
+  layer: string,
+): { readonly sentence: string; readonly gain?: number } {
+  if (silenceTrial?.layer !== layer || sqnr === undefined || !Number.isFinite(sqnr)) return { sentence: '' };
+  return {
+    sentence: ` Tried: with the weights of those channels at 0 it goes to ${dB(silenceTrial.sqnr)}.`,
+    gain: silenceTrial.sqnr - sqnr,
+  };
+}
+
+/** @param gain - dB that the whole model wins by zeros; undefined where that was not tried, NaN where there is nothing to try */
+function poorAdvice({ keep, leave, gain: float = 0 }: InFloat, gain: number | undefined): string {
+  const zero = 'et the weights of input channels that carry nothing to zero before the export';
+  const train =
+    'train with weight decay; a batch normalization folded into it with a tiny variance does this too.';
+  // Zeros also take away what those channels did carry: they must win about what float wins.
+  const silence = gain === undefined || (gain >= WORTH_DB && gain >= float / 2);
+  if (leave !== undefined) return silence && gain !== undefined ? `S${zero}.` : leave;
+  if (!silence) return `${keep}, or ${train}`;
+  return gain === undefined || gain > float
+    ? `S${zero}. Or k${keep.slice(1)}, or ${train}`
+    : `${keep}; to keep INT8, s${zero}. Or ${train}`;
 }

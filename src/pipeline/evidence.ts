@@ -1,29 +1,21 @@
-import { calibratorFor, computeRanges, type TensorStatistics } from '../calibration/index.js';
+import type { TensorStatistics } from '../calibration/index.js';
 import {
-  ALTERNATIVES,
   calibratorWords,
   diagnose,
-  findClipped,
   findOutliers,
-  tensorSqnr,
-  rangeBy,
+  floatRemedies,
   weightEvidence,
-  type CalibratorTrial,
   type Evidence,
   type Finding,
   type PeakImage,
   type QuantizedTensor,
 } from '../diagnosis/index.js';
-import { encodeModel } from '../onnx/index.js';
-import { quantize } from '../quantization/index.js';
-import { modelOf, sqnrOf } from './measure.js';
+import { modelOf } from './measure.js';
 import { pixelMeans } from './pixels.js';
 import { tryPreprocessing } from './preprocessing-trials.js';
 import { feedOf, type Bench } from './prepare.js';
+import { tryCalibrators, tryFloat, tryOperators, trySilence, tryWithout } from './remedy-trials.js';
 import type { Basis, Variant } from './run.js';
-
-/** Calibrators tried on the whole model when ranges look wrong. */
-const TRIALS = 2;
 
 /**
  * Causes with evidence, most telling first.
@@ -38,7 +30,7 @@ export async function collectFindings(
   const { context, graph, settings } = bench;
   context.progress.phase('Looking for causes');
   const tensors = quantizedTensors(basis, int8);
-  const evidence: Evidence = {
+  const gathered: Evidence = {
     graph,
     scales: int8.model.scales,
     calibration: statistics,
@@ -49,7 +41,8 @@ export async function collectFindings(
     calibrator: inForce(bench),
     ownScales: bench.model.quantized !== undefined,
     sqnr: int8.measured.sqnr,
-    calibratorTrials: await tryCalibrators(basis, int8, tensors),
+    calibratorTrials: await tryCalibrators(basis, int8, tensors, inForce(bench)),
+    floatTrials: [],
     preprocessingTrials: await tryPreprocessing(bench, fp32.detections),
     calibrationFolder: settings.calibration.images,
     calibrationImages: bench.calibration.count,
@@ -65,8 +58,14 @@ export async function collectFindings(
       int8: confident(int8.measured.detections.score),
     },
   };
+  const trials = {
+    floatTrials: await tryFloat(basis, int8, floatRemedies(gathered)),
+    imageTrial: await tryWithout(basis, int8, gathered),
+    silenceTrial: await trySilence(basis, int8, gathered),
+    operatorsTrial: await tryOperators(basis, int8, gathered),
+  };
   context.progress.end();
-  return diagnose(evidence);
+  return diagnose({ ...gathered, ...trials });
 }
 
 /** What set the ranges. */
@@ -113,38 +112,6 @@ export function quantizedTensors(
       },
     ];
   });
-}
-
-/** Runs the INT8 model with the ranges of other calibrators, where ranges look wrong; the most promising ones. */
-async function tryCalibrators(
-  { bench, statistics, reference }: Basis,
-  int8: Variant,
-  tensors: readonly QuantizedTensor[],
-): Promise<readonly CalibratorTrial[]> {
-  // The scales of a model that came quantized are its own: no calibrator can be set.
-  if (bench.model.quantized !== undefined) return [];
-  if (findOutliers({ tensors }).length + findClipped({ tensors }).length === 0) return [];
-  const promise = (choice: (typeof ALTERNATIVES)[number]): number =>
-    tensors.reduce((sum, { calibration }) => {
-      const sqnr = tensorSqnr(calibration, rangeBy(choice, calibration));
-      return sum + (Number.isFinite(sqnr) ? sqnr : 0);
-    }, 0);
-  const chosen = ALTERNATIVES.filter(({ words }) => words !== inForce(bench))
-    .map((choice) => ({ choice, promise: promise(choice) }))
-    .sort((a, b) => b.promise - a.promise)
-    .slice(0, TRIALS);
-  const trials: CalibratorTrial[] = [];
-  for (const { choice } of chosen) {
-    const ranges = computeRanges(statistics, calibratorFor(choice.name, choice));
-    // Corrections were made for the ranges in force.
-    const { proto } = quantize({ ...bench.model, biasShifts: new Map() }, int8.plan, ranges);
-    const name = `INT8 with ${choice.words}`;
-    trials.push({
-      calibrator: choice.words,
-      sqnr: await sqnrOf(bench, name, encodeModel(proto), reference),
-    });
-  }
-  return trials;
 }
 
 /** Names and geometry of the calibration images that hold the peaks of outliers. */

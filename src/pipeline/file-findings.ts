@@ -85,7 +85,7 @@ async function howRead(basis: Basis, int8: Variant): Promise<string | undefined>
   );
   const before = await sqnrOf(bench, 'INT8 as the file says', said.bytes, reference);
   const decibels = (value: number | undefined): string => `${(value ?? NaN).toFixed(1)} dB`;
-  return `All numbers here are simulated as TensorRT reads the file: over ${counted(subset.length, 'image')} the outputs' SQNR is ${decibels(int8.measured.sqnr)}, as the file says it would be ${decibels(before)}.`;
+  return `All numbers here are simulated as TensorRT reads the file: over ${counted(subset.length, 'image')} the head's SQNR is ${decibels(int8.measured.sqnr)}, as the file says it would be ${decibels(before)}.`;
 }
 
 /** Weights that the file stores as integers: what rounding them cost is in FP32 too, which stands for them here. */

@@ -63,6 +63,7 @@ export function evidence(part: Partial<Evidence> = {}): Evidence {
     calibrator: 'minmax',
     sqnr: 20,
     calibratorTrials: [],
+    floatTrials: [],
     preprocessingTrials: [],
     calibrationFolder: 'calib',
     calibrationImages: 128,

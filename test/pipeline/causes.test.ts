@@ -182,7 +182,7 @@ const SCENARIOS: readonly Scenario[] = [
     finds: [
       [
         'warning range-outlier',
-        /^One calibration image, noise\.png, alone sets the range of \d+ of \d+ tensors/,
+        /^One calibration image, noise\.png, alone sets the range of \d+ of \d+ tensors.* Tried: without it the head's SQNR goes from 1\d\.\d dB to [12]\d\.\d dB\./,
       ],
     ],
   },
@@ -203,7 +203,7 @@ const SCENARIOS: readonly Scenario[] = [
     finds: [
       [
         'warning weight-range',
-        /^INT8 keeps the weights of \/b1\/conv\/Conv at .* dB only, counted by what they multiply: its largest \(up to \d+\) multiply input channels that hardly carry anything/,
+        /^INT8 keeps the weights of \/b1\/conv\/Conv at .* dB only, counted by what they multiply: its largest \(up to \d+\) multiply input channels that hardly carry anything.* Tried: with \/b1\/conv\/Conv in float the head's SQNR goes from \d\.\d dB to 2\d\.\d dB\. Tried: with the weights of those channels at 0 it goes to -?\d+\.\d dB\./,
       ],
     ],
   },
@@ -219,7 +219,10 @@ const SCENARIOS: readonly Scenario[] = [
     when: 'everything is quantized, boxes and scores under one scale',
     settings: 'quantization: { operators: all, biasCorrection: off, equalization: off }',
     finds: [
-      ['error shared-scale', /joins boxes .* and scores .*: every one of the scores rounds to 0/],
+      [
+        'error shared-scale',
+        /joins boxes .* and scores .*: every one of the scores rounds to 0.* Tried: with quantization\.operators: tensorrt mAP50-95 on 24 validation images goes from 0\.000 to 0\.[89]/,
+      ],
       ['error nothing-detected', /where FP32 finds/],
     ],
   },
@@ -228,7 +231,10 @@ const SCENARIOS: readonly Scenario[] = [
     plant: (graph) => lift(graph, 1e5),
     finds: [
       ['warning fp16-overflow', /^\/b0\/act\/Mul_output_0 reaches \d+; FP16 ends at 65504/],
-      ['warning unequal-channels', /^\/b1\/conv\/Conv reads \/b0\/act\/Mul_output_0, .*15 of 16 channels/],
+      [
+        'warning unequal-channels',
+        /^\/b1\/conv\/Conv reads \/b0\/act\/Mul_output_0, .*15 of 16 channels.* Tried: with \/b1\/conv\/Conv in float the head's SQNR goes from \d\.\d dB to 2\d\.\d dB/,
+      ],
       [
         'warning one-sided-range',
         /negative side of SiLU \(down to −0\.278\) rounds to 0 in \/b0\/act\/Mul_output_0/,

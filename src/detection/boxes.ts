@@ -21,8 +21,13 @@ export function finite(outputs: ReadonlyMap<string, HostTensor>, name: string | 
   });
 }
 
-/** Without a branch for each of a million numbers: x − x is 0, but NaN where x is NaN or infinite. */
+/** Floats have a loop of their own: one that has seen several types of arrays takes twenty times as long. */
 function areFinite(data: HostTensor['data']): boolean {
+  return data instanceof Float32Array ? floatsAreFinite(data) : data.every(Number.isFinite);
+}
+
+/** Without a branch for each of a million numbers: x − x is 0, but NaN where x is NaN or infinite. */
+function floatsAreFinite(data: Float32Array): boolean {
   let sum = 0;
   for (let i = 0; i < data.length; i++) sum += (data[i] as number) - (data[i] as number);
   return sum === 0;

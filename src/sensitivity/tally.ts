@@ -84,7 +84,8 @@ const FEWEST = 4;
 
 /**
  * Groups that need no further image: those that are surely less sensitive than each of `keep` others, by a paired t-test
- * over the images that both saw (0.5 %, one-sided), and those whose output is not finite, which nothing can beat.
+ * over the images that both saw (0.5 %, one-sided), those whose output is not finite, which nothing can beat, and those that
+ * were left alone before: what would come after a gap could not be compared.
  * Paired, since an image that is hard for one group mostly is for all.
  *
  * @param powers by group, by image, by head tensor.
@@ -97,10 +98,11 @@ export function settled(
   const each = powers.map((seen) => seen.map((one) => sqnrOf([one])));
   const order = orderOf(powers.map((seen) => sqnrOf(seen)));
   const worst = order.slice(0, keep);
+  const images = Math.max(...powers.map(({ length }) => length));
   return new Set(
     order.flatMap((g, place) => {
       const own = each[g] as readonly number[];
-      if (own.includes(-Infinity)) return [g];
+      if (own.includes(-Infinity) || own.length < images) return [g];
       const surely = place >= keep && worst.every((other) => isAbove(own, each[other] as readonly number[]));
       return surely ? [g] : [];
     }),

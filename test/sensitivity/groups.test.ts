@@ -99,6 +99,7 @@ describe('how sure a place is', () => {
       ['when its output is not finite', [bad, broken, near], 3, [1]],
       ['not by fewer than four images', [bad.slice(0, 3), good, near], 1, []],
       ['by the images that both saw', [bad, good.slice(0, 4)], 1, [1]],
+      ['when it was before, though what it saw does not settle it now', [bad, near.slice(0, 4)], 1, [1]],
       // 0.01 to 3 times as much from image to image, but always twice as good as the other.
       [
         'when images differ, but it is better on each',

@@ -2,8 +2,8 @@ import { DetectionBuilder, type ImageGeometry } from '../dataset/index.js';
 import { evaluateCoco, pairedBootstrap, type CocoEvaluation } from '../evaluation/index.js';
 import { judge, type Candidate } from '../gate/index.js';
 import { encodeModel } from '../onnx/index.js';
-import { planRanges, quantize, type PrecisionPlan } from '../quantization/index.js';
-import { SqnrMeter, steeringNoise, type PlanEstimate } from '../sensitivity/index.js';
+import { planRanges, quantize, resolvePlan, type PrecisionPlan } from '../quantization/index.js';
+import { SqnrMeter, layersBehind, steeringNoise, type PlanEstimate } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
 import { digestOf, identityOf, imageDigest } from './keys.js';
 import { modelOf, subsetOf, tryDecode } from './detect.js';
@@ -25,14 +25,20 @@ export function subsetEstimator(
 ): (plan: PrecisionPlan) => Promise<PlanEstimate> {
   const { bench, ranges, statistics } = basis;
   const { batch } = bench.settings.calibration;
+  const behind = layersBehind(bench.graph, bench.layers, basis.reference.heads);
   let subset: Subset | undefined;
   return async (plan) => {
     onEstimate();
     subset ??= await Subset.open(basis);
     const own = planRanges(plan, bench.layers, ranges, statistics, batch);
-    return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto));
+    const precision = resolvePlan(plan, bench.layers);
+    const blind = [...behind].some((name) => precision.get(name) === 'int8');
+    return subset.estimate(encodeModel(quantize(bench.model, plan, own).proto), blind);
   };
 }
+
+/** dB of the head, mAP, and 1 where the fall is beyond a limit without doubt. */
+type Measured = readonly [sqnr: number, score: number, hopeless: number];
 
 class Subset {
   private constructor(
@@ -51,20 +57,19 @@ class Subset {
     return new Subset(basis, geometries, await shelfOf(bench));
   }
 
-  async estimate(bytes: Uint8Array): Promise<PlanEstimate> {
-    const images = this.basis.bench.subset.length;
+  /** `blind`: something is in INT8 that the SQNR of the head does not see. */
+  async estimate(bytes: Uint8Array, blind: boolean): Promise<PlanEstimate> {
     const name = digestOf(bytes);
     const known = unpackNumbers(this.shelf.get(name));
-    if (known?.length === 3) {
-      const [sqnr, score, hopeless] = known as unknown as [number, number, number];
-      return { ...this.steer(sqnr, score), images, hopeless: hopeless === 1, cached: true };
-    }
-    const found = await this.measure(bytes);
-    this.shelf.put(name, packNumbers([found.sqnr, found.score, found.hopeless ? 1 : 0]));
-    return { ...found, images };
+    const cached = known?.length === 3;
+    const [sqnr, score, hopeless] = cached ? (known as unknown as Measured) : await this.measure(bytes);
+    if (!cached) this.shelf.put(name, packNumbers([sqnr, score, hopeless]));
+    const noise = blind ? steeringNoise(sqnr, this.expected.stats.AP - score) : steeringNoise(sqnr);
+    const images = this.basis.bench.subset.length;
+    return { sqnr, score, noise, images, hopeless: hopeless === 1, cached };
   }
 
-  private async measure(bytes: Uint8Array): Promise<Omit<PlanEstimate, 'images'>> {
+  private async measure(bytes: Uint8Array): Promise<Measured> {
     const { bench, reference } = this.basis;
     const session = await bench.engine.load(modelOf(bench, 'plan', bytes), { extraOutputs: reference.heads });
     try {
@@ -80,17 +85,13 @@ class Subset {
         { signal: bench.context.signal },
       );
       // Outputs that cannot be decoded, such as NaN: nothing is worse.
-      if (broken) return { ...this.steer(meter.sqnr(), 0), hopeless: true };
+      if (broken) return [meter.sqnr(), 0, 1];
       const after = table.finish();
       const found = evaluateCoco(bench.subsetTruth, after);
-      return { ...this.steer(meter.sqnr(), found.stats.AP), hopeless: this.hopeless(after, found) };
+      return [meter.sqnr(), found.stats.AP, this.hopeless(after, found) ? 1 : 0];
     } finally {
       await session.release();
     }
-  }
-
-  private steer(sqnr: number, score: number): Pick<PlanEstimate, 'sqnr' | 'score' | 'noise'> {
-    return { sqnr, score, noise: steeringNoise(sqnr, this.expected.stats.AP - score) };
   }
 
   private hopeless(after: ReturnType<typeof subsetOf>, found: CocoEvaluation): boolean {

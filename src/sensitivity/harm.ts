@@ -4,12 +4,14 @@ import type { SweepRow } from './sweep.js';
 const CHANCE = 0.05;
 
 /**
- * What steers a search: noise over signal of the head's tensors, and the fall of mAP where it is beyond chance, since
- * what is rounded behind those tensors shows in nothing else. The two are of a size: both are about 1 where nothing is
- * left.
+ * What steers a search: noise over signal of the head's tensors, which of several layers is nearly the sum of each one's.
+ * Where something is in INT8 behind those tensors, which shows in nothing else, the fall of mAP comes to it, if it is
+ * beyond chance; elsewhere mAP on a few images only adds chance. The two are of a size: both are about 1 where nothing is left.
+ *
+ * @param mapDrop undefined where nothing behind the head is in INT8
  */
-export function steeringNoise(sqnr: number, mapDrop: number): number {
-  return noiseOf(sqnr) + (mapDrop > CHANCE ? mapDrop : 0);
+export function steeringNoise(sqnr: number, mapDrop?: number): number {
+  return noiseOf(sqnr) + (mapDrop !== undefined && mapDrop > CHANCE ? mapDrop : 0);
 }
 
 /**

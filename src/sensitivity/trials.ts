@@ -21,7 +21,7 @@ export interface PlanOutcome {
 export interface PlanEstimate {
   /** dB of the head's tensors against FP32: they lie in front of post-processing, and know nothing of what it rounds. */
   readonly sqnr: number;
-  /** What steers: noise over signal of the head, and the fall of mAP where that is beyond chance. */
+  /** What steers: noise over signal of the head, and the fall of mAP where the head does not see all that is in INT8. */
   readonly noise: number;
   /** mAP50-95 on the subset. */
   readonly score: number;

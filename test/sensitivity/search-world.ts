@@ -42,6 +42,8 @@ export interface World {
   readonly hidden?: readonly string[];
   /** True: an earlier search has measured everything. */
   readonly cached?: boolean;
+  /** Noise of a layer as the subset sees it, where it errs. */
+  readonly steered?: Readonly<Record<string, number>>;
   /** Noise that still passes. */
   readonly allowed: number;
   /** Layers that change precision with the first of them. */
@@ -59,12 +61,12 @@ export function searchIn(
   const layers = layersOf(world.macs ?? (() => 1));
   const total = layers.reduce((sum, { macs }) => sum + (macs ?? 0), 0);
   const noiseOf = (name: string): number => world.noise?.[name] ?? QUIET;
-  const noise = (plan: PrecisionPlan): number => {
+  const noise = (plan: PrecisionPlan, of = noiseOf): number => {
     const precision = resolvePlan(plan, layers);
     const int8 = (name: string): boolean => precision.get(name) === 'int8';
     const alone = layers.reduce((sum, { name }) => {
       const calibrated = plan.calibrators?.[name] === 'entropy' ? world.calibrated?.[name] : undefined;
-      return sum + (int8(name) ? (calibrated ?? noiseOf(name)) : 0);
+      return sum + (int8(name) ? (calibrated ?? of(name)) : 0);
     }, 0);
     if ((world.behind ?? []).some(int8)) return alone + 0.9;
     return (world.together ?? []).reduce((sum, one) => sum + (one.layers.every(int8) ? one.noise : 0), alone);
@@ -101,14 +103,17 @@ export function searchIn(
       }),
   );
   const tried: PrecisionPlan[] = [];
-  const estimate = (plan: PrecisionPlan): PlanEstimate => ({
-    sqnr: -10 * Math.log10(noise(plan)),
-    noise: noise(plan),
-    score: 1 - noise(plan),
-    images: 8,
-    hopeless: noise(plan) > 10 * world.allowed,
-    cached: world.cached === true,
-  });
+  const estimate = (plan: PrecisionPlan): PlanEstimate => {
+    const seen = noise(plan, (name) => world.steered?.[name] ?? noiseOf(name));
+    return {
+      sqnr: -10 * Math.log10(seen),
+      noise: seen,
+      score: 1 - seen,
+      images: 8,
+      hopeless: seen > 10 * world.allowed,
+      cached: world.cached === true,
+    };
+  };
   return searchPlan({
     rows,
     layers,

@@ -118,6 +118,51 @@ describe('the search finds the cheapest plan that passes', () => {
   });
 });
 
+describe('a search never loses to greedy', () => {
+  const allowed = 0.2;
+  /** Noise in every layer, from next to none to much; work that differs by a hundred; a ranking and a subset that err. */
+  const worldOf = (seed: number): World & { readonly macs: (i: number) => number } => {
+    const random = mulberry32(seed);
+    const each = (of: (i: number) => number): Record<string, number> =>
+      Object.fromEntries(Array.from({ length: LAYERS }, (_, i) => [`conv${i}`, of(i)]));
+    const noise = each(() => 10 ** (-3.5 + 3 * random()));
+    const erring = (dB: number): Record<string, number> =>
+      each((i) => (noise[`conv${i}`] as number) * 10 ** ((dB / 10) * (2 * random() - 1)));
+    const macs = Array.from({ length: LAYERS }, () => 10 ** (2 * random()));
+    return { noise, believed: erring(3), steered: erring(2), macs: (i) => macs[i] as number, allowed };
+  };
+  /** The worst layer of the ranking in float, one more at a time until it passes: share of work in float, evaluations. */
+  const greedyIn = ({ noise = {}, believed = {}, macs = () => 1 }: World): readonly [number, number] => {
+    const order = Object.keys(noise).sort((a, b) => (believed[b] as number) - (believed[a] as number));
+    const sum = (names: readonly string[], of: (name: string) => number): number =>
+      names.reduce((total, name) => total + of(name), 0);
+    const work = (name: string): number => macs(Number(name.slice(4)));
+    let k = 0;
+    while (sum(order.slice(k), (name) => noise[name] as number) > allowed) k++;
+    return [sum(order.slice(0, k), work) / sum(order, work), k + 1];
+  };
+
+  test('in 60 networks whose every layer hurts a little; its plans cost a fifth less in the middle, in fewer evaluations', async () => {
+    const dearer: string[] = [];
+    const ratios: number[] = [];
+    let [full, greedyFull] = [0, 0];
+    for (let seed = 1; seed <= 60; seed++) {
+      const world = worldOf(seed);
+      const found = await searchIn(world);
+      const [cost, evaluations] = greedyIn(world);
+      if (!found.passes || found.best.price.cost > cost + 1e-9)
+        dearer.push(`${seed}: ${found.best.price.cost} instead of ${cost}`);
+      if (cost > 0) ratios.push(found.best.price.cost / cost);
+      full += found.evaluations.full;
+      greedyFull += evaluations;
+    }
+    expect(dearer).toEqual([]);
+    ratios.sort((a, b) => a - b);
+    expect(ratios[ratios.length >> 1]).toBeLessThan(0.83);
+    expect(full).toBeLessThan(greedyFull);
+  });
+});
+
 describe('post-processing that INT8 ruins', () => {
   const behind = ['conv31', 'conv33', 'conv34', 'conv36', 'conv39'];
   const world = { behind, hidden: ['conv33', 'conv34', 'conv36'], noise: loud('conv7'), allowed: 0.1 };

@@ -5,6 +5,7 @@ export { findOutliers, type Outlier } from './outliers.js';
 export { findClipped, findOneSided } from './ranges.js';
 export { amaxByImage, findAlone, expectedRange, growthCurve, type GrowthCurve } from './growth.js';
 export { beyondCalibration, driftOf, type Drift } from './drift.js';
+export { featureMaps } from './feature-maps.js';
 export { regionOf, type Region } from './region.js';
 export { findIdle, weightEvidence, withoutIdle, type WeightEvidence } from './weights.js';
 export {

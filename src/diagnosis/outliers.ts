@@ -1,3 +1,4 @@
+import { featureMaps } from './feature-maps.js';
 import { regionOf } from './region.js';
 import { amaxOf, bestRange, reach, rootMeanSquare, tensorSqnr } from './signal.js';
 import { WORTH_DB, inFloat, type Tried } from './remedies.js';
@@ -35,7 +36,10 @@ export function findOutliers({ tensors }: Pick<Evidence, 'tensors'>): readonly O
 
 /** Ranges set by outliers, with who set the worst, and what clipping them did to the whole model. */
 export function rangeOutliers(
-  evidence: Pick<Evidence, 'tensors' | 'calibrator' | 'ownScales' | 'calibratorTrials' | 'peaks' | 'input'> &
+  evidence: Pick<
+    Evidence,
+    'graph' | 'tensors' | 'calibrator' | 'ownScales' | 'calibratorTrials' | 'peaks' | 'input'
+  > &
     Tried,
 ): readonly Finding[] {
   return [...clippable(evidence), ...heavyTails(evidence)];
@@ -84,11 +88,16 @@ function clippable(evidence: Parameters<typeof rangeOutliers>[0]): Finding[] {
 }
 
 /** `, reached in 300017.jpg at x 120…144, y 80…104`. */
-function culprit({ peaks, input }: Pick<Evidence, 'peaks' | 'input'>, tensor: QuantizedTensor): string {
+function culprit(
+  { graph, peaks, input }: Pick<Evidence, 'graph' | 'peaks' | 'input'>,
+  tensor: QuantizedTensor,
+): string {
   const peak = tensor.extremes?.peak;
   const image = peak === undefined ? undefined : peaks.get(peak.image);
   if (peak === undefined || image === undefined) return '';
-  const region = regionOf(peak.index, peak.shape, input, image.geometry);
+  const region = featureMaps(graph).has(tensor.name)
+    ? regionOf(peak.index, peak.shape, input, image.geometry)
+    : undefined;
   const where =
     region === undefined
       ? ''

@@ -66,7 +66,7 @@ const FINDS: readonly Case[] = [
     kind: 'range-outlier',
     when: 'a range is set by one image whose place is known',
     given: {
-      tensors: [outlier],
+      tensors: [{ ...outlier, name: '/b0/act/Mul_output_0' }],
       peaks: new Map([
         [
           17,

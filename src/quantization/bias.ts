@@ -49,23 +49,27 @@ export function biasProbe(model: Model, scope: OperatorScope, ranges: Ranges): B
     int8Layers.map(({ name, nodes }) => [graph.nodes[nodes[0] as number]?.outputs[0] ?? '', name]),
   );
   const outputs = new Map<string, string>();
-  const node = source.node.flatMap((one): NodeProto[] => {
-    if (one.opType === 'QuantizeLinear' || one.opType === 'DequantizeLinear') return [one];
-    const plain = changed(one, { input: one.input.map((name) => float.get(name) ?? name) });
+  const beside: NodeProto[][] = [];
+  const plain = source.node.map((one): NodeProto => {
+    if (one.opType === 'QuantizeLinear' || one.opType === 'DequantizeLinear') return one;
+    const inFloat = changed(one, { input: one.input.map((name) => float.get(name) ?? name) });
     const name = one.output[0] ?? '';
     const [layer, known] = [layers.get(name), graph.producerOf(name)];
-    if (layer === undefined || known === undefined || !canShift(graph, known)) return [plain];
+    if (layer === undefined || known === undefined || !canShift(graph, known)) return inFloat;
     const [rounded, error, mean] = [`${name}_rounded`, `${name}_error`, `${name}_shift`];
     outputs.set(layer, mean);
     const make = (opType: string, input: string[], output: string): NodeProto =>
       create(NodeProtoSchema, { name: output, opType, input, output: [output] });
-    return [
-      plain,
+    beside.push([
       changed(one, { name: rounded, output: [rounded] }),
       make('Sub', [rounded, name], error),
       make('GlobalAveragePool', [error], mean),
-    ];
+    ]);
+    return inFloat;
   });
+  // onnxruntime walks up from the ends of the graph, the last in the file first. So the first layer's end stands last: what it
+  // reads is computed and freed before the next layer's, where else all activations in float are alive at once.
+  const node = [...plain, ...beside.reverse().flat()];
   const output = [...outputs.values()].map((name) => create(ValueInfoProtoSchema, { name }));
   return { proto: changed(proto, { graph: changed(source, { node, output }) }), outputs };
 }

@@ -77,7 +77,7 @@ class OnnxRuntimeEngine implements Engine {
       throw refused(model.name, failed.message);
     }
     const loaded = replies[0] as Extract<Reply, { kind: 'loaded' }>;
-    return new Session(this.workers, id, model.name, loaded, this.batch);
+    return new Session(this.workers, id, model.name, loaded, this.batch, lean);
   }
 
   async collect(
@@ -156,6 +156,7 @@ class Session implements LoadedModel {
     private readonly name: string,
     loaded: Extract<Reply, { kind: 'loaded' }>,
     wanted: 'auto' | number,
+    private readonly lean: boolean,
   ) {
     this.inputs = loaded.inputs;
     this.outputs = loaded.outputs;
@@ -271,6 +272,8 @@ class Session implements LoadedModel {
 
   async release(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.ask({ kind: 'release', model: this.id })));
+    // The model as it was written, and as it was sent.
+    if (this.lean) collectGarbage();
   }
 }
 

@@ -70,7 +70,7 @@ export interface EngineModel {
 export interface LoadOptions {
   /** Intermediate tensors to return beside the model's own outputs. */
   readonly extraOutputs?: readonly string[];
-  /** One of many models at once: gives memory back after each run, which makes the first milliseconds of a run slower. */
+  /** One of many models, one after another: takes little memory beside its activations, and leaves no holes when released. */
   readonly lean?: boolean;
   /** Statistics are to tell who set each range. */
   readonly reach?: boolean;

@@ -17,6 +17,7 @@ interface Planned {
 }
 
 interface Held {
+  readonly lean: boolean;
   readonly session: InferenceSession;
   readonly collector: RangeCollector;
 }
@@ -67,8 +68,12 @@ async function answer(
   }
   if (request.kind === 'probe') return { kind: 'probed', id, result: await probe(plans, request) };
   if (request.kind === 'load') {
-    const session = await createSession(request.bytes, request.lean);
-    models.set(request.model, { session, collector: new RangeCollector({ reach: request.reach }) });
+    const session = await createSession(request.bytes, request.lean ? 'arena' : 'arena and pattern');
+    models.set(request.model, {
+      session,
+      lean: request.lean,
+      collector: new RangeCollector({ reach: request.reach }),
+    });
     return {
       kind: 'loaded',
       id,
@@ -97,6 +102,8 @@ async function answer(
     case 'release':
       models.delete(request.model);
       await held.session.release();
+      // The model's bytes are dead too.
+      if (held.lean) collectGarbage();
       return { kind: 'done', id };
   }
 }
@@ -118,7 +125,7 @@ async function probe(
       const known = sessions.get(model);
       if (known !== undefined) return known;
       // The engine takes no shared memory.
-      const made = await createSession(new Uint8Array(plan.models[model] as Uint8Array), true);
+      const made = await createSession(new Uint8Array(plan.models[model] as Uint8Array), 'none');
       sessions.set(model, made);
       return made;
     },
@@ -132,14 +139,20 @@ async function probe(
   });
 }
 
-function createSession(bytes: Uint8Array, lean: boolean): Promise<InferenceSession> {
+/**
+ * What a session keeps of memory between runs. An arena keeps the most that was ever in use, rounded up to powers of two, and
+ * gives it all back when the session is released; a pattern takes one block for all activations of a run, beside it. Without
+ * both, activations lie in the C library's heap: least while many sessions live at once, but holes stay when they are gone.
+ */
+type Keeps = 'arena and pattern' | 'arena' | 'none';
+
+function createSession(bytes: Uint8Array, keeps: Keeps): Promise<InferenceSession> {
   return onnxruntime().InferenceSession.create(bytes, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    // An arena keeps the most that was ever in use, and rounds up to powers of two.
-    enableCpuMemArena: !lean,
-    enableMemPattern: !lean,
+    enableCpuMemArena: keeps !== 'none',
+    enableMemPattern: keeps === 'arena and pattern',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     // Q/DQ pairs run as float fake quantization: what TensorRT computes, at FP32's speed.

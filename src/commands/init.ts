@@ -1,7 +1,14 @@
 import { access, rename, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
-import { chooseDecoder, inferPreprocessing, refusePlugins, type ModelView } from '../detection/index.js';
-import { listImages, loadGroundTruth, type GroundTruth } from '../dataset/index.js';
+import {
+  chooseDecoder,
+  inferPreprocessing,
+  mapClasses,
+  refusePlugins,
+  type Decoder,
+  type ModelView,
+} from '../detection/index.js';
+import { boxesByCategory, listImages, loadGroundTruth, type GroundTruth } from '../dataset/index.js';
 import { createOnnxRuntimeEngine } from '../engine/index.js';
 import { InputFault, type Problem } from '../faults/index.js';
 import { buildGraph, encodeModel, readModel } from '../onnx/index.js';
@@ -55,12 +62,12 @@ export async function init(options: InitOptions, ask?: Ask): Promise<string> {
     async () => options.model ?? (await one(() => only(found.models, 'model', '--model', 'an .onnx file'))),
     async () => options.annotations ?? (await one(() => annotationsIn(found))),
   );
-  const images = options.images ?? (await imagesOf(annotations, found));
+  const images = options.images ?? (await chosen(() => imagesOf(annotations, found), ask));
   const truth = await loadGroundTruth({ format: 'auto', annotations, images });
   const validation = new Set(truth.images.map((image) => dirname(resolve(image.file))));
   const calibration = options.calibration ?? (await one(() => calibrationOf(found, validation)));
   const records = await listImages(calibration);
-  const said = await inspect(model, truth, calibration, records.length);
+  const { said, open } = await inspect(model, truth, calibration, records.length);
   const maxDrop =
     options.maxDrop ??
     (await ask?.fraction('Fall of mAP50-95 below FP32 that may pass', MAX_DROP)) ??
@@ -80,7 +87,12 @@ export async function init(options: InitOptions, ask?: Ask): Promise<string> {
     `Wrote ${options.config}`,
     ...said.map((line) => `  ${line}`),
     ...(await workflows(file, options)),
-    'Next: int8-gate run',
+    ...(open === undefined
+      ? ['Next: int8-gate run']
+      : [
+          terminalText(`To do before the first run: ${open.where}: ${open.what}`),
+          ...(open.fix === undefined ? [] : [`  ${open.fix}`]),
+        ]),
   ].join('\n');
 }
 
@@ -104,7 +116,7 @@ async function both(
 }
 
 /** What `find` finds; where several could be meant, what whoever is asked says. */
-async function chosen(find: () => string | Promise<string>, ask: Ask | undefined): Promise<string> {
+async function chosen<T>(find: () => T | Promise<T>, ask: Ask | undefined): Promise<T | string> {
   try {
     return await find();
   } catch (error) {
@@ -123,13 +135,19 @@ async function workflows(file: string, options: InitOptions): Promise<string[]> 
     : writeWorkflows(root, file, options.force === true);
 }
 
+/** What was found, and what the settings lack to work. */
+interface Inspection {
+  readonly said: string[];
+  readonly open: Problem | undefined;
+}
+
 /** Loads the model once, so that the settings are known to work, and says what was found. */
 async function inspect(
   path: string,
   truth: GroundTruth,
   calibration: string,
   calibrationImages: number,
-): Promise<string[]> {
+): Promise<Inspection> {
   const model = await readModel(path);
   const graph = buildGraph(model);
   const operators = new Set(graph.nodes.map(({ opType }) => opType));
@@ -146,15 +164,27 @@ async function inspect(
     };
     const choice = chooseDecoder(view);
     const { spec, reasons } = inferPreprocessing(view, choice);
-    return [
+    const said = [
       `decoder ${choice.decoder.format}: ${choice.why.join('; ')}`,
       `preprocessing ${spec.width}×${spec.height}: ${reasons.join('; ')}`,
-      `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} classes`,
+      `${truth.images.length} validation images with ${truth.annotations.count} boxes of ${truth.categories.length} ${truth.categories.length === 1 ? 'class' : 'classes'}`,
       ...truth.skipped.map(({ what, count }) => `${count} ${what}`),
       `${calibrationImages} calibration images in ${relative(process.cwd(), resolve(calibration)) || '.'}`,
     ].map(terminalText); // names come from the model: none may end the comment that it stands in
+    return { said, open: mismatch(choice.decoder, view, truth) };
   } finally {
     await engine.close();
+  }
+}
+
+/** Why the classes of model and annotations do not belong together, if they do not: names in the settings mend it. */
+function mismatch(decoder: Decoder, view: ModelView, truth: GroundTruth): Problem | undefined {
+  try {
+    mapClasses(decoder, view, truth.categories, 'auto', boxesByCategory(truth));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof InputFault)) throw error;
+    return error.problems[0];
   }
 }
 

@@ -13,6 +13,8 @@ const CONFIG = /^names:[^]*^(val|train|test):|^(val|train|test):[^]*^names:/m;
 const LABELS = /^\s*\d+([ \t]+-?\d*\.?\d+(e-?\d+)?){4,}\s*$/im;
 /** Bytes of a file that are looked at to tell what it is. */
 const HEAD = 64_000;
+/** Images of COCO annotations that are looked for in a folder. */
+const LOOKED_FOR = 20;
 /** Text files of a folder that are looked at. */
 const TRIED = 3;
 
@@ -142,7 +144,7 @@ async function isCoco(file: string): Promise<boolean> {
 /**
  * The folder that holds the images of COCO annotations or of a folder of labels; undefined for formats that tell it
  * themselves.
- * @throws InputFault when no folder holds the first image
+ * @throws InputFault when no folder holds the first image, ChoiceFault when several do and none is called like the annotations
  */
 export async function imagesOf(
   annotations: string,
@@ -151,13 +153,41 @@ export async function imagesOf(
   if (labels.includes(annotations)) return imagesBeside(annotations, folders);
   if (!annotations.endsWith('.json')) return undefined;
   const truth = await loadGroundTruth({ format: 'coco', annotations, boxesOnly: true });
-  const name = truth.images[0]?.name ?? '';
-  for (const folder of folders.keys()) if (name !== '' && (await holds(folder, name))) return folder;
+  const names = truth.images.slice(0, LOOKED_FOR).map(({ name }) => name);
+  // Where one image is missing, loading names it; here the folder is to be found all the same.
+  for (const some of [names, names.slice(0, 1)]) {
+    const holding: string[] = [];
+    for (const folder of folders.keys()) if (await holdsAll(folder, some)) holding.push(folder);
+    if (holding.length > 0) return likeliest(holding, annotations);
+  }
   throw new InputFault({
     where: shown(annotations),
-    what: `no folder here holds its images (looked for ${name})`,
+    what: `no folder here holds its images (looked for ${names[0] ?? 'any, it lists none'})`,
     fix: 'Name the folder with `--images`.',
   });
+}
+
+/**
+ * Of folders that hold images of the same names the one whose path is most like that of the annotations: `data/val` for
+ * `data/val.json`, `images/val2017` for `annotations/instances_val2017.json`.
+ * @throws ChoiceFault when several are as like
+ */
+function likeliest(folders: readonly string[], annotations: string): string {
+  const words = partsOf(annotations);
+  const alike = folders.map((folder) => [...partsOf(folder)].filter((word) => words.has(word)).length);
+  const most = Math.max(...alike);
+  return only(
+    folders.filter((_, i) => alike[i] === most),
+    'images',
+    '--images',
+    'the folder of the annotated images',
+  );
+}
+
+/** Words of a path below this folder, without endings. */
+function partsOf(path: string): ReadonlySet<string> {
+  const parts = relative(process.cwd(), path).toLowerCase().split(sep);
+  return new Set(parts.flatMap((part) => [part, ...part.replace(/\.json$/, '').split(/[_.-]/)]));
 }
 
 /** `images/val` for `labels/val`; else the folder itself, where images lie among the labels. */
@@ -173,11 +203,16 @@ function imagesBeside(labels: string, folders: Survey['folders']): string {
   });
 }
 
-function holds(folder: string, name: string): Promise<boolean> {
-  return access(join(folder, name)).then(
-    () => true,
-    () => false,
-  );
+async function holdsAll(folder: string, names: readonly string[]): Promise<boolean> {
+  for (const name of names)
+    if (
+      !(await access(join(folder, name)).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return false;
+  return names.length > 0;
 }
 
 /**

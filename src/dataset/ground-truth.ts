@@ -4,6 +4,7 @@ import { findFormat, imagesOfCoco, type AnnotationFormat } from './format.js';
 import { Problems } from './problems.js';
 import { measureImages } from './sizes.js';
 import { stratify } from './stratify.js';
+import { noteUnits } from './units.js';
 import type { GroundTruth, ImageRecord, Skipped } from './types.js';
 import { loadVoc } from './voc.js';
 import { loadYolo } from './yolo.js';
@@ -89,6 +90,7 @@ async function loadCocoMeasured(
   const problems = new Problems();
   const images = await measureImages(truth.images, exif, problems);
   const measured = { ...truth, images };
+  noteUnits(measured, problems);
   if (!problems.any) noteOutside(measured, problems);
   problems.throwIfAny(file);
   return { ...measured, skipped: [...truth.skipped, ...oddBoxes(measured)] };
@@ -124,6 +126,13 @@ function oddBoxes({ images, annotations }: GroundTruth): readonly Skipped[] {
     { what: 'boxes without area, kept as in pycocotools: no detection can match them', count: empty },
     { what: 'boxes that reach beyond the image, used as they are', count: beyond },
   ].filter((found) => found.count > 0);
+}
+
+/** How many boxes each category has, by its index. */
+export function boxesByCategory({ categories, annotations }: GroundTruth): Int32Array {
+  const boxes = new Int32Array(categories.length);
+  for (const category of annotations.category) boxes[category] = (boxes[category] as number) + 1;
+  return boxes;
 }
 
 /** The set cut to the images at these places (ascending), with their annotations. */

@@ -1,6 +1,6 @@
 /** Labelled image sets, detections as files and tables, and images on their way to the model. */
 export * from './types.js';
-export { loadGroundTruth, pickImages, type GroundTruthSource } from './ground-truth.js';
+export { boxesByCategory, loadGroundTruth, pickImages, type GroundTruthSource } from './ground-truth.js';
 export { parseCoco } from './coco.js';
 export { loadDetections, parseDetections } from './detections.js';
 export { DetectionBuilder } from './table.js';

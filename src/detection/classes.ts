@@ -53,7 +53,7 @@ export function mapClasses(
     };
   throw new InputFault({
     where: 'categories of the annotations',
-    what: `there are ${categories.length}, the model has ${count} classes and does not name them`,
+    what: `there are ${categories.length}, the model has ${count === 1 ? 'one class and does not name it' : `${count} classes and does not name them`}`,
     fix: 'Name the classes in the order of the model as `decoder: { classes: […] }`.',
   });
 }

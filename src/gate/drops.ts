@@ -122,10 +122,13 @@ function limitChecks(held: Held): Check[] {
   ].filter((one) => one !== undefined);
   if (allowed.length === 0) return checks;
   // Only as a whole: a class that FP32 does not know is no reason to distrust the others.
-  const nothing = side.against === 'fp32' && subject === undefined && before < NOTHING;
+  const nothing =
+    side.against === 'fp32' &&
+    subject === undefined &&
+    (before < NOTHING || (before < POOR && before <= Math.min(...allowed)));
   checks.push({
     ...base,
-    ...(nothing ? nothingToLose(name, allowed, after) : waivable(name, Math.min(...allowed), held)),
+    ...(nothing ? nothingToLose(name, before, allowed, after) : waivable(name, Math.min(...allowed), held)),
   });
   return checks;
 }
@@ -133,8 +136,12 @@ function limitChecks(held: Held): Check[] {
 /** FP32 below this, 0…1, is shown as 0.000. */
 const NOTHING = 0.0005;
 
+/** FP32 below this, 0…1, may have less to lose than the limit allows: an engine that finds nothing would pass. */
+const POOR = 0.05;
+
 function nothingToLose(
   name: string,
+  before: number,
   allowed: readonly number[],
   after: number,
 ): Omit<Check, 'metric' | 'subject'> {
@@ -142,7 +149,7 @@ function nothingToLose(
     kind: 'missing',
     limit: `drop ≤ ${fixed(Math.min(...allowed))}`,
     value: after,
-    sentence: `${name} of FP32 itself is 0.000, so that there is nothing that INT8 could lose: a drop says nothing. Model, decoder, preprocessing, classes or annotations do not fit each other.`,
+    sentence: `${name} of FP32 itself is ${fixed(before)}, so that ${before < NOTHING ? 'there is nothing that INT8 could lose' : 'an engine that finds nothing would hold the limit'}: a drop says nothing. Model, decoder, preprocessing, classes or annotations do not fit each other.`,
   };
 }
 

@@ -81,12 +81,21 @@ async function fileSize(path: string): Promise<number> {
   }
 }
 
+/** How a file begins that Git LFS keeps elsewhere. */
+const LFS = Buffer.from('version https://git-lfs');
+
 /**
  * Parses the bytes of a model, and puts its nodes in the order of their data.
  * @throws InputFault when they are no ONNX model, or when nodes read each other in a circle.
  */
 export function parseModel(bytes: Uint8Array, name: string, path?: string): Model {
   if (bytes.length === 0) throw new InputFault({ where: name, what: 'the file is empty', fix: EXPORT_HINT });
+  if (Buffer.from(bytes.subarray(0, LFS.length)).equals(LFS))
+    throw new InputFault({
+      where: name,
+      what: 'is a pointer of Git LFS: the model itself was not fetched',
+      fix: 'Fetch it with `git lfs pull`; in a workflow `actions/checkout` does with `lfs: true`.',
+    });
   let proto: ModelProto;
   try {
     proto = fromBinary(ModelProtoSchema, bytes);

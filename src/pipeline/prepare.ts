@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { LoadedSettings, Settings } from '../settings/index.js';
 import { buildGraph, encodeModel, readModel, type Graph, type Model } from '../onnx/index.js';
 import {
+  boxesByCategory,
   checkImages,
   imageDigests,
   listImages,
@@ -34,7 +35,7 @@ import {
 } from '../quantization/index.js';
 import { chooseSubset, headTensors } from '../sensitivity/index.js';
 import { InputFault } from '../faults/index.js';
-import { listed } from '../words/index.js';
+import { counted, listed } from '../words/index.js';
 import type { Store } from '../store/index.js';
 import type { Against } from './against.js';
 import type { Context } from './context.js';
@@ -107,6 +108,12 @@ export async function prepare(
       where: loaded.place('/validation/annotations'),
       what: `${settings.validation.annotations} names no image, so there is nothing to evaluate on`,
       fix: 'Name an annotation file that lists the validation images.',
+    });
+  if (truth.annotations.count === 0)
+    throw new InputFault({
+      where: loaded.place('/validation/annotations'),
+      what: `${settings.validation.annotations} lists ${counted(truth.images.length, 'image')} and no box, so there is no mAP`,
+      fix: 'Name the annotations that have the boxes; those of a test set are often withheld.',
     });
   // Jobs that write no report say it too.
   if (truth.skipped.length > 0)
@@ -252,12 +259,6 @@ async function calibrationImages(
 /** `count` of the records, evenly spaced, so that a sorted folder is not cut to its beginning. */
 function spread<T>(records: readonly T[], count: number): readonly T[] {
   return Array.from({ length: count }, (_, i) => records[Math.floor((i * records.length) / count)] as T);
-}
-
-function boxesByCategory({ categories, annotations }: GroundTruth): Int32Array {
-  const boxes = new Int32Array(categories.length);
-  for (const category of annotations.category) boxes[category] = (boxes[category] as number) + 1;
-  return boxes;
 }
 
 /** The input size that the settings give, for models that leave it free. */

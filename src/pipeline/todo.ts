@@ -1,11 +1,11 @@
-import type { Verdict } from '../gate/index.js';
+import type { Check, Verdict } from '../gate/index.js';
 import type { Finding } from '../report/index.js';
 import type { PlanSearch } from '../sensitivity/index.js';
 
 /** What advice is made from. */
 export interface TodoInput {
   readonly verdict: Verdict;
-  readonly findings: readonly Pick<Finding, 'severity' | 'advice' | 'layers'>[];
+  readonly findings: readonly Pick<Finding, 'kind' | 'severity' | 'advice' | 'layers'>[];
   /** Names of layers, most sensitive first; empty where none were ranked. */
   readonly ranked: readonly string[];
   /** Whether a layer runs in INT8 in the plan that is judged. */
@@ -23,10 +23,20 @@ export function todoOf({ verdict, findings, ranked, inInt8, searched }: TodoInpu
   const open = findings.filter(
     ({ severity, layers = [] }) => severity !== 'info' && (layers.length === 0 || layers.some(inInt8)),
   );
+  if (!blamesInt8(verdict))
+    return [
+      ...new Set(open.filter(({ kind }) => kind === 'preprocessing').map(({ advice }) => advice)),
+      ...(verdict.checks.some(isUnmeasured)
+        ? [
+            'Let FP32 find what is annotated first (decoder, preprocessing, classes, annotations): `int8-gate evaluate` measures it alone.',
+          ]
+        : []),
+      ...room(verdict),
+    ];
   const worst = ranked.filter(inInt8).slice(0, WORST);
   return [
     ...new Set(open.map(({ advice }) => advice)),
-    ...(verdict.kind === 'inconclusive' ? room(verdict) : []),
+    ...room(verdict),
     ...(searched === 'not' ? ['Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).'] : []),
     // Where not even all of them in float pass, naming some is no way out.
     ...(worst.length > 0 && searched !== 'none-passes'
@@ -35,6 +45,19 @@ export function todoOf({ verdict, findings, ranked, inInt8, searched }: TodoInpu
         ]
       : []),
   ];
+}
+
+/** Whether INT8 is, or may be, worse than is allowed: else no layer in float helps. */
+function blamesInt8({ checks }: Verdict): boolean {
+  return (
+    !checks.some(isUnmeasured) &&
+    checks.some(({ kind, onlyFew }) => kind === 'fail' || (kind === 'inconclusive' && onlyFew !== true))
+  );
+}
+
+/** FP32's accuracy itself is no number, or too little to lose. */
+function isUnmeasured({ kind, metric, against }: Check): boolean {
+  return kind === 'missing' && against === undefined && /^(mAP|AR)/.test(metric);
 }
 
 /** What would decide the drops that nobody can judge: room to the limit, or images where only those lack. */

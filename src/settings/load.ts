@@ -88,6 +88,12 @@ export interface CheckedYaml<T> {
  * @throws InputFault with every mistake, each with its line and column
  */
 export function checkYaml<T>(text: string, file: string, schema: object, root: string): CheckedYaml<T> {
+  if (text.includes('\0'))
+    throw new InputFault({
+      where: basename(file),
+      what: 'is no text file',
+      fix: `Name the file of ${root} here, which is YAML.`,
+    });
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
   const name = basename(file);

@@ -43,8 +43,19 @@ const BAD: readonly BadInput[] = [
   },
   {
     name: 'a file that is no ONNX',
-    spoil: (folder) => writeFile(join(folder, 'model.onnx'), 'version https://git-lfs'),
+    spoil: (folder) => writeFile(join(folder, 'model.onnx'), '<!DOCTYPE html>'),
     says: /model\.onnx: is no ONNX model/,
+  },
+  {
+    name: 'a pointer of Git LFS',
+    spoil: (folder) => writeFile(join(folder, 'model.onnx'), 'version https://git-lfs.github.com/spec/v1\n'),
+    says: /model\.onnx: is a pointer of Git LFS.*\n.*git lfs pull.*lfs: true/,
+  },
+  {
+    name: 'annotations without a box',
+    change: ownTruth,
+    spoil: truth((coco) => (coco.annotations = [])),
+    says: /int8-gate\.yml:\d+:\d+ validation\.annotations: .*val\.json lists \d+ images and no box/,
   },
   {
     name: 'a model quantized dynamically',

@@ -156,6 +156,21 @@ describe('int8-gate init on an unknown project', () => {
       expect(await readFile(join(root, 'int8-gate.yml'), 'utf8')).toMatch(/maxDrop: 0\.03 /);
     }));
 
+  test('says what the first run would refuse: classes that the model does not have', () =>
+    project(async (root) => {
+      const file = join(root, 'data', 'val.json');
+      const truth = JSON.parse(await readFile(file, 'utf8')) as { categories: { name: string }[] };
+      truth.categories[0]!.name = 'giraffe';
+      await writeFile(file, JSON.stringify(truth));
+      const args = ['init', '--model', 'models/signs-v8.onnx', '--no-workflows'];
+      const { status, stdout } = await runDist('cli.js', args, { cwd: root });
+      expect(stdout).toMatch(
+        /To do before the first run: .*no class called "giraffe".*\n {2}Name the classes/,
+      );
+      expect(stdout).not.toContain('Next: int8-gate run');
+      expect(status).toBe(0);
+    }));
+
   test.each(['0', '1', 'two'])('refuses --max-drop %s', async (value) => {
     const { status, stderr } = await runDist('cli.js', ['init', '--max-drop', value]);
     expect(stderr).toMatch(/number between 0 and 1/);

@@ -55,6 +55,17 @@ describe('finds, in a folder that it does not know,', () => {
       { annotations: 'instances_val.json', images: 'images/val', calibration },
     ],
     [
+      'of folders with images of the same names the one that is called like the annotations',
+      {
+        'data/aaa/a.jpg': '',
+        'data/val/a.jpg': '',
+        ...images,
+        'images/val/a.jpg': '',
+        'data/val.json': COCO,
+      },
+      { annotations: 'data/val.json', images: 'data/val', calibration },
+    ],
+    [
       'a data.yaml of any name, and not the labels that belong to it',
       { ...images, 'signs.yaml': YAML, 'labels/val/a.txt': LABELS, 'compose.yml': 'services: {}\n' },
       { annotations: 'signs.yaml', images: undefined, calibration },

@@ -48,6 +48,28 @@ describe('a COCO set with its images', () => {
     ]);
   });
 
+  test.each([
+    [
+      'shares of the image',
+      [0.1, 0.2, 0.5, 0.4],
+      /annotations\[\]\.bbox: all 5 boxes lie within 0…1.*pixels\n.*Multiply/,
+    ],
+    ['two corners', [15, 5, 39, 19], /5 of 5 boxes reach beyond their image.*corners.*\n.*x2 − x1/],
+  ])('refuses boxes that are %s', async (_, bbox, words) => {
+    const annotations = [1, 2, 3, 4, 5].map((id) => ({ id, image_id: 1, category_id: 7, bbox }));
+    (await refused(coco({ annotations }))).toHaveProperty('message', expect.stringMatching(words));
+  });
+
+  test('takes wide boxes at the left for what they are', async () => {
+    const annotations = [1, 2, 3, 4, 5].map((id) => ({
+      id,
+      image_id: 1,
+      category_id: 7,
+      bbox: [0, 0, 40, 20],
+    }));
+    expect((await load(coco({ annotations }))).skipped).toEqual([]);
+  });
+
   test('finds images in subfolders, with any ending, with backslashes, and with accents written otherwise', () =>
     withFolder(async (folder) => {
       const written = ['deep/a.JPG', 'deep\\b.jpeg', 'caf\u00e9.jpg', '\u5199\u771f.jpg', 'val2017/c.jpg'];

@@ -48,6 +48,23 @@ describe('a drop', () => {
     }
   });
 
+  test('from an FP32 with less to lose than the limit allows does not pass either', () => {
+    const of = (AP: number, maxDrop: number) =>
+      verdict({
+        reference: candidate(AP),
+        candidate: candidate(0),
+        intervals: interval(0, AP),
+        thresholds: { 'mAP50-95': { maxDrop } },
+      });
+    expect(of(0.015, 0.02)).toMatchObject({ kind: 'fail', checks: [{ kind: 'missing' }] });
+    expect(of(0.015, 0.02).checks[0]?.sentence).toMatch(
+      /^mAP50-95 of FP32 itself is 0\.015, so that an engine that finds nothing would hold/,
+    );
+    // A limit that gives away what FP32 really has is the user's own.
+    expect(of(0.4, 0.5)).toMatchObject({ kind: 'pass' });
+    expect(of(0.04, 0.02).checks[0]?.kind).not.toBe('missing');
+  });
+
   test('of a class that FP32 does not find is no drop', () => {
     const perClass = [{ category: 0, name: 'disc', AP: 0, AP50: 0, AR100: 0, boxes: 30 }];
     const found = verdict({

@@ -174,6 +174,10 @@ describe('mistakes', () => {
     expect(messages('version: 1\nmodel: [a, b\n')[0]).toMatch(/^int8-gate\.yml:\d+:\d+: /);
   });
 
+  test('a file that is no text is not quoted', () => {
+    expect(messages('\b\u0000model')).toEqual(['int8-gate.yml: is no text file']);
+  });
+
   test('aliases that expand without end are refused', () => {
     const bomb = [
       'a: &a [x,x,x,x,x,x,x,x,x]',

@@ -17,6 +17,13 @@ export interface TodoInput {
 /** Layers named as the worst. */
 const WORST = 3;
 
+/** What lets a search go on that a limit of the settings ended. */
+const BUDGETS = {
+  minutes: 'Run it again, or give it more time (sensitivity.maxMinutes): it goes on where the search ended.',
+  'float-layers': 'Allow more layers in float (sensitivity.maxFloatLayers).',
+  'int8-share': 'Ask for a smaller share in INT8 (sensitivity.minInt8Share).',
+} as const satisfies Partial<Record<TodoInput['searched'], string>>;
+
 /** What to do about a verdict that is no pass, most telling first. */
 export function todoOf({ verdict, findings, ranked, inInt8, searched }: TodoInput): string[] {
   // What INT8 does to layers that the judged plan has in float is mended already.
@@ -38,8 +45,9 @@ export function todoOf({ verdict, findings, ranked, inInt8, searched }: TodoInpu
     ...new Set(open.map(({ advice }) => advice)),
     ...room(verdict),
     ...(searched === 'not' ? ['Let int8-gate look for a mixed-precision plan (gate.candidate: mixed).'] : []),
-    // Where not even all of them in float pass, naming some is no way out.
-    ...(worst.length > 0 && searched !== 'none-passes'
+    ...(searched in BUDGETS ? [BUDGETS[searched as keyof typeof BUDGETS]] : []),
+    // Where not even all of them in float pass, or no more may be, naming some is no way out.
+    ...(worst.length > 0 && !['none-passes', 'float-layers', 'int8-share'].includes(searched)
       ? [
           `Most sensitive in INT8: ${worst.join(', ')}. Name them in quantization.keepFloat to keep them float.`,
         ]

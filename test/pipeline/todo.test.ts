@@ -44,6 +44,7 @@ test('advice about layers that the judged plan has in float already is no advice
   const findings = [keep, few, { ...few, layers: ['/c'] }, note];
   expect(todo({ findings, inInt8: (name) => name !== '/a' && name !== '/b' })).toEqual([
     'Use 128 images or more.',
+    expect.stringContaining('more time'),
     'Most sensitive in INT8: /c, /d, /e. Name them in quantization.keepFloat to keep them float.',
   ]);
   expect(todo({ findings, inInt8: (name) => name !== '/a' })[0]).toBe('Keep /a, /b in float.');
@@ -57,9 +58,16 @@ test('names no layers where all of them in float do not pass either', () => {
   ]);
 });
 
+test.each([
+  ['float-layers', 'Allow more layers in float (sensitivity.maxFloatLayers).'],
+  ['int8-share', 'Ask for a smaller share in INT8 (sensitivity.minInt8Share).'],
+] as const)('where a limit of the settings ended the search, %s, it is the way out', (searched, advice) => {
+  expect(todo({ searched })).toEqual([advice]);
+});
+
 test('tells an interval that straddles the limit from one that only rests on too few images', () => {
   const of = (...checks: Check[]): readonly string[] =>
-    todo({ verdict: { kind: 'inconclusive', checks, counts: 'fail' }, ranked: [] });
+    todo({ verdict: { kind: 'inconclusive', checks, counts: 'fail' }, ranked: [], searched: 'cheapest' });
   expect(of(check)).toEqual([expect.stringContaining('or allow a larger drop')]);
   expect(of({ ...check, onlyFew: true })).toEqual([expect.stringContaining('too few of them to count')]);
   const latency: Check = { kind: 'inconclusive', metric: 'latencyMs', limit: '≤ 5', value: 4, sentence: '' };

@@ -78,7 +78,9 @@ export async function writeReport(report: Report, folder: string, extra: ExtraFi
         {
           where: folder,
           what: `the report cannot be written: the disk (or a limit on file sizes) is full: ${messageOf(cause)}`,
-          fix: 'Make room, or set `report.keepModels: false`.',
+          fix: Object.keys(extra).some((name) => name.endsWith('.onnx'))
+            ? 'Make room, or leave the models out: `report.keepModels: false`.'
+            : 'Make room.',
         },
         { cause },
       );

@@ -98,7 +98,12 @@ describe('reading', () => {
 
   test.each([
     ['nothing', new Uint8Array(0), /x\.onnx: the file is empty/],
-    ['text', Buffer.from('version https://git-lfs.github.com/spec/v1'), /x\.onnx: is no ONNX model/],
+    ['text', Buffer.from('<!DOCTYPE html>'), /x\.onnx: is no ONNX model/],
+    [
+      'a pointer of Git LFS',
+      Buffer.from('version https://git-lfs.github.com/spec/v1'),
+      /x\.onnx: is a pointer of Git LFS.*\n.*git lfs pull/,
+    ],
   ])('%s is refused', (_, bytes, message) => expect(() => parseModel(bytes, 'x.onnx')).toThrow(message));
 
   test('a truncated model is refused', async () => {

@@ -62,7 +62,7 @@ function costWords({
   latencyMs,
 }: Pick<PlanSection, 'int8Share' | 'reformats' | 'latencyMs'>): string {
   const time = latencyMs === null ? '' : `, ${latencyMs.toFixed(3)} ms by the profile`;
-  return `${percent(int8Share)} of the MACs in INT8, ${reformats} conversions between precisions${time}`;
+  return `${percent(int8Share)} of the MACs in INT8, ${counted(reformats, 'conversion')} between precisions${time}`;
 }
 
 function searchWords(search: NonNullable<PlanSection['search']>): string {

@@ -33,8 +33,8 @@ const ENDINGS = {
 function planText(plan: PlanSection): Markup {
   const { source, file, int8Share, reformats, latencyMs, search, stale, blame } = plan;
   return html`<p>
-      The judged plan runs ${percent(int8Share)} of the multiply-accumulates in INT8 with ${reformats}
-      conversions between INT8 and
+      The judged plan runs ${percent(int8Share)} of the multiply-accumulates in INT8 with
+      ${counted(reformats, 'conversion')} between INT8 and
       float${latencyMs === null ? '' : `, ${latencyMs.toFixed(2)} ms an image by the profile`}.
       ${SOURCES[source]}${source === 'committed' ? ` as ${file ?? 'a file'}.` : ''}
     </p>

@@ -60,9 +60,11 @@ function findUnequal({ tensors, weights }: Pick<Evidence, 'tensors' | 'weights'>
 
 /** The worst of those layers, as many as one would keep in float. */
 export function unequalLayers(evidence: Parameters<typeof findUnequal>[0]): readonly string[] {
-  return findUnequal(evidence)
-    .slice(0, 3)
-    .map(({ weights: { layer } }) => layer);
+  return worstFew(findUnequal(evidence));
+}
+
+function worstFew(found: readonly Unequal[]): readonly string[] {
+  return found.slice(0, 3).map(({ weights: { layer } }) => layer);
 }
 
 /** Layers whose weights lift channels that INT8 has rounded away, with what float did for them. */
@@ -70,7 +72,7 @@ export function unequalChannels(evidence: Pick<Evidence, 'tensors' | 'weights'> 
   const found = findUnequal(evidence);
   const worst = found[0];
   if (worst === undefined) return [];
-  const remedy = inFloat(evidence, unequalLayers(evidence));
+  const remedy = inFloat(evidence, worstFew(found));
   const { weights: one, tensor, gain, coarse, channels } = worst;
   const live = channelReach(tensor.extremes as TensorExtremes)
     .filter((a) => a > 0)

@@ -156,7 +156,11 @@ function findHeavy({ tensors }: Pick<Evidence, 'tensors'>) {
 
 /** Layers that read those tensors, as many as one would keep in float. */
 export function heavyLayers(evidence: Parameters<typeof findHeavy>[0]): readonly string[] {
-  return layersOf(findHeavy(evidence).map(({ tensor }) => tensor)).slice(0, 3);
+  return worstFew(findHeavy(evidence));
+}
+
+function worstFew(found: ReturnType<typeof findHeavy>): readonly string[] {
+  return layersOf(found.map(({ tensor }) => tensor)).slice(0, 3);
 }
 
 function heavyTails(evidence: Pick<Evidence, 'tensors'> & Tried): Finding[] {
@@ -165,7 +169,7 @@ function heavyTails(evidence: Pick<Evidence, 'tensors'> & Tried): Finding[] {
   if (worst === undefined) return [];
   const { name, calibration } = worst.tensor;
   const layers = layersOf(found.map(({ tensor }) => tensor));
-  const remedy = inFloat(evidence, heavyLayers(evidence));
+  const remedy = inFloat(evidence, worstFew(found));
   return [
     {
       kind: 'range-outlier',

@@ -204,7 +204,7 @@ export function weightRanges(
   const live = [...worst.channelAmax].filter((one) => one > 0).sort((a, b) => a - b);
   const [least, median] = [live[0] ?? 0, live[live.length >> 1] ?? 0];
   const { output } = worst;
-  const layers = poorLayers(evidence);
+  const layers = found.map(({ layer }) => layer);
   const remedy = inFloat(evidence, layers);
   const idle = findIdle(evidence) !== undefined && output !== undefined;
   const silence = silencing(evidence, worst.layer);

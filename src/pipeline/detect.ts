@@ -89,6 +89,11 @@ export function tryDecode(...args: Parameters<typeof decodeInto>): boolean {
   }
 }
 
+/** Where the subset's images went on their way to the model. */
+export function subsetGeometries({ validation, subset }: Bench): Promise<readonly ImageGeometry[]> {
+  return Promise.all(subset.map(async (i) => (await validation.get(i)).geometry));
+}
+
 /** Detections on the images of a subset, numbered as in the subset. */
 export function subsetOf(detections: DetectionTable, subset: readonly number[]): DetectionTable {
   const place = new Map(subset.map((image, i) => [image, i]));

@@ -7,7 +7,7 @@ import {
 } from '../dataset/index.js';
 import type { PreprocessingTrial } from '../diagnosis/index.js';
 import { compareFound, evaluateCoco } from '../evaluation/index.js';
-import { modelOf, subsetOf, tryDecode } from './detect.js';
+import { modelOf, subsetGeometries, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
 
 /** FP32 below this mAP on the subset may have the wrong scale of its input. */
@@ -52,9 +52,7 @@ export async function tryPreprocessing(
 async function detectSubset(bench: Bench, spec: PreprocessingSpec): Promise<DetectionTable | undefined> {
   const records = bench.subset.map((i) => bench.validation.records[i] as (typeof bench.truth.images)[number]);
   const store = openImages(records, spec, { memoryMiB: 16 });
-  const geometries = await Promise.all(
-    bench.subset.map(async (i) => (await bench.validation.get(i)).geometry),
-  );
+  const geometries = await subsetGeometries(bench);
   const session = await bench.engine.load(modelOf(bench, 'FP32', bench.bytes));
   const table = new DetectionBuilder();
   let broken = false;

@@ -12,6 +12,7 @@ import {
 } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, type Shelf } from '../store/index.js';
 import { digestOf, identityOf, imageDigest } from './keys.js';
+import { subsetGeometries } from './detect.js';
 import { modelOf, subsetScorer, tryDecode } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis } from './run.js';
@@ -24,7 +25,7 @@ type Ranking = Partial<Pick<StoredSweepInput, 'questions' | 'keep' | 'explained'
 /** One group of layers in INT8 at a time, on the subset. */
 export async function rankLayers(basis: Basis, how: Ranking = {}): Promise<readonly SweepRow[]> {
   const { bench } = basis;
-  const geometries = await geometriesOf(bench);
+  const geometries = await subsetGeometries(bench);
   const stored = await sweepInput(basis, geometries, how);
   const rows =
     how.plain !== true && canSweepStored(stored)
@@ -47,7 +48,7 @@ export async function rankShare(
   reference: () => Promise<Basis['reference']['outputs']>,
 ): Promise<number> {
   const images = bench.subset.filter((_, i) => isMine(i)).length;
-  const geometries = await geometriesOf(bench);
+  const geometries = await subsetGeometries(bench);
   const heads = { heads: headTensors(bench.graph), images: [] };
   const of = (outputs: Basis['reference']['outputs']): Promise<StoredSweepInput> =>
     sweepInput({ ...calibrated, bench, reference: { outputs } }, geometries, {});
@@ -62,10 +63,6 @@ export async function rankShare(
   await sweep({ ...input, layers });
   bench.context.progress.end();
   return layers.length;
-}
-
-function geometriesOf({ validation, subset }: Bench): Promise<readonly ImageGeometry[]> {
-  return Promise.all(subset.map(async (i) => (await validation.get(i)).geometry));
 }
 
 async function sweepInput(

@@ -27,6 +27,7 @@ import {
   type PrecisionPlan,
 } from '../quantization/index.js';
 import { listed } from '../words/index.js';
+import { subsetGeometries } from './detect.js';
 import { modelOf, sqnrOf, subsetScorer } from './measure.js';
 import { feedOf, type Bench } from './prepare.js';
 import { quantizedBy, type Basis, type Variant } from './run.js';
@@ -153,7 +154,7 @@ export async function tryOperators(
 /** mAP50-95 of the subset; undefined where outputs could not be decoded. */
 async function mapOf(bench: Bench, name: string, bytes: Uint8Array): Promise<number | undefined> {
   const { validation, subset } = bench;
-  const geometries = await Promise.all(subset.map(async (i) => (await validation.get(i)).geometry));
+  const geometries = await subsetGeometries(bench);
   const session = await bench.engine.load(modelOf(bench, name, bytes));
   try {
     const scorer = subsetScorer(bench, name, geometries);

@@ -6,7 +6,7 @@ import { planRanges, quantize, resolvePlan, type PrecisionPlan } from '../quanti
 import { SqnrMeter, layersBehind, steeringNoise, type PlanEstimate } from '../sensitivity/index.js';
 import { NO_STORE, keyOf, packNumbers, unpackNumbers, type Shelf } from '../store/index.js';
 import { digestOf, identityOf, imageDigest } from './keys.js';
-import { modelOf, subsetOf, tryDecode } from './detect.js';
+import { modelOf, subsetGeometries, subsetOf, tryDecode } from './detect.js';
 import { feedOf, type Bench } from './prepare.js';
 import type { Basis } from './run.js';
 
@@ -51,9 +51,7 @@ class Subset {
 
   static async open(basis: Basis): Promise<Subset> {
     const { bench } = basis;
-    const geometries = await Promise.all(
-      bench.subset.map(async (i) => (await bench.validation.get(i)).geometry),
-    );
+    const geometries = await subsetGeometries(bench);
     return new Subset(basis, geometries, await shelfOf(bench));
   }
 
@@ -64,7 +62,7 @@ class Subset {
     const cached = known?.length === 3;
     const [sqnr, score, hopeless] = cached ? (known as unknown as Measured) : await this.measure(bytes);
     if (!cached) this.shelf.put(name, packNumbers([sqnr, score, hopeless]));
-    const noise = blind ? steeringNoise(sqnr, this.expected.stats.AP - score) : steeringNoise(sqnr);
+    const noise = steeringNoise(sqnr, blind ? this.expected.stats.AP - score : 0);
     const images = this.basis.bench.subset.length;
     return { sqnr, score, noise, images, hopeless: hopeless === 1, cached };
   }

@@ -8,10 +8,10 @@ const CHANCE = 0.05;
  * Where something is in INT8 behind those tensors, which shows in nothing else, the fall of mAP comes to it, if it is
  * beyond chance; elsewhere mAP on a few images only adds chance. The two are of a size: both are about 1 where nothing is left.
  *
- * @param mapDrop undefined where nothing behind the head is in INT8
+ * @param mapDrop 0 where nothing behind the head is in INT8
  */
-export function steeringNoise(sqnr: number, mapDrop?: number): number {
-  return noiseOf(sqnr) + (mapDrop !== undefined && mapDrop > CHANCE ? mapDrop : 0);
+export function steeringNoise(sqnr: number, mapDrop = 0): number {
+  return noiseOf(sqnr) + (mapDrop > CHANCE ? mapDrop : 0);
 }
 
 /**
